@@ -1,0 +1,161 @@
+// What went wrong, where in the model, and what to do about it.
+//
+// Status is the only way an athanor library reports failure: no exceptions cross a library edge.
+// A message says what happened and what would be accepted; `In` adds the place going outward;
+// `Fix` adds one line a person can act on or paste. Thread safety: immutable once shared.
+#pragma once
+
+#include <fmt/core.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace athanor {
+
+// The number is what a person sees ("ATH-2003"). Explanations live in error_codes.cpp.
+enum class ErrorCode : std::uint16_t {
+  kOk = 0,
+  // 1xxx: the request is wrong (exit code 1)
+  kUsage = 1001,         // arguments make no sense
+  kUnknownName = 1002,   // a name that is not there; a near one is suggested
+  kInvalidInput = 1003,  // an input tensor has the wrong name, shape or dtype
+  kFileNotFound = 1004,  // no such file, or not readable
+  kFileWrite = 1005,     // cannot write the result
+  // 2xxx: the model is wrong or asks for something we do not have (exit code 2)
+  kInvalidModel = 2001,     // breaks the rules of its own format
+  kCorruptFile = 2002,      // truncated or damaged bytes
+  kUnknownOperator = 2003,  // no such operator in this domain and version
+  kUnknownFormat = 2004,    // not a model format we read
+  kUnsupported = 2101,      // valid, but this form is not implemented
+  kUnsupportedType = 2102,  // valid, but not for this dtype
+  kUnsafeFile = 2201,       // asks for something a file must not ask for
+  kDataError = 2301,        // a value met while running is out of range
+  // 3xxx: a gate was not met (exit code 3)
+  kAccuracy = 3001,
+  // 4xxx: limits (exit code 4)
+  kResource = 4001,
+  kDeadline = 4002,
+  kCancelled = 4003,
+  // 5xxx: our mistake (exit code 5)
+  kInternal = 5001,
+};
+
+struct ErrorCodeInfo {
+  ErrorCode code = ErrorCode::kOk;
+  std::string_view stage;        // shown in brackets: "import", "run", ...
+  std::string_view title;        // one line
+  std::string_view explanation;  // several lines, for `athanor explain ATH-nnnn`
+  int exit_code = 0;
+};
+
+// Every code with its explanation, in numeric order.
+const std::vector<ErrorCodeInfo>& AllErrorCodes();
+// Never fails: an unlisted number is described as an internal error.
+const ErrorCodeInfo& Describe(ErrorCode code);
+
+class [[nodiscard]] Status {
+ public:
+  Status() = default;
+  Status(ErrorCode code, std::string message);
+
+  bool ok() const { return !info_; }
+  ErrorCode code() const { return info_ ? info_->code : ErrorCode::kOk; }
+  // What happened, without the place. Empty when ok.
+  const std::string& message() const;
+  // The place, outermost first: "face.onnx: node \"Conv_59\" (ConvInteger)".
+  const std::string& where() const;
+  const std::string& fix() const;
+  // Problems found together with this one; the importer lists all it finds.
+  const std::vector<Status>& others() const;
+
+  // Adds an outer place. No effect on an ok status.
+  Status In(std::string_view place) &&;
+  Status Fix(std::string_view fix) &&;
+
+  // The first problem carrying the rest; ok when the list is empty.
+  static Status All(std::vector<Status> problems);
+
+  // "error ATH-2103 [import] face.onnx: node ...: what. \n  fix: ..." plus the other problems.
+  std::string ToString() const;
+
+ private:
+  struct Info {
+    ErrorCode code;
+    std::string message;
+    std::string where;
+    std::string fix;
+    std::vector<Status> others;
+  };
+  std::shared_ptr<Info> info_;
+};
+
+// A value or the reason why there is none.
+template <class T>
+class [[nodiscard]] Result {
+ public:
+  Result(T value) : data_(std::move(value)) {}         // NOLINT(google-explicit-constructor)
+  Result(Status status) : data_(std::move(status)) {}  // NOLINT(google-explicit-constructor)
+
+  bool ok() const { return data_.index() == 0; }
+  Status status() const& { return ok() ? Status() : std::get<1>(data_); }
+  Status status() && { return ok() ? Status() : std::get<1>(std::move(data_)); }
+
+  // Only after ok().
+  T& operator*() & { return std::get<0>(data_); }
+  const T& operator*() const& { return std::get<0>(data_); }
+  T&& operator*() && { return std::get<0>(std::move(data_)); }
+  T* operator->() { return &std::get<0>(data_); }
+  const T* operator->() const { return &std::get<0>(data_); }
+
+ private:
+  std::variant<T, Status> data_;
+};
+
+template <class... Args>
+Status Error(ErrorCode code, fmt::format_string<Args...> format, Args&&... args) {
+  return {code, fmt::format(format, std::forward<Args>(args)...)};
+}
+template <class... Args>
+Status InvalidModel(fmt::format_string<Args...> format, Args&&... args) {
+  return {ErrorCode::kInvalidModel, fmt::format(format, std::forward<Args>(args)...)};
+}
+template <class... Args>
+Status Unsupported(fmt::format_string<Args...> format, Args&&... args) {
+  return {ErrorCode::kUnsupported, fmt::format(format, std::forward<Args>(args)...)};
+}
+template <class... Args>
+Status DataError(fmt::format_string<Args...> format, Args&&... args) {
+  return {ErrorCode::kDataError, fmt::format(format, std::forward<Args>(args)...)};
+}
+
+// Prints the broken promise and aborts. Only for our own mistakes, never for bad input.
+[[noreturn]] void CheckFailed(const char* file, int line, const char* condition, const char* why);
+
+}  // namespace athanor
+
+#define ATH_INTERNAL_JOIN2(a, b) a##b
+#define ATH_INTERNAL_JOIN(a, b) ATH_INTERNAL_JOIN2(a, b)
+
+// Unwraps a Result, or returns its error from the enclosing function.
+#define ATH_TRY(declaration, expression)                              \
+  auto ATH_INTERNAL_JOIN(ath_try_, __LINE__) = (expression);          \
+  if (!ATH_INTERNAL_JOIN(ath_try_, __LINE__).ok())                    \
+    return std::move(ATH_INTERNAL_JOIN(ath_try_, __LINE__)).status(); \
+  declaration = *std::move(ATH_INTERNAL_JOIN(ath_try_, __LINE__))
+
+#define ATH_RETURN_IF_ERROR(expression)          \
+  do {                                           \
+    ::athanor::Status ath_status = (expression); \
+    if (!ath_status.ok()) return ath_status;     \
+  } while (false)
+
+// A promise that always holds; when it does not, it is a bug of ours.
+#define ATH_CHECK(condition, why)                                                  \
+  do {                                                                             \
+    if (!(condition)) ::athanor::CheckFailed(__FILE__, __LINE__, #condition, why); \
+  } while (false)

@@ -1,0 +1,103 @@
+#include "core/thread_pool.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace athanor {
+namespace {
+
+// About 20 us of polling before a worker sleeps: kernels follow each other faster than a wake-up.
+constexpr int kSpins = 4000;
+
+int AvailableCores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(1, CPU_COUNT(&set));
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+}  // namespace
+
+struct ThreadPool::Shared {
+  std::mutex one_caller;
+  std::vector<std::thread> workers;
+  std::atomic<std::uint64_t> generation = 0;  // counts loops; workers sleep on it
+  std::atomic<bool> stop = false;
+  std::atomic<std::int64_t> next = 0;
+  std::atomic<int> busy = 0;
+  std::int64_t count = 0;
+  std::int64_t chunk = 1;
+  const std::function<void(std::int64_t, std::int64_t)>* body = nullptr;
+
+  void Drain() {
+    for (;;) {
+      const std::int64_t begin = next.fetch_add(chunk, std::memory_order_relaxed);
+      if (begin >= count) return;
+      (*body)(begin, std::min(begin + chunk, count));
+    }
+  }
+
+  void Work() {
+    std::uint64_t seen = 0;
+    for (;;) {
+      for (int spin = 0; spin < kSpins && generation.load(std::memory_order_acquire) == seen;
+           ++spin) {
+        __builtin_ia32_pause();
+      }
+      generation.wait(seen, std::memory_order_acquire);
+      seen = generation.load(std::memory_order_acquire);
+      if (stop.load(std::memory_order_relaxed)) return;
+      Drain();
+      if (busy.fetch_sub(1, std::memory_order_acq_rel) == 1) busy.notify_all();
+    }
+  }
+};
+
+ThreadPool::ThreadPool(int threads) : shared_(std::make_unique<Shared>()) {
+  if (threads <= 0) threads = AvailableCores();
+  for (int i = 1; i < threads; ++i) shared_->workers.emplace_back([this] { shared_->Work(); });
+}
+
+ThreadPool::~ThreadPool() {
+  shared_->stop = true;
+  shared_->generation.fetch_add(1, std::memory_order_release);
+  shared_->generation.notify_all();
+  for (std::thread& worker : shared_->workers) worker.join();
+}
+
+int ThreadPool::threads() const { return static_cast<int>(shared_->workers.size()) + 1; }
+
+void ThreadPool::ParallelFor(std::int64_t count, std::int64_t grain,
+                             const std::function<void(std::int64_t, std::int64_t)>& body) {
+  if (count <= 0) return;
+  grain = std::max<std::int64_t>(1, grain);
+  if (shared_->workers.empty() || count <= grain) {
+    body(0, count);
+    return;
+  }
+  Shared& s = *shared_;
+  const std::scoped_lock lock(s.one_caller);
+  s.body = &body;
+  s.count = count;
+  // A few chunks per thread, so that a busy core does not hold up the others.
+  s.chunk = std::max(grain, count / (4 * static_cast<std::int64_t>(threads())));
+  s.next.store(0, std::memory_order_relaxed);
+  s.busy.store(static_cast<int>(s.workers.size()), std::memory_order_relaxed);
+  s.generation.fetch_add(1, std::memory_order_release);
+  s.generation.notify_all();
+  s.Drain();
+  for (int left = s.busy.load(std::memory_order_acquire); left != 0;
+       left = s.busy.load(std::memory_order_acquire)) {
+    for (int spin = 0; spin < kSpins && s.busy.load(std::memory_order_acquire) != 0; ++spin)
+      __builtin_ia32_pause();
+    left = s.busy.load(std::memory_order_acquire);
+    if (left != 0) s.busy.wait(left, std::memory_order_acquire);
+  }
+}
+
+}  // namespace athanor

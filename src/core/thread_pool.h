@@ -1,0 +1,32 @@
+// A fixed set of threads that share out the iterations of a loop. The caller works too.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+namespace athanor {
+
+class ThreadPool {
+ public:
+  // `threads` counts the calling thread: 1 starts none. 0 means one per core this process may use.
+  explicit ThreadPool(int threads = 0);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int threads() const;
+
+  // Calls body(begin, end) on disjoint ranges that cover [0, count), each at least `grain` long
+  // except the last, and returns when all are done. Ranges are handed out as threads become free.
+  // body must not throw and must not call ParallelFor of the same pool. One caller at a time;
+  // a second waits.
+  void ParallelFor(std::int64_t count, std::int64_t grain,
+                   const std::function<void(std::int64_t, std::int64_t)>& body);
+
+ private:
+  struct Shared;
+  std::unique_ptr<Shared> shared_;
+};
+
+}  // namespace athanor

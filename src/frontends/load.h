@@ -1,0 +1,16 @@
+// Any model file as a graph: the format is found from the bytes, the name only decides in doubt.
+#pragma once
+
+#include <string>
+
+#include "ir/graph.h"
+
+namespace athanor {
+
+struct LoadOptions {
+  std::string format = "";  // "onnx", "ath", ...; "" finds out
+};
+
+Result<Graph> LoadModel(const std::string& path, const LoadOptions& options = {});
+
+}  // namespace athanor

@@ -1,0 +1,29 @@
+// Runs a graph with the operators' references: slow, plain, and right by definition.
+// The measure for every kernel and the engine of the constant folder.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "ir/graph.h"
+
+namespace athanor {
+
+// Called after each node with its outputs, in order of execution. Used to dump and compare tensors.
+using NodeObserver = std::function<void(const Graph&, NodeId, std::span<const Datum>)>;
+
+struct EvaluateOptions {
+  NodeObserver observer = {};
+  int max_depth = 64;  // of nested sub-graphs
+};
+
+// One datum per graph input, in order; gives one per graph output.
+Result<std::vector<Datum>> Evaluate(const Graph& graph, std::vector<Datum> inputs,
+                                    const EvaluateOptions& options = {});
+
+// One node on its own. `inputs` follows node.inputs (absent where omitted).
+Result<std::vector<Datum>> EvaluateNode(const Node& node, std::span<const Datum> inputs,
+                                        const EvaluateOptions& options = {});
+
+}  // namespace athanor

@@ -1,0 +1,80 @@
+#include "ir/op_def.h"
+
+#include <algorithm>
+
+namespace athanor {
+
+std::optional<Shape> InferCtx::Ints(std::size_t i) const {
+  if (!Has(i)) return std::nullopt;
+  if (inputs_[i].ints != nullptr) return *inputs_[i].ints;
+  const Tensor* tensor = inputs_[i].constant;
+  if (tensor == nullptr || tensor->count() > 4096 ||
+      !(IsInteger(tensor->dtype()) || tensor->dtype() == DType::kBool))
+    return std::nullopt;
+  const Result<std::vector<std::int64_t>> values = ToInts(*tensor);
+  if (!values.ok()) return std::nullopt;
+  return Shape(values->begin(), values->end());
+}
+
+std::optional<std::vector<std::int64_t>> InferCtx::ConstInts(std::size_t i) const {
+  const std::optional<Shape> ints = Ints(i);
+  if (!ints) return std::nullopt;
+  std::vector<std::int64_t> values;
+  for (const Dim& dim : *ints) {
+    if (!dim.IsConst()) return std::nullopt;
+    values.push_back(dim.value());
+  }
+  return values;
+}
+
+Status InferCtx::ExpectRank(std::size_t input, std::int64_t rank) const {
+  if (!Has(input) || !In(input).HasRank() || In(input).rank() == rank) return {};
+  return InvalidModel("input {}: rank {} is expected, {} is given", input, rank,
+                      In(input).ToString());
+}
+
+Status InferCtx::ExpectMinRank(std::size_t input, std::int64_t rank) const {
+  if (!Has(input) || !In(input).HasRank() || In(input).rank() >= rank) return {};
+  return InvalidModel("input {}: rank {} or more is expected, {} is given", input, rank,
+                      In(input).ToString());
+}
+
+Status InferCtx::ExpectSameDType(std::size_t a, std::size_t b) const {
+  if (!Has(a) || !Has(b) || InDType(a) == InDType(b)) return {};
+  return InvalidModel("inputs {} and {} must have the same element type; {} and {} are given", a, b,
+                      Name(InDType(a)), Name(InDType(b)));
+}
+
+Status RefCtx::Allocate(std::size_t i, DType dtype, Dims dims) {
+  ATH_TRY(out[i], Tensor::Allocate(dtype, std::move(dims)));
+  return {};
+}
+
+Dim Flops(const OpDef& op, const CostCtx& ctx) {
+  if (op.flops != nullptr) return op.flops(ctx);
+  if (op.Has(kDataMovement)) return 0;
+  Dim total = 0;
+  for (const Type& type : ctx.out) {
+    if (type.IsTensor()) total = total + (type.shape ? ElementCount(*type.shape) : Dim::Unknown());
+  }
+  return total;
+}
+
+Catalog::Catalog(std::vector<OpDef> ops) : ops_(std::move(ops)) {
+  std::sort(ops_.begin(), ops_.end(),
+            [](const OpDef& a, const OpDef& b) { return a.name < b.name; });
+}
+
+const OpDef* Catalog::Find(std::string_view name) const {
+  const auto at = std::lower_bound(ops_.begin(), ops_.end(), name,
+                                   [](const OpDef& op, std::string_view n) { return op.name < n; });
+  return at != ops_.end() && at->name == name ? &*at : nullptr;
+}
+
+std::vector<std::string> Catalog::Names() const {
+  std::vector<std::string> names;
+  for (const OpDef& op : ops_) names.push_back(op.name);
+  return names;
+}
+
+}  // namespace athanor

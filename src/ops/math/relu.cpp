@@ -1,0 +1,27 @@
+#include "ops/elementwise.h"
+
+namespace athanor::ops {
+namespace {
+
+using Types =
+    TypeList<float, double, Half, BFloat16, std::int64_t, std::int32_t, std::int16_t, std::int8_t>;
+
+Status Reference(RefCtx& ctx) {
+  return MapUnary(ctx, Types{}, [](auto x) { return x < 0 ? decltype(x)(0) : x; });
+}
+
+}  // namespace
+
+OpDef Relu() {
+  return {
+      .name = "Relu",
+      .summary = "max(x, 0), elementwise.",
+      .inputs = {{"x", "any shape, floating point or signed integer"}},
+      .outputs = {{"y", "same shape and type as x"}},
+      .traits = kPure | kElementwise,
+      .infer = InferSameAsInput,
+      .reference = Reference,
+  };
+}
+
+}  // namespace athanor::ops

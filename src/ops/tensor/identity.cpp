@@ -1,0 +1,31 @@
+#include "ir/op_def.h"
+
+namespace athanor::ops {
+namespace {
+
+Status Infer(InferCtx& ctx) {
+  ctx.out[0] = ctx.In(0);
+  ctx.out_ints[0] = ctx.Ints(0);
+  return {};
+}
+
+Status Reference(RefCtx& ctx) {
+  ctx.out[0] = ctx.InDatum(0);
+  return {};
+}
+
+}  // namespace
+
+OpDef Identity() {
+  return {
+      .name = "Identity",
+      .summary = "y = x. The elements are shared, not copied.",
+      .inputs = {{"x", "any value: tensor, sequence or optional"}},
+      .outputs = {{"y", "the same value"}},
+      .traits = kPure | kDataMovement,
+      .infer = Infer,
+      .reference = Reference,
+  };
+}
+
+}  // namespace athanor::ops
