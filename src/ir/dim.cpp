@@ -130,6 +130,7 @@ Dim FloorDiv(const Dim& a, const Dim& b) {
   }
   const Dim quotient = Dim::FromPolynomial(std::move(whole));
   const Dim remainder = Dim::FromPolynomial(std::move(rest));
+  if (remainder.Is(0)) return quotient;
   if (remainder.IsConst() && b.IsConst()) return quotient + FloorDiv(remainder, b);
   const std::string text = fmt::format("floor(({})/({}))", remainder.ToString(), b.ToString());
   if (text.size() > 512) return Dim::Unknown();
