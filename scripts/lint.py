@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+"""./dev lint: the house rules that a machine can check.
+
+Includes stay inside the rooms' table, files stay short, nothing machine-specific is tracked, kernels
+compiled per instruction set leak no weak symbol, sources are formatted, and (with --tidy) clang-tidy is
+silent. Prints every finding as FILE:LINE: text and exits 1 when there is one.
+"""
+import argparse
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+MAX_LINES = 800
+PRODUCTS_FREE = {"tests"}  # folders whose files may include any room
+
+
+def tracked(*patterns):
+    names = subprocess.run(["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [name for name in names.stdout.split("\n") if name and (ROOT / name).exists()]
+
+
+def room_table():
+    """The table of cmake/athanor_library.cmake: room -> rooms it may include."""
+    text = (ROOT / "cmake" / "athanor_library.cmake").read_text()
+    rows = re.findall(r"^set\(ATH_MAY_USE_(\w+)([^)]*)\)", text, re.M)
+    return {name: set(uses.split()) | {name} for name, uses in rows}
+
+
+def check_includes(sources):
+    table = room_table()
+    for name in sources:
+        parts = name.split("/")
+        if parts[0] != "src" or parts[1] not in table:
+            continue
+        for number, line in enumerate((ROOT / name).read_text().split("\n"), 1):
+            found = re.match(r'#include "(\w+)/', line)
+            if found and found[1] in table and found[1] not in table[parts[1]]:
+                yield f"{name}:{number}: room '{parts[1]}' may not include room '{found[1]}'"
+
+
+def check_sizes(sources):
+    for name in sources:
+        count = len((ROOT / name).read_text().split("\n"))
+        if count > MAX_LINES:
+            yield f"{name}:1: {count} lines; at most {MAX_LINES}"
+
+
+def check_macros(sources):
+    """Four macros exist (style guide); helpers of theirs are named ATH_INTERNAL_."""
+    allowed = re.compile(r"ATH_(TRY|RETURN_IF_ERROR|CHECK|EXPORT|INTERNAL_\w+|ISA\w*)\b")
+    for name in sources:
+        if not name.startswith(("src/", "include/")):
+            continue
+        for number, line in enumerate((ROOT / name).read_text().split("\n"), 1):
+            found = re.match(r"#\s*define\s+(\w+)(\(|\s+\S)", line)
+            if found and not allowed.match(found[1]) and not found[1].startswith("HWY_"):
+                yield f"{name}:{number}: macro {found[1]}; there is no fifth macro"
+
+
+def check_switches(sources):
+    for name in sources:
+        for number, line in enumerate((ROOT / name).read_text().split("\n"), 1):
+            if name.startswith("src/") and re.search(r"switch \(.*\bop(_type|->name|\.name)\b", line):
+                yield f"{name}:{number}: switch over operators; a field is missing in OpDef"
+
+
+def check_text(sources):
+    marks = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+    paths = re.compile(r"(^|[^\w.])/(work|farm)/")
+    for name in sources:
+        if name == "scripts/lint.py":
+            continue
+        try:
+            text = (ROOT / name).read_text()
+        except UnicodeDecodeError:
+            continue
+        for number, line in enumerate(text.split("\n"), 1):
+            if marks.search(line):
+                yield f"{name}:{number}: unfinished work is marked; finish it or file an issue"
+            if paths.search(line):
+                yield f"{name}:{number}: names a path of one machine"
+
+
+def check_format(sources):
+    for begin in range(0, len(sources), 64):
+        run = subprocess.run(["clang-format-16", "--dry-run", *sources[begin:begin + 64]], cwd=ROOT,
+                             capture_output=True, text=True, check=False)
+        files = sorted(set(re.findall(r"^(\S+?):\d+:\d+: warning", run.stderr, re.M)))
+        for name in files:
+            yield f"{name}:1: not formatted; ./dev fmt"
+
+
+def check_catalog():
+    lines = [line for line in (ROOT / "src/ops/catalog.txt").read_text().split("\n") if line]
+    if lines != sorted(set(lines)):
+        yield "src/ops/catalog.txt:1: lines are not sorted or not unique"
+
+
+def check_room_cards():
+    for folder in sorted((ROOT / "src").iterdir()):
+        card = folder / "README.md"
+        if folder.is_dir() and not card.exists():
+            yield f"{card.relative_to(ROOT)}:1: the room has no card"
+        elif folder.is_dir() and len(card.read_text().split("\n")) > 26:
+            yield f"{card.relative_to(ROOT)}:1: a room card has at most 25 lines"
+
+
+def check_weak_symbols(build):
+    """A weak symbol outside its instruction set's namespace could be picked by the linker for everyone."""
+    for path in sorted(build.glob("src/kernels/**/*.isa.cpp.o")) if build.exists() else []:
+        run = subprocess.run(["nm", "-C", path], capture_output=True, text=True, check=True)
+        for line in run.stdout.split("\n"):
+            found = re.match(r"[0-9a-f]+ [WV] (.*)", line)
+            if found and not re.search(r"athanor::kernels::(\w+)", found[1]) and not found[1].startswith("typeinfo"):
+                yield f"{path.name}:1: weak symbol {found[1]}"
+
+
+def check_tidy(build, sources):
+    units = [name for name in sources if name.endswith(".cpp") and name.startswith("src/") and not name.endswith((".isa.cpp", "_fuzz.cpp"))]
+    run = subprocess.run(["xargs", "-P2", "-n4", "clang-tidy-16", "-p", build, "--quiet"], cwd=ROOT,
+                         input="\n".join(units), capture_output=True, text=True, check=False)
+    for line in sorted(set(re.findall(r"^(\S+?:\d+:\d+: (?:warning|error): .*)$", run.stdout, re.M))):
+        yield line
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tidy", action="store_true", help="run clang-tidy too (minutes)")
+    parser.add_argument("--build", default="build/dev", help="build folder for nm and clang-tidy")
+    options = parser.parse_args()
+    sources = tracked("*.cpp", "*.h", "*.hpp", "*.c")
+    scripts = tracked("*.py", "*.js", "*.sh", "dev", "test", "quickstart")
+    findings = [*check_includes(sources), *check_sizes(sources + scripts), *check_macros(sources),
+                *check_switches(sources), *check_text(tracked()), *check_format(sources), *check_catalog(),
+                *check_room_cards(), *check_weak_symbols(ROOT / options.build)]
+    if options.tidy:
+        findings += check_tidy(options.build, sources)
+    print("\n".join(findings) if findings else "lint: nothing to say")
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
