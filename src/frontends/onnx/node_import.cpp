@@ -155,13 +155,4 @@ std::function<Status(NodeImport&)> Same(std::string_view ir, std::vector<std::st
   };
 }
 
-const Row* FindRow(std::string_view domain, std::string_view op, std::int64_t version) {
-  const Row* best = nullptr;
-  for (const Row& row : Table()) {
-    const bool newer = best == nullptr || row.since > best->since;
-    if (row.domain == domain && row.onnx == op && row.since <= version && newer) best = &row;
-  }
-  return best;
-}
-
 }  // namespace athanor::onnx

@@ -70,7 +70,14 @@ struct Row {
 std::function<Status(NodeImport&)> Same(std::string_view ir = "",
                                         std::vector<std::string_view> except = {});
 
-// Every ONNX operator that can be read, alphabetical within a domain.
+// The rows by topic, alphabetical within each: table_TOPIC.cpp. A topic is where a reader would
+// look for the operator first; it has no other meaning.
+std::vector<Row> MathRows();
+std::vector<Row> TensorRows();
+std::vector<Row> NnRows();
+std::vector<Row> QuantRows();
+
+// Every ONNX operator that can be read, ordered by domain, operator and version.
 const std::vector<Row>& Table();
 // The row for an operator at a version, or nullptr.
 const Row* FindRow(std::string_view domain, std::string_view op, std::int64_t version);

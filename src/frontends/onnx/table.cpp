@@ -1,20 +1,40 @@
-// One row per ONNX operator (and per change of its form), alphabetical within a domain.
+// The operator table: the rows of all topics, and how one is found.
+#include <algorithm>
+#include <iterator>
+#include <tuple>
+
 #include "frontends/onnx/node_import.h"
 
 namespace athanor::onnx {
+namespace {
+
+auto Key(const Row& row) { return std::tie(row.domain, row.onnx, row.since); }
+
+std::vector<Row> SortedRows() {
+  std::vector<Row> rows;
+  for (auto* topic : {MathRows, TensorRows, NnRows, QuantRows}) {
+    std::vector<Row> more = topic();
+    std::move(more.begin(), more.end(), std::back_inserter(rows));
+  }
+  std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return Key(a) < Key(b); });
+  return rows;
+}
+
+}  // namespace
 
 const std::vector<Row>& Table() {
-  static const std::vector<Row> rows = {
-      {.onnx = "Add", .since = 7, .make = Same()},
-      {.onnx = "Div", .since = 7, .make = Same()},
-      {.onnx = "Identity", .since = 1, .make = Same()},
-      {.onnx = "MatMul", .since = 1, .make = Same()},
-      {.onnx = "Mul", .since = 7, .make = Same()},
-      {.onnx = "Relu", .since = 1, .make = Same()},
-      {.onnx = "Reshape", .since = 5, .make = Same()},
-      {.onnx = "Sub", .since = 7, .make = Same()},
-  };
+  static const std::vector<Row> rows = SortedRows();
   return rows;
+}
+
+const Row* FindRow(std::string_view domain, std::string_view op, std::int64_t version) {
+  const std::vector<Row>& rows = Table();
+  // The first row beyond the wanted version; the one before it is the newest that is not.
+  auto at = std::upper_bound(rows.begin(), rows.end(), std::tie(domain, op, version),
+                             [](const auto& key, const Row& row) { return key < Key(row); });
+  if (at == rows.begin()) return nullptr;
+  --at;
+  return at->domain == domain && at->onnx == op ? &*at : nullptr;
 }
 
 }  // namespace athanor::onnx
