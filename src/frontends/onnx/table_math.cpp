@@ -3,11 +3,14 @@
 
 namespace athanor::onnx {
 
-// clang-format off: one row per line
+// One row per line keeps the table easy to scan and to merge.
+// clang-format off
 std::vector<Row> MathRows() {
   return {
-      {.onnx = "Add", .since = 7, .make = Same()},    {.onnx = "Div", .since = 7, .make = Same()},
-      {.onnx = "MatMul", .since = 1, .make = Same()}, {.onnx = "Mul", .since = 7, .make = Same()},
+      {.onnx = "Add", .since = 7, .make = Same()},
+      {.onnx = "Div", .since = 7, .make = Same()},
+      {.onnx = "MatMul", .since = 1, .make = Same()},
+      {.onnx = "Mul", .since = 7, .make = Same()},
       {.onnx = "Sub", .since = 7, .make = Same()},
   };
 }

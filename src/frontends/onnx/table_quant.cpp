@@ -3,8 +3,12 @@
 
 namespace athanor::onnx {
 
-// clang-format off: one row per line
-std::vector<Row> QuantRows() { return {}; }
+// One row per line keeps the table easy to scan and to merge.
+// clang-format off
+std::vector<Row> QuantRows() {
+  return {
+  };
+}
 // clang-format on
 
 }  // namespace athanor::onnx
