@@ -1,6 +1,8 @@
 // Small helpers for messages people read.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,6 +17,16 @@ std::string Nearest(std::string_view name, std::span<const std::string> candidat
 std::string DidYouMean(std::string_view name, std::span<const std::string> candidates);
 
 std::string Join(std::span<const std::string> parts, std::string_view separator);
+
+// In double quotes; quotes, backslashes and bytes outside printable ASCII are escaped (\xHH).
+std::string Quote(std::string_view text);
+// Reads what Quote wrote, from the opening quote at `position`, which moves behind the closing one.
+// Nothing when the quotes do not close or an escape is not known.
+std::optional<std::string> Unquote(std::string_view text, std::size_t& position);
+
+std::string EncodeBase64(std::span<const std::uint8_t> bytes);
+// Nothing when the text is not base64 with its padding.
+std::optional<std::vector<std::uint8_t>> DecodeBase64(std::string_view text);
 
 // 1536 -> "1.5 KiB"
 std::string HumanBytes(double bytes);

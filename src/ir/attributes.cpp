@@ -21,22 +21,6 @@ std::string List(const std::vector<T>& values, F&& print) {
 // The shortest decimal that reads back as the same float.
 std::string PrintFloat(float value) { return fmt::format("{}", value); }
 
-std::string Quote(const std::string& text) {
-  std::string quoted = "\"";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      quoted += '\\';
-      quoted += c;
-    } else if (byte < 0x20 || byte >= 0x7F) {
-      quoted += fmt::format("\\x{:02x}", byte);
-    } else {
-      quoted += c;
-    }
-  }
-  return quoted + "\"";
-}
-
 }  // namespace
 
 std::string_view Name(AttrKind kind) {

@@ -4,13 +4,28 @@
 #include <cctype>
 
 #include "core/checked.h"
+#include "core/text.h"
 
 namespace athanor {
+namespace {
+
+constexpr std::size_t kMaxSymbol = 200;
+
+bool IsWordChar(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.';
+}
+
+bool IsWord(std::string_view text) {
+  return !text.empty() && std::isdigit(static_cast<unsigned char>(text[0])) == 0 &&
+         std::all_of(text.begin(), text.end(), IsWordChar);
+}
+
+}  // namespace
 
 // A symbol, or floor(numerator / denominator) where the division does not come out even.
 struct Dim::Atom {
-  std::string text;  // canonical form; identifies the atom
-  bool is_symbol = true;
+  std::string text;    // canonical form; identifies the atom
+  std::string symbol;  // its plain name; "" for a division
   Dim numerator;
   Dim denominator;
 };
@@ -29,7 +44,10 @@ bool Dim::MonomialLess::operator()(const Monomial& a, const Monomial& b) const {
 Dim::Dim(std::int64_t value) : kind_(Kind::kConst), value_(value) {}
 
 Dim Dim::Symbol(std::string_view name) {
-  return FromAtom(std::make_shared<const Atom>(Atom{std::string(name), true, {}, {}}));
+  if (name.empty() || name.size() > kMaxSymbol) return Unknown();
+  // Names that would read as something else are kept in quotes.
+  std::string text = IsWord(name) && name != "floor" ? std::string(name) : Quote(name);
+  return FromAtom(std::make_shared<const Atom>(Atom{std::move(text), std::string(name), {}, {}}));
 }
 
 Dim Dim::FromAtom(std::shared_ptr<const Atom> atom) {
@@ -135,7 +153,7 @@ Dim FloorDiv(const Dim& a, const Dim& b) {
   const std::string text = fmt::format("floor(({})/({}))", remainder.ToString(), b.ToString());
   if (text.size() > 512) return Dim::Unknown();
   return quotient +
-         Dim::FromAtom(std::make_shared<const Dim::Atom>(Dim::Atom{text, false, remainder, b}));
+         Dim::FromAtom(std::make_shared<const Dim::Atom>(Dim::Atom{text, "", remainder, b}));
 }
 
 Dim CeilDiv(const Dim& a, const Dim& b) { return FloorDiv(a + b - Dim(1), b); }
@@ -146,10 +164,10 @@ Dim Dim::Substitute(const std::map<std::string, Dim>& values) const {
   for (const auto& [monomial, coefficient] : *polynomial_) {
     Dim product = coefficient;
     for (const auto& atom : monomial) {
-      const auto found = atom->is_symbol ? values.find(atom->text) : values.end();
+      const auto found = atom->symbol.empty() ? values.end() : values.find(atom->symbol);
       if (found != values.end()) {
         product = product * found->second;
-      } else if (atom->is_symbol) {
+      } else if (!atom->symbol.empty()) {
         product = product * FromAtom(atom);
       } else {
         product = product * FloorDiv(atom->numerator.Substitute(values),
@@ -165,11 +183,11 @@ void Dim::CollectSymbols(std::vector<std::string>& names) const {
   if (kind_ != Kind::kExpression) return;
   for (const auto& [monomial, coefficient] : *polynomial_) {
     for (const auto& atom : monomial) {
-      if (!atom->is_symbol) {
+      if (atom->symbol.empty()) {
         atom->numerator.CollectSymbols(names);
         atom->denominator.CollectSymbols(names);
-      } else if (std::find(names.begin(), names.end(), atom->text) == names.end()) {
-        names.push_back(atom->text);
+      } else if (std::find(names.begin(), names.end(), atom->symbol) == names.end()) {
+        names.push_back(atom->symbol);
       }
     }
   }
@@ -265,12 +283,15 @@ class DimParser {
       return inner;
     }
     const std::size_t begin = position_;
-    while (position_ < text_.size() &&
-           (std::isalnum(static_cast<unsigned char>(text_[position_])) != 0 ||
-            text_[position_] == '_' || text_[position_] == '.'))
-      ++position_;
+    if (begin < text_.size() && text_[begin] == '"') {
+      const std::optional<std::string> name = Unquote(text_, position_);
+      if (!name || name->empty() || name->size() > kMaxSymbol)
+        return InvalidModel("dimension \"{}\": bad quotes", text_);
+      return Dim::Symbol(*name);
+    }
+    while (position_ < text_.size() && IsWordChar(text_[position_])) ++position_;
     const std::string word(text_.substr(begin, position_ - begin));
-    if (word.empty() || word.size() > 200)
+    if (word.empty() || word.size() > kMaxSymbol)
       return InvalidModel("dimension \"{}\" is not an expression", text_);
     if (std::isdigit(static_cast<unsigned char>(word[0])) != 0) {
       std::int64_t value = 0;

@@ -21,6 +21,7 @@ class Dim {
  public:
   Dim() = default;          // unknown
   Dim(std::int64_t value);  // NOLINT(google-explicit-constructor)
+  // Any name; one that is not a word prints in quotes. Empty, or longer than 200 bytes: unknown.
   static Dim Symbol(std::string_view name);
   static Dim Unknown() { return {}; }
   // Reads what ToString wrote: "12", "N", "2*N + 1", "floor((N + 1)/2)", "?".
