@@ -15,7 +15,8 @@ Status PrepareOutputs(const Node& node, std::span<const Datum> inputs,
   }
   std::vector<Graph*> bodies;
   for (const auto& body : node.bodies) bodies.push_back(body.get());
-  InferCtx ctx(std::move(known), node.attributes, std::move(bodies), node.outputs.size());
+  InferCtx ctx(std::move(known), node.attributes, std::move(bodies), node.outputs.size(),
+               static_cast<std::size_t>(node.captures));
   ATH_RETURN_IF_ERROR(node.op->infer(ctx));
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     if (!ctx.out[i].IsTensor()) continue;
@@ -42,7 +43,7 @@ Result<std::vector<Datum>> EvaluateNode(const Node& node, std::span<const Datum>
     --inner.max_depth;
     return Evaluate(*node.bodies[body], std::move(body_inputs), inner);
   };
-  RefCtx ctx(inputs, outputs, node.attributes, run_body);
+  RefCtx ctx(inputs, outputs, node.attributes, run_body, static_cast<std::size_t>(node.captures));
   ATH_RETURN_IF_ERROR(node.op->reference(ctx));
   return outputs;
 }

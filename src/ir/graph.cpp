@@ -98,7 +98,7 @@ Status Graph::CheckPorts(const OpDef& op, const NewNode& node) {
 Result<InferCtx> Graph::Infer(const OpDef& op, std::span<const ValueId> inputs,
                               const AttrMap& attributes,
                               const std::vector<std::unique_ptr<Graph>>& bodies,
-                              std::size_t num_outputs) const {
+                              std::size_t num_outputs, int captures) const {
   std::vector<InferCtx::Input> known;
   for (const ValueId input : inputs) {
     if (input == kNoValue) {
@@ -110,7 +110,8 @@ Result<InferCtx> Graph::Infer(const OpDef& op, std::span<const ValueId> inputs,
   }
   std::vector<Graph*> body_pointers;
   for (const auto& body : bodies) body_pointers.push_back(body.get());
-  InferCtx ctx(std::move(known), attributes, std::move(body_pointers), num_outputs);
+  InferCtx ctx(std::move(known), attributes, std::move(body_pointers), num_outputs,
+               static_cast<std::size_t>(captures));
   ATH_RETURN_IF_ERROR(op.infer(ctx));
   return ctx;
 }
@@ -127,7 +128,8 @@ Result<NodeId> Graph::AddNode(NewNode node) {
   Status attributes = CheckAttributes(op->attributes, node.attributes);
   if (!attributes.ok()) return std::move(attributes).In(place);
 
-  Result<InferCtx> ctx = Infer(*op, node.inputs, node.attributes, node.bodies, node.num_outputs);
+  Result<InferCtx> ctx =
+      Infer(*op, node.inputs, node.attributes, node.bodies, node.num_outputs, node.captures);
   if (!ctx.ok()) return std::move(ctx).status().In(place);
 
   const auto id = static_cast<NodeId>(nodes_.size());
@@ -279,11 +281,29 @@ void Graph::EraseInput(ValueId id) {
   std::erase(inputs_, id);
 }
 
+// Captured inputs of a body have the types of what they capture.
+Status Graph::InferBodies(Node& n) {
+  const auto captures = static_cast<std::size_t>(n.captures);
+  for (const std::unique_ptr<Graph>& body : n.bodies) {
+    for (std::size_t i = 0; i < captures; ++i) {
+      const ValueId outer = n.inputs[n.inputs.size() - captures + i];
+      const ValueId inner = body->inputs_[body->inputs_.size() - captures + i];
+      body->values_[Index(inner)].type = value(outer).type;
+      body->values_[Index(inner)].ints = value(outer).ints;
+    }
+    ATH_RETURN_IF_ERROR(body->InferTypes());
+  }
+  return {};
+}
+
 Status Graph::InferTypes() {
   ATH_TRY(const std::vector<NodeId> order, Order());
   for (const NodeId id : order) {
     Node& n = nodes_[Index(id)];
-    Result<InferCtx> ctx = Infer(*n.op, n.inputs, n.attributes, n.bodies, n.outputs.size());
+    Status bodies = InferBodies(n);
+    if (!bodies.ok()) return std::move(bodies).In(Place(*n.op, n.name));
+    Result<InferCtx> ctx =
+        Infer(*n.op, n.inputs, n.attributes, n.bodies, n.outputs.size(), n.captures);
     if (!ctx.ok()) return std::move(ctx).status().In(Place(*n.op, n.name));
     for (std::size_t i = 0; i < n.outputs.size(); ++i) {
       if (n.outputs[i] == kNoValue) continue;

@@ -138,7 +138,8 @@ class Graph {
   Result<InferCtx> Infer(const OpDef& op, std::span<const ValueId> inputs,
                          const AttrMap& attributes,
                          const std::vector<std::unique_ptr<Graph>>& bodies,
-                         std::size_t num_outputs) const;
+                         std::size_t num_outputs, int captures) const;
+  Status InferBodies(Node& node);
   static Status CheckPorts(const OpDef& op, const NewNode& node);
 
   const Catalog* catalog_;

@@ -51,14 +51,17 @@ class InferCtx {
   };
   // What the inputs point to, and the attributes, outlive the context.
   InferCtx(std::vector<Input> inputs, const AttrMap& attributes, std::vector<Graph*> bodies,
-           std::size_t num_outputs)
+           std::size_t num_outputs, std::size_t num_captures = 0)
       : out(num_outputs),
         out_ints(num_outputs),
         inputs_(std::move(inputs)),
         attributes_(&attributes),
-        bodies_(std::move(bodies)) {}
+        bodies_(std::move(bodies)),
+        num_captures_(num_captures) {}
 
   std::size_t num_inputs() const { return inputs_.size(); }
+  // How many inputs, at the end, are captured by the bodies.
+  std::size_t num_captures() const { return num_captures_; }
   std::size_t num_outputs() const { return out.size(); }
   // False for an omitted optional input, also beyond the end.
   bool Has(std::size_t i) const { return i < inputs_.size() && inputs_[i].type != nullptr; }
@@ -90,6 +93,7 @@ class InferCtx {
   std::vector<Input> inputs_;
   const AttrMap* attributes_;
   std::vector<Graph*> bodies_;
+  std::size_t num_captures_;
 };
 
 // Given to `reference`. Outputs whose shape is known are allocated already; the others
@@ -97,10 +101,17 @@ class InferCtx {
 class RefCtx {
  public:
   RefCtx(std::span<const Datum> inputs, std::vector<Datum>& outputs, const AttrMap& attributes,
-         std::function<Result<std::vector<Datum>>(std::size_t, std::vector<Datum>)> run_body)
-      : out(outputs), inputs_(inputs), attributes_(attributes), run_body_(std::move(run_body)) {}
+         std::function<Result<std::vector<Datum>>(std::size_t, std::vector<Datum>)> run_body,
+         std::size_t num_captures = 0)
+      : out(outputs),
+        inputs_(inputs),
+        attributes_(attributes),
+        run_body_(std::move(run_body)),
+        num_captures_(num_captures) {}
 
   std::size_t num_inputs() const { return inputs_.size(); }
+  // How many inputs, at the end, are captured by the bodies.
+  std::size_t num_captures() const { return num_captures_; }
   bool Has(std::size_t i) const { return i < inputs_.size() && !inputs_[i].IsAbsent(); }
   const Tensor& In(std::size_t i) const { return inputs_[i].tensor(); }
   const Datum& InDatum(std::size_t i) const { return inputs_[i]; }
@@ -132,6 +143,7 @@ class RefCtx {
   std::span<const Datum> inputs_;
   const AttrMap& attributes_;
   std::function<Result<std::vector<Datum>>(std::size_t, std::vector<Datum>)> run_body_;
+  std::size_t num_captures_;
 };
 
 // Given to `flops`: concrete or symbolic types of one node.
@@ -151,6 +163,9 @@ struct OpDef {
   Traits traits = kPure;
   // Types of the outputs from what is known about the inputs. Must accept unknown ranks and dims.
   Status (*infer)(InferCtx&) = nullptr;
+  // What a body may expect of its own inputs (not the captured ones), from the inputs of the node.
+  // Used where a file leaves the types of a body's inputs out. Only for operators with bodies.
+  std::vector<Type> (*body_inputs)(const InferCtx&, std::size_t body) = nullptr;
   // The clearest possible implementation.
   Status (*reference)(RefCtx&) = nullptr;
   // Floating-point or integer operations of one execution, multiply-add as 2. Nothing: one per
