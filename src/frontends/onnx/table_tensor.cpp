@@ -3,13 +3,149 @@
 #include "frontends/onnx/node_import.h"
 
 namespace athanor::onnx {
+namespace {
+
+// Older forms carry as an attribute what is an input now: moves it to input `at`. Inputs in between
+// are omitted ones.
+std::function<Status(NodeImport&)> IntsToInput(std::string_view ir, std::string_view attribute,
+                                               std::size_t at) {
+  return [=](NodeImport& ctx) -> Status {
+    const OpDef* op = ctx.graph.catalog().Find(ir);
+    const std::string_view moved[] = {attribute};
+    ATH_TRY(AttrMap attributes, ctx.Attributes(*op, moved));
+    if (ctx.inputs.size() > at)
+      return InvalidModel("{} inputs are given; up to {} are expected in operator set {}",
+                          ctx.inputs.size(), at, ctx.opset);
+    if (const auto values = ctx.Ints(attribute)) {
+      ctx.inputs.resize(at, kNoValue);
+      ctx.inputs.push_back(ctx.ConstantInts(*values));
+    }
+    return ctx.AddSame(ir, std::move(attributes));
+  };
+}
+
+Status OldConcat(NodeImport& ctx) { return ctx.AddSame("Concat", {{"axis", ctx.Int("axis", 1)}}); }
+
+template <class T>
+Tensor List(const std::vector<T>& values) {
+  return Tensor::FromVector<T>({static_cast<std::int64_t>(values.size())}, values);
+}
+
+std::string Text(const Bytes& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+Result<Tensor> ConstantValue(const NodeImport& ctx) {
+  if (ctx.node.attribute.size() != 1)
+    return InvalidModel("{} attributes are given; exactly one value is expected",
+                        ctx.node.attribute.size());
+  const AttributeProto& value = ctx.node.attribute[0];
+  if (value.name == "value" && value.t) return ReadTensor(*value.t, ctx.source());
+  if (value.name == "sparse_value" && value.sparse_tensor)
+    return ReadSparseTensor(*value.sparse_tensor, ctx.source());
+  if (value.name == "value_float") return Tensor::Scalar(value.f.value_or(0));
+  if (value.name == "value_int") return Tensor::Scalar(value.i.value_or(0));
+  if (value.name == "value_string") return Tensor::Scalar(value.s ? Text(*value.s) : "");
+  if (value.name == "value_floats") return List(value.floats);
+  if (value.name == "value_ints") return List(value.ints);
+  if (value.name == "value_strings") {
+    std::vector<std::string> texts;
+    for (const Bytes& bytes : value.strings) texts.push_back(Text(bytes));
+    return List(texts);
+  }
+  return InvalidModel("attribute \"{}\" is not a constant's value", value.name);
+}
+
+Status Constant(NodeImport& ctx) {
+  ATH_TRY(Tensor value, ConstantValue(ctx));
+  const std::string name = ctx.node.output.empty() ? "" : ctx.node.output[0];
+  ctx.outputs = {ctx.graph.AddConstant(std::move(value), name)};
+  return {};
+}
+
+// Operator set 2: pads and the value are attributes; the data are floating point.
+Status OldPad(NodeImport& ctx) {
+  const auto pads = ctx.Ints("pads");
+  if (!pads) return InvalidModel("attribute \"pads\" is missing");
+  if (ctx.num_inputs() != 1)
+    return InvalidModel("1 input is expected in operator set {}", ctx.opset);
+  std::vector<ValueId> inputs = {ctx.In(0), ctx.ConstantInts(*pads)};
+  const float value = ctx.Float("value", 0);
+  ATH_RETURN_IF_ERROR(Dispatch(FloatTypes{}, ctx.InType(0).dtype, [&](auto tag) -> Status {
+    using T = typename decltype(tag)::Type;
+    inputs.push_back(ctx.Constant(Tensor::Scalar(static_cast<T>(value))));
+    return {};
+  }));
+  ctx.inputs = std::move(inputs);
+  return ctx.AddSame("Pad", {{"mode", ctx.String("mode", "constant")}});
+}
+
+// Operator set 1: all bounds are attributes.
+Status OldSlice(NodeImport& ctx) {
+  const auto starts = ctx.Ints("starts"), ends = ctx.Ints("ends"), axes = ctx.Ints("axes");
+  if (!starts || !ends) return InvalidModel("attributes \"starts\" and \"ends\" are needed");
+  if (ctx.num_inputs() != 1)
+    return InvalidModel("1 input is expected in operator set {}", ctx.opset);
+  ctx.inputs.push_back(ctx.ConstantInts(*starts));
+  ctx.inputs.push_back(ctx.ConstantInts(*ends));
+  if (axes) ctx.inputs.push_back(ctx.ConstantInts(*axes));
+  return ctx.AddSame("Slice", {});
+}
+
+// Operator set 1: `tiles` repeats along the one axis `axis`, both inputs.
+Status OldTile(NodeImport& ctx) {
+  const Tensor* axis = ctx.Has(2) ? ctx.graph.Constant(ctx.In(2)) : nullptr;
+  if (axis == nullptr || axis->count() != 1 || !ctx.InType(0).HasRank())
+    return Unsupported("a Tile of operator set 1 needs a constant axis and an input of known rank");
+  ATH_TRY(const std::vector<std::int64_t> at, ToInts(*axis));
+  const std::int64_t rank = ctx.InType(0).rank();
+  if (at[0] < 0 || at[0] >= rank) return InvalidModel("axis {} is outside [0, {})", at[0], rank);
+  const std::vector<std::int64_t> before(static_cast<std::size_t>(at[0]), 1);
+  const std::vector<std::int64_t> after(static_cast<std::size_t>(rank - 1 - at[0]), 1);
+  ATH_TRY(const ValueId tiles, ctx.Add("Reshape", {ctx.In(1), ctx.ConstantInts({1})}));
+  ATH_TRY(const ValueId all,
+          ctx.Add("Concat", {ctx.ConstantInts(before), tiles, ctx.ConstantInts(after)},
+                  {{"axis", std::int64_t{0}}}));
+  return ctx.Give(ctx.Add("Tile", {ctx.In(0), all}));
+}
+
+}  // namespace
 
 // One row per line keeps the table easy to scan and to merge.
 // clang-format off
 std::vector<Row> TensorRows() {
   return {
+      {.onnx = "CenterCropPad", .since = 18, .make = Same()},
+      {.onnx = "Concat", .since = 1, .make = OldConcat},
+      {.onnx = "Concat", .since = 4, .make = Same()},
+      {.onnx = "Constant", .since = 1, .make = Constant},
+      {.onnx = "Expand", .since = 8, .make = Same()},
+      {.onnx = "Flatten", .since = 1, .make = Same()},
+      {.onnx = "Gather", .since = 1, .make = Same()},
+      {.onnx = "GatherElements", .since = 11, .make = Same()},
+      {.onnx = "GatherND", .since = 11, .make = Same()},
       {.onnx = "Identity", .since = 1, .make = Same()},
+      {.onnx = "Pad", .since = 2, .make = OldPad},
+      {.onnx = "Pad", .since = 11, .make = Same()},
+      {.onnx = "Reshape", .since = 1, .make = IntsToInput("Reshape", "shape", 1)},
       {.onnx = "Reshape", .since = 5, .make = Same()},
+      {.onnx = "Scatter", .since = 9, .make = Same("ScatterElements")},
+      {.onnx = "ScatterElements", .since = 11, .make = Same()},
+      {.onnx = "ScatterND", .since = 11, .make = Same()},
+      {.onnx = "Shape", .since = 1, .make = Same()},
+      {.onnx = "Size", .since = 1, .make = Same()},
+      {.onnx = "Slice", .since = 1, .make = OldSlice},
+      {.onnx = "Slice", .since = 10, .make = Same()},
+      {.onnx = "Split", .since = 2, .make = IntsToInput("Split", "split", 1)},
+      {.onnx = "Split", .since = 13, .make = Same()},
+      {.onnx = "Squeeze", .since = 1, .make = IntsToInput("Squeeze", "axes", 1)},
+      {.onnx = "Squeeze", .since = 13, .make = Same()},
+      {.onnx = "TensorScatter", .since = 24, .make = Same()},
+      {.onnx = "Tile", .since = 1, .make = OldTile},
+      {.onnx = "Tile", .since = 6, .make = Same()},
+      {.onnx = "Transpose", .since = 1, .make = Same()},
+      {.onnx = "Unsqueeze", .since = 1, .make = IntsToInput("Unsqueeze", "axes", 1)},
+      {.onnx = "Unsqueeze", .since = 13, .make = Same()},
   };
 }
 // clang-format on
