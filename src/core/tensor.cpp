@@ -136,14 +136,16 @@ std::vector<std::uint8_t> PackBits(const Tensor& tensor) {
 }
 
 Result<Tensor> UnpackBits(DType dtype, Dims dims, std::span<const std::uint8_t> packed) {
-  ATH_TRY(Tensor tensor, Tensor::Allocate(dtype, std::move(dims)));
   const int bits = ElementBits(dtype);
   const std::size_t per_byte = 8 / static_cast<std::size_t>(bits);
-  const auto count = static_cast<std::size_t>(tensor.count());
-  if (packed.size() < (count + per_byte - 1) / per_byte) {
-    return Error(ErrorCode::kCorruptFile, "{} bytes cannot hold {} elements of {}", packed.size(),
-                 count, Name(dtype));
+  // Checked before memory is taken: a few bytes of file must not claim gigabytes.
+  const std::optional<std::int64_t> elements = CheckedCount(dims);
+  if (!elements || static_cast<std::uint64_t>(*elements) > packed.size() * per_byte) {
+    return Error(ErrorCode::kCorruptFile, "{} bytes cannot hold {}{}", packed.size(), Name(dtype),
+                 athanor::ToString(dims));
   }
+  ATH_TRY(Tensor tensor, Tensor::Allocate(dtype, std::move(dims)));
+  const auto count = static_cast<std::size_t>(tensor.count());
   auto* out = static_cast<std::uint8_t*>(tensor.mutable_raw());
   const unsigned mask = (1U << bits) - 1U;
   for (std::size_t i = 0; i < count; ++i) {

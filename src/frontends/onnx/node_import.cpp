@@ -17,6 +17,13 @@ std::vector<std::string> Texts(const std::vector<Bytes>& strings) {
 
 // One attribute as the operator wants it.
 Result<AttrValue> Convert(const AttributeProto& proto, AttrKind kind, const TensorSource& source) {
+  const auto declared = static_cast<AttributeType>(proto.type);
+  const bool list_of_other = (kind == AttrKind::kInts && declared != AttributeType::kInts) ||
+                             (kind == AttrKind::kFloats && declared != AttributeType::kFloats) ||
+                             (kind == AttrKind::kStrings && declared != AttributeType::kStrings);
+  if (list_of_other && declared != AttributeType::kUndefined)
+    return InvalidModel("attribute \"{}\" has the wrong kind; {} is expected", proto.name,
+                        Name(kind));
   if (kind == AttrKind::kInt && proto.i) return AttrValue(*proto.i);
   if (kind == AttrKind::kFloat && proto.f) return AttrValue(*proto.f);
   if (kind == AttrKind::kString && proto.s) return AttrValue(Text(*proto.s));
@@ -39,10 +46,10 @@ Result<AttrValue> Convert(const AttributeProto& proto, AttrKind kind, const Tens
     return AttrValue(std::move(type));
   }
   // Writers leave out fields that are zero.
-  const auto said = static_cast<AttributeType>(proto.type);
-  if (kind == AttrKind::kInt && said == AttributeType::kInt) return AttrValue(std::int64_t{0});
-  if (kind == AttrKind::kFloat && said == AttributeType::kFloat) return AttrValue(0.0F);
-  if (kind == AttrKind::kString && said == AttributeType::kString) return AttrValue(std::string());
+  if (kind == AttrKind::kInt && declared == AttributeType::kInt) return AttrValue(std::int64_t{0});
+  if (kind == AttrKind::kFloat && declared == AttributeType::kFloat) return AttrValue(0.0F);
+  if (kind == AttrKind::kString && declared == AttributeType::kString)
+    return AttrValue(std::string());
   return InvalidModel("attribute \"{}\" has the wrong kind; {} is expected", proto.name,
                       Name(kind));
 }
@@ -61,30 +68,45 @@ const AttributeProto* NodeImport::Find(std::string_view name) const {
   return found == node.attribute.end() ? nullptr : &*found;
 }
 
-std::int64_t NodeImport::Int(std::string_view name, std::int64_t otherwise) const {
+const AttributeProto* NodeImport::FindKind(std::string_view name, AttributeType kind) const {
+  constexpr std::string_view kKinds[] = {
+      "",         "a float", "an int",           "a string",
+      "a tensor", "a graph", "a list of floats", "a list of ints"};
   const AttributeProto* attribute = Find(name);
+  if (attribute == nullptr) return nullptr;
+  const auto declared = static_cast<AttributeType>(attribute->type);
+  if (declared == kind || declared == AttributeType::kUndefined) return attribute;
+  if (attribute_problem_.ok()) {
+    attribute_problem_ = InvalidModel("attribute \"{}\" has the wrong kind; {} is expected", name,
+                                      kKinds[static_cast<std::size_t>(kind)]);
+  }
+  return nullptr;
+}
+
+std::int64_t NodeImport::Int(std::string_view name, std::int64_t otherwise) const {
+  const AttributeProto* attribute = FindKind(name, AttributeType::kInt);
   return attribute == nullptr ? otherwise : attribute->i.value_or(0);
 }
 
 float NodeImport::Float(std::string_view name, float otherwise) const {
-  const AttributeProto* attribute = Find(name);
+  const AttributeProto* attribute = FindKind(name, AttributeType::kFloat);
   return attribute == nullptr ? otherwise : attribute->f.value_or(0);
 }
 
 std::string NodeImport::String(std::string_view name, std::string_view otherwise) const {
-  const AttributeProto* attribute = Find(name);
+  const AttributeProto* attribute = FindKind(name, AttributeType::kString);
   if (attribute == nullptr) return std::string(otherwise);
   return attribute->s ? Text(*attribute->s) : "";
 }
 
 std::optional<std::vector<std::int64_t>> NodeImport::Ints(std::string_view name) const {
-  const AttributeProto* attribute = Find(name);
+  const AttributeProto* attribute = FindKind(name, AttributeType::kInts);
   if (attribute == nullptr) return std::nullopt;
   return attribute->ints;
 }
 
 std::optional<std::vector<float>> NodeImport::Floats(std::string_view name) const {
-  const AttributeProto* attribute = Find(name);
+  const AttributeProto* attribute = FindKind(name, AttributeType::kFloats);
   if (attribute == nullptr) return std::nullopt;
   return attribute->floats;
 }

@@ -51,8 +51,13 @@ class NodeImport {
   Status Give(Result<ValueId> value);
 
   const TensorSource& source() const { return source_; }
+  // The first attribute whose kind was not the one the row asked for.
+  const Status& attribute_problem() const { return attribute_problem_; }
 
  private:
+  const AttributeProto* FindKind(std::string_view name, AttributeType kind) const;
+
+  mutable Status attribute_problem_;
   const TensorSource& source_;
 };
 

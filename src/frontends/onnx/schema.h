@@ -74,13 +74,13 @@ struct TensorTypeProto {
 
 struct TypeProto;
 struct ElementTypeProto {
-  std::unique_ptr<TypeProto> elem_type;
+  std::shared_ptr<TypeProto> elem_type;
   template <class V>
   void Fields(V& v);
 };
 struct MapTypeProto {
   std::int32_t key_type = 0;
-  std::unique_ptr<TypeProto> value_type;
+  std::shared_ptr<TypeProto> value_type;
   template <class V>
   void Fields(V& v);
 };
@@ -137,7 +137,7 @@ struct AttributeProto {
   std::optional<std::int64_t> i;
   std::optional<Bytes> s;
   std::optional<TensorProto> t;
-  std::unique_ptr<GraphProto> g;
+  std::shared_ptr<GraphProto> g;
   std::vector<float> floats;
   std::vector<std::int64_t> ints;
   std::vector<Bytes> strings;
@@ -240,8 +240,8 @@ struct OptionalProto {
   std::string name;
   std::int32_t elem_type = 0;  // 0 undefined, 1 tensor, 3 sequence, 5 optional
   std::optional<TensorProto> tensor_value;
-  std::unique_ptr<SequenceProto> sequence_value;
-  std::unique_ptr<OptionalProto> optional_value;
+  std::shared_ptr<SequenceProto> sequence_value;
+  std::shared_ptr<OptionalProto> optional_value;
   template <class V>
   void Fields(V& v) {
     v(1, name), v(2, elem_type), v(3, tensor_value), v(5, sequence_value), v(7, optional_value);

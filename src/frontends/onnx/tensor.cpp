@@ -5,7 +5,7 @@
 #include <filesystem>
 
 #include "core/checked.h"
-#include "core/file.h"
+#include "core/text.h"
 
 namespace athanor::onnx {
 namespace {
@@ -22,9 +22,18 @@ constexpr std::array kDTypes = {
 
 bool IsPacked(DType dtype) { return ElementBits(dtype) > 0 && ElementBits(dtype) < 8; }
 
+// Any byte but 0 is true in files; in memory only 1 is.
+Result<Tensor> BoolsFromBytes(const Dims& dims, Bytes bytes) {
+  ATH_TRY(Tensor tensor, Tensor::Allocate(DType::kBool, dims));
+  const auto out = tensor.MutableData<bool>();
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = bytes[i] != 0;
+  return tensor;
+}
+
 // Elements from the bytes of a file: in place when aligned, else copied; packed types are unpacked.
 Result<Tensor> FromBytes(DType dtype, const Dims& dims, Bytes bytes,
                          const std::shared_ptr<const void>& owner) {
+  if (dtype == DType::kString) return InvalidModel("strings may not be stored as raw bytes");
   if (IsPacked(dtype)) return UnpackBits(dtype, dims, bytes);
   const std::optional<std::int64_t> count = CheckedCount(dims);
   if (!count) return InvalidModel("shape {} is negative or too large", ToString(dims));
@@ -34,6 +43,7 @@ Result<Tensor> FromBytes(DType dtype, const Dims& dims, Bytes bytes,
     return Error(ErrorCode::kCorruptFile, "{} bytes are stored for {}{}", bytes.size(), Name(dtype),
                  ToString(dims));
   }
+  if (dtype == DType::kBool) return BoolsFromBytes(dims, bytes);
   const bool aligned = reinterpret_cast<std::uintptr_t>(bytes.data()) % ElementBytes(dtype) == 0;
   if (aligned && owner != nullptr) return Tensor::View(dtype, dims, bytes.data(), owner);
   ATH_TRY(Tensor tensor, Tensor::Allocate(dtype, dims));
@@ -177,7 +187,11 @@ Result<Tensor> FromExternalFile(const TensorProto& proto, DType dtype, const Dim
     if (entry.key == "length") length = ParseSize(entry.value);
   }
   ATH_TRY(const std::string path, ResolveInside(source.folder, location));
-  ATH_TRY(const std::shared_ptr<const MappedFile> file, MappedFile::Open(path));
+  // Mapped once for all tensors: the system limits how many mappings a process may have.
+  std::shared_ptr<const MappedFile>& file = source.state->files[path];
+  if (file == nullptr) {
+    ATH_TRY(file, MappedFile::Open(path));
+  }
   const Bytes bytes = file->bytes();
   if (!offset || *offset > bytes.size() || (length && *length > bytes.size() - *offset)) {
     return Error(ErrorCode::kCorruptFile, "external data \"{}\" has {} bytes; more are named",
@@ -214,16 +228,20 @@ Result<Tensor> ReadTensor(const TensorProto& proto, const TensorSource& source) 
   const std::optional<DType> dtype = DTypeFromOnnx(proto.data_type);
   if (!dtype) return InvalidModel("element type number {} is not known", proto.data_type);
   if (proto.data_location == 1) return FromExternalFile(proto, *dtype, proto.dims, source);
-  if (proto.raw_data) {
-    if (*dtype == DType::kString) return InvalidModel("strings may not be stored as raw data");
-    return FromBytes(*dtype, proto.dims, *proto.raw_data, source.owner);
-  }
+  if (proto.raw_data) return FromBytes(*dtype, proto.dims, *proto.raw_data, source.owner);
   return FromTypedFields(proto, *dtype, proto.dims);
 }
 
 Result<Tensor> ReadSparseTensor(const SparseTensorProto& proto, const TensorSource& source) {
   ATH_TRY(const Tensor values, ReadTensor(proto.values, source));
   ATH_TRY(const Tensor indices, ReadTensor(proto.indices, source));
+  const std::optional<std::int64_t> count = CheckedCount(proto.dims);
+  const auto width_bytes = static_cast<std::int64_t>(ElementBytes(values.dtype()));
+  if (!count || *count > source.state->dense_bytes / width_bytes) {
+    return Error(ErrorCode::kResource, "sparse tensors of more than {} made dense are not read",
+                 HumanBytes(static_cast<double>(SourceState{}.dense_bytes)));
+  }
+  source.state->dense_bytes -= *count * width_bytes;
   ATH_TRY(Tensor dense, Tensor::Allocate(values.dtype(), proto.dims));
   if (values.dtype() == DType::kString || indices.dtype() != DType::kI64) {
     return Unsupported("sparse tensors of {} with {} indices", Name(values.dtype()),
@@ -281,6 +299,16 @@ Result<Datum> ReadOptional(const OptionalProto& proto, const TensorSource& sourc
   return Datum();
 }
 
+// Exporters write expressions ("2*N + 1") and free names ("batch-size", "unk__12", "?").
+Dim SymbolicDim(const std::string& text) {
+  // A minus without spaces is part of a name.
+  const std::size_t minus = text.find('-');
+  const bool hyphen = minus != std::string::npos && minus > 0 && text[minus - 1] != ' ';
+  if (hyphen) return Dim::Symbol(text);
+  const Result<Dim> parsed = Dim::Parse(text);
+  return parsed.ok() ? *parsed : Dim::Symbol(text);
+}
+
 Result<Type> ReadType(const TypeProto& proto) {
   if (proto.sequence && proto.sequence->elem_type) {
     ATH_TRY(Type element, ReadType(*proto.sequence->elem_type));
@@ -302,8 +330,7 @@ Result<Type> ReadType(const TypeProto& proto) {
       // Some exporters write -1 or 0 for "any".
       shape.push_back(*dim.value < 0 ? Dim::Unknown() : Dim(*dim.value));
     } else if (dim.symbol && !dim.symbol->empty()) {
-      const Result<Dim> parsed = Dim::Parse(*dim.symbol);
-      shape.push_back(parsed.ok() ? *parsed : Dim::Symbol(*dim.symbol));
+      shape.push_back(SymbolicDim(*dim.symbol));
     } else {
       shape.push_back(Dim::Unknown());
     }

@@ -1,7 +1,10 @@
 // TensorProto -> Tensor. Weights stay where the mapped file has them whenever alignment allows.
 #pragma once
 
+#include <map>
+
 #include "core/datum.h"
+#include "core/file.h"
 #include "frontends/onnx/schema.h"
 #include "ir/type.h"
 
@@ -11,10 +14,18 @@ namespace athanor::onnx {
 std::optional<DType> DTypeFromOnnx(std::int32_t data_type);
 std::int32_t OnnxFromDType(DType dtype);
 
+// What reading the tensors of one model shares.
+struct SourceState {
+  std::map<std::string, std::shared_ptr<const MappedFile>> files = {};  // external data, by path
+  // Left for making sparse tensors dense: a few bytes of file must not claim gigabytes.
+  std::int64_t dense_bytes = std::int64_t{1} << 30;
+};
+
 // Where tensor bytes may live.
 struct TensorSource {
-  std::shared_ptr<const void> owner;  // keeps the parsed bytes alive
-  std::string folder;  // of external data; "" when the model did not come from a folder
+  std::shared_ptr<const void> owner = {};  // keeps the parsed bytes alive
+  std::string folder = {};  // of external data; "" when the model did not come from a folder
+  std::shared_ptr<SourceState> state = std::make_shared<SourceState>();
 };
 
 Result<Tensor> ReadTensor(const TensorProto& proto, const TensorSource& source);

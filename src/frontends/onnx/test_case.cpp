@@ -10,7 +10,7 @@ namespace fs = std::filesystem;
 
 Result<Datum> ReadDatumFile(const std::string& path, const Type& type) {
   ATH_TRY(const std::shared_ptr<const MappedFile> file, MappedFile::Open(path));
-  const TensorSource source = {file, ""};
+  const TensorSource source = {.owner = file};
   if (type.kind == TypeKind::kSequence) {
     ATH_TRY(const SequenceProto proto, protobuf::Parse<SequenceProto>(file->bytes(), "sequence"));
     return ReadSequence(proto, source);

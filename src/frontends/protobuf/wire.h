@@ -9,7 +9,8 @@
 //
 // Field types: std::string, Bytes (not copied: points into the parsed memory), std::int64_t,
 // std::int32_t, std::uint64_t, float, double, messages, std::vector of these (packed or not),
-// std::optional of a scalar or message, std::unique_ptr of a message (for recursion). Every length
+// std::optional of a scalar or message, std::shared_ptr of a message (for recursion; copies share
+// it). Every length
 // is checked against what is left before it is used; nesting is limited. Unknown fields are
 // skipped. Source: protobuf.dev/programming-guides/encoding.
 #pragma once
@@ -102,7 +103,7 @@ struct IsOptional<std::optional<T>> : std::true_type {
 template <class T>
 struct IsPointer : std::false_type {};
 template <class T>
-struct IsPointer<std::unique_ptr<T>> : std::true_type {
+struct IsPointer<std::shared_ptr<T>> : std::true_type {
   using Item = T;
 };
 
@@ -133,7 +134,7 @@ struct FieldReader {
       if (!target) target.emplace();
       Read(*target);
     } else if constexpr (IsPointer<T>::value) {
-      if (!target) target = std::make_unique<typename IsPointer<T>::Item>();
+      if (!target) target = std::make_shared<typename IsPointer<T>::Item>();
       Read(*target);
     } else if constexpr (kIsInt<T>) {
       if (wire != Wire::kVarint) return cursor.Fail();
