@@ -1,0 +1,192 @@
+// Athanor for C++17 and later, header only, over the C interface. Failures are thrown as athanor::Error.
+//
+//   #include <athanor/athanor.hpp>
+//   athanor::Model net = athanor::load("digits.onnx");
+//   std::vector<float> logits = net({athanor::view(pixels, {1, 1, 32, 32})})[0].to_vector<float>();
+//
+// Names are those of the C and Python interfaces. A Model may be run from any number of threads.
+#pragma once
+
+#include <athanor/athanor.h>
+
+#include <cstring>
+#include <initializer_list>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace athanor {
+
+class Error : public std::runtime_error {
+ public:
+  explicit Error(ath_status status)
+      : std::runtime_error(ath_error_text()), code_(status), where_(ath_error_where()), fix_(ath_error_fix()) {}
+  // The number of ATH-nnnn.
+  int code() const { return code_; }
+  // The place in the model, outermost first.
+  const std::string& where() const { return where_; }
+  const std::string& fix() const { return fix_; }
+
+ private:
+  int code_;
+  std::string where_, fix_;
+};
+
+namespace detail {
+
+inline void check(ath_status status) {
+  if (status != 0) throw Error(status);
+}
+
+template <class T>
+constexpr int32_t dtype_of() {
+  if constexpr (std::is_same_v<T, float>) return ATH_F32;
+  else if constexpr (std::is_same_v<T, double>) return ATH_F64;
+  else if constexpr (std::is_same_v<T, bool>) return ATH_BOOL;
+  else if constexpr (std::is_same_v<T, const char*>) return ATH_STRING;
+  else {
+    static_assert(std::is_integral_v<T>, "not an element type");
+    constexpr bool is_signed = std::is_signed_v<T>;
+    if constexpr (sizeof(T) == 8) return is_signed ? ATH_I64 : ATH_U64;
+    else if constexpr (sizeof(T) == 4) return is_signed ? ATH_I32 : ATH_U32;
+    else if constexpr (sizeof(T) == 2) return is_signed ? ATH_I16 : ATH_U16;
+    else return is_signed ? ATH_I8 : ATH_U8;
+  }
+}
+
+}  // namespace detail
+
+// Elements of the caller, not copied: they must live until the call that takes the view returns.
+struct View {
+  int32_t dtype = ATH_UNDEFINED;
+  std::vector<int64_t> dims;
+  const void* data = nullptr;
+};
+
+// Throws std::invalid_argument when the shape does not have as many elements as there are.
+template <class T>
+View view(const T* data, std::size_t count, std::vector<int64_t> dims) {
+  std::size_t wanted = 1;
+  for (const int64_t dim : dims) wanted *= static_cast<std::size_t>(dim);
+  if (wanted != count) throw std::invalid_argument("the shape and the number of elements differ");
+  return {detail::dtype_of<T>(), std::move(dims), data};
+}
+template <class T>
+View view(const std::vector<T>& data, std::vector<int64_t> dims) {
+  return view(data.data(), data.size(), std::move(dims));
+}
+
+// One output. Shares the memory of the run it came from.
+class Tensor {
+ public:
+  Tensor(std::shared_ptr<ath_result> result, int32_t index) : result_(std::move(result)) {
+    tensor_.struct_size = sizeof(tensor_);
+    detail::check(ath_result_output(result_.get(), index, &tensor_));
+  }
+  int32_t dtype() const { return tensor_.dtype; }
+  std::vector<int64_t> dims() const { return {tensor_.dims, tensor_.dims + tensor_.rank}; }
+  std::size_t size() const {
+    std::size_t count = 1;
+    for (int32_t i = 0; i < tensor_.rank; ++i) count *= static_cast<std::size_t>(tensor_.dims[i]);
+    return count;
+  }
+  // Throws std::invalid_argument when T is not the element type.
+  template <class T>
+  const T* data() const {
+    if (tensor_.dtype != detail::dtype_of<T>()) throw std::invalid_argument("the tensor has another element type");
+    return static_cast<const T*>(tensor_.data);
+  }
+  template <class T>
+  std::vector<T> to_vector() const {
+    return {data<T>(), data<T>() + size()};
+  }
+  const ath_tensor& c_tensor() const { return tensor_; }
+
+ private:
+  std::shared_ptr<ath_result> result_;
+  ath_tensor tensor_{};
+};
+
+struct ValueInfo {
+  std::string name, type;      // type as text: "f32[N, 10]"
+  int32_t dtype = ATH_UNDEFINED;
+  std::vector<int64_t> dims;   // -1 where not a number
+};
+
+struct Options {
+  std::string device = "cpu";
+  int threads = 0;  // 0: one per core
+};
+
+// A loaded model, ready to run. Copies share everything.
+class Model {
+ public:
+  Model(const std::string& path, const Options& options) {
+    ath_model* model = nullptr;
+    detail::check(ath_load(path.c_str(), nullptr, &model));
+    model_.reset(model, ath_model_destroy);
+    ath_session_options session_options{};
+    session_options.struct_size = sizeof(session_options);
+    session_options.device = options.device.c_str();
+    session_options.threads = options.threads;
+    ath_session* session = nullptr;
+    detail::check(ath_session_create(model, &session_options, &session));
+    session_.reset(session, ath_session_destroy);
+  }
+
+  // One view per input, in the order of inputs().
+  std::vector<Tensor> operator()(const std::vector<View>& views) const {
+    std::vector<ath_tensor> tensors;
+    for (const View& v : views) {
+      tensors.push_back({sizeof(ath_tensor), v.dtype, static_cast<int32_t>(v.dims.size()), v.dims.data(), v.data});
+    }
+    ath_result* raw = nullptr;
+    detail::check(ath_session_run(session_.get(), tensors.data(), static_cast<int32_t>(tensors.size()), &raw));
+    const std::shared_ptr<ath_result> result(raw, ath_result_destroy);
+    std::vector<Tensor> outputs;
+    for (int32_t i = 0; i < ath_result_num_outputs(raw); ++i) outputs.emplace_back(result, i);
+    return outputs;
+  }
+
+  std::vector<ValueInfo> inputs() const { return list(ath_model_num_inputs(model_.get()), ath_model_input); }
+  std::vector<ValueInfo> outputs() const { return list(ath_model_num_outputs(model_.get()), ath_model_output); }
+  int64_t num_nodes() const { return ath_model_num_nodes(model_.get()); }
+  int64_t num_parameters() const { return ath_model_num_parameters(model_.get()); }
+  void save(const std::string& path) const { detail::check(ath_model_save(model_.get(), path.c_str())); }
+
+ private:
+  std::vector<ValueInfo> list(int32_t count, ath_status (*get)(const ath_model*, int32_t, ath_value_info*)) const {
+    std::vector<ValueInfo> infos;
+    for (int32_t i = 0; i < count; ++i) {
+      ath_value_info info{};
+      info.struct_size = sizeof(info);
+      detail::check(get(model_.get(), i, &info));
+      const int32_t rank = info.rank < 0 ? 0 : info.rank;
+      infos.push_back({info.name, info.type, info.dtype, {info.dims, info.dims + rank}});
+    }
+    return infos;
+  }
+
+  std::shared_ptr<ath_model> model_;
+  std::shared_ptr<ath_session> session_;
+};
+
+inline Model load(const std::string& path, const Options& options = {}) { return Model(path, options); }
+
+struct Difference {
+  bool pass = false;
+  double max_abs = 0, rel_l2 = 0, cosine = 0;
+};
+
+inline Difference compare(const Tensor& actual, const View& expected, double rtol = 1e-4, double atol = 1e-4) {
+  const ath_tensor want = {sizeof(ath_tensor), expected.dtype, static_cast<int32_t>(expected.dims.size()), expected.dims.data(), expected.data};
+  ath_difference difference{};
+  difference.struct_size = sizeof(difference);
+  detail::check(ath_compare(&actual.c_tensor(), &want, rtol, atol, &difference));
+  return {difference.pass != 0, difference.max_abs, difference.rel_l2, difference.cosine};
+}
+
+}  // namespace athanor

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Athanor: takes a trained model and runs it.
+
+    import athanor
+    y = athanor.load("digits.onnx")(x)          # x: a NumPy array; y: an array, or a dict of several
+
+Names are those of the C and C++ interfaces. Arrays cross without copies: an input must have the element
+type of the model's input (`x.astype(np.float32)`); outputs share the memory of the run. A Model may be
+called from any number of threads; the interpreter lock is released while it runs.
+"""
+import difflib
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import _athanor
+
+__version__ = _athanor.version
+Error = _athanor.Error
+
+# Numbers of ath_dtype in athanor.h.
+_DTYPES = {"float64": 1, "float32": 2, "float16": 3, "int64": 11, "int32": 12, "int16": 13, "int8": 14,
+           "uint64": 17, "uint32": 18, "uint16": 19, "uint8": 20, "bool": 23, "complex64": 25, "complex128": 26}
+
+
+@dataclass(frozen=True)
+class ValueInfo:
+    """An input or output: its name, type as text ("f32[N, 10]") and shape (-1 where not a number)."""
+    name: str
+    type: str
+    dtype: int
+    shape: tuple
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far two results are apart. `passed`: all elements within atol + rtol * |expected|."""
+    passed: bool
+    max_abs: float
+    rel_l2: float
+    cosine: float
+
+
+class Model:
+    """A model of any format, ready to run on a device ("cpu" or "reference")."""
+
+    def __init__(self, path, device="cpu", threads=0):
+        self._model = _athanor.Model(str(path), device, threads)
+        self.inputs = [ValueInfo(**{**info, "shape": tuple(info["shape"])}) for info in self._model.inputs()]
+        self.outputs = [ValueInfo(**{**info, "shape": tuple(info["shape"])}) for info in self._model.outputs()]
+
+    @property
+    def num_nodes(self):
+        return self._model.num_nodes()
+
+    @property
+    def num_parameters(self):
+        """Elements of all floating-point constants."""
+        return self._model.num_parameters()
+
+    def run(self, inputs):
+        """inputs: name -> array. Gives name -> array, in the order of `outputs`."""
+        names = [info.name for info in self.inputs]
+        for name in inputs:
+            if name not in names:
+                near = difflib.get_close_matches(name, names, 1)
+                hint = f' (did you mean "{near[0]}"?)' if near else ""
+                raise ValueError(f'there is no input "{name}"{hint}; inputs are {names}')
+        missing = [name for name in names if name not in inputs]
+        if missing:
+            raise ValueError(f"inputs are missing: {missing}")
+        arrays = [np.ascontiguousarray(inputs[name]).reshape(np.shape(inputs[name])) for name in names]
+        for name, array in zip(names, arrays):
+            if array.dtype.name not in _DTYPES:
+                raise TypeError(f'input "{name}" has element type {array.dtype}; one of {sorted(_DTYPES)} is expected')
+        values = self._model.run(arrays, [_DTYPES[array.dtype.name] for array in arrays])
+        return {info.name: value for info, value in zip(self.outputs, values)}
+
+    def __call__(self, *arrays, **named):
+        """Arrays by position or by name. Gives the array when there is one output, else a dict."""
+        if len(arrays) == 1 and isinstance(arrays[0], dict):
+            named, arrays = {**arrays[0], **named}, ()
+        if len(arrays) > len(self.inputs):
+            raise ValueError(f"{len(arrays)} inputs are given; the model has {len(self.inputs)}")
+        inputs = {info.name: array for info, array in zip(self.inputs, arrays)}
+        outputs = self.run({**inputs, **named})
+        return next(iter(outputs.values())) if len(outputs) == 1 else outputs
+
+    def save(self, path):
+        """Writes the format that the extension names (.onnx, .ath)."""
+        self._model.save(str(path))
+
+
+def load(path, device="cpu", threads=0):
+    """Reads a model file of any known format, or "zoo:NAME"."""
+    return Model(path, device, threads)
+
+
+def inspect(model):
+    """Inputs, outputs, nodes and parameters of a Model or a path, as a dict."""
+    model = model if isinstance(model, Model) else load(model, device="reference")
+    return {"inputs": [vars(info) for info in model.inputs], "outputs": [vars(info) for info in model.outputs],
+            "nodes": model.num_nodes, "params": model.num_parameters}
+
+
+def compare(actual, expected, rtol=1e-4, atol=1e-4):
+    """How far `actual` is from `expected`: arrays of one shape. NaN equals NaN."""
+    a, b = np.asarray(actual, np.float64), np.asarray(expected, np.float64)
+    if a.shape != b.shape:
+        raise ValueError(f"shapes differ: {a.shape} and {b.shape}")
+    same = (a == b) | (np.isnan(a) & np.isnan(b))
+    distance = np.where(same, 0.0, np.abs(a - b))
+    scale = float(np.linalg.norm(np.where(np.isfinite(b), b, 0)))
+    norms = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return Difference(passed=bool(np.all(same | (distance <= atol + rtol * np.abs(b)))),
+                      max_abs=float(np.max(distance, initial=0.0)),
+                      rel_l2=float(np.linalg.norm(distance) / (scale or 1.0)),
+                      cosine=float(np.vdot(a, b) / norms) if norms else float(scale == 0))

@@ -1,0 +1,94 @@
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "athanor/athanor.hpp"
+
+extern "C" int32_t ath_c_test_run(const char* path, const float* input, const int64_t* dims, int32_t rank, float* output, int64_t capacity);
+
+namespace {
+
+constexpr const char* kDigits = "examples/digits/digits.onnx";
+const std::vector<int64_t> kOneImage = {1, 1, 32, 32};
+
+std::vector<float> GreyImage() { return std::vector<float>(32 * 32, 0.25F); }
+
+TEST(CppApi, ThreeLinesGiveAnAnswer) {
+  athanor::Model net = athanor::load(kDigits);
+  const std::vector<float> pixels = GreyImage();
+  const std::vector<float> logits = net({athanor::view(pixels, kOneImage)})[0].to_vector<float>();
+  EXPECT_EQ(logits.size(), 10U);
+}
+
+TEST(CppApi, DescribesInputsAndOutputs) {
+  const athanor::Model net = athanor::load(kDigits);
+  ASSERT_EQ(net.inputs().size(), 1U);
+  EXPECT_EQ(net.inputs()[0].name, "image");
+  EXPECT_EQ(net.inputs()[0].dims, (std::vector<int64_t>{-1, 1, 32, 32}));
+  EXPECT_EQ(net.outputs()[0].type, "f32[N, 10]");
+  EXPECT_GT(net.num_parameters(), 40000);
+}
+
+TEST(CppApi, DevicesAgree) {
+  const std::vector<float> pixels = GreyImage();
+  const auto fast = athanor::load(kDigits)({athanor::view(pixels, kOneImage)});
+  const auto slow = athanor::load(kDigits, {.device = "reference"})({athanor::view(pixels, kOneImage)});
+  const std::vector<float> expected = slow[0].to_vector<float>();
+  const athanor::Difference difference = athanor::compare(fast[0], athanor::view(expected, {1, 10}));
+  EXPECT_TRUE(difference.pass) << difference.rel_l2;
+}
+
+TEST(CppApi, OneModelRunsFromManyThreads) {
+  const athanor::Model net = athanor::load(kDigits);
+  const std::vector<float> pixels = GreyImage();
+  const std::vector<float> expected = net({athanor::view(pixels, kOneImage)})[0].to_vector<float>();
+  std::vector<std::thread> threads;
+  std::vector<int> agree(4, 0);
+  for (std::size_t t = 0; t < agree.size(); ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 8; ++i) agree[t] += net({athanor::view(pixels, kOneImage)})[0].to_vector<float>() == expected;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(agree, std::vector<int>(4, 8));
+}
+
+TEST(CppApi, AMissingFileIsAnErrorWithItsNumber) {
+  try {
+    athanor::load("no-such-model.onnx");
+    FAIL() << "loaded a file that does not exist";
+  } catch (const athanor::Error& error) {
+    EXPECT_EQ(error.code(), 1004);
+    EXPECT_NE(std::string(error.what()).find("ATH-1004"), std::string::npos);
+  }
+}
+
+TEST(CppApi, AWrongShapeNamesTheInput) {
+  const athanor::Model net = athanor::load(kDigits);
+  const std::vector<float> pixels(10, 0.0F);
+  try {
+    net({athanor::view(pixels, {10})});
+    FAIL() << "ran with a wrong shape";
+  } catch (const athanor::Error& error) {
+    EXPECT_EQ(error.code(), 1003) << error.what();
+    EXPECT_NE(std::string(error.what()).find("image"), std::string::npos) << error.what();
+  }
+}
+
+TEST(CApi, RunsFromC) {
+  const std::vector<float> pixels = GreyImage();
+  std::vector<float> logits(10);
+  ASSERT_EQ(ath_c_test_run(kDigits, pixels.data(), kOneImage.data(), 4, logits.data(), 10), 0) << ath_error_text();
+  const std::vector<float> expected = athanor::load(kDigits)({athanor::view(pixels, kOneImage)})[0].to_vector<float>();
+  EXPECT_EQ(logits, expected);
+}
+
+TEST(CApi, NullArgumentsAreRefusedNotFollowed) {
+  EXPECT_EQ(ath_load(nullptr, nullptr, nullptr), 1001);
+  EXPECT_STREQ(ath_error_message(), "path is NULL");
+  ath_model_destroy(nullptr);
+  ath_session_destroy(nullptr);
+  ath_result_destroy(nullptr);
+}
+
+}  // namespace

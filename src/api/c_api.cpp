@@ -1,0 +1,243 @@
+// The C boundary: opaque handles around C++ objects, a Status per call, no exception passes.
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <new>
+
+#include "api/open_model.h"
+#include "athanor/athanor.h"
+#include "core/checked.h"
+#include "frontends/save.h"
+#include "runtime/session.h"
+#include "verify/compare.h"
+
+using athanor::Datum;
+using athanor::DType;
+using athanor::ErrorCode;
+using athanor::Graph;
+using athanor::Result;
+using athanor::Status;
+using athanor::Tensor;
+using athanor::Type;
+
+namespace {
+
+// One input or output as the caller sees it.
+struct ValueText {
+  std::string name, type;
+  std::int32_t dtype = ATH_UNDEFINED;
+  std::int32_t rank = -1;
+  std::vector<std::int64_t> dims;
+};
+
+ValueText Describe(const std::string& name, const Type& type) {
+  ValueText text = {name, type.ToString(), static_cast<std::int32_t>(type.dtype), -1, {}};
+  if (!type.HasRank()) return text;
+  text.rank = static_cast<std::int32_t>(type.rank());
+  for (const athanor::Dim& dim : *type.shape) text.dims.push_back(dim.IsConst() ? dim.value() : -1);
+  return text;
+}
+
+struct LastError {
+  std::string message, where, fix, text;
+};
+
+LastError& LastErrorOfThread() {
+  thread_local LastError error;
+  return error;
+}
+
+ath_status Report(const Status& status) {
+  LastErrorOfThread() = {status.message(), status.where(), status.fix(), status.ok() ? "" : status.ToString()};
+  return static_cast<ath_status>(status.code());
+}
+
+// Runs `body`; exceptions of the standard library become statuses here and nowhere else.
+template <class F>
+ath_status Guard(F&& body) {
+  try {
+    return Report(body());
+  } catch (const std::bad_alloc&) {
+    return Report(athanor::Error(ErrorCode::kResource, "out of memory"));
+  } catch (const std::exception& exception) {
+    return Report(athanor::Error(ErrorCode::kInternal, "{}", exception.what()));
+  }
+}
+
+Status Missing(const char* what) { return athanor::Error(ErrorCode::kUsage, "{} is NULL", what); }
+
+// The caller's tensor as ours; numbers are not copied, strings are.
+Result<Tensor> Import(const ath_tensor& tensor) {
+  const bool known = tensor.dtype > ATH_UNDEFINED && tensor.dtype <= ATH_C128;
+  if (!known) return athanor::Error(ErrorCode::kInvalidInput, "{} is not an element type", tensor.dtype);
+  if (tensor.rank < 0 || (tensor.rank > 0 && tensor.dims == nullptr)) {
+    return athanor::Error(ErrorCode::kInvalidInput, "a tensor has no dimensions");
+  }
+  athanor::Dims dims(tensor.dims, tensor.dims + tensor.rank);
+  const std::optional<std::int64_t> count = athanor::CheckedCount(dims);
+  if (!count) return athanor::Error(ErrorCode::kInvalidInput, "shape {} is negative or too large", athanor::ToString(dims));
+  if (*count > 0 && tensor.data == nullptr) return athanor::Error(ErrorCode::kInvalidInput, "a tensor has no data");
+  const auto dtype = static_cast<DType>(tensor.dtype);
+  if (dtype != DType::kString) return Tensor::View(dtype, std::move(dims), tensor.data, nullptr);
+  ATH_TRY(Tensor strings, Tensor::Allocate(dtype, std::move(dims)));
+  const auto* texts = static_cast<const char* const*>(tensor.data);
+  for (std::string& text : strings.MutableData<std::string>()) text = *texts++;
+  return strings;
+}
+
+}  // namespace
+
+struct ath_model {
+  Graph graph;
+  std::vector<ValueText> inputs, outputs;
+};
+
+struct ath_session {
+  std::unique_ptr<athanor::Session> session;
+};
+
+struct ath_result {
+  std::vector<Tensor> outputs;
+  std::vector<std::vector<const char*>> strings;  // per output, of string tensors
+};
+
+namespace {
+
+ath_status FillInfo(const std::vector<ValueText>& values, std::int32_t index, ath_value_info* info) {
+  return Guard([&]() -> Status {
+    if (info == nullptr) return Missing("info");
+    if (index < 0 || static_cast<std::size_t>(index) >= values.size()) {
+      return athanor::Error(ErrorCode::kUsage, "index {} is outside [0, {})", index, values.size());
+    }
+    const ValueText& value = values[static_cast<std::size_t>(index)];
+    const ath_value_info full = {info->struct_size, value.name.c_str(), value.dtype, value.rank, value.dims.data(), value.type.c_str()};
+    std::memcpy(info, &full, std::min<std::size_t>(info->struct_size, sizeof(full)));
+    return {};
+  });
+}
+
+}  // namespace
+
+const char* ath_version(void) { return "0.1.0"; }
+const char* ath_error_message(void) { return LastErrorOfThread().message.c_str(); }
+const char* ath_error_where(void) { return LastErrorOfThread().where.c_str(); }
+const char* ath_error_fix(void) { return LastErrorOfThread().fix.c_str(); }
+const char* ath_error_text(void) { return LastErrorOfThread().text.c_str(); }
+
+ath_status ath_load(const char* path, const ath_load_options* options, ath_model** model) {
+  return Guard([&]() -> Status {
+    if (path == nullptr) return Missing("path");
+    if (model == nullptr) return Missing("model");
+    const char* format = options != nullptr && options->format != nullptr ? options->format : "";
+    ATH_TRY(Graph graph, athanor::OpenModel(path, format));
+    auto made = std::make_unique<ath_model>(ath_model{std::move(graph), {}, {}});
+    for (const athanor::ValueId id : made->graph.inputs()) {
+      made->inputs.push_back(Describe(made->graph.value(id).name, made->graph.value(id).type));
+    }
+    for (const athanor::GraphOutput& output : made->graph.outputs()) {
+      made->outputs.push_back(Describe(output.name, made->graph.value(output.value).type));
+    }
+    *model = made.release();
+    return {};
+  });
+}
+
+void ath_model_destroy(ath_model* model) { delete model; }
+
+int32_t ath_model_num_inputs(const ath_model* model) { return static_cast<int32_t>(model->inputs.size()); }
+int32_t ath_model_num_outputs(const ath_model* model) { return static_cast<int32_t>(model->outputs.size()); }
+
+ath_status ath_model_input(const ath_model* model, int32_t index, ath_value_info* info) { return FillInfo(model->inputs, index, info); }
+ath_status ath_model_output(const ath_model* model, int32_t index, ath_value_info* info) { return FillInfo(model->outputs, index, info); }
+
+int64_t ath_model_num_nodes(const ath_model* model) { return static_cast<int64_t>(model->graph.num_nodes()); }
+
+int64_t ath_model_num_parameters(const ath_model* model) {
+  int64_t count = 0;
+  for (std::size_t i = 0; i < model->graph.value_capacity(); ++i) {
+    const Tensor* constant = model->graph.Constant(static_cast<athanor::ValueId>(i));
+    if (constant != nullptr && athanor::IsFloat(constant->dtype())) count += constant->count();
+  }
+  return count;
+}
+
+ath_status ath_model_save(const ath_model* model, const char* path) {
+  return Guard([&]() -> Status {
+    if (model == nullptr || path == nullptr) return Missing(model == nullptr ? "model" : "path");
+    return athanor::SaveModel(model->graph, path, {});
+  });
+}
+
+ath_status ath_session_create(const ath_model* model, const ath_session_options* options, ath_session** session) {
+  return Guard([&]() -> Status {
+    if (model == nullptr || session == nullptr) return Missing(model == nullptr ? "model" : "session");
+    athanor::SessionOptions wanted;
+    if (options != nullptr && options->device != nullptr) wanted.device = options->device;
+    if (options != nullptr) wanted.threads = options->threads;
+    ATH_TRY(std::unique_ptr<athanor::Session> made, athanor::Session::Create(model->graph.Clone(), wanted));
+    *session = new ath_session{std::move(made)};
+    return {};
+  });
+}
+
+void ath_session_destroy(ath_session* session) { delete session; }
+
+ath_status ath_session_run(ath_session* session, const ath_tensor* inputs, int32_t num_inputs, ath_result** result) {
+  return Guard([&]() -> Status {
+    if (session == nullptr || result == nullptr) return Missing(session == nullptr ? "session" : "result");
+    if (num_inputs > 0 && inputs == nullptr) return Missing("inputs");
+    std::vector<Datum> data;
+    for (int32_t i = 0; i < num_inputs; ++i) {
+      ATH_TRY(Tensor tensor, Import(inputs[i]));
+      data.emplace_back(std::move(tensor));
+    }
+    ATH_TRY(const std::vector<Datum> outputs, session->session->Run(std::move(data)));
+    auto made = std::make_unique<ath_result>();
+    for (const Datum& output : outputs) {
+      if (!output.IsTensor()) return athanor::Unsupported("an output is a sequence or an optional; the C interface gives tensors");
+      // An output that is an input passed through must outlive the caller's memory.
+      Tensor tensor = output.tensor();
+      if (tensor.owner() == nullptr && tensor.count() > 0) {
+        ATH_TRY(tensor, tensor.Clone());
+      }
+      auto& texts = made->strings.emplace_back();
+      if (tensor.dtype() == DType::kString) {
+        for (const std::string& text : tensor.Data<std::string>()) texts.push_back(text.c_str());
+      }
+      made->outputs.push_back(std::move(tensor));
+    }
+    *result = made.release();
+    return {};
+  });
+}
+
+void ath_result_destroy(ath_result* result) { delete result; }
+int32_t ath_result_num_outputs(const ath_result* result) { return static_cast<int32_t>(result->outputs.size()); }
+
+ath_status ath_result_output(const ath_result* result, int32_t index, ath_tensor* tensor) {
+  return Guard([&]() -> Status {
+    if (result == nullptr || tensor == nullptr) return Missing(result == nullptr ? "result" : "tensor");
+    if (index < 0 || static_cast<std::size_t>(index) >= result->outputs.size()) {
+      return athanor::Error(ErrorCode::kUsage, "output {} is outside [0, {})", index, result->outputs.size());
+    }
+    const Tensor& output = result->outputs[static_cast<std::size_t>(index)];
+    const bool is_text = output.dtype() == DType::kString;
+    const ath_tensor full = {tensor->struct_size, static_cast<int32_t>(output.dtype()), static_cast<int32_t>(output.rank()), output.dims().data(),
+                             is_text ? static_cast<const void*>(result->strings[static_cast<std::size_t>(index)].data()) : output.raw()};
+    std::memcpy(tensor, &full, std::min<std::size_t>(tensor->struct_size, sizeof(full)));
+    return {};
+  });
+}
+
+ath_status ath_compare(const ath_tensor* actual, const ath_tensor* expected, double rtol, double atol, ath_difference* difference) {
+  return Guard([&]() -> Status {
+    if (actual == nullptr || expected == nullptr || difference == nullptr) return Missing("an argument");
+    ATH_TRY(const Tensor a, Import(*actual));
+    ATH_TRY(const Tensor b, Import(*expected));
+    const athanor::Difference found = athanor::Compare(a, b, {.rtol = rtol, .atol = atol});
+    if (!found.same_kind) return athanor::Error(ErrorCode::kInvalidInput, "{}", found.reason);
+    const ath_difference full = {difference->struct_size, found.pass ? 1 : 0, found.max_abs, found.rel_l2, found.cosine};
+    std::memcpy(difference, &full, std::min<std::size_t>(difference->struct_size, sizeof(full)));
+    return {};
+  });
+}

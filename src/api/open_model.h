@@ -1,0 +1,13 @@
+// One way to name a model everywhere: a file of any format, or "zoo:NAME".
+#pragma once
+
+#include <string>
+
+#include "ir/graph.h"
+
+namespace athanor {
+
+// `format` overrides what the bytes say; "" finds out.
+Result<Graph> OpenModel(const std::string& name, const std::string& format = "");
+
+}  // namespace athanor

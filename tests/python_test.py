@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""The Python package from the outside. Run by tests/run.py in the environment where it is installed."""
+import pathlib
+import sys
+import threading
+import unittest
+
+import numpy as np
+
+import athanor
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+DIGITS = ROOT / "examples" / "digits"
+
+
+class PythonApi(unittest.TestCase):
+    def setUp(self):
+        self.golden = np.load(DIGITS / "golden.npz")
+
+    def test_two_lines_give_the_answer_onnxruntime_gives(self):
+        net = athanor.load(DIGITS / "digits.onnx")
+        logits = net(self.golden["image"])
+        self.assertTrue(athanor.compare(logits, self.golden["logits"]).passed)
+
+    def test_outputs_share_memory_and_outlive_the_model(self):
+        logits = athanor.load(DIGITS / "digits.onnx")(self.golden["image"])
+        self.assertFalse(logits.flags["OWNDATA"])
+        self.assertEqual(logits.shape, self.golden["logits"].shape)
+
+    def test_inputs_by_name_and_a_wrong_name_is_corrected(self):
+        net = athanor.load(DIGITS / "digits.onnx")
+        self.assertTrue(np.array_equal(net(image=self.golden["image"]), net(self.golden["image"])))
+        with self.assertRaisesRegex(ValueError, 'did you mean "image"'):
+            net(imgae=self.golden["image"])
+
+    def test_a_wrong_element_type_is_an_error_that_names_the_input(self):
+        net = athanor.load(DIGITS / "digits.onnx")
+        with self.assertRaisesRegex(athanor.Error, "image"):
+            net(self.golden["image"].astype(np.float64))
+
+    def test_a_missing_file_is_an_error_with_a_number(self):
+        with self.assertRaisesRegex(athanor.Error, "ATH-1004"):
+            athanor.load("no-such-file.onnx")
+
+    def test_inspect_describes_the_model(self):
+        facts = athanor.inspect(DIGITS / "digits.onnx")
+        self.assertEqual(facts["inputs"][0]["type"], "f32[N, 1, 32, 32]")
+        self.assertGreater(facts["params"], 40000)
+
+    def test_threads_may_share_a_model(self):
+        net = athanor.load(DIGITS / "digits.onnx")
+        expected, results = net(self.golden["image"]), [None] * 4
+
+        def work(slot):
+            results[slot] = net(self.golden["image"])
+
+        threads = [threading.Thread(target=work, args=(slot,)) for slot in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for result in results:
+            self.assertTrue(np.array_equal(result, expected))
+
+    def test_compare_sees_a_difference(self):
+        difference = athanor.compare([1.0, 2.0], [1.0, 2.5])
+        self.assertFalse(difference.passed)
+        self.assertAlmostEqual(difference.max_abs, 0.5)
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())
