@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""Runs every command that the documentation shows, and compares what it prints with what the page says.
+
+A block fenced as ```console holds lines "$ command" and below each the output a reader will see. Commands
+run in order in a scratch folder that has `examples/` in it and `athanor` on the path. Numbers with a
+decimal point, sizes and times may differ (they are measured); everything else must be the same. A line
+"..." stands for any lines. A block fenced as ```sh is shown, not run: it needs another machine or minutes.
+"""
+import argparse
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PAGES = ["README.md", "CONTRIBUTING.md", "docs/**/*.md", "examples/**/README.md"]
+NUMBER = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?")
+
+
+def blocks(text):
+    """The (command, expected output lines) pairs of each console block."""
+    for block in re.findall(r"^```console\n(.*?)^```", text, re.M | re.S):
+        steps = []
+        for line in block.rstrip("\n").split("\n"):
+            if line.startswith("$ "):
+                steps.append((line[2:], []))
+            elif steps:
+                steps[-1][1].append(line)
+        yield steps
+
+
+def normal(line):
+    """Measured figures differ from run to run: every number and run of spaces, dots and bars becomes one mark."""
+    return re.sub(r"[\s#=.|-]+", " ", NUMBER.sub("0", line)).strip()
+
+
+def matches(expected, actual):
+    pattern = "".join(r"(?:.*\n)*?" if line.strip() == "..." else re.escape(normal(line)) + r"\n" for line in expected)
+    return re.fullmatch(pattern, "".join(normal(line) + "\n" for line in actual)) is not None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bin", default=str(ROOT / "build" / "test" / "bin"))
+    options = parser.parse_args()
+    env = {**os.environ, "PATH": f"{options.bin}:{os.environ['PATH']}"}
+    passed = failed = 0
+    for page in sorted(path for pattern in PAGES for path in ROOT.glob(pattern)):
+        with tempfile.TemporaryDirectory() as scratch:
+            (pathlib.Path(scratch) / "examples").symlink_to(ROOT / "examples")
+            (pathlib.Path(scratch) / "include").symlink_to(ROOT / "include")
+            for command, expected in (step for block in blocks(page.read_text()) for step in block):
+                run = subprocess.run(command, shell=True, cwd=scratch, env=env, capture_output=True, text=True, check=False)
+                actual = [line.rstrip() for line in (run.stdout + run.stderr).rstrip("\n").split("\n")]
+                # A command that shows an error is meant to fail.
+                wanted_ok = not any(line.startswith("error ATH-") for line in expected)
+                right = (run.returncode == 0) == wanted_ok and (not expected or matches(expected, actual))
+                passed += right
+                failed += not right
+                if not right:
+                    print(f"FAIL {page.relative_to(ROOT)}: $ {command}\n  exit {run.returncode}; it printed:")
+                    print("\n".join(f"    {line}" for line in actual[:40]), flush=True)
+    print(f"{passed} passed, {failed} failed, 0 skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
