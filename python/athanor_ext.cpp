@@ -1,4 +1,5 @@
-// The Python module's compiled part: thin over the C++ header. Arrays cross without a copy in both directions.
+// The Python module's compiled part: thin over the C++ header. Arrays cross without a copy in both
+// directions.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
@@ -10,28 +11,46 @@ namespace nb = nanobind;
 
 namespace {
 
-// NumPy's view of our element types; those NumPy does not have come as unsigned integers of their bits.
+// NumPy's view of our element types; those NumPy does not have come as unsigned integers of their
+// bits.
 nb::dlpack::dtype NumpyType(int32_t dtype) {
   using Code = nb::dlpack::dtype_code;
   const auto make = [](Code code, int bits) {
     return nb::dlpack::dtype{static_cast<uint8_t>(code), static_cast<uint8_t>(bits), 1};
   };
   switch (static_cast<ath_dtype>(dtype)) {
-    case ATH_F64: return make(Code::Float, 64);
-    case ATH_F32: return make(Code::Float, 32);
-    case ATH_F16: return make(Code::Float, 16);
-    case ATH_BF16: return make(Code::UInt, 16);
-    case ATH_I64: return make(Code::Int, 64);
-    case ATH_I32: return make(Code::Int, 32);
-    case ATH_I16: return make(Code::Int, 16);
-    case ATH_I8: case ATH_I4: case ATH_I2: return make(Code::Int, 8);
-    case ATH_U64: return make(Code::UInt, 64);
-    case ATH_U32: return make(Code::UInt, 32);
-    case ATH_U16: return make(Code::UInt, 16);
-    case ATH_BOOL: return make(Code::Bool, 8);
-    case ATH_C64: return make(Code::Complex, 64);
-    case ATH_C128: return make(Code::Complex, 128);
-    default: return make(Code::UInt, 8);
+    case ATH_F64:
+      return make(Code::Float, 64);
+    case ATH_F32:
+      return make(Code::Float, 32);
+    case ATH_F16:
+      return make(Code::Float, 16);
+    case ATH_BF16:
+      return make(Code::UInt, 16);
+    case ATH_I64:
+      return make(Code::Int, 64);
+    case ATH_I32:
+      return make(Code::Int, 32);
+    case ATH_I16:
+      return make(Code::Int, 16);
+    case ATH_I8:
+    case ATH_I4:
+    case ATH_I2:
+      return make(Code::Int, 8);
+    case ATH_U64:
+      return make(Code::UInt, 64);
+    case ATH_U32:
+      return make(Code::UInt, 32);
+    case ATH_U16:
+      return make(Code::UInt, 16);
+    case ATH_BOOL:
+      return make(Code::Bool, 8);
+    case ATH_C64:
+      return make(Code::Complex, 64);
+    case ATH_C128:
+      return make(Code::Complex, 128);
+    default:
+      return make(Code::UInt, 8);
   }
 }
 
@@ -46,19 +65,22 @@ nb::object ToPython(const athanor::Tensor& tensor) {
   auto* keep = new athanor::Tensor(tensor);
   const nb::capsule owner(keep, [](void* p) noexcept { delete static_cast<athanor::Tensor*>(p); });
   const std::vector<std::size_t> shape(dims.begin(), dims.end());
-  return nb::cast(nb::ndarray<nb::numpy>(const_cast<void*>(tensor.c_tensor().data), shape.size(), shape.data(), owner, nullptr, NumpyType(tensor.dtype())));
+  return nb::cast(nb::ndarray<nb::numpy>(const_cast<void*>(tensor.c_tensor().data), shape.size(),
+                                         shape.data(), owner, nullptr, NumpyType(tensor.dtype())));
 }
 
 using Array = nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu>;
 
 athanor::View ViewOf(const Array& array, int32_t dtype) {
   athanor::View view{dtype, {}, array.data()};
-  for (std::size_t i = 0; i < array.ndim(); ++i) view.dims.push_back(static_cast<int64_t>(array.shape(i)));
+  for (std::size_t i = 0; i < array.ndim(); ++i)
+    view.dims.push_back(static_cast<int64_t>(array.shape(i)));
   return view;
 }
 
 // `arrays` are C-contiguous; `dtypes` are their ath_dtype numbers.
-nb::list Run(const athanor::Model& model, const std::vector<Array>& arrays, const std::vector<int32_t>& dtypes) {
+nb::list Run(const athanor::Model& model, const std::vector<Array>& arrays,
+             const std::vector<int32_t>& dtypes) {
   std::vector<athanor::View> views;
   for (std::size_t i = 0; i < arrays.size(); ++i) views.push_back(ViewOf(arrays[i], dtypes[i]));
   std::vector<athanor::Tensor> outputs;
@@ -90,9 +112,11 @@ NB_MODULE(_athanor, m) {
   m.attr("version") = ath_version();
   nb::exception<athanor::Error>(m, "Error", PyExc_RuntimeError);
   nb::class_<athanor::Model>(m, "Model")
-      .def("__init__", [](athanor::Model* self, const std::string& path, const std::string& device, int threads) {
-        new (self) athanor::Model(path, {device, threads});
-      })
+      .def("__init__",
+           [](athanor::Model* self, const std::string& path, const std::string& device,
+              int threads) {
+             new (self) athanor::Model(path, {device, threads});
+           })
       .def("run", Run)
       .def("inputs", [](const athanor::Model& model) { return Infos(model.inputs()); })
       .def("outputs", [](const athanor::Model& model) { return Infos(model.outputs()); })

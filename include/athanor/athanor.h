@@ -1,11 +1,11 @@
 /* Athanor's C interface: load a model of any format, look at it, run it, compare results.
  *
- * Ownership: what a function gives through a pointer argument belongs to the caller until the matching
- * _destroy; destroying NULL does nothing. Strings and shapes inside an info struct or a tensor belong to
- * the object they came from and live as long as it does.
- * Errors: every function that can fail returns an ath_status (0 is success). ath_error_* describe the
- * last failure of the calling thread. Nothing is ever printed, no exception leaves the library.
- * Threads: any number of threads may use one ath_session at once. A model is immutable once loaded.
+ * Ownership: what a function gives through a pointer argument belongs to the caller until the
+ * matching _destroy; destroying NULL does nothing. Strings and shapes inside an info struct or a
+ * tensor belong to the object they came from and live as long as it does. Errors: every function
+ * that can fail returns an ath_status (0 is success). ath_error_* describe the last failure of the
+ * calling thread. Nothing is ever printed, no exception leaves the library. Threads: any number of
+ * threads may use one ath_session at once. A model is immutable once loaded.
  */
 #ifndef ATHANOR_ATHANOR_H_
 #define ATHANOR_ATHANOR_H_
@@ -28,9 +28,33 @@ typedef int32_t ath_status;
 
 /* Element types. Types below 8 bits take one byte per element. */
 typedef enum ath_dtype {
-  ATH_UNDEFINED = 0, ATH_F64, ATH_F32, ATH_F16, ATH_BF16, ATH_F8E4M3, ATH_F8E4M3FNUZ, ATH_F8E5M2,
-  ATH_F8E5M2FNUZ, ATH_F8E8M0, ATH_F4E2M1, ATH_I64, ATH_I32, ATH_I16, ATH_I8, ATH_I4, ATH_I2, ATH_U64,
-  ATH_U32, ATH_U16, ATH_U8, ATH_U4, ATH_U2, ATH_BOOL, ATH_STRING, ATH_C64, ATH_C128
+  ATH_UNDEFINED = 0,
+  ATH_F64,
+  ATH_F32,
+  ATH_F16,
+  ATH_BF16,
+  ATH_F8E4M3,
+  ATH_F8E4M3FNUZ,
+  ATH_F8E5M2,
+  ATH_F8E5M2FNUZ,
+  ATH_F8E8M0,
+  ATH_F4E2M1,
+  ATH_I64,
+  ATH_I32,
+  ATH_I16,
+  ATH_I8,
+  ATH_I4,
+  ATH_I2,
+  ATH_U64,
+  ATH_U32,
+  ATH_U16,
+  ATH_U8,
+  ATH_U4,
+  ATH_U2,
+  ATH_BOOL,
+  ATH_STRING,
+  ATH_C64,
+  ATH_C128
 } ath_dtype;
 
 typedef struct ath_model ath_model;     /* a verified graph */
@@ -51,32 +75,33 @@ typedef struct ath_value_info {
   uint32_t struct_size;
   const char* name;
   int32_t dtype;
-  int32_t rank;             /* -1: unknown */
-  const int64_t* dims;      /* -1 where a dimension is not a number */
-  const char* type;         /* "f32[N, 3, 224, 224]" */
+  int32_t rank;        /* -1: unknown */
+  const int64_t* dims; /* -1 where a dimension is not a number */
+  const char* type;    /* "f32[N, 3, 224, 224]" */
 } ath_value_info;
 
 typedef struct ath_load_options {
   uint32_t struct_size;
-  const char* format;       /* "onnx", "ath", ...; NULL finds out from the bytes */
+  const char* format; /* "onnx", "ath", ...; NULL finds out from the bytes */
 } ath_load_options;
 
 typedef struct ath_session_options {
   uint32_t struct_size;
-  const char* device;       /* "cpu" (default when NULL) or "reference" */
-  int32_t threads;          /* 0: one per core */
+  const char* device; /* "cpu" (default when NULL) or "reference" */
+  int32_t threads;    /* 0: one per core */
 } ath_session_options;
 
 typedef struct ath_difference {
   uint32_t struct_size;
-  int32_t pass;             /* 1 when every element is within atol + rtol * |expected| */
+  int32_t pass; /* 1 when every element is within atol + rtol * |expected| */
   double max_abs, rel_l2, cosine;
 } ath_difference;
 
 /* "0.1.0" */
 ATH_EXPORT const char* ath_version(void);
 
-/* The last failure of this thread: what, where in the model, how to fix it; "" when there is none. */
+/* The last failure of this thread: what, where in the model, how to fix it; "" when there is none.
+ */
 ATH_EXPORT const char* ath_error_message(void);
 ATH_EXPORT const char* ath_error_where(void);
 ATH_EXPORT const char* ath_error_fix(void);
@@ -84,7 +109,8 @@ ATH_EXPORT const char* ath_error_fix(void);
 ATH_EXPORT const char* ath_error_text(void);
 
 /* Reads a model file of any known format, or "zoo:NAME". `options` may be NULL. */
-ATH_EXPORT ath_status ath_load(const char* path, const ath_load_options* options, ath_model** model);
+ATH_EXPORT ath_status ath_load(const char* path, const ath_load_options* options,
+                               ath_model** model);
 ATH_EXPORT void ath_model_destroy(ath_model* model);
 ATH_EXPORT int32_t ath_model_num_inputs(const ath_model* model);
 ATH_EXPORT int32_t ath_model_num_outputs(const ath_model* model);
@@ -97,18 +123,23 @@ ATH_EXPORT int64_t ath_model_num_parameters(const ath_model* model);
 ATH_EXPORT ath_status ath_model_save(const ath_model* model, const char* path);
 
 /* The session keeps what it needs: the model may be destroyed afterwards. `options` may be NULL. */
-ATH_EXPORT ath_status ath_session_create(const ath_model* model, const ath_session_options* options, ath_session** session);
+ATH_EXPORT ath_status ath_session_create(const ath_model* model, const ath_session_options* options,
+                                         ath_session** session);
 ATH_EXPORT void ath_session_destroy(ath_session* session);
-/* One tensor per model input, in order. The data are read during the call only, never copied without need. */
-ATH_EXPORT ath_status ath_session_run(ath_session* session, const ath_tensor* inputs, int32_t num_inputs, ath_result** result);
+/* One tensor per model input, in order. The data are read during the call only, never copied
+ * without need. */
+ATH_EXPORT ath_status ath_session_run(ath_session* session, const ath_tensor* inputs,
+                                      int32_t num_inputs, ath_result** result);
 
 ATH_EXPORT void ath_result_destroy(ath_result* result);
 ATH_EXPORT int32_t ath_result_num_outputs(const ath_result* result);
 /* A view that lives as long as the result. */
-ATH_EXPORT ath_status ath_result_output(const ath_result* result, int32_t index, ath_tensor* tensor);
+ATH_EXPORT ath_status ath_result_output(const ath_result* result, int32_t index,
+                                        ath_tensor* tensor);
 
 /* How far two tensors of one shape are apart. */
-ATH_EXPORT ath_status ath_compare(const ath_tensor* actual, const ath_tensor* expected, double rtol, double atol, ath_difference* difference);
+ATH_EXPORT ath_status ath_compare(const ath_tensor* actual, const ath_tensor* expected, double rtol,
+                                  double atol, ath_difference* difference);
 
 #ifdef __cplusplus
 }

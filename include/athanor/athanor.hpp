@@ -1,4 +1,5 @@
-// Athanor for C++17 and later, header only, over the C interface. Failures are thrown as athanor::Error.
+// Athanor for C++17 and later, header only, over the C interface. Failures are thrown as
+// athanor::Error.
 //
 //   #include <athanor/athanor.hpp>
 //   athanor::Model net = athanor::load("digits.onnx");
@@ -23,7 +24,10 @@ namespace athanor {
 class Error : public std::runtime_error {
  public:
   explicit Error(ath_status status)
-      : std::runtime_error(ath_error_text()), code_(status), where_(ath_error_where()), fix_(ath_error_fix()) {}
+      : std::runtime_error(ath_error_text()),
+        code_(status),
+        where_(ath_error_where()),
+        fix_(ath_error_fix()) {}
   // The number of ATH-nnnn.
   int code() const { return code_; }
   // The place in the model, outermost first.
@@ -43,17 +47,25 @@ inline void check(ath_status status) {
 
 template <class T>
 constexpr int32_t dtype_of() {
-  if constexpr (std::is_same_v<T, float>) return ATH_F32;
-  else if constexpr (std::is_same_v<T, double>) return ATH_F64;
-  else if constexpr (std::is_same_v<T, bool>) return ATH_BOOL;
-  else if constexpr (std::is_same_v<T, const char*>) return ATH_STRING;
+  if constexpr (std::is_same_v<T, float>)
+    return ATH_F32;
+  else if constexpr (std::is_same_v<T, double>)
+    return ATH_F64;
+  else if constexpr (std::is_same_v<T, bool>)
+    return ATH_BOOL;
+  else if constexpr (std::is_same_v<T, const char*>)
+    return ATH_STRING;
   else {
     static_assert(std::is_integral_v<T>, "not an element type");
     constexpr bool is_signed = std::is_signed_v<T>;
-    if constexpr (sizeof(T) == 8) return is_signed ? ATH_I64 : ATH_U64;
-    else if constexpr (sizeof(T) == 4) return is_signed ? ATH_I32 : ATH_U32;
-    else if constexpr (sizeof(T) == 2) return is_signed ? ATH_I16 : ATH_U16;
-    else return is_signed ? ATH_I8 : ATH_U8;
+    if constexpr (sizeof(T) == 8)
+      return is_signed ? ATH_I64 : ATH_U64;
+    else if constexpr (sizeof(T) == 4)
+      return is_signed ? ATH_I32 : ATH_U32;
+    else if constexpr (sizeof(T) == 2)
+      return is_signed ? ATH_I16 : ATH_U16;
+    else
+      return is_signed ? ATH_I8 : ATH_U8;
   }
 }
 
@@ -96,7 +108,8 @@ class Tensor {
   // Throws std::invalid_argument when T is not the element type.
   template <class T>
   const T* data() const {
-    if (tensor_.dtype != detail::dtype_of<T>()) throw std::invalid_argument("the tensor has another element type");
+    if (tensor_.dtype != detail::dtype_of<T>())
+      throw std::invalid_argument("the tensor has another element type");
     return static_cast<const T*>(tensor_.data);
   }
   template <class T>
@@ -111,9 +124,9 @@ class Tensor {
 };
 
 struct ValueInfo {
-  std::string name, type;      // type as text: "f32[N, 10]"
+  std::string name, type;  // type as text: "f32[N, 10]"
   int32_t dtype = ATH_UNDEFINED;
-  std::vector<int64_t> dims;   // -1 where not a number
+  std::vector<int64_t> dims;  // -1 where not a number
 };
 
 struct Options {
@@ -141,24 +154,33 @@ class Model {
   std::vector<Tensor> operator()(const std::vector<View>& views) const {
     std::vector<ath_tensor> tensors;
     for (const View& v : views) {
-      tensors.push_back({sizeof(ath_tensor), v.dtype, static_cast<int32_t>(v.dims.size()), v.dims.data(), v.data});
+      tensors.push_back({sizeof(ath_tensor), v.dtype, static_cast<int32_t>(v.dims.size()),
+                         v.dims.data(), v.data});
     }
     ath_result* raw = nullptr;
-    detail::check(ath_session_run(session_.get(), tensors.data(), static_cast<int32_t>(tensors.size()), &raw));
+    detail::check(ath_session_run(session_.get(), tensors.data(),
+                                  static_cast<int32_t>(tensors.size()), &raw));
     const std::shared_ptr<ath_result> result(raw, ath_result_destroy);
     std::vector<Tensor> outputs;
     for (int32_t i = 0; i < ath_result_num_outputs(raw); ++i) outputs.emplace_back(result, i);
     return outputs;
   }
 
-  std::vector<ValueInfo> inputs() const { return list(ath_model_num_inputs(model_.get()), ath_model_input); }
-  std::vector<ValueInfo> outputs() const { return list(ath_model_num_outputs(model_.get()), ath_model_output); }
+  std::vector<ValueInfo> inputs() const {
+    return list(ath_model_num_inputs(model_.get()), ath_model_input);
+  }
+  std::vector<ValueInfo> outputs() const {
+    return list(ath_model_num_outputs(model_.get()), ath_model_output);
+  }
   int64_t num_nodes() const { return ath_model_num_nodes(model_.get()); }
   int64_t num_parameters() const { return ath_model_num_parameters(model_.get()); }
-  void save(const std::string& path) const { detail::check(ath_model_save(model_.get(), path.c_str())); }
+  void save(const std::string& path) const {
+    detail::check(ath_model_save(model_.get(), path.c_str()));
+  }
 
  private:
-  std::vector<ValueInfo> list(int32_t count, ath_status (*get)(const ath_model*, int32_t, ath_value_info*)) const {
+  std::vector<ValueInfo> list(int32_t count,
+                              ath_status (*get)(const ath_model*, int32_t, ath_value_info*)) const {
     std::vector<ValueInfo> infos;
     for (int32_t i = 0; i < count; ++i) {
       ath_value_info info{};
@@ -174,15 +196,20 @@ class Model {
   std::shared_ptr<ath_session> session_;
 };
 
-inline Model load(const std::string& path, const Options& options = {}) { return Model(path, options); }
+inline Model load(const std::string& path, const Options& options = {}) {
+  return Model(path, options);
+}
 
 struct Difference {
   bool pass = false;
   double max_abs = 0, rel_l2 = 0, cosine = 0;
 };
 
-inline Difference compare(const Tensor& actual, const View& expected, double rtol = 1e-4, double atol = 1e-4) {
-  const ath_tensor want = {sizeof(ath_tensor), expected.dtype, static_cast<int32_t>(expected.dims.size()), expected.dims.data(), expected.data};
+inline Difference compare(const Tensor& actual, const View& expected, double rtol = 1e-4,
+                          double atol = 1e-4) {
+  const ath_tensor want = {sizeof(ath_tensor), expected.dtype,
+                           static_cast<int32_t>(expected.dims.size()), expected.dims.data(),
+                           expected.data};
   ath_difference difference{};
   difference.struct_size = sizeof(difference);
   detail::check(ath_compare(&actual.c_tensor(), &want, rtol, atol, &difference));

@@ -4,7 +4,8 @@
 
 #include "athanor/athanor.hpp"
 
-extern "C" int32_t ath_c_test_run(const char* path, const float* input, const int64_t* dims, int32_t rank, float* output, int64_t capacity);
+extern "C" int32_t ath_c_test_run(const char* path, const float* input, const int64_t* dims,
+                                  int32_t rank, float* output, int64_t capacity);
 
 namespace {
 
@@ -32,9 +33,11 @@ TEST(CppApi, DescribesInputsAndOutputs) {
 TEST(CppApi, DevicesAgree) {
   const std::vector<float> pixels = GreyImage();
   const auto fast = athanor::load(kDigits)({athanor::view(pixels, kOneImage)});
-  const auto slow = athanor::load(kDigits, {.device = "reference"})({athanor::view(pixels, kOneImage)});
+  const auto slow =
+      athanor::load(kDigits, {.device = "reference"})({athanor::view(pixels, kOneImage)});
   const std::vector<float> expected = slow[0].to_vector<float>();
-  const athanor::Difference difference = athanor::compare(fast[0], athanor::view(expected, {1, 10}));
+  const athanor::Difference difference =
+      athanor::compare(fast[0], athanor::view(expected, {1, 10}));
   EXPECT_TRUE(difference.pass) << difference.rel_l2;
 }
 
@@ -46,7 +49,8 @@ TEST(CppApi, OneModelRunsFromManyThreads) {
   std::vector<int> agree(4, 0);
   for (std::size_t t = 0; t < agree.size(); ++t) {
     threads.emplace_back([&, t] {
-      for (int i = 0; i < 8; ++i) agree[t] += net({athanor::view(pixels, kOneImage)})[0].to_vector<float>() == expected;
+      for (int i = 0; i < 8; ++i)
+        agree[t] += net({athanor::view(pixels, kOneImage)})[0].to_vector<float>() == expected;
     });
   }
   for (std::thread& thread : threads) thread.join();
@@ -78,8 +82,10 @@ TEST(CppApi, AWrongShapeNamesTheInput) {
 TEST(CApi, RunsFromC) {
   const std::vector<float> pixels = GreyImage();
   std::vector<float> logits(10);
-  ASSERT_EQ(ath_c_test_run(kDigits, pixels.data(), kOneImage.data(), 4, logits.data(), 10), 0) << ath_error_text();
-  const std::vector<float> expected = athanor::load(kDigits)({athanor::view(pixels, kOneImage)})[0].to_vector<float>();
+  ASSERT_EQ(ath_c_test_run(kDigits, pixels.data(), kOneImage.data(), 4, logits.data(), 10), 0)
+      << ath_error_text();
+  const std::vector<float> expected =
+      athanor::load(kDigits)({athanor::view(pixels, kOneImage)})[0].to_vector<float>();
   EXPECT_EQ(logits, expected);
 }
 

@@ -48,7 +48,8 @@ LastError& LastErrorOfThread() {
 }
 
 ath_status Report(const Status& status) {
-  LastErrorOfThread() = {status.message(), status.where(), status.fix(), status.ok() ? "" : status.ToString()};
+  LastErrorOfThread() = {status.message(), status.where(), status.fix(),
+                         status.ok() ? "" : status.ToString()};
   return static_cast<ath_status>(status.code());
 }
 
@@ -69,14 +70,18 @@ Status Missing(const char* what) { return athanor::Error(ErrorCode::kUsage, "{} 
 // The caller's tensor as ours; numbers are not copied, strings are.
 Result<Tensor> Import(const ath_tensor& tensor) {
   const bool known = tensor.dtype > ATH_UNDEFINED && tensor.dtype <= ATH_C128;
-  if (!known) return athanor::Error(ErrorCode::kInvalidInput, "{} is not an element type", tensor.dtype);
+  if (!known)
+    return athanor::Error(ErrorCode::kInvalidInput, "{} is not an element type", tensor.dtype);
   if (tensor.rank < 0 || (tensor.rank > 0 && tensor.dims == nullptr)) {
     return athanor::Error(ErrorCode::kInvalidInput, "a tensor has no dimensions");
   }
   athanor::Dims dims(tensor.dims, tensor.dims + tensor.rank);
   const std::optional<std::int64_t> count = athanor::CheckedCount(dims);
-  if (!count) return athanor::Error(ErrorCode::kInvalidInput, "shape {} is negative or too large", athanor::ToString(dims));
-  if (*count > 0 && tensor.data == nullptr) return athanor::Error(ErrorCode::kInvalidInput, "a tensor has no data");
+  if (!count)
+    return athanor::Error(ErrorCode::kInvalidInput, "shape {} is negative or too large",
+                          athanor::ToString(dims));
+  if (*count > 0 && tensor.data == nullptr)
+    return athanor::Error(ErrorCode::kInvalidInput, "a tensor has no data");
   const auto dtype = static_cast<DType>(tensor.dtype);
   if (dtype != DType::kString) return Tensor::View(dtype, std::move(dims), tensor.data, nullptr);
   ATH_TRY(Tensor strings, Tensor::Allocate(dtype, std::move(dims)));
@@ -103,14 +108,16 @@ struct ath_result {
 
 namespace {
 
-ath_status FillInfo(const std::vector<ValueText>& values, std::int32_t index, ath_value_info* info) {
+ath_status FillInfo(const std::vector<ValueText>& values, std::int32_t index,
+                    ath_value_info* info) {
   return Guard([&]() -> Status {
     if (info == nullptr) return Missing("info");
     if (index < 0 || static_cast<std::size_t>(index) >= values.size()) {
       return athanor::Error(ErrorCode::kUsage, "index {} is outside [0, {})", index, values.size());
     }
     const ValueText& value = values[static_cast<std::size_t>(index)];
-    const ath_value_info full = {info->struct_size, value.name.c_str(), value.dtype, value.rank, value.dims.data(), value.type.c_str()};
+    const ath_value_info full = {info->struct_size, value.name.c_str(), value.dtype,
+                                 value.rank,        value.dims.data(),  value.type.c_str()};
     std::memcpy(info, &full, std::min<std::size_t>(info->struct_size, sizeof(full)));
     return {};
   });
@@ -144,13 +151,23 @@ ath_status ath_load(const char* path, const ath_load_options* options, ath_model
 
 void ath_model_destroy(ath_model* model) { delete model; }
 
-int32_t ath_model_num_inputs(const ath_model* model) { return static_cast<int32_t>(model->inputs.size()); }
-int32_t ath_model_num_outputs(const ath_model* model) { return static_cast<int32_t>(model->outputs.size()); }
+int32_t ath_model_num_inputs(const ath_model* model) {
+  return static_cast<int32_t>(model->inputs.size());
+}
+int32_t ath_model_num_outputs(const ath_model* model) {
+  return static_cast<int32_t>(model->outputs.size());
+}
 
-ath_status ath_model_input(const ath_model* model, int32_t index, ath_value_info* info) { return FillInfo(model->inputs, index, info); }
-ath_status ath_model_output(const ath_model* model, int32_t index, ath_value_info* info) { return FillInfo(model->outputs, index, info); }
+ath_status ath_model_input(const ath_model* model, int32_t index, ath_value_info* info) {
+  return FillInfo(model->inputs, index, info);
+}
+ath_status ath_model_output(const ath_model* model, int32_t index, ath_value_info* info) {
+  return FillInfo(model->outputs, index, info);
+}
 
-int64_t ath_model_num_nodes(const ath_model* model) { return static_cast<int64_t>(model->graph.num_nodes()); }
+int64_t ath_model_num_nodes(const ath_model* model) {
+  return static_cast<int64_t>(model->graph.num_nodes());
+}
 
 int64_t ath_model_num_parameters(const ath_model* model) {
   int64_t count = 0;
@@ -168,13 +185,16 @@ ath_status ath_model_save(const ath_model* model, const char* path) {
   });
 }
 
-ath_status ath_session_create(const ath_model* model, const ath_session_options* options, ath_session** session) {
+ath_status ath_session_create(const ath_model* model, const ath_session_options* options,
+                              ath_session** session) {
   return Guard([&]() -> Status {
-    if (model == nullptr || session == nullptr) return Missing(model == nullptr ? "model" : "session");
+    if (model == nullptr || session == nullptr)
+      return Missing(model == nullptr ? "model" : "session");
     athanor::SessionOptions wanted;
     if (options != nullptr && options->device != nullptr) wanted.device = options->device;
     if (options != nullptr) wanted.threads = options->threads;
-    ATH_TRY(std::unique_ptr<athanor::Session> made, athanor::Session::Create(model->graph.Clone(), wanted));
+    ATH_TRY(std::unique_ptr<athanor::Session> made,
+            athanor::Session::Create(model->graph.Clone(), wanted));
     *session = new ath_session{std::move(made)};
     return {};
   });
@@ -182,9 +202,11 @@ ath_status ath_session_create(const ath_model* model, const ath_session_options*
 
 void ath_session_destroy(ath_session* session) { delete session; }
 
-ath_status ath_session_run(ath_session* session, const ath_tensor* inputs, int32_t num_inputs, ath_result** result) {
+ath_status ath_session_run(ath_session* session, const ath_tensor* inputs, int32_t num_inputs,
+                           ath_result** result) {
   return Guard([&]() -> Status {
-    if (session == nullptr || result == nullptr) return Missing(session == nullptr ? "session" : "result");
+    if (session == nullptr || result == nullptr)
+      return Missing(session == nullptr ? "session" : "result");
     if (num_inputs > 0 && inputs == nullptr) return Missing("inputs");
     std::vector<Datum> data;
     for (int32_t i = 0; i < num_inputs; ++i) {
@@ -194,7 +216,9 @@ ath_status ath_session_run(ath_session* session, const ath_tensor* inputs, int32
     ATH_TRY(const std::vector<Datum> outputs, session->session->Run(std::move(data)));
     auto made = std::make_unique<ath_result>();
     for (const Datum& output : outputs) {
-      if (!output.IsTensor()) return athanor::Unsupported("an output is a sequence or an optional; the C interface gives tensors");
+      if (!output.IsTensor())
+        return athanor::Unsupported(
+            "an output is a sequence or an optional; the C interface gives tensors");
       // An output that is an input passed through must outlive the caller's memory.
       Tensor tensor = output.tensor();
       if (tensor.owner() == nullptr && tensor.count() > 0) {
@@ -212,31 +236,41 @@ ath_status ath_session_run(ath_session* session, const ath_tensor* inputs, int32
 }
 
 void ath_result_destroy(ath_result* result) { delete result; }
-int32_t ath_result_num_outputs(const ath_result* result) { return static_cast<int32_t>(result->outputs.size()); }
+int32_t ath_result_num_outputs(const ath_result* result) {
+  return static_cast<int32_t>(result->outputs.size());
+}
 
 ath_status ath_result_output(const ath_result* result, int32_t index, ath_tensor* tensor) {
   return Guard([&]() -> Status {
-    if (result == nullptr || tensor == nullptr) return Missing(result == nullptr ? "result" : "tensor");
+    if (result == nullptr || tensor == nullptr)
+      return Missing(result == nullptr ? "result" : "tensor");
     if (index < 0 || static_cast<std::size_t>(index) >= result->outputs.size()) {
-      return athanor::Error(ErrorCode::kUsage, "output {} is outside [0, {})", index, result->outputs.size());
+      return athanor::Error(ErrorCode::kUsage, "output {} is outside [0, {})", index,
+                            result->outputs.size());
     }
     const Tensor& output = result->outputs[static_cast<std::size_t>(index)];
     const bool is_text = output.dtype() == DType::kString;
-    const ath_tensor full = {tensor->struct_size, static_cast<int32_t>(output.dtype()), static_cast<int32_t>(output.rank()), output.dims().data(),
-                             is_text ? static_cast<const void*>(result->strings[static_cast<std::size_t>(index)].data()) : output.raw()};
+    const ath_tensor full = {
+        tensor->struct_size, static_cast<int32_t>(output.dtype()),
+        static_cast<int32_t>(output.rank()), output.dims().data(),
+        is_text ? static_cast<const void*>(result->strings[static_cast<std::size_t>(index)].data())
+                : output.raw()};
     std::memcpy(tensor, &full, std::min<std::size_t>(tensor->struct_size, sizeof(full)));
     return {};
   });
 }
 
-ath_status ath_compare(const ath_tensor* actual, const ath_tensor* expected, double rtol, double atol, ath_difference* difference) {
+ath_status ath_compare(const ath_tensor* actual, const ath_tensor* expected, double rtol,
+                       double atol, ath_difference* difference) {
   return Guard([&]() -> Status {
-    if (actual == nullptr || expected == nullptr || difference == nullptr) return Missing("an argument");
+    if (actual == nullptr || expected == nullptr || difference == nullptr)
+      return Missing("an argument");
     ATH_TRY(const Tensor a, Import(*actual));
     ATH_TRY(const Tensor b, Import(*expected));
     const athanor::Difference found = athanor::Compare(a, b, {.rtol = rtol, .atol = atol});
     if (!found.same_kind) return athanor::Error(ErrorCode::kInvalidInput, "{}", found.reason);
-    const ath_difference full = {difference->struct_size, found.pass ? 1 : 0, found.max_abs, found.rel_l2, found.cosine};
+    const ath_difference full = {difference->struct_size, found.pass ? 1 : 0, found.max_abs,
+                                 found.rel_l2, found.cosine};
     std::memcpy(difference, &full, std::min<std::size_t>(difference->struct_size, sizeof(full)));
     return {};
   });

@@ -1,10 +1,12 @@
 /* The header is plain C11 and the calls work from C. Run by api_test.cpp. */
 #include "athanor/athanor.h"
 
-int32_t ath_c_test_run(const char* path, const float* input, const int64_t* dims, int32_t rank, float* output, int64_t capacity);
+int32_t ath_c_test_run(const char* path, const float* input, const int64_t* dims, int32_t rank,
+                       float* output, int64_t capacity);
 
 /* 0, or the status of the first call that failed; -1 when the output is larger than `capacity`. */
-int32_t ath_c_test_run(const char* path, const float* input, const int64_t* dims, int32_t rank, float* output, int64_t capacity) {
+int32_t ath_c_test_run(const char* path, const float* input, const int64_t* dims, int32_t rank,
+                       float* output, int64_t capacity) {
   ath_model* model = NULL;
   ath_session* session = NULL;
   ath_result* result = NULL;
