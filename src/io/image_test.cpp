@@ -1,0 +1,160 @@
+#include "io/image.h"
+
+#include <gtest/gtest.h>
+#include <turbojpeg.h>
+#include <webp/encode.h>
+
+namespace athanor::io {
+namespace {
+
+Tensor Gradient(std::int64_t height, std::int64_t width, std::int64_t channels) {
+  std::vector<std::uint8_t> values;
+  for (std::int64_t y = 0; y < height; ++y) {
+    for (std::int64_t x = 0; x < width; ++x) {
+      for (std::int64_t c = 0; c < channels; ++c)
+        values.push_back(static_cast<std::uint8_t>((x * 7 + y * 13 + c * 50) % 256));
+    }
+  }
+  return Tensor::FromVector<std::uint8_t>({height, width, channels}, values);
+}
+
+std::vector<std::uint8_t> Jpeg(const Tensor& image) {
+  tjhandle handle = tjInitCompress();
+  unsigned char* data = nullptr;
+  unsigned long size = 0;
+  const bool grey = image.dim(2) == 1;
+  EXPECT_EQ(tjCompress2(handle, image.Data<std::uint8_t>().data(), static_cast<int>(image.dim(1)),
+                        0, static_cast<int>(image.dim(0)), grey ? TJPF_GRAY : TJPF_RGB, &data,
+                        &size, grey ? TJSAMP_GRAY : TJSAMP_444, 100, 0),
+            0);
+  std::vector<std::uint8_t> bytes(data, data + size);
+  tjFree(data);
+  tjDestroy(handle);
+  return bytes;
+}
+
+std::vector<std::uint8_t> Bmp(std::int32_t width, std::int32_t height, std::uint16_t bits,
+                              const std::vector<std::uint8_t>& data,
+                              const std::vector<std::uint8_t>& palette = {}) {
+  std::vector<std::uint8_t> bytes = {'B', 'M'};
+  const auto put = [&](std::uint32_t value, int count) {
+    for (int i = 0; i < count; ++i) bytes.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
+  };
+  put(0, 8);
+  put(static_cast<std::uint32_t>(54 + palette.size()), 4);
+  put(40, 4);
+  put(static_cast<std::uint32_t>(width), 4);
+  put(static_cast<std::uint32_t>(height), 4);
+  put(1, 2);
+  put(bits, 2);
+  put(0, 16);
+  put(static_cast<std::uint32_t>(palette.size() / 4), 4);
+  put(0, 4);
+  bytes.insert(bytes.end(), palette.begin(), palette.end());
+  bytes.insert(bytes.end(), data.begin(), data.end());
+  return bytes;
+}
+
+std::vector<std::uint8_t> Values(const Tensor& tensor) {
+  const auto data = tensor.Data<std::uint8_t>();
+  return {data.begin(), data.end()};
+}
+
+TEST(Image, PngGivesBackEveryPixel) {
+  for (const std::int64_t channels : {1, 3}) {
+    const Tensor image = Gradient(5, 7, channels);
+    const auto bytes = EncodePng(image);
+    ASSERT_TRUE(bytes.ok());
+    const auto decoded = DecodeImage(*bytes, {.colour = Colour::kAsStored});
+    ASSERT_TRUE(decoded.ok()) << decoded.status().ToString();
+    EXPECT_TRUE(decoded->SameAs(image));
+  }
+}
+
+TEST(Image, LosslessWebpGivesBackEveryPixel) {
+  const Tensor image = Gradient(6, 4, 3);
+  std::uint8_t* data = nullptr;
+  const std::size_t size =
+      WebPEncodeLosslessRGB(image.Data<std::uint8_t>().data(), 4, 6, 12, &data);
+  const auto decoded = DecodeImage({data, size});
+  ASSERT_TRUE(decoded.ok()) << decoded.status().ToString();
+  EXPECT_TRUE(decoded->SameAs(image));
+  EXPECT_EQ(DecodeImage({data, size - 10}).status().code(), ErrorCode::kCorruptFile);
+  WebPFree(data);
+}
+
+TEST(Image, JpegOfOneColourStaysThatColour) {
+  const Tensor image = Tensor::FromVector<std::uint8_t>({8, 8, 3}, [] {
+    std::vector<std::uint8_t> values;
+    for (int i = 0; i < 64; ++i) values.insert(values.end(), {200, 100, 50});
+    return values;
+  }());
+  const auto decoded = DecodeImage(Jpeg(image));
+  ASSERT_TRUE(decoded.ok()) << decoded.status().ToString();
+  ASSERT_EQ(decoded->dims(), (Dims{8, 8, 3}));
+  const auto values = Values(*decoded);
+  // Conversion to YCbCr and back rounds twice.
+  for (std::size_t i = 0; i < values.size(); ++i) EXPECT_NEAR(values[i], Values(image)[i], 2);
+}
+
+TEST(Image, GreyJpegHasOneChannelAsStoredAndThreeOnRequest) {
+  const auto bytes = Jpeg(Gradient(8, 8, 1));
+  EXPECT_EQ(DecodeImage(bytes, {.colour = Colour::kAsStored})->dim(2), 1);
+  EXPECT_EQ(DecodeImage(bytes)->dim(2), 3);
+}
+
+TEST(Image, TruncatedFilesAreCorruptInEveryFormat) {
+  auto jpeg = Jpeg(Gradient(64, 64, 3));
+  auto png = *EncodePng(Gradient(64, 64, 3));
+  auto bmp = Bmp(8, 8, 24, std::vector<std::uint8_t>(192, 0));
+  for (auto* bytes : {&jpeg, &png, &bmp}) {
+    bytes->resize(bytes->size() / 2);
+    EXPECT_EQ(DecodeImage(*bytes).status().code(), ErrorCode::kCorruptFile);
+  }
+}
+
+TEST(Image, BmpRowsRunUpwardsAndAreBlueFirst) {
+  // Two rows of one pixel, padded to four bytes: the lower row comes first.
+  const auto bytes = Bmp(1, 2, 24, {1, 2, 3, 0, 4, 5, 6, 0});
+  const auto image = DecodeImage(bytes);
+  ASSERT_TRUE(image.ok()) << image.status().ToString();
+  EXPECT_EQ(Values(*image), (std::vector<std::uint8_t>{6, 5, 4, 3, 2, 1}));
+}
+
+TEST(Image, BmpPaletteIsExpanded) {
+  const auto bytes = Bmp(3, -1, 1, {0xA0, 0, 0, 0}, {0, 0, 0, 0, 10, 20, 30, 0});
+  const auto image = DecodeImage(bytes);
+  ASSERT_TRUE(image.ok()) << image.status().ToString();
+  EXPECT_EQ(Values(*image), (std::vector<std::uint8_t>{30, 20, 10, 0, 0, 0, 30, 20, 10}));
+}
+
+TEST(Image, PnmReadsCommentsAndWideSamples) {
+  const std::string text =
+      std::string("P5 # grey\n2 1\n65535\n") + std::string("\xFF\xFF\x00\x00", 4);
+  const auto* data = reinterpret_cast<const std::uint8_t*>(text.data());
+  const auto image = DecodeImage({data, text.size()}, {.colour = Colour::kAsStored});
+  ASSERT_TRUE(image.ok()) << image.status().ToString();
+  EXPECT_EQ(Values(*image), (std::vector<std::uint8_t>{255, 0}));
+}
+
+TEST(Image, GreyUsesTheWeightsOfBt601) {
+  const Tensor red = Tensor::FromVector<std::uint8_t>({1, 1, 3}, {255, 0, 0});
+  const auto grey = DecodeImage(*EncodePng(red), {.colour = Colour::kGrey});
+  EXPECT_EQ(Values(*grey), (std::vector<std::uint8_t>{76}));  // 0.299 * 255
+}
+
+TEST(Image, APictureAboveTheLimitIsRefusedBeforeMemoryIsTaken) {
+  const auto bytes = *EncodePng(Gradient(10, 10, 1));
+  EXPECT_EQ(DecodeImage(bytes, {.max_pixels = 99}).status().code(), ErrorCode::kResource);
+  const auto huge = Bmp(2000000000, 2000000000, 24, {});
+  EXPECT_FALSE(DecodeImage(huge).ok());
+}
+
+TEST(Image, OtherBytesAreNotAPicture) {
+  const std::vector<std::uint8_t> bytes = {'h', 'e', 'l', 'l', 'o'};
+  EXPECT_FALSE(LooksLikeImage(bytes));
+  EXPECT_NE(DecodeImage(bytes).status().message().find("JPEG, PNG, WebP, BMP"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace athanor::io

@@ -1,0 +1,35 @@
+// NumPy's .npy and .npz files.
+//
+// Read: bool, integers, floats, complex numbers, byte and Unicode strings, either byte order, C or
+// Fortran order. Refused: pickled objects (they can run code), structured and date types.
+// Written: format 1.0, C order, little endian; types NumPy lacks (bf16, f8..., i4...) as f32 or
+// i8/u8.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "io/named_tensors.h"
+
+namespace athanor::io {
+
+struct NpyOptions {
+  std::size_t max_bytes = std::size_t{4} << 30;  // of one file's arrays together
+  // An archive member above `ratio_from` bytes may not be more than `max_ratio` times its packed
+  // size.
+  std::size_t ratio_from = std::size_t{64} << 20;
+  std::size_t max_ratio = 200;
+};
+
+Result<Tensor> ParseNpy(std::span<const std::uint8_t> bytes, const NpyOptions& options = {});
+Result<Tensor> ReadNpy(const std::string& path, const NpyOptions& options = {});
+Result<std::vector<std::uint8_t>> FormatNpy(const Tensor& tensor);
+Status WriteNpy(const std::string& path, const Tensor& tensor);
+
+// Names are the members' names without ".npy"; other members are refused.
+Result<NamedTensors> ParseNpz(std::span<const std::uint8_t> bytes, const NpyOptions& options = {});
+Result<NamedTensors> ReadNpz(const std::string& path, const NpyOptions& options = {});
+// Stored without compression, with fixed time stamps: equal tensors give equal files.
+Status WriteNpz(const std::string& path, const NamedTensors& tensors);
+
+}  // namespace athanor::io
