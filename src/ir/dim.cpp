@@ -82,6 +82,19 @@ bool operator==(const Dim& a, const Dim& b) {
   return a.polynomial_ == b.polynomial_ || a.ToString() == b.ToString();
 }
 
+bool ProvablyNonNegative(const Dim& dim) {
+  if (dim.IsUnknown()) return false;
+  for (const auto& [monomial, coefficient] : dim.ToPolynomial()) {
+    if (coefficient < 0) return false;
+    for (const auto& atom : monomial) {
+      if (!atom->symbol.empty()) continue;
+      if (!ProvablyNonNegative(atom->numerator) || !ProvablyNonNegative(atom->denominator))
+        return false;
+    }
+  }
+  return true;
+}
+
 Dim operator+(const Dim& a, const Dim& b) {
   if (a.IsUnknown() || b.IsUnknown()) return Dim::Unknown();
   Dim::Polynomial sum = a.ToPolynomial();

@@ -48,6 +48,8 @@ class Dim {
   friend Dim FloorDiv(const Dim& a, const Dim& b);
   friend Dim CeilDiv(const Dim& a, const Dim& b);
   friend bool ProvablyEqual(const Dim& a, const Dim& b) { return !a.IsUnknown() && a == b; }
+  // At least 0 whatever the sizes are: symbols are.
+  friend bool ProvablyNonNegative(const Dim& dim);
 
  private:
   friend class DimParser;

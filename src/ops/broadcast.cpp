@@ -65,6 +65,49 @@ void BroadcastWalk::Next() {
   }
 }
 
+BroadcastRuns::BroadcastRuns(const Dims& out, std::span<const Dims* const> inputs)
+    : offsets_(inputs.size(), 0), steps_(inputs.size(), 0) {
+  std::vector<Dims> own;
+  for (const Dims* dims : inputs) own.push_back(Strides(*dims));
+  for (std::size_t axis = 0; axis < out.size(); ++axis) {
+    if (out[axis] == 1) continue;
+    Dims strides(inputs.size(), 0);
+    for (std::size_t k = 0; k < inputs.size(); ++k) {
+      const Dims& dims = *inputs[k];
+      const std::size_t skip = out.size() - dims.size();
+      if (axis >= skip && dims[axis - skip] != 1) strides[k] = own[k][axis - skip];
+    }
+    bool joins = !out_.empty();
+    for (std::size_t k = 0; joins && k < inputs.size(); ++k)
+      joins = strides_.back()[k] == strides[k] * out[axis];
+    if (joins) {
+      out_.back() *= out[axis];
+      strides_.back() = std::move(strides);
+    } else {
+      out_.push_back(out[axis]);
+      strides_.push_back(std::move(strides));
+    }
+  }
+  if (!out_.empty()) {
+    length_ = out_.back();
+    steps_ = strides_.back();
+    out_.pop_back();
+    strides_.pop_back();
+  }
+  index_.assign(out_.size(), 0);
+  left_ = *CheckedCount(out) == 0 ? 0 : *CheckedCount(out_);
+}
+
+void BroadcastRuns::Next() {
+  --left_;
+  for (std::size_t axis = out_.size(); axis-- > 0;) {
+    for (std::size_t k = 0; k < offsets_.size(); ++k) offsets_[k] += strides_[axis][k];
+    if (++index_[axis] < out_[axis]) return;
+    for (std::size_t k = 0; k < offsets_.size(); ++k) offsets_[k] -= strides_[axis][k] * out_[axis];
+    index_[axis] = 0;
+  }
+}
+
 Result<std::int64_t> NormalizeAxis(std::int64_t axis, std::int64_t rank) {
   if (axis < -rank || axis >= rank)
     return InvalidModel("axis {} is outside [{}, {}]", axis, -rank, rank - 1);

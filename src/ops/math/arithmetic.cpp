@@ -8,7 +8,7 @@ namespace {
 
 template <Dim (*kFold)(const Dim&, const Dim&)>
 Status Infer(InferCtx& ctx) {
-  ATH_RETURN_IF_ERROR(InferBroadcast(ctx));
+  ATH_RETURN_IF_ERROR(InferBroadcastOf<NumericTypes>(ctx));
   FollowInts(ctx, kFold);
   return {};
 }
@@ -20,18 +20,6 @@ Dim FoldMul(const Dim& a, const Dim& b) { return a * b; }
 Dim FoldDiv(const Dim& a, const Dim& b) {
   const bool negative = (a.IsConst() && a.value() < 0) || (b.IsConst() && b.value() < 0);
   return negative ? Dim::Unknown() : FloorDiv(a, b);
-}
-
-// Signed overflow wraps, as it does in every framework.
-template <class T, class F>
-T Wrapping(T a, T b, F f) {
-  if constexpr (std::is_integral_v<T>) {
-    using Unsigned =
-        std::conditional_t<(sizeof(T) < sizeof(unsigned)), unsigned, std::make_unsigned_t<T>>;
-    return static_cast<T>(f(static_cast<Unsigned>(a), static_cast<Unsigned>(b)));
-  } else {
-    return f(a, b);
-  }
 }
 
 Status AddReference(RefCtx& ctx) {
@@ -68,36 +56,23 @@ Status DivReference(RefCtx& ctx) {
   return {};
 }
 
-OpDef Binary(std::string name, std::string summary, Traits traits, Status (*infer)(InferCtx&),
-             Status (*reference)(RefCtx&)) {
-  return {
-      .name = std::move(name),
-      .summary = std::move(summary),
-      .inputs = {{"a", "numeric"}, {"b", "same element type, broadcast with a"}},
-      .outputs = {{"c", "broadcast shape"}},
-      .traits = traits,
-      .infer = infer,
-      .reference = reference,
-  };
-}
-
 }  // namespace
 
 OpDef Add() {
-  return Binary("Add", "a + b, elementwise with broadcasting.", kPure | kElementwise | kCommutative,
-                Infer<FoldAdd>, AddReference);
+  return BinaryOp("Add", "a + b, elementwise with broadcasting; integers wrap around.", "numeric",
+                  kCommutative, Infer<FoldAdd>, AddReference);
 }
 OpDef Sub() {
-  return Binary("Sub", "a - b, elementwise with broadcasting.", kPure | kElementwise,
-                Infer<FoldSub>, SubReference);
+  return BinaryOp("Sub", "a - b, elementwise with broadcasting; integers wrap around.", "numeric",
+                  kPure, Infer<FoldSub>, SubReference);
 }
 OpDef Mul() {
-  return Binary("Mul", "a * b, elementwise with broadcasting.", kPure | kElementwise | kCommutative,
-                Infer<FoldMul>, MulReference);
+  return BinaryOp("Mul", "a * b, elementwise with broadcasting; integers wrap around.", "numeric",
+                  kCommutative, Infer<FoldMul>, MulReference);
 }
 OpDef Div() {
-  return Binary("Div", "a / b, elementwise with broadcasting; integers truncate towards zero.",
-                kPure | kElementwise, Infer<FoldDiv>, DivReference);
+  return BinaryOp("Div", "a / b, elementwise with broadcasting; integers truncate towards zero.",
+                  "numeric", kPure, Infer<FoldDiv>, DivReference);
 }
 
 }  // namespace athanor::ops

@@ -1,0 +1,69 @@
+#include "frontends/onnx/math_forms.h"
+
+namespace athanor::onnx {
+namespace {
+
+// x with `count` dimensions of 1 appended.
+Result<ValueId> AppendOnes(NodeImport& ctx, ValueId x, std::int64_t count) {
+  if (count == 0) return x;
+  // A 0 copies the dimension of x.
+  std::vector<std::int64_t> shape(static_cast<std::size_t>(ctx.graph.value(x).type.rank()), 0);
+  shape.insert(shape.end(), static_cast<std::size_t>(count), 1);
+  return ctx.Add("Reshape", {x, ctx.ConstantInts(shape)});
+}
+
+// One number of a floating-point type.
+Result<Tensor> FloatScalar(DType dtype, float value) {
+  Tensor scalar;
+  ATH_RETURN_IF_ERROR(Dispatch(FloatTypes{}, dtype, [&](auto tag) -> Status {
+    using T = typename decltype(tag)::Type;
+    scalar = Tensor::Scalar(static_cast<T>(value));
+    return {};
+  }));
+  return scalar;
+}
+
+}  // namespace
+
+Status BroadcastByAxis(NodeImport& ctx) {
+  const AttributeProto* axis_attribute = ctx.Find("axis");
+  if (ctx.Int("broadcast", 0) != 0 && axis_attribute != nullptr && ctx.Has(0) && ctx.Has(1)) {
+    const Type& a = ctx.InType(0);
+    const Type& b = ctx.InType(1);
+    if (!a.HasRank() || !b.HasRank())
+      return Unsupported("broadcast along an axis needs inputs of known rank; {} and {} are given",
+                         a.ToString(), b.ToString());
+    std::int64_t axis = ctx.Int("axis", 0);
+    if (axis < -a.rank() || axis > a.rank())
+      return InvalidModel("axis {} is outside the rank of {}", axis, a.ToString());
+    if (axis < 0) axis += a.rank();
+    const std::int64_t after = a.rank() - axis - b.rank();
+    if (after < 0)
+      return InvalidModel("{} does not fit into {} at axis {}", b.ToString(), a.ToString(), axis);
+    ATH_TRY(ctx.inputs[1], AppendOnes(ctx, ctx.In(1), after));
+  }
+  return Same("", {"axis", "broadcast", "consumed_inputs"})(ctx);
+}
+
+Status PReluPerChannel(NodeImport& ctx) {
+  if (ctx.Has(0) && ctx.Has(1) && ctx.InType(0).HasRank() && ctx.InType(1).HasRank() &&
+      ctx.InType(1).rank() == 1 && ctx.InType(0).rank() > 2) {
+    ATH_TRY(ctx.inputs[1], AppendOnes(ctx, ctx.In(1), ctx.InType(0).rank() - 2));
+  }
+  return Same("", {"consumed_inputs"})(ctx);
+}
+
+Status ClipByAttributes(NodeImport& ctx) {
+  if (ctx.num_inputs() != 1) return InvalidModel("one input is expected");
+  for (const char* bound : {"min", "max"}) {
+    if (ctx.Find(bound) == nullptr) {
+      ctx.inputs.push_back(kNoValue);
+      continue;
+    }
+    ATH_TRY(Tensor value, FloatScalar(ctx.InType(0).dtype, ctx.Float(bound, 0)));
+    ctx.inputs.push_back(ctx.Constant(std::move(value)));
+  }
+  return ctx.AddSame("Clip", {});
+}
+
+}  // namespace athanor::onnx

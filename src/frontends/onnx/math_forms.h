@@ -1,0 +1,16 @@
+// How older (and some newer) forms of arithmetic operators are expressed in today's: the `make`
+// functions of rows in table_math.cpp.
+#pragma once
+
+#include "frontends/onnx/node_import.h"
+
+namespace athanor::onnx {
+
+// Before operator set 7: attributes `broadcast` and `axis` say how input 1 lines up with input 0.
+Status BroadcastByAxis(NodeImport& ctx);
+// PRelu before 7: a slope per channel is a vector, whatever the rank of x.
+Status PReluPerChannel(NodeImport& ctx);
+// Clip before 11: the bounds are attributes.
+Status ClipByAttributes(NodeImport& ctx);
+
+}  // namespace athanor::onnx
