@@ -1,0 +1,233 @@
+#include "ops/ml/forest.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+#include <optional>
+#include <utility>
+
+namespace athanor::ops {
+namespace {
+
+using Name = std::pair<std::int64_t, std::int64_t>;  // tree, node
+
+Status SameLength(std::string_view what, std::size_t length, std::size_t expected) {
+  if (length == expected) return {};
+  return InvalidModel("{} has {} entries; {} are expected", what, length, expected);
+}
+
+std::optional<Forest::Mode> ModeFromName(std::string_view name) {
+  constexpr std::array<std::string_view, 6> kNames = {"BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE",
+                                                      "BRANCH_GT",  "BRANCH_EQ", "BRANCH_NEQ"};
+  const auto at = std::find(kNames.begin(), kNames.end(), name);
+  if (at == kNames.end()) return std::nullopt;
+  return static_cast<Forest::Mode>(at - kNames.begin());
+}
+
+Status CheckLengths(const Forest::NamedNodes& in) {
+  const std::size_t n = in.tree.size();
+  ATH_RETURN_IF_ERROR(SameLength("nodes_nodeids", in.node.size(), n));
+  ATH_RETURN_IF_ERROR(SameLength("nodes_featureids", in.feature.size(), n));
+  ATH_RETURN_IF_ERROR(SameLength("nodes_modes", in.mode.size(), n));
+  ATH_RETURN_IF_ERROR(SameLength("nodes_values", in.split.size(), n));
+  ATH_RETURN_IF_ERROR(SameLength("nodes_truenodeids", in.yes.size(), n));
+  ATH_RETURN_IF_ERROR(SameLength("nodes_falsenodeids", in.no.size(), n));
+  if (!in.missing.empty())
+    ATH_RETURN_IF_ERROR(SameLength("nodes_missing_value_tracks_true", in.missing.size(), n));
+  const std::size_t w = in.weight_tree.size();
+  ATH_RETURN_IF_ERROR(SameLength("the node ids of the weights", in.weight_node.size(), w));
+  ATH_RETURN_IF_ERROR(SameLength("the target or class ids", in.weight_target.size(), w));
+  return SameLength("the weights", in.weight.size(), w);
+}
+
+Status CheckLengths(const Forest::IndexedNodes& in) {
+  const std::size_t n = in.feature.size();
+  ATH_RETURN_IF_ERROR(SameLength("nodes_modes", in.mode.size(), n));
+  ATH_RETURN_IF_ERROR(SameLength("nodes_splits", in.split.size(), n));
+  ATH_RETURN_IF_ERROR(SameLength("nodes_truenodeids", in.yes.size(), n));
+  ATH_RETURN_IF_ERROR(SameLength("nodes_falsenodeids", in.no.size(), n));
+  ATH_RETURN_IF_ERROR(SameLength("nodes_trueleafs", in.yes_is_leaf.size(), n));
+  ATH_RETURN_IF_ERROR(SameLength("nodes_falseleafs", in.no_is_leaf.size(), n));
+  if (!in.missing.empty())
+    ATH_RETURN_IF_ERROR(SameLength("nodes_missing_value_tracks_true", in.missing.size(), n));
+  return SameLength("leaf_weights", in.leaf_weight.size(), in.leaf_target.size());
+}
+
+Status CheckFeature(std::int64_t feature) {
+  constexpr std::int64_t kMostFeatures = std::int64_t{1} << 31;
+  if (feature >= 0 && feature < kMostFeatures) return {};
+  return InvalidModel("feature {} does not exist", feature);
+}
+
+}  // namespace
+
+Status Forest::AddWeight(std::int64_t target) {
+  if (target < 0) return InvalidModel("target or class {} does not exist", target);
+  max_target_ = std::max(max_target_, target);
+  return {};
+}
+
+Result<Forest> Forest::Make(const NamedNodes& in) {
+  ATH_RETURN_IF_ERROR(CheckLengths(in));
+  Forest forest;
+  // Number the inner nodes and the leaves.
+  std::map<Name, Child> children;
+  std::map<Name, std::vector<Weight>> leaves;
+  for (std::size_t i = 0; i < in.tree.size(); ++i) {
+    const bool leaf = in.mode[i] == "LEAF";
+    if (!leaf && !ModeFromName(in.mode[i])) {
+      return InvalidModel("node mode \"{}\" is not known; LEAF and BRANCH_LEQ, _LT, _GTE, _GT, "
+                          "_EQ, _NEQ are",
+                          in.mode[i]);
+    }
+    const Name name = {in.tree[i], in.node[i]};
+    const Child child = leaf ? -1 - static_cast<Child>(leaves.size())
+                             : static_cast<Child>(children.size() - leaves.size());
+    if (!children.emplace(name, child).second)
+      return InvalidModel("node {} of tree {} is given twice", name.second, name.first);
+    if (leaf) leaves[name] = {};
+  }
+  for (std::size_t i = 0; i < in.weight_tree.size(); ++i) {
+    const auto leaf = leaves.find({in.weight_tree[i], in.weight_node[i]});
+    // Some writers give weights (of 0) to inner nodes: they are never reached.
+    if (leaf == leaves.end()) continue;
+    ATH_RETURN_IF_ERROR(forest.AddWeight(in.weight_target[i]));
+    leaf->second.push_back({in.weight_target[i], in.weight[i]});
+  }
+  std::map<Name, bool> has_parent;
+  for (std::size_t i = 0; i < in.tree.size(); ++i) {
+    const std::optional<Mode> mode = ModeFromName(in.mode[i]);
+    if (!mode) continue;
+    const auto yes = children.find({in.tree[i], in.yes[i]});
+    const auto no = children.find({in.tree[i], in.no[i]});
+    if (yes == children.end() || no == children.end()) {
+      return InvalidModel("node {} of tree {} has a child that does not exist", in.node[i],
+                          in.tree[i]);
+    }
+    ATH_RETURN_IF_ERROR(CheckFeature(in.feature[i]));
+    forest.max_feature_ = std::max(forest.max_feature_, in.feature[i]);
+    forest.nodes_.push_back({.mode = *mode,
+                             .missing_is_yes = !in.missing.empty() && in.missing[i] != 0,
+                             .feature = static_cast<std::size_t>(in.feature[i]),
+                             .split = in.split[i],
+                             .yes = yes->second,
+                             .no = no->second});
+    has_parent[yes->first] = has_parent[no->first] = true;
+  }
+  std::vector<std::pair<Child, const std::vector<Weight>*>> in_order;
+  for (const auto& [name, weights] : leaves) in_order.emplace_back(-children[name], &weights);
+  std::sort(in_order.begin(), in_order.end());
+  for (const auto& [number, weights] : in_order) {
+    forest.weights_.insert(forest.weights_.end(), weights->begin(), weights->end());
+    forest.leaf_ends_.push_back(forest.weights_.size());
+  }
+  std::map<std::int64_t, int> roots;
+  for (const auto& [name, child] : children) {
+    int& count = roots[name.first];
+    if (has_parent.count(name) != 0) continue;
+    ++count;
+    forest.roots_.push_back(child);
+  }
+  for (const auto& [tree, count] : roots) {
+    if (count != 1) return InvalidModel("tree {} has {} roots; 1 is expected", tree, count);
+  }
+  ATH_RETURN_IF_ERROR(forest.CheckTrees());
+  return forest;
+}
+
+Result<Forest> Forest::Make(const IndexedNodes& in) {
+  ATH_RETURN_IF_ERROR(CheckLengths(in));
+  Forest forest;
+  for (std::size_t i = 0; i < in.leaf_target.size(); ++i) {
+    ATH_RETURN_IF_ERROR(forest.AddWeight(in.leaf_target[i]));
+    forest.weights_.push_back({in.leaf_target[i], in.leaf_weight[i]});
+    forest.leaf_ends_.push_back(i + 1);
+  }
+  const auto nodes = static_cast<std::int64_t>(in.feature.size());
+  const auto leaves = static_cast<std::int64_t>(in.leaf_target.size());
+  const auto child = [&](std::int64_t at, bool leaf) -> Result<Child> {
+    if (at < 0 || at >= (leaf ? leaves : nodes))
+      return InvalidModel("{} {} does not exist", leaf ? "leaf" : "node", at);
+    return leaf ? -1 - at : at;
+  };
+  auto member = in.members.begin();
+  for (std::size_t i = 0; i < in.feature.size(); ++i) {
+    if (in.mode[i] < 0 || in.mode[i] > static_cast<std::int64_t>(Mode::kMember))
+      return InvalidModel("node mode {} is not known; 0 to 6 are", in.mode[i]);
+    ATH_RETURN_IF_ERROR(CheckFeature(in.feature[i]));
+    forest.max_feature_ = std::max(forest.max_feature_, in.feature[i]);
+    ATH_TRY(const Child yes, child(in.yes[i], in.yes_is_leaf[i] != 0));
+    ATH_TRY(const Child no, child(in.no[i], in.no_is_leaf[i] != 0));
+    Node node = {.mode = static_cast<Mode>(in.mode[i]),
+                 .missing_is_yes = !in.missing.empty() && in.missing[i] != 0,
+                 .feature = static_cast<std::size_t>(in.feature[i]),
+                 .split = in.split[i],
+                 .yes = yes,
+                 .no = no};
+    if (node.mode == Mode::kMember) {
+      const auto end = std::find_if(member, in.members.end(), [](double v) { return v != v; });
+      if (end == in.members.end())
+        return InvalidModel("membership_values has fewer sets than there are BRANCH_MEMBER nodes");
+      node.members.assign(member, end);
+      std::sort(node.members.begin(), node.members.end());
+      member = end + 1;
+    }
+    forest.nodes_.push_back(std::move(node));
+  }
+  for (const std::int64_t root : in.roots) {
+    ATH_TRY(const Child at, child(root, false));
+    forest.roots_.push_back(at);
+  }
+  ATH_RETURN_IF_ERROR(forest.CheckTrees());
+  return forest;
+}
+
+Status Forest::CheckTrees() const {
+  std::vector<int> parents(nodes_.size(), 0);
+  for (const Child root : roots_) {
+    if (root >= 0) ++parents[static_cast<std::size_t>(root)];
+  }
+  for (const Node& node : nodes_) {
+    if (node.yes >= 0) ++parents[static_cast<std::size_t>(node.yes)];
+    if (node.no >= 0 && node.no != node.yes) ++parents[static_cast<std::size_t>(node.no)];
+  }
+  if (std::any_of(parents.begin(), parents.end(), [](int count) { return count > 1; }))
+    return InvalidModel("a node has more than one parent: the nodes do not form trees");
+  return {};
+}
+
+bool Forest::IsYes(const Node& node, double x) {
+  if (std::isnan(x)) return node.missing_is_yes;
+  switch (node.mode) {
+    case Mode::kLeq:
+      return x <= node.split;
+    case Mode::kLt:
+      return x < node.split;
+    case Mode::kGte:
+      return x >= node.split;
+    case Mode::kGt:
+      return x > node.split;
+    case Mode::kEq:
+      return x == node.split;
+    case Mode::kNeq:
+      return x != node.split;
+    case Mode::kMember:
+      return std::binary_search(node.members.begin(), node.members.end(), x);
+  }
+  return false;
+}
+
+std::span<const Forest::Weight> Forest::Reach(std::size_t tree,
+                                              std::span<const double> features) const {
+  Child at = roots_[tree];
+  while (at >= 0) {
+    const Node& node = nodes_[static_cast<std::size_t>(at)];
+    at = IsYes(node, features[node.feature]) ? node.yes : node.no;
+  }
+  const auto leaf = static_cast<std::size_t>(-1 - at);
+  const std::size_t begin = leaf == 0 ? 0 : leaf_ends_[leaf - 1];
+  return std::span(weights_).subspan(begin, leaf_ends_[leaf] - begin);
+}
+
+}  // namespace athanor::ops

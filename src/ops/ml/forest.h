@@ -1,0 +1,75 @@
+// A checked set of decision trees: what the three tree-ensemble operators evaluate.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/status.h"
+
+namespace athanor::ops {
+
+class Forest {
+ public:
+  enum class Mode : std::uint8_t { kLeq, kLt, kGte, kGt, kEq, kNeq, kMember };
+
+  // What a leaf adds to which target.
+  struct Weight {
+    std::int64_t target = 0;
+    double value = 0;
+  };
+
+  // The nodes of ai.onnx.ml 1 to 3: a node is named by tree and number; leaves are nodes.
+  struct NamedNodes {
+    std::span<const std::int64_t> tree, node, feature, yes, no, missing;  // missing may be empty
+    std::span<const std::string> mode;
+    std::span<const double> split;
+    std::span<const std::int64_t> weight_tree, weight_node, weight_target;
+    std::span<const double> weight;
+  };
+  // The nodes of ai.onnx.ml 5: children are positions in the list of nodes or of leaves.
+  struct IndexedNodes {
+    std::span<const std::int64_t> roots, feature, yes, no, yes_is_leaf, no_is_leaf, missing;
+    std::span<const std::int64_t> mode;
+    std::span<const double> split;
+    std::span<const double> members;  // sets of BRANCH_MEMBER nodes, each ended by NaN
+    std::span<const std::int64_t> leaf_target;
+    std::span<const double> leaf_weight;
+  };
+  // Fail unless all indices are in range and every tree is a tree.
+  static Result<Forest> Make(const NamedNodes& nodes);
+  static Result<Forest> Make(const IndexedNodes& nodes);
+
+  std::size_t num_trees() const { return roots_.size(); }
+  std::int64_t max_feature() const { return max_feature_; }
+  std::int64_t max_target() const { return max_target_; }  // -1 without weights
+  // The leaf that a sample reaches. features must hold more than max_feature() values.
+  std::span<const Weight> Reach(std::size_t tree, std::span<const double> features) const;
+
+ private:
+  // A child is a node (0 and up) or a leaf (-1 - leaf).
+  using Child = std::int64_t;
+  struct Node {
+    Mode mode = Mode::kLeq;
+    bool missing_is_yes = false;
+    std::size_t feature = 0;
+    double split = 0;
+    Child yes = 0;
+    Child no = 0;
+    std::vector<double> members = {};
+  };
+
+  static bool IsYes(const Node& node, double x);
+  Status AddWeight(std::int64_t target);
+  // Every node has at most one parent and a root none: no walk from a root comes back.
+  Status CheckTrees() const;
+
+  std::vector<Child> roots_;
+  std::vector<Node> nodes_;
+  std::vector<std::size_t> leaf_ends_;  // leaf i: weights_[leaf_ends_[i - 1], leaf_ends_[i])
+  std::vector<Weight> weights_;
+  std::int64_t max_feature_ = -1;
+  std::int64_t max_target_ = -1;
+};
+
+}  // namespace athanor::ops
