@@ -81,6 +81,7 @@ std::vector<Row> MathRows();
 std::vector<Row> TensorRows();
 std::vector<Row> NnRows();
 std::vector<Row> QuantRows();
+std::vector<Row> MlRows();
 
 // Every ONNX operator that can be read, ordered by domain, operator and version.
 const std::vector<Row>& Table();

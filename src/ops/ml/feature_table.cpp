@@ -43,7 +43,8 @@ Result<FeatureTable> ReadFeatures(const Tensor& x) {
     return InvalidModel("the features are {}{}; [samples, features] or [features] is expected",
                         Name(x.dtype()), ToString(x.dims()));
   }
-  FeatureTable table = {.rows = x.rank() == 1 ? 1 : x.dim(0), .columns = x.dim(x.rank() - 1)};
+  FeatureTable table = {
+      .rows = x.rank() == 1 ? 1 : x.dim(0), .columns = x.dim(x.rank() - 1), .values = {}};
   table.values.reserve(static_cast<std::size_t>(x.count()));
   ATH_RETURN_IF_ERROR(Dispatch(FeatureTypes{}, x.dtype(), [&](auto tag) -> Status {
     using T = typename decltype(tag)::Type;

@@ -13,7 +13,7 @@ namespace athanor::ops {
 struct FeatureTable {
   std::int64_t rows = 0;
   std::int64_t columns = 0;
-  std::vector<double> values;  // integers rounded to f32, the type of the models' constants
+  std::vector<double> values = {};  // integers rounded to f32, the type of the models' constants
   std::span<const double> Row(std::int64_t row) const {
     return std::span(values).subspan(static_cast<std::size_t>(row * columns),
                                      static_cast<std::size_t>(columns));

@@ -1,5 +1,5 @@
-// Preparation of features: ArrayFeatureExtractor, Binarizer, FeatureVectorizer, Imputer, Normalizer,
-// Scaler.
+// Preparation of features: ArrayFeatureExtractor, Binarizer, FeatureVectorizer, Imputer,
+// Normalizer, Scaler.
 #include <algorithm>
 #include <cmath>
 
@@ -249,8 +249,8 @@ Status InferScaler(InferCtx& ctx) {
   const auto attrs = ctx.Attrs<ScalerAttrs>();
   ATH_TRY(const FeatureDims dims, InferFeatures(ctx));
   for (const std::size_t count : {attrs.offset.size(), attrs.scale.size()}) {
-    const bool fits = !dims.columns.IsConst() ||
-                      static_cast<std::int64_t>(count) == dims.columns.value();
+    const bool fits =
+        !dims.columns.IsConst() || static_cast<std::int64_t>(count) == dims.columns.value();
     if (count != 1 && (count == 0 || !fits)) {
       return InvalidModel("offset and scale have {} and {} values; 1 or {} is expected",
                           attrs.offset.size(), attrs.scale.size(), dims.columns.ToString());

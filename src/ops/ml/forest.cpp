@@ -77,9 +77,10 @@ Result<Forest> Forest::Make(const NamedNodes& in) {
   for (std::size_t i = 0; i < in.tree.size(); ++i) {
     const bool leaf = in.mode[i] == "LEAF";
     if (!leaf && !ModeFromName(in.mode[i])) {
-      return InvalidModel("node mode \"{}\" is not known; LEAF and BRANCH_LEQ, _LT, _GTE, _GT, "
-                          "_EQ, _NEQ are",
-                          in.mode[i]);
+      return InvalidModel(
+          "node mode \"{}\" is not known; LEAF and BRANCH_LEQ, _LT, _GTE, _GT, "
+          "_EQ, _NEQ are",
+          in.mode[i]);
     }
     const Name name = {in.tree[i], in.node[i]};
     const Child child = leaf ? -1 - static_cast<Child>(leaves.size())

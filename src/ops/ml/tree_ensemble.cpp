@@ -41,7 +41,8 @@ struct EnsembleAttrs {
     v("nodes_missing_value_tracks_true", nodes_missing_value_tracks_true,
       "1: NaN takes the true branch; 0, the default: the false branch");
     v("nodes_hitrates", nodes_hitrates, "how often nodes are visited; not used");
-    v("membership_values", membership_values, "sets of the mode 6 nodes in order, each ended by NaN");
+    v("membership_values", membership_values,
+      "sets of the mode 6 nodes in order, each ended by NaN");
     v("leaf_targetids", leaf_targetids, "target of each leaf", kRequired);
     v("leaf_weights", leaf_weights, "value of each leaf", kRequired);
   }
@@ -293,8 +294,8 @@ Result<Classifier> Read(const ClassifierAttrs& attrs) {
   ATH_TRY(const PostTransform transform, PostTransformFromName(attrs.post_transform));
   ATH_TRY(const std::vector<double> weights,
           NumbersOf(attrs.class_weights, attrs.class_weights_as_tensor));
-  ATH_TRY(Forest forest, NamedForest(attrs, attrs.class_treeids, attrs.class_nodeids,
-                                     attrs.class_ids, weights));
+  ATH_TRY(Forest forest,
+          NamedForest(attrs, attrs.class_treeids, attrs.class_nodeids, attrs.class_ids, weights));
   const std::size_t labels = attrs.Labels().size();
   if (forest.max_target() >= static_cast<std::int64_t>(labels)) {
     return InvalidModel("class {} does not exist: {} labels are given", forest.max_target(),
