@@ -15,6 +15,8 @@ set(ATH_MAY_USE_api core ir ops frontends passes kernels plan runtime io verify 
 set(ATH_MAY_USE_tools core ir ops frontends passes kernels plan runtime io verify zoo api)
 
 option(ATHANOR_TESTS "build the tests" ON)
+# Pays in one build from scratch; off elsewhere, because ccache cannot share objects made with it.
+option(ATHANOR_PCH "precompile the graph's header" OFF)
 
 # athanor_library(NAME USES room... [LINKS target...])
 # Takes every .cpp below the current folder; *_test.cpp go into the room's test program NAME_test.
@@ -33,7 +35,7 @@ function(athanor_library name)
   target_include_directories(athanor_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include ${PROJECT_BINARY_DIR}/generated)
   list(TRANSFORM ARG_USES PREPEND athanor_ OUTPUT_VARIABLE rooms)
   target_link_libraries(athanor_${name} PUBLIC ${rooms} fmt::fmt ${ARG_LINKS})
-  if(NOT name STREQUAL "core")
+  if(ATHANOR_PCH AND NOT name STREQUAL "core")
     target_precompile_headers(athanor_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src/ir/graph.h)
   endif()
   if(ATHANOR_TESTS AND tests)
