@@ -8,6 +8,7 @@ namespace athanor::onnx {
 // clang-format off
 std::vector<Row> NnRows() {
   return {
+      {.onnx = "Conv", .since = 1, .make = Same()},
       {.onnx = "Relu", .since = 1, .make = Same()},
   };
 }

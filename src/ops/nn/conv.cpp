@@ -1,0 +1,208 @@
+#include "ops/nn/conv.h"
+
+#include <algorithm>
+
+#include "ops/elementwise.h"
+#include "ops/nn/nn.h"
+
+namespace athanor::ops {
+namespace {
+
+// Channels agree, groups divide them. Sizes that are not known yet are not checked.
+Status CheckChannels(const ConvAttrs& attrs, const Dim& in_channels, const Shape& w) {
+  if (attrs.group < 1) return InvalidModel("group is {}; 1 or more is expected", attrs.group);
+  if (w[0].IsConst() && w[0].value() % attrs.group != 0) {
+    return InvalidModel("{} output channels cannot be divided into {} groups", w[0].value(),
+                        attrs.group);
+  }
+  if (!in_channels.IsConst()) return {};
+  if (in_channels.value() % attrs.group != 0) {
+    return InvalidModel("{} input channels cannot be divided into {} groups", in_channels.value(),
+                        attrs.group);
+  }
+  if (w[1].IsConst() && w[1].value() != in_channels.value() / attrs.group) {
+    return InvalidModel("the weight has {} input channels per group, the data has {}", w[1].value(),
+                        in_channels.value() / attrs.group);
+  }
+  return {};
+}
+
+// The window, when the kernel's size is known from the attribute or the weight.
+Result<std::optional<WindowSpec>> FindWindow(const ConvAttrs& attrs, const Shape& w) {
+  std::vector<std::int64_t> kernel;
+  for (std::size_t i = 2; i < w.size(); ++i) {
+    if (!w[i].IsConst()) break;
+    kernel.push_back(w[i].value());
+  }
+  const std::size_t rank = w.size() - 2;
+  if (!attrs.kernel_shape.empty()) {
+    if (attrs.kernel_shape.size() != rank) {
+      return InvalidModel("kernel_shape has {} values; {} are expected", attrs.kernel_shape.size(),
+                          rank);
+    }
+    if (kernel.size() == rank && kernel != attrs.kernel_shape) {
+      return InvalidModel("kernel_shape is {}, but the weight's window is {}",
+                          ToString(attrs.kernel_shape), ToString(kernel));
+    }
+    kernel = attrs.kernel_shape;
+  }
+  if (kernel.size() != rank) return std::optional<WindowSpec>();
+  ATH_TRY(WindowSpec spec,
+          MakeWindow(kernel, attrs.strides, attrs.dilations, attrs.pads, attrs.auto_pad));
+  return std::optional<WindowSpec>(std::move(spec));
+}
+
+Status CheckBias(const InferCtx& ctx) {
+  ATH_RETURN_IF_ERROR(ctx.ExpectSameDType(0, 2));
+  ATH_RETURN_IF_ERROR(ctx.ExpectRank(2, 1));
+  if (!ctx.Has(2) || !ctx.In(2).HasRank() || !ctx.In(1).HasRank()) return {};
+  const Dim &bias = ctx.In(2).dim(0), &channels = ctx.In(1).dim(0);
+  if (bias.IsConst() && channels.IsConst() && !(bias == channels)) {
+    return InvalidModel("the bias has {} values, the weight has {} output channels", bias.value(),
+                        channels.value());
+  }
+  return {};
+}
+
+Status Infer(InferCtx& ctx) {
+  ATH_RETURN_IF_ERROR(ExpectFloat(ctx, 0));
+  ATH_RETURN_IF_ERROR(ctx.ExpectSameDType(0, 1));
+  ATH_RETURN_IF_ERROR(ctx.ExpectMinRank(0, 3));
+  ATH_RETURN_IF_ERROR(ctx.ExpectMinRank(1, 3));
+  const auto attrs = ctx.Attrs<ConvAttrs>();
+  const Type &x = ctx.In(0), &w = ctx.In(1);
+  if (x.HasRank()) ATH_RETURN_IF_ERROR(ctx.ExpectRank(1, x.rank()));
+  if (!x.HasRank() && !w.HasRank()) {
+    ctx.out[0] = Type::TensorOfUnknownRank(x.dtype);
+    return CheckBias(ctx);
+  }
+  const std::size_t rank = x.HasRank() ? x.shape->size() : w.shape->size();
+  const Shape data = x.HasRank() ? *x.shape : Shape(rank);
+  const Shape weight = w.HasRank() ? *w.shape : Shape(rank);
+  ATH_RETURN_IF_ERROR(CheckChannels(attrs, data[1], weight));
+  ATH_RETURN_IF_ERROR(CheckBias(ctx));
+  ATH_TRY(const std::optional<WindowSpec> window, FindWindow(attrs, weight));
+  Shape out = {data[0], weight[0]};
+  for (std::size_t axis = 0; axis + 2 < rank; ++axis) {
+    Dim size;
+    if (window) {
+      ATH_TRY(size, WindowOutput(*window, axis, data[axis + 2]));
+    }
+    out.push_back(size);
+  }
+  ctx.out[0] = Type::Tensor(x.dtype, std::move(out));
+  return {};
+}
+
+// How many output positions are computed at a time: the compiler keeps a row of them in registers.
+constexpr std::int64_t kTile = 8;
+constexpr std::int64_t kRows = 4;  // output channels at a time
+
+// acc[r][j] = sum over k of weight[r][k] * column[k][j]; row r of the weight begins at r * depth.
+template <class Sum>
+void MultiplyTile(const Sum* weight, std::int64_t rows, const Sum* column, std::int64_t depth,
+                  Sum (&acc)[kRows][kTile]) {
+  for (auto& row : acc) std::fill(std::begin(row), std::end(row), Sum(0));
+  for (std::int64_t k = 0; k < depth; ++k) {
+    for (std::int64_t r = 0; r < rows; ++r) {
+      const Sum factor = weight[r * depth + k];
+      for (std::int64_t j = 0; j < kTile; ++j) acc[r][j] += factor * column[k * kTile + j];
+    }
+  }
+}
+
+// The inputs of kTile output positions, one row per weight of an output channel; 0 in the padding.
+template <class T, class Sum>
+void GatherTile(const T* x, std::int64_t channels, std::int64_t plane,
+                std::span<const std::int64_t> offsets, Sum* column) {
+  for (std::int64_t c = 0; c < channels; ++c, x += plane) {
+    for (const std::int64_t offset : offsets)
+      *column++ = offset < 0 ? Sum(0) : static_cast<Sum>(x[offset]);
+  }
+}
+
+template <class T>
+void Convolve(const ConvGeometry& conv, const T* x, const T* w, const T* bias, T* y) {
+  using Sum = ComputeType<T>;
+  const std::int64_t taps = TapCount(conv.axes), in = InCount(conv.axes);
+  const std::int64_t out = OutCount(conv.axes), group = conv.group;
+  const std::int64_t channels = conv.in_channels / group, depth = channels * taps;
+  const std::int64_t rows = conv.out_channels / group;
+  const std::vector<Sum> weight(w, w + conv.out_channels * depth);
+  std::vector<Sum> column(static_cast<std::size_t>(depth * kTile));
+  std::vector<std::int64_t> offsets;
+  Sum acc[kRows][kTile];
+  for (std::int64_t first = 0; first < out; first += kTile) {
+    TapOffsets(conv.axes, first, kTile, offsets);
+    const std::int64_t width = std::min(kTile, out - first);
+    for (std::int64_t n = 0; n < conv.batch * group; ++n) {
+      GatherTile(x + n * channels * in, channels, in, offsets, column.data());
+      const std::int64_t base = n % group * rows;
+      for (std::int64_t m = 0; m < rows; m += kRows) {
+        const std::int64_t count = std::min(kRows, rows - m);
+        MultiplyTile(weight.data() + (base + m) * depth, count, column.data(), depth, acc);
+        for (std::int64_t r = 0; r < count; ++r) {
+          const Sum offset = bias == nullptr ? Sum(0) : static_cast<Sum>(bias[base + m + r]);
+          T* row = y + (n * rows + m + r) * out + first;
+          for (std::int64_t j = 0; j < width; ++j) row[j] = static_cast<T>(acc[r][j] + offset);
+        }
+      }
+    }
+  }
+}
+
+Status Reference(RefCtx& ctx) {
+  ATH_TRY(const ConvGeometry conv,
+          ResolveConv(ctx.Attrs<ConvAttrs>(), ctx.In(0).dims(), ctx.In(1).dims()));
+  if (ctx.Out(0).count() == 0) return {};
+  // Without channels there are no weights either, and their number does not bound the window.
+  if (conv.in_channels == 0) return DataError("a convolution over 0 input channels");
+  return Dispatch(FloatTypes{}, ctx.In(0).dtype(), [&](auto tag) -> Status {
+    using T = typename decltype(tag)::Type;
+    Convolve(conv, ctx.Data<T>(0).data(), ctx.Data<T>(1).data(),
+             ctx.Has(2) ? ctx.Data<T>(2).data() : nullptr, ctx.OutData<T>(0).data());
+    return {};
+  });
+}
+
+Dim Cost(const CostCtx& ctx) {
+  if (!ctx.out[0].HasRank() || !ctx.in[1]->HasRank()) return Dim::Unknown();
+  const Shape& w = *ctx.in[1]->shape;
+  const Dim per_output = ElementCount(Shape(w.begin() + 1, w.end())) * Dim(2);
+  const bool bias = ctx.in.size() > 2 && ctx.in[2] != nullptr;
+  return ElementCount(*ctx.out[0].shape) * (per_output + Dim(bias ? 1 : 0));
+}
+
+}  // namespace
+
+Result<ConvGeometry> ResolveConv(const ConvAttrs& attrs, std::span<const std::int64_t> x,
+                                 std::span<const std::int64_t> w) {
+  if (x.size() < 3 || x.size() != w.size())
+    return InvalidModel("data {} and weight {} do not fit together", ToString(x), ToString(w));
+  const Shape weight(w.begin(), w.end());
+  ATH_RETURN_IF_ERROR(CheckChannels(attrs, x[1], weight));
+  ATH_TRY(const std::optional<WindowSpec> window, FindWindow(attrs, weight));
+  ConvGeometry conv = {
+      .batch = x[0], .in_channels = x[1], .out_channels = w[0], .group = attrs.group};
+  ATH_TRY(conv.axes, ResolveWindow(*window, x.subspan(2)));
+  return conv;
+}
+
+OpDef Conv() {
+  return {
+      .name = "Conv",
+      .summary =
+          "Convolution over one or more spatial axes, optionally in groups of channels. "
+          "Multiply-adds count as two operations.",
+      .inputs = {{"x", "[n, c, d1, ..., dk], floating point"},
+                 {"w", "[m, c / group, k1, ..., kk]"},
+                 {"b", "[m], added to every position of an output channel", kOptionalPort}},
+      .outputs = {{"y", "[n, m, o1, ..., ok]"}},
+      .attributes = Describe<ConvAttrs>(),
+      .infer = Infer,
+      .reference = Reference,
+      .flops = Cost,
+  };
+}
+
+}  // namespace athanor::ops
