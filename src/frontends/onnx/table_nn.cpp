@@ -1,5 +1,6 @@
 // Layers of neural networks: convolution, pooling, normalisation, recurrence, attention, images.
 // One row per operator and change of its form.
+#include "frontends/onnx/nn_forms.h"
 #include "frontends/onnx/node_import.h"
 
 namespace athanor::onnx {
@@ -8,7 +9,27 @@ namespace athanor::onnx {
 // clang-format off
 std::vector<Row> NnRows() {
   return {
+      {.onnx = "AveragePool", .since = 1, .make = Same()},
+      {.onnx = "BatchNormalization", .since = 1, .make = BatchNormBefore14},
+      {.onnx = "BatchNormalization", .since = 14, .make = Same()},
       {.onnx = "Conv", .since = 1, .make = Same()},
+      {.onnx = "ConvTranspose", .since = 1, .make = Same()},
+      {.onnx = "Dropout", .since = 1, .make = DropoutBefore12},
+      {.onnx = "Dropout", .since = 12, .make = Same()},
+      {.onnx = "GlobalAveragePool", .since = 1, .make = Same()},
+      {.onnx = "GlobalLpPool", .since = 1, .make = Same()},
+      {.onnx = "GlobalMaxPool", .since = 1, .make = Same()},
+      {.onnx = "GroupNormalization", .since = 18, .make = GroupNormBefore21},
+      {.onnx = "GroupNormalization", .since = 21, .make = Same()},
+      {.onnx = "InstanceNormalization", .since = 1, .make = Same("", {"consumed_inputs"})},
+      {.onnx = "LRN", .since = 1, .make = Same()},
+      {.onnx = "LayerNormalization", .since = 17, .make = Same()},
+      {.onnx = "LpNormalization", .since = 1, .make = Same()},
+      {.onnx = "LpPool", .since = 1, .make = Same()},
+      {.onnx = "MaxPool", .since = 1, .make = Same()},
+      {.onnx = "MaxUnpool", .since = 9, .make = Same()},
+      {.onnx = "MeanVarianceNormalization", .since = 9, .make = Same()},
+      {.onnx = "RMSNormalization", .since = 23, .make = Same()},
       {.onnx = "Relu", .since = 1, .make = Same()},
   };
 }

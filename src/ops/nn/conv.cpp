@@ -4,6 +4,7 @@
 
 #include "ops/elementwise.h"
 #include "ops/nn/nn.h"
+#include "ops/nn/tile.h"
 
 namespace athanor::ops {
 namespace {
@@ -94,23 +95,6 @@ Status Infer(InferCtx& ctx) {
   return {};
 }
 
-// How many output positions are computed at a time: the compiler keeps a row of them in registers.
-constexpr std::int64_t kTile = 8;
-constexpr std::int64_t kRows = 4;  // output channels at a time
-
-// acc[r][j] = sum over k of weight[r][k] * column[k][j]; row r of the weight begins at r * depth.
-template <class Sum>
-void MultiplyTile(const Sum* weight, std::int64_t rows, const Sum* column, std::int64_t depth,
-                  Sum (&acc)[kRows][kTile]) {
-  for (auto& row : acc) std::fill(std::begin(row), std::end(row), Sum(0));
-  for (std::int64_t k = 0; k < depth; ++k) {
-    for (std::int64_t r = 0; r < rows; ++r) {
-      const Sum factor = weight[r * depth + k];
-      for (std::int64_t j = 0; j < kTile; ++j) acc[r][j] += factor * column[k * kTile + j];
-    }
-  }
-}
-
 // The inputs of kTile output positions, one row per weight of an output channel; 0 in the padding.
 template <class T, class Sum>
 void GatherTile(const T* x, std::int64_t channels, std::int64_t plane,
@@ -131,15 +115,15 @@ void Convolve(const ConvGeometry& conv, const T* x, const T* w, const T* bias, T
   const std::vector<Sum> weight(w, w + conv.out_channels * depth);
   std::vector<Sum> column(static_cast<std::size_t>(depth * kTile));
   std::vector<std::int64_t> offsets;
-  Sum acc[kRows][kTile];
+  Sum acc[kTileRows][kTile];
   for (std::int64_t first = 0; first < out; first += kTile) {
     TapOffsets(conv.axes, first, kTile, offsets);
     const std::int64_t width = std::min(kTile, out - first);
     for (std::int64_t n = 0; n < conv.batch * group; ++n) {
       GatherTile(x + n * channels * in, channels, in, offsets, column.data());
       const std::int64_t base = n % group * rows;
-      for (std::int64_t m = 0; m < rows; m += kRows) {
-        const std::int64_t count = std::min(kRows, rows - m);
+      for (std::int64_t m = 0; m < rows; m += kTileRows) {
+        const std::int64_t count = std::min(kTileRows, rows - m);
         MultiplyTile(weight.data() + (base + m) * depth, count, column.data(), depth, acc);
         for (std::int64_t r = 0; r < count; ++r) {
           const Sum offset = bias == nullptr ? Sum(0) : static_cast<Sum>(bias[base + m + r]);

@@ -1,0 +1,278 @@
+// MaxPool, AveragePool, LpPool.
+#include "ops/nn/pool.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "ops/nn/nn.h"
+
+namespace athanor::ops {
+namespace {
+
+using MaxTypes = TypeList<float, double, Half, BFloat16, std::int64_t, std::int32_t, std::int16_t,
+                          std::int8_t, std::uint8_t>;
+
+Result<WindowSpec> Spec(const PoolAttrs& attrs) {
+  if (attrs.kernel_shape.empty()) return InvalidModel("kernel_shape is empty");
+  return MakeWindow(attrs.kernel_shape, attrs.strides, attrs.dilations, attrs.pads, attrs.auto_pad,
+                    attrs.ceil_mode);
+}
+
+Status InferPool(InferCtx& ctx, const PoolAttrs& attrs) {
+  ATH_TRY(const WindowSpec spec, Spec(attrs));
+  ATH_RETURN_IF_ERROR(ctx.ExpectRank(0, static_cast<std::int64_t>(spec.rank()) + 2));
+  const Shape in = ctx.In(0).HasRank() ? *ctx.In(0).shape : Shape(spec.rank() + 2);
+  Shape out = {in[0], in[1]};
+  for (std::size_t axis = 0; axis < spec.rank(); ++axis) {
+    ATH_TRY(Dim size, WindowOutput(spec, axis, in[axis + 2]));
+    out.push_back(std::move(size));
+  }
+  ctx.out[0] = Type::Tensor(ctx.InDType(0), std::move(out));
+  return {};
+}
+
+template <class A>
+Status InferFloatPool(InferCtx& ctx) {
+  ATH_RETURN_IF_ERROR(ExpectFloat(ctx, 0));
+  return InferPool(ctx, ctx.Attrs<A>());
+}
+
+Status InferMax(InferCtx& ctx) {
+  const auto attrs = ctx.Attrs<MaxPoolAttrs>();
+  if (attrs.storage_order != 0 && attrs.storage_order != 1)
+    return InvalidModel("storage_order is {}; 0 or 1 is expected", attrs.storage_order);
+  ATH_RETURN_IF_ERROR(InferPool(ctx, attrs));
+  if (ctx.num_outputs() > 1) ctx.out[1] = Type::Tensor(DType::kI64, *ctx.out[0].shape);
+  return {};
+}
+
+// One output position: the taps of its window that are inside the input, per axis.
+struct Window {
+  std::vector<std::int64_t> output;       // position, per axis
+  std::vector<std::int64_t> first, last;  // taps
+  std::vector<std::int64_t> tap;          // where a walk over the taps stands
+};
+
+bool NextPosition(std::span<const WindowAxis> axes, Window& window) {
+  for (std::size_t a = axes.size(); a-- > 0;) {
+    if (++window.output[a] < axes[a].out) return true;
+    window.output[a] = 0;
+  }
+  return false;
+}
+
+// Calls f(offset into the plane) for every tap inside the input, in row-major order.
+template <class F>
+void ForEachTap(std::span<const WindowAxis> axes, Window& window, F&& f) {
+  const std::size_t inner = axes.size() - 1;
+  for (std::size_t a = 0; a < axes.size(); ++a) {
+    window.first[a] = axes[a].FirstTap(window.output[a]);
+    window.last[a] = axes[a].LastTap(window.output[a]);
+    if (window.first[a] >= window.last[a]) return;
+  }
+  window.tap = window.first;
+  while (true) {
+    std::int64_t base = 0;
+    for (std::size_t a = 0; a < inner; ++a)
+      base = (base + axes[a].Position(window.output[a], window.tap[a])) * axes[a + 1].in;
+    for (std::int64_t k = window.first[inner]; k < window.last[inner]; ++k)
+      f(base + axes[inner].Position(window.output[inner], k));
+    std::size_t a = inner;
+    while (a > 0 && ++window.tap[a - 1] == window.last[a - 1]) {
+      window.tap[a - 1] = window.first[a - 1];
+      --a;
+    }
+    if (a == 0) return;
+  }
+}
+
+// Calls f(plane, window, index of the output) for every output element.
+template <class F>
+void ForEachWindow(const PoolGeometry& pool, F&& f) {
+  const std::size_t rank = pool.axes.size();
+  if (OutCount(pool.axes) == 0) return;
+  std::size_t i = 0;
+  for (std::int64_t plane = 0; plane < pool.planes; ++plane) {
+    Window window = {std::vector<std::int64_t>(rank, 0),
+                     std::vector<std::int64_t>(rank),
+                     std::vector<std::int64_t>(rank),
+                     {}};
+    do {
+      f(plane, window, i++);
+    } while (NextPosition(pool.axes, window));
+  }
+}
+
+// The same position counted with the first spatial axis running fastest.
+std::int64_t ColumnMajor(std::span<const WindowAxis> axes, std::int64_t offset) {
+  std::int64_t index = 0;
+  for (std::size_t a = axes.size(); a-- > 0;) {
+    std::int64_t scale = 1;
+    for (std::size_t b = 0; b < a; ++b) scale *= axes[b].in;
+    index += offset % axes[a].in * scale;
+    offset /= axes[a].in;
+  }
+  return index;
+}
+
+template <class T>
+T Lowest() {
+  if constexpr (std::is_integral_v<T>) {
+    return std::numeric_limits<T>::lowest();
+  } else {
+    return T(-std::numeric_limits<float>::infinity());
+  }
+}
+
+template <class T>
+Status MaxOf(RefCtx& ctx, const PoolGeometry& pool, bool column_major) {
+  const T* x = ctx.Data<T>(0).data();
+  const std::span<T> y = ctx.OutData<T>(0);
+  const bool wants_indices = ctx.num_outputs() > 1 && ctx.out[1].IsTensor();
+  std::int64_t* indices = wants_indices ? ctx.OutData<std::int64_t>(1).data() : nullptr;
+  const std::int64_t plane_size = InCount(pool.axes);
+  ForEachWindow(pool, [&](std::int64_t plane, Window& window, std::size_t i) {
+    const T* data = x + plane * plane_size;
+    T best = Lowest<T>();
+    std::int64_t where = -1;
+    ForEachTap(pool.axes, window, [&](std::int64_t offset) {
+      const T value = data[offset];
+      // The first of equals; a NaN wins and stays.
+      const bool better = value > best || value != value;
+      if (where >= 0 && (best != best || !better)) return;
+      best = value;
+      where = offset;
+    });
+    y[i] = best;
+    if (indices == nullptr) return;
+    if (where >= 0 && column_major) where = ColumnMajor(pool.axes, where);
+    indices[i] = where < 0 ? -1 : plane * plane_size + where;
+  });
+  return {};
+}
+
+Status MaxReference(RefCtx& ctx) {
+  const auto attrs = ctx.Attrs<MaxPoolAttrs>();
+  ATH_TRY(const PoolGeometry pool, ResolvePool(attrs, ctx.In(0).dims()));
+  return Dispatch(MaxTypes{}, ctx.In(0).dtype(), [&](auto tag) -> Status {
+    return MaxOf<typename decltype(tag)::Type>(ctx, pool, attrs.storage_order == 1);
+  });
+}
+
+// Positions of the window that count with count_include_pad: inside the input or its padding, but
+// not beyond, where ceil_mode lets the last window hang over.
+std::int64_t PaddedTaps(std::span<const WindowAxis> axes, const Window& window) {
+  std::int64_t count = 1;
+  for (std::size_t a = 0; a < axes.size(); ++a) {
+    const WindowAxis& axis = axes[a];
+    const std::int64_t left = axis.in + axis.pad_end - axis.Position(window.output[a], 0);
+    count *= std::min(axis.kernel, (left + axis.dilation - 1) / axis.dilation);
+  }
+  return count;
+}
+
+Status AverageReference(RefCtx& ctx) {
+  const auto attrs = ctx.Attrs<AveragePoolAttrs>();
+  ATH_TRY(const PoolGeometry pool, ResolvePool(attrs, ctx.In(0).dims()));
+  return Dispatch(FloatTypes{}, ctx.In(0).dtype(), [&](auto tag) -> Status {
+    using T = typename decltype(tag)::Type;
+    using Sum = ComputeType<T>;
+    const T* x = ctx.Data<T>(0).data();
+    const std::span<T> y = ctx.OutData<T>(0);
+    ForEachWindow(pool, [&](std::int64_t plane, Window& window, std::size_t i) {
+      const T* data = x + plane * InCount(pool.axes);
+      Sum sum = 0;
+      std::int64_t count = 0;
+      ForEachTap(pool.axes, window, [&](std::int64_t offset) {
+        sum += static_cast<Sum>(data[offset]);
+        ++count;
+      });
+      if (attrs.count_include_pad) count = PaddedTaps(pool.axes, window);
+      y[i] = static_cast<T>(count == 0 ? Sum(0) : sum / static_cast<Sum>(count));
+    });
+    return {};
+  });
+}
+
+Status InferLp(InferCtx& ctx) {
+  if (ctx.Attrs<LpPoolAttrs>().p < 1)
+    return InvalidModel("p is {}; 1 or more is expected", ctx.Attrs<LpPoolAttrs>().p);
+  return InferFloatPool<LpPoolAttrs>(ctx);
+}
+
+Status LpReference(RefCtx& ctx) {
+  const auto attrs = ctx.Attrs<LpPoolAttrs>();
+  ATH_TRY(const PoolGeometry pool, ResolvePool(attrs, ctx.In(0).dims()));
+  return Dispatch(FloatTypes{}, ctx.In(0).dtype(), [&](auto tag) -> Status {
+    using T = typename decltype(tag)::Type;
+    using Sum = ComputeType<T>;
+    const T* x = ctx.Data<T>(0).data();
+    const std::span<T> y = ctx.OutData<T>(0);
+    const auto p = static_cast<Sum>(attrs.p);
+    ForEachWindow(pool, [&](std::int64_t plane, Window& window, std::size_t i) {
+      const T* data = x + plane * InCount(pool.axes);
+      Sum sum = 0;
+      ForEachTap(pool.axes, window, [&](std::int64_t offset) {
+        sum += std::pow(std::abs(static_cast<Sum>(data[offset])), p);
+      });
+      y[i] = static_cast<T>(std::pow(sum, 1 / p));
+    });
+    return {};
+  });
+}
+
+// One operation per tap.
+Dim Cost(const CostCtx& ctx) {
+  if (!ctx.out[0].HasRank()) return Dim::Unknown();
+  Dim taps = 1;
+  for (const std::int64_t k : ReadAttributes<PoolAttrs>(ctx.attributes).kernel_shape)
+    taps = taps * Dim(k);
+  return ElementCount(*ctx.out[0].shape) * taps;
+}
+
+template <class A>
+OpDef Pool(std::string name, std::string summary, Status (*infer)(InferCtx&),
+           Status (*reference)(RefCtx&)) {
+  return {
+      .name = std::move(name),
+      .summary = std::move(summary),
+      .inputs = {{"x", "[n, c, d1, ..., dk]"}},
+      .outputs = {{"y", "[n, c, o1, ..., ok]"}},
+      .attributes = Describe<A>(),
+      .infer = infer,
+      .reference = reference,
+      .flops = Cost,
+  };
+}
+
+}  // namespace
+
+Result<PoolGeometry> ResolvePool(const PoolAttrs& attrs, std::span<const std::int64_t> x) {
+  ATH_TRY(const WindowSpec spec, Spec(attrs));
+  if (x.size() < 3 || x.size() != spec.rank() + 2)
+    return InvalidModel("a window of {} axes cannot move over {}", spec.rank(), ToString(x));
+  PoolGeometry pool = {x[0] * x[1], {}};
+  ATH_TRY(pool.axes, ResolveWindow(spec, x.subspan(2)));
+  return pool;
+}
+
+OpDef MaxPool() {
+  OpDef op =
+      Pool<MaxPoolAttrs>("MaxPool", "The largest element of each window.", InferMax, MaxReference);
+  op.outputs.push_back({"indices",
+                        "i64, where each element was found: its place in x as one flat list",
+                        kOptionalPort});
+  return op;
+}
+
+OpDef AveragePool() {
+  return Pool<AveragePoolAttrs>("AveragePool", "The mean of each window.",
+                                InferFloatPool<AveragePoolAttrs>, AverageReference);
+}
+
+OpDef LpPool() {
+  return Pool<LpPoolAttrs>("LpPool", "The p-norm of each window.", InferLp, LpReference);
+}
+
+}  // namespace athanor::ops
