@@ -262,6 +262,14 @@ Status Graph::RefineType(ValueId id, const Type& claim) {
   return {};
 }
 
+void Graph::EraseCapture(NodeId id, std::size_t index) {
+  Node& node = nodes_[Index(id)];
+  ATH_CHECK(index >= node.own_inputs().size() && index < node.inputs.size(), "it is a capture");
+  if (node.inputs[index] != kNoValue) EraseOne(values_[Index(node.inputs[index])].users, id);
+  node.inputs.erase(node.inputs.begin() + static_cast<std::ptrdiff_t>(index));
+  --node.captures;
+}
+
 void Graph::EraseNode(NodeId id) {
   Node& dead = nodes_[Index(id)];
   for (const ValueId input : dead.inputs) {
@@ -274,6 +282,12 @@ void Graph::EraseNode(NodeId id) {
   }
   dead = Node{};
   --live_nodes_;
+}
+
+void Graph::ReleaseUnusedConstants() {
+  for (Value& value : values_) {
+    if (value.constant && value.users.empty() && value.output_uses == 0) value.constant.reset();
+  }
 }
 
 void Graph::EraseInput(ValueId id) {

@@ -125,8 +125,12 @@ class Graph {
   // What a file claims about a value and inference could not see. Only makes a type more exact:
   // gives an error when the claim contradicts what is known.
   Status RefineType(ValueId id, const Type& claim);
+  // Input `index`, a captured one, goes; the caller has erased the input of every body.
+  void EraseCapture(NodeId id, std::size_t index);
   // The node's outputs must have no uses.
   void EraseNode(NodeId id);
+  // Lets go of the memory of constants that nobody uses; their handles count as erased.
+  void ReleaseUnusedConstants();
   // The input must have no uses.
   void EraseInput(ValueId id);
   // The same inputs in another order.
