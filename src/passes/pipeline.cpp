@@ -6,6 +6,7 @@
 #include "passes/clean.h"
 #include "passes/fold.h"
 #include "passes/rules/rules.h"
+#include "passes/structure.h"
 
 namespace athanor::passes {
 namespace {
@@ -98,6 +99,26 @@ const std::vector<Pass>& Pipeline() {
       {.name = "merge-equal",
        .summary = "what is computed twice is computed once",
        .run = MergeEqualNodes},
+      // Composites first: folding their constants into weights would hide them.
+      {.name = "activations",
+       .summary = "Gelu, HardSwish, Mish and others get their names back",
+       .rules = ActivationRules()},
+      {.name = "normalizations",
+       .summary = "LayerNormalization and RMSNormalization get their names back",
+       .rules = NormalizationRules()},
+      {.name = "attention", .summary = "Attention gets its name back", .rules = AttentionRules()},
+      {.name = "fold-linear",
+       .summary = "scales and shifts move into weights and biases",
+       .rules = LinearRules()},
+      {.name = "convolutions",
+       .summary = "padding moves into convolutions, parallel ones become one",
+       .rules = ConvolutionRules()},
+      {.name = "strides",
+       .summary = "the stride of a 1x1 convolution moves up to where the work is",
+       .run = PullStridesUp},
+      {.name = "merge-siblings",
+       .summary = "products of one value become one product and a Split",
+       .run = MergeSiblings},
       {.name = "tidy", .summary = "nodes nobody uses any more go", .run = EraseDeadNodes},
   };
   return passes;

@@ -5,8 +5,13 @@
 
 namespace athanor::passes {
 
-std::vector<Rule> IdentityRules();  // nodes that change nothing
-std::vector<Rule> MovementRules();  // chains of Transpose, Reshape, Squeeze, Slice ...
-std::vector<Rule> ShapeRules();     // arithmetic on shapes
+std::vector<Rule> IdentityRules();       // nodes that change nothing
+std::vector<Rule> MovementRules();       // chains of Transpose, Reshape, Squeeze, Slice ...
+std::vector<Rule> ShapeRules();          // arithmetic on shapes
+std::vector<Rule> LinearRules();         // scales and shifts into weights and biases
+std::vector<Rule> ConvolutionRules();    // padding and parallel convolutions
+std::vector<Rule> ActivationRules();     // Gelu, HardSwish, Mish ... from primitives
+std::vector<Rule> NormalizationRules();  // LayerNormalization, RMSNormalization
+std::vector<Rule> AttentionRules();      // Attention
 
 }  // namespace athanor::passes

@@ -1,0 +1,16 @@
+// Passes that change several nodes together and so cannot be written as rules.
+#pragma once
+
+#include "ir/graph.h"
+
+namespace athanor::passes {
+
+// Products of one value with several constant matrices become one product and a Split: one large
+// matrix product is faster than several small ones. Likewise narrow convolutions of one geometry.
+Result<int> MergeSiblings(Graph& graph);
+
+// A 1x1 convolution with a stride reads only some places of its input: what comes before it need
+// not compute the others. The stride moves up through elementwise nodes to the convolution before.
+Result<int> PullStridesUp(Graph& graph);
+
+}  // namespace athanor::passes
