@@ -1,25 +1,18 @@
 #include "core/thread_pool.h"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <thread>
 #include <vector>
 
+#include "core/cpu.h"
+
 namespace athanor {
 namespace {
 
 // About 20 us of polling before a worker sleeps: kernels follow each other faster than a wake-up.
 constexpr int kSpins = 4000;
-
-int AvailableCores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(1, CPU_COUNT(&set));
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-}
 
 }  // namespace
 
@@ -32,17 +25,17 @@ struct ThreadPool::Shared {
   std::atomic<int> busy = 0;
   std::int64_t count = 0;
   std::int64_t chunk = 1;
-  const std::function<void(std::int64_t, std::int64_t)>* body = nullptr;
+  const IndexedBody* body = nullptr;
 
-  void Drain() {
+  void Drain(int thread) {
     for (;;) {
       const std::int64_t begin = next.fetch_add(chunk, std::memory_order_relaxed);
       if (begin >= count) return;
-      (*body)(begin, std::min(begin + chunk, count));
+      (*body)(begin, std::min(begin + chunk, count), thread);
     }
   }
 
-  void Work() {
+  void Work(int thread) {
     std::uint64_t seen = 0;
     for (;;) {
       for (int spin = 0; spin < kSpins && generation.load(std::memory_order_acquire) == seen;
@@ -52,15 +45,15 @@ struct ThreadPool::Shared {
       generation.wait(seen, std::memory_order_acquire);
       seen = generation.load(std::memory_order_acquire);
       if (stop.load(std::memory_order_relaxed)) return;
-      Drain();
+      Drain(thread);
       if (busy.fetch_sub(1, std::memory_order_acq_rel) == 1) busy.notify_all();
     }
   }
 };
 
 ThreadPool::ThreadPool(int threads) : shared_(std::make_unique<Shared>()) {
-  if (threads <= 0) threads = AvailableCores();
-  for (int i = 1; i < threads; ++i) shared_->workers.emplace_back([this] { shared_->Work(); });
+  if (threads <= 0) threads = Cpu().cores;
+  for (int i = 1; i < threads; ++i) shared_->workers.emplace_back([this, i] { shared_->Work(i); });
 }
 
 ThreadPool::~ThreadPool() {
@@ -74,14 +67,20 @@ int ThreadPool::threads() const { return static_cast<int>(shared_->workers.size(
 
 void ThreadPool::ParallelFor(std::int64_t count, std::int64_t grain,
                              const std::function<void(std::int64_t, std::int64_t)>& body) {
+  const auto indexed = [&body](std::int64_t begin, std::int64_t end, int) { body(begin, end); };
+  ParallelForIndexed(count, grain, std::cref(indexed));
+}
+
+void ThreadPool::ParallelForIndexed(std::int64_t count, std::int64_t grain,
+                                    const IndexedBody& body) {
   if (count <= 0) return;
   grain = std::max<std::int64_t>(1, grain);
-  if (shared_->workers.empty() || count <= grain) {
-    body(0, count);
+  Shared& s = *shared_;
+  std::unique_lock lock(s.one_caller, std::defer_lock);
+  if (s.workers.empty() || count <= grain || !lock.try_lock()) {
+    body(0, count, 0);
     return;
   }
-  Shared& s = *shared_;
-  const std::scoped_lock lock(s.one_caller);
   s.body = &body;
   s.count = count;
   // A few chunks per thread, so that a busy core does not hold up the others.
@@ -90,7 +89,7 @@ void ThreadPool::ParallelFor(std::int64_t count, std::int64_t grain,
   s.busy.store(static_cast<int>(s.workers.size()), std::memory_order_relaxed);
   s.generation.fetch_add(1, std::memory_order_release);
   s.generation.notify_all();
-  s.Drain();
+  s.Drain(0);
   for (int left = s.busy.load(std::memory_order_acquire); left != 0;
        left = s.busy.load(std::memory_order_acquire)) {
     for (int spin = 0; spin < kSpins && s.busy.load(std::memory_order_acquire) != 0; ++spin)
