@@ -18,6 +18,27 @@ option(ATHANOR_TESTS "build the tests" ON)
 # Pays in one build from scratch; off elsewhere, because ccache cannot share objects made with it.
 option(ATHANOR_PCH "precompile the graph's header" OFF)
 
+# Compiles every .isa.cpp below the current folder once per instruction set, each time with the
+# namespace ATH_ISA named after it, and adds the objects to the target. These sources include no
+# standard library and are always optimised: they are what tests wait for.
+set(ATH_ISA_FLAGS_base -march=x86-64-v2)
+set(ATH_ISA_FLAGS_avx2 -march=x86-64-v3 -maes -mpclmul)
+set(ATH_ISA_FLAGS_avx512 -march=x86-64-v4 -maes -mpclmul)
+function(athanor_isa_sources target)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.isa.cpp)
+  if(NOT sources)
+    return()
+  endif()
+  foreach(isa base avx2 avx512)
+    add_library(${target}_${isa} OBJECT ${sources})
+    target_include_directories(${target}_${isa} PRIVATE ${PROJECT_SOURCE_DIR}/src)
+    target_compile_definitions(${target}_${isa} PRIVATE ATH_ISA=${isa})
+    # g++ 12 warns about its own AVX-512 header.
+    target_compile_options(${target}_${isa} PRIVATE ${ATH_ISA_FLAGS_${isa}} -O3 -Wno-maybe-uninitialized -Wno-uninitialized)
+    target_sources(${target} PRIVATE $<TARGET_OBJECTS:${target}_${isa}>)
+  endforeach()
+endfunction()
+
 # athanor_library(NAME USES room... [LINKS target...])
 # Takes every .cpp below the current folder; *_test.cpp go into the room's test program NAME_test.
 function(athanor_library name)
@@ -32,6 +53,7 @@ function(athanor_library name)
   list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
   list(FILTER sources EXCLUDE REGEX "_test\\.cpp$|_fuzz\\.cpp$|_main\\.cpp$|\\.isa\\.cpp$")
   add_library(athanor_${name} STATIC ${sources})
+  athanor_isa_sources(athanor_${name})
   target_include_directories(athanor_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include ${PROJECT_BINARY_DIR}/generated)
   list(TRANSFORM ARG_USES PREPEND athanor_ OUTPUT_VARIABLE rooms)
   target_link_libraries(athanor_${name} PUBLIC ${rooms} fmt::fmt ${ARG_LINKS})

@@ -1,0 +1,27 @@
+// For tests: runs every kernel that fits a node and compares it with the operator's reference.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ir/graph.h"
+
+namespace athanor::kernels {
+
+struct KernelCase {
+  std::string op;
+  std::vector<Tensor> inputs;       // an undefined tensor: omitted
+  std::vector<bool> constant = {};  // which inputs are known at planning time; none by default
+  AttrMap attributes = {};
+  std::size_t num_outputs = 1;
+  double tolerance = 1e-5;                 // |kernel - reference| <= tolerance (1 + |reference|)
+  std::vector<std::string> epilogue = {};  // unary operators that follow
+};
+
+// How many kernels ran. Differences are reported as test failures.
+int CheckKernels(const KernelCase& test);
+
+// Values in [low, high), the same for the same seed.
+Tensor RandomF32(Dims dims, unsigned seed = 1, float low = -2.0F, float high = 2.0F);
+
+}  // namespace athanor::kernels

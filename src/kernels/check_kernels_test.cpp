@@ -1,0 +1,141 @@
+#include "kernels/check_kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "ir/evaluate.h"
+#include "kernels/list.h"
+#include "ops/catalog.h"
+
+namespace athanor::kernels {
+namespace {
+
+PortInfo Port(const Tensor& tensor, bool constant) {
+  if (!tensor.defined()) return {};
+  return {tensor.dtype(), tensor.dims(), constant ? &tensor : nullptr};
+}
+
+void ExpectSame(const Tensor& actual, const Tensor& expected, double tolerance,
+                const std::string& what) {
+  if (expected.dtype() != DType::kF32) {
+    EXPECT_TRUE(actual.SameAs(expected)) << what;
+    return;
+  }
+  const auto a = actual.Data<float>(), b = expected.Data<float>();
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const bool both_nan = std::isnan(a[i]) && std::isnan(b[i]);
+    const bool near = a[i] == b[i] || std::abs(a[i] - b[i]) <= tolerance * (1 + std::abs(b[i]));
+    ASSERT_TRUE(both_nan || near) << what << ": element " << i << " of "
+                                  << ToString(expected.dims()) << " is " << a[i] << ", not "
+                                  << b[i];
+  }
+}
+
+// The node, then the unary operators of the epilogue.
+std::vector<Tensor> Expected(const KernelCase& test, Graph& graph, NodeId& id) {
+  std::vector<ValueId> ids;
+  std::vector<Datum> inputs;
+  for (std::size_t i = 0; i < test.inputs.size(); ++i) {
+    const bool given = test.inputs[i].defined();
+    const bool constant = given && i < test.constant.size() && test.constant[i];
+    ids.push_back(!given     ? kNoValue
+                  : constant ? graph.AddConstant(test.inputs[i])
+                             : graph.AddInput("x", Type::Of(test.inputs[i])));
+    inputs.push_back(given ? Datum(test.inputs[i]) : Datum());
+  }
+  Result<NodeId> added = graph.AddNode({.op = test.op,
+                                        .inputs = ids,
+                                        .attributes = test.attributes,
+                                        .num_outputs = test.num_outputs});
+  EXPECT_TRUE(added.ok()) << added.status().ToString();
+  if (!added.ok()) return {};
+  id = *added;
+  Result<std::vector<Datum>> outputs = EvaluateNode(graph.node(id), inputs);
+  EXPECT_TRUE(outputs.ok()) << outputs.status().ToString();
+  if (!outputs.ok()) return {};
+  std::vector<Tensor> expected;
+  for (const Datum& output : *outputs) expected.push_back(output.tensor());
+  for (const std::string& op : test.epilogue) {
+    const ValueId x = graph.AddInput("e", Type::Of(expected[0]));
+    Result<NodeId> step = graph.AddNode({.op = op, .inputs = {x}});
+    EXPECT_TRUE(step.ok()) << step.status().ToString();
+    const Datum data[] = {expected[0]};
+    expected[0] = (*EvaluateNode(graph.node(*step), data))[0].tensor();
+  }
+  return expected;
+}
+
+void RunKernel(const KernelDef& def, KernelQuery query, const KernelCase& test,
+               const std::vector<Tensor>& expected, ThreadPool& pool) {
+  PackStore store;
+  query.isa = def.isa;
+  Result<Prepared> prepared = def.prepare(query, store);
+  ASSERT_TRUE(prepared.ok()) << def.name << ": " << prepared.status().ToString();
+  std::vector<const void*> in;
+  for (const Tensor& input : test.inputs) in.push_back(input.defined() ? input.raw() : nullptr);
+  std::vector<Tensor> outputs;
+  std::vector<void*> out;
+  for (const Tensor& tensor : expected) {
+    outputs.push_back(*Tensor::Allocate(tensor.dtype(), tensor.dims()));
+    std::memset(outputs.back().mutable_raw(), 0xFF, outputs.back().bytes());
+    out.push_back(outputs.back().mutable_raw());
+  }
+  Tensor scratch = *Tensor::Allocate(DType::kU8, {prepared->scratch_bytes});
+  std::memset(scratch.mutable_raw(), 0xFF, scratch.bytes());
+  std::atomic<const char*> data_error = nullptr;
+  def.run({.in = in,
+           .out = out,
+           .state = prepared->state.get(),
+           .scratch = static_cast<std::byte*>(scratch.mutable_raw()),
+           .pool = &pool,
+           .data_error = &data_error});
+  EXPECT_EQ(data_error.load(), nullptr) << def.name;
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    ExpectSame(outputs[i], expected[i], test.tolerance, def.name);
+}
+
+}  // namespace
+
+int CheckKernels(const KernelCase& test) {
+  Graph graph(ops::Standard());
+  NodeId id = kNoNode;
+  const std::vector<Tensor> expected = Expected(test, graph, id);
+  if (expected.empty()) return 0;
+  KernelQuery query = {.op = graph.node(id).op,
+                       .attributes = &graph.node(id).attributes,
+                       .own_inputs = test.inputs.size(),
+                       .threads = 2};
+  for (std::size_t i = 0; i < test.inputs.size(); ++i)
+    query.in.push_back(Port(test.inputs[i], i < test.constant.size() && test.constant[i]));
+  for (const Tensor& tensor : expected) query.out.push_back(Port(tensor, false));
+  for (const std::string& op : test.epilogue) {
+    const AttrMap none;
+    KernelQuery step = {.op = ops::Standard().Find(op),
+                        .attributes = &none,
+                        .in = {query.out[0]},
+                        .own_inputs = 1,
+                        .out = {query.out[0]}};
+    query.epilogue.push_back(*AsEpilogue(step, 0));
+  }
+  ThreadPool pool(2);
+  int ran = 0;
+  for (const Candidate& candidate : Candidates(query, AvailableIsas().back())) {
+    if (!candidate.fit.yes() || candidate.def->view) continue;
+    RunKernel(*candidate.def, query, test, expected, pool);
+    ++ran;
+  }
+  return ran;
+}
+
+Tensor RandomF32(Dims dims, unsigned seed, float low, float high) {
+  Tensor tensor = *Tensor::Allocate(DType::kF32, std::move(dims));
+  std::uint64_t state = seed * 0x9E3779B97F4A7C15ULL + 1;
+  for (float& x : tensor.MutableData<float>()) {
+    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+    x = low + (high - low) * static_cast<float>(state >> 40) / static_cast<float>(1 << 24);
+  }
+  return tensor;
+}
+
+}  // namespace athanor::kernels

@@ -1,0 +1,156 @@
+#include "kernels/elementwise/unary.h"
+
+#include <limits>
+
+namespace athanor::kernels {
+namespace {
+
+// How an operator of the graph is computed: which function, with which parameters.
+struct Row {
+  std::string_view op;
+  UnaryF32 UnaryTable::*function;
+  // Gives false when the parameters are not known at planning time.
+  bool (*read)(const KernelQuery& q, float* params) = nullptr;
+  double flops = 1;  // rough cost of one element
+};
+
+bool ReadAlpha(const KernelQuery& q, float* params) {
+  params[0] = q.Float("alpha");
+  return true;
+}
+bool ReadAlphaBeta(const KernelQuery& q, float* params) {
+  params[0] = q.Float("alpha");
+  params[1] = q.Float("beta");
+  return true;
+}
+bool ReadAlphaGamma(const KernelQuery& q, float* params) {
+  params[0] = q.Float("alpha");
+  params[1] = q.Float("gamma");
+  return true;
+}
+bool ReadClip(const KernelQuery& q, float* params) {
+  params[0] = -std::numeric_limits<float>::infinity();
+  params[1] = std::numeric_limits<float>::infinity();
+  for (std::size_t i = 1; i <= 2; ++i) {
+    if (!q.Has(i)) continue;
+    const Tensor* bound = q.in[i].constant;
+    if (bound == nullptr || bound->dtype() != DType::kF32 || bound->count() != 1) return false;
+    params[i - 1] = bound->Data<float>()[0];
+  }
+  return true;
+}
+bool GeluIsExact(const KernelQuery& q, float*) { return q.Text("approximate") != "tanh"; }
+bool GeluIsTanh(const KernelQuery& q, float*) { return q.Text("approximate") == "tanh"; }
+
+constexpr Row kRows[] = {
+    {"Abs", &UnaryTable::abs},
+    {"Ceil", &UnaryTable::ceil},
+    {"Clip", &UnaryTable::clip, ReadClip},
+    {"Elu", &UnaryTable::elu, ReadAlpha, 20},
+    {"Erf", &UnaryTable::erf, nullptr, 50},
+    {"Exp", &UnaryTable::exp, nullptr, 15},
+    {"Floor", &UnaryTable::floor},
+    {"Gelu", &UnaryTable::gelu, GeluIsExact, 50},
+    {"Gelu", &UnaryTable::gelu_tanh, GeluIsTanh, 30},
+    {"HardSigmoid", &UnaryTable::hard_sigmoid, ReadAlphaBeta},
+    {"HardSwish", &UnaryTable::hard_swish},
+    {"LeakyRelu", &UnaryTable::leaky_relu, ReadAlpha},
+    {"Log", &UnaryTable::log, nullptr, 20},
+    {"Mish", &UnaryTable::mish, nullptr, 60},
+    {"Neg", &UnaryTable::neg},
+    {"Reciprocal", &UnaryTable::reciprocal, nullptr, 8},
+    {"Relu", &UnaryTable::relu},
+    {"Round", &UnaryTable::round},
+    {"Selu", &UnaryTable::selu, ReadAlphaGamma, 20},
+    {"Sigmoid", &UnaryTable::sigmoid, nullptr, 25},
+    {"Softplus", &UnaryTable::softplus, nullptr, 35},
+    {"Softsign", &UnaryTable::softsign, nullptr, 8},
+    {"Sqrt", &UnaryTable::sqrt, nullptr, 8},
+    {"Swish", &UnaryTable::silu, ReadAlpha, 25},
+    {"Tanh", &UnaryTable::tanh, nullptr, 25},
+    {"ThresholdedRelu", &UnaryTable::thresholded_relu, ReadAlpha},
+};
+
+// The first row of the operator whose parameters can be read.
+const Row* Find(const KernelQuery& q, float* params) {
+  for (const Row& row : kRows) {
+    if (row.op == q.op->name && (row.read == nullptr || row.read(q, params))) return &row;
+  }
+  return nullptr;
+}
+
+struct State {
+  UnaryF32 function = nullptr;
+  float params[2] = {0, 0};
+  std::int64_t count = 0;
+};
+
+Fit Fits(const KernelQuery& q) {
+  if (q.in[0].dtype != DType::kF32) return Fit::No("f32 only");
+  if (q.out[0].dims != q.in[0].dims) return Fit::No("the output has another shape");
+  float params[2];
+  if (Find(q, params) == nullptr) return Fit::No("its parameters are computed by the model");
+  return Fit::Yes();
+}
+
+double Cost(const KernelQuery& q) {
+  float params[2];
+  const auto count = static_cast<double>(q.out[0].count());
+  return RooflineNs(q.isa, count * Find(q, params)->flops, 8 * count);
+}
+
+Result<Prepared> Prepare(const KernelQuery& q, PackStore&) {
+  auto state = std::make_shared<State>();
+  state->function = Unary(q.isa).*(Find(q, state->params)->function);
+  state->count = q.out[0].count();
+  return Prepared{state, 0};
+}
+
+void Run(const KernelArgs& args) {
+  constexpr std::int64_t kGrain = 16384;
+  const State& s = args.State<State>();
+  Parallel(args, s.count, kGrain, [&](std::int64_t begin, std::int64_t end, int) {
+    s.function(args.In(0) + begin, args.Out(0) + begin, static_cast<std::size_t>(end - begin),
+               s.params);
+  });
+}
+
+}  // namespace
+
+const UnaryTable& Unary(Isa isa) {
+  const UnaryTable* const tables[] = {&base::kUnary, &avx2::kUnary, &avx512::kUnary};
+  return *tables[static_cast<std::size_t>(isa)];
+}
+
+std::optional<EpilogueStep> UnaryEpilogue(const KernelQuery& q, std::size_t through) {
+  EpilogueStep step = {.kind = EpilogueStep::Kind::kUnary, .op = q.op->name};
+  if (through != 0 || !Fits(q).yes()) return std::nullopt;
+  step.function = static_cast<int>(Find(q, step.params) - kRows);
+  return step;
+}
+
+UnaryF32 UnaryFunction(const EpilogueStep& step, Isa isa) {
+  return Unary(isa).*(kRows[static_cast<std::size_t>(step.function)].function);
+}
+
+std::vector<KernelDef> UnaryKernels() {
+  std::vector<KernelDef> defs;
+  std::string_view last;
+  for (const Row& row : kRows) {
+    if (row.op == last) continue;
+    last = row.op;
+    for (const Isa isa : {Isa::kBase, Isa::kAvx2, Isa::kAvx512}) {
+      defs.push_back({.name = fmt::format("{}.f32.{}", row.op, Name(isa)),
+                      .op = std::string(row.op),
+                      .isa = isa,
+                      .in_place = true,
+                      .fits = Fits,
+                      .cost_ns = Cost,
+                      .prepare = Prepare,
+                      .run = Run});
+    }
+  }
+  return defs;
+}
+
+}  // namespace athanor::kernels

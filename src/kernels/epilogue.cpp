@@ -1,0 +1,77 @@
+#include "kernels/epilogue.h"
+
+#include <limits>
+
+#include "kernels/elementwise/binary.h"
+#include "kernels/elementwise/unary.h"
+
+namespace athanor::kernels {
+namespace {
+
+using Spread = EpilogueStep::Spread;
+
+bool IsResidual(const EpilogueStep& step) {
+  return step.op == "Add" && step.spread == Spread::kSame;
+}
+
+}  // namespace
+
+EpilogueProgram EpilogueProgram::From(const KernelQuery& query) {
+  EpilogueProgram program;
+  std::span<const EpilogueStep> rest = query.epilogue;
+  if (!rest.empty() && IsResidual(rest[0])) {
+    program.residual = static_cast<std::size_t>(rest[0].operand);
+    rest = rest.subspan(1);
+  }
+  if (!rest.empty() && (rest[0].op == "Relu" || rest[0].op == "Clip")) {
+    constexpr float kInfinity = std::numeric_limits<float>::infinity();
+    program.clamp = true;
+    program.low = rest[0].op == "Clip" ? rest[0].params[0] : 0.0F;
+    program.high = rest[0].op == "Clip" ? rest[0].params[1] : kInfinity;
+    rest = rest.subspan(1);
+  }
+  for (const EpilogueStep& step : rest) {
+    Step made;
+    if (step.kind == EpilogueStep::Kind::kUnary) {
+      made.unary = UnaryFunction(step, query.isa);
+      made.params[0] = step.params[0];
+      made.params[1] = step.params[1];
+    } else {
+      made.binary = BinaryFunction(step, query.isa);
+      made.spread = step.spread;
+      made.operand = static_cast<std::size_t>(step.operand);
+    }
+    program.steps.push_back(made);
+  }
+  return program;
+}
+
+void EpilogueProgram::Apply(const KernelArgs& args, float* row, std::int64_t n, std::int64_t offset,
+                            std::int64_t channel, std::int64_t column) const {
+  for (const Step& step : steps) {
+    if (step.unary != nullptr) {
+      step.unary(row, row, static_cast<std::size_t>(n), step.params);
+      continue;
+    }
+    std::int64_t at = 0;
+    if (step.spread == Spread::kSame) at = offset;
+    if (step.spread == Spread::kPerChannel) at = channel;
+    if (step.spread == Spread::kPerLast) at = column;
+    const std::size_t stride =
+        step.spread == Spread::kSame || step.spread == Spread::kPerLast ? 1 : 0;
+    step.binary(row, 1, args.In(step.operand) + at, stride, row, static_cast<std::size_t>(n));
+  }
+}
+
+Fit AcceptsEpilogue(const KernelQuery& query, bool per_channel, bool per_last) {
+  for (const EpilogueStep& step : query.epilogue) {
+    const bool fits = step.kind == EpilogueStep::Kind::kUnary || step.spread == Spread::kSame ||
+                      step.spread == Spread::kScalar ||
+                      (step.spread == Spread::kPerChannel && per_channel) ||
+                      (step.spread == Spread::kPerLast && per_last);
+    if (!fits) return Fit::No(fmt::format("the operand of {} is broadcast another way", step.op));
+  }
+  return Fit::Yes();
+}
+
+}  // namespace athanor::kernels

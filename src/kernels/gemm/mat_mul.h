@@ -1,0 +1,10 @@
+// MatMul and Gemm on floats.
+#pragma once
+
+#include "kernels/kernel.h"
+
+namespace athanor::kernels {
+
+std::vector<KernelDef> MatMulKernels();
+
+}  // namespace athanor::kernels

@@ -1,0 +1,54 @@
+#include <gtest/gtest.h>
+
+#include "kernels/check_kernels.h"
+#include "ops/catalog.h"
+
+namespace athanor::kernels {
+namespace {
+
+// The sum of k products in another order: a few roundings more.
+constexpr double kTolerance = 2e-5;
+
+TEST(MatMulKernels, AgreeWithTheReferenceForEveryRemainder) {
+  for (std::int64_t m = 1; m <= 30; ++m) {
+    for (const std::int64_t n : {1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 65}) {
+      const std::int64_t k = 1 + (m * n) % 11;
+      EXPECT_GT(CheckKernels({.op = "MatMul",
+                              .inputs = {RandomF32({m, k}, 1), RandomF32({k, n}, 2)},
+                              .tolerance = kTolerance}),
+                0);
+    }
+  }
+}
+
+TEST(MatMulKernels, AgreeWithTheReferenceOverSeveralBlocksOfK) {
+  for (const std::int64_t k : {255, 256, 257, 700}) {
+    for (const bool constant : {false, true}) {
+      EXPECT_GT(
+          CheckKernels({.op = "MatMul",
+                        .inputs = {RandomF32({29, k}, 1, -1, 1), RandomF32({k, 70}, 2, -1, 1)},
+                        .constant = {false, constant},
+                        .tolerance = 1e-4,
+                        .epilogue = {"Relu"}}),
+          0);
+    }
+  }
+}
+
+TEST(MatMulKernels, AgreeWithTheReferenceForEveryBatching) {
+  const std::pair<Dims, Dims> shapes[] = {
+      {{4}, {4}},          {{4}, {4, 5}},          {{5, 4}, {4}},
+      {{2, 3, 4}, {4, 5}}, {{2, 3, 4}, {2, 4, 5}}, {{2, 1, 3, 4}, {5, 4, 6}},
+      {{3, 4}, {7, 4, 5}}, {{4}, {7, 4, 5}},       {{7, 3, 4}, {4}},
+  };
+  for (const auto& [a, b] : shapes) {
+    EXPECT_GT(CheckKernels({.op = "MatMul",
+                            .inputs = {RandomF32(a, 1), RandomF32(b, 2)},
+                            .tolerance = kTolerance}),
+              0)
+        << ToString(a) << ToString(b);
+  }
+}
+
+}  // namespace
+}  // namespace athanor::kernels

@@ -1,0 +1,40 @@
+// The matrix micro-kernels of one instruction set. Included by .isa.cpp files: no standard library.
+#pragma once
+
+#include <cstddef>
+
+namespace athanor::kernels {
+
+// What happens to a tile after the sum over one block of k.
+struct TileEnd {
+  bool accumulate = false;          // c holds the sum of earlier blocks
+  const float* row_bias = nullptr;  // one per row of the tile
+  const float* col_bias = nullptr;  // one per column of the tile
+  const float* residual = nullptr;  // as large as c, with the same distance between rows
+  bool clamp = false;
+  float low = 0;
+  float high = 0;
+};
+
+// c[rows][cols] = a b, with `rows` fixed by the function. a: [k][rows]; b: [k][GemmTable::cols],
+// cols <= GemmTable::cols.
+using MicroF32 = void (*)(std::size_t k, const float* a, const float* b, float* c, std::size_t ldc,
+                          std::size_t cols, const TileEnd& end);
+
+struct GemmTable {
+  std::size_t rows = 0;     // the tallest tile
+  std::size_t cols = 0;     // the width of a panel of b
+  MicroF32 micro[15] = {};  // by number of rows, from 1
+};
+
+namespace base {
+extern const GemmTable kGemm;
+}
+namespace avx2 {
+extern const GemmTable kGemm;
+}
+namespace avx512 {
+extern const GemmTable kGemm;
+}
+
+}  // namespace athanor::kernels

@@ -1,0 +1,93 @@
+#include "kernels/kernel.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+
+namespace athanor::kernels {
+namespace {
+
+// Reads the attribute or its default from the operator's description.
+template <class T>
+T Read(const KernelQuery& q, std::string_view name) {
+  const AttrValue* value = q.attributes->Find(name);
+  if (value == nullptr) {
+    for (const AttrSpec& spec : q.op->attributes) {
+      if (spec.name == name && spec.default_value) value = &*spec.default_value;
+    }
+  }
+  const T* typed = value == nullptr ? nullptr : std::get_if<T>(value);
+  return typed == nullptr ? T() : *typed;
+}
+
+}  // namespace
+
+std::int64_t PortInfo::count() const {
+  std::int64_t count = 1;
+  for (const std::int64_t dim : dims) count *= dim;
+  return count;
+}
+
+std::int64_t PortInfo::bytes() const {
+  return given() ? count() * static_cast<std::int64_t>(ElementBytes(dtype)) : 0;
+}
+
+float KernelQuery::Float(std::string_view name) const { return Read<float>(*this, name); }
+std::int64_t KernelQuery::Int(std::string_view name) const {
+  return Read<std::int64_t>(*this, name);
+}
+std::string KernelQuery::Text(std::string_view name) const {
+  return Read<std::string>(*this, name);
+}
+std::vector<std::int64_t> KernelQuery::Ints(std::string_view name) const {
+  return Read<std::vector<std::int64_t>>(*this, name);
+}
+
+std::optional<std::vector<std::int64_t>> KernelQuery::ConstInts(std::size_t input) const {
+  if (!Has(input) || in[input].constant == nullptr) return std::nullopt;
+  Result<std::vector<std::int64_t>> values = ToInts(*in[input].constant);
+  if (!values.ok()) return std::nullopt;
+  return *std::move(values);
+}
+
+double RooflineNs(Isa isa, double flops, double bytes) {
+  constexpr double kFlopsPerNs[] = {12, 60, 120};
+  constexpr double kBytesPerNs = 20;
+  return 200 + std::max(flops / kFlopsPerNs[static_cast<std::size_t>(isa)], bytes / kBytesPerNs);
+}
+
+struct PackStore::Shared {
+  struct Entry {
+    Tensor source;  // keeps the address from being used again by another constant
+    std::shared_ptr<const void> buffer;
+  };
+  mutable std::mutex mutex;
+  std::map<std::pair<const void*, std::string>, Entry> entries;
+  std::int64_t bytes = 0;
+};
+
+PackStore::PackStore() : shared_(std::make_unique<Shared>()) {}
+PackStore::~PackStore() = default;
+
+Result<std::shared_ptr<const void>> PackStore::Get(const Tensor& source, std::string recipe,
+                                                   std::int64_t bytes,
+                                                   const std::function<void(void*)>& fill) {
+  const std::scoped_lock lock(shared_->mutex);
+  const auto key = std::pair(source.raw(), std::move(recipe));
+  const auto found = shared_->entries.find(key);
+  if (found != shared_->entries.end()) return found->second.buffer;
+  ATH_TRY(Tensor memory, Tensor::Allocate(DType::kU8, {bytes}));
+  fill(memory.mutable_raw());
+  const std::shared_ptr<const void> buffer(memory.owner(), memory.raw());
+  shared_->entries[key] = {source, buffer};
+  shared_->bytes += bytes;
+  return buffer;
+}
+
+std::int64_t PackStore::bytes() const {
+  const std::scoped_lock lock(shared_->mutex);
+  return shared_->bytes;
+}
+
+}  // namespace athanor::kernels

@@ -1,0 +1,144 @@
+// What a kernel is: fast code for one operator under stated conditions.
+//
+// A kernel is asked whether it fits a node (`fits`, with a reason), what it would cost, and
+// prepares at planning time all that depends on shapes, attributes and constants (`prepare`). `run`
+// then only computes: it does not allocate, lock or fail; a data error (an index out of range) sets
+// a flag.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "core/cpu.h"
+#include "core/thread_pool.h"
+#include "ir/op_def.h"
+
+namespace athanor::kernels {
+
+// One input or output as the planner knows it.
+struct PortInfo {
+  DType dtype = DType::kUndefined;  // kUndefined: omitted
+  Dims dims = {};
+  const Tensor* constant = nullptr;  // the value, when it is known at planning time
+
+  bool given() const { return dtype != DType::kUndefined; }
+  std::int64_t count() const;
+  std::int64_t bytes() const;
+  std::int64_t rank() const { return static_cast<std::int64_t>(dims.size()); }
+};
+
+// Work done on the result while it is still in cache: an activation, or an operand combined.
+struct EpilogueStep {
+  enum class Kind : std::uint8_t { kUnary, kBinary };
+  // How the operand of a binary step lies over the result.
+  enum class Spread : std::uint8_t { kSame, kScalar, kPerChannel, kPerLast };
+  Kind kind = Kind::kUnary;
+  Spread spread = Spread::kSame;
+  std::string op = {};       // of the graph: "Relu", "Add"
+  int function = 0;          // which one, see elementwise/unary.h and binary.h
+  float params[2] = {0, 0};  // of a unary function
+  int operand = -1;          // of a binary one: index into KernelQuery::in
+};
+
+struct KernelQuery {
+  const OpDef* op = nullptr;
+  const AttrMap* attributes = nullptr;
+  std::vector<PortInfo> in = {};  // the operator's inputs, then operands of the epilogue
+  std::size_t own_inputs = 0;     // how many of `in` are the operator's
+  std::vector<PortInfo> out = {};
+  std::vector<EpilogueStep> epilogue = {};
+  Isa isa = Isa::kBase;  // that of the kernel being asked
+  int threads = 1;
+
+  bool Has(std::size_t i) const { return i < own_inputs && in[i].given(); }
+  // The attribute, or the operator's default.
+  float Float(std::string_view name) const;
+  std::int64_t Int(std::string_view name) const;
+  std::string Text(std::string_view name) const;
+  std::vector<std::int64_t> Ints(std::string_view name) const;
+  // The values of an integer input known at planning time.
+  std::optional<std::vector<std::int64_t>> ConstInts(std::size_t input) const;
+};
+
+class Fit {
+ public:
+  static Fit Yes() { return Fit(true, ""); }
+  static Fit No(std::string reason) { return Fit(false, std::move(reason)); }
+  bool yes() const { return yes_; }
+  const std::string& reason() const { return reason_; }
+
+ private:
+  Fit(bool yes, std::string reason) : yes_(yes), reason_(std::move(reason)) {}
+  bool yes_;
+  std::string reason_;
+};
+
+// Constants rearranged for kernels, shared between the plans of a session. Thread-safe.
+class PackStore {
+ public:
+  PackStore();
+  ~PackStore();
+  // The buffer made earlier from `source` by the same recipe, or a new one that `fill` writes.
+  // 64-byte aligned.
+  Result<std::shared_ptr<const void>> Get(const Tensor& source, std::string recipe,
+                                          std::int64_t bytes,
+                                          const std::function<void(void*)>& fill);
+  std::int64_t bytes() const;
+
+ private:
+  struct Shared;
+  std::unique_ptr<Shared> shared_;
+};
+
+struct Prepared {
+  std::shared_ptr<const void> state = {};  // what `run` needs to know
+  std::int64_t scratch_bytes = 0;
+};
+
+struct KernelArgs {
+  std::span<const void* const> in;  // as KernelQuery::in; nullptr: omitted
+  std::span<void* const> out;
+  const void* state = nullptr;
+  std::byte* scratch = nullptr;  // 64-byte aligned
+  ThreadPool* pool = nullptr;
+  std::atomic<const char*>* data_error = nullptr;  // takes a string literal
+
+  template <class S>
+  const S& State() const {
+    return *static_cast<const S*>(state);
+  }
+  template <class T = float>
+  const T* In(std::size_t i) const {
+    return i < in.size() ? static_cast<const T*>(in[i]) : nullptr;
+  }
+  template <class T = float>
+  T* Out(std::size_t i) const {
+    return static_cast<T*>(out[i]);
+  }
+};
+
+struct KernelDef {
+  std::string name = {};  // "Relu.f32.avx512"
+  std::string op = {};
+  Isa isa = Isa::kBase;
+  bool view = false;      // output 0 is input 0 under another shape: nothing runs
+  bool in_place = false;  // output 0 may take the memory of an input of the same bytes
+  bool takes_epilogue = false;
+  Fit (*fits)(const KernelQuery&) = nullptr;
+  double (*cost_ns)(const KernelQuery&) = nullptr;
+  Result<Prepared> (*prepare)(const KernelQuery&, PackStore&) = nullptr;
+  void (*run)(const KernelArgs&) = nullptr;
+};
+
+// Calls body(begin, end, thread) without allocating; see ThreadPool::ParallelFor.
+template <class F>
+void Parallel(const KernelArgs& args, std::int64_t count, std::int64_t grain, const F& body) {
+  args.pool->ParallelForIndexed(count, grain, std::cref(body));
+}
+
+// Rough time of work bound by arithmetic or by memory, whichever is longer, on one core.
+double RooflineNs(Isa isa, double flops, double bytes);
+
+}  // namespace athanor::kernels

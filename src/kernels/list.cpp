@@ -1,0 +1,75 @@
+#include "kernels/list.h"
+
+#include <algorithm>
+#include <map>
+
+#include "kernels/elementwise/binary.h"
+#include "kernels/elementwise/unary.h"
+#include "kernels/gemm/mat_mul.h"
+#include "kernels/move/view.h"
+
+namespace athanor::kernels {
+namespace {
+
+std::vector<KernelDef> Make() {
+  std::vector<KernelDef> all;
+  const auto add = [&all](std::vector<KernelDef> some) {
+    std::move(some.begin(), some.end(), std::back_inserter(all));
+  };
+  add(BinaryKernels());
+  add(MatMulKernels());
+  add(UnaryKernels());
+  add(ViewKernels());
+  return all;
+}
+
+using Index = std::multimap<std::string, const KernelDef*, std::less<>>;
+
+const Index& ByOperator() {
+  static const Index index = [] {
+    Index made;
+    for (const KernelDef& def : AllKernels()) made.emplace(def.op, &def);
+    return made;
+  }();
+  return index;
+}
+
+}  // namespace
+
+const std::vector<KernelDef>& AllKernels() {
+  static const std::vector<KernelDef> all = Make();
+  return all;
+}
+
+std::vector<Candidate> Candidates(KernelQuery query, Isa isa) {
+  std::vector<Candidate> candidates;
+  const auto [first, last] = ByOperator().equal_range(query.op->name);
+  for (auto at = first; at != last; ++at) {
+    const KernelDef& def = *at->second;
+    if (def.isa > isa) {
+      candidates.push_back({&def, Fit::No(fmt::format("needs {}", Name(def.isa)))});
+      continue;
+    }
+    if (!query.epilogue.empty() && !def.takes_epilogue) {
+      candidates.push_back({&def, Fit::No("does not take fused operators")});
+      continue;
+    }
+    query.isa = def.isa;
+    Fit fit = def.fits(query);
+    const double cost = fit.yes() && def.cost_ns != nullptr ? def.cost_ns(query) : 0;
+    candidates.push_back({&def, std::move(fit), cost});
+  }
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const Candidate& a, const Candidate& b) {
+                     if (a.fit.yes() != b.fit.yes()) return a.fit.yes();
+                     return a.fit.yes() && a.cost_ns < b.cost_ns;
+                   });
+  return candidates;
+}
+
+std::optional<EpilogueStep> AsEpilogue(const KernelQuery& query, std::size_t through) {
+  if (std::optional<EpilogueStep> step = UnaryEpilogue(query, through)) return step;
+  return BinaryEpilogue(query, through);
+}
+
+}  // namespace athanor::kernels

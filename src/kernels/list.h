@@ -1,0 +1,25 @@
+// Every kernel, and which of them fit a node.
+#pragma once
+
+#include "kernels/kernel.h"
+
+namespace athanor::kernels {
+
+struct Candidate {
+  const KernelDef* def = nullptr;
+  Fit fit = Fit::Yes();
+  double cost_ns = 0;  // when it fits
+};
+
+// All kernels; made on first use. Thread-safe.
+const std::vector<KernelDef>& AllKernels();
+
+// The kernels of the operator, those that fit first, cheapest first; then the others with their
+// reasons. Instruction sets above `isa` do not fit.
+std::vector<Candidate> Candidates(KernelQuery query, Isa isa);
+
+// The epilogue step that does the same as a node of operator `query.op` on the value at input
+// `through`; nothing when there is none. The operand is an index into query.in.
+std::optional<EpilogueStep> AsEpilogue(const KernelQuery& query, std::size_t through);
+
+}  // namespace athanor::kernels

@@ -1,0 +1,66 @@
+// Exponential, logarithm, tanh and erf on vectors, total over all floats. Errors are a few units in
+// the last place. For .isa.cpp files only.
+#pragma once
+
+#include <hwy/contrib/math/math-inl.h>
+
+#include "kernels/simd.h"
+
+namespace athanor::kernels::simd::ATH_ISA {
+
+// Highway's Exp is valid up to 104; beyond 88.7 the result is infinite anyway. NaN stays.
+HWY_INLINE F32 ExpOf(F32 x) {
+  const F32 y = hn::Exp(kF32, AtMost(Set(89.0F), x));
+  return hn::IfThenElse(hn::Gt(x, Set(88.7228394F)), hn::Inf(kF32), y);
+}
+
+HWY_INLINE F32 TanhOf(F32 x) {
+  // Saturated beyond 9.1 in single precision.
+  return hn::Tanh(kF32, Clamp(x, Set(-12.0F), Set(12.0F)));
+}
+
+HWY_INLINE F32 SigmoidOf(F32 x) {
+  const F32 one = Set(1.0F);
+  return hn::Div(one, hn::Add(one, ExpOf(hn::Neg(x))));
+}
+
+// Negative numbers give NaN, zero gives minus infinity.
+HWY_INLINE F32 LogOf(F32 x) {
+  const F32 inf = hn::Inf(kF32);
+  F32 y = hn::Log(kF32, x);
+  y = hn::IfThenElse(hn::Eq(x, inf), inf, y);
+  y = hn::IfThenElse(hn::Eq(x, Zero()), hn::Neg(inf), y);
+  return hn::IfThenElse(hn::Lt(x, Zero()), hn::NaN(kF32), y);
+}
+
+// ln(1 + exp(x)) without overflow.
+HWY_INLINE F32 SoftplusOf(F32 x) {
+  return hn::Add(AtLeast(Zero(), x), hn::Log1p(kF32, ExpOf(hn::Neg(Abs(x)))));
+}
+
+// Two least-squares fits in relative error: erf(x) = x P(x^2) up to 1, beyond it
+// 1 - exp(-x^2) Q(1 / (1 + 0.4 x)); 1 beyond 4.2. Largest error 1.5e-7.
+HWY_INLINE F32 ErfOf(F32 x) {
+  const F32 a = Abs(x), s = hn::Mul(x, x), one = Set(1.0F);
+  F32 p = Set(7.847259257687256e-05F);
+  p = MulAdd(p, s, Set(-0.0008008189033716917F));
+  p = MulAdd(p, s, Set(0.005188099108636379F));
+  p = MulAdd(p, s, Set(-0.026853691786527634F));
+  p = MulAdd(p, s, Set(0.1128358244895935F));
+  p = MulAdd(p, s, Set(-0.3761262595653534F));
+  p = MulAdd(p, s, Set(1.1283791065216064F));
+  const F32 t = hn::Div(one, MulAdd(Set(0.4F), a, one));
+  F32 q = Set(-0.08832164108753204F);
+  q = MulAdd(q, t, Set(0.14080558717250824F));
+  q = MulAdd(q, t, Set(0.1683383584022522F));
+  q = MulAdd(q, t, Set(0.07630573213100433F));
+  q = MulAdd(q, t, Set(0.26800376176834106F));
+  q = MulAdd(q, t, Set(0.20592136681079865F));
+  q = MulAdd(q, t, Set(0.22904978692531586F));
+  q = MulAdd(q, t, Set(-0.0002390968584222719F));
+  F32 tail = NegMulAdd(ExpOf(hn::Neg(s)), q, one);
+  tail = hn::IfThenElse(hn::Gt(a, Set(4.2F)), one, tail);
+  return hn::IfThenElse(hn::Le(a, one), hn::Mul(x, p), hn::CopySignToAbs(tail, x));
+}
+
+}  // namespace athanor::kernels::simd::ATH_ISA
