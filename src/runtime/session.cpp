@@ -1,28 +1,63 @@
 #include "runtime/session.h"
 
+#include "core/text.h"
+#include "runtime/cpu_session.h"
+
 namespace athanor {
 namespace {
 
 class ReferenceSession final : public Session {
  public:
-  ReferenceSession(Graph graph, const SessionOptions& options)
-      : graph_(std::move(graph)), options_{.observer = options.observer} {}
+  static Result<std::unique_ptr<Session>> Create(Graph graph, const SessionOptions& options) {
+    return std::unique_ptr<Session>(new ReferenceSession(std::move(graph), options));
+  }
   const Graph& graph() const override { return graph_; }
   Result<std::vector<Datum>> Run(std::vector<Datum> inputs) override {
+    ATH_RETURN_IF_ERROR(CheckInputs(graph_, inputs));
     return Evaluate(graph_, std::move(inputs), options_);
   }
 
  private:
+  ReferenceSession(Graph graph, const SessionOptions& options)
+      : graph_(std::move(graph)), options_{.observer = options.observer} {}
+
   Graph graph_;
   EvaluateOptions options_;
 };
 
+struct Device {
+  const char* name;
+  Result<std::unique_ptr<Session>> (*create)(Graph graph, const SessionOptions& options);
+};
+
+constexpr Device kDevices[] = {
+    {"cpu", CpuSession::Create},
+    {"reference", ReferenceSession::Create},
+};
+
 }  // namespace
 
+std::vector<std::string> Session::Devices() {
+  std::vector<std::string> names;
+  for (const Device& device : kDevices) names.emplace_back(device.name);
+  return names;
+}
+
 Result<std::unique_ptr<Session>> Session::Create(Graph graph, const SessionOptions& options) {
-  if (options.device == "reference")
-    return std::unique_ptr<Session>(new ReferenceSession(std::move(graph), options));
-  return Error(ErrorCode::kUnknownName, "there is no device \"{}\"; reference is", options.device);
+  for (const Device& device : kDevices) {
+    if (options.device == device.name) return device.create(std::move(graph), options);
+  }
+  const std::vector<std::string> names = Devices();
+  return Error(ErrorCode::kUnknownName, "there is no device \"{}\"{}; there are {}", options.device,
+               DidYouMean(options.device, names), Join(names, ", "));
+}
+
+Result<std::shared_ptr<const Plan>> Session::PlanFor(const std::vector<Type>&) {
+  return Unsupported("this device makes no plans; cpu does");
+}
+
+Result<Profile> Session::RunProfiled(std::vector<Datum>) {
+  return Unsupported("this device makes no plans; cpu does");
 }
 
 }  // namespace athanor

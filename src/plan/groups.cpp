@@ -1,0 +1,156 @@
+// Which nodes run together and which kernel runs them.
+//
+// A kernel that takes an epilogue absorbs the element-wise nodes that follow it, as long as nobody
+// else wants the value between: activations, a residual sum, a per-channel factor.
+#include <algorithm>
+
+#include "core/checked.h"
+#include "plan/stages.h"
+
+namespace athanor::plan {
+namespace {
+
+using kernels::KernelQuery;
+using kernels::PortInfo;
+
+constexpr std::size_t kLongestEpilogue = 8;
+
+// Nothing when the value is no plain tensor of known shape.
+std::optional<PortInfo> Describe(const Graph& graph, ValueId id) {
+  if (id == kNoValue) return PortInfo{};
+  const Value& value = graph.value(id);
+  if (!value.type.IsTensor() || value.type.dtype == DType::kString) return std::nullopt;
+  std::optional<Dims> dims = value.type.StaticDims();
+  if (!dims || !CheckedCount(*dims)) return std::nullopt;
+  return PortInfo{value.type.dtype, *std::move(dims), graph.Constant(id)};
+}
+
+// Why kernels cannot be asked; "" when `query` is filled.
+std::string MakeQuery(const Graph& graph, const Node& node, int threads, KernelQuery& query) {
+  query = {.op = node.op, .attributes = &node.attributes, .threads = threads};
+  if (!node.bodies.empty()) return "has sub-graphs";
+  const auto fill = [&](const std::vector<ValueId>& ids, std::vector<PortInfo>& ports) {
+    for (const ValueId id : ids) {
+      std::optional<PortInfo> port = Describe(graph, id);
+      if (!port) return false;
+      ports.push_back(*std::move(port));
+    }
+    return true;
+  };
+  if (!fill(node.inputs, query.in) || !fill(node.outputs, query.out))
+    return "a shape is known only while running";
+  query.own_inputs = query.in.size();
+  const auto empty = [](const PortInfo& port) { return port.given() && port.count() == 0; };
+  if (std::any_of(query.in.begin(), query.in.end(), empty) ||
+      std::any_of(query.out.begin(), query.out.end(), empty))
+    return "a tensor without elements";
+  return "";
+}
+
+class Grouper {
+ public:
+  Grouper(const Graph& graph, const PlanOptions& options)
+      : graph_(graph), options_(options), covered_(graph.node_capacity(), false) {}
+
+  Result<std::vector<Group>> Make() {
+    ATH_TRY(const std::vector<NodeId> order, graph_.Order());
+    const std::vector<bool> needed = Needed(order);
+    std::vector<std::optional<Group>> by_last(graph_.node_capacity());
+    std::vector<Group> groups;
+    for (const NodeId id : order) {
+      const auto index = static_cast<std::size_t>(id);
+      if (!needed[index]) continue;
+      if (!covered_[index]) {
+        Group group = Start(id);
+        const auto last = static_cast<std::size_t>(group.nodes.back());
+        for (const NodeId member : group.nodes) covered_[static_cast<std::size_t>(member)] = true;
+        by_last[last] = std::move(group);
+      }
+      // A group runs where its last node stands: by then all its operands are there.
+      if (by_last[index]) groups.push_back(*std::move(by_last[index]));
+    }
+    return groups;
+  }
+
+ private:
+  // Nodes that an output of the graph depends on.
+  std::vector<bool> Needed(const std::vector<NodeId>& order) const {
+    std::vector<bool> wanted(graph_.value_capacity(), false), needed(graph_.node_capacity(), false);
+    for (const GraphOutput& output : graph_.outputs())
+      wanted[static_cast<std::size_t>(output.value)] = true;
+    for (std::size_t i = order.size(); i-- > 0;) {
+      const Node& node = graph_.node(order[i]);
+      const bool use = std::any_of(node.outputs.begin(), node.outputs.end(), [&](ValueId id) {
+        return id != kNoValue && wanted[static_cast<std::size_t>(id)];
+      });
+      if (!use) continue;
+      needed[static_cast<std::size_t>(order[i])] = true;
+      for (const ValueId input : node.inputs) {
+        if (input != kNoValue) wanted[static_cast<std::size_t>(input)] = true;
+      }
+    }
+    return needed;
+  }
+
+  Group Start(NodeId id) const {
+    const Node& node = graph_.node(id);
+    Group group = {
+        .nodes = {id}, .inputs = node.inputs, .query = {}, .candidates = {}, .why_not = {}};
+    group.why_not = MakeQuery(graph_, node, options_.threads, group.query);
+    if (!group.why_not.empty()) return group;
+    group.candidates = kernels::Candidates(group.query, options_.isa);
+    if (group.candidates.empty()) group.why_not = "no kernel for this operator";
+    while (group.query.epilogue.size() < kLongestEpilogue && Extend(group)) {
+    }
+    return group;
+  }
+
+  // Absorbs the node after the group, when it can.
+  bool Extend(Group& group) const {
+    const kernels::KernelDef* kernel = group.kernel();
+    if (kernel == nullptr || !kernel->takes_epilogue) return false;
+    const Node& last = graph_.node(group.nodes.back());
+    if (last.outputs.size() != 1) return false;
+    const ValueId result = last.outputs[0];
+    if (graph_.num_uses(result) != 1 || graph_.value(result).output_uses != 0) return false;
+    const NodeId next_id = graph_.value(result).users[0];
+    const Node& next = graph_.node(next_id);
+    if (covered_[static_cast<std::size_t>(next_id)] || next.outputs.size() != 1) return false;
+    KernelQuery next_query;
+    if (!MakeQuery(graph_, next, options_.threads, next_query).empty()) return false;
+    const auto through = static_cast<std::size_t>(
+        std::find(next.inputs.begin(), next.inputs.end(), result) - next.inputs.begin());
+    auto step = kernels::AsEpilogue(next_query, through);
+    if (!step) return false;
+
+    KernelQuery longer = group.query;
+    std::vector<ValueId> inputs = group.inputs;
+    if (step->operand >= 0) {
+      const auto operand = static_cast<std::size_t>(step->operand);
+      step->operand = static_cast<int>(longer.in.size());
+      longer.in.push_back(next_query.in[operand]);
+      inputs.push_back(next.inputs[operand]);
+    }
+    longer.epilogue.push_back(*step);
+    longer.out = next_query.out;
+    auto candidates = kernels::Candidates(longer, options_.isa);
+    if (candidates.empty() || !candidates[0].fit.yes()) return false;
+    group.nodes.push_back(next_id);
+    group.inputs = std::move(inputs);
+    group.query = std::move(longer);
+    group.candidates = std::move(candidates);
+    return true;
+  }
+
+  const Graph& graph_;
+  const PlanOptions& options_;
+  std::vector<bool> covered_;
+};
+
+}  // namespace
+
+Result<std::vector<Group>> MakeGroups(const Graph& graph, const PlanOptions& options) {
+  return Grouper(graph, options).Make();
+}
+
+}  // namespace athanor::plan

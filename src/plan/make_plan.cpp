@@ -1,0 +1,195 @@
+#include <algorithm>
+
+#include "core/checked.h"
+#include "plan/stages.h"
+
+namespace athanor {
+namespace {
+
+using plan::Group;
+using Where = Storage::Where;
+
+// Turns groups into steps and values into places.
+class Planner {
+ public:
+  Planner(Plan& plan, kernels::PackStore& store)
+      : plan_(plan), store_(store), place_of_(plan.graph.value_capacity()) {}
+
+  Status Make(const std::vector<Group>& groups) {
+    PlaceInputsAndConstants();
+    for (const Group& group : groups) ATH_RETURN_IF_ERROR(AddStep(group));
+    for (const GraphOutput& output : plan_.graph.outputs()) {
+      const Place& place = PlaceOf(output.value);
+      plan_.outputs.push_back(place);
+      Storage& storage = plan_.storages[static_cast<std::size_t>(place.storage)];
+      if (storage.where == Where::kArena) storage.where = Where::kOutput;
+    }
+    ReuseInPlace();
+    plan::AssignOffsets(plan_);
+    return {};
+  }
+
+ private:
+  Place& PlaceOf(ValueId id) { return place_of_[static_cast<std::size_t>(id)]; }
+
+  std::int32_t AddStorage(Storage storage) {
+    plan_.storages.push_back(std::move(storage));
+    return static_cast<std::int32_t>(plan_.storages.size()) - 1;
+  }
+
+  // Where a value of this type can live; kDynamic when its shape is open.
+  Place MakePlace(const Type& type, Where where) {
+    Place place = {.dtype = type.dtype};
+    Storage storage = {.where = where};
+    const std::optional<Dims> dims = type.StaticDims();
+    if (!dims || type.dtype == DType::kString) {
+      if (where == Where::kArena) storage.where = Where::kDynamic;
+    } else {
+      place.dims = *dims;
+      storage.bytes =
+          CheckedCount(*dims).value_or(0) * static_cast<std::int64_t>(ElementBytes(type.dtype));
+    }
+    place.storage = AddStorage(std::move(storage));
+    return place;
+  }
+
+  void PlaceInputsAndConstants() {
+    const Graph& graph = plan_.graph;
+    for (std::size_t i = 0; i < graph.inputs().size(); ++i) {
+      const ValueId id = graph.inputs()[i];
+      PlaceOf(id) = MakePlace(graph.value(id).type, Where::kInput);
+      plan_.storages.back().input = i;
+    }
+    for (std::size_t i = 0; i < graph.value_capacity(); ++i) {
+      const auto id = static_cast<ValueId>(i);
+      const Tensor* constant = graph.Constant(id);
+      if (constant == nullptr || graph.num_uses(id) == 0) continue;
+      PlaceOf(id) = MakePlace(Type::Of(*constant), Where::kConstant);
+      plan_.storages.back().constant = *constant;
+    }
+  }
+
+  Status AddStep(const Group& group) {
+    const Graph& graph = plan_.graph;
+    const Node& last = graph.node(group.nodes.back());
+    const kernels::KernelDef* kernel = group.kernel();
+    if (kernel != nullptr && kernel->view) {
+      Place view = PlaceOf(last.inputs[0]);
+      view.dims = group.query.out[0].dims;
+      PlaceOf(last.outputs[0]) = std::move(view);
+      return {};
+    }
+    const auto now = static_cast<std::int32_t>(plan_.steps.size());
+    Step step;
+    step.nodes = group.nodes;
+    step.kernel = kernel;
+    step.notes = Notes(group);
+    if (kernel != nullptr) {
+      kernels::KernelQuery query = group.query;
+      query.isa = kernel->isa;
+      Result<kernels::Prepared> prepared = kernel->prepare(query, store_);
+      if (!prepared.ok())
+        return std::move(prepared).status().In(
+            fmt::format("node \"{}\" ({})", graph.node(group.nodes[0]).name, query.op->name));
+      step.prepared = *std::move(prepared);
+      if (step.prepared.scratch_bytes > 0) {
+        step.scratch = AddStorage({.where = Where::kArena,
+                                   .bytes = step.prepared.scratch_bytes,
+                                   .first = now,
+                                   .last = now});
+      }
+    }
+    for (const ValueId input : group.inputs) {
+      step.in.push_back(input == kNoValue ? Place() : PlaceOf(input));
+      if (input != kNoValue) Touch(PlaceOf(input), now);
+    }
+    for (const ValueId output : last.outputs) {
+      if (output == kNoValue) {
+        step.out.emplace_back();
+        continue;
+      }
+      PlaceOf(output) = MakePlace(graph.value(output).type, Where::kArena);
+      plan_.storages.back().first = now;
+      Touch(PlaceOf(output), now);
+      step.out.push_back(PlaceOf(output));
+    }
+    plan_.steps.push_back(std::move(step));
+    return {};
+  }
+
+  void Touch(const Place& place, std::int32_t step) {
+    Storage& storage = plan_.storages[static_cast<std::size_t>(place.storage)];
+    storage.last = std::max(storage.last, step);
+  }
+
+  StepNotes Notes(const Group& group) const {
+    StepNotes notes;
+    for (const kernels::Candidate& candidate : group.candidates) {
+      notes.choices.push_back(
+          {candidate.def->name, candidate.fit.yes(), candidate.cost_ns, candidate.fit.reason()});
+    }
+    if (!group.why_not.empty()) notes.choices.push_back({"any kernel", false, 0, group.why_not});
+    for (const NodeId id : group.nodes) {
+      const Node& node = plan_.graph.node(id);
+      std::vector<const Type*> in;
+      std::vector<Type> out;
+      for (const ValueId input : node.inputs)
+        in.push_back(input == kNoValue ? nullptr : &plan_.graph.value(input).type);
+      for (const ValueId output : node.outputs)
+        out.push_back(output == kNoValue ? Type() : plan_.graph.value(output).type);
+      const Dim flops = Flops(*node.op, {in, out, node.attributes});
+      if (flops.IsConst()) notes.flops += static_cast<double>(flops.value());
+    }
+    for (const kernels::PortInfo& port : group.query.in)
+      notes.bytes += static_cast<double>(port.bytes());
+    for (const kernels::PortInfo& port : group.query.out)
+      notes.bytes += static_cast<double>(port.bytes());
+    return notes;
+  }
+
+  // An element-wise step writes over an input that nobody needs afterwards.
+  void ReuseInPlace() {
+    std::vector<std::int32_t> now_in(
+        plan_.storages.size());  // storage -> the one it was merged into
+    for (std::size_t i = 0; i < now_in.size(); ++i) now_in[i] = static_cast<std::int32_t>(i);
+    for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
+      Step& step = plan_.steps[i];
+      for (Place& place : step.in) {
+        if (place.storage >= 0) place.storage = now_in[static_cast<std::size_t>(place.storage)];
+      }
+      if (step.kernel == nullptr || !step.kernel->in_place) continue;
+      Storage& out = plan_.storages[static_cast<std::size_t>(step.out[0].storage)];
+      if (out.where != Where::kArena) continue;
+      for (const Place& place : step.in) {
+        if (place.storage < 0) continue;
+        Storage& in = plan_.storages[static_cast<std::size_t>(place.storage)];
+        if (in.where != Where::kArena || in.bytes != out.bytes ||
+            in.last != static_cast<std::int32_t>(i))
+          continue;
+        in.last = out.last;
+        out.last = out.first - 1;  // unused from now on
+        now_in[static_cast<std::size_t>(step.out[0].storage)] = place.storage;
+        step.out[0].storage = place.storage;
+        break;
+      }
+    }
+  }
+
+  Plan& plan_;
+  kernels::PackStore& store_;
+  std::vector<Place> place_of_;
+};
+
+}  // namespace
+
+Result<std::shared_ptr<const Plan>> MakePlan(Graph graph, const std::vector<Type>& inputs,
+                                             const PlanOptions& options,
+                                             kernels::PackStore& store) {
+  ATH_RETURN_IF_ERROR(plan::BindShapes(graph, inputs));
+  auto made = std::make_shared<Plan>(std::move(graph));
+  ATH_TRY(const std::vector<Group> groups, plan::MakeGroups(made->graph, options));
+  ATH_RETURN_IF_ERROR(Planner(*made, store).Make(groups));
+  return std::shared_ptr<const Plan>(std::move(made));
+}
+
+}  // namespace athanor

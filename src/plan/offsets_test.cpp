@@ -1,0 +1,54 @@
+#include <gtest/gtest.h>
+
+#include "ops/catalog.h"
+#include "plan/stages.h"
+
+namespace athanor::plan {
+namespace {
+
+Plan WithStorages(const std::vector<Storage>& storages, std::size_t steps) {
+  Plan plan{Graph(ops::Standard())};
+  plan.storages = storages;
+  plan.steps.resize(steps);
+  AssignOffsets(plan);
+  return plan;
+}
+
+Storage Alive(std::int64_t bytes, std::int32_t first, std::int32_t last) {
+  Storage storage;
+  storage.where = Storage::Where::kArena;
+  storage.bytes = bytes;
+  storage.first = first;
+  storage.last = last;
+  return storage;
+}
+
+TEST(AssignOffsets, NeverOverlapsWhatIsAliveTogether) {
+  std::vector<Storage> storages;
+  unsigned state = 1;
+  for (int i = 0; i < 200; ++i) {
+    state = state * 1664525U + 1013904223U;
+    const auto first = static_cast<std::int32_t>((state >> 8) % 90);
+    storages.push_back(
+        Alive((state >> 4) % 5000, first, first + static_cast<std::int32_t>((state >> 16) % 10)));
+  }
+  const Plan plan = WithStorages(storages, 100);
+  for (const Storage& a : plan.storages) {
+    EXPECT_EQ(a.offset % 64, 0);
+    EXPECT_LE(a.offset + a.bytes, plan.arena_bytes);
+    for (const Storage& b : plan.storages) {
+      const bool together = &a != &b && a.first <= b.last && b.first <= a.last;
+      const bool overlap = a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
+      EXPECT_FALSE(together && overlap);
+    }
+  }
+}
+
+TEST(AssignOffsets, UsesMemoryAgainAsSoonAsItIsFree) {
+  const Plan plan = WithStorages({Alive(640, 0, 1), Alive(640, 1, 2), Alive(640, 2, 3)}, 4);
+  EXPECT_EQ(plan.arena_bytes, 1280);
+  EXPECT_EQ(plan.lower_bound_bytes, 1280);
+}
+
+}  // namespace
+}  // namespace athanor::plan

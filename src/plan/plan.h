@@ -1,0 +1,84 @@
+// A plan: what runs, where its values lie, in which order, for one machine and given input shapes.
+//
+// Immutable once made; any number of threads may run one plan at the same time, each with memory of
+// its own (runtime/run_state.h). A plan never runs anything.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ir/graph.h"
+#include "kernels/list.h"
+
+namespace athanor {
+
+// Memory that one or more values (views of each other) share.
+struct Storage {
+  enum class Where : std::uint8_t {
+    kConstant,  // in the graph
+    kInput,     // the caller's
+    kOutput,    // new in every run, handed to the caller
+    kArena,     // at `offset` of the memory of a run
+    kDynamic,   // made while running: the shape depends on data, or it is no plain tensor
+  };
+  Where where = Where::kDynamic;
+  std::int64_t bytes = 0;
+  std::int64_t offset = 0;  // kArena
+  std::size_t input = 0;    // kInput: index of the graph input
+  Tensor constant = {};     // kConstant
+  // Steps between which the memory is in use, both included. For kArena.
+  std::int32_t first = 0, last = -1;
+};
+
+// A value as a step sees it.
+struct Place {
+  std::int32_t storage = -1;  // -1: omitted
+  DType dtype = DType::kUndefined;
+  Dims dims = {};  // not for kDynamic
+};
+
+// Why a kernel was or was not taken; for `explain`.
+struct StepNotes {
+  struct Choice {
+    std::string kernel;
+    bool fits = false;
+    double cost_ns = 0;  // estimated
+    std::string reason;  // why it does not fit
+  };
+  std::vector<Choice> choices;  // the first is taken when it fits; else the reference runs
+  double flops = 0;
+  double bytes = 0;  // read and written
+};
+
+struct Step {
+  std::vector<NodeId> nodes;                   // covered by this step; the last gives the outputs
+  const kernels::KernelDef* kernel = nullptr;  // nullptr: the operator's reference runs
+  kernels::Prepared prepared = {};
+  std::vector<Place> in, out;
+  std::int32_t scratch = -1;  // storage of its scratch memory
+  StepNotes notes = {};
+};
+
+struct PlanOptions {
+  Isa isa = BestIsa();
+  int threads = 1;
+};
+
+struct Plan {
+  explicit Plan(Graph g) : graph(std::move(g)) {}
+
+  Graph graph;  // with the input shapes filled in; reference steps use its nodes
+  std::vector<Storage> storages;
+  std::vector<Step> steps;
+  std::vector<Place> outputs;  // of the graph
+  std::int64_t arena_bytes = 0;
+  std::int64_t lower_bound_bytes = 0;  // the most that is alive at one step
+};
+
+// `graph` is a copy that the plan keeps; `inputs` are the types at hand, one per graph input.
+// `store` keeps packed constants for all plans of a session.
+Result<std::shared_ptr<const Plan>> MakePlan(Graph graph, const std::vector<Type>& inputs,
+                                             const PlanOptions& options, kernels::PackStore& store);
+
+}  // namespace athanor

@@ -1,0 +1,31 @@
+// The stages of planning, in order. See make_plan.cpp.
+#pragma once
+
+#include "plan/plan.h"
+
+namespace athanor::plan {
+
+// Gives the inputs their types, and computes everything that then no longer depends on data.
+Status BindShapes(Graph& graph, const std::vector<Type>& inputs);
+
+// Nodes that run together; the last one gives the result.
+struct Group {
+  std::vector<NodeId> nodes;
+  std::vector<ValueId> inputs;  // the operator's, then operands of the epilogue
+  kernels::KernelQuery query;   // empty when a shape is not known
+  std::vector<kernels::Candidate> candidates;
+  std::string why_not;  // a reason that concerns all kernels
+
+  const kernels::KernelDef* kernel() const {
+    return !candidates.empty() && candidates[0].fit.yes() ? candidates[0].def : nullptr;
+  }
+};
+
+// All live nodes in groups, in an order in which they can run.
+Result<std::vector<Group>> MakeGroups(const Graph& graph, const PlanOptions& options);
+
+// Gives every storage in the arena its offset, so that no two that are alive at the same step
+// overlap. Sets arena_bytes and lower_bound_bytes.
+void AssignOffsets(Plan& plan);
+
+}  // namespace athanor::plan

@@ -1,0 +1,41 @@
+// Device "cpu": plans made for the input shapes at hand, kept for the next call.
+#pragma once
+
+#include <mutex>
+
+#include "plan/plan.h"
+#include "runtime/session.h"
+
+namespace athanor {
+
+class RunState;
+
+class CpuSession final : public Session {
+ public:
+  static Result<std::unique_ptr<Session>> Create(Graph graph, const SessionOptions& options);
+  ~CpuSession() override;
+
+  const Graph& graph() const override { return graph_; }
+  Result<std::vector<Datum>> Run(std::vector<Datum> inputs) override;
+  Result<std::shared_ptr<const Plan>> PlanFor(const std::vector<Type>& inputs) override;
+  Result<Profile> RunProfiled(std::vector<Datum> inputs) override;
+
+ private:
+  // A plan and the memory of runs that are over, for the next ones.
+  struct Entry;
+
+  CpuSession(Graph graph, const SessionOptions& options);
+  Result<std::shared_ptr<Entry>> EntryFor(const std::vector<Type>& inputs);
+  Result<std::vector<Datum>> RunEntry(Entry& entry, std::vector<Datum> inputs,
+                                      std::vector<std::chrono::nanoseconds>* step_times);
+
+  Graph graph_;
+  SessionOptions options_;
+  PlanOptions plan_options_;
+  ThreadPool pool_;
+  kernels::PackStore store_;
+  std::mutex mutex_;                                                     // guards entries_
+  std::vector<std::pair<std::string, std::shared_ptr<Entry>>> entries_;  // latest use last
+};
+
+}  // namespace athanor

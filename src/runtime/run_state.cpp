@@ -1,0 +1,182 @@
+#include "runtime/run_state.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace athanor {
+namespace {
+
+using Where = Storage::Where;
+
+// A value that outlives the step must not look into memory that the plan will use again: what has
+// no owner lies in the arena and is copied.
+Result<Datum> Detach(Datum value) {
+  if (value.IsTensor()) {
+    if (value.tensor().owner() != nullptr) return value;
+    ATH_TRY(Tensor copy, value.tensor().Clone());
+    return Datum(std::move(copy));
+  }
+  if (!value.IsSequence()) return value;
+  std::vector<Datum> items;
+  for (const Datum& item : value.items()) {
+    ATH_TRY(Datum own, Detach(item));
+    items.push_back(std::move(own));
+  }
+  return Datum::Sequence(std::move(items));
+}
+
+}  // namespace
+
+RunState::RunState(const Plan& plan)
+    : plan_(plan), base_(plan.storages.size()), dynamic_(plan.storages.size()) {
+  std::size_t most_in = 0, most_out = 0;
+  for (const Step& step : plan.steps) {
+    most_in = std::max(most_in, step.in.size());
+    most_out = std::max(most_out, step.out.size());
+  }
+  in_.reserve(most_in);
+  out_.reserve(most_out);
+}
+
+Result<std::unique_ptr<RunState>> RunState::Create(const Plan& plan) {
+  std::unique_ptr<RunState> state(new RunState(plan));
+  ATH_TRY(state->arena_, Tensor::Allocate(DType::kU8, {plan.arena_bytes}));
+  auto* arena = static_cast<std::byte*>(state->arena_.mutable_raw());
+  for (std::size_t i = 0; i < plan.storages.size(); ++i) {
+    const Storage& storage = plan.storages[i];
+    if (storage.where == Where::kArena) state->base_[i] = arena + storage.offset;
+    if (storage.where == Where::kConstant) {
+      // Never written: kernels take inputs as const.
+      state->base_[i] = static_cast<std::byte*>(const_cast<void*>(storage.constant.raw()));
+      state->dynamic_[i] = storage.constant;
+    }
+  }
+  return state;
+}
+
+Status RunState::BeginRun() {
+  for (std::size_t i = 0; i < plan_.storages.size(); ++i) {
+    const Storage& storage = plan_.storages[i];
+    if (storage.where == Where::kInput) {
+      dynamic_[i] = inputs_[storage.input];
+      if (dynamic_[i].IsTensor())
+        base_[i] = static_cast<std::byte*>(dynamic_[i].tensor().mutable_raw());
+    } else if (storage.where == Where::kOutput) {
+      ATH_TRY(Tensor tensor, Tensor::Allocate(DType::kU8, {storage.bytes}));
+      base_[i] = static_cast<std::byte*>(tensor.mutable_raw());
+      dynamic_[i] = std::move(tensor);
+    }
+  }
+  return {};
+}
+
+Datum RunState::Read(const Place& place) const {
+  if (place.storage < 0) return {};
+  const auto index = static_cast<std::size_t>(place.storage);
+  const Storage& storage = plan_.storages[index];
+  const Datum& held = dynamic_[index];
+  switch (storage.where) {
+    case Where::kDynamic:
+      return held;
+    case Where::kInput:
+    case Where::kConstant:
+      if (!held.IsTensor() || held.tensor().dims() == place.dims || place.dtype == DType::kString)
+        return held;
+      return held.tensor().Reshaped(place.dims);
+    case Where::kOutput:
+      return Tensor::View(place.dtype, place.dims, base_[index], held.tensor().owner());
+    case Where::kArena:
+      break;
+  }
+  return Tensor::View(place.dtype, place.dims, base_[index], nullptr);
+}
+
+Status RunState::Write(const Place& place, Datum value) {
+  const auto index = static_cast<std::size_t>(place.storage);
+  if (plan_.storages[index].where == Where::kDynamic) {
+    ATH_TRY(dynamic_[index], Detach(std::move(value)));
+    return {};
+  }
+  const bool as_planned = value.IsTensor() && value.tensor().dtype() == place.dtype &&
+                          value.tensor().dims() == place.dims;
+  if (!as_planned) {
+    return Error(ErrorCode::kInternal, "the result is {}, but inference promised {}{}",
+                 Type::Of(value).ToString(), Name(place.dtype), ToString(place.dims));
+  }
+  if (value.tensor().bytes() > 0)
+    std::memcpy(base_[index], value.tensor().raw(), value.tensor().bytes());
+  return {};
+}
+
+Status RunState::RunKernel(const Step& step, ThreadPool& pool) {
+  in_.clear();
+  out_.clear();
+  for (const Place& place : step.in)
+    in_.push_back(place.storage < 0 ? nullptr : Address(place.storage));
+  for (const Place& place : step.out)
+    out_.push_back(place.storage < 0 ? nullptr : Address(place.storage));
+  step.kernel->run({.in = in_,
+                    .out = out_,
+                    .state = step.prepared.state.get(),
+                    .scratch = step.scratch < 0 ? nullptr : Address(step.scratch),
+                    .pool = &pool,
+                    .data_error = &data_error_});
+  if (const char* problem = data_error_.exchange(nullptr, std::memory_order_relaxed))
+    return DataError("{}", problem);
+  return {};
+}
+
+Status RunState::RunReference(const Step& step) {
+  const Node& node = plan_.graph.node(step.nodes.back());
+  std::vector<Datum> inputs;
+  for (const Place& place : step.in) inputs.push_back(Read(place));
+  ATH_TRY(std::vector<Datum> outputs, EvaluateNode(node, inputs));
+  for (std::size_t i = 0; i < step.out.size(); ++i) {
+    if (step.out[i].storage >= 0) ATH_RETURN_IF_ERROR(Write(step.out[i], std::move(outputs[i])));
+  }
+  return {};
+}
+
+void RunState::Poison(std::int32_t step) {
+  for (std::size_t i = 0; i < plan_.storages.size(); ++i) {
+    const Storage& storage = plan_.storages[i];
+    if (storage.where == Where::kArena && storage.last == step && storage.bytes > 0)
+      std::memset(base_[i], 0xFF, static_cast<std::size_t>(storage.bytes));
+  }
+}
+
+Status RunState::InStep(const Step& step, Status status) const {
+  const Node& node = plan_.graph.node(step.nodes.front());
+  return std::move(status).In(fmt::format("node \"{}\" ({})", node.name, node.op->name));
+}
+
+Result<std::vector<Datum>> RunState::Run(std::vector<Datum> inputs, ThreadPool& pool,
+                                         const RunHooks& hooks) {
+  using Clock = std::chrono::steady_clock;
+  inputs_ = std::move(inputs);
+  ATH_RETURN_IF_ERROR(BeginRun());
+  if (hooks.step_times != nullptr) hooks.step_times->assign(plan_.steps.size(), {});
+  for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
+    const Step& step = plan_.steps[i];
+    const auto start = hooks.step_times != nullptr ? Clock::now() : Clock::time_point();
+    Status status = step.kernel != nullptr ? RunKernel(step, pool) : RunReference(step);
+    if (!status.ok()) return InStep(step, std::move(status));
+    if (hooks.step_times != nullptr) (*hooks.step_times)[i] = Clock::now() - start;
+    if (hooks.observer) {
+      std::vector<Datum> values;
+      for (const Place& place : step.out) values.push_back(Read(place));
+      hooks.observer(plan_.graph, step.nodes.back(), values);
+    }
+    if (hooks.poison) Poison(static_cast<std::int32_t>(i));
+  }
+  std::vector<Datum> outputs;
+  for (const Place& place : plan_.outputs) outputs.push_back(Read(place));
+  // The caller owns inputs and outputs from here.
+  for (std::size_t i = 0; i < plan_.storages.size(); ++i) {
+    if (plan_.storages[i].where != Where::kConstant) dynamic_[i] = Datum();
+  }
+  inputs_.clear();
+  return outputs;
+}
+
+}  // namespace athanor

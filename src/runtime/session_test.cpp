@@ -1,0 +1,146 @@
+#include "runtime/session.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <thread>
+
+#include "ops/catalog.h"
+#include "plan/plan.h"
+
+namespace athanor {
+namespace {
+
+Tensor Ramp(Dims dims, float scale) {
+  Tensor tensor = *Tensor::Allocate(DType::kF32, std::move(dims));
+  float i = 0;
+  for (float& x : tensor.MutableData<float>()) x = std::sin(scale * ++i);
+  return tensor;
+}
+
+ValueId Op(Graph& graph, std::string_view op, std::vector<ValueId> inputs) {
+  Result<ValueId> made = graph.Add(op, std::move(inputs));
+  EXPECT_TRUE(made.ok()) << made.status().ToString();
+  return *made;
+}
+
+// A residual network of matrix products: several values alive at once, views, activations.
+Graph Network() {
+  Graph graph(ops::Standard());
+  const ValueId x = graph.AddInput("x", Type::Tensor(DType::kF32, {Dim::Symbol("N"), Dim(24)}));
+  ValueId y = x;
+  for (int layer = 0; layer < 4; ++layer) {
+    const ValueId w = graph.AddConstant(Ramp({24, 24}, 0.1F + static_cast<float>(layer)));
+    const ValueId h = Op(graph, "Relu", {Op(graph, "MatMul", {y, w})});
+    const ValueId shape = graph.AddConstant(Tensor::FromVector<std::int64_t>({3}, {-1, 4, 6}));
+    const ValueId split = Op(graph, "Reshape", {h, shape});
+    const ValueId scaled = Op(graph, "Mul", {split, graph.AddConstant(Ramp({6}, 0.7F))});
+    const ValueId back = graph.AddConstant(Tensor::FromVector<std::int64_t>({2}, {-1, 24}));
+    y = Op(graph, "Add", {y, Op(graph, "Reshape", {scaled, back})});
+  }
+  graph.AddOutput("y", y);
+  graph.AddOutput("x again", x);
+  return graph;
+}
+
+std::unique_ptr<Session> Make(const SessionOptions& options) {
+  Result<std::unique_ptr<Session>> session = Session::Create(Network(), options);
+  EXPECT_TRUE(session.ok()) << session.status().ToString();
+  return *std::move(session);
+}
+
+void ExpectNear(const Tensor& a, const Tensor& b) {
+  ASSERT_EQ(a.dims(), b.dims());
+  for (std::int64_t i = 0; i < a.count(); ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    ASSERT_NEAR(a.Data<float>()[at], b.Data<float>()[at],
+                1e-3 * (1 + std::abs(b.Data<float>()[at])));
+  }
+}
+
+TEST(CpuSession, AgreesWithTheReferenceOnEveryInstructionSet) {
+  const Tensor x = Ramp({5, 24}, 0.3F);
+  const std::vector<Datum> expected = *Make({.device = "reference"})->Run({x});
+  for (const Isa isa : AvailableIsas()) {
+    const auto session = Make({.device = "cpu", .threads = 2, .isa = isa});
+    for (int run = 0; run < 3; ++run) {
+      Result<std::vector<Datum>> actual = session->Run({x});
+      ASSERT_TRUE(actual.ok()) << actual.status().ToString();
+      ExpectNear((*actual)[0].tensor(), expected[0].tensor());
+      EXPECT_TRUE((*actual)[1].tensor().SameAs(x));
+    }
+  }
+}
+
+TEST(CpuSession, GivesTheSameWhenDeadMemoryIsOverwritten) {
+  const Tensor x = Ramp({7, 24}, 0.3F);
+  const std::vector<Datum> expected = *Make({})->Run({x});
+  const std::vector<Datum> poisoned = *Make({.poison = true})->Run({x});
+  EXPECT_TRUE(poisoned[0].tensor().SameAs(expected[0].tensor()));
+}
+
+TEST(CpuSession, PlansAnewForEveryInputShape) {
+  const auto session = Make({});
+  const auto reference = Make({.device = "reference"});
+  for (const std::int64_t rows : {1, 2, 1, 30, 3, 4, 5, 6, 7, 8, 9, 10, 1}) {
+    const Tensor x = Ramp({rows, 24}, 0.2F);
+    ExpectNear((*session->Run({x}))[0].tensor(), (*reference->Run({x}))[0].tensor());
+  }
+}
+
+TEST(CpuSession, RunsFromManyThreadsAtOnce) {
+  const auto session = Make({.threads = 2});
+  const auto reference = Make({.device = "reference"});
+  std::vector<std::thread> threads;
+  for (std::int64_t t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      const Tensor x = Ramp({1 + t % 3, 24}, 0.1F * static_cast<float>(t + 1));
+      const std::vector<Datum> expected = *reference->Run({x});
+      for (int run = 0; run < 20; ++run)
+        ExpectNear((*session->Run({x}))[0].tensor(), expected[0].tensor());
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+TEST(CpuSession, FusesActivationsAndReusesMemory) {
+  const auto session = Make({});
+  const auto plan = *session->PlanFor({Type::Tensor(DType::kF32, {Dim(64), Dim(24)})});
+  // MatMul with Relu, Mul, Add: three steps a layer; views take none.
+  EXPECT_EQ(plan->steps.size(), 12U);
+  EXPECT_EQ(plan->steps[0].nodes.size(), 2U);
+  EXPECT_LE(plan->arena_bytes, plan->lower_bound_bytes * 5 / 4);
+}
+
+TEST(CpuSession, ReportsTheTimeOfEveryStep) {
+  const auto session = Make({});
+  const Result<Profile> profile = session->RunProfiled({Ramp({2, 24}, 1)});
+  ASSERT_TRUE(profile.ok());
+  EXPECT_EQ(profile->step_times.size(), profile->plan->steps.size());
+}
+
+TEST(Session, SaysWhichInputIsWrong) {
+  for (const std::string& device : Session::Devices()) {
+    const auto session = Make({.device = device});
+    EXPECT_EQ(session->Run({}).status().message(), "0 inputs are given; 1 are expected");
+    EXPECT_EQ(session->Run({Ramp({24}, 1)}).status().message(),
+              "input \"x\": f32[N, 24] is expected, f32[24] is given");
+    EXPECT_EQ(session->Run({Tensor::Scalar<double>(1)}).status().code(), ErrorCode::kInvalidInput);
+  }
+}
+
+TEST(Session, SuggestsTheDeviceThatWasMeant) {
+  EXPECT_EQ(Session::Create(Network(), {.device = "cpuu"}).status().message(),
+            "there is no device \"cpuu\" (did you mean \"cpu\"?); there are cpu, reference");
+}
+
+TEST(OrderInputs, ListsEveryNameThatIsWrong) {
+  const Graph graph = Network();
+  const Status status = OrderInputs(graph, {{"X1", Datum(Ramp({1}, 1))}}).status();
+  EXPECT_EQ(status.code(), ErrorCode::kUnknownName);
+  ASSERT_EQ(status.others().size(), 1U);
+  EXPECT_EQ(status.others()[0].message(), "input \"x\" (f32[N, 24]) is missing");
+}
+
+}  // namespace
+}  // namespace athanor
