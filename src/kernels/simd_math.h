@@ -11,7 +11,8 @@ namespace athanor::kernels::simd::ATH_ISA {
 // Highway's Exp is valid up to 104; beyond 88.7 the result is infinite anyway. NaN stays.
 HWY_INLINE F32 ExpOf(F32 x) {
   const F32 y = hn::Exp(kF32, AtMost(Set(89.0F), x));
-  return hn::IfThenElse(hn::Gt(x, Set(88.7228394F)), hn::Inf(kF32), y);
+  const F32 big = hn::IfThenElse(hn::Gt(x, Set(88.7228394F)), hn::Inf(kF32), y);
+  return hn::IfThenElse(hn::IsNaN(x), x, big);
 }
 
 HWY_INLINE F32 TanhOf(F32 x) {
@@ -30,7 +31,8 @@ HWY_INLINE F32 LogOf(F32 x) {
   F32 y = hn::Log(kF32, x);
   y = hn::IfThenElse(hn::Eq(x, inf), inf, y);
   y = hn::IfThenElse(hn::Eq(x, Zero()), hn::Neg(inf), y);
-  return hn::IfThenElse(hn::Lt(x, Zero()), hn::NaN(kF32), y);
+  y = hn::IfThenElse(hn::Lt(x, Zero()), hn::NaN(kF32), y);
+  return hn::IfThenElse(hn::IsNaN(x), x, y);
 }
 
 // ln(1 + exp(x)) without overflow.
