@@ -82,6 +82,7 @@ std::vector<Row> TensorRows();
 std::vector<Row> NnRows();
 std::vector<Row> QuantRows();
 std::vector<Row> MlRows();
+std::vector<Row> MicrosoftRows();
 
 // Every ONNX operator that can be read, ordered by domain, operator and version.
 const std::vector<Row>& Table();

@@ -1,7 +1,96 @@
 // Classical models, domain ai.onnx.ml. One row per operator and change of its form.
-#include "frontends/onnx/node_import.h"
+#include "frontends/onnx/formula.h"
 
 namespace athanor::onnx {
+namespace {
+
+std::int64_t Length(std::size_t size) { return static_cast<std::int64_t>(size); }
+
+std::vector<std::string> StringsOf(const AttributeProto& attribute) {
+  std::vector<std::string> strings;
+  for (const Bytes bytes : attribute.strings)
+    strings.emplace_back(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  return strings;
+}
+
+// A list that LabelEncoder gives under one of four names: PREFIX_tensor, _strings, _int64s,
+// _floats.
+Result<Tensor> ListOf(const NodeImport& ctx, const std::string& prefix) {
+  if (const AttributeProto* tensor = ctx.Find(prefix + "_tensor"); tensor != nullptr && tensor->t)
+    return ReadTensor(*tensor->t, ctx.source());
+  if (const AttributeProto* list = ctx.Find(prefix + "_strings"); list != nullptr)
+    return Tensor::FromVector(Dims{Length(list->strings.size())}, StringsOf(*list));
+  if (const AttributeProto* list = ctx.Find(prefix + "_int64s"); list != nullptr)
+    return Tensor::FromVector(Dims{Length(list->ints.size())}, list->ints);
+  if (const AttributeProto* list = ctx.Find(prefix + "_floats"); list != nullptr)
+    return Tensor::FromVector(Dims{Length(list->floats.size())}, list->floats);
+  return InvalidModel("{0}_tensor, {0}_strings, {0}_int64s or {0}_floats is expected", prefix);
+}
+
+// What stands for keys that are not listed, in the type of the values.
+Result<Tensor> DefaultOf(const NodeImport& ctx, DType dtype) {
+  if (const AttributeProto* tensor = ctx.Find("default_tensor"); tensor != nullptr && tensor->t)
+    return ReadTensor(*tensor->t, ctx.source());
+  if (dtype == DType::kString)
+    return Tensor::Scalar<std::string>(ctx.String("default_string", "_Unused"));
+  using Numbers = TypeList<std::int64_t, std::int32_t, std::int16_t, float, double>;
+  Tensor made;
+  ATH_RETURN_IF_ERROR(Dispatch(Numbers{}, dtype, [&](auto tag) -> Status {
+    using T = typename decltype(tag)::Type;
+    if constexpr (std::is_floating_point_v<T>) {
+      made = Tensor::Scalar<T>(ctx.Float("default_float", -0.0F));
+    } else {
+      made = Tensor::Scalar<T>(static_cast<T>(ctx.Int("default_int64", -1)));
+    }
+    return {};
+  }));
+  return made;
+}
+
+Status LabelEncoder(NodeImport& ctx) {
+  ATH_TRY(Tensor keys, ListOf(ctx, "keys"));
+  ATH_TRY(Tensor values, ListOf(ctx, "values"));
+  ATH_TRY(Tensor otherwise, DefaultOf(ctx, values.dtype()));
+  return ctx.AddSame("LabelEncoder", {{"keys_tensor", std::move(keys)},
+                                      {"values_tensor", std::move(values)},
+                                      {"default_tensor", std::move(otherwise)}});
+}
+
+// The first form numbers a list of strings, in the direction that x asks for.
+Status LabelEncoder1(NodeImport& ctx) {
+  const AttributeProto* classes = ctx.Find("classes_strings");
+  if (classes == nullptr || classes->strings.empty())
+    return InvalidModel("classes_strings is missing");
+  const Dims dims = {Length(classes->strings.size())};
+  std::vector<std::int64_t> numbers;
+  for (std::int64_t i = 0; i < dims[0]; ++i) numbers.push_back(i);
+  Tensor strings = Tensor::FromVector(dims, StringsOf(*classes));
+  Tensor integers = Tensor::FromVector(dims, numbers);
+  const bool from_string = ctx.num_inputs() > 0 && ctx.InType(0).dtype == DType::kString;
+  ATH_TRY(Tensor otherwise, DefaultOf(ctx, from_string ? DType::kI64 : DType::kString));
+  return ctx.AddSame("LabelEncoder", {{"keys_tensor", from_string ? strings : integers},
+                                      {"values_tensor", from_string ? integers : strings},
+                                      {"default_tensor", std::move(otherwise)}});
+}
+
+// A map has no counterpart in the graph.
+Status RefuseMaps(NodeImport& ctx) {
+  return Unsupported(
+      "{} takes a value of type map (key to number); tensors, sequences and optionals "
+      "are accepted. Export the model without it",
+      ctx.node.op_type);
+}
+
+// ZipMap turns a table of probabilities into a sequence of maps label -> probability, for people;
+// converters of scikit-learn put it at the end of classifiers. The graph gives the table itself:
+// the same numbers, columns in the order of the labels. What would take the maps apart again
+// refuses the tensor by its type.
+Status ZipMap(NodeImport& ctx) {
+  if (!ctx.Has(0)) return InvalidModel("input 0 is missing");
+  return ctx.Give(ctx.Add("Identity", {ctx.In(0)}));
+}
+
+}  // namespace
 
 // One row per line keeps the table easy to scan and to merge.
 // clang-format off
@@ -9,13 +98,22 @@ std::vector<Row> MlRows() {
   return {
       {.onnx = "ArrayFeatureExtractor", .domain = "ai.onnx.ml", .since = 1, .make = Same()},
       {.onnx = "Binarizer", .domain = "ai.onnx.ml", .since = 1, .make = Same()},
+      {.onnx = "CastMap", .domain = "ai.onnx.ml", .since = 1, .make = RefuseMaps},
+      {.onnx = "CategoryMapper", .domain = "ai.onnx.ml", .since = 1, .make = Same()},
+      {.onnx = "DictVectorizer", .domain = "ai.onnx.ml", .since = 1, .make = RefuseMaps},
       {.onnx = "FeatureVectorizer", .domain = "ai.onnx.ml", .since = 1, .make = Same()},
       {.onnx = "Imputer", .domain = "ai.onnx.ml", .since = 1, .make = Same()},
+      {.onnx = "LabelEncoder", .domain = "ai.onnx.ml", .since = 1, .make = LabelEncoder1},
+      {.onnx = "LabelEncoder", .domain = "ai.onnx.ml", .since = 2, .make = LabelEncoder},
+      {.onnx = "LinearClassifier", .domain = "ai.onnx.ml", .since = 1, .make = Same()},
+      {.onnx = "LinearRegressor", .domain = "ai.onnx.ml", .since = 1, .make = Same()},
       {.onnx = "Normalizer", .domain = "ai.onnx.ml", .since = 1, .make = Same()},
+      {.onnx = "OneHotEncoder", .domain = "ai.onnx.ml", .since = 1, .make = Same()},
       {.onnx = "Scaler", .domain = "ai.onnx.ml", .since = 1, .make = Same()},
       {.onnx = "TreeEnsemble", .domain = "ai.onnx.ml", .since = 5, .make = Same()},
       {.onnx = "TreeEnsembleClassifier", .domain = "ai.onnx.ml", .since = 1, .make = Same()},
       {.onnx = "TreeEnsembleRegressor", .domain = "ai.onnx.ml", .since = 1, .make = Same()},
+      {.onnx = "ZipMap", .domain = "ai.onnx.ml", .since = 1, .make = ZipMap},
   };
 }
 // clang-format on
