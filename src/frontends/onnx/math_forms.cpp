@@ -66,4 +66,26 @@ Status ClipByAttributes(NodeImport& ctx) {
   return ctx.AddSame("Clip", {});
 }
 
+Status ReduceByAttribute(NodeImport& ctx) {
+  if (ctx.num_inputs() != 1) return InvalidModel("one input is expected");
+  const std::optional<std::vector<std::int64_t>> axes = ctx.Ints("axes");
+  if (axes && !axes->empty()) ctx.inputs.push_back(ctx.ConstantInts(*axes));
+  return Same("", {"axes"})(ctx);
+}
+
+Status SoftmaxOfMatrix(NodeImport& ctx) {
+  if (!ctx.Has(0)) return InvalidModel("input 0 is required");
+  const Type& x = ctx.InType(0);
+  const std::string_view op = ctx.node.op_type;
+  std::int64_t axis = ctx.Int("axis", 1);
+  if (x.HasRank() && (axis < -x.rank() || axis > x.rank()))
+    return InvalidModel("axis {} is outside the rank of {}", axis, x.ToString());
+  if (x.HasRank() && (axis == -1 || axis == x.rank() - 1))
+    return ctx.AddSame(op, {{"axis", std::int64_t{-1}}});
+  ATH_TRY(const ValueId shape, ctx.Add("Shape", {ctx.In(0)}));
+  ATH_TRY(const ValueId matrix, ctx.Add("Flatten", {ctx.In(0)}, {{"axis", axis}}));
+  ATH_TRY(const ValueId result, ctx.Add(op, {matrix}, {{"axis", std::int64_t{-1}}}));
+  return ctx.Give(ctx.Add("Reshape", {result, shape}, {{"allowzero", std::int64_t{1}}}));
+}
+
 }  // namespace athanor::onnx

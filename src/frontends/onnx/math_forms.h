@@ -12,5 +12,10 @@ Status BroadcastByAxis(NodeImport& ctx);
 Status PReluPerChannel(NodeImport& ctx);
 // Clip before 11: the bounds are attributes.
 Status ClipByAttributes(NodeImport& ctx);
+// Reduce* before 18 (ReduceSum: 13): the axes are an attribute.
+Status ReduceByAttribute(NodeImport& ctx);
+// Softmax, LogSoftmax and Hardmax before 13: the input is seen as a matrix whose columns are all
+// dimensions from `axis` on.
+Status SoftmaxOfMatrix(NodeImport& ctx);
 
 }  // namespace athanor::onnx
