@@ -88,4 +88,20 @@ Status SoftmaxOfMatrix(NodeImport& ctx) {
   return ctx.Give(ctx.Add("Reshape", {result, shape}, {{"allowzero", std::int64_t{1}}}));
 }
 
+Status CastToTypeOfInput(NodeImport& ctx) {
+  if (ctx.num_inputs() != 2 || !ctx.Has(0) || !ctx.Has(1))
+    return InvalidModel("two inputs are expected");
+  const OpDef* cast = ctx.graph.catalog().Find("Cast");
+  ATH_CHECK(cast != nullptr, "Cast is in the catalogue");
+  ATH_TRY(AttrMap attributes, ctx.Attributes(*cast));
+  attributes.Set("to", ctx.InType(1).dtype);
+  return ctx.Give(ctx.Add("Cast", {ctx.In(0)}, std::move(attributes)));
+}
+
+Status TopKByAttribute(NodeImport& ctx) {
+  if (ctx.num_inputs() != 1) return InvalidModel("one input is expected");
+  ctx.inputs.push_back(ctx.ConstantInts({ctx.Int("k", 0)}));
+  return Same("", {"k"})(ctx);
+}
+
 }  // namespace athanor::onnx

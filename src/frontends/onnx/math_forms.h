@@ -17,5 +17,9 @@ Status ReduceByAttribute(NodeImport& ctx);
 // Softmax, LogSoftmax and Hardmax before 13: the input is seen as a matrix whose columns are all
 // dimensions from `axis` on.
 Status SoftmaxOfMatrix(NodeImport& ctx);
+// CastLike: the element type is that of input 1.
+Status CastToTypeOfInput(NodeImport& ctx);
+// TopK before 10: k is an attribute.
+Status TopKByAttribute(NodeImport& ctx);
 
 }  // namespace athanor::onnx
