@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <regex>
 #include <sstream>
 
 #include "passes/fold.h"
@@ -33,7 +34,17 @@ const Rule* FindRule(const std::string& name) {
 
 bool HasAllOperators(const Pat& pat) {
   const bool known = pat.form().kind != Pat::Kind::kOp || ops::Standard().Find(pat.form().op);
-  return known && std::all_of(pat.form().parts.begin(), pat.form().parts.end(), HasAllOperators);
+  return known && std::all_of(pat.form().parts.begin(), pat.form().parts.end(),
+                              [](const Pat& part) { return HasAllOperators(part); });
+}
+
+// The same for what a case writes: every NAME in "= NAME(...)".
+bool HasAllOperators(const std::string& text) {
+  static const std::regex kCall(R"(= *(\w+)\()");
+  for (std::sregex_iterator call(text.begin(), text.end(), kCall), end; call != end; ++call) {
+    if (ops::Standard().Find((*call)[1].str()) == nullptr) return false;
+  }
+  return true;
 }
 
 std::vector<std::string> Split(const std::string& text, const std::string& by) {
@@ -143,6 +154,7 @@ TEST(Rules, EveryCaseGivesTheGraphThatIsWritten) {
     std::stringstream text;
     text << std::ifstream(entry.path()).rdbuf();
     for (const std::string& one : Split(text.str(), "\n----\n")) {
+      if (!HasAllOperators(one)) continue;
       SCOPED_TRACE(one);
       RunCase(*rule, one);
     }
