@@ -54,10 +54,13 @@ Graph Graph::Clone() const {
   return copy;
 }
 
-ValueId Graph::AddInput(std::string name, Type type) {
+ValueId Graph::AddInput(std::string name, Type type, std::optional<Shape> ints) {
   const auto id = static_cast<ValueId>(values_.size());
-  values_.push_back(
-      {.name = std::move(name), .type = std::move(type), .constant = {}, .ints = {}, .users = {}});
+  values_.push_back({.name = std::move(name),
+                     .type = std::move(type),
+                     .constant = {},
+                     .ints = std::move(ints),
+                     .users = {}});
   inputs_.push_back(id);
   return id;
 }

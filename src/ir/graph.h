@@ -70,7 +70,8 @@ class Graph {
   const Catalog& catalog() const { return *catalog_; }
   const std::string& name() const { return name_; }
 
-  ValueId AddInput(std::string name, Type type);
+  // `ints`: what is known about the values of a small integer tensor.
+  ValueId AddInput(std::string name, Type type, std::optional<Shape> ints = {});
   ValueId AddConstant(Tensor tensor, std::string name = "");
   void AddOutput(std::string name, ValueId value);
 
@@ -141,8 +142,8 @@ class Graph {
  private:
   Result<InferCtx> Infer(const OpDef& op, std::span<const ValueId> inputs,
                          const AttrMap& attributes,
-                         const std::vector<std::unique_ptr<Graph>>& bodies,
-                         std::size_t num_outputs, int captures) const;
+                         const std::vector<std::unique_ptr<Graph>>& bodies, std::size_t num_outputs,
+                         int captures) const;
   Status InferBodies(Node& node);
   static Status CheckPorts(const OpDef& op, const NewNode& node);
 

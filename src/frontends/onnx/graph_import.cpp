@@ -18,6 +18,31 @@ void Poison(Scope& scope, const NodeProto& node) {
   for (const std::string& output : node.output) scope.poisoned.insert(output);
 }
 
+// What the file says, or for the input of a body that it says nothing about, what the node tells.
+Result<Type> InputType(const ValueInfoProto& input, const Type& expected) {
+  const bool said =
+      input.type && (input.type->tensor || input.type->sequence || input.type->optional ||
+                     input.type->map || input.type->sparse_tensor);
+  if (said) return ReadType(*input.type);
+  if (expected.kind != TypeKind::kAbsent) return expected;
+  return InvalidModel("it has no type");
+}
+
+// What a node tells about the inputs of one of its bodies.
+std::vector<Type> BodyInputs(const OpDef& op, std::size_t body, const NodeImport& ctx) {
+  // An older form may have other attributes than the operator; then nothing is known.
+  const Result<AttrMap> attributes = ctx.Attributes(op);
+  if (op.body_inputs == nullptr || !attributes.ok()) return {};
+  std::vector<InferCtx::Input> known;
+  for (const ValueId input : ctx.inputs) {
+    known.emplace_back();
+    if (input == kNoValue) continue;
+    const Value& value = ctx.graph.value(input);
+    known.back() = {&value.type, ctx.graph.Constant(input), value.ints ? &*value.ints : nullptr};
+  }
+  return op.body_inputs(InferCtx(std::move(known), *attributes, {}, ctx.num_outputs()), body);
+}
+
 }  // namespace
 
 Result<Graph> GraphImport::Run(const GraphProto& proto) {
@@ -58,18 +83,15 @@ void GraphImport::AddInitializer(Scope& scope, const std::string& name, Result<T
 }
 
 void GraphImport::ReadInputs(const GraphProto& proto, Scope& scope) {
-  for (const ValueInfoProto& input : proto.input) {
+  for (std::size_t i = 0; i < proto.input.size(); ++i) {
+    const ValueInfoProto& input = proto.input[i];
     // An initialiser of the same name is a default value: it is taken as the constant.
     const auto initializer = scope.values.find(input.name);
     if (initializer != scope.values.end() && scope.graph->Constant(initializer->second) != nullptr)
       continue;
     if (scope.poisoned.count(input.name) != 0) continue;
-    if (!input.type) {
-      Problem(scope, InvalidModel("input \"{}\" has no type", input.name));
-      scope.poisoned.insert(input.name);
-      continue;
-    }
-    Result<Type> type = ReadType(*input.type);
+    Result<Type> type =
+        InputType(input, i < scope.expected_inputs.size() ? scope.expected_inputs[i] : Type());
     if (!type.ok()) {
       Problem(scope, std::move(type).status().In(fmt::format("input \"{}\"", input.name)));
       scope.poisoned.insert(input.name);
@@ -239,6 +261,7 @@ Status GraphImport::ReadBodies(const NodeProto& node, Scope& scope, int depth, N
                      .parent = &scope,
                      .versions = scope.versions,
                      .call = scope.call});
+    inner.back().expected_inputs = BodyInputs(*op, inner.size() - 1, ctx);
     const std::size_t before = problems_.size();
     ReadGraph(*attribute->g, inner.back(), depth + 1);
     if (problems_.size() != before)

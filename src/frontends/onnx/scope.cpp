@@ -17,7 +17,7 @@ std::optional<ValueId> Lookup(Scope& scope, const std::string& name) {
   if (value.constant) {
     here = scope.graph->AddConstant(*value.constant, name);
   } else {
-    here = scope.graph->AddInput(name, value.type);
+    here = scope.graph->AddInput(name, value.type, value.ints);
     scope.captures.push_back(name);
   }
   scope.values.emplace(name, here);

@@ -17,7 +17,8 @@ struct Scope {
   const FunctionCall* call = nullptr;  // the function call this is part of, if any
   std::unordered_map<std::string, ValueId> values = {};  // kNoValue: an omitted function input
   std::unordered_set<std::string> poisoned = {};         // outputs of nodes that failed
-  std::vector<std::string> captures = {};                // names taken from the parent, in order
+  std::vector<Type> expected_inputs = {};  // of a body: what its node tells about its inputs
+  std::vector<std::string> captures = {};  // names taken from the parent, in order
   std::unordered_map<std::string_view, const ValueInfoProto*> declared = {};
 };
 

@@ -109,12 +109,64 @@ Status OldTile(NodeImport& ctx) {
   return ctx.Give(ctx.Add("Tile", {ctx.In(0), all}));
 }
 
+// The trip count and the condition are inputs even where the file leaves both out.
+Status Loop(NodeImport& ctx) {
+  const OpDef* op = ctx.graph.catalog().Find("Loop");
+  ATH_TRY(AttrMap attributes, ctx.Attributes(*op));
+  if (ctx.inputs.size() < 2) ctx.inputs.resize(2, kNoValue);
+  return ctx.AddSame("Loop", std::move(attributes));
+}
+
+Type WithoutBatch(Type type) {
+  if (type.HasRank() && type.rank() > 0) type.shape->erase(type.shape->begin());
+  return type;
+}
+
+// Operator set 8 scans each sample of a batch on its own: a scan over the batch (axis 0 of every
+// input) whose body is the scan that the node means.
+Status OldScan(NodeImport& ctx) {
+  if (ctx.Has(0))
+    return Unsupported(
+        "sequence_lens of a Scan of operator set 8 is not implemented; leave it out "
+        "and scan sequences of one length");
+  if (ctx.inputs.size() < 2) return InvalidModel("a Scan of operator set 8 has 2 or more inputs");
+  const std::vector<ValueId> own(ctx.inputs.begin() + 1, ctx.inputs.end());
+  AttrMap inner = {{"num_scan_inputs", ctx.Int("num_scan_inputs", 0)}};
+  if (const auto directions = ctx.Ints("directions"))
+    inner.Set("scan_input_directions", *directions);
+  auto sample = std::make_unique<Graph>(ctx.graph.catalog(), "sample");
+  std::vector<ValueId> inputs;
+  for (const ValueId input : own) {
+    if (input == kNoValue) return InvalidModel("an initial state or a scanned input is omitted");
+    const Value& value = ctx.graph.value(input);
+    inputs.push_back(sample->AddInput(value.name, WithoutBatch(value.type)));
+  }
+  for (const ValueId capture : ctx.captures) {
+    const Value& value = ctx.graph.value(capture);
+    inputs.push_back(sample->AddInput(value.name, value.type, value.ints));
+  }
+  const std::size_t num_outputs = ctx.bodies[0]->outputs().size();
+  ATH_TRY(const NodeId scan, sample->AddNode({.op = "Scan",
+                                              .inputs = std::move(inputs),
+                                              .attributes = std::move(inner),
+                                              .num_outputs = num_outputs,
+                                              .bodies = std::move(ctx.bodies),
+                                              .captures = static_cast<int>(ctx.captures.size()),
+                                              .name = ctx.node.name}));
+  for (const ValueId output : sample->node(scan).outputs) sample->AddOutput("", output);
+  ctx.bodies.clear();
+  ctx.bodies.push_back(std::move(sample));
+  ctx.inputs = own;
+  return ctx.AddSame("Scan", {{"num_scan_inputs", static_cast<std::int64_t>(own.size())}});
+}
+
 }  // namespace
 
 // One row per line keeps the table easy to scan and to merge.
 // clang-format off
 std::vector<Row> TensorRows() {
   return {
+      {.onnx = "Bernoulli", .since = 15, .make = Same()},
       {.onnx = "CenterCropPad", .since = 18, .make = Same()},
       {.onnx = "Compress", .since = 9, .make = Same()},
       {.onnx = "Concat", .since = 1, .make = OldConcat},
@@ -130,6 +182,9 @@ std::vector<Row> TensorRows() {
       {.onnx = "GatherElements", .since = 11, .make = Same()},
       {.onnx = "GatherND", .since = 11, .make = Same()},
       {.onnx = "Identity", .since = 1, .make = Same()},
+      {.onnx = "If", .since = 1, .make = Same()},
+      {.onnx = "Loop", .since = 1, .make = Loop},
+      {.onnx = "Multinomial", .since = 7, .make = Same()},
       {.onnx = "NonZero", .since = 9, .make = Same()},
       {.onnx = "OneHot", .since = 9, .make = Same()},
       {.onnx = "Optional", .since = 15, .make = Same()},
@@ -137,10 +192,17 @@ std::vector<Row> TensorRows() {
       {.onnx = "OptionalHasElement", .since = 15, .make = Same()},
       {.onnx = "Pad", .since = 2, .make = OldPad},
       {.onnx = "Pad", .since = 11, .make = Same()},
+      {.onnx = "RandomNormal", .since = 1, .make = Same()},
+      {.onnx = "RandomNormalLike", .since = 1, .make = Same()},
+      {.onnx = "RandomUniform", .since = 1, .make = Same()},
+      {.onnx = "RandomUniformLike", .since = 1, .make = Same()},
       {.onnx = "Range", .since = 11, .make = Same()},
+      {.onnx = "RegexFullMatch", .since = 20, .make = Same()},
       {.onnx = "Reshape", .since = 1, .make = IntsToInput("Reshape", "shape", 1)},
       {.onnx = "Reshape", .since = 5, .make = Same()},
       {.onnx = "ReverseSequence", .since = 10, .make = Same()},
+      {.onnx = "Scan", .since = 8, .make = OldScan},
+      {.onnx = "Scan", .since = 9, .make = Same()},
       {.onnx = "Scatter", .since = 9, .make = Same("ScatterElements")},
       {.onnx = "ScatterElements", .since = 11, .make = Same()},
       {.onnx = "ScatterND", .since = 11, .make = Same()},
@@ -150,6 +212,7 @@ std::vector<Row> TensorRows() {
       {.onnx = "SequenceErase", .since = 11, .make = Same()},
       {.onnx = "SequenceInsert", .since = 11, .make = Same()},
       {.onnx = "SequenceLength", .since = 11, .make = Same()},
+      {.onnx = "SequenceMap", .since = 17, .make = Same()},
       {.onnx = "Shape", .since = 1, .make = Same()},
       {.onnx = "Size", .since = 1, .make = Same()},
       {.onnx = "Slice", .since = 1, .make = OldSlice},
@@ -160,7 +223,11 @@ std::vector<Row> TensorRows() {
       {.onnx = "SplitToSequence", .since = 11, .make = Same()},
       {.onnx = "Squeeze", .since = 1, .make = IntsToInput("Squeeze", "axes", 1)},
       {.onnx = "Squeeze", .since = 13, .make = Same()},
+      {.onnx = "StringConcat", .since = 20, .make = Same()},
+      {.onnx = "StringNormalizer", .since = 10, .make = Same()},
+      {.onnx = "StringSplit", .since = 20, .make = Same()},
       {.onnx = "TensorScatter", .since = 24, .make = Same()},
+      {.onnx = "TfIdfVectorizer", .since = 9, .make = Same()},
       {.onnx = "Tile", .since = 1, .make = OldTile},
       {.onnx = "Tile", .since = 6, .make = Same()},
       {.onnx = "Transpose", .since = 1, .make = Same()},

@@ -11,9 +11,16 @@ bool Contains(const std::vector<std::int64_t>& axes, std::size_t axis) {
   return std::find(axes.begin(), axes.end(), static_cast<std::int64_t>(axis)) != axes.end();
 }
 
+// Axes are a list; some exporters write a single one as a scalar.
+Status ExpectList(const InferCtx& ctx) {
+  ATH_RETURN_IF_ERROR(ExpectIndices(ctx, 1));
+  if (!ctx.Has(1) || !ctx.In(1).HasRank() || ctx.In(1).rank() <= 1) return {};
+  return InvalidModel("input 1: a list of axes is expected, {} is given", ctx.In(1).ToString());
+}
+
 Status InferSqueeze(InferCtx& ctx) {
   ATH_RETURN_IF_ERROR(ExpectTensors(ctx));
-  ATH_RETURN_IF_ERROR(ctx.ExpectRank(1, 1));
+  ATH_RETURN_IF_ERROR(ExpectList(ctx));
   const Type& data = ctx.In(0);
   ctx.out[0] = Type::TensorOfUnknownRank(data.dtype);
   ctx.out_ints[0] = ctx.Ints(0);
@@ -45,7 +52,7 @@ Status InferSqueeze(InferCtx& ctx) {
 
 Status InferUnsqueeze(InferCtx& ctx) {
   ATH_RETURN_IF_ERROR(ExpectTensors(ctx));
-  ATH_RETURN_IF_ERROR(ctx.ExpectRank(1, 1));
+  ATH_RETURN_IF_ERROR(ExpectList(ctx));
   const Type& data = ctx.In(0);
   ctx.out[0] = Type::TensorOfUnknownRank(data.dtype);
   ctx.out_ints[0] = ctx.Ints(0);
@@ -53,7 +60,7 @@ Status InferUnsqueeze(InferCtx& ctx) {
   if (!data.HasRank()) return {};
   if (!given) {
     const Type& axes = ctx.In(1);
-    if (axes.HasRank() && axes.dim(0).IsConst() && axes.dim(0).value() <= 64) {
+    if (axes.HasRank() && axes.rank() == 1 && axes.dim(0).IsConst() && axes.dim(0).value() <= 64) {
       ctx.out[0].shape =
           athanor::Shape(data.shape->size() + static_cast<std::size_t>(axes.dim(0).value()));
     }
