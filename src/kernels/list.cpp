@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "kernels/conv/conv.h"
 #include "kernels/elementwise/binary.h"
 #include "kernels/elementwise/unary.h"
 #include "kernels/gemm/mat_mul.h"
@@ -17,6 +18,7 @@ std::vector<KernelDef> Make() {
     std::move(some.begin(), some.end(), std::back_inserter(all));
   };
   add(BinaryKernels());
+  add(ConvGemmKernels());
   add(MatMulKernels());
   add(UnaryKernels());
   add(ViewKernels());

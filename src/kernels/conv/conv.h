@@ -1,0 +1,13 @@
+// Convolutions of floats with constant weights.
+#pragma once
+
+#include "kernels/kernel.h"
+
+namespace athanor::kernels {
+
+// As a matrix product over an implicit patch matrix: any window, stride, dilation and group.
+std::vector<KernelDef> ConvGemmKernels();
+// One input channel per output channel, computed directly.
+std::vector<KernelDef> DepthwiseKernels();
+
+}  // namespace athanor::kernels

@@ -1,0 +1,91 @@
+#include <gtest/gtest.h>
+
+#include "kernels/check_kernels.h"
+
+namespace athanor::kernels {
+namespace {
+
+using Ints = std::vector<std::int64_t>;
+
+struct ConvCase {
+  Dims x, w;
+  Ints pads = {}, strides = {}, dilations = {};
+  std::int64_t group = 1;
+};
+
+AttrMap Attributes(const ConvCase& c) {
+  AttrMap map;
+  if (!c.pads.empty()) map.Set("pads", c.pads);
+  if (!c.strides.empty()) map.Set("strides", c.strides);
+  if (!c.dilations.empty()) map.Set("dilations", c.dilations);
+  map.Set("group", c.group);
+  return map;
+}
+
+void Check(const ConvCase& c) {
+  for (const bool bias : {false, true}) {
+    const Tensor b = bias ? RandomF32({c.w[0]}, 3) : Tensor();
+    EXPECT_GT(CheckKernels({.op = "Conv",
+                            .inputs = {RandomF32(c.x, 1), RandomF32(c.w, 2, -1, 1), b},
+                            .constant = {false, true, true},
+                            .attributes = Attributes(c),
+                            .tolerance = 1e-4,  // sums of up to 600 products in another order
+                            .epilogue = bias ? std::vector<std::string>{"Relu", "Sigmoid"}
+                                             : std::vector<std::string>{}}),
+              0)
+        << ToString(c.x) << ToString(c.w);
+  }
+}
+
+TEST(ConvKernels, AgreeWithTheReferenceForPointwise) {
+  Check({{1, 3, 5, 7}, {4, 3, 1, 1}});
+  Check({{2, 17, 6, 6}, {33, 17, 1, 1}});
+  Check({{1, 8, 9, 9}, {5, 8, 1, 1}, {}, {2, 2}});
+  Check({{1, 600, 7, 7}, {40, 600, 1, 1}});
+}
+
+TEST(ConvKernels, AgreeWithTheReferenceForEveryWidth) {
+  for (std::int64_t width = 1; width <= 36; ++width)
+    Check({{1, 2, 3, width}, {3, 2, 3, 3}, {1, 1, 1, 1}});
+}
+
+TEST(ConvKernels, AgreeWithTheReferenceForStridesDilationsAndPads) {
+  Check({{1, 3, 31, 29}, {8, 3, 7, 7}, {3, 3, 3, 3}, {2, 2}});
+  Check({{1, 4, 20, 20}, {6, 4, 3, 3}, {2, 0, 1, 3}, {1, 2}});
+  Check({{1, 4, 20, 20}, {6, 4, 3, 3}, {2, 2, 2, 2}, {1, 1}, {2, 2}});
+  Check({{1, 2, 12, 40}, {6, 2, 1, 7}, {0, 3, 0, 3}});
+  Check({{1, 2, 40, 12}, {6, 2, 5, 1}, {2, 0, 2, 0}, {3, 1}});
+  Check({{1, 4, 50, 50}, {20, 4, 3, 3}});
+}
+
+TEST(ConvKernels, AgreeWithTheReferenceForGroupsAndBatches) {
+  Check({{2, 8, 9, 9}, {12, 2, 3, 3}, {1, 1, 1, 1}, {}, {}, 4});
+  Check({{3, 6, 5, 5}, {6, 2, 3, 3}, {1, 1, 1, 1}, {2, 2}, {}, 3});
+  Check({{5, 3, 10, 10}, {4, 3, 3, 3}});
+}
+
+TEST(ConvKernels, AgreeWithTheReferenceForDepthwise) {
+  for (const std::int64_t kernel : {1, 2, 3, 5, 7}) {
+    for (const std::int64_t stride : {1, 2, 3}) {
+      for (const std::int64_t size : {7, 16, 35}) {
+        const std::int64_t pad = kernel / 2;
+        Check({{2, 5, size, size},
+               {5, 1, kernel, kernel},
+               {pad, pad, pad, pad},
+               {stride, stride},
+               {},
+               5});
+      }
+    }
+  }
+  Check({{1, 4, 20, 20}, {4, 1, 3, 3}, {2, 2, 2, 2}, {1, 1}, {2, 2}, 4});
+  Check({{1, 4, 20, 20}, {4, 1, 3, 5}, {0, 3, 1, 0}, {2, 1}, {1, 2}, 4});
+}
+
+TEST(ConvKernels, AgreeWithTheReferenceInOneDimension) {
+  Check({{2, 6, 50}, {9, 6, 5}, {2, 2}, {2}});
+  Check({{1, 6, 50}, {6, 1, 3}, {1, 1}, {1}, {}, 6});
+}
+
+}  // namespace
+}  // namespace athanor::kernels
