@@ -61,9 +61,21 @@ def conformance(count, suites, required):
             count.add(passed=int(enough), failed=int(not enough))
 
 
+def recorded(count):
+    """Single operators with recorded answers of a peer: all must pass."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["tar", "-x", "-C", folder, "-f", ROOT / "tests/oracles/contrib.tar.gz"], check=True)
+        run = subprocess.run([BUILD / "bin" / "athanor", "conformance", f"{folder}/contrib",
+                              "--device", "reference", "--json"], capture_output=True, text=True)
+        result = json.loads(run.stdout)
+        print(f"contrib: {result['passed']} passed, {result['failed']} failed", flush=True)
+        count.add(passed=result["passed"], failed=result["failed"])
+
+
 def main():
     count = Count()
     unit_tests(count)
+    recorded(count)
     conformance(count, ["node"], {"node": 53})
     print(f"{count.passed} passed, {count.failed} failed, {count.skipped} skipped")
     return 1 if count.failed else 0

@@ -83,6 +83,7 @@ std::vector<Row> NnRows();
 std::vector<Row> QuantRows();
 std::vector<Row> MlRows();
 std::vector<Row> MicrosoftRows();
+std::vector<Row> SignalRows();
 
 // Every ONNX operator that can be read, ordered by domain, operator and version.
 const std::vector<Row>& Table();

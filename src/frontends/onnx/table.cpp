@@ -12,7 +12,7 @@ auto Key(const Row& row) { return std::tie(row.domain, row.onnx, row.since); }
 
 std::vector<Row> SortedRows() {
   std::vector<Row> rows;
-  for (auto* topic : {MathRows, TensorRows, NnRows, QuantRows, MlRows, MicrosoftRows}) {
+  for (auto* topic : {MathRows, TensorRows, NnRows, QuantRows, MlRows, MicrosoftRows, SignalRows}) {
     std::vector<Row> more = topic();
     std::move(more.begin(), more.end(), std::back_inserter(rows));
   }

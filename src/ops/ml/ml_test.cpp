@@ -1,0 +1,100 @@
+// Unhappy paths and rules of classical models; answers of a peer are in tests/oracles/contrib.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "ops/run_for_test.h"
+
+namespace athanor::ops {
+namespace {
+
+using Ints = std::vector<std::int64_t>;
+using Floats = std::vector<float>;
+using Strings = std::vector<std::string>;
+
+// feature 0 <= 1 ? 10 : 20
+AttrMap OneTree() {
+  return {
+      {"nodes_treeids", Ints{0, 0, 0}},      {"nodes_nodeids", Ints{0, 1, 2}},
+      {"nodes_featureids", Ints{0, 0, 0}},   {"nodes_modes", Strings{"BRANCH_LEQ", "LEAF", "LEAF"}},
+      {"nodes_values", Floats{1, 0, 0}},     {"nodes_truenodeids", Ints{1, 0, 0}},
+      {"nodes_falsenodeids", Ints{2, 0, 0}}, {"target_treeids", Ints{0, 0}},
+      {"target_nodeids", Ints{1, 2}},        {"target_ids", Ints{0, 0}},
+      {"target_weights", Floats{10, 20}}};
+}
+
+Status RunTree(AttrMap attributes) {
+  return RunOperator("TreeEnsembleRegressor", {Tensor::FromVector<float>({1, 1}, {0})},
+                     std::move(attributes))
+      .status();
+}
+
+TEST(TreeEnsemble, SendsMissingValuesWhereTheNodeSays) {
+  AttrMap attributes = OneTree();
+  const Tensor x = Tensor::FromVector<float>({3, 1}, {1, 2, NAN});
+  const auto right = RunOperator("TreeEnsembleRegressor", {x}, attributes);
+  ASSERT_TRUE(right.ok()) << right.status().ToString();
+  EXPECT_TRUE((*right)[0].SameAs(Tensor::FromVector<float>({3, 1}, {10, 20, 20})));
+  attributes.Set("nodes_missing_value_tracks_true", Ints{1, 0, 0});
+  const auto left = RunOperator("TreeEnsembleRegressor", {x}, attributes);
+  ASSERT_TRUE(left.ok());
+  EXPECT_TRUE((*left)[0].SameAs(Tensor::FromVector<float>({3, 1}, {10, 20, 10})));
+}
+
+TEST(TreeEnsemble, RefusesNodesThatFormACycle) {
+  AttrMap attributes = OneTree();
+  attributes.Set("nodes_modes", Strings{"BRANCH_LEQ", "BRANCH_LEQ", "LEAF"});
+  attributes.Set("nodes_truenodeids", Ints{1, 0, 0});
+  EXPECT_EQ(RunTree(attributes).message(), "tree 0 has 0 roots; 1 is expected");
+}
+
+TEST(TreeEnsemble, RefusesWhatDoesNotExist) {
+  AttrMap attributes = OneTree();
+  attributes.Set("nodes_truenodeids", Ints{7, 0, 0});
+  EXPECT_EQ(RunTree(attributes).message(), "node 0 of tree 0 has a child that does not exist");
+  attributes = OneTree();
+  attributes.Set("nodes_featureids", Ints{1, 0, 0});
+  EXPECT_EQ(RunTree(attributes).message(), "the trees look at feature 1, but x has 1 features");
+  attributes.Set("nodes_featureids", Ints{-1, 0, 0});
+  EXPECT_EQ(RunTree(attributes).message(), "feature -1 does not exist");
+  attributes = OneTree();
+  attributes.Set("nodes_modes", Strings{"BRANCH_ODD", "LEAF", "LEAF"});
+  EXPECT_FALSE(RunTree(attributes).ok());
+  attributes = OneTree();
+  attributes.Set("nodes_values", Floats{1});
+  EXPECT_EQ(RunTree(attributes).message(), "nodes_values has 1 entries; 3 are expected");
+  attributes = OneTree();
+  attributes.Set("n_targets", std::int64_t{1} << 40);
+  EXPECT_FALSE(RunTree(attributes).ok());
+  attributes = OneTree();
+  attributes.Set("post_transform", std::string("TANH"));
+  EXPECT_FALSE(RunTree(attributes).ok());
+}
+
+TEST(LinearRegressor, RefusesCoefficientsThatDoNotFit) {
+  EXPECT_EQ(RunOperator("LinearRegressor", {Tensor::FromVector<float>({1, 2}, {1, 2})},
+                        {{"coefficients", Floats{1, 2, 3}}})
+                .status()
+                .message(),
+            "x has 2 features, the coefficients 3");
+}
+
+TEST(OneHotEncoder, RefusesUnknownCategoriesWhenAskedTo) {
+  const auto run = [](std::int64_t zeros) {
+    return RunOperator("OneHotEncoder", {Tensor::FromVector<std::int64_t>({1}, {9})},
+                       {{"cats_int64s", Ints{1, 2}}, {"zeros", zeros}});
+  };
+  EXPECT_TRUE(run(1).ok());
+  EXPECT_EQ(run(0).status().code(), ErrorCode::kDataError);
+}
+
+TEST(ArrayFeatureExtractor, RefusesAFeatureBeyondTheEnd) {
+  EXPECT_EQ(RunOperator("ArrayFeatureExtractor", {Tensor::FromVector<float>({1, 2}, {1, 2}),
+                                                  Tensor::FromVector<std::int64_t>({1}, {2})})
+                .status()
+                .message(),
+            "feature 2 is asked for; x has 2");
+}
+
+}  // namespace
+}  // namespace athanor::ops
