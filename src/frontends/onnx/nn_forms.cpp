@@ -76,4 +76,32 @@ Status GroupNormBefore21(NodeImport& ctx) {
   return ctx.Give(ctx.Add("GroupNormalization", std::move(inputs), std::move(attributes)));
 }
 
+namespace {
+
+// What the first versions meant: y = x[floor(i / scale)].
+AttrMap FirstResize(const NodeImport& ctx) {
+  std::string mode = ctx.String("mode", "nearest");
+  if (mode == "bilinear" || mode == "trilinear") mode = "linear";
+  return {{"mode", std::move(mode)},
+          {"coordinate_transformation_mode", std::string("asymmetric")},
+          {"nearest_mode", std::string("floor")}};
+}
+
+}  // namespace
+
+Status ResizeBefore11(NodeImport& ctx) {
+  if (!ctx.Has(0) || !ctx.Has(1)) return InvalidModel("two inputs are expected: x and scales");
+  return ctx.Give(ctx.Add("Resize", {ctx.In(0), kNoValue, ctx.In(1)}, FirstResize(ctx)));
+}
+
+// Version 1 has a scale for height and width, version 7 a list.
+Status UpsampleBefore9(NodeImport& ctx) {
+  if (!ctx.Has(0)) return InvalidModel("one input is expected");
+  std::vector<float> scales = ctx.Floats("scales").value_or(std::vector<float>());
+  if (ctx.opset < 7) scales = {1, 1, ctx.Float("height_scale", 1), ctx.Float("width_scale", 1)};
+  const auto count = static_cast<std::int64_t>(scales.size());
+  const ValueId constant = ctx.Constant(Tensor::FromVector<float>({count}, scales));
+  return ctx.Give(ctx.Add("Resize", {ctx.In(0), kNoValue, constant}, FirstResize(ctx)));
+}
+
 }  // namespace athanor::onnx

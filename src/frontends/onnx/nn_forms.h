@@ -8,5 +8,7 @@ namespace athanor::onnx {
 Status BatchNormBefore14(NodeImport& ctx);
 Status DropoutBefore12(NodeImport& ctx);
 Status GroupNormBefore21(NodeImport& ctx);
+Status ResizeBefore11(NodeImport& ctx);  // also Upsample, whose last forms are the same
+Status UpsampleBefore9(NodeImport& ctx);
 
 }  // namespace athanor::onnx

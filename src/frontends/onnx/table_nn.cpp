@@ -9,6 +9,7 @@ namespace athanor::onnx {
 // clang-format off
 std::vector<Row> NnRows() {
   return {
+      {.onnx = "Attention", .since = 23, .make = Same()},
       {.onnx = "AveragePool", .since = 1, .make = Same()},
       {.onnx = "BatchNormalization", .since = 1, .make = BatchNormBefore14},
       {.onnx = "BatchNormalization", .since = 14, .make = Same()},
@@ -31,6 +32,11 @@ std::vector<Row> NnRows() {
       {.onnx = "MeanVarianceNormalization", .since = 9, .make = Same()},
       {.onnx = "RMSNormalization", .since = 23, .make = Same()},
       {.onnx = "Relu", .since = 1, .make = Same()},
+      {.onnx = "Resize", .since = 10, .make = ResizeBefore11},
+      {.onnx = "Resize", .since = 11, .make = Same()},
+      {.onnx = "RotaryEmbedding", .since = 23, .make = Same()},
+      {.onnx = "Upsample", .since = 1, .make = UpsampleBefore9},
+      {.onnx = "Upsample", .since = 9, .make = ResizeBefore11},
   };
 }
 // clang-format on

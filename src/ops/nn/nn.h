@@ -15,10 +15,26 @@ Status ExpectDim(const InferCtx& ctx, std::size_t input, std::int64_t axis, cons
 // The product; the dimensions are those of a tensor, or of the front part of one.
 std::int64_t CountOf(std::span<const std::int64_t> dims);
 
-// The elements as the type computed in.
-template <class T>
-std::vector<ComputeType<T>> Widen(std::span<const T> values) {
-  return std::vector<ComputeType<T>>(values.begin(), values.end());
+// Reads a floating-point tensor as numbers of the type computed in, and writes it back.
+template <class Number>
+Result<std::vector<Number>> ReadAs(const Tensor& tensor) {
+  std::vector<Number> values;
+  ATH_RETURN_IF_ERROR(Dispatch(FloatTypes{}, tensor.dtype(), [&](auto tag) -> Status {
+    for (const auto& x : tensor.Data<typename decltype(tag)::Type>())
+      values.push_back(static_cast<Number>(x));
+    return {};
+  }));
+  return values;
+}
+template <class Number>
+Status WriteAs(Tensor& tensor, const std::vector<Number>& values) {
+  return Dispatch(FloatTypes{}, tensor.dtype(), [&](auto tag) -> Status {
+    using T = typename decltype(tag)::Type;
+    const std::span<T> out = tensor.MutableData<T>();
+    for (std::size_t i = 0; i < out.size(); ++i)
+      out[i] = static_cast<T>(static_cast<ComputeType<T>>(values[i]));
+    return {};
+  });
 }
 
 }  // namespace athanor::ops
