@@ -14,6 +14,24 @@ bool IsResidual(const EpilogueStep& step) {
   return step.op == "Add" && step.spread == Spread::kSame;
 }
 
+std::vector<EpilogueProgram::Step> MakeSteps(std::span<const EpilogueStep> rest, Isa isa) {
+  std::vector<EpilogueProgram::Step> steps;
+  for (const EpilogueStep& step : rest) {
+    EpilogueProgram::Step made;
+    if (step.kind == EpilogueStep::Kind::kUnary) {
+      made.unary = UnaryFunction(step, isa);
+      made.params[0] = step.params[0];
+      made.params[1] = step.params[1];
+    } else {
+      made.binary = BinaryFunction(step, isa);
+      made.spread = step.spread;
+      made.operand = static_cast<std::size_t>(step.operand);
+    }
+    steps.push_back(made);
+  }
+  return steps;
+}
+
 }  // namespace
 
 EpilogueProgram EpilogueProgram::From(const KernelQuery& query) {
@@ -30,19 +48,13 @@ EpilogueProgram EpilogueProgram::From(const KernelQuery& query) {
     program.high = rest[0].op == "Clip" ? rest[0].params[1] : kInfinity;
     rest = rest.subspan(1);
   }
-  for (const EpilogueStep& step : rest) {
-    Step made;
-    if (step.kind == EpilogueStep::Kind::kUnary) {
-      made.unary = UnaryFunction(step, query.isa);
-      made.params[0] = step.params[0];
-      made.params[1] = step.params[1];
-    } else {
-      made.binary = BinaryFunction(step, query.isa);
-      made.spread = step.spread;
-      made.operand = static_cast<std::size_t>(step.operand);
-    }
-    program.steps.push_back(made);
-  }
+  program.steps = MakeSteps(rest, query.isa);
+  return program;
+}
+
+EpilogueProgram EpilogueProgram::InOrder(const KernelQuery& query) {
+  EpilogueProgram program;
+  program.steps = MakeSteps(query.epilogue, query.isa);
   return program;
 }
 

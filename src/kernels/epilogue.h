@@ -27,6 +27,8 @@ struct EpilogueProgram {
   std::vector<Step> steps = {};  // then
 
   static EpilogueProgram From(const KernelQuery& query);
+  // Everything in `steps`, for kernels that finish no registers.
+  static EpilogueProgram InOrder(const KernelQuery& query);
 
   // Applies `steps` to one row of n elements. `offset`: of the row from the begin of the output;
   // `channel`, `column`: what the row belongs to and where in the last dimension it begins.

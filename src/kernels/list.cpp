@@ -8,6 +8,7 @@
 #include "kernels/elementwise/unary.h"
 #include "kernels/gemm/mat_mul.h"
 #include "kernels/move/view.h"
+#include "kernels/plane/plane.h"
 
 namespace athanor::kernels {
 namespace {
@@ -19,7 +20,9 @@ std::vector<KernelDef> Make() {
   };
   add(BinaryKernels());
   add(ConvGemmKernels());
+  add(DepthwiseKernels());
   add(MatMulKernels());
+  add(PoolKernels());
   add(UnaryKernels());
   add(ViewKernels());
   return all;

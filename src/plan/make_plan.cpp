@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "core/checked.h"
+#include "passes/pipeline.h"
 #include "plan/stages.h"
 
 namespace athanor {
@@ -181,6 +182,8 @@ class Planner {
 };
 
 }  // namespace
+
+Status OptimizeForPlans(Graph& graph) { return passes::Optimize(graph).status(); }
 
 Result<std::shared_ptr<const Plan>> MakePlan(Graph graph, const std::vector<Type>& inputs,
                                              const PlanOptions& options,

@@ -76,6 +76,9 @@ struct Plan {
   std::int64_t lower_bound_bytes = 0;  // the most that is alive at one step
 };
 
+// The passes every model goes through before it is planned; once per model.
+Status OptimizeForPlans(Graph& graph);
+
 // `graph` is a copy that the plan keeps; `inputs` are the types at hand, one per graph input.
 // `store` keeps packed constants for all plans of a session.
 Result<std::shared_ptr<const Plan>> MakePlan(Graph graph, const std::vector<Type>& inputs,

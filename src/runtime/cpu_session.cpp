@@ -18,8 +18,11 @@ struct CpuSession::Entry {
   std::vector<std::unique_ptr<RunState>> idle;
 };
 
-CpuSession::CpuSession(Graph graph, const SessionOptions& options)
-    : graph_(std::move(graph)), options_(options), pool_(options.threads) {
+CpuSession::CpuSession(Graph graph, Graph optimized, const SessionOptions& options)
+    : graph_(std::move(graph)),
+      optimized_(std::move(optimized)),
+      options_(options),
+      pool_(options.threads) {
   plan_options_.threads = pool_.threads();
   plan_options_.isa = std::min(options.isa.value_or(Isa::kAvx512), BestIsa());
 }
@@ -30,7 +33,9 @@ Result<std::unique_ptr<Session>> CpuSession::Create(Graph graph, const SessionOp
   if (options.isa && !HasIsa(*options.isa)) {
     return Error(ErrorCode::kUsage, "this machine has no {}", Name(*options.isa));
   }
-  return std::unique_ptr<Session>(new CpuSession(std::move(graph), options));
+  Graph optimized = graph.Clone();
+  if (options.optimize) ATH_RETURN_IF_ERROR(OptimizeForPlans(optimized));
+  return std::unique_ptr<Session>(new CpuSession(std::move(graph), std::move(optimized), options));
 }
 
 Result<std::shared_ptr<CpuSession::Entry>> CpuSession::EntryFor(const std::vector<Type>& inputs) {
@@ -44,7 +49,7 @@ Result<std::shared_ptr<CpuSession::Entry>> CpuSession::EntryFor(const std::vecto
     return entries_.back().second;
   }
   auto entry = std::make_shared<Entry>();
-  ATH_TRY(entry->plan, MakePlan(graph_.Clone(), inputs, plan_options_, store_));
+  ATH_TRY(entry->plan, MakePlan(optimized_.Clone(), inputs, plan_options_, store_));
   if (entries_.size() == kMostPlans) entries_.erase(entries_.begin());
   entries_.emplace_back(std::move(key), entry);
   return entry;

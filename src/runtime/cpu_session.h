@@ -24,12 +24,13 @@ class CpuSession final : public Session {
   // A plan and the memory of runs that are over, for the next ones.
   struct Entry;
 
-  CpuSession(Graph graph, const SessionOptions& options);
+  CpuSession(Graph graph, Graph optimized, const SessionOptions& options);
   Result<std::shared_ptr<Entry>> EntryFor(const std::vector<Type>& inputs);
   Result<std::vector<Datum>> RunEntry(Entry& entry, std::vector<Datum> inputs,
                                       std::vector<std::chrono::nanoseconds>* step_times);
 
-  Graph graph_;
+  Graph graph_;      // as given: what the caller sees
+  Graph optimized_;  // what is planned
   SessionOptions options_;
   PlanOptions plan_options_;
   ThreadPool pool_;

@@ -1,0 +1,116 @@
+// Depthwise convolution and pooling of one staged plane.
+#include "kernels/plane/plane_table.h"
+#include "kernels/simd.h"
+
+namespace athanor::kernels::ATH_ISA {
+namespace {
+
+using namespace simd::ATH_ISA;  // NOLINT(google-build-using-namespace)
+
+void Fill(float* to, std::size_t n, float value) {
+  for (std::size_t i = 0; i < n; ++i) to[i] = value;
+}
+
+// One remainder of one row: to[i] = row[i * stride + remainder - pad].
+void StagePhase(const PlaneGeometry& g, const float* row, std::size_t remainder, float fill,
+                float* to) {
+  const std::size_t stride = g.stride_w, pad = g.pad_left;
+  const std::size_t first = pad <= remainder ? 0 : (pad - remainder + stride - 1) / stride;
+  const std::size_t begin = first < g.phase ? first : g.phase;
+  Fill(to, begin, fill);
+  const std::size_t skip = begin * stride + remainder - pad;  // meaningless when nothing follows
+  const std::size_t left = begin < g.phase && skip < g.in_w ? (g.in_w - skip - 1) / stride + 1 : 0;
+  const std::size_t end = begin + left < g.phase ? begin + left : g.phase;
+  if (stride == 1) {
+    for (std::size_t i = begin; i < end; ++i) to[i] = row[skip + i - begin];
+  } else {
+    for (std::size_t i = begin; i < end; ++i) to[i] = row[skip + (i - begin) * stride];
+  }
+  Fill(to + end, g.phase - end, fill);
+}
+
+void Stage(const PlaneGeometry& g, const float* x, float fill, float* staged) {
+  const std::size_t row_floats = g.stride_w * g.phase;
+  for (std::size_t r = 0; r < g.rows; ++r, staged += row_floats) {
+    if (r < g.pad_top || r - g.pad_top >= g.in_h) {
+      Fill(staged, row_floats, fill);
+      continue;
+    }
+    const float* row = x + (r - g.pad_top) * g.in_w;
+    for (std::size_t p = 0; p < g.stride_w; ++p) StagePhase(g, row, p, fill, staged + p * g.phase);
+  }
+}
+
+// y = end(fold over the taps, output row, output column). A kernel size of 0 is read from `g`.
+template <std::size_t kHeight, std::size_t kWidth, class F, class E>
+HWY_INLINE void Slide(const PlaneGeometry& g, const float* staged, float* y, float start, F fold,
+                      E end) {
+  const std::size_t height = kHeight != 0 ? kHeight : g.kernel_h;
+  const std::size_t width = kWidth != 0 ? kWidth : g.kernel_w;
+  for (std::size_t oy = 0; oy < g.out_h; ++oy, y += g.out_w) {
+    for (std::size_t ox = 0; ox < g.out_w; ox += kLanes) {
+      F32 acc = Set(start);
+      for (std::size_t ky = 0; ky < height; ++ky) {
+        for (std::size_t kx = 0; kx < width; ++kx)
+          acc = fold(acc, Load(staged + g.At(oy, ky, kx) + ox), ky * width + kx);
+      }
+      const F32 v = end(acc, oy, ox);
+      if (g.out_w - ox >= kLanes) {
+        Store(v, y + ox);
+      } else {
+        StoreN(v, y + ox, g.out_w - ox);
+      }
+    }
+  }
+}
+
+HWY_INLINE F32 Keep(F32 v, std::size_t, std::size_t) { return v; }
+
+void Depthwise(const PlaneGeometry& g, const float* staged, const float* w, float bias, float* y) {
+  const auto fold = [w](F32 acc, F32 v, std::size_t tap) { return MulAdd(v, Set(w[tap]), acc); };
+  if (g.kernel_h == 3 && g.kernel_w == 3) return Slide<3, 3>(g, staged, y, bias, fold, Keep);
+  if (g.kernel_h == 5 && g.kernel_w == 5) return Slide<5, 5>(g, staged, y, bias, fold, Keep);
+  Slide<0, 0>(g, staged, y, bias, fold, Keep);
+}
+
+// A NaN wins and stays.
+void Max(const PlaneGeometry& g, const float* staged, float* y) {
+  const auto fold = [](F32 acc, F32 v, std::size_t) {
+    return hn::IfThenElse(hn::IsNaN(acc), acc, AtLeast(acc, v));
+  };
+  const float lowest = -__builtin_inff();
+  if (g.kernel_h == 3 && g.kernel_w == 3) return Slide<3, 3>(g, staged, y, lowest, fold, Keep);
+  if (g.kernel_h == 2 && g.kernel_w == 2) return Slide<2, 2>(g, staged, y, lowest, fold, Keep);
+  Slide<0, 0>(g, staged, y, lowest, fold, Keep);
+}
+
+void Sum(const PlaneGeometry& g, const float* staged, const float* row_factors,
+         const float* col_factors, float* y) {
+  Slide<0, 0>(
+      g, staged, y, 0.0F, [](F32 acc, F32 v, std::size_t) { return hn::Add(acc, v); },
+      [=](F32 v, std::size_t oy, std::size_t ox) {
+        return hn::Mul(v, hn::Mul(Set(row_factors[oy]), Load(col_factors + ox)));
+      });
+}
+
+float Total(const float* x, std::size_t n) {
+  F32 a = Zero(), b = Zero();
+  std::size_t i = 0;
+  for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
+    a = hn::Add(a, Load(x + i));
+    b = hn::Add(b, Load(x + i + kLanes));
+  }
+  if (i + kLanes <= n) {
+    a = hn::Add(a, Load(x + i));
+    i += kLanes;
+  }
+  if (i < n) b = hn::Add(b, LoadN(x + i, n - i));
+  return hn::GetLane(hn::SumOfLanes(kF32, hn::Add(a, b)));
+}
+
+}  // namespace
+
+extern const PlaneTable kPlanes = {
+    .stage = Stage, .depthwise = Depthwise, .max = Max, .sum = Sum, .total = Total};
+
+}  // namespace athanor::kernels::ATH_ISA
