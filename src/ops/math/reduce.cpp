@@ -86,7 +86,9 @@ template <Dim (*kFold)(const Dim&, const Dim&)>
 void FollowList(InferCtx& ctx) {
   const std::optional<Shape> list = ctx.Ints(0);
   const bool one = ctx.out[0].HasRank() && ElementCount(*ctx.out[0].shape).Is(1);
-  if (!list || list->empty() || !one || ctx.In(0).rank() != 1 || !IsInteger(ctx.InDType(0))) return;
+  if (!list || list->empty() || !one || !ctx.In(0).HasRank() || ctx.In(0).rank() != 1 ||
+      !IsInteger(ctx.InDType(0)))
+    return;
   Dim result = list->front();
   for (std::size_t i = 1; i < list->size(); ++i) result = kFold(result, (*list)[i]);
   ctx.out_ints[0] = Shape{result};
