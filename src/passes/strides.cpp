@@ -22,8 +22,9 @@ bool HasFixedPads(const Match& conv) {
 Ints StridesOf(const Graph& graph, NodeId conv) {
   const Match at(graph, conv);
   Ints strides = at.IntsAttr("strides");
-  if (strides.empty() && graph.value(at.result()).type.HasRank())
-    strides.assign(static_cast<std::size_t>(graph.value(at.result()).type.rank() - 2), 1);
+  const Type& out = graph.value(at.result()).type;
+  if (strides.empty() && out.HasRank() && out.rank() > 2)
+    strides.assign(static_cast<std::size_t>(out.rank() - 2), 1);
   return strides;
 }
 
@@ -40,7 +41,8 @@ std::optional<Ints> SkippingStrides(const Graph& graph, NodeId id, ValueId x) {
   Ints strides = StridesOf(graph, id);
   const bool skips =
       std::any_of(strides.begin(), strides.end(), [](auto stride) { return stride > 1; });
-  return skips ? std::optional(strides) : std::nullopt;
+  const bool fits = static_cast<std::int64_t>(strides.size()) == w->rank() - 2;
+  return skips && fits ? std::optional(strides) : std::nullopt;
 }
 
 // The strides that all users of x agree on.

@@ -5,6 +5,7 @@
 
 #include "frontends/load.h"
 #include "frontends/onnx/test_case.h"
+#include "passes/pipeline.h"
 #include "runtime/session.h"
 #include "tools/verb.h"
 #include "verify/compare.h"
@@ -18,6 +19,7 @@ struct Options {
   std::string folder;
   std::string device = "cpu";
   std::string filter;
+  bool optimize = false;
   Tolerance tolerance;
 };
 
@@ -25,6 +27,7 @@ struct Options {
 Result<bool> RunTest(const fs::path& folder, const Options& options) {
   ATH_TRY(Graph graph, LoadModel(folder / "model.onnx"));
   ATH_TRY(const std::vector<onnx::TestData> sets, onnx::ReadTestData(folder, graph));
+  if (options.optimize) ATH_RETURN_IF_ERROR(passes::Optimize(graph, {.verify = true}).status());
   ATH_TRY(const std::unique_ptr<Session> session,
           Session::Create(std::move(graph), {.device = options.device}));
   for (const onnx::TestData& set : sets) {
@@ -86,6 +89,7 @@ std::function<Status()> Conformance(CLI::App& app, const Common& common) {
       ->required();
   app.add_option("--device", options->device, "cpu or reference")->capture_default_str();
   app.add_option("--filter", options->filter, "only tests whose name contains this");
+  app.add_flag("--optimize", options->optimize, "run the portable passes first");
   app.add_option("--rtol", options->tolerance.rtol, "relative tolerance")->capture_default_str();
   app.add_option("--atol", options->tolerance.atol, "absolute tolerance")->capture_default_str();
   return [options, &common] { return Run(*options, common); };

@@ -50,7 +50,9 @@ Rule PadIntoConvolution() {
                 const std::string mode = m.TextAttr(conv, "auto_pad");
                 const bool is_fixed = IsPaddedByNumbers(m, conv) || mode == "VALID";
                 if (!rank || *rank < 3 || !outer || m.Has(axes) || !is_fixed) return false;
+                const auto own = m.IntsAttr(conv, "pads").size();
                 if (outer->size() != 2 * static_cast<std::size_t>(*rank)) return false;
+                if (own != 0 && own != outer->size() - 4) return false;
                 if (m.Has(value) && m.NumberOf(value) != 0.0) return false;
                 for (std::size_t i = 0; i < outer->size(); ++i) {
                   const bool spatial = i % static_cast<std::size_t>(*rank) >= 2;
@@ -71,11 +73,15 @@ std::optional<Geometry> GeometryOf(const Match& m, const Pat& f, const Pat& w) {
   const auto dims = m.DimsOf(w);
   if (!dims || dims->size() < 3 || !IsPaddedByNumbers(m, f)) return std::nullopt;
   const std::size_t axes = dims->size() - 2;
-  return Geometry{.kernel = Ints(dims->begin() + 2, dims->end()),
-                  .strides = PerAxis(m, f, "strides", axes, 1),
-                  .dilations = PerAxis(m, f, "dilations", axes, 1),
-                  .pads = PerAxis(m, f, "pads", 2 * axes, 0),
-                  .group = m.IntAttr(f, "group")};
+  const Geometry geometry = {.kernel = Ints(dims->begin() + 2, dims->end()),
+                             .strides = PerAxis(m, f, "strides", axes, 1),
+                             .dilations = PerAxis(m, f, "dilations", axes, 1),
+                             .pads = PerAxis(m, f, "pads", 2 * axes, 0),
+                             .group = m.IntAttr(f, "group")};
+  const bool fits = geometry.strides.size() == axes && geometry.dilations.size() == axes &&
+                    geometry.pads.size() == 2 * axes && geometry.group >= 1;
+  const bool has_elements = std::count(dims->begin(), dims->end(), 0) == 0;
+  return fits && has_elements ? std::optional(geometry) : std::nullopt;
 }
 
 // Where a small kernel lies within a large one, per axis; nothing when the two do not sample the

@@ -154,10 +154,11 @@ struct Site {
 
   bool IsPlain(const Match& m) const {
     const auto dims = m.DimsOf(w);
-    if (!dims || !IsFloat(m.TypeOf(w).dtype)) return false;
+    if (!dims || !IsFloat(m.TypeOf(w).dtype) || CheckedCount(*dims).value_or(0) == 0) return false;
     const bool is_matrix = linear.op == "Gemm" || linear.op == "MatMul";
     if (is_matrix ? dims->size() != 2 : dims->size() < 3) return false;
-    return linear.op != "Gemm" || m.IntAttr(f, "transA") == 0;
+    if (linear.op == "Gemm") return m.IntAttr(f, "transA") == 0;
+    return is_matrix || (GroupOf(m, f) >= 1 && (*dims)[0] % GroupOf(m, f) == 0);
   }
   std::int64_t InChannels(const Match& m) const { return linear.channels(m, f, *m.DimsOf(w))[0]; }
   std::int64_t OutChannels(const Match& m) const { return linear.channels(m, f, *m.DimsOf(w))[1]; }
