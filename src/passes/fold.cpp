@@ -1,6 +1,7 @@
 #include "passes/fold.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "core/checked.h"
 #include "ir/evaluate.h"
@@ -127,6 +128,28 @@ Result<int> FoldShapes(Graph& graph) {
     }
   }
   return folded;
+}
+
+Result<int> MergeEqualShapes(Graph& graph) {
+  ATH_TRY(const std::vector<NodeId> order, graph.Order());
+  // In order, so that the one that stays never depends on one that goes.
+  std::unordered_map<std::string, ValueId> first;
+  int merged = 0;
+  for (const NodeId id : order) {
+    for (const ValueId output : std::vector<ValueId>(graph.node(id).outputs)) {
+      if (output == kNoValue || graph.num_uses(output) == 0) continue;
+      const Value& value = graph.value(output);
+      const bool is_known = value.ints && std::none_of(value.ints->begin(), value.ints->end(),
+                                                       [](const Dim& d) { return d.IsUnknown(); });
+      if (!is_known || !value.type.StaticDims()) continue;
+      const std::string key = value.type.ToString() + ToString(*value.ints);
+      const auto [twin, is_new] = first.emplace(key, output);
+      if (is_new) continue;
+      graph.ReplaceUses(output, twin->second);
+      ++merged;
+    }
+  }
+  return merged;
 }
 
 }  // namespace athanor::passes

@@ -31,4 +31,7 @@ Result<int> FoldConstants(Graph& graph, const FoldLimits& limits = {});
 // Replaces integer tensors that follow from shapes by constants; gives how many.
 Result<int> FoldShapes(Graph& graph);
 
+// Integer tensors that follow from shapes and are the same expressions are computed once.
+Result<int> MergeEqualShapes(Graph& graph);
+
 }  // namespace athanor::passes

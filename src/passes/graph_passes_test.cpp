@@ -66,6 +66,19 @@ TEST(FoldShapes, LeavesSymbolsAlone) {
   EXPECT_EQ(*FoldShapes(graph), 0);
 }
 
+TEST(MergeEqualShapes, ComputesOneExpressionOnce) {
+  Graph graph = Parse(R"(graph g(x: f32[N, 3], z: f32[N, 4]) -> (y: i64[2]) {
+    %a = Shape(%x) {start = 0, end = 1}
+    %b = Shape(%z) {start = 0, end = 1}
+    %y = Concat(%a, %b) {axis = 0}
+  })");
+  const Graph before = graph.Clone();
+  EXPECT_EQ(*MergeEqualShapes(graph), 1);
+  EXPECT_TRUE(Verify(graph).ok());
+  ExpectSameResults(before, graph, 1);
+  EXPECT_EQ(*MergeEqualShapes(graph), 0);
+}
+
 TEST(EraseDeadNodes, RemovesChainsAndLetsGoOfTheirConstants) {
   Graph graph = Parse(R"(graph g(x: f32[2]) -> (y: f32[2]) {
     const %a: f32[2] = [1, 2]

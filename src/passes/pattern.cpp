@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 
 namespace athanor::passes {
 namespace {
@@ -24,9 +25,16 @@ double Tolerance(DType dtype) {
   return 0;
 }
 
+// The number that every element is. Equal elements are equal bytes, each the same as the one
+// before.
 std::optional<double> SingleNumber(const Tensor& tensor) {
-  if (tensor.count() != 1) return std::nullopt;
-  const Result<std::vector<double>> values = ToDoubles(tensor);
+  if (tensor.count() < 1 || !(IsNumeric(tensor.dtype()) || tensor.dtype() == DType::kBool))
+    return std::nullopt;
+  const auto* bytes = static_cast<const char*>(tensor.raw());
+  const std::size_t one = ElementBytes(tensor.dtype());
+  if (std::memcmp(bytes, bytes + one, tensor.bytes() - one) != 0) return std::nullopt;
+  const Tensor first = Tensor::View(tensor.dtype(), {1}, tensor.raw(), tensor.owner());
+  const Result<std::vector<double>> values = ToDoubles(first);
   if (!values.ok()) return std::nullopt;
   return values->front();
 }
@@ -144,7 +152,9 @@ std::optional<std::int64_t> Match::RankOf(const Pat& pat) const {
 
 std::optional<double> Match::NumberOf(const Pat& pat) const {
   const Tensor* tensor = graph_->Constant(ValueOf(pat));
-  return tensor == nullptr ? std::nullopt : SingleNumber(*tensor);
+  const bool may_repeat = pat.form().kind == Pat::Kind::kNumber;
+  if (tensor == nullptr || (tensor->count() != 1 && !may_repeat)) return std::nullopt;
+  return SingleNumber(*tensor);
 }
 
 std::optional<std::vector<std::int64_t>> Match::IntsOf(const Pat& pat) const {
@@ -252,13 +262,14 @@ class Matcher {
     }
   }
 
-  bool IsSuchNumber(const Pat::Form& form, ValueId id) const {
+  bool IsSuchNumber(const Pat::Form& form, ValueId id) {
     const Tensor* tensor = graph().Constant(id);
     if (tensor == nullptr) return false;
     // A one-element constant of higher rank can change the rank of what it meets.
     if (tensor->rank() > 0 && !graph().value(match_.result()).type.HasRank()) return false;
     const std::optional<double> number = SingleNumber(*tensor);
     if (!number) return false;
+    if (tensor->count() > 1) match_.has_spread_number_ = true;
     if (!form.number) return true;
     return std::abs(*number - *form.number) <= Tolerance(tensor->dtype()) * std::abs(*form.number);
   }

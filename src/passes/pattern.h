@@ -39,7 +39,7 @@ class Pat {
 
 Pat Any();                                  // any value
 Pat Const();                                // a value known now
-Pat Number();                               // a constant with one element
+Pat Number();                               // a constant, all elements equal
 Pat Once(Pat inner);                        // a value with exactly one use
 Pat Optional(Pat inner);                    // an input that may be omitted
 Pat Rest();                                 // last in a list of inputs: all that are left
@@ -88,8 +88,11 @@ class Match {
   }
   std::optional<Dims> DimsOf(const Pat& pat) const { return TypeOf(pat).StaticDims(); }
   std::optional<std::int64_t> RankOf(const Pat& pat) const;
-  // The number a one-element constant holds.
+  // The number that all elements of a constant are.
   std::optional<double> NumberOf(const Pat& pat) const;
+  // Whether a constant of several equal elements stands for a number: then broadcasting must be
+  // known not to change the shape.
+  bool HasSpreadNumber() const { return has_spread_number_; }
   // The numbers of a small integer tensor, when all are known.
   std::optional<std::vector<std::int64_t>> IntsOf(const Pat& pat) const;
 
@@ -114,6 +117,7 @@ class Match {
   const Graph* graph_;
   NodeId root_;
   std::vector<Binding> bindings_;
+  bool has_spread_number_ = false;
 };
 
 // Finds what the parts of `pattern` stand for when its result is output 0 of `root`; tries every

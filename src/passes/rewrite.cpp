@@ -30,17 +30,17 @@ RuleIndex IndexByRoot(const Catalog& catalog, std::span<const Rule> rules,
   return index;
 }
 
-// Whether a value of type `now` can stand where one of type `before` stood.
-bool CanReplace(const Type& before, const Type& now) {
+// Whether a value of type `now` can stand where one of type `before` stood. What is known of both
+// must agree; `exactly`: everything must be known.
+bool CanReplace(const Type& before, const Type& now, bool exactly) {
   if (before.kind != now.kind) return false;
   if (!before.IsTensor()) return before == now;
   if (before.dtype != now.dtype) return false;
-  if (!before.HasRank() || !now.HasRank()) return true;
+  if (!before.HasRank() || !now.HasRank()) return !exactly;
   if (before.rank() != now.rank()) return false;
   for (std::int64_t i = 0; i < before.rank(); ++i) {
-    const Dim& a = before.dim(i);
-    const Dim& b = now.dim(i);
-    if (a.IsConst() && b.IsConst() && a.value() != b.value()) return false;
+    const bool is_open = before.dim(i).IsUnknown() || now.dim(i).IsUnknown();
+    if (is_open ? exactly : !ProvablyEqual(before.dim(i), now.dim(i))) return false;
   }
   return true;
 }
@@ -127,8 +127,9 @@ bool ApplyAt(Graph& graph, NodeId root, const Rule& rule, std::vector<NodeId>* a
   const ValueId old = match->result();
   Builder builder(graph, *std::move(match));
   const Expr result = rule.build(builder);
-  const bool fits = builder.ok() && result.id != kNoValue && result.id != old &&
-                    CanReplace(graph.value(old).type, graph.value(result.id).type);
+  const bool fits =
+      builder.ok() && result.id != kNoValue && result.id != old &&
+      CanReplace(graph.value(old).type, graph.value(result.id).type, builder.HasSpreadNumber());
   // Refining fails only where the types contradict each other.
   if (!fits || !graph.RefineType(result.id, graph.value(old).type).ok()) {
     Discard(graph, builder.added());
