@@ -186,7 +186,8 @@ Result<NBits> ReadNBits(const NodeImport& ctx) {
                     .block = ctx.Int("block_size", 0)};
   if (at.bits != 2 && at.bits != 4 && at.bits != 8)
     return Unsupported("{} bits; 2, 4 and 8 are accepted", at.bits);
-  if (at.k < 1 || at.n < 1 || at.block < 16 || at.block > 1 << 20 ||
+  constexpr std::int64_t kMost = std::int64_t{1} << 31;
+  if (at.k < 1 || at.n < 1 || at.k > kMost || at.n > kMost || at.block < 16 || at.block > 1 << 20 ||
       (at.block & (at.block - 1)) != 0) {
     return InvalidModel(
         "K {}, N {}, block_size {}: positive sizes and a power of two from 16 on "

@@ -37,11 +37,16 @@ struct StftAttrs {
   }
 };
 
-// The value of a scalar integer input, when it is known.
-std::optional<std::int64_t> ScalarInput(const InferCtx& ctx, std::size_t i) {
+// The value of a scalar integer input, when it is known. Fails when it is no such scalar.
+Result<std::optional<std::int64_t>> ScalarInput(const InferCtx& ctx, std::size_t i) {
+  const Type& type = ctx.In(i);
+  const Dim count = type.HasRank() ? ElementCount(*type.shape) : Dim();
+  if (!IsInteger(type.dtype) || (count.IsConst() && count.value() != 1)) {
+    return InvalidModel("input {} is {}; an integer scalar is expected", i, type.ToString());
+  }
   const auto values = ctx.ConstInts(i);
-  if (!values || values->size() != 1) return std::nullopt;
-  return (*values)[0];
+  if (!values) return std::optional<std::int64_t>();
+  return std::optional<std::int64_t>((*values)[0]);
 }
 
 Status CheckLength(std::int64_t length) {
@@ -64,7 +69,7 @@ Status InferDft(InferCtx& ctx) {
   ctx.out[0].shape = Shape(x.shape->size());
   std::int64_t axis = -2;
   if (ctx.Has(2)) {
-    const std::optional<std::int64_t> given = ScalarInput(ctx, 2);
+    ATH_TRY(const std::optional<std::int64_t> given, ScalarInput(ctx, 2));
     if (!given) return {};
     axis = *given;
   }
@@ -74,7 +79,7 @@ Status InferDft(InferCtx& ctx) {
   Dim length = x.dim(axis);
   if (real_result) length = (length - Dim(1)) * Dim(2);
   if (ctx.Has(1)) {
-    const std::optional<std::int64_t> given = ScalarInput(ctx, 1);
+    ATH_TRY(const std::optional<std::int64_t> given, ScalarInput(ctx, 1));
     length = given ? Dim(*given) : Dim();
   }
   if (length.IsConst()) ATH_RETURN_IF_ERROR(CheckLength(length.value()));
@@ -174,7 +179,7 @@ Status InferStft(InferCtx& ctx) {
   shape[0] = signal.dim(0);
   Dim length = signal.dim(1);
   if (ctx.Has(3)) {
-    const std::optional<std::int64_t> given = ScalarInput(ctx, 3);
+    ATH_TRY(const std::optional<std::int64_t> given, ScalarInput(ctx, 3));
     length = given ? Dim(*given) : Dim();
   } else if (ctx.Has(2)) {
     length = ctx.In(2).HasRank() ? ctx.In(2).dim(0) : Dim();
@@ -185,7 +190,7 @@ Status InferStft(InferCtx& ctx) {
     return InvalidModel("the window has {} values, a frame {}", ctx.In(2).dim(0).value(),
                         length.value());
   }
-  const std::optional<std::int64_t> step = ScalarInput(ctx, 1);
+  ATH_TRY(const std::optional<std::int64_t> step, ScalarInput(ctx, 1));
   if (step && *step < 1) return InvalidModel("frame_step is {}; 1 or more is expected", *step);
   if (step) shape[1] = FloorDiv(signal.dim(1) - length, Dim(*step)) + Dim(1);
   if (shape[1].IsConst() && shape[1].value() < 1)

@@ -44,6 +44,14 @@ TEST(Dft, RefusesWhatIsNoSignal) {
   EXPECT_FALSE(message({Tensor::FromVector<float>({1, 3}, {1, 2, 3})}, {}).empty());
 }
 
+TEST(Dft, RefusesAnAxisThatIsNoScalar) {
+  const Tensor x = Tensor::FromVector<float>({1, 2, 2}, {1, 2, 3, 4});
+  const Tensor none = Tensor::FromVector<std::int64_t>({0}, {});
+  EXPECT_EQ(RunOperator("DFT", {x, Tensor(), none}).status().message(),
+            "input 2 is i64[0]; an integer scalar is expected");
+  EXPECT_FALSE(RunOperator("HannWindow", {none}).ok());
+}
+
 TEST(Stft, RefusesFramesThatDoNotFit) {
   const Tensor x = Tensor::FromVector<float>({1, 3, 1}, {1, 2, 3});
   const auto run = [&](std::int64_t step, std::int64_t length) {

@@ -38,16 +38,22 @@ Status CheckNumeric(DType dtype) {
   return Dispatch(NumericTypes{}, dtype, [](auto) { return Status(); });
 }
 
-std::optional<std::int64_t> ScalarInput(const InferCtx& ctx, std::size_t i) {
+// The value of a scalar integer input, when it is known. Fails when it is no such scalar.
+Result<std::optional<std::int64_t>> ScalarInput(const InferCtx& ctx, std::size_t i) {
+  const Type& type = ctx.In(i);
+  const Dim count = type.HasRank() ? ElementCount(*type.shape) : Dim();
+  if (!IsInteger(type.dtype) || (count.IsConst() && count.value() != 1)) {
+    return InvalidModel("input {} is {}; an integer scalar is expected", i, type.ToString());
+  }
   const auto values = ctx.ConstInts(i);
-  if (!values || values->size() != 1) return std::nullopt;
-  return (*values)[0];
+  if (!values) return std::optional<std::int64_t>();
+  return std::optional<std::int64_t>((*values)[0]);
 }
 
 Status InferWindow(InferCtx& ctx) {
   const auto attrs = ctx.Attrs<WindowAttrs>();
   ATH_RETURN_IF_ERROR(CheckNumeric(attrs.output_datatype));
-  const std::optional<std::int64_t> size = ScalarInput(ctx, 0);
+  ATH_TRY(const std::optional<std::int64_t> size, ScalarInput(ctx, 0));
   if (size && (*size < 0 || *size > kLongest))
     return InvalidModel("a window of {} points; 0 to {} is accepted", *size, kLongest);
   ctx.out[0] = Type::Tensor(attrs.output_datatype, {size ? Dim(*size) : Dim()});
@@ -92,8 +98,8 @@ OpDef WindowOperator(std::string name, std::string formula, Status (*reference)(
 Status InferMel(InferCtx& ctx) {
   const auto attrs = ctx.Attrs<MelAttrs>();
   ATH_RETURN_IF_ERROR(CheckNumeric(attrs.output_datatype));
-  const std::optional<std::int64_t> bins = ScalarInput(ctx, 0);
-  const std::optional<std::int64_t> length = ScalarInput(ctx, 1);
+  ATH_TRY(const std::optional<std::int64_t> bins, ScalarInput(ctx, 0));
+  ATH_TRY(const std::optional<std::int64_t> length, ScalarInput(ctx, 1));
   for (const auto& value : {bins, length}) {
     if (value && (*value < 1 || *value > kLongest))
       return InvalidModel("num_mel_bins and dft_length must be 1 to {}; {} is given", kLongest,
