@@ -270,6 +270,15 @@ def table_cases():
          keys_floats=[1.0, float("nan")], values_int64s=[10, 20], default_int64=-5)
     case("array_feature_extractor", "ArrayFeatureExtractor", [x, np.array([2, 0], np.int64)], domain=ML)
     case("binarizer", "Binarizer", [x], domain=ML, threshold=0.5)
+    machine = {"coefficients": real(4).tolist(), "support_vectors": real(4, 3).ravel().tolist(), "rho": [0.2],
+               "n_supports": 4}
+    for kernel in ("LINEAR", "POLY", "RBF", "SIGMOID"):
+        case(f"svm_regressor_{kernel.lower()}", "SVMRegressor", [x], domain=ML, kernel_type=kernel,
+             kernel_params=[0.4, 0.1, 3.0], **machine)
+    case("svm_regressor_one_class", "SVMRegressor", [x], domain=ML, kernel_type="RBF", one_class=1,
+         kernel_params=[0.4, 0.0, 0.0], **(machine | {"rho": [-0.1]}))
+    case("svm_regressor_without_vectors", "SVMRegressor", [x], domain=ML, kernel_type="LINEAR",
+         kernel_params=[0.0, 0.0, 0.0], coefficients=[0.5, -1.0, 2.0], rho=[0.1])
 
 
 def main():

@@ -311,6 +311,10 @@ ValueId Append(NodeImport& ctx, Formula& f, std::size_t cache, ValueId update, c
     const ValueId missing = f("Max", {f("Sub", {longest, f.Size(ctx.In(cache), 2)}), f.Ints({0})});
     const ValueId pads = Concat(f, {f.Ints({0, 0, 0, 0, 0, 0}), missing, f.Ints({0})}, 0);
     grown = f("Pad", {ctx.In(cache), pads});
+    // What a text has not reached yet is 0 in the new cache.
+    const ValueId at = f.Unsqueeze(Count(f, f.Size(grown, 2)), {1});
+    const ValueId kept = f("Less", {at, f.Unsqueeze(texts.past, {1, 2, 3})});
+    grown = f("Where", {kept, grown, f.Scalar(0, f.DTypeOf(update))});
   } else {
     const ValueId shape =
         Concat(f, {f.Size(update, 0), f.Size(update, 1), longest, f.Size(update, 3)}, 0);
