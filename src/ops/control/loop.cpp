@@ -51,9 +51,11 @@ Status Infer(InferCtx& ctx) {
     // The body has seen the state as the type of its input; only what holds there, before and after
     // is certain.
     const Type& seen = body.value(body.inputs()[kFirstState + i]).type;
-    ATH_TRY(Type common, Either(initial, given));
+    // A body that gives what its optional state holds: full from the first iteration on.
+    const bool fills = initial.kind == TypeKind::kOptional && given.kind != TypeKind::kOptional;
+    ATH_TRY(Type common, Either(fills ? *initial.element : initial, given));
     ATH_TRY(ctx.out[i], seen.kind == common.kind ? Either(common, seen) : common);
-    if (count.Is(0)) ctx.out[i] = initial;
+    if (count.Is(0)) ctx.out[i] = fills ? *initial.element : initial;
   }
   return {};
 }
