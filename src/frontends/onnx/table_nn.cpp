@@ -14,6 +14,7 @@ std::vector<Row> NnRows() {
       {.onnx = "BatchNormalization", .since = 1, .make = BatchNormBefore14},
       {.onnx = "BatchNormalization", .since = 14, .make = Same()},
       {.onnx = "CausalConvWithState", .since = 27, .make = Same()},
+      {.onnx = "Col2Im", .since = 18, .make = Same()},
       {.onnx = "Conv", .since = 1, .make = Same()},
       {.onnx = "ConvTranspose", .since = 1, .make = Same()},
       {.onnx = "Dropout", .since = 1, .make = DropoutBefore12},
