@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "frontends/onnx/node_import.h"
+#include "ops/catalog.h"
 
 namespace athanor::onnx {
 namespace {
@@ -28,6 +29,9 @@ const std::vector<Row>& Table() {
 }
 
 const Row* FindRow(std::string_view domain, std::string_view op, std::int64_t version) {
+  // What the exporter writes for operators that ONNX lacks: every operator under its own name.
+  static const Row own = {.domain = "athanor", .make = Same()};
+  if (domain == own.domain) return ops::Standard().Find(op) != nullptr ? &own : nullptr;
   const std::vector<Row>& rows = Table();
   // The first row beyond the wanted version; the one before it is the newest that is not.
   auto at = std::upper_bound(rows.begin(), rows.end(), std::tie(domain, op, version),

@@ -208,11 +208,15 @@ struct FieldWriter {
       out.Varint(value.size());
       out.Raw(value.data(), value.size());
     } else {
-      Output inner;
-      WriteMessage(value, inner);
+      // The length stands first and is known last: it is put in place afterwards, so that weights
+      // are copied once and not once per level of nesting.
       out.Tag(field, Wire::kLength);
-      out.Varint(inner.bytes().size());
-      out.Raw(inner.bytes().data(), inner.bytes().size());
+      const std::size_t start = out.bytes().size();
+      WriteMessage(value, out);
+      Output length;
+      length.Varint(out.bytes().size() - start);
+      out.bytes().insert(out.bytes().begin() + static_cast<std::ptrdiff_t>(start),
+                         length.bytes().begin(), length.bytes().end());
     }
   }
 

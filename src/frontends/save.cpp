@@ -1,0 +1,48 @@
+#include "frontends/save.h"
+
+#include <filesystem>
+
+#include "core/file.h"
+#include "core/text.h"
+#include "frontends/onnx/export.h"
+#include "ir/text.h"
+
+namespace athanor {
+namespace {
+
+struct Writer {
+  std::string_view format;
+  Status (*write)(const Graph&, const std::string&, const SaveOptions&);
+};
+
+Status WriteOnnx(const Graph& graph, const std::string& path, const SaveOptions& options) {
+  return onnx::SaveOnnx(graph, path, {.opset = options.opset});
+}
+
+Status WriteText(const Graph& graph, const std::string& path, const SaveOptions&) {
+  return WriteFileAtomically(path, std::string_view(PrintText(graph)));
+}
+
+constexpr Writer kWriters[] = {
+    {"onnx", WriteOnnx},
+    {"txt", WriteText},
+};
+
+}  // namespace
+
+Status SaveModel(const Graph& graph, const std::string& path, const SaveOptions& options) {
+  std::string format = options.format;
+  if (format.empty()) {
+    format = std::filesystem::path(path).extension().string();
+    if (!format.empty()) format.erase(0, 1);
+  }
+  std::vector<std::string> known;
+  for (const Writer& writer : kWriters) {
+    if (writer.format == format) return writer.write(graph, path, options);
+    known.emplace_back(writer.format);
+  }
+  return Error(ErrorCode::kUnknownFormat, "{}: models are not written as \"{}\"{}; {} are", path,
+               format, DidYouMean(format, known), Join(known, ", "));
+}
+
+}  // namespace athanor

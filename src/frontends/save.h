@@ -1,0 +1,17 @@
+// A graph as a file in the format that the name's ending asks for.
+#pragma once
+
+#include <string>
+
+#include "ir/graph.h"
+
+namespace athanor {
+
+struct SaveOptions {
+  std::string format = "";  // "ath", "onnx", "txt"; "" goes by the ending of the path
+  std::int64_t opset = 21;  // of ONNX files
+};
+
+Status SaveModel(const Graph& graph, const std::string& path, const SaveOptions& options = {});
+
+}  // namespace athanor
