@@ -1,23 +1,97 @@
 #include "frontends/load.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "core/file.h"
+#include "core/text.h"
+#include "frontends/ath/ath.h"
 #include "frontends/onnx/import.h"
+#include "ir/text.h"
+#include "ops/catalog.h"
 
 namespace athanor {
+namespace {
+
+struct Source {
+  std::shared_ptr<const MappedFile> file;
+  std::string folder;
+};
+
+struct Format {
+  std::string_view name;
+  bool (*recognises)(std::span<const std::uint8_t> bytes);
+  Result<Graph> (*read)(const Source& source);
+};
+
+// "graph" after spaces and comments.
+bool IsText(std::span<const std::uint8_t> bytes) {
+  std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  for (;;) {
+    const std::size_t start = text.find_first_not_of(" \t\r\n");
+    if (start == std::string_view::npos) return false;
+    text.remove_prefix(start);
+    if (text.substr(0, 2) != "//") return text.substr(0, 5) == "graph";
+    text.remove_prefix(std::min(text.size(), text.find('\n')));
+  }
+}
+
+// An ONNX file has no mark of its own: it starts with one of the fields of its outermost message.
+bool IsOnnx(std::span<const std::uint8_t> bytes) {
+  constexpr std::uint8_t kFirstBytes[] = {0x08, 0x12, 0x1A, 0x22, 0x28, 0x32,
+                                          0x3A, 0x42, 0x72, 0xA2, 0xCA};
+  return !bytes.empty() && std::count(std::begin(kFirstBytes), std::end(kFirstBytes), bytes[0]) > 0;
+}
+
+Result<Graph> ReadOnnx(const Source& source) {
+  return onnx::Import(source.file->bytes(), source.file, {.folder = source.folder});
+}
+
+Result<Graph> ReadAth(const Source& source) { return ath::Read(source.file->bytes(), source.file); }
+
+Result<Graph> ReadText(const Source& source) {
+  const auto bytes = source.file->bytes();
+  return ParseText({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, ops::Standard());
+}
+
+// In the order in which they are tried: the surest mark first.
+constexpr Format kFormats[] = {
+    {"ath", ath::IsAth, ReadAth},
+    {"txt", IsText, ReadText},
+    {"onnx", IsOnnx, ReadOnnx},
+};
+
+Result<const Format*> FindFormat(std::span<const std::uint8_t> bytes, const std::string& wanted) {
+  std::vector<std::string> names;
+  for (const Format& format : kFormats) {
+    if (wanted.empty() ? format.recognises(bytes) : format.name == wanted) return &format;
+    names.emplace_back(format.name);
+  }
+  if (!wanted.empty()) {
+    return Error(ErrorCode::kUnknownFormat, "format \"{}\" is not read{}; {} are", wanted,
+                 DidYouMean(wanted, names), Join(names, ", "));
+  }
+  if (bytes.empty()) return Error(ErrorCode::kCorruptFile, "the file is empty");
+  return Error(ErrorCode::kUnknownFormat, "this is not a model format that is read; {} are",
+               Join(names, ", "));
+}
+
+Result<Graph> Load(const std::string& path, const LoadOptions& options) {
+  ATH_TRY(std::shared_ptr<const MappedFile> file, MappedFile::Open(path));
+  ATH_TRY(const Format* format, FindFormat(file->bytes(), options.format));
+  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
+  return format->read({std::move(file), parent.empty() ? "." : parent.string()});
+}
+
+}  // namespace
 
 Result<Graph> LoadModel(const std::string& path, const LoadOptions& options) {
-  if (!options.format.empty() && options.format != "onnx") {
-    return Error(ErrorCode::kUnknownFormat, "format \"{}\" is not read; onnx is", options.format);
-  }
-  ATH_TRY(const std::shared_ptr<const MappedFile> file, MappedFile::Open(path));
-  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
-  Result<Graph> graph =
-      onnx::Import(file->bytes(), file, {.folder = parent.empty() ? "." : parent.string()});
-  if (!graph.ok())
-    return std::move(graph).status().In(std::filesystem::path(path).filename().string());
-  return graph;
+  Result<Graph> graph = Load(path, options);
+  if (graph.ok()) return graph;
+  const std::string name = std::filesystem::path(path).filename().string();
+  Status status = std::move(graph).status();
+  // A file that cannot be opened is named in full already.
+  return status.code() == ErrorCode::kFileNotFound ? status : std::move(status).In(name);
 }
 
 }  // namespace athanor

@@ -4,6 +4,7 @@
 
 #include "core/file.h"
 #include "core/text.h"
+#include "frontends/ath/ath.h"
 #include "frontends/onnx/export.h"
 #include "ir/text.h"
 
@@ -19,11 +20,16 @@ Status WriteOnnx(const Graph& graph, const std::string& path, const SaveOptions&
   return onnx::SaveOnnx(graph, path, {.opset = options.opset});
 }
 
+Status WriteAth(const Graph& graph, const std::string& path, const SaveOptions&) {
+  return ath::Save(graph, path);
+}
+
 Status WriteText(const Graph& graph, const std::string& path, const SaveOptions&) {
   return WriteFileAtomically(path, std::string_view(PrintText(graph)));
 }
 
 constexpr Writer kWriters[] = {
+    {"ath", WriteAth},
     {"onnx", WriteOnnx},
     {"txt", WriteText},
 };

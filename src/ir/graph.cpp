@@ -260,6 +260,10 @@ Status Graph::RefineType(ValueId id, const Type& claim) {
   for (std::size_t i = 0; i < known.shape->size(); ++i) {
     Dim& dim = (*known.shape)[i];
     const Dim& said = (*claim.shape)[i];
+    if (dim.IsConst() && said.IsConst() && !(dim == said)) {
+      return InvalidModel("value \"{}\" is declared {} but is {}", value(id).name, claim.ToString(),
+                          known.ToString());
+    }
     if (dim.IsUnknown() || (!dim.IsConst() && said.IsConst())) dim = said.IsUnknown() ? dim : said;
   }
   return {};

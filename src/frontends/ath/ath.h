@@ -1,0 +1,30 @@
+// The .ath file: one portable graph, loaded by mapping the file. Weights are never copied.
+//
+// Layout, little-endian: a header of 64 bytes, the structure (a flatbuffer, ath.fbs), zeros up to
+// the next multiple of 64, the weights. Each weight starts at a multiple of 64 and has a digest.
+// The same graph always gives the same bytes.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ir/graph.h"
+
+namespace athanor::ath {
+
+struct ReadOptions {
+  bool check_weights = false;  // compare the digest of every weight: reads the whole file
+};
+
+// True when the bytes start as an .ath file does.
+bool IsAth(std::span<const std::uint8_t> bytes);
+
+// `owner` keeps `bytes` alive; weights point into them.
+Result<Graph> Read(std::span<const std::uint8_t> bytes, std::shared_ptr<const void> owner,
+                   const ReadOptions& options = {});
+
+// The whole file in memory, for small models and tests.
+Result<std::vector<std::uint8_t>> Write(const Graph& graph);
+Status Save(const Graph& graph, const std::string& path);
+
+}  // namespace athanor::ath

@@ -1,0 +1,29 @@
+// The first 64 bytes of an .ath file. Private to the front end.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+namespace athanor::ath {
+
+inline constexpr std::uint64_t kAlignment = 64;
+inline constexpr std::uint32_t kVersion = 1;
+inline constexpr char kMagic[8] = {'A', 'T', 'H', 'A', 'N', 'O', 'R', '\0'};
+
+struct Header {
+  char magic[8] = {};
+  std::uint32_t version = kVersion;
+  std::uint32_t reserved = 0;
+  std::uint64_t structure_size = 0;  // the structure starts right behind the header
+  std::uint64_t structure_digest = 0;
+  std::uint64_t weights_offset = 0;
+  std::uint64_t weights_size = 0;
+  std::uint64_t unused[2] = {};
+};
+static_assert(sizeof(Header) == kAlignment);
+
+inline std::uint64_t Align(std::uint64_t offset) {
+  return (offset + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+}  // namespace athanor::ath
