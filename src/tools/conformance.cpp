@@ -1,10 +1,14 @@
 // athanor conformance DIR: every DIR/<test>/model.onnx against its recorded outputs.
+#include <unistd.h>
+
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "frontends/load.h"
 #include "frontends/onnx/test_case.h"
+#include "frontends/save.h"
 #include "passes/pipeline.h"
 #include "runtime/session.h"
 #include "tools/verb.h"
@@ -20,14 +24,32 @@ struct Options {
   std::string device = "cpu";
   std::string filter;
   bool optimize = false;
+  std::string through;
   Tolerance tolerance;
 };
+
+// The graph written in a format and read again: "ath", "txt", "onnx:13".
+Result<Graph> Through(const Graph& graph, const std::string& format) {
+  const std::size_t colon = format.find(':');
+  const std::string ending = format.substr(0, colon);
+  SaveOptions save = {.format = ending};
+  if (colon != std::string::npos) save.opset = std::atoi(format.c_str() + colon + 1);
+  const fs::path file = fs::temp_directory_path() / fmt::format("athanor_{}.{}", getpid(), ending);
+  Status saved = SaveModel(graph, file, save);
+  Result<Graph> again = saved.ok() ? LoadModel(file) : Result<Graph>(std::move(saved));
+  std::error_code ignored;
+  fs::remove(file, ignored);
+  return again;
+}
 
 // "" when the test passes, else the reason.
 Result<bool> RunTest(const fs::path& folder, const Options& options) {
   ATH_TRY(Graph graph, LoadModel(folder / "model.onnx"));
   ATH_TRY(const std::vector<onnx::TestData> sets, onnx::ReadTestData(folder, graph));
   if (options.optimize) ATH_RETURN_IF_ERROR(passes::Optimize(graph, {.verify = true}).status());
+  if (!options.through.empty()) {
+    ATH_TRY(graph, Through(graph, options.through));
+  }
   ATH_TRY(const std::unique_ptr<Session> session,
           Session::Create(std::move(graph), {.device = options.device}));
   for (const onnx::TestData& set : sets) {
@@ -88,6 +110,8 @@ std::function<Status()> Conformance(CLI::App& app, const Common& common) {
                  "a folder of tests: TEST/model.onnx, TEST/test_data_set_N/*.pb")
       ->required();
   app.add_option("--device", options->device, "cpu or reference")->capture_default_str();
+  app.add_option("--through", options->through,
+                 "write each model as ath, txt or onnx:OPSET and read it again before it runs");
   app.add_option("--filter", options->filter, "only tests whose name contains this");
   app.add_flag("--optimize", options->optimize, "run the portable passes first");
   app.add_option("--rtol", options->tolerance.rtol, "relative tolerance")->capture_default_str();
