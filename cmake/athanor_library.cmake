@@ -15,6 +15,7 @@ set(ATH_MAY_USE_api core ir ops frontends passes kernels plan runtime io verify 
 set(ATH_MAY_USE_tools core ir ops frontends passes kernels plan runtime io verify zoo api)
 
 option(ATHANOR_TESTS "build the tests" ON)
+option(ATHANOR_FUZZ "build the fuzz targets (with clang)" OFF)
 # Pays in one build from scratch; off elsewhere, because ccache cannot share objects made with it.
 option(ATHANOR_PCH "precompile the graph's header" OFF)
 
@@ -65,4 +66,13 @@ function(athanor_library name)
     target_link_libraries(${name}_test PRIVATE athanor_${name} GTest::gtest_main)
     add_test(NAME ${name} COMMAND ${name}_test WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   endif()
+  file(GLOB_RECURSE targets CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*_fuzz.cpp)
+  foreach(source IN LISTS targets)
+    get_filename_component(target ${source} NAME_WE)
+    if(ATHANOR_FUZZ)
+      add_executable(${target} ${source})
+      target_link_libraries(${target} PRIVATE athanor_${name})
+      target_link_options(${target} PRIVATE -fsanitize=fuzzer)
+    endif()
+  endforeach()
 endfunction()

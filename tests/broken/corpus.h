@@ -1,0 +1,38 @@
+// The corpus of broken files: every family makes its files from good ones, the same on every
+// machine, and says how such a file is read. A new kind of file adds one Family to AllFamilies.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/status.h"
+#include "ir/graph.h"
+
+namespace athanor::broken {
+
+struct File {
+  std::string name;
+  std::vector<std::uint8_t> bytes;
+  bool must_fail = false;  // else it may also be read: not every damage is one
+};
+
+struct Family {
+  std::string name;        // also the ending of its files
+  std::vector<File> good;  // must be read
+  std::vector<File> bad;
+  Status (*read)(const std::string& path) = nullptr;
+};
+
+Family OnnxFamily();
+Family AthFamily();
+Family TextFamily();
+std::vector<Family> AllFamilies();
+
+// Small graphs that between them use every feature of the formats.
+std::vector<Graph> GoodGraphs();
+
+// Truncations, flipped bits, bytes at their extremes, parts cut out, repeated and moved.
+std::vector<File> Damage(const File& good);
+
+}  // namespace athanor::broken
