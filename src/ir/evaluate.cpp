@@ -17,11 +17,14 @@ Status PrepareOutputs(const Node& node, std::span<const Datum> inputs,
   for (const auto& body : node.bodies) bodies.push_back(body.get());
   InferCtx ctx(std::move(known), node.attributes, std::move(bodies), node.outputs.size(),
                static_cast<std::size_t>(node.captures));
-  ATH_RETURN_IF_ERROR(node.op->infer(ctx));
+  ATH_RETURN_IF_ERROR(Infer(*node.op, ctx));
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     if (!ctx.out[i].IsTensor()) continue;
     const std::optional<Dims> dims = ctx.out[i].StaticDims();
-    if (!dims) continue;
+    if (!dims && node.op->Has(kDataDependent)) continue;
+    // Every value is at hand, so only an absurd shape stays unknown.
+    if (!dims)
+      return DataError("the shape of output {} cannot be told: {}", i, ctx.out[i].ToString());
     ATH_TRY(outputs[i], Tensor::Allocate(ctx.out[i].dtype, *dims));
   }
   return {};

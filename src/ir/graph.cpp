@@ -115,7 +115,7 @@ Result<InferCtx> Graph::Infer(const OpDef& op, std::span<const ValueId> inputs,
   for (const auto& body : bodies) body_pointers.push_back(body.get());
   InferCtx ctx(std::move(known), attributes, std::move(body_pointers), num_outputs,
                static_cast<std::size_t>(captures));
-  ATH_RETURN_IF_ERROR(op.infer(ctx));
+  ATH_RETURN_IF_ERROR(athanor::Infer(op, ctx));
   return ctx;
 }
 

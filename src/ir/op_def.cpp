@@ -50,6 +50,15 @@ Status RefCtx::Allocate(std::size_t i, DType dtype, Dims dims) {
   return {};
 }
 
+Status Infer(const OpDef& op, InferCtx& ctx) {
+  const std::size_t own = ctx.num_inputs() - ctx.num_captures();
+  for (std::size_t i = 0; !op.Has(kAnyKind) && i < own; ++i) {
+    if (!ctx.Has(i) || ctx.In(i).IsTensor()) continue;
+    return InvalidModel("input {} must be a tensor, {} is given", i, ctx.In(i).ToString());
+  }
+  return op.infer(ctx);
+}
+
 Dim Flops(const OpDef& op, const CostCtx& ctx) {
   if (op.flops != nullptr) return op.flops(ctx);
   if (op.Has(kDataMovement)) return 0;

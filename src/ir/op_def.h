@@ -26,6 +26,8 @@ enum Trait : std::uint32_t {
   kCommutative = 1U << 2,   // f(a, b) == f(b, a)
   kDataMovement = 1U << 3,  // elements are copied, never changed
   kRandom = 1U << 4,        // draws random numbers: never folded or merged
+  kAnyKind = 1U << 5,       // inputs may be sequences and optionals; otherwise only tensors
+  kDataDependent = 1U << 6,  // the reference makes its outputs: their shape depends on data
 };
 using Traits = std::uint32_t;
 constexpr Traits operator|(Trait a, Trait b) {
@@ -174,6 +176,9 @@ struct OpDef {
 
   bool Has(Trait trait) const { return (traits & trait) != 0; }
 };
+
+// Runs the operator's inference. Inputs that are no tensors stop here unless it takes any kind.
+Status Infer(const OpDef& op, InferCtx& ctx);
 
 // Operations of one execution, as an expression over the symbols of the shapes.
 Dim Flops(const OpDef& op, const CostCtx& ctx);

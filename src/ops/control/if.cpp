@@ -43,7 +43,7 @@ OpDef If() {
       .inputs = {{"cond", "one bool"}},
       .outputs = {{"outputs", "the outputs of the branch that ran", kVariadicPort, 0}},
       .bodies = {"then_branch", "else_branch"},
-      .traits = kPure,
+      .traits = kPure | kDataDependent,
       .infer = Infer,
       .reference = Reference,
       .flops = [](const CostCtx&) { return Dim::Unknown(); },

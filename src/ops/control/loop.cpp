@@ -114,7 +114,7 @@ OpDef Loop() {
                    "the state after the last iteration, then the stacked results", kVariadicPort,
                    0}},
       .bodies = {"body"},
-      .traits = kPure,
+      .traits = kPure | kAnyKind | kDataDependent,
       .infer = Infer,
       .body_inputs = BodyInputs,
       .reference = Reference,

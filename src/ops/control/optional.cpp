@@ -54,7 +54,7 @@ OpDef Optional() {
           .inputs = {{"input", "a tensor or sequence", kOptionalPort}},
           .outputs = {{"output", "an optional"}},
           .attributes = Describe<OptionalAttrs>(),
-          .traits = kPure | kDataMovement,
+          .traits = kPure | kDataMovement | kAnyKind | kDataDependent,
           .infer = InferOptional,
           .reference = OptionalReference};
 }
@@ -64,7 +64,7 @@ OpDef OptionalGetElement() {
           .summary = "What an optional holds; fails while running when it is empty.",
           .inputs = {{"input", "an optional; a tensor or sequence is given through"}},
           .outputs = {{"output", "its value"}},
-          .traits = kPure | kDataMovement,
+          .traits = kPure | kDataMovement | kAnyKind | kDataDependent,
           .infer = InferGetElement,
           .reference = GetElementReference};
 }
@@ -74,7 +74,7 @@ OpDef OptionalHasElement() {
           .summary = "Whether an optional holds something; true for a tensor or sequence.",
           .inputs = {{"input", "an optional, tensor or sequence", kOptionalPort}},
           .outputs = {{"output", "bool scalar"}},
-          .traits = kPure | kDataMovement,
+          .traits = kPure | kDataMovement | kAnyKind | kDataDependent,
           .infer = InferHasElement,
           .reference = HasElementReference};
 }

@@ -204,7 +204,7 @@ OpDef Scan() {
                    "the state after the last slice, then the stacked results", kVariadicPort}},
       .attributes = Describe<ScanAttrs>(),
       .bodies = {"body"},
-      .traits = kPure,
+      .traits = kPure | kDataDependent,
       .infer = Infer,
       .body_inputs = BodyInputs,
       .reference = Reference,

@@ -290,7 +290,7 @@ OpDef ConcatFromSequence() {
           .inputs = {{"input_sequence", "tensors of one element type"}},
           .outputs = {{"concat_result", "one tensor"}},
           .attributes = Describe<ConcatAttrs>(),
-          .traits = kPure | kDataMovement,
+          .traits = kPure | kDataMovement | kAnyKind | kDataDependent,
           .infer = InferConcat,
           .reference = ConcatReference};
 }
@@ -301,7 +301,7 @@ OpDef SequenceAt() {
           .inputs = {{"input_sequence", "a sequence"},
                      {"position", "i32 or i64 scalar; negative counts from the end"}},
           .outputs = {{"tensor", "the value there"}},
-          .traits = kPure | kDataMovement,
+          .traits = kPure | kDataMovement | kAnyKind | kDataDependent,
           .infer = InferAt,
           .reference = AtReference};
 }
@@ -311,7 +311,7 @@ OpDef SequenceConstruct() {
           .summary = "A sequence of the inputs.",
           .inputs = {{"inputs", "tensors of one element type", kVariadicPort}},
           .outputs = {{"output_sequence", "a sequence"}},
-          .traits = kPure | kDataMovement,
+          .traits = kPure | kDataMovement | kAnyKind | kDataDependent,
           .infer = InferConstruct,
           .reference = ConstructReference};
 }
@@ -332,7 +332,7 @@ OpDef SequenceErase() {
           .inputs = {{"input_sequence", "a sequence"},
                      {"position", "i32 or i64 scalar; the last value when omitted", kOptionalPort}},
           .outputs = {{"output_sequence", "one value less"}},
-          .traits = kPure | kDataMovement,
+          .traits = kPure | kDataMovement | kAnyKind | kDataDependent,
           .infer = InferErase,
           .reference = EraseReference};
 }
@@ -344,7 +344,7 @@ OpDef SequenceInsert() {
                      {"tensor", "the new value"},
                      {"position", "i32 or i64 scalar; the end when omitted", kOptionalPort}},
           .outputs = {{"output_sequence", "one value more"}},
-          .traits = kPure | kDataMovement,
+          .traits = kPure | kDataMovement | kAnyKind | kDataDependent,
           .infer = InferInsert,
           .reference = InsertReference};
 }
@@ -354,7 +354,7 @@ OpDef SequenceLength() {
           .summary = "How many values a sequence has.",
           .inputs = {{"input_sequence", "a sequence"}},
           .outputs = {{"length", "i64 scalar"}},
-          .traits = kPure | kDataMovement,
+          .traits = kPure | kDataMovement | kAnyKind | kDataDependent,
           .infer = InferLength,
           .reference = LengthReference};
 }

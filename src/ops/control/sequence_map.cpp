@@ -63,7 +63,7 @@ OpDef SequenceMap() {
                   kVariadicPort, 0}},
       .outputs = {{"out_sequence", "a sequence per output of the sub-graph", kVariadicPort}},
       .bodies = {"body"},
-      .traits = kPure,
+      .traits = kPure | kAnyKind | kDataDependent,
       .infer = Infer,
       .body_inputs = BodyInputs,
       .reference = Reference,

@@ -126,6 +126,7 @@ OpDef NonMaxSuppression() {
                  {"score_threshold", "f32, one number; lower scores do not count", kOptionalPort}},
       .outputs = {{"selected_indices", "i64[n, 3]: batch, class, box"}},
       .attributes = Describe<NmsAttrs>(),
+      .traits = kPure | kDataDependent,
       .infer = Infer,
       .reference = Reference,
   };

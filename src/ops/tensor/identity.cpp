@@ -22,7 +22,7 @@ OpDef Identity() {
       .summary = "y = x. The elements are shared, not copied.",
       .inputs = {{"x", "any value: tensor, sequence or optional"}},
       .outputs = {{"y", "the same value"}},
-      .traits = kPure | kDataMovement,
+      .traits = kPure | kDataMovement | kAnyKind | kDataDependent,
       .infer = Infer,
       .reference = Reference,
   };

@@ -210,7 +210,7 @@ OpDef Compress() {
       .inputs = {{"input", "any type"}, {"condition", "bool list, up to the size of the axis"}},
       .outputs = {{"output", "the selected slices"}},
       .attributes = Describe<AxisAttrs>(),
-      .traits = kPure | kDataMovement,
+      .traits = kPure | kDataMovement | kDataDependent,
       .infer = InferCompress,
       .reference = CompressReference,
   };
@@ -222,7 +222,7 @@ OpDef NonZero() {
       .summary = "The coordinates of the elements that are not zero, in row-major order.",
       .inputs = {{"x", "any numeric type, bool or string"}},
       .outputs = {{"y", "i64[rank of x, number of such elements]"}},
-      .traits = kPure | kDataMovement,
+      .traits = kPure | kDataMovement | kDataDependent,
       .infer = InferNonZero,
       .reference = NonZeroReference,
   };
@@ -238,7 +238,7 @@ OpDef Unique() {
                   {"inverse_indices", "i64: for each element of x, its place in y", kOptionalPort},
                   {"counts", "i64: how often each occurs", kOptionalPort}},
       .attributes = Describe<UniqueAttrs>(),
-      .traits = kPure | kDataMovement,
+      .traits = kPure | kDataMovement | kDataDependent,
       .infer = InferUnique,
       .reference = UniqueReference,
   };

@@ -77,7 +77,7 @@ OpDef StringNormalizer() {
       .inputs = {{"x", "strings, [C] or [1, C]"}},
       .outputs = {{"y", "what is left; one empty string when nothing is"}},
       .attributes = Describe<Attrs>(),
-      .traits = kPure,
+      .traits = kPure | kDataDependent,
       .infer = Infer,
       .reference = Reference,
   };

@@ -173,7 +173,7 @@ OpDef StringSplit() {
       .outputs = {{"y", "the parts, filled up with empty strings"},
                   {"z", "i64: the number of parts of each string", kOptionalPort}},
       .attributes = Describe<SplitAttrs>(),
-      .traits = kPure,
+      .traits = kPure | kDataDependent,
       .infer = InferSplit,
       .reference = SplitReference,
   };
