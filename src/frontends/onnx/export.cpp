@@ -189,10 +189,17 @@ class GraphExport {
     file_.problems.push_back(std::move(status));
   }
 
-  // The domain of an operator that ai.onnx lacks.
-  std::string_view DomainOf(const Node& node) const {
-    if (FindForm(node.op->name, kNewestOpset) != nullptr) return kOwnDomain;
-    return FindRow("com.microsoft", node.op->name, 1) != nullptr ? "com.microsoft" : kOwnDomain;
+  // The domain of an operator that ai.onnx lacks, and its version.
+  static std::pair<std::string, std::int64_t> DomainOf(const Node& node) {
+    constexpr std::int64_t kNewestMl = 5, kUsualMl = 3;
+    const std::pair<std::string, std::int64_t> own = {std::string(kOwnDomain), 1};
+    // Known to ai.onnx, but with attributes that are our own.
+    if (FindForm(node.op->name, kNewestOpset) != nullptr) return own;
+    if (FindRow("ai.onnx.ml", node.op->name, kUsualMl) != nullptr) return {"ai.onnx.ml", kUsualMl};
+    if (FindRow("ai.onnx.ml", node.op->name, kNewestMl) != nullptr)
+      return {"ai.onnx.ml", kNewestMl};
+    if (FindRow("com.microsoft", node.op->name, 1) != nullptr) return {"com.microsoft", 1};
+    return own;
   }
 
   void WriteSame(NodeExport& ctx, const std::vector<std::string>& captured) {
@@ -204,8 +211,9 @@ class GraphExport {
           form == nullptr ? "it does not exist there" : WhyNot(graph_, node, *form);
       if (!why.empty()) return Refuse(node, why);
     } else {
-      domain = DomainOf(node);
-      file_.domains.insert(domain);
+      const auto [name, version] = DomainOf(node);
+      domain = name;
+      file_.domains[domain] = std::max(file_.domains[domain], version);
     }
     std::vector<AttributeProto> bodies;
     for (std::size_t i = 0; i < node.bodies.size(); ++i) {
@@ -253,7 +261,8 @@ Result<ModelProto> MakeModel(const Graph& graph, FileExport& file) {
   model.producer_name = "athanor";
   model.graph = GraphExport(file, graph).Run({}, true);
   model.opset_import.push_back({"", file.opset});
-  for (const std::string& domain : file.domains) model.opset_import.push_back({domain, 1});
+  for (const auto& [domain, version] : file.domains)
+    model.opset_import.push_back({domain, version});
   if (file.problems.empty()) return model;
   Status all = Status::All(std::move(file.problems));
   if (file.opset_that_would_do == 0) return all;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <set>
 
 #include "frontends/load.h"
 #include "frontends/onnx/import.h"

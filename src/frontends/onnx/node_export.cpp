@@ -42,11 +42,17 @@ const std::string& FileExport::ConstantName(const Tensor& tensor, std::string_vi
 }
 
 Result<std::vector<std::int64_t>> NodeExport::ConstantInts(std::size_t i) const {
-  const Tensor* tensor = Constant(i);
-  if (tensor == nullptr)
-    return Unsupported("input {} ({}) is computed; a constant is needed there", i,
-                       node.op->inputs[std::min(i, node.op->inputs.size() - 1)].name);
-  return ToInts(*tensor);
+  if (const Tensor* tensor = Constant(i)) return ToInts(*tensor);
+  // Computed from shapes that are known.
+  const std::optional<Shape>& ints = graph.value(node.inputs[i]).ints;
+  std::vector<std::int64_t> values;
+  for (const Dim& dim : ints.value_or(Shape{Dim::Unknown()})) {
+    if (!dim.IsConst())
+      return Unsupported("input {} ({}) is computed; a constant is needed there", i,
+                         node.op->inputs[std::min(i, node.op->inputs.size() - 1)].name);
+    values.push_back(dim.value());
+  }
+  return values;
 }
 
 Result<float> NodeExport::ConstantFloat(std::size_t i) const {

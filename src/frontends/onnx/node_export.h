@@ -5,7 +5,6 @@
 #include <deque>
 #include <functional>
 #include <map>
-#include <set>
 #include <unordered_set>
 
 #include "frontends/onnx/schema.h"
@@ -35,7 +34,7 @@ class FileExport {
   std::vector<Initializer> initializers;
   std::vector<Status> problems;
   std::int64_t opset_that_would_do = 0;
-  std::set<std::string> domains;  // besides ai.onnx
+  std::map<std::string, std::int64_t> domains;  // besides ai.onnx, with their versions
   // Strings that message fields point into.
   std::deque<std::vector<std::uint8_t>> storage;
 
@@ -68,7 +67,7 @@ class NodeExport {
   const Tensor* Constant(std::size_t i) const {
     return Has(i) ? graph.Constant(node.inputs[i]) : nullptr;
   }
-  // The values of a constant integer input; fails when it is computed.
+  // The values of an integer input that is present; fails when they are not known now.
   Result<std::vector<std::int64_t>> ConstantInts(std::size_t i) const;
   // The value of a constant input of one number.
   Result<float> ConstantFloat(std::size_t i) const;
