@@ -48,6 +48,7 @@ const Catalog& TestCatalog() {
        .inputs = {{"x", "", kVariadicPort, 0}},
        .outputs = {{"a", ""}, {"b", "", kOptionalPort}, {"c", "", kOptionalPort}},
        .attributes = Describe<AllKinds>(),
+       .traits = kPure | kAnyKind,
        .infer = Anything},
       {.name = "Choose",
        .inputs = {{"condition", ""}},
