@@ -17,6 +17,7 @@
 #include "io/image.h"
 #include "io/npy.h"
 #include "passes/pipeline.h"
+#include "plan/plan.h"
 #include "runtime/session.h"
 #include "tools/report.h"
 #include "tools/verb.h"
@@ -225,6 +226,35 @@ Result<std::unique_ptr<Session>> Climb(const HeldOut& held_out, double seconds, 
   return fastest;
 }
 
+// The steps of the fastest form and the kernel of each, slowest first; the median of several runs.
+Status TimeLayers(Session& session, const HeldOut& held_out, Report& report) {
+  constexpr int kRuns = 21;
+  std::vector<std::vector<double>> times;
+  std::shared_ptr<const Plan> plan;
+  for (int run = 0; run < kRuns; ++run) {
+    ATH_TRY(const Profile profile, session.RunProfiled({held_out.Range(0, 1)}));
+    plan = profile.plan;
+    times.resize(profile.step_times.size());
+    for (std::size_t i = 0; i < times.size(); ++i) {
+      times[i].push_back(1e-3 * static_cast<double>(profile.step_times[i].count()));
+    }
+  }
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    std::sort(times[i].begin(), times[i].end());
+    const double microseconds = times[i][kRuns / 2];
+    const Step& step = plan->steps[i];
+    std::string op;
+    for (const NodeId id : step.nodes)
+      op += (op.empty() ? "" : " + ") + plan->graph.node(id).op->name;
+    report.layers.push_back({plan->graph.node(step.nodes.front()).name, op,
+                             step.kernel != nullptr ? step.kernel->name : "reference", microseconds,
+                             step.notes.flops / microseconds * 1e-3});
+  }
+  std::sort(report.layers.begin(), report.layers.end(),
+            [](const auto& a, const auto& b) { return a.microseconds > b.microseconds; });
+  return {};
+}
+
 Status ShowPictures(Session& session, Report& report) {
   for (const EmbeddedFile& file : DemoFiles()) {
     if (!file.name.ends_with(".png")) continue;
@@ -324,9 +354,10 @@ Status WriteFolder(const std::string& folder, const Report& report) {
 
 Status Run(const Options& options, const Common&) {
   const double seconds = options.fast ? 0.2 : 1.0;
-  Report report = {.title = "Athanor: a trained network, deployed"};
-  const std::string machine = fmt::format("{} cores, {}", std::thread::hardware_concurrency(),
-                                          CpuFeatures::Host().ToString());
+  Report report;
+  report.title = "Athanor: a trained network, deployed";
+  const std::string machine = fmt::format("{} cores, {}{}", Cpu().cores, Name(BestIsa()),
+                                          Cpu().avx512_vnni ? " with VNNI" : "");
   std::printf("athanor 0.1.0 . %s\n", machine.c_str());
   ATH_TRY(const EmbeddedFile file, FindFile("digits.onnx"));
   ATH_TRY(const Graph graph, ReadGraph("digits.onnx"));
@@ -341,6 +372,7 @@ Status Run(const Options& options, const Common&) {
                 streams, streams == 1 ? " " : "s", point.per_second, point.p99_ms);
   }
   ATH_RETURN_IF_ERROR(ScoreTable(report));
+  ATH_RETURN_IF_ERROR(TimeLayers(*session, held_out, report));
   ATH_RETURN_IF_ERROR(ShowPictures(*session, report));
   const auto right = std::count_if(report.pictures.begin(), report.pictures.end(),
                                    [](const auto& p) { return p.truth == p.answer; });
