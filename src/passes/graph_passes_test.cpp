@@ -230,6 +230,28 @@ TEST(Optimize, IsIdempotentAndReportsWhatFired) {
   EXPECT_EQ(PrintText(graph), once);
 }
 
+TEST(Optimize, TurnsARepVggBlockIntoOneConvolution) {
+  Graph graph = Parse(R"(graph g(x: f32[1, 2, 5, 5]) -> (y: f32[1, 2, 5, 5]) {
+    const %w: f32[2, 2, 3, 3] = random(1)
+    const %v: f32[2, 2, 1, 1] = random(2)
+    const %s: f32[2] = [1, 2]
+    const %t: f32[2] = [3, 4]
+    %c3 = Conv(%x, %w) {pads = [1, 1, 1, 1]}
+    %b3 = BatchNormalization(%c3, %s, %t, %s, %t)
+    %c1 = Conv(%x, %v)
+    %b1 = BatchNormalization(%c1, %t, %s, %t, %s)
+    %b0 = BatchNormalization(%x, %s, %s, %t, %t)
+    %p = Add(%b1, %b0)
+    %q = Add(%p, %b3)
+    %y = Relu(%q)
+  })");
+  const Graph before = graph.Clone();
+  ASSERT_TRUE(Optimize(graph, {.verify = true}).ok());
+  EXPECT_EQ(graph.num_nodes(), 2U) << PrintText(graph);
+  EXPECT_EQ(CountOf(graph, "Conv"), 1);
+  ExpectSameResults(before, graph, 1);
+}
+
 TEST(Optimize, StopsAfterTheNamedRuleAndLeavesOutTheDisabled) {
   constexpr std::string_view kText = R"(graph g(x: f32[N, 4]) -> (y: f32[N, 4]) {
     %i = Identity(%x)

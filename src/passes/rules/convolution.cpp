@@ -21,46 +21,112 @@ Ints PerAxis(const Match& m, const Pat& f, std::string_view name, std::size_t co
   return values;
 }
 
-// Padding by zeros in front of an operator that pads by zeros itself.
-Rule PadIntoConvolution() {
+// A constant padding in front of an operator that pads itself.
+struct PadBefore {
   Pat x = Any(), pads = Any(), value = Optional(Number()), axes = Optional(Any());
   Pat pad = Op("Pad", {x, pads, value, axes}, {{"mode", "constant"}});
+
+  double Value(const Match& m) const { return m.Has(value) ? *m.NumberOf(value) : 0.0; }
+
+  // Whether only places are padded, by amounts known now, and f says its own padding in numbers.
+  bool IsSpatial(const Match& m, const Pat& f) const {
+    const auto rank = m.RankOf(x);
+    const auto outer = m.IntsOf(pads);
+    const bool is_fixed = IsPaddedByNumbers(m, f) || m.TextAttr(f, "auto_pad") == "VALID";
+    if (!rank || *rank < 3 || !outer || m.Has(axes) || !is_fixed) return false;
+    if (m.Has(value) && !m.NumberOf(value)) return false;
+    const std::size_t own = m.IntsAttr(f, "pads").size();
+    if (outer->size() != 2 * static_cast<std::size_t>(*rank)) return false;
+    if (own != 0 && own != outer->size() - 4) return false;
+    for (std::size_t i = 0; i < outer->size(); ++i) {
+      const bool spatial = i % static_cast<std::size_t>(*rank) >= 2;
+      const std::int64_t amount = (*outer)[i];
+      if (amount < 0 || amount > (1 << 20) || (!spatial && amount != 0)) return false;
+    }
+    return true;
+  }
+
+  // The attributes of f with both paddings.
+  AttrMap Joined(const Builder& g, const Pat& f) const {
+    const auto rank = static_cast<std::size_t>(*g.RankOf(x));
+    const Ints outer = *g.IntsOf(pads);
+    Ints inner = PerAxis(g, f, "pads", 2 * (rank - 2), 0);
+    for (std::size_t i = 0; i < rank - 2; ++i) {
+      inner[i] += outer[i + 2];
+      inner[i + rank - 2] += outer[rank + i + 2];
+    }
+    AttrMap attributes = g.Attributes(f);
+    attributes.Set("pads", inner);
+    attributes.Erase("auto_pad");
+    return attributes;
+  }
+};
+
+Rule PadIntoConvolution() {
+  const PadBefore before;
   Pat w = Any(), b = Optional(Any());
-  Pat conv = Op("Conv", {Once(pad), w, b});
-  return {.name = "fold-pad-into-Conv",
-          .match = conv,
+  Pat conv = Op("Conv", {Once(before.pad), w, b});
+  return {
+      .name = "fold-pad-into-Conv",
+      .match = conv,
+      .build =
+          [=](Builder& g) {
+            return g.Op("Conv", {g[before.x], g[w], g[b]}, before.Joined(g, conv));
+          },
+      .where = [=](const Match& m) { return before.IsSpatial(m, conv) && before.Value(m) == 0; }};
+}
+
+bool HasNoPads(const Match& m, const Pat& f) {
+  const Ints pads = m.IntsAttr(f, "pads");
+  return std::all_of(pads.begin(), pads.end(), [](auto pad) { return pad == 0; });
+}
+
+// Zeros that count in the mean are padding that counts. Windows that reach beyond the padding
+// (ceil_mode) count otherwise.
+Rule PadIntoAveragePool() {
+  const PadBefore before;
+  Pat pool = Op("AveragePool", {Once(before.pad)}, {{"ceil_mode", std::int64_t{0}}});
+  return {.name = "fold-pad-into-AveragePool",
+          .match = pool,
           .build =
               [=](Builder& g) {
-                const auto rank = static_cast<std::size_t>(*g.RankOf(x));
-                const Ints outer = *g.IntsOf(pads);
-                Ints inner = PerAxis(g, conv, "pads", 2 * (rank - 2), 0);
-                for (std::size_t i = 0; i < rank - 2; ++i) {
-                  inner[i] += outer[i + 2];
-                  inner[i + rank - 2] += outer[rank + i + 2];
-                }
-                AttrMap attributes = g.Attributes(conv);
-                attributes.Set("pads", inner);
-                attributes.Erase("auto_pad");
-                return g.Op("Conv", {g[x], g[w], g[b]}, attributes);
+                AttrMap attributes = before.Joined(g, pool);
+                attributes.Set("count_include_pad", std::int64_t{1});
+                return g.Op("AveragePool", {g[before.x]}, attributes);
               },
           .where =
               [=](const Match& m) {
-                const auto rank = m.RankOf(x);
-                const auto outer = m.IntsOf(pads);
-                const std::string mode = m.TextAttr(conv, "auto_pad");
-                const bool is_fixed = IsPaddedByNumbers(m, conv) || mode == "VALID";
-                if (!rank || *rank < 3 || !outer || m.Has(axes) || !is_fixed) return false;
-                const auto own = m.IntsAttr(conv, "pads").size();
-                if (outer->size() != 2 * static_cast<std::size_t>(*rank)) return false;
-                if (own != 0 && own != outer->size() - 4) return false;
-                if (m.Has(value) && m.NumberOf(value) != 0.0) return false;
-                for (std::size_t i = 0; i < outer->size(); ++i) {
-                  const bool spatial = i % static_cast<std::size_t>(*rank) >= 2;
-                  const std::int64_t amount = (*outer)[i];
-                  if (amount < 0 || amount > (1 << 20) || (!spatial && amount != 0)) return false;
-                }
-                return true;
+                return before.IsSpatial(m, pool) && before.Value(m) == 0 && HasNoPads(m, pool);
               }};
+}
+
+// The maximum of values that are at least 0 does not see added zeros, as long as every window holds
+// a value: no padding as wide as the kernel.
+Rule PadIntoMaxPool() {
+  PadBefore before;
+  before.x = Relu(Any());
+  before.pad =
+      Op("Pad", {before.x, before.pads, before.value, before.axes}, {{"mode", "constant"}});
+  Pat pool = Op("MaxPool", {Once(before.pad)}, {{"ceil_mode", std::int64_t{0}}});
+  return {
+      .name = "fold-pad-into-MaxPool",
+      .match = pool,
+      .build = [=](Builder& g) { return g.Op("MaxPool", {g[before.x]}, before.Joined(g, pool)); },
+      .where =
+          [=](const Match& m) {
+            if (!before.IsSpatial(m, pool) || before.Value(m) != 0 || !HasNoPads(m, pool))
+              return false;
+            const auto rank = static_cast<std::size_t>(*m.RankOf(before.x));
+            const Ints kernel = m.IntsAttr(pool, "kernel_shape");
+            const Ints dilations = PerAxis(m, pool, "dilations", rank - 2, 1);
+            const Ints outer = *m.IntsOf(before.pads);
+            if (kernel.size() != rank - 2 || dilations.size() != rank - 2) return false;
+            for (std::size_t i = 0; i < kernel.size(); ++i) {
+              if (dilations[i] != 1) return false;
+              if (outer[i + 2] >= kernel[i] || outer[rank + i + 2] >= kernel[i]) return false;
+            }
+            return true;
+          }};
 }
 
 // The geometry of one convolution of a sum.
@@ -195,7 +261,8 @@ Rule AbsorbShortcut() {
 }  // namespace
 
 std::vector<Rule> ConvolutionRules() {
-  return {PadIntoConvolution(), MergeParallelConvolutions(), AbsorbShortcut()};
+  return {PadIntoConvolution(), PadIntoAveragePool(), PadIntoMaxPool(), MergeParallelConvolutions(),
+          AbsorbShortcut()};
 }
 
 }  // namespace athanor::passes
