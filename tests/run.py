@@ -59,6 +59,17 @@ def conformance(count, suites, required):
             print(f"{suite}: {result['passed']} passed, {result['failed']} failed", flush=True)
             enough = result["passed"] >= required[suite]
             count.add(passed=int(enough), failed=int(not enough))
+            through_formats(count, f"{folder}/data/{suite}", result["passed"])
+
+
+def through_formats(count, folder, passed):
+    """What passes must pass again after it was written in each format and read back."""
+    for form in ["txt", "ath", "onnx:28"]:
+        run = subprocess.run([BUILD / "bin" / "athanor", "conformance", folder, "--device",
+                              "reference", "--through", form, "--json"], capture_output=True, text=True)
+        again = json.loads(run.stdout)["passed"]
+        print(f"  through {form}: {again} passed", flush=True)
+        count.add(passed=int(again == passed), failed=int(again != passed))
 
 
 def recorded(count):
