@@ -15,9 +15,12 @@ constexpr int kMaxDepth = 32;  // of sub-graphs and of types
 
 std::string Text(const flatbuffers::String* text) { return text == nullptr ? "" : text->str(); }
 
+// Copies bytes, because the verifier does not check that elements of 8 bytes are aligned.
 template <class T>
 std::vector<T> List(const flatbuffers::Vector<T>* items) {
-  return items == nullptr ? std::vector<T>() : std::vector<T>(items->begin(), items->end());
+  std::vector<T> values(items == nullptr ? 0 : items->size());
+  if (!values.empty()) std::memcpy(values.data(), items->Data(), values.size() * sizeof(T));
+  return values;
 }
 
 std::vector<std::string> Texts(
