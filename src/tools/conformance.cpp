@@ -1,17 +1,26 @@
 // athanor conformance DIR: every DIR/<test>/model.onnx against its recorded outputs.
+//
+// Each test runs in a process of its own, so that a crash or an endless loop fails that test only.
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
-#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
 
+#include "core/file.h"
 #include "frontends/load.h"
 #include "frontends/onnx/test_case.h"
 #include "frontends/save.h"
 #include "passes/pipeline.h"
 #include "runtime/session.h"
-#include "tools/verb.h"
+#include "tools/console.h"
+#include "tools/progress.h"
 #include "verify/compare.h"
 
 namespace athanor::tools {
@@ -20,12 +29,17 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Options {
-  std::string folder;
-  std::string device = "cpu";
-  std::string filter;
-  bool optimize = false;
-  std::string through;
+  std::string folder, device = "cpu", filter, exempt, through;
   Tolerance tolerance;
+  double timeout = 60;
+  bool no_isolation = false, optimize = false;
+};
+
+enum class Outcome : char { kPassed = 'p', kSkipped = 's', kFailed = 'f' };
+
+struct Verdict {
+  Outcome outcome = Outcome::kFailed;
+  std::string reason;
 };
 
 // The graph written in a format and read again: "ath", "txt", "onnx:13".
@@ -42,7 +56,7 @@ Result<Graph> Through(const Graph& graph, const std::string& format) {
   return again;
 }
 
-// "" when the test passes, else the reason.
+// False when the test holds no data.
 Result<bool> RunTest(const fs::path& folder, const Options& options) {
   ATH_TRY(Graph graph, LoadModel(folder / "model.onnx"));
   ATH_TRY(const std::vector<onnx::TestData> sets, onnx::ReadTestData(folder, graph));
@@ -50,8 +64,9 @@ Result<bool> RunTest(const fs::path& folder, const Options& options) {
   if (!options.through.empty()) {
     ATH_TRY(graph, Through(graph, options.through));
   }
+  // One thread: tests are small, and several may run side by side.
   ATH_TRY(const std::unique_ptr<Session> session,
-          Session::Create(std::move(graph), {.device = options.device}));
+          Session::Create(std::move(graph), {.device = options.device, .threads = 1}));
   for (const onnx::TestData& set : sets) {
     ATH_TRY(const std::vector<Datum> outputs, session->Run(set.inputs));
     for (std::size_t i = 0; i < outputs.size(); ++i) {
@@ -65,41 +80,139 @@ Result<bool> RunTest(const fs::path& folder, const Options& options) {
   return !sets.empty();
 }
 
-Status Run(const Options& options, const Common& common) {
-  if (!fs::is_directory(options.folder))
-    return Error(ErrorCode::kFileNotFound, "{}: no such folder", options.folder);
+Verdict Judge(const fs::path& folder, const Options& options) {
+  try {
+    const Result<bool> result = RunTest(folder, options);
+    if (!result.ok()) return {Outcome::kFailed, result.status().ToString()};
+    return {*result ? Outcome::kPassed : Outcome::kSkipped, ""};
+  } catch (const std::exception& error) {
+    return {Outcome::kFailed, fmt::format("exception: {}", error.what())};
+  }
+}
+
+void WriteAll(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = write(fd, text.data(), text.size());
+    if (written <= 0) return;
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+// What the child wrote before it ended, or nothing in time.
+bool ReadUntilEnd(int fd, double seconds, std::string& text) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
+  for (;;) {
+    const double left =
+        std::chrono::duration<double>(end - std::chrono::steady_clock::now()).count();
+    pollfd ready = {.fd = fd, .events = POLLIN, .revents = 0};
+    if (left <= 0 || poll(&ready, 1, static_cast<int>(left * 1e3) + 1) == 0) return false;
+    char buffer[4096];
+    const ssize_t got = read(fd, buffer, sizeof(buffer));
+    if (got <= 0) return true;
+    text.append(buffer, static_cast<std::size_t>(got));
+  }
+}
+
+Verdict JudgeInChild(const fs::path& folder, const Options& options) {
+  int ends[2];
+  if (pipe(ends) != 0) return Judge(folder, options);
+  const pid_t child = fork();
+  if (child < 0) {
+    close(ends[0]), close(ends[1]);
+    return Judge(folder, options);
+  }
+  if (child == 0) {
+    close(ends[0]);
+    signal(SIGINT, SIG_DFL);  // the parent says what there is to say
+    const Verdict verdict = Judge(folder, options);
+    WriteAll(ends[1], std::string(1, static_cast<char>(verdict.outcome)) + verdict.reason);
+    _exit(0);
+  }
+  close(ends[1]);
+  std::string text;
+  const bool ended = ReadUntilEnd(ends[0], options.timeout, text);
+  close(ends[0]);
+  if (!ended) kill(child, SIGKILL);
+  int status = 0;
+  waitpid(child, &status, 0);
+  if (!ended) return {Outcome::kFailed, fmt::format("no answer within {:g} s", options.timeout)};
+  if (WIFSIGNALED(status))
+    return {Outcome::kFailed, fmt::format("crashed: {}", strsignal(WTERMSIG(status)))};
+  if (text.empty())
+    return {Outcome::kFailed, fmt::format("ended with exit code {}", WEXITSTATUS(status))};
+  return {static_cast<Outcome>(text[0]), text.substr(1)};
+}
+
+// One test name per line; # starts a remark.
+Result<std::set<std::string>> ReadExempt(const std::string& path) {
+  std::set<std::string> names;
+  if (path.empty()) return names;
+  ATH_TRY(const std::string text, ReadTextFile(path));
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line.substr(0, line.find('#')));
+    if (std::string name; words >> name) names.insert(name);
+  }
+  return names;
+}
+
+Result<std::vector<fs::path>> FindTests(const Options& options) {
   std::vector<fs::path> tests;
-  for (const fs::directory_entry& entry : fs::directory_iterator(options.folder)) {
-    const bool wanted = entry.path().filename().string().find(options.filter) != std::string::npos;
-    if (wanted && fs::exists(entry.path() / "model.onnx")) tests.push_back(entry.path());
+  std::error_code error;
+  for (fs::directory_iterator at(options.folder, error), end; !error && at != end;
+       at.increment(error)) {
+    const bool wanted = at->path().filename().string().find(options.filter) != std::string::npos;
+    if (wanted && fs::exists(at->path() / "model.onnx")) tests.push_back(at->path());
+  }
+  if (error) return Error(ErrorCode::kFileNotFound, "{}: {}", options.folder, error.message());
+  if (tests.empty()) {
+    return Error(
+        ErrorCode::kInvalidInput,
+        "{}: no tests{}; a suite holds TEST/model.onnx and "
+        "TEST/test_data_set_N/{{input,output}}_K.pb",
+        options.folder,
+        options.filter.empty() ? "" : fmt::format(" whose name contains \"{}\"", options.filter));
   }
   std::sort(tests.begin(), tests.end());
-  int passed = 0, skipped = 0;
+  return tests;
+}
+
+Status Run(const Options& options, const Common& common) {
+  ATH_TRY(const std::set<std::string> exempt, ReadExempt(options.exempt));
+  ATH_TRY(const std::vector<fs::path> tests, FindTests(options));
+  int passed = 0, skipped = 0, exempted = 0;
   nlohmann::json failures = nlohmann::json::array();
+  // No ticker thread: children are forked from here.
+  Progress progress(common, "conformance", static_cast<std::int64_t>(tests.size()),
+                    Progress::Ticker::kOff);
   for (const fs::path& test : tests) {
-    const Result<bool> result = RunTest(test, options);
-    if (result.ok()) {
-      ++(*result ? passed : skipped);
+    const std::string name = test.filename().string();
+    if (exempt.contains(name)) {
+      ++exempted, ++skipped;
+      progress.Advance();
       continue;
     }
-    failures.push_back(
-        {{"test", test.filename().string()}, {"reason", result.status().ToString()}});
-    if (!common.quiet)
-      std::fprintf(stderr, "FAIL %s\n  %s\n", test.filename().c_str(),
-                   result.status().ToString().c_str());
+    const Verdict verdict =
+        options.no_isolation ? Judge(test, options) : JudgeInChild(test, options);
+    progress.Advance();
+    passed += verdict.outcome == Outcome::kPassed ? 1 : 0;
+    skipped += verdict.outcome == Outcome::kSkipped ? 1 : 0;
+    if (verdict.outcome != Outcome::kFailed) continue;
+    failures.push_back({{"test", name}, {"reason", verdict.reason}});
+    Note(common, "FAIL {}\n  {}", name, verdict.reason);
   }
-  if (common.json) {
-    std::printf("%s\n", nlohmann::json{{"passed", passed},
-                                       {"failed", failures.size()},
-                                       {"skipped", skipped},
-                                       {"failures", failures}}
-                            .dump(2)
-                            .c_str());
-  }
-  std::fprintf(common.json ? stderr : stdout, "%d passed, %zu failed, %d skipped\n", passed,
-               failures.size(), skipped);
-  if (failures.empty()) return {};
-  return Error(ErrorCode::kAccuracy, "{} of {} tests failed", failures.size(), tests.size());
+  progress.Finish();
+  const std::size_t failed = failures.size();
+  Say(common, "{} passed, {} failed, {} skipped{}", passed, failed, skipped,
+      exempted > 0 ? fmt::format(" ({} exempt)", exempted) : "");
+  PrintJson(common, {{"passed", passed},
+                     {"failed", failed},
+                     {"skipped", skipped},
+                     {"exempt", exempted},
+                     {"device", options.device},
+                     {"failures", std::move(failures)}});
+  if (failed > 0) return Error(ErrorCode::kAccuracy, "{} of {} tests failed", failed, tests.size());
+  return {};
 }
 
 }  // namespace
@@ -114,8 +227,14 @@ std::function<Status()> Conformance(CLI::App& app, const Common& common) {
                  "write each model as ath, txt or onnx:OPSET and read it again before it runs");
   app.add_option("--filter", options->filter, "only tests whose name contains this");
   app.add_flag("--optimize", options->optimize, "run the portable passes first");
+  app.add_option("--exempt", options->exempt,
+                 "a file of test names that are skipped, # for remarks");
+  app.add_option("--timeout", options->timeout, "seconds for one test")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   app.add_option("--rtol", options->tolerance.rtol, "relative tolerance")->capture_default_str();
   app.add_option("--atol", options->tolerance.atol, "absolute tolerance")->capture_default_str();
+  app.add_flag("--no-isolation", options->no_isolation, "run every test in this process");
   return [options, &common] { return Run(*options, common); };
 }
 

@@ -1,39 +1,172 @@
 // athanor VERB MODEL ...: parses the command line, runs one verb, turns its Status into an exit
 // code.
+#include <unistd.h>
+
+#include <csignal>
 #include <cstdio>
+#include <exception>
 #include <map>
 
 #include "core/text.h"
+#include "tools/console.h"
 #include "tools/verb.h"
 
 namespace athanor::tools {
 namespace {
 
+// One row per verb, in the order of a first visit.
 constexpr Verb kVerbs[] = {
-    {"conformance", "run a suite of model tests and count passed, failed, skipped", Conformance},
+    {"doctor", "what this machine can do, measured", Doctor, "athanor doctor --json"},
+    {"inspect", "inputs, outputs, operators, parameters, FLOPs, memory", Inspect,
+     "athanor inspect model.onnx"},
+    {"run", "infer on pictures, arrays, tables, text or random data", RunModel,
+     "athanor run model.onnx cat.jpg --labels labels.txt\n"
+     "  athanor run model.onnx --input x=x.npy --save out.npz"},
+    {"bench", "latency and throughput", Bench,
+     "athanor bench model.onnx --goal throughput --time 10"},
+    {"profile", "time per node", Profile, "athanor profile model.onnx --top 20"},
+    {"explain", "an error code, or why each node runs as it does", Explain,
+     "athanor explain ATH-2103"},
+    {"compare", "two models or devices on the same inputs", CompareModels,
+     "athanor compare model.onnx model.ath --rtol 1e-3"},
+    {"eval", "accuracy on a labelled data set", Eval,
+     "athanor eval model.onnx --data images --labels labels.csv --std 255 --min 0.9"},
+    {"conformance", "run a suite of model tests and count passed, failed, skipped", Conformance,
+     "athanor conformance onnx/backend/test/data/node --device reference"},
 };
 
+constexpr const char* kWelcome =
+    "Athanor takes a trained model and deploys it on this machine.\n"
+    "\n"
+    "  athanor doctor                              what this machine can do\n"
+    "  athanor inspect model.onnx                  what is in the model, will it run\n"
+    "  athanor run model.onnx cat.jpg              a first answer\n"
+    "  athanor run model.onnx random               the same without data\n"
+    "  athanor bench model.onnx                    how fast it is\n"
+    "  athanor compare a.onnx b.onnx               do two models agree\n"
+    "  athanor eval model.onnx --data DIR --labels labels.csv   how accurate it is\n"
+    "\n"
+    "athanor --help lists every verb, athanor VERB --help its options with an example.\n"
+    "next: athanor doctor\n";
+
+// Results are written beside their final name and renamed, so leaving at once leaves no half file.
+void OnInterrupt(int) {
+  constexpr char kMessage[] =
+      "\nerror ATH-4003 [limit] stopped by Ctrl-C; nothing half-done was left\n";
+  const ssize_t written = write(STDERR_FILENO, kMessage, sizeof(kMessage) - 1);
+  (void)written;
+  _exit(4);
+}
+
+std::vector<std::string> VerbNames() {
+  std::vector<std::string> names;
+  for (const Verb& verb : kVerbs) names.emplace_back(verb.name);
+  return names;
+}
+
+std::vector<std::string> OptionNames(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  return names;
+}
+
+// The parser's own messages do not suggest names, so wrong ones are looked for first.
+Status CheckNames(const std::map<std::string, CLI::App*>& subs, int argc, char** argv) {
+  const std::string verb = argv[1];
+  if (!verb.starts_with('-') && !subs.contains(verb)) {
+    return Error(ErrorCode::kUnknownName, "there is no verb \"{}\"{}", verb,
+                 DidYouMean(verb, VerbNames()))
+        .Fix("athanor --help");
+  }
+  if (verb.starts_with('-')) return {};
+  const std::vector<std::string> options = OptionNames(*subs.at(verb));
+  for (int i = 2; i < argc; ++i) {
+    std::string argument = argv[i];
+    if (argument == "--") break;
+    if (!argument.starts_with("--")) continue;
+    argument = argument.substr(0, argument.find('='));
+    if (std::find(options.begin(), options.end(), argument) != options.end()) continue;
+    return Error(ErrorCode::kUnknownName, "{} has no option {}{}", verb, argument,
+                 DidYouMean(argument, options))
+        .Fix(fmt::format("athanor {} --help", verb));
+  }
+  return {};
+}
+
+nlohmann::json ToJson(const Status& status) {
+  return {{"code", fmt::format("ATH-{}", static_cast<int>(status.code()))},
+          {"stage", Describe(status.code()).stage},
+          {"where", status.where()},
+          {"message", status.message()},
+          {"fix", status.fix()}};
+}
+
+int Report(const Status& status, const Common& common) {
+  if (status.ok()) return 0;
+  nlohmann::json error = ToJson(status);
+  error["others"] = nlohmann::json::array();
+  for (const Status& other : status.others()) error["others"].push_back(ToJson(other));
+  PrintJson(common, {{"error", std::move(error)}});
+  PrintNote({}, status.ToString());
+  return Describe(status.code()).exit_code;
+}
+
+// Libraries give a Status; what others throw (no memory, a broken promise of a library) ends here.
+Status RunVerb(const std::function<Status()>& action) {
+  try {
+    return action();
+  } catch (const std::bad_alloc&) {
+    return {ErrorCode::kResource, "this machine has not enough memory"};
+  } catch (const std::exception& error) {
+    return Error(ErrorCode::kInternal, "{}", error.what());
+  }
+}
+
+void AddCommonOptions(CLI::App& app, Common& common) {
+  app.add_flag("--json", common.json, "print one JSON document on stdout");
+  app.add_flag("--quiet,-q", common.quiet, "print results only");
+  app.add_flag("--no-color", common.no_color, "never use colours");
+  app.add_option("--progress", common.progress, "auto, bar, plain or off")
+      ->check(CLI::IsMember({"auto", "bar", "plain", "off"}))
+      ->capture_default_str();
+}
+
 int Main(int argc, char** argv) {
+  if (argc < 2) {
+    std::fputs(kWelcome, stdout);
+    return 0;
+  }
+  std::signal(SIGINT, OnInterrupt);
   CLI::App app{"Athanor: takes a trained model and deploys it.", "athanor"};
+  app.set_version_flag("--version", "athanor " ATHANOR_VERSION);
   app.require_subcommand(1);
   Common common;
-  std::function<Status()> chosen;
   std::map<CLI::App*, std::function<Status()>> actions;
+  std::map<std::string, CLI::App*> subs;
   for (const Verb& verb : kVerbs) {
     CLI::App* sub = app.add_subcommand(verb.name, verb.summary);
-    sub->add_flag("--json", common.json, "print one JSON document on stdout");
-    sub->add_flag("--quiet,-q", common.quiet, "print results only");
+    AddCommonOptions(*sub, common);
+    if (*verb.example != '\0') sub->footer(std::string("Example:\n  ") + verb.example);
     actions[sub] = verb.setup(*sub, common);
+    subs[verb.name] = sub;
+  }
+  Status names = CheckNames(subs, argc, argv);
+  if (!names.ok()) {
+    for (int i = 2; i < argc; ++i) common.json |= std::string_view(argv[i]) == "--json";
+    return Report(names, common);
   }
   try {
     app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 1;
+    const std::string help = subs.contains(argv[1]) ? fmt::format("athanor {} --help", argv[1])
+                                                    : std::string("athanor --help");
+    return Report(Error(ErrorCode::kUsage, "{}", error.what()).Fix(help), common);
   }
-  const Status status = actions[app.get_subcommands().front()]();
-  if (status.ok()) return 0;
-  std::fprintf(stderr, "%s\n", status.ToString().c_str());
-  return Describe(status.code()).exit_code;
+  return Report(RunVerb(actions[app.get_subcommands().front()]), common);
 }
 
 }  // namespace

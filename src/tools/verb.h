@@ -13,6 +13,10 @@ namespace athanor::tools {
 struct Common {
   bool json = false;  // one JSON document on stdout, everything human on stderr
   bool quiet = false;
+  bool no_color = false;
+  std::string progress = "auto";  // auto, bar, plain, off
+  // Set by PrintJson, so that an error is not a second document.
+  mutable bool json_printed = false;
 };
 
 // A verb adds its options to `app` and returns what to do. The returned function gives a Status
@@ -23,8 +27,17 @@ struct Verb {
   const char* name;
   const char* summary;
   VerbSetup setup;
+  const char* example = "";  // shown below --help
 };
 
+std::function<Status()> Bench(CLI::App& app, const Common& common);
+std::function<Status()> CompareModels(CLI::App& app, const Common& common);
 std::function<Status()> Conformance(CLI::App& app, const Common& common);
+std::function<Status()> Doctor(CLI::App& app, const Common& common);
+std::function<Status()> Eval(CLI::App& app, const Common& common);
+std::function<Status()> Explain(CLI::App& app, const Common& common);
+std::function<Status()> Inspect(CLI::App& app, const Common& common);
+std::function<Status()> Profile(CLI::App& app, const Common& common);
+std::function<Status()> RunModel(CLI::App& app, const Common& common);
 
 }  // namespace athanor::tools

@@ -1,0 +1,231 @@
+// athanor bench MODEL: latency and throughput.
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <thread>
+
+#include "core/text.h"
+#include "core/thread_pool.h"
+#include "runtime/session.h"
+#include "tools/console.h"
+#include "tools/describe.h"
+#include "tools/energy.h"
+#include "tools/inputs.h"
+#include "tools/open_model.h"
+#include "tools/progress.h"
+
+namespace athanor::tools {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Options {
+  ModelOptions model;
+  InputOptions input;
+  std::string device = "cpu", goal = "latency", precision = "f32";
+  int threads = 0, streams = 0;
+  std::int64_t batch = 0;
+  double seconds = 3;
+};
+
+struct Plan {
+  int threads = 1;  // of each stream
+  int streams = 1;
+};
+
+Plan MakePlan(const Options& options) {
+  const int cores = ThreadPool(0).threads();
+  Plan plan;
+  plan.streams = options.streams;
+  if (plan.streams == 0) plan.streams = options.goal == "throughput" ? cores : 1;
+  plan.threads = options.threads;
+  if (plan.threads == 0) plan.threads = std::max(1, cores / plan.streams);
+  return plan;
+}
+
+// The first dimension of every input that has one; a symbol there is replaced wherever it stands.
+Status SetBatch(Graph& graph, std::int64_t batch) {
+  for (const ValueId id : graph.inputs()) {
+    const Type& type = graph.value(id).type;
+    if (!type.HasRank() || type.rank() == 0) continue;
+    Shape shape = *type.shape;
+    shape.front() = batch;
+    graph.SetInputType(id, Type::Tensor(type.dtype, std::move(shape)));
+  }
+  Status status = graph.InferTypes();
+  if (status.ok()) return status;
+  return std::move(status)
+      .In(fmt::format("batch {}", batch))
+      .Fix("the model fixes its batch inside; export it with a symbolic first dimension");
+}
+
+// Symbols without a size count as 1.
+Status FixSymbols(Graph& graph) {
+  std::vector<std::pair<std::string, std::int64_t>> ones;
+  for (const std::string& symbol : InputSymbols(graph)) ones.emplace_back(symbol, 1);
+  return SetDims(graph, ones);
+}
+
+struct Measured {
+  std::vector<double> ms;  // of every run, sorted
+  double seconds = 0;      // wall time of the measured part
+  std::optional<double> joules;
+};
+
+double Percentile(const std::vector<double>& sorted, double p) {
+  // Nearest rank: the smallest value that at least p percent of the runs do not exceed.
+  const auto rank =
+      static_cast<std::size_t>(std::ceil(p / 100 * static_cast<double>(sorted.size())));
+  return sorted[std::min(sorted.size(), std::max<std::size_t>(rank, 1)) - 1];
+}
+
+// One thread per stream; each runs its own session until the time is over.
+Result<Measured> Measure(const std::vector<std::unique_ptr<Session>>& sessions,
+                         const std::vector<Datum>& inputs, double seconds, const Common& common) {
+  const auto duration =
+      std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+  std::vector<std::vector<double>> times(sessions.size());
+  std::vector<Status> failures(sessions.size());
+  std::atomic<bool> failed = false;
+  Progress progress(common, "bench (ms)", static_cast<std::int64_t>(seconds * 1e3));
+  const std::optional<double> joules = PackageEnergy();
+  const auto start = Clock::now();
+  const auto stream = [&](std::size_t s) {
+    auto now = Clock::now();
+    while (!failed && (now - start < duration || times[s].empty())) {
+      const Result<std::vector<Datum>> outputs = sessions[s]->Run(inputs);
+      const auto end = Clock::now();
+      if (!outputs.ok()) {
+        failures[s] = outputs.status();
+        failed = true;
+        return;
+      }
+      const double ms = std::chrono::duration<double, std::milli>(end - now).count();
+      times[s].push_back(ms);
+      if (s == 0) progress.Advance(static_cast<std::int64_t>(ms));
+      now = end;
+    }
+  };
+  std::vector<std::thread> threads;
+  for (std::size_t s = 1; s < sessions.size(); ++s) threads.emplace_back(stream, s);
+  stream(0);
+  for (std::thread& thread : threads) thread.join();
+  for (const Status& failure : failures) ATH_RETURN_IF_ERROR(failure);
+  Measured measured;
+  measured.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  if (const auto now = PackageEnergy(); joules && now && *now >= *joules)
+    measured.joules = *now - *joules;
+  for (const auto& list : times) measured.ms.insert(measured.ms.end(), list.begin(), list.end());
+  std::sort(measured.ms.begin(), measured.ms.end());
+  return measured;
+}
+
+double PeakRssMb() {
+  rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+nlohmann::json ToJson(const Options& options, const Plan& plan, std::int64_t batch,
+                      const Measured& measured) {
+  const auto runs = static_cast<double>(measured.ms.size());
+  return {{"model", options.model.path},
+          {"device", options.device},
+          {"goal", options.goal},
+          {"latency_ms",
+           {{"min", measured.ms.front()},
+            {"median", Percentile(measured.ms, 50)},
+            {"p90", Percentile(measured.ms, 90)},
+            {"p99", Percentile(measured.ms, 99)}}},
+          {"throughput_per_s", runs * static_cast<double>(batch) / measured.seconds},
+          {"threads", plan.threads},
+          {"streams", plan.streams},
+          {"batch", batch},
+          {"precision", options.precision},
+          {"runs", measured.ms.size()},
+          {"seconds", measured.seconds},
+          {"peak_rss_mb", PeakRssMb()},
+          {"energy_j_per_run",
+           measured.joules ? nlohmann::json(*measured.joules / runs) : nlohmann::json()}};
+}
+
+void PrintTable(const Common& common, const nlohmann::json& document) {
+  const nlohmann::json& latency = document["latency_ms"];
+  Table table({">min ms", ">median ms", ">p90 ms", ">p99 ms", ">per s", ">threads", ">streams",
+               ">batch", "precision", ">peak MiB"});
+  const auto ms = [&](const char* key) {
+    return fmt::format("{:.3f}", latency[key].get<double>());
+  };
+  table.Add({ms("min"), ms("median"), ms("p90"), ms("p99"),
+             fmt::format("{:.1f}", document["throughput_per_s"].get<double>()),
+             document["threads"].dump(), document["streams"].dump(), document["batch"].dump(),
+             document["precision"].get<std::string>(),
+             fmt::format("{:.0f}", document["peak_rss_mb"].get<double>())});
+  PrintText(common, table.ToString());
+}
+
+Result<std::int64_t> BatchOf(const Graph& graph) {
+  if (graph.inputs().empty()) return std::int64_t{1};
+  const Type& type = graph.value(graph.inputs()[0]).type;
+  const bool known = type.HasRank() && type.rank() > 0 && type.dim(0).IsConst();
+  return known ? std::max<std::int64_t>(1, type.dim(0).value()) : std::int64_t{1};
+}
+
+Status Run(const Options& options, const Common& common) {
+  if (options.precision != "f32") {
+    return Unsupported("precision {} is not available; f32 is", options.precision);
+  }
+  ATH_TRY(Graph graph, OpenModel(options.model));
+  if (options.batch > 0) ATH_RETURN_IF_ERROR(SetBatch(graph, options.batch));
+  ATH_RETURN_IF_ERROR(FixSymbols(graph));
+  ATH_TRY(const std::int64_t batch, BatchOf(graph));
+  const Plan plan = MakePlan(options);
+  ATH_TRY(const InputPlan input_plan, InputPlan::Make(graph, options.input));
+  ATH_TRY(const InputSet set, input_plan.Read(0));
+  std::vector<std::unique_ptr<Session>> sessions;
+  for (int s = 0; s < plan.streams; ++s) {
+    ATH_TRY(auto session,
+            Session::Create(graph.Clone(), {.device = options.device, .threads = plan.threads}));
+    sessions.push_back(std::move(session));
+  }
+  // Warm-up: the first runs touch memory and code for the first time.
+  ATH_TRY(const Measured warm_up, Measure(sessions, set.values, options.seconds / 10, common));
+  ATH_TRY(const Measured measured, Measure(sessions, set.values, options.seconds, common));
+  nlohmann::json document = ToJson(options, plan, batch, measured);
+  document["warm_up_runs"] = warm_up.ms.size();
+  PrintTable(common, document);
+  PrintJson(common, std::move(document));
+  Next(common, fmt::format("athanor profile {}", ShellWord(options.model.path)));
+  return {};
+}
+
+}  // namespace
+
+std::function<Status()> Bench(CLI::App& app, const Common& common) {
+  auto options = std::make_shared<Options>();
+  AddModelOptions(app, options->model);
+  AddInputOptions(app, options->input, false);
+  app.add_option("--device", options->device, "cpu or reference")->capture_default_str();
+  app.add_option("--threads", options->threads, "of each stream; 0: the cores shared out")
+      ->check(CLI::Range(0, 1024));
+  app.add_option("--streams", options->streams, "runs side by side; 0: by the goal")
+      ->check(CLI::Range(0, 1024));
+  app.add_option("--batch", options->batch, "sets the first dimension of the inputs")
+      ->check(CLI::Range(1, 1 << 20));
+  app.add_option("--time", options->seconds, "seconds to measure")
+      ->check(CLI::Range(0.01, 86400.0))
+      ->capture_default_str();
+  app.add_option("--goal", options->goal,
+                 "latency: one stream on all cores; throughput: one per core")
+      ->check(CLI::IsMember({"latency", "throughput"}))
+      ->capture_default_str();
+  app.add_option("--precision", options->precision, "f32, f16, bf16 or int8")
+      ->check(CLI::IsMember({"f32", "f16", "bf16", "int8"}))
+      ->capture_default_str();
+  return [options, &common] { return Run(*options, common); };
+}
+
+}  // namespace athanor::tools

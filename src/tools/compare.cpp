@@ -1,0 +1,122 @@
+// athanor compare MODEL_A [MODEL_B]: do two models, or one on two devices, give the same answers.
+#include <cmath>
+
+#include "runtime/session.h"
+#include "tools/console.h"
+#include "tools/describe.h"
+#include "tools/inputs.h"
+#include "tools/open_model.h"
+#include "tools/progress.h"
+#include "verify/parity.h"
+
+namespace athanor::tools {
+namespace {
+
+struct Options {
+  ModelOptions a;
+  std::string b;
+  InputOptions input;
+  std::string device = "cpu", device_b;
+  Tolerance tolerance = {.rtol = 1e-4, .atol = 1e-4};
+};
+
+Result<std::unique_ptr<Session>> Open(const Options& options, const std::string& path,
+                                      const std::string& device) {
+  ModelOptions model = options.a;
+  model.path = path;
+  ATH_TRY(Graph graph, OpenModel(model));
+  return Session::Create(std::move(graph), {.device = device});
+}
+
+// The worse of two runs of the same output.
+void Merge(OutputDifference& worst, const OutputDifference& next) {
+  Difference& w = worst.difference;
+  const Difference& n = next.difference;
+  const bool first_failure = w.pass && !n.pass;
+  if (first_failure) w.reason = n.reason, w.same_kind = n.same_kind;
+  w.pass = w.pass && n.pass;
+  w.max_abs = std::max(w.max_abs, n.max_abs);
+  w.rel_l2 = std::max(w.rel_l2, n.rel_l2);
+  w.cosine = std::min(w.cosine, n.cosine);
+  w.violations += n.violations;
+}
+
+nlohmann::json ToJson(const std::vector<OutputDifference>& outputs) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const auto& [name, d] : outputs) {
+    list.push_back({{"name", name},
+                    {"max_abs", d.same_kind ? NumberJson(d.max_abs) : nlohmann::json()},
+                    {"rel_l2", d.same_kind ? NumberJson(d.rel_l2) : nlohmann::json()},
+                    {"cosine", d.same_kind ? NumberJson(d.cosine) : nlohmann::json()},
+                    {"violations", d.violations},
+                    {"pass", d.pass},
+                    {"reason", d.reason}});
+  }
+  return list;
+}
+
+Status Run(const Options& options, const Common& common) {
+  const std::string path_b = options.b.empty() ? options.a.path : options.b;
+  const std::string device_b = options.device_b.empty() ? options.device : options.device_b;
+  if (path_b == options.a.path && device_b == options.device) {
+    return Error(ErrorCode::kUsage, "a second model or --device-b is needed to compare with")
+        .Fix(fmt::format("athanor compare {} --device cpu --device-b reference",
+                         ShellWord(options.a.path)));
+  }
+  ATH_TRY(const std::unique_ptr<Session> a, Open(options, options.a.path, options.device));
+  ATH_TRY(const std::unique_ptr<Session> b, Open(options, path_b, device_b));
+  ATH_TRY(const InputPlan plan, InputPlan::Make(a->graph(), options.input));
+  std::vector<OutputDifference> outputs;
+  Progress progress(common, "compare", static_cast<std::int64_t>(plan.size()));
+  for (std::size_t i = 0; i < plan.size(); ++i) {
+    ATH_TRY(InputSet set, plan.Read(i));
+    // The first model is the measure; its names are shown.
+    ATH_TRY(const Parity parity, CheckParity(*b, *a, std::move(set.values), options.tolerance));
+    for (std::size_t k = 0; k < parity.outputs.size(); ++k) {
+      if (i == 0)
+        outputs.push_back(parity.outputs[k]);
+      else
+        Merge(outputs[k], parity.outputs[k]);
+    }
+    progress.Advance();
+  }
+  progress.Finish();
+  bool pass = true;
+  Table table({"output", ">max abs", ">rel L2", ">cosine", "verdict"});
+  for (const auto& [name, d] : outputs) {
+    pass = pass && d.pass;
+    table.Add({Shorten(name, 48), fmt::format("{:.3g}", d.max_abs), fmt::format("{:.3g}", d.rel_l2),
+               fmt::format("{:.6f}", d.cosine), d.pass ? "same" : "DIFFERS: " + d.reason});
+  }
+  PrintText(common, table.ToString());
+  Say(common, "{} over {} run{} (|a - b| <= {:g} + {:g} |a|)",
+      pass ? Green(common, "same") : Red(common, "different"), plan.size(),
+      plan.size() == 1 ? "" : "s", options.tolerance.atol, options.tolerance.rtol);
+  PrintJson(common, {{"outputs", ToJson(outputs)},
+                     {"pass", pass},
+                     {"runs", plan.size()},
+                     {"atol", options.tolerance.atol},
+                     {"rtol", options.tolerance.rtol}});
+  if (!pass) {
+    return Error(ErrorCode::kAccuracy, "the outputs differ by more than atol {:g} + rtol {:g}",
+                 options.tolerance.atol, options.tolerance.rtol);
+  }
+  Next(common, fmt::format("athanor bench {}", ShellWord(path_b)));
+  return {};
+}
+
+}  // namespace
+
+std::function<Status()> CompareModels(CLI::App& app, const Common& common) {
+  auto options = std::make_shared<Options>();
+  AddModelOptions(app, options->a);
+  app.add_option("other", options->b, "the second model; left out: the first on --device-b");
+  AddInputOptions(app, options->input, false);
+  app.add_option("--device", options->device, "of the first model")->capture_default_str();
+  app.add_option("--device-b", options->device_b, "of the second model; default: the same");
+  app.add_option("--atol", options->tolerance.atol, "absolute tolerance")->capture_default_str();
+  app.add_option("--rtol", options->tolerance.rtol, "relative tolerance")->capture_default_str();
+  return [options, &common] { return Run(*options, common); };
+}
+
+}  // namespace athanor::tools

@@ -1,0 +1,307 @@
+#include "tools/inputs.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "core/text.h"
+#include "io/csv.h"
+#include "io/npy.h"
+#include "io/wav.h"
+#include "ir/check_inputs.h"
+#include "tools/fit_type.h"
+#include "tools/open_model.h"
+#include "verify/random_inputs.h"
+
+namespace athanor::tools {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kRandom = "random";
+
+std::string Extension(const std::string& path) {
+  std::string extension = fs::path(path).extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return extension;
+}
+
+bool IsPictureName(const std::string& path) {
+  constexpr std::string_view kNames[] = {".jpg",  ".jpeg", ".png", ".bmp",
+                                         ".webp", ".pgm",  ".ppm", ".pnm"};
+  return std::find(std::begin(kNames), std::end(kNames), Extension(path)) != std::end(kNames);
+}
+
+std::vector<std::string> InputNames(const Graph& graph) {
+  std::vector<std::string> names;
+  for (const ValueId id : graph.inputs()) names.push_back(graph.value(id).name);
+  return names;
+}
+
+std::optional<std::size_t> Position(const std::vector<std::string>& names, std::string_view name) {
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) return std::nullopt;
+  return static_cast<std::size_t>(found - names.begin());
+}
+
+Status UnknownInput(std::string_view name, const std::vector<std::string>& names) {
+  return Error(ErrorCode::kUnknownName, "the model has no input \"{}\"{}; it has: {}", name,
+               DidYouMean(name, names), Join(names, ", "));
+}
+
+// Files of a folder in the order of their names.
+Result<std::vector<std::string>> FolderItems(const std::string& folder) {
+  std::vector<std::string> items;
+  std::error_code error;
+  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+    const std::string path = at->path().string();
+    if (IsPictureName(path) || Extension(path) == ".npy") items.push_back(path);
+  }
+  if (error) return Error(ErrorCode::kFileNotFound, "{}: {}", folder, error.message());
+  if (items.empty())
+    return Error(ErrorCode::kFileNotFound, "{}: the folder holds no pictures and no .npy files",
+                 folder);
+  std::sort(items.begin(), items.end());
+  return items;
+}
+
+Result<Tensor> ReadText(const std::string& path, const Type& type) {
+  ATH_TRY(std::string text, ReadTextFile(path));
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+  Dims dims(type.HasRank() ? type.shape->size() : 1, 1);
+  if (type.dtype == DType::kString) return Tensor::FromVector<std::string>(dims, {text});
+  if (type.dtype == DType::kU8) {
+    if (!dims.empty()) dims.back() = static_cast<std::int64_t>(text.size());
+    if (dims.empty() && text.size() != 1)
+      return Error(ErrorCode::kInvalidInput, "{}: a single byte is expected", path);
+    return Tensor::FromVector<std::uint8_t>(dims, {text.begin(), text.end()});
+  }
+  return Error(ErrorCode::kInvalidInput,
+               "{}: text fits an input of strings or of bytes (u8), not {}", path, type.ToString())
+      .Fix("turn the text into token numbers first and save them with np.save");
+}
+
+Result<Tensor> ReadSound(const std::string& path, const Type& type) {
+  ATH_TRY(const io::Sound sound, io::ReadWav(path));
+  const Tensor& samples = sound.samples;
+  if (type.HasRank() && type.rank() == 1 && samples.dim(0) == 1)
+    return samples.Reshaped({samples.dim(1)});
+  if (type.HasRank() && type.rank() == 3)
+    return samples.Reshaped({1, samples.dim(0), samples.dim(1)});
+  return samples;
+}
+
+}  // namespace
+
+void AddInputOptions(CLI::App& app, InputOptions& options, bool positional) {
+  if (positional) {
+    app.add_option("inputs", options.sources,
+                   "pictures, .npy, .npz, .csv, .wav, .txt, a folder, or \"random\"");
+  }
+  app.add_option("--input,-i", options.sources, "NAME=FILE, NAME=random or FILE; may be repeated")
+      ->take_all();
+  app.add_option("--drop", options.drop, "a column of the table that is no feature")->take_all();
+  app.add_option("--seed", options.seed, "of random inputs")->capture_default_str();
+  AddImageOptions(app, options.image);
+}
+
+Result<InputPlan> InputPlan::Make(const Graph& graph, const InputOptions& options) {
+  InputPlan plan(graph, options);
+  plan.fixed_.resize(graph.inputs().size());
+  plan.random_.assign(graph.inputs().size(), options.sources.empty());
+  ATH_RETURN_IF_ERROR(plan.Assign(options.sources));
+  return plan;
+}
+
+std::optional<std::size_t> InputPlan::FirstFree() const {
+  for (std::size_t i = 0; i < fixed_.size(); ++i) {
+    const bool taken = !items_.empty() && item_input_ == i;
+    if (fixed_[i].IsAbsent() && !random_[i] && !taken) return i;
+  }
+  return std::nullopt;
+}
+
+Status InputPlan::BindArchive(const std::string& path) {
+  ATH_TRY(const io::NamedTensors arrays, io::ReadNpz(path));
+  const std::vector<std::string> names = InputNames(*graph_);
+  std::size_t bound = 0;
+  for (const auto& [name, tensor] : arrays) {
+    const std::optional<std::size_t> input = Position(names, name);
+    if (!input) continue;
+    fixed_[*input] = tensor;
+    ++bound;
+  }
+  if (bound > 0) return {};  // expected outputs often stand in the same file
+  if (arrays.size() == 1) {
+    if (const auto free = FirstFree()) {
+      fixed_[*free] = arrays[0].second;
+      return {};
+    }
+  }
+  std::vector<std::string> given;
+  for (const auto& [name, tensor] : arrays) given.push_back(name);
+  return Error(ErrorCode::kUnknownName,
+               "{}: none of its arrays ({}) is an input; the model has: {}", path,
+               Join(given, ", "), Join(names, ", "));
+}
+
+// A table fills one matrix input, or one input per column when the names agree.
+Status InputPlan::BindTable(const std::string& path) {
+  ATH_TRY(io::CsvMatrix table, io::ReadCsvMatrix(path));
+  std::vector<std::size_t> keep;
+  for (const std::string& name : options_.drop) {
+    if (!Position(table.columns, name)) {
+      return Error(ErrorCode::kUnknownName, "{}: there is no column \"{}\"{}", path, name,
+                   DidYouMean(name, table.columns));
+    }
+  }
+  const auto columns = static_cast<std::size_t>(table.values.dim(1));
+  for (std::size_t c = 0; c < columns; ++c) {
+    const bool dropped = c < table.columns.size() && Position(options_.drop, table.columns[c]);
+    if (!dropped) keep.push_back(c);
+  }
+  const auto rows = static_cast<std::size_t>(table.values.dim(0));
+  const auto cells = table.values.Data<float>();
+  const auto take = [&](std::span<const std::size_t> wanted) {
+    std::vector<float> values;
+    for (std::size_t r = 0; r < rows; ++r) {
+      for (const std::size_t c : wanted) values.push_back(cells[r * columns + c]);
+    }
+    return Tensor::FromVector<float>(
+        {static_cast<std::int64_t>(rows), static_cast<std::int64_t>(wanted.size())}, values);
+  };
+  const std::vector<std::string> names = InputNames(*graph_);
+  bool named = false;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto column = Position(table.columns, names[i]);
+    if (!column) continue;
+    named = true;
+    const Type& type = graph_->value(graph_->inputs()[i]).type;
+    ATH_TRY(fixed_[i], FitType(take(std::span(&*column, 1)), type));
+  }
+  if (named) return {};
+  const auto free = FirstFree();
+  if (!free) return Error(ErrorCode::kUsage, "{}: every input has a value already", path);
+  const Type& type = graph_->value(graph_->inputs()[*free]).type;
+  if (type.HasRank() && type.rank() == 2 && type.dim(1).IsConst() &&
+      type.dim(1).value() != static_cast<std::int64_t>(keep.size())) {
+    const std::string last = table.columns.empty() ? "NAME" : table.columns.back();
+    return Error(ErrorCode::kInvalidInput, "{}: the table has {} columns, the model reads {}", path,
+                 keep.size(), type.dim(1).value())
+        .Fix(fmt::format("--drop {} leaves a column out", last));
+  }
+  ATH_TRY(fixed_[*free], FitType(take(keep), type));
+  return {};
+}
+
+Status InputPlan::Assign(const std::vector<std::string>& sources) {
+  const std::vector<std::string> names = InputNames(*graph_);
+  std::vector<std::string> unnamed;
+  for (const std::string& source : sources) {
+    const std::size_t equals = source.find('=');
+    const bool is_file = fs::exists(source);
+    if (equals == std::string::npos || (is_file && !Position(names, source.substr(0, equals)))) {
+      unnamed.push_back(source);
+      continue;
+    }
+    const std::string name = source.substr(0, equals), path = source.substr(equals + 1);
+    const std::optional<std::size_t> input = Position(names, name);
+    if (!input) return UnknownInput(name, names);
+    if (path == kRandom) {
+      random_[*input] = true;
+      continue;
+    }
+    ATH_TRY(fixed_[*input], ReadFile(path, *input));
+    first_name_ = fs::path(path).filename().string();
+  }
+  for (const std::string& source : unnamed) {
+    if (source == kRandom) {
+      for (std::size_t i = 0; i < random_.size(); ++i) random_[i] = true;
+      continue;
+    }
+    if (!fs::exists(source)) return Error(ErrorCode::kFileNotFound, "{}: no such file", source);
+    first_name_ = fs::path(source).filename().string();
+    if (Extension(source) == ".npz") {
+      ATH_RETURN_IF_ERROR(BindArchive(source));
+      continue;
+    }
+    if (Extension(source) == ".csv") {
+      ATH_RETURN_IF_ERROR(BindTable(source));
+      continue;
+    }
+    const bool repeats = fs::is_directory(source) || IsPictureName(source);
+    const auto free = FirstFree();
+    if (repeats && !items_.empty()) {
+      if (fs::is_directory(source))
+        return Error(ErrorCode::kUsage, "{}: one folder at a time", source);
+      items_.push_back(source);  // another picture: another run
+      continue;
+    }
+    if (!free) {
+      return Error(ErrorCode::kUsage, "{}: every input has a value already; the model has: {}",
+                   source, Join(names, ", "));
+    }
+    if (!repeats) {
+      ATH_TRY(fixed_[*free], ReadFile(source, *free));
+      continue;
+    }
+    item_input_ = *free;
+    items_ = {source};
+    if (fs::is_directory(source)) {
+      ATH_TRY(items_, FolderItems(source));
+    }
+  }
+  if (const auto free = FirstFree()) {
+    return Error(ErrorCode::kInvalidInput, "input \"{}\" {} has no value", names[*free],
+                 graph_->value(graph_->inputs()[*free]).type.ToString())
+        .Fix(fmt::format("--input {}=FILE or --input {}=random", names[*free], names[*free]));
+  }
+  return {};
+}
+
+Result<Tensor> InputPlan::ReadFile(const std::string& path, std::size_t input) const {
+  const Value& value = graph_->value(graph_->inputs()[input]);
+  const std::string extension = Extension(path);
+  const auto read = [&]() -> Result<Tensor> {
+    if (extension == ".npy") {
+      ATH_TRY(const Tensor tensor, io::ReadNpy(path));
+      return FitType(tensor, value.type);
+    }
+    if (extension == ".npz") {
+      ATH_TRY(const io::NamedTensors arrays, io::ReadNpz(path));
+      for (const auto& [name, tensor] : arrays) {
+        if (name == value.name || arrays.size() == 1) return FitType(tensor, value.type);
+      }
+      return Error(ErrorCode::kUnknownName, "{}: there is no array of this name", path);
+    }
+    if (extension == ".csv") {
+      ATH_TRY(const io::CsvMatrix table, io::ReadCsvMatrix(path));
+      return FitType(table.values, value.type);
+    }
+    if (extension == ".wav") return ReadSound(path, value.type);
+    if (extension == ".txt" || extension == ".text") return ReadText(path, value.type);
+    return ReadNetworkImage(path, value.type, options_.image);
+  };
+  Result<Tensor> tensor = read();
+  if (!tensor.ok()) return std::move(tensor).status().In(fmt::format("input \"{}\"", value.name));
+  return tensor;
+}
+
+Result<InputSet> InputPlan::Read(std::size_t i) const {
+  InputSet set = {.name = first_name_, .values = fixed_};
+  if (!items_.empty()) {
+    set.name = fs::path(items_[i]).filename().string();
+    ATH_TRY(set.values[item_input_], ReadFile(items_[i], item_input_));
+  }
+  for (std::size_t k = 0; k < set.values.size(); ++k) {
+    if (!set.values[k].IsAbsent()) continue;
+    const Value& value = graph_->value(graph_->inputs()[k]);
+    Result<Tensor> tensor = RandomTensor(value.type, options_.seed * 1000003 + k);
+    if (!tensor.ok()) return std::move(tensor).status().In(fmt::format("input \"{}\"", value.name));
+    set.values[k] = *std::move(tensor);
+  }
+  ATH_RETURN_IF_ERROR(CheckInputs(*graph_, set.values));
+  return set;
+}
+
+}  // namespace athanor::tools

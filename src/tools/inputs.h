@@ -1,0 +1,59 @@
+// From what stands on the command line to the inputs of a model.
+//
+// A source is a picture, an .npy, .npz, .csv, .wav or text file, a folder of pictures and arrays,
+// or the word "random"; "NAME=" before it says which input it is for.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ir/graph.h"
+#include "tools/image_options.h"
+
+namespace athanor::tools {
+
+struct InputOptions {
+  std::vector<std::string> sources;  // positional and --input, in order
+  std::vector<std::string> drop;     // columns of a table that are no features
+  std::uint64_t seed = 0;
+  ImageFlags image;
+};
+
+void AddInputOptions(CLI::App& app, InputOptions& options, bool positional);
+
+// One inference: what it is called and what to feed.
+struct InputSet {
+  std::string name;
+  std::vector<Datum> values;
+};
+
+// The runs that the sources ask for; each set is read when it is its turn.
+class InputPlan {
+ public:
+  static Result<InputPlan> Make(const Graph& graph, const InputOptions& options);
+  std::size_t size() const { return items_.empty() ? 1 : items_.size(); }
+  // The i-th inference, checked against the model's inputs.
+  Result<InputSet> Read(std::size_t i) const;
+
+ private:
+  struct Bound {
+    std::size_t input = 0;
+    std::string path;
+  };
+  InputPlan(const Graph& graph, const InputOptions& options) : graph_(&graph), options_(options) {}
+  Status Assign(const std::vector<std::string>& sources);
+  Status BindArchive(const std::string& path);
+  Status BindTable(const std::string& path);
+  Result<Tensor> ReadFile(const std::string& path, std::size_t input) const;
+  std::optional<std::size_t> FirstFree() const;
+
+  const Graph* graph_;
+  InputOptions options_;
+  std::vector<Datum> fixed_;        // same in every run; absent: from items_ or random
+  std::vector<bool> random_;        // asked for by name or by "random"
+  std::size_t item_input_ = 0;      // which input the items are for
+  std::vector<std::string> items_;  // files, one run each
+  std::string first_name_ = "random";
+};
+
+}  // namespace athanor::tools

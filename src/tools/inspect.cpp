@@ -1,0 +1,102 @@
+// athanor inspect MODEL: what is in it and whether it will run.
+#include <algorithm>
+
+#include "core/text.h"
+#include "runtime/session.h"
+#include "tools/console.h"
+#include "tools/describe.h"
+#include "tools/graph_figures.h"
+#include "tools/open_model.h"
+
+namespace athanor::tools {
+namespace {
+
+struct Options {
+  ModelOptions model;
+  std::string device = "cpu";
+};
+
+std::string PortTable(const Graph& graph) {
+  Table table({"", "name", "type"});
+  for (const ValueId id : graph.inputs())
+    table.Add({"input", Shorten(graph.value(id).name, 48), graph.value(id).type.ToString()});
+  for (const GraphOutput& output : graph.outputs()) {
+    table.Add({"output", Shorten(output.name, 48), graph.value(output.value).type.ToString()});
+  }
+  return table.ToString();
+}
+
+std::string OperatorTable(const GraphFigures& figures) {
+  std::vector<std::pair<std::string, std::int64_t>> ops(figures.ops.begin(), figures.ops.end());
+  std::stable_sort(ops.begin(), ops.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  Table table({"operator", ">nodes", ">FLOPs", ">share"});
+  for (const auto& [name, count] : ops) {
+    const auto found = figures.flops_by_op.find(name);
+    const double flops = found == figures.flops_by_op.end() ? 0 : found->second;
+    table.Add({name, std::to_string(count), HumanCount(flops),
+               figures.flops > 0 ? fmt::format("{:.1f} %", 100 * flops / figures.flops) : ""});
+  }
+  return table.ToString();
+}
+
+Status Run(const Options& options, const Common& common) {
+  ATH_TRY(Graph graph, OpenModel(options.model));
+  ATH_TRY(const GraphFigures figures, Measure(graph));
+  std::int64_t nodes = 0;
+  for (const auto& [name, count] : figures.ops) nodes += count;
+  PrintText(common, PortTable(graph) + "\n" + OperatorTable(figures) + "\n");
+  Say(common, "nodes        {}", nodes);
+  Say(common, "parameters   {} ({})", figures.params,
+      HumanCount(static_cast<double>(figures.params)));
+  Say(common, "weights      {}", HumanBytes(static_cast<double>(figures.weight_bytes)));
+  Say(common, "FLOPs        {}per inference (a multiply-add is 2)",
+      HumanCount(figures.flops) + " ");
+  Say(common, "activations  {} at most alive at once",
+      HumanBytes(static_cast<double>(figures.peak_activation_bytes)));
+  const std::vector<std::string> symbols = InputSymbols(graph);
+  if (!symbols.empty())
+    Say(common, "symbols      {} (counted as 1; --set-dim {}=8 sets one)", Join(symbols, ", "),
+        symbols[0]);
+  if (figures.uncounted > 0) {
+    Say(common, "not counted  {} nodes whose shapes depend on data", figures.uncounted);
+  }
+  nlohmann::json document = {
+      {"model", options.model.path},
+      {"inputs", InputsJson(graph)},
+      {"outputs", OutputsJson(graph)},
+      {"ops", figures.ops},
+      {"nodes", nodes},
+      {"params", figures.params},
+      {"flops", figures.flops},
+      {"flops_by_op", figures.flops_by_op},
+      {"flops_unknown_nodes", figures.uncounted},
+      {"weight_bytes", figures.weight_bytes},
+      {"peak_activation_bytes", figures.peak_activation_bytes},
+      {"symbols", symbols},
+  };
+  // Whether it runs is known when a device has accepted it.
+  const Result<std::unique_ptr<Session>> session =
+      Session::Create(std::move(graph), {.device = options.device});
+  document["feasible"] = session.ok();
+  document["device"] = options.device;
+  if (!session.ok()) document["infeasible_because"] = session.status().ToString();
+  Say(common, "feasible     {}",
+      session.ok() ? fmt::format("yes, on device {}", options.device)
+                   : "no: " + session.status().ToString());
+  PrintJson(common, std::move(document));
+  Next(common, fmt::format("athanor run {} random", ShellWord(options.model.path)));
+  return {};
+}
+
+}  // namespace
+
+std::function<Status()> Inspect(CLI::App& app, const Common& common) {
+  auto options = std::make_shared<Options>();
+  AddModelOptions(app, options->model);
+  app.add_option("--device", options->device, "the device asked whether it can run the model")
+      ->capture_default_str();
+  return [options, &common] { return Run(*options, common); };
+}
+
+}  // namespace athanor::tools

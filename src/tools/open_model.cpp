@@ -1,0 +1,82 @@
+#include "tools/open_model.h"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+
+#include "core/text.h"
+#include "frontends/load.h"
+
+namespace athanor::tools {
+namespace {
+
+Result<std::pair<std::string, std::int64_t>> ParseSetDim(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  std::int64_t value = 0;
+  if (equals != std::string::npos && equals > 0) {
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data() + equals + 1, end, value);
+    if (error == std::errc() && stop == end && value >= 0)
+      return std::pair(text.substr(0, equals), value);
+  }
+  return Error(ErrorCode::kUsage, "--set-dim {}: SYMBOL=NUMBER is expected, for example N=1", text);
+}
+
+}  // namespace
+
+void AddModelOptions(CLI::App& app, ModelOptions& options) {
+  app.add_option("model", options.path, "the model file")->required();
+  app.add_option("--format", options.format, "the model's format, when it cannot be guessed");
+  app.add_option("--set-dim", options.set_dims, "give a symbolic dimension a size: N=4")
+      ->take_all();
+}
+
+Result<Graph> OpenModel(const std::string& argument, const std::string& format) {
+  return LoadModel(argument, {.format = format});
+}
+
+std::vector<std::string> InputSymbols(const Graph& graph) {
+  std::vector<std::string> symbols;
+  for (const ValueId id : graph.inputs()) {
+    const Type& type = graph.value(id).type;
+    if (!type.HasRank()) continue;
+    for (const Dim& dim : *type.shape) dim.CollectSymbols(symbols);
+  }
+  std::sort(symbols.begin(), symbols.end());
+  symbols.erase(std::unique(symbols.begin(), symbols.end()), symbols.end());
+  return symbols;
+}
+
+Status SetDims(Graph& graph, const std::vector<std::pair<std::string, std::int64_t>>& values) {
+  if (values.empty()) return {};
+  const std::vector<std::string> symbols = InputSymbols(graph);
+  std::map<std::string, Dim> replace;
+  for (const auto& [name, value] : values) {
+    if (std::find(symbols.begin(), symbols.end(), name) == symbols.end()) {
+      return Error(ErrorCode::kUnknownName, "no input has a dimension \"{}\"{}; there {}", name,
+                   DidYouMean(name, symbols),
+                   symbols.empty() ? "are no symbols" : "is: " + Join(symbols, ", "));
+    }
+    replace.insert_or_assign(name, value);
+  }
+  for (const ValueId id : graph.inputs()) {
+    Type type = graph.value(id).type;
+    if (!type.HasRank()) continue;
+    for (Dim& dim : *type.shape) dim = dim.Substitute(replace);
+    graph.SetInputType(id, std::move(type));
+  }
+  return graph.InferTypes();
+}
+
+Result<Graph> OpenModel(const ModelOptions& options) {
+  ATH_TRY(Graph graph, OpenModel(options.path, options.format));
+  std::vector<std::pair<std::string, std::int64_t>> values;
+  for (const std::string& text : options.set_dims) {
+    ATH_TRY(auto value, ParseSetDim(text));
+    values.push_back(std::move(value));
+  }
+  ATH_RETURN_IF_ERROR(SetDims(graph, values));
+  return graph;
+}
+
+}  // namespace athanor::tools

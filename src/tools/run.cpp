@@ -1,0 +1,217 @@
+// athanor run MODEL INPUT...: infers and shows the result.
+#include <chrono>
+#include <filesystem>
+
+#include "core/text.h"
+#include "io/npy.h"
+#include "runtime/session.h"
+#include "tools/boxes.h"
+#include "tools/console.h"
+#include "tools/describe.h"
+#include "tools/inputs.h"
+#include "tools/open_model.h"
+#include "tools/progress.h"
+#include "tools/results.h"
+
+namespace athanor::tools {
+namespace {
+
+struct Options {
+  ModelOptions model;
+  InputOptions input;
+  std::string device = "cpu", save, labels;
+  int threads = 0, top = 5;
+  bool boxes = false;
+  BoxOptions box;
+};
+
+struct Answer {
+  std::string name;
+  std::vector<Datum> outputs;
+  double ms = 0;
+};
+
+std::vector<NamedOutput> Tensors(const Graph& graph, const Answer& answer) {
+  std::vector<NamedOutput> tensors;
+  for (std::size_t i = 0; i < answer.outputs.size(); ++i) {
+    if (answer.outputs[i].IsTensor())
+      tensors.push_back({graph.outputs()[i].name, answer.outputs[i].tensor()});
+  }
+  return tensors;
+}
+
+std::string BoxText(const std::vector<Box>& boxes, const ResultOptions& results) {
+  if (boxes.empty()) return "no boxes above the threshold\n";
+  Table table({"class", ">score", ">x1", ">y1", ">x2", ">y2"});
+  for (const Box& box : boxes) {
+    const std::string label =
+        box.label < results.labels.size() ? results.labels[box.label] : std::to_string(box.label);
+    table.Add({label, fmt::format("{:.3f}", box.score), fmt::format("{:.4g}", box.x1),
+               fmt::format("{:.4g}", box.y1), fmt::format("{:.4g}", box.x2),
+               fmt::format("{:.4g}", box.y2)});
+  }
+  return table.ToString();
+}
+
+nlohmann::json BoxesJson(const std::vector<Box>& boxes) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const Box& box : boxes) {
+    list.push_back(
+        {{"class", box.label}, {"score", box.score}, {"box", {box.x1, box.y1, box.x2, box.y2}}});
+  }
+  return list;
+}
+
+nlohmann::json AnswerJson(const Graph& graph, const Answer& answer, const Options& options,
+                          const ResultOptions& results) {
+  nlohmann::json json = {{"input", answer.name}, {"ms", answer.ms}};
+  json["outputs"] = nlohmann::json::array();
+  for (std::size_t i = 0; i < answer.outputs.size(); ++i)
+    json["outputs"].push_back(OutputJson(graph.outputs()[i].name, answer.outputs[i], results));
+  if (options.boxes) {
+    if (const auto boxes = FindBoxes(Tensors(graph, answer), options.box))
+      json["boxes"] = BoxesJson(*boxes);
+  }
+  return json;
+}
+
+std::string AnswerText(const Graph& graph, const Answer& answer, const Options& options,
+                       const ResultOptions& results) {
+  std::string text = fmt::format("{}  {:.2f} ms\n", answer.name, answer.ms);
+  if (options.boxes) {
+    if (const auto boxes = FindBoxes(Tensors(graph, answer), options.box))
+      return text + BoxText(*boxes, results);
+    text += "no output looks like boxes: [1, N, 4] with scores [1, N, classes], or [1, 1, N, 7]\n";
+  }
+  for (std::size_t i = 0; i < answer.outputs.size(); ++i)
+    text += OutputText(graph.outputs()[i].name, answer.outputs[i], results);
+  return text;
+}
+
+// The rows of several runs under each other; nothing when they do not fit.
+Result<Tensor> Stack(const std::vector<Tensor>& parts) {
+  const Tensor& first = parts.front();
+  if (first.rank() == 0 || first.dtype() == DType::kString)
+    return Error(ErrorCode::kInvalidInput, "cannot be stacked");
+  Dims dims = first.dims();
+  dims[0] = 0;
+  for (const Tensor& part : parts) {
+    const bool same =
+        part.dtype() == first.dtype() && part.rank() == first.rank() &&
+        std::equal(part.dims().begin() + 1, part.dims().end(), first.dims().begin() + 1);
+    if (!same) return Error(ErrorCode::kInvalidInput, "cannot be stacked");
+    dims[0] += part.dim(0);
+  }
+  ATH_TRY(Tensor all, Tensor::Allocate(first.dtype(), std::move(dims)));
+  auto* to = static_cast<std::uint8_t*>(all.mutable_raw());
+  for (const Tensor& part : parts) {
+    std::copy_n(static_cast<const std::uint8_t*>(part.raw()), part.bytes(), to);
+    to += part.bytes();
+  }
+  return all;
+}
+
+// Output names as arrays. Several runs: stacked along the first axis, or NAME.0, NAME.1, ...
+Status Save(const std::string& path, const Graph& graph, const std::vector<Answer>& answers) {
+  io::NamedTensors arrays;
+  for (std::size_t i = 0; i < graph.outputs().size(); ++i) {
+    const std::string& name = graph.outputs()[i].name;
+    std::vector<Tensor> parts;
+    for (const Answer& answer : answers) {
+      const Datum& datum = answer.outputs[i];
+      if (datum.IsTensor()) parts.push_back(datum.tensor());
+      if (!datum.IsSequence()) continue;
+      for (const Datum& item : datum.items()) {
+        if (item.IsTensor()) parts.push_back(item.tensor());
+      }
+    }
+    const bool sequence = !answers.empty() && answers[0].outputs[i].IsSequence();
+    if (parts.size() == 1 && !sequence) {
+      arrays.emplace_back(name, parts[0]);
+      continue;
+    }
+    if (parts.empty()) continue;
+    const Result<Tensor> stacked = Stack(parts);
+    if (stacked.ok() && !sequence) {
+      arrays.emplace_back(name, *stacked);
+      continue;
+    }
+    for (std::size_t k = 0; k < parts.size(); ++k)
+      arrays.emplace_back(fmt::format("{}.{}", name, k), parts[k]);
+  }
+  if (path.ends_with(".npy")) {
+    if (arrays.size() == 1) return io::WriteNpy(path, arrays[0].second);
+    return Error(ErrorCode::kUsage, "{}: {} arrays need an .npz file", path, arrays.size());
+  }
+  return io::WriteNpz(path, arrays);
+}
+
+Result<Answer> RunOne(Session& session, InputSet set) {
+  using Clock = std::chrono::steady_clock;
+  const auto start = Clock::now();
+  ATH_TRY(std::vector<Datum> outputs, session.Run(std::move(set.values)));
+  const double ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+  return Answer{std::move(set.name), std::move(outputs), ms};
+}
+
+Status Run(const Options& options, const Common& common) {
+  ResultOptions results = {.labels = {}, .top = options.top};
+  if (!options.labels.empty()) {
+    ATH_TRY(results.labels, ReadLabels(options.labels));
+  }
+  ATH_TRY(Graph graph, OpenModel(options.model));
+  ATH_TRY(
+      const std::unique_ptr<Session> session,
+      Session::Create(std::move(graph), {.device = options.device, .threads = options.threads}));
+  ATH_TRY(const InputPlan plan, InputPlan::Make(session->graph(), options.input));
+  std::vector<Answer> answers;
+  nlohmann::json runs = nlohmann::json::array();
+  Progress progress(common, "run", static_cast<std::int64_t>(plan.size()));
+  std::string text;
+  for (std::size_t i = 0; i < plan.size(); ++i) {
+    ATH_TRY(InputSet set, plan.Read(i));
+    const std::string name = set.name;
+    Result<Answer> answer = RunOne(*session, std::move(set));
+    if (!answer.ok()) return std::move(answer).status().In(name);
+    progress.Advance();
+    if (common.json) runs.push_back(AnswerJson(session->graph(), *answer, options, results));
+    text += AnswerText(session->graph(), *answer, options, results);
+    if (!options.save.empty()) answers.push_back(*std::move(answer));
+  }
+  progress.Finish();
+  PrintText(common, text);
+  nlohmann::json document = {{"model", options.model.path},
+                             {"device", options.device},
+                             {"outputs", runs[0].is_null() ? nlohmann::json() : runs[0]["outputs"]},
+                             {"runs", std::move(runs)}};
+  if (!options.save.empty()) {
+    ATH_RETURN_IF_ERROR(Save(options.save, session->graph(), answers));
+    Say(common, "saved {}", options.save);
+    document["saved"] = options.save;
+  }
+  PrintJson(common, std::move(document));
+  Next(common, fmt::format("athanor bench {}", ShellWord(options.model.path)));
+  return {};
+}
+
+}  // namespace
+
+std::function<Status()> RunModel(CLI::App& app, const Common& common) {
+  auto options = std::make_shared<Options>();
+  AddModelOptions(app, options->model);
+  AddInputOptions(app, options->input, true);
+  app.add_option("--device", options->device, "cpu or reference")->capture_default_str();
+  app.add_option("--threads", options->threads, "0: one per core")->check(CLI::Range(0, 1024));
+  app.add_option("--save", options->save, "write the outputs to this .npz (or .npy) file");
+  app.add_option("--labels", options->labels, "class names, one per line");
+  app.add_option("--top", options->top, "how many classes to show")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  app.add_flag("--boxes", options->boxes, "show the boxes of a detector");
+  app.add_option("--min-score", options->box.min_score, "of a box")->capture_default_str();
+  app.add_option("--max-overlap", options->box.max_overlap, "of two boxes of one class")
+      ->capture_default_str();
+  return [options, &common] { return Run(*options, common); };
+}
+
+}  // namespace athanor::tools
