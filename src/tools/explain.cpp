@@ -1,26 +1,29 @@
 // athanor explain ATH-2103: the long text of an error code.
-// athanor explain MODEL: where and how each node runs.
-#include <cctype>
+// athanor explain MODEL: the steps that run, and why each has its kernel.
 #include <charconv>
+#include <optional>
 
 #include "core/text.h"
+#include "runtime/session.h"
 #include "tools/console.h"
-#include "tools/graph_figures.h"
+#include "tools/inputs.h"
 #include "tools/open_model.h"
+#include "tools/plan_text.h"
 
 namespace athanor::tools {
 namespace {
 
 struct Options {
-  std::string what;
-  ModelOptions model;
+  ModelOptions model;  // its path may also be an error code
+  InputOptions input;
+  std::string device = "cpu";
+  int threads = 0;
+  bool all = false;
 };
 
 // "ATH-2103", "ath-2103" or "2103".
 std::optional<int> ErrorNumber(std::string_view text) {
-  if (text.size() > 4 && (text[0] == 'A' || text[0] == 'a') &&
-      (text.substr(1, 3) == "TH-" || text.substr(1, 3) == "th-"))
-    text.remove_prefix(4);
+  if (text.starts_with("ATH-") || text.starts_with("ath-")) text.remove_prefix(4);
   int number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
@@ -45,25 +48,61 @@ Status ExplainCode(int number, const Common& common) {
                Join(codes, ", "));
 }
 
+std::string ChoiceText(const StepNotes::Choice& choice) {
+  if (choice.fits) return fmt::format("estimated {:.1f} us", choice.cost_ns / 1e3);
+  return "does not fit: " + choice.reason;
+}
+
+nlohmann::json StepJson(const StepText& text, const StepNotes& notes) {
+  nlohmann::json choices = nlohmann::json::array();
+  for (const StepNotes::Choice& choice : notes.choices) {
+    nlohmann::json item = {{"kernel", choice.kernel}, {"fits", choice.fits}};
+    if (choice.fits) item["estimated_us"] = choice.cost_ns / 1e3;
+    if (!choice.fits) item["reason"] = choice.reason;
+    choices.push_back(std::move(item));
+  }
+  return {{"op", text.op},
+          {"node", text.node},
+          {"kernel", text.kernel},
+          {"output", text.output},
+          {"flops", notes.flops},
+          {"bytes", notes.bytes},
+          {"candidates", std::move(choices)}};
+}
+
 Status ExplainModel(const Options& options, const Common& common) {
-  ATH_TRY(const Graph graph, OpenModel(options.model));
-  ATH_TRY(const std::vector<NodeId> order, graph.Order());
-  Table table({"node", "operator", "output", ">FLOPs"});
-  nlohmann::json nodes = nlohmann::json::array();
-  for (const NodeId id : order) {
-    const Node& node = graph.node(id);
-    const auto flops = NodeFlops(graph, id);
-    const std::string output = node.outputs.empty() || node.outputs[0] == kNoValue
-                                   ? ""
-                                   : graph.value(node.outputs[0]).type.ToString();
-    table.Add({Shorten(node.name, 40), node.op->name, output, flops ? HumanCount(*flops) : "?"});
-    nodes.push_back({{"name", node.name},
-                     {"op", node.op->name},
-                     {"output", output},
-                     {"flops", flops ? nlohmann::json(*flops) : nlohmann::json()}});
+  ATH_TRY(Graph graph, OpenModel(options.model));
+  ATH_TRY(
+      const std::unique_ptr<Session> session,
+      Session::Create(std::move(graph), {.device = options.device, .threads = options.threads}));
+  ATH_TRY(const InputPlan inputs, InputPlan::Make(session->graph(), options.input));
+  ATH_TRY(const InputSet set, inputs.Read(0));
+  std::vector<Type> types;
+  for (const Datum& datum : set.values) types.push_back(Type::Of(datum));
+  ATH_TRY(const std::shared_ptr<const Plan> plan, session->PlanFor(types));
+  std::size_t on_reference = 0;
+  nlohmann::json steps = nlohmann::json::array();
+  Table table({"step", "kernel", "output", "why"});
+  for (const Step& step : plan->steps) {
+    const StepText text = Describe(*plan, step);
+    on_reference += step.kernel == nullptr ? 1 : 0;
+    steps.push_back(StepJson(text, step.notes));
+    const auto& choices = step.notes.choices;
+    std::string why = choices.empty() ? "no kernel for this operator" : "";
+    if (!choices.empty()) why = ChoiceText(choices[0]);
+    table.Add({Shorten(text.op, 40), text.kernel, text.output, Shorten(why, 70)});
+    if (!options.all) continue;
+    for (const StepNotes::Choice& choice : choices)
+      table.Add({"", "  " + choice.kernel, "", Shorten(ChoiceText(choice), 70)});
   }
   PrintText(common, table.ToString());
-  PrintJson(common, {{"model", options.model.path}, {"nodes", std::move(nodes)}});
+  Say(common, "{} steps, {} on the reference; {} of memory for one run", plan->steps.size(),
+      on_reference, HumanBytes(static_cast<double>(plan->arena_bytes)));
+  PrintJson(common, {{"model", options.model.path},
+                     {"device", options.device},
+                     {"steps", std::move(steps)},
+                     {"steps_on_reference", on_reference},
+                     {"arena_bytes", plan->arena_bytes}});
   Next(common, fmt::format("athanor profile {}", ShellWord(options.model.path)));
   return {};
 }
@@ -72,14 +111,14 @@ Status ExplainModel(const Options& options, const Common& common) {
 
 std::function<Status()> Explain(CLI::App& app, const Common& common) {
   auto options = std::make_shared<Options>();
-  app.add_option("what", options->what, "an error code such as ATH-2103, or a model")->required();
-  app.add_option("--format", options->model.format,
-                 "the model's format, when it cannot be guessed");
-  app.add_option("--set-dim", options->model.set_dims, "give a symbolic dimension a size: N=4")
-      ->take_all();
+  AddModelOptions(app, options->model);
+  app.get_option("model")->description("a model file, or an error code such as ATH-2103");
+  AddInputOptions(app, options->input, false);
+  app.add_option("--device", options->device, "a device that plans")->capture_default_str();
+  app.add_option("--threads", options->threads, "0: one per core")->check(CLI::Range(0, 1024));
+  app.add_flag("--all", options->all, "every candidate of every step");
   return [options, &common]() -> Status {
-    if (const auto number = ErrorNumber(options->what)) return ExplainCode(*number, common);
-    options->model.path = options->what;
+    if (const auto number = ErrorNumber(options->model.path)) return ExplainCode(*number, common);
     return ExplainModel(*options, common);
   };
 }

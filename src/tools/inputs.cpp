@@ -7,7 +7,7 @@
 #include "io/csv.h"
 #include "io/npy.h"
 #include "io/wav.h"
-#include "ir/check_inputs.h"
+#include "runtime/session.h"
 #include "tools/fit_type.h"
 #include "tools/open_model.h"
 #include "verify/random_inputs.h"

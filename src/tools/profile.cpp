@@ -9,6 +9,7 @@
 #include "tools/graph_figures.h"
 #include "tools/inputs.h"
 #include "tools/open_model.h"
+#include "tools/plan_text.h"
 #include "tools/progress.h"
 
 namespace athanor::tools {
@@ -24,7 +25,7 @@ struct Options {
 };
 
 struct NodeTime {
-  std::string name, op;
+  std::string name, op, kernel;
   double ms = 0;  // the fastest run
   std::int64_t calls = 0;
   double flops = 0;
@@ -38,14 +39,15 @@ class Stopwatch {
     return [this](const Graph& graph, NodeId id, std::span<const Datum>) {
       const auto now = Clock::now();
       Entry& entry = entries_[{&graph, id}];
-      if (entry.calls++ == 0) {
+      if (entry.time.calls++ == 0) {
         const Node& node = graph.node(id);
-        entry.time = {
-            .name = node.name, .op = node.op->name, .flops = NodeFlops(graph, id).value_or(0)};
-        entry.position = entries_.size();
+        entry.time = {.name = node.name,
+                      .op = node.op->name,
+                      .kernel = "reference",
+                      .calls = 1,
+                      .flops = NodeFlops(graph, id).value_or(0)};
       }
       entry.this_run += std::chrono::duration<double, std::milli>(now - last_).count();
-      ++entry.time.calls;
       // What the observer itself takes is nobody's.
       last_ = Clock::now();
     };
@@ -60,8 +62,6 @@ class Stopwatch {
   std::vector<NodeTime> Times() const {
     std::vector<NodeTime> times;
     for (const auto& [key, entry] : entries_) times.push_back(entry.time);
-    std::stable_sort(times.begin(), times.end(),
-                     [](const NodeTime& a, const NodeTime& b) { return a.ms > b.ms; });
     return times;
   }
 
@@ -69,8 +69,6 @@ class Stopwatch {
   struct Entry {
     NodeTime time;
     double this_run = 0;
-    std::int64_t calls = 0;
-    std::size_t position = 0;
   };
   std::map<std::pair<const Graph*, NodeId>, Entry> entries_;
   Clock::time_point last_;
@@ -78,13 +76,13 @@ class Stopwatch {
 
 void Print(const Common& common, const Options& options, const std::vector<NodeTime>& times,
            double total) {
-  Table table({">ms", ">share", ">GFLOP/s", "operator", "node"});
+  Table table({">ms", ">share", ">GFLOP/s", "operator", "kernel", "node"});
   const auto shown = std::min(times.size(), static_cast<std::size_t>(options.top));
   for (std::size_t i = 0; i < shown; ++i) {
     const NodeTime& t = times[i];
     table.Add({fmt::format("{:.3f}", t.ms), fmt::format("{:.1f} %", 100 * t.ms / total),
-               t.flops > 0 && t.ms > 0 ? fmt::format("{:.2f}", t.flops / t.ms / 1e6) : "", t.op,
-               Shorten(t.name, 48)});
+               t.flops > 0 && t.ms > 0 ? fmt::format("{:.2f}", t.flops / t.ms / 1e6) : "",
+               Shorten(t.op, 40), t.kernel, Shorten(t.name, 40)});
   }
   PrintText(common, table.ToString());
   std::map<std::string, double> by_op;
@@ -100,8 +98,13 @@ void Print(const Common& common, const Options& options, const std::vector<NodeT
       options.runs, options.device);
 }
 
-Status Run(const Options& options, const Common& common) {
-  ATH_TRY(Graph graph, OpenModel(options.model));
+void SlowestFirst(std::vector<NodeTime>& times) {
+  std::stable_sort(times.begin(), times.end(),
+                   [](const NodeTime& a, const NodeTime& b) { return a.ms > b.ms; });
+}
+
+// A device without plans: the observer is told about each node.
+Result<std::vector<NodeTime>> TimeNodes(Graph graph, const Options& options, const Common& common) {
   Stopwatch stopwatch;
   ATH_TRY(const std::unique_ptr<Session> session,
           Session::Create(std::move(graph), {.device = options.device,
@@ -117,8 +120,46 @@ Status Run(const Options& options, const Common& common) {
     stopwatch.EndRun(run == 0);
     progress.Advance();
   }
-  progress.Finish();
-  const std::vector<NodeTime> times = stopwatch.Times();
+  return stopwatch.Times();
+}
+
+// A device with plans times its steps itself.
+Result<std::vector<NodeTime>> TimeSteps(Session& session, const Options& options,
+                                        const Common& common) {
+  ATH_TRY(const InputPlan plan, InputPlan::Make(session.graph(), options.input));
+  ATH_TRY(const InputSet set, plan.Read(0));
+  std::vector<NodeTime> times;
+  Progress progress(common, "profile", options.runs + 1);
+  for (int run = 0; run <= options.runs; ++run) {
+    ATH_TRY(const athanor::Profile profile, session.RunProfiled(set.values));
+    progress.Advance();
+    if (run == 0) continue;  // the first run warms up
+    for (std::size_t i = 0; i < profile.step_times.size(); ++i) {
+      const double ms = std::chrono::duration<double, std::milli>(profile.step_times[i]).count();
+      if (run > 1) {
+        times[i].ms = std::min(times[i].ms, ms);
+        continue;
+      }
+      const Step& step = profile.plan->steps[i];
+      const StepText text = Describe(*profile.plan, step);
+      times.push_back({text.node, text.op, text.kernel, ms, 1, step.notes.flops});
+    }
+  }
+  return times;
+}
+
+Result<std::vector<NodeTime>> Measure(const Options& options, const Common& common) {
+  ATH_TRY(Graph graph, OpenModel(options.model));
+  if (options.device == "reference") return TimeNodes(std::move(graph), options, common);
+  ATH_TRY(
+      const std::unique_ptr<Session> session,
+      Session::Create(std::move(graph), {.device = options.device, .threads = options.threads}));
+  return TimeSteps(*session, options, common);
+}
+
+Status Run(const Options& options, const Common& common) {
+  ATH_TRY(std::vector<NodeTime> times, Measure(options, common));
+  SlowestFirst(times);
   double total = 0;
   for (const NodeTime& t : times) total += t.ms;
   Print(common, options, times, total > 0 ? total : 1);
@@ -126,6 +167,7 @@ Status Run(const Options& options, const Common& common) {
   for (const NodeTime& t : times) {
     nodes.push_back({{"name", t.name},
                      {"op", t.op},
+                     {"kernel", t.kernel},
                      {"ms", t.ms},
                      {"share", total > 0 ? t.ms / total : 0},
                      {"flops", t.flops},

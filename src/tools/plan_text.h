@@ -1,0 +1,19 @@
+// A plan's steps as people and programs see them, for `explain` and `profile`.
+#pragma once
+
+#include <string>
+
+#include "plan/plan.h"
+
+namespace athanor::tools {
+
+struct StepText {
+  std::string op;      // "Conv + Relu": every node the step covers
+  std::string node;    // the name of the first
+  std::string kernel;  // "reference" when no kernel fits
+  std::string output;  // type of the first output
+};
+
+StepText Describe(const Plan& plan, const Step& step);
+
+}  // namespace athanor::tools

@@ -1,0 +1,369 @@
+#!/usr/bin/env python3
+"""The command line from the outside: exit codes, JSON keys, messages, files, Ctrl-C.
+
+Needs nothing but Python. The binary is $ATHANOR_BIN or the newest of build/*/bin/athanor.
+"""
+import ast
+import json
+import os
+import pathlib
+import signal
+import struct
+import subprocess
+import tempfile
+import time
+import unittest
+import zipfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+DIGITS = ROOT / "examples" / "digits"
+MODEL = DIGITS / "digits.onnx"
+
+
+def binary():
+    if "ATHANOR_BIN" in os.environ:
+        return os.environ["ATHANOR_BIN"]
+    built = [p for p in ROOT.glob("build/*/bin/athanor") if p.exists()]
+    return str(max(built, key=lambda p: p.stat().st_mtime))
+
+
+def athanor(*arguments, **options):
+    return subprocess.run([binary(), *map(str, arguments)], capture_output=True, text=True,
+                          timeout=300, **options)
+
+
+def document(test, *arguments, code=0):
+    """Runs with --json and gives the one document on stdout."""
+    run = athanor(*arguments, "--json")
+    test.assertEqual(run.returncode, code, run.stderr)
+    result = json.loads(run.stdout)
+    test.assertEqual(result["schema_version"], 1)
+    return result
+
+
+# --- small files ---------------------------------------------------------------------------------
+
+def npy(descr, shape, data):
+    header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}"
+    header += " " * (63 - (10 + len(header)) % 64) + "\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + data
+
+
+def read_npy(data):
+    length = struct.unpack("<H", data[8:10])[0]
+    header = ast.literal_eval(data[10:10 + length].decode())
+    count = 1
+    for dim in header["shape"]:
+        count *= dim
+    return header["shape"], struct.unpack(f"<{count}f", data[10 + length:])
+
+
+def field(number, value):
+    """One protobuf field: bytes and text length-delimited, integers as varints."""
+    def varint(n):
+        out = b""
+        while n > 127:
+            out += bytes([n & 127 | 128])
+            n >>= 7
+        return out + bytes([n])
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    value = value.encode() if isinstance(value, str) else value
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def port(name, shape):
+    dims = b"".join(field(1, field(1, d) if isinstance(d, int) else field(2, d)) for d in shape)
+    return field(1, name) + field(2, field(1, field(1, 1) + field(2, dims)))
+
+
+def onnx_model(nodes, inputs, outputs):
+    """nodes: (operator, inputs, outputs); inputs, outputs: (name, shape), all float32."""
+    graph = b"".join(
+        field(1, b"".join(field(1, i) for i in ins) + b"".join(field(2, o) for o in outs) +
+              field(3, f"n{k}") + field(4, op))
+        for k, (op, ins, outs) in enumerate(nodes))
+    graph += field(2, "g")
+    graph += b"".join(field(11, port(*i)) for i in inputs)
+    graph += b"".join(field(12, port(*o)) for o in outputs)
+    return field(1, 8) + field(7, graph) + field(8, field(1, "") + field(2, 17))
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def file(self, name, data):
+        path = self.folder / name
+        path.write_bytes(data)
+        return path
+
+    def add_model(self, shape=("N", 2)):
+        return self.file("add.onnx", onnx_model([("Add", ["a", "b"], ["sum"])],
+                                                [("a", shape), ("b", shape)], [("sum", shape)]))
+
+
+# --- tests ---------------------------------------------------------------------------------------
+
+class Usage(Case):
+    def test_no_arguments_gives_a_short_welcome(self):
+        run = athanor()
+        self.assertEqual(run.returncode, 0)
+        self.assertLessEqual(len(run.stdout.splitlines()), 14)
+        self.assertTrue(run.stdout.splitlines()[-1].startswith("next: athanor"))
+
+    def test_every_verb_has_help_with_an_example(self):
+        listing = athanor("--help").stdout
+        for verb in ["doctor", "inspect", "run", "bench", "profile", "explain", "compare", "eval",
+                     "convert", "optimize", "conformance"]:
+            self.assertIn(verb, listing)
+            run = athanor(verb, "--help")
+            self.assertEqual(run.returncode, 0)
+            self.assertIn(f"athanor {verb}", run.stdout.split("Example:")[1])
+
+    def test_a_wrong_verb_is_corrected(self):
+        run = athanor("inspct", MODEL)
+        self.assertEqual(run.returncode, 1)
+        self.assertIn('ATH-1002', run.stderr)
+        self.assertIn('did you mean "inspect"?', run.stderr)
+
+    def test_a_wrong_option_is_corrected(self):
+        run = athanor("run", MODEL, "--labls", "x")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn('did you mean "--labels"?', run.stderr)
+
+    def test_a_missing_argument_is_a_usage_error(self):
+        run = athanor("inspect")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("ATH-1001", run.stderr)
+
+    def test_errors_are_one_json_document_too(self):
+        error = document(self, "inspect", self.folder / "none.onnx", code=1)["error"]
+        self.assertEqual(error["code"], "ATH-1004")
+
+    def test_explain_tells_the_long_story_of_a_code(self):
+        run = athanor("explain", "ATH-2103")
+        self.assertEqual(run.returncode, 1)
+        run = athanor("explain", "ath-2101")
+        self.assertEqual(run.returncode, 0)
+        self.assertIn("exit code 2", run.stdout)
+
+    def test_broken_models_exit_with_2(self):
+        for data in [b"", b"not a model", MODEL.read_bytes()[:5000]]:
+            run = athanor("inspect", self.file("broken.onnx", data))
+            self.assertEqual(run.returncode, 2, run.stderr)
+            self.assertIn("error ATH-2", run.stderr)
+
+    def test_an_unknown_operator_is_named(self):
+        path = self.file("odd.onnx", onnx_model([("Frobnicate", ["x"], ["y"])], [("x", (1,))],
+                                                [("y", (1,))]))
+        run = athanor("run", path, "random")
+        self.assertEqual(run.returncode, 2)
+        self.assertIn("Frobnicate", run.stderr)
+
+    def test_piped_output_has_no_escape_codes(self):
+        run = athanor("inspect", MODEL, env={**os.environ, "TERM": "xterm-256color"})
+        self.assertNotIn("\x1b", run.stdout + run.stderr)
+
+
+class Doctor(Case):
+    def test_measures_this_machine(self):
+        result = document(self, "doctor")
+        self.assertGreater(result["read_bandwidth_gb_per_s"], 0.1)
+        self.assertGreater(result["peak_gflops"], 1)
+        self.assertIn("athanor", result["versions"])
+
+
+class Inspect(Case):
+    def test_json_has_the_agreed_keys(self):
+        result = document(self, "inspect", MODEL)
+        self.assertEqual(result["inputs"],
+                         [{"name": "image", "dtype": "f32", "shape": ["N", 1, 32, 32]}])
+        self.assertEqual(result["outputs"][0]["name"], "logits")
+        self.assertEqual(result["ops"]["Gemm"], 1)
+        figures = json.loads((DIGITS / "digits.json").read_text())
+        # digits.json counts Conv and Gemm only; the rest adds a few percent.
+        self.assertGreaterEqual(result["flops"], figures["flops"])
+        self.assertLess(result["flops"], 1.1 * figures["flops"])
+        self.assertTrue(result["feasible"])
+
+    def test_set_dim_changes_the_shape_and_corrects_names(self):
+        result = document(self, "inspect", MODEL, "--set-dim", "N=4")
+        self.assertEqual(result["inputs"][0]["shape"], [4, 1, 32, 32])
+        run = athanor("inspect", MODEL, "--set-dim", "M=4")
+        self.assertEqual(run.returncode, 1)
+        run = athanor("inspect", MODEL, "--set-dim", "N=x")
+        self.assertIn("--set-dim N=x: SYMBOL=NUMBER is expected", run.stderr)
+
+
+class Run(Case):
+    def test_a_picture_gives_its_class(self):
+        run = athanor("run", MODEL, DIGITS / "images" / "7_0174.png", "--std", 255, "--labels",
+                      DIGITS / "labels.txt")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertTrue(run.stdout.splitlines()[-1].startswith("next: athanor"))
+        result = document(self, "run", MODEL, DIGITS / "images" / "7_0174.png", "--std", 255)
+        self.assertEqual(result["outputs"][0]["top"][0]["class"], 7)
+
+    def test_golden_arrays_give_the_recorded_logits_on_both_devices(self):
+        with zipfile.ZipFile(DIGITS / "golden.npz") as golden:
+            _, expected = read_npy(golden.read("logits.npy"))
+        for device in ["reference", "cpu"]:
+            out = self.folder / f"{device}.npz"
+            document(self, "run", MODEL, DIGITS / "golden.npz", "--save", out, "--device", device)
+            with zipfile.ZipFile(out) as saved:
+                self.assertEqual(saved.namelist(), ["logits.npy"])
+                shape, actual = read_npy(saved.read("logits.npy"))
+            self.assertEqual(shape, (16, 10))
+            for a, b in zip(actual, expected):
+                self.assertAlmostEqual(a, b, delta=1e-3 + 1e-3 * abs(b))
+
+    def test_named_and_unnamed_arrays_fill_the_inputs(self):
+        model = self.add_model()
+        a = self.file("a.npy", npy("<f4", (1, 2), struct.pack("<2f", 1, 2)))
+        b = self.file("b.npy", npy("<f8", (1, 2), struct.pack("<2d", 10, 20)))
+        for inputs in [["--input", f"b={b}", "--input", f"a={a}"], [a, b], ["-i", f"b={b}", a]]:
+            result = document(self, "run", model, *inputs)
+            self.assertEqual(result["outputs"][0]["values"], [11.0, 22.0])
+
+    def test_wrong_inputs_say_what_is_expected(self):
+        model = self.add_model()
+        a = self.file("a.npy", npy("<f4", (1, 3), struct.pack("<3f", 1, 2, 3)))
+        run = athanor("run", model, f"--input=aa={a}")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn('no input "aa" (did you mean "a"?); it has: a, b', run.stderr)
+        run = athanor("run", model, a)
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("fix: --input b=FILE", run.stderr)
+        run = athanor("run", model, a, a)
+        self.assertEqual(run.returncode, 1)
+        self.assertIn('"a"', run.stderr)
+
+    def test_random_is_seeded(self):
+        model = self.add_model()
+        one, same, other = (document(self, "run", model, "random", "--seed", s)["outputs"]
+                            for s in (1, 1, 2))
+        self.assertEqual(one, same)
+        self.assertNotEqual(one, other)
+
+    def test_a_folder_runs_every_picture(self):
+        out = self.folder / "out.npz"
+        result = document(self, "run", MODEL, DIGITS / "images", "--std", 255, "--save", out)
+        self.assertEqual(len(result["runs"]), 40)
+        with zipfile.ZipFile(out) as saved:
+            self.assertEqual(read_npy(saved.read("logits.npy"))[0], (40, 10))
+
+    def test_an_array_of_pickles_is_refused(self):
+        bad = self.file("bad.npy", npy("|O", (1,), b"x"))
+        run = athanor("run", self.add_model(), bad, bad)
+        self.assertEqual(run.returncode, 2)
+        self.assertIn("ATH-2201", run.stderr)
+
+    def test_a_result_that_cannot_be_written_is_an_error(self):
+        run = athanor("run", self.add_model(), "random", "--save", self.folder / "no" / "x.npz")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("ATH-1005", run.stderr)
+
+
+class Compare(Case):
+    def test_a_model_agrees_with_itself_on_the_other_device(self):
+        result = document(self, "compare", MODEL, "--device-b", "reference")
+        self.assertTrue(result["pass"])
+        self.assertGreaterEqual(set(result["outputs"][0]), {"name", "max_abs", "rel_l2", "cosine"})
+
+    def test_different_models_exit_with_3(self):
+        add = self.add_model()
+        mul = self.file("mul.onnx", onnx_model([("Mul", ["a", "b"], ["sum"])],
+                                               [("a", ("N", 2)), ("b", ("N", 2))],
+                                               [("sum", ("N", 2))]))
+        result = document(self, "compare", add, mul, code=3)
+        self.assertFalse(result["pass"])
+        self.assertTrue(document(self, "compare", add, add, "--device-b", "reference")["pass"])
+
+
+class Eval(Case):
+    FLAGS = ["--data", DIGITS, "--labels", DIGITS / "labels.csv", "--std", 255]
+
+    def test_every_recorded_picture_is_right(self):
+        result = document(self, "eval", MODEL, *self.FLAGS)
+        self.assertEqual((result["metric"], result["value"], result["n"]), ("top1", 1.0, 40))
+
+    def test_the_gate_exits_with_3(self):
+        result = document(self, "eval", MODEL, *self.FLAGS, "--min", 1.01, code=3)
+        self.assertFalse(result["pass"])
+
+    def test_rows_without_a_file_are_counted_and_ignored(self):
+        labels = self.file("labels.csv",
+                           b"filename,class\nimages/7_0174.png,7\nimages/none.png,1\n")
+        result = document(self, "eval", MODEL, "--data", DIGITS / "images", "--labels", labels,
+                          "--std", 255)
+        self.assertEqual((result["n"], result["ignored"]), (1, 1))
+
+
+class Bench(Case):
+    def test_json_has_the_agreed_keys(self):
+        result = document(self, "bench", MODEL, "--time", 0.2, "--threads", 1, "--batch", 2)
+        self.assertEqual(set(result["latency_ms"]), {"min", "median", "p90", "p99"})
+        for key in ["throughput_per_s", "threads", "streams", "batch", "precision", "peak_rss_mb",
+                    "energy_j_per_run"]:
+            self.assertIn(key, result)
+        self.assertEqual((result["batch"], result["threads"]), (2, 1))
+        self.assertLessEqual(result["latency_ms"]["min"], result["latency_ms"]["p99"])
+
+    def test_throughput_uses_several_streams(self):
+        result = document(self, "bench", MODEL, "--time", 0.2, "--goal", "throughput")
+        self.assertEqual(result["streams"], len(os.sched_getaffinity(0)))
+
+    def test_profile_adds_up(self):
+        for device in ["reference", "cpu"]:
+            result = document(self, "profile", MODEL, "--device", device)
+            self.assertAlmostEqual(sum(n["ms"] for n in result["nodes"]), result["total_ms"], 6)
+            self.assertGreater(len(result["nodes"]), 3)
+
+
+class Conformance(Case):
+    def suite(self):
+        test = self.folder / "suite" / "test_ok"
+        (test / "test_data_set_0").mkdir(parents=True)
+        (test / "model.onnx").write_bytes(onnx_model([("Relu", ["x"], ["y"])], [("x", (2,))],
+                                                     [("y", (2,))]))
+        def tensor(values):
+            return field(1, 2) + field(2, 1) + field(9, struct.pack("<2f", *values))
+        (test / "test_data_set_0" / "input_0.pb").write_bytes(tensor([-1, 2]))
+        (test / "test_data_set_0" / "output_0.pb").write_bytes(tensor([0, 2]))
+        wrong = self.folder / "suite" / "test_wrong"
+        wrong.mkdir()
+        (wrong / "model.onnx").write_bytes(b"broken")
+        return self.folder / "suite"
+
+    def test_counts_and_names_failures(self):
+        result = document(self, "conformance", self.suite(), "--device", "reference", code=3)
+        self.assertEqual((result["passed"], result["failed"], result["skipped"]), (1, 1, 0))
+        self.assertEqual(result["failures"][0]["test"], "test_wrong")
+
+    def test_exempt_tests_are_skipped(self):
+        exempt = self.file("exempt.txt", b"# known\ntest_wrong  # not a model\n")
+        result = document(self, "conformance", self.suite(), "--device", "reference", "--exempt",
+                          exempt)
+        self.assertEqual((result["passed"], result["failed"], result["skipped"]), (1, 0, 1))
+
+
+class Interrupt(Case):
+    def test_ctrl_c_ends_at_once_and_leaves_no_file(self):
+        out = self.folder / "out.npz"
+        process = subprocess.Popen([binary(), "bench", str(MODEL), "--time", "60"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(1.5)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=10)
+        self.assertEqual(process.returncode, 4)
+        self.assertIn("ATH-4003", errors)
+        self.assertFalse(out.exists())
+        # More than a second of work was told about.
+        self.assertIn("bench", errors)
+
+
+if __name__ == "__main__":
+    unittest.main()
