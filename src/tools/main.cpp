@@ -22,6 +22,10 @@ constexpr Verb kVerbs[] = {
     {"run", "infer on pictures, arrays, tables, text or random data", RunModel,
      "athanor run model.onnx cat.jpg --labels labels.txt\n"
      "  athanor run model.onnx --input x=x.npy --save out.npz"},
+    {"convert", "to another format, with a parity check", Convert,
+     "athanor convert model.onnx -o model.ath"},
+    {"optimize", "the portable passes, with a parity check", OptimizeModel,
+     "athanor optimize model.onnx -o model.ath"},
     {"bench", "latency and throughput", Bench,
      "athanor bench model.onnx --goal throughput --time 10"},
     {"profile", "time per node", Profile, "athanor profile model.onnx --top 20"},

@@ -1,0 +1,186 @@
+// athanor convert MODEL -o OUT: another format, with proof that the answers stay the same.
+// athanor optimize MODEL: the portable passes, with the same proof.
+#include <filesystem>
+
+#include "frontends/load.h"
+#include "frontends/save.h"
+#include "ir/text.h"
+#include "passes/pipeline.h"
+#include "runtime/session.h"
+#include "tools/console.h"
+#include "tools/describe.h"
+#include "tools/inputs.h"
+#include "tools/open_model.h"
+#include "tools/progress.h"
+#include "verify/parity.h"
+
+namespace athanor::tools {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  ModelOptions model;
+  InputOptions input;
+  std::string out, device = "cpu", dump;
+  std::vector<std::string> disable;
+  std::int64_t opset = SaveOptions().opset;
+  Tolerance tolerance = {.rtol = 1e-4, .atol = 1e-4};
+  bool no_check = false;
+};
+
+constexpr std::string_view kAfter = "after:";
+
+// The stage of --dump-ir after:STAGE; "" when there is none.
+Result<std::string> DumpStage(const Options& options) {
+  if (options.dump.empty()) return std::string();
+  if (!options.dump.starts_with(kAfter) || options.dump.size() == kAfter.size())
+    return Error(ErrorCode::kUsage,
+                 "--dump-ir {}: after:STAGE is expected, for example after:import", options.dump);
+  return options.dump.substr(kAfter.size());
+}
+
+void Dump(const Common& common, const Graph& graph) {
+  PrintText(common, athanor::PrintText(graph, {.constants = ConstantText::kElide}));
+}
+
+// Runs the original and what was written on the same inputs, without further passes.
+Result<Parity> Prove(const Options& options, const Graph& original, Graph changed,
+                     const Common& common) {
+  const SessionOptions session = {.device = options.device, .optimize = false};
+  ATH_TRY(const std::unique_ptr<Session> a, Session::Create(original.Clone(), session));
+  ATH_TRY(const std::unique_ptr<Session> b, Session::Create(std::move(changed), session));
+  ATH_TRY(const InputPlan plan, InputPlan::Make(a->graph(), options.input));
+  Progress progress(common, "parity", 0);
+  ATH_TRY(InputSet set, plan.Read(0));
+  return CheckParity(*b, *a, std::move(set.values), options.tolerance);
+}
+
+Status Report(const Options& options, const Common& common, const Parity& parity,
+              nlohmann::json document) {
+  double worst = 0;
+  nlohmann::json outputs = nlohmann::json::array();
+  for (const auto& [name, d] : parity.outputs) {
+    worst = std::max(worst, d.max_abs);
+    outputs.push_back({{"name", name},
+                       {"max_abs", NumberJson(d.max_abs)},
+                       {"rel_l2", NumberJson(d.rel_l2)},
+                       {"cosine", NumberJson(d.cosine)}});
+  }
+  Say(common, "parity {} on {} inputs: largest difference {:.3g}",
+      parity.pass ? Green(common, "holds") : Red(common, "FAILS"),
+      options.input.sources.empty() ? "seeded random" : "the given", worst);
+  document["parity"] = {{"pass", parity.pass}, {"outputs", std::move(outputs)}};
+  PrintJson(common, std::move(document));
+  if (!parity.pass) {
+    return Error(ErrorCode::kAccuracy, "{} gives other answers than {}: {}", options.out,
+                 options.model.path, parity.reason);
+  }
+  Next(common, fmt::format("athanor bench {}", ShellWord(options.out)));
+  return {};
+}
+
+Status Announce(const Options& options, const Common& common, nlohmann::json& document) {
+  std::error_code error;
+  const auto bytes = fs::file_size(options.out, error);
+  document["model"] = options.model.path;
+  document["out"] = options.out;
+  document["bytes"] = error ? 0 : bytes;
+  Say(common, "wrote {}", options.out);
+  return {};
+}
+
+// Reads back what was written: the proof covers the file, not only the graph in memory.
+Status ProveFile(const Options& options, const Common& common, const Graph& original,
+                 nlohmann::json document) {
+  ATH_RETURN_IF_ERROR(Announce(options, common, document));
+  if (options.no_check) {
+    PrintJson(common, std::move(document));
+    return {};
+  }
+  Result<Graph> written = LoadModel(options.out);
+  if (!written.ok()) {
+    if (written.status().code() != ErrorCode::kUnknownFormat) return std::move(written).status();
+    Note(common, "parity not checked: this format is written but not read");
+    PrintJson(common, std::move(document));
+    return {};
+  }
+  ATH_TRY(const Parity parity, Prove(options, original, *std::move(written), common));
+  return Report(options, common, parity, std::move(document));
+}
+
+Status RunConvert(const Options& options, const Common& common) {
+  ATH_TRY(const std::string stage, DumpStage(options));
+  ATH_TRY(const Graph graph, OpenModel(options.model));
+  if (!stage.empty() && stage != "import")
+    return Error(ErrorCode::kUsage,
+                 "convert has one stage: after:import; athanor optimize has more");
+  if (!stage.empty()) Dump(common, graph);
+  {
+    Progress progress(common, "writing", 0);
+    ATH_RETURN_IF_ERROR(SaveModel(graph, options.out, {.opset = options.opset}));
+  }
+  return ProveFile(options, common, graph, nlohmann::json::object());
+}
+
+Status RunOptimize(Options options, const Common& common) {
+  ATH_TRY(const std::string stage, DumpStage(options));
+  ATH_TRY(const Graph graph, OpenModel(options.model));
+  Graph better = graph.Clone();
+  if (stage == "import") {
+    Dump(common, graph);
+    return {};
+  }
+  Progress progress(common, "optimize", 0);
+  ATH_TRY(const passes::PassReport report,
+          passes::Optimize(better, {.until = stage, .disable = options.disable}));
+  progress.Finish();
+  if (!stage.empty()) {
+    Dump(common, better);
+    return {};
+  }
+  PrintText(common, report.ToString());
+  if (options.out.empty()) {
+    const fs::path source(options.model.path);
+    options.out = (source.parent_path() / (source.stem().string() + ".optimized.ath")).string();
+  }
+  ATH_RETURN_IF_ERROR(SaveModel(better, options.out, {.opset = options.opset}));
+  return ProveFile(options, common, graph,
+                   {{"nodes_before", report.nodes_before},
+                    {"nodes_after", report.nodes_after},
+                    {"rounds", report.rounds},
+                    {"fired", report.Fired()}});
+}
+
+void AddOptions(CLI::App& app, Options& options) {
+  AddModelOptions(app, options.model);
+  AddInputOptions(app, options.input, false);
+  app.add_option("--device", options.device, "on which parity is checked")->capture_default_str();
+  app.add_option("--opset", options.opset, "of an ONNX file")
+      ->check(CLI::Range(7, 100))
+      ->capture_default_str();
+  app.add_option("--atol", options.tolerance.atol, "absolute tolerance")->capture_default_str();
+  app.add_option("--rtol", options.tolerance.rtol, "relative tolerance")->capture_default_str();
+  app.add_flag("--no-check", options.no_check, "leave the parity check out");
+  app.add_option("--dump-ir", options.dump, "after:STAGE prints the graph at that point");
+}
+
+}  // namespace
+
+std::function<Status()> Convert(CLI::App& app, const Common& common) {
+  auto options = std::make_shared<Options>();
+  AddOptions(app, *options);
+  app.add_option("--out,-o", options->out, "the file to write; its ending says the format")
+      ->required();
+  return [options, &common] { return RunConvert(*options, common); };
+}
+
+std::function<Status()> OptimizeModel(CLI::App& app, const Common& common) {
+  auto options = std::make_shared<Options>();
+  AddOptions(app, *options);
+  app.add_option("--out,-o", options->out, "default: MODEL.optimized.ath beside the model");
+  app.add_option("--disable", options->disable, "a pass or rule that stays out")->take_all();
+  return [options, &common] { return RunOptimize(*options, common); };
+}
+
+}  // namespace athanor::tools
