@@ -44,6 +44,22 @@ def unit_tests(count):
         count.add(passed, failed, skipped)
 
 
+def script_tests(count, names):
+    """Tests of the command line from the outside, with Python's own unittest."""
+    for name in names:
+        run = subprocess.run([sys.executable, ROOT / "tests" / name], capture_output=True, text=True,
+                             env={**os.environ, "ATHANOR_BIN": str(BUILD / "bin" / "athanor")})
+        ran = sum(int(n) for n in re.findall(r"^Ran (\d+) test", run.stderr, re.M))
+        bad = sum(int(n) for n in re.findall(r"(?:failures|errors)=(\d+)", run.stderr))
+        skipped = sum(int(n) for n in re.findall(r"skipped=(\d+)", run.stderr))
+        if run.returncode != 0:
+            bad = max(bad, 1)
+            print(run.stderr[-8000:])
+        passed = max(0, ran - bad - skipped)
+        print(f"{name}: {passed} passed, {bad} failed, {skipped} skipped", flush=True)
+        count.add(passed, bad, skipped)
+
+
 def conformance(count, suites, required):
     archive = DATA / "onnx-backend-tests.tar.zst"
     if not archive.exists():
@@ -86,6 +102,7 @@ def recorded(count):
 def main():
     count = Count()
     unit_tests(count)
+    script_tests(count, ["cli_test.py"])
     recorded(count)
     conformance(count, ["node"], {"node": 53})
     print(f"{count.passed} passed, {count.failed} failed, {count.skipped} skipped")
