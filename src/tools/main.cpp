@@ -16,6 +16,7 @@ namespace {
 
 // One row per verb, in the order of a first visit.
 constexpr Verb kVerbs[] = {
+    {"demo", "a tour of about ten seconds, with a report", Demo, "athanor demo --fast"},
     {"doctor", "what this machine can do, measured", Doctor, "athanor doctor --json"},
     {"inspect", "inputs, outputs, operators, parameters, FLOPs, memory", Inspect,
      "athanor inspect model.onnx"},
@@ -28,7 +29,7 @@ constexpr Verb kVerbs[] = {
      "athanor optimize model.onnx -o model.ath"},
     {"bench", "latency and throughput", Bench,
      "athanor bench model.onnx --goal throughput --time 10"},
-    {"profile", "time per node", Profile, "athanor profile model.onnx --top 20"},
+    {"profile", "time per node", ProfileModel, "athanor profile model.onnx --top 20"},
     {"explain", "an error code, or why each node runs as it does", Explain,
      "athanor explain ATH-2103"},
     {"compare", "two models or devices on the same inputs", CompareModels,

@@ -6,6 +6,7 @@
 
 #include "core/text.h"
 #include "frontends/load.h"
+#include "zoo/zoo.h"
 
 namespace athanor::tools {
 namespace {
@@ -32,6 +33,8 @@ void AddModelOptions(CLI::App& app, ModelOptions& options) {
 }
 
 Result<Graph> OpenModel(const std::string& argument, const std::string& format) {
+  constexpr std::string_view kZoo = "zoo:";
+  if (argument.starts_with(kZoo)) return zoo::Make(argument.substr(kZoo.size()));
   return LoadModel(argument, {.format = format});
 }
 

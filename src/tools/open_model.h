@@ -18,7 +18,7 @@ struct ModelOptions {
 // Adds the positional MODEL, --format and --set-dim.
 void AddModelOptions(CLI::App& app, ModelOptions& options);
 
-// Any file that LoadModel reads. The only place where a model argument is understood.
+// Any file that LoadModel reads, or zoo:NAME. The only place where a model argument is understood.
 Result<Graph> OpenModel(const std::string& argument, const std::string& format = "");
 // The same with the symbols of --set-dim replaced.
 Result<Graph> OpenModel(const ModelOptions& options);

@@ -184,7 +184,7 @@ Status Run(const Options& options, const Common& common) {
 
 }  // namespace
 
-std::function<Status()> Profile(CLI::App& app, const Common& common) {
+std::function<Status()> ProfileModel(CLI::App& app, const Common& common) {
   auto options = std::make_shared<Options>();
   AddModelOptions(app, options->model);
   AddInputOptions(app, options->input, false);

@@ -34,12 +34,13 @@ std::function<Status()> Bench(CLI::App& app, const Common& common);
 std::function<Status()> CompareModels(CLI::App& app, const Common& common);
 std::function<Status()> Conformance(CLI::App& app, const Common& common);
 std::function<Status()> Convert(CLI::App& app, const Common& common);
+std::function<Status()> Demo(CLI::App& app, const Common& common);
 std::function<Status()> Doctor(CLI::App& app, const Common& common);
 std::function<Status()> Eval(CLI::App& app, const Common& common);
 std::function<Status()> Explain(CLI::App& app, const Common& common);
 std::function<Status()> Inspect(CLI::App& app, const Common& common);
 std::function<Status()> OptimizeModel(CLI::App& app, const Common& common);
-std::function<Status()> Profile(CLI::App& app, const Common& common);
+std::function<Status()> ProfileModel(CLI::App& app, const Common& common);
 std::function<Status()> RunModel(CLI::App& app, const Common& common);
 
 }  // namespace athanor::tools
