@@ -47,6 +47,22 @@ Status DropoutBefore12(NodeImport& ctx) {
   return {};
 }
 
+// Until version 19 the modes carried the number of axes in their names.
+Status GridSampleBefore20(NodeImport& ctx) {
+  ATH_TRY(AttrMap attributes, ctx.Attributes(*ctx.graph.catalog().Find("GridSample")));
+  const std::string mode = ctx.String("mode", "bilinear");
+  if (mode == "bilinear") attributes.Set("mode", std::string("linear"));
+  if (mode == "bicubic") attributes.Set("mode", std::string("cubic"));
+  return ctx.AddSame("GridSample", std::move(attributes));
+}
+
+// Before version 16 coordinates were never moved by half an element.
+Status RoiAlignBefore16(NodeImport& ctx) {
+  ATH_TRY(AttrMap attributes, ctx.Attributes(*ctx.graph.catalog().Find("RoiAlign")));
+  attributes.Set("coordinate_transformation_mode", std::string("output_half_pixel"));
+  return ctx.AddSame("RoiAlign", std::move(attributes));
+}
+
 // Version 18 has one scale and bias per group, now there is one per channel.
 Status GroupNormBefore21(NodeImport& ctx) {
   const OpDef* op = ctx.graph.catalog().Find("GroupNormalization");
