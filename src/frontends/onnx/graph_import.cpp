@@ -185,7 +185,7 @@ void GraphImport::ReadOperator(const NodeProto& node, std::vector<ValueId> input
   const Row* row = FindRow(Canonical(node.domain), node.op_type, version);
   NodeImport ctx(*scope.graph, node, version, std::move(inputs), source_);
   const std::size_t before = problems_.size();
-  Status status = row != nullptr ? ReadBodies(node, scope, depth, ctx)
+  Status status = row != nullptr ? ReadBodies(node, *row, scope, depth, ctx)
                                  : Unsupported("the operator is not known here");
   if (status.ok()) status = row->make(ctx);
   if (status.ok()) status = ctx.attribute_problem();
@@ -245,7 +245,8 @@ void GraphImport::ReadCall(const FunctionTable::Entry& function, const NodeProto
 
 // Sub-graphs of a node. Each captures what it needs from `scope`; all end with the same captured
 // inputs.
-Status GraphImport::ReadBodies(const NodeProto& node, Scope& scope, int depth, NodeImport& ctx) {
+Status GraphImport::ReadBodies(const NodeProto& node, const Row& row, Scope& scope, int depth,
+                               NodeImport& ctx) {
   const OpDef* op = scope.graph->catalog().Find(node.op_type);
   if (op == nullptr || op->bodies.empty()) return {};
   if (depth >= kMaxDepth)
@@ -254,7 +255,8 @@ Status GraphImport::ReadBodies(const NodeProto& node, Scope& scope, int depth, N
   std::vector<std::string> captured;
   for (const std::string& name : op->bodies) {
     const AttributeProto* attribute = ctx.Find(name);
-    if (attribute == nullptr || !attribute->g)
+    const bool given = attribute != nullptr && attribute->g;
+    if (!given && (attribute != nullptr || !row.optional_bodies))
       return InvalidModel("sub-graph \"{}\" is missing", name);
     ctx.bodies.push_back(std::make_unique<Graph>(scope.graph->catalog(), name));
     inner.push_back({.graph = ctx.bodies.back().get(),
@@ -262,6 +264,13 @@ Status GraphImport::ReadBodies(const NodeProto& node, Scope& scope, int depth, N
                      .versions = scope.versions,
                      .call = scope.call});
     inner.back().expected_inputs = BodyInputs(*op, inner.size() - 1, ctx);
+    if (!given) {
+      for (Type& type : inner.back().expected_inputs) {
+        const ValueId input = inner.back().graph->AddInput("", std::move(type));
+        inner.back().graph->AddOutput("", input);
+      }
+      continue;
+    }
     const std::size_t before = problems_.size();
     ReadGraph(*attribute->g, inner.back(), depth + 1);
     if (problems_.size() != before)

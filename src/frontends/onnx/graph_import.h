@@ -28,7 +28,8 @@ class GraphImport {
   void ReadOperator(const NodeProto& node, std::vector<ValueId> inputs, Scope& scope, int depth);
   void ReadCall(const FunctionTable::Entry& function, const NodeProto& node,
                 const std::vector<ValueId>& inputs, Scope& scope, int depth);
-  Status ReadBodies(const NodeProto& node, Scope& scope, int depth, NodeImport& ctx);
+  Status ReadBodies(const NodeProto& node, const Row& row, Scope& scope, int depth,
+                    NodeImport& ctx);
   void Define(Scope& scope, const std::string& name, ValueId value);
   void DefineOutputs(const NodeProto& node, const std::vector<ValueId>& values, Scope& scope);
   void RefineDeclared(Scope& scope, const std::string& name, ValueId value);

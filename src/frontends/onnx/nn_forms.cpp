@@ -1,5 +1,7 @@
 #include "frontends/onnx/nn_forms.h"
 
+#include "frontends/onnx/formula.h"
+
 namespace athanor::onnx {
 
 // Before version 9 `is_test` and `spatial`, before 14 no `training_mode` but more outputs.
@@ -61,6 +63,24 @@ Status RoiAlignBefore16(NodeImport& ctx) {
   ATH_TRY(AttrMap attributes, ctx.Attributes(*ctx.graph.catalog().Find("RoiAlign")));
   attributes.Set("coordinate_transformation_mode", std::string("output_half_pixel"));
   return ctx.AddSame("RoiAlign", std::move(attributes));
+}
+
+// Swish(a) * b, without broadcasting.
+Status SwiGlu(NodeImport& ctx) {
+  if (ctx.num_inputs() != 2 || !ctx.Has(0) || !ctx.Has(1))
+    return InvalidModel("two inputs are expected");
+  const Type &a = ctx.InType(0), &b = ctx.InType(1);
+  if (!CommonType(a, b) || (a.HasRank() && b.HasRank() && a.rank() != b.rank()))
+    return InvalidModel("inputs of one type are expected, not {} and {}", a.ToString(),
+                        b.ToString());
+  for (std::int64_t i = 0; a.HasRank() && b.HasRank() && i < a.rank(); ++i) {
+    if (a.dim(i).IsConst() && b.dim(i).IsConst() && !(a.dim(i) == b.dim(i)))
+      return InvalidModel("inputs of one shape are expected, not {} and {}", a.ToString(),
+                          b.ToString());
+  }
+  Formula f(ctx);
+  const ValueId gate = f("Swish", {ctx.In(0)}, {{"alpha", ctx.Float("alpha", 1)}});
+  return f.Give({f("Mul", {gate, ctx.In(1)})});
 }
 
 // Version 18 has one scale and bias per group, now there is one per channel.

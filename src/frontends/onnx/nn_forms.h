@@ -11,6 +11,7 @@ Status GridSampleBefore20(NodeImport& ctx);
 Status GroupNormBefore21(NodeImport& ctx);
 Status ResizeBefore11(NodeImport& ctx);  // also Upsample, whose last forms are the same
 Status RoiAlignBefore16(NodeImport& ctx);
+Status SwiGlu(NodeImport& ctx);
 Status UpsampleBefore9(NodeImport& ctx);
 
 }  // namespace athanor::onnx

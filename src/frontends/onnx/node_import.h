@@ -68,6 +68,8 @@ struct Row {
   std::int64_t since =
       1;  // first version this row is for; the largest not above the model's is taken
   std::function<Status(NodeImport&)> make = {};
+  // A sub-graph that the file leaves out gives back its own inputs.
+  bool optional_bodies = false;
 };
 
 // The operator of the same name, or `ir`, with the same inputs, outputs and attributes. `except`

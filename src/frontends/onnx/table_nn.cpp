@@ -2,6 +2,7 @@
 // One row per operator and change of its form.
 #include "frontends/onnx/nn_forms.h"
 #include "frontends/onnx/node_import.h"
+#include "frontends/onnx/training_forms.h"
 
 namespace athanor::onnx {
 
@@ -9,6 +10,8 @@ namespace athanor::onnx {
 // clang-format off
 std::vector<Row> NnRows() {
   return {
+      {.onnx = "Adagrad", .domain = "ai.onnx.preview.training", .since = 1, .make = Adagrad},
+      {.onnx = "Adam", .domain = "ai.onnx.preview.training", .since = 1, .make = Adam},
       {.onnx = "AffineGrid", .since = 20, .make = Same()},
       {.onnx = "Attention", .since = 23, .make = Same()},
       {.onnx = "AveragePool", .since = 1, .make = Same()},
@@ -21,6 +24,7 @@ std::vector<Row> NnRows() {
       {.onnx = "DeformConv", .since = 19, .make = Same()},
       {.onnx = "Dropout", .since = 1, .make = DropoutBefore12},
       {.onnx = "Dropout", .since = 12, .make = Same()},
+      {.onnx = "FlexAttention", .domain = "ai.onnx.preview", .since = 1, .make = Same(), .optional_bodies = true},
       {.onnx = "GRU", .since = 1, .make = Same("", {"output_sequence"})},
       {.onnx = "GlobalAveragePool", .since = 1, .make = Same()},
       {.onnx = "GlobalLpPool", .since = 1, .make = Same()},
@@ -40,6 +44,7 @@ std::vector<Row> NnRows() {
       {.onnx = "MaxRoiPool", .since = 1, .make = Same()},
       {.onnx = "MaxUnpool", .since = 9, .make = Same()},
       {.onnx = "MeanVarianceNormalization", .since = 9, .make = Same()},
+      {.onnx = "Momentum", .domain = "ai.onnx.preview.training", .since = 1, .make = Momentum},
       {.onnx = "NonMaxSuppression", .since = 10, .make = Same()},
       {.onnx = "RMSNormalization", .since = 23, .make = Same()},
       {.onnx = "RNN", .since = 1, .make = Same("", {"output_sequence"})},
@@ -49,6 +54,7 @@ std::vector<Row> NnRows() {
       {.onnx = "RoiAlign", .since = 10, .make = RoiAlignBefore16},
       {.onnx = "RoiAlign", .since = 16, .make = Same()},
       {.onnx = "RotaryEmbedding", .since = 23, .make = Same()},
+      {.onnx = "SwiGLU", .since = 28, .make = SwiGlu},
       {.onnx = "Upsample", .since = 1, .make = UpsampleBefore9},
       {.onnx = "Upsample", .since = 9, .make = ResizeBefore11},
   };

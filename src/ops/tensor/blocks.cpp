@@ -6,18 +6,12 @@
 namespace athanor::ops {
 namespace {
 
-struct SpaceToDepthAttrs {
+struct BlockAttrs {
   std::int64_t blocksize = 0;
-  template <class V>
-  void Visit(V& v) {
-    v("blocksize", blocksize, "side of the square blocks", kRequired);
-  }
-};
-struct DepthToSpaceAttrs : SpaceToDepthAttrs {
   std::string mode = "DCR";
   template <class V>
   void Visit(V& v) {
-    SpaceToDepthAttrs::Visit(v);
+    v("blocksize", blocksize, "side of the square blocks", kRequired);
     v("mode", mode, "DCR: the block position varies slowest along the channels; CRD: fastest");
   }
 };
@@ -28,20 +22,21 @@ Result<Dim> DivideDim(const Dim& dim, std::int64_t by, const char* what) {
   return FloorDiv(dim, Dim(by));
 }
 
-Status CheckBlock(const InferCtx& ctx, std::int64_t side) {
+Status CheckBlock(const InferCtx& ctx, const BlockAttrs& attrs) {
+  const std::int64_t side = attrs.blocksize;
   ATH_RETURN_IF_ERROR(ExpectTensors(ctx));
   ATH_RETURN_IF_ERROR(ctx.ExpectRank(0, 4));
   if (side < 1 || side > (1 << 20))
     return InvalidModel("blocksize is {}; 1 to {} is expected", side, 1 << 20);
+  if (attrs.mode != "DCR" && attrs.mode != "CRD")
+    return InvalidModel("mode \"{}\": DCR or CRD is expected", attrs.mode);
   return {};
 }
 
 Status InferDepthToSpace(InferCtx& ctx) {
-  const auto attrs = ctx.Attrs<DepthToSpaceAttrs>();
+  const auto attrs = ctx.Attrs<BlockAttrs>();
   const std::int64_t side = attrs.blocksize;
-  ATH_RETURN_IF_ERROR(CheckBlock(ctx, side));
-  if (attrs.mode != "DCR" && attrs.mode != "CRD")
-    return InvalidModel("mode \"{}\": DCR or CRD is expected", attrs.mode);
+  ATH_RETURN_IF_ERROR(CheckBlock(ctx, attrs));
   const Type& in = ctx.In(0);
   ctx.out[0] = Type::Tensor(in.dtype, athanor::Shape(4));
   if (!in.HasRank()) return {};
@@ -53,7 +48,7 @@ Status InferDepthToSpace(InferCtx& ctx) {
 // The input read as [n, side, side, c, h, w] (DCR) or [n, c, side, side, h, w] (CRD), written as
 // [n, c, h, side, w, side].
 Status DepthToSpaceReference(RefCtx& ctx) {
-  const auto attrs = ctx.Attrs<DepthToSpaceAttrs>();
+  const auto attrs = ctx.Attrs<BlockAttrs>();
   ATH_RETURN_IF_ERROR(ExpectOutput(ctx));
   const Tensor& in = ctx.In(0);
   const std::int64_t n = in.dim(0), s = attrs.blocksize, c = ctx.Out(0).dim(1), h = in.dim(2),
@@ -68,8 +63,9 @@ Status DepthToSpaceReference(RefCtx& ctx) {
 }
 
 Status InferSpaceToDepth(InferCtx& ctx) {
-  const std::int64_t side = ctx.Attrs<SpaceToDepthAttrs>().blocksize;
-  ATH_RETURN_IF_ERROR(CheckBlock(ctx, side));
+  const auto attrs = ctx.Attrs<BlockAttrs>();
+  const std::int64_t side = attrs.blocksize;
+  ATH_RETURN_IF_ERROR(CheckBlock(ctx, attrs));
   const Type& in = ctx.In(0);
   ctx.out[0] = Type::Tensor(in.dtype, athanor::Shape(4));
   if (!in.HasRank()) return {};
@@ -79,16 +75,20 @@ Status InferSpaceToDepth(InferCtx& ctx) {
   return {};
 }
 
-// [n, c, h, side, w, side] written as [n, side, side, c, h, w].
+// [n, c, h, side, w, side] written as [n, side, side, c, h, w] (DCR) or [n, c, side, side, h, w]
+// (CRD).
 Status SpaceToDepthReference(RefCtx& ctx) {
   ATH_RETURN_IF_ERROR(ExpectOutput(ctx));
   const Tensor& in = ctx.In(0);
-  const std::int64_t n = in.dim(0), s = ctx.Attrs<SpaceToDepthAttrs>().blocksize, c = in.dim(1),
-                     h = ctx.Out(0).dim(2), w = ctx.Out(0).dim(3);
+  const auto attrs = ctx.Attrs<BlockAttrs>();
+  const std::int64_t n = in.dim(0), s = attrs.blocksize, c = in.dim(1), h = ctx.Out(0).dim(2),
+                     w = ctx.Out(0).dim(3);
   const Dims from = Strides(Dims{n, c, h, s, w, s});
-  const Dims box = {n, s, s, c, h, w};
-  CopyBox(in, {0, {from[0], from[3], from[5], from[1], from[2], from[4]}}, ctx.Out(0),
-          {0, Strides(box)}, box);
+  const bool dcr = attrs.mode == "DCR";
+  const Dims box = dcr ? Dims{n, s, s, c, h, w} : Dims{n, c, s, s, h, w};
+  const Dims source = dcr ? Dims{from[0], from[3], from[5], from[1], from[2], from[4]}
+                          : Dims{from[0], from[1], from[3], from[5], from[2], from[4]};
+  CopyBox(in, {0, source}, ctx.Out(0), {0, Strides(box)}, box);
   return {};
 }
 
@@ -151,7 +151,7 @@ OpDef DepthToSpace() {
       .summary = "Moves channels into blocks of pixels.",
       .inputs = {{"input", "[n, c * blocksize^2, h, w], any type"}},
       .outputs = {{"output", "[n, c, h * blocksize, w * blocksize]"}},
-      .attributes = Describe<DepthToSpaceAttrs>(),
+      .attributes = Describe<BlockAttrs>(),
       .traits = kPure | kDataMovement,
       .infer = InferDepthToSpace,
       .reference = DepthToSpaceReference,
@@ -164,7 +164,7 @@ OpDef SpaceToDepth() {
       .summary = "Moves blocks of pixels into channels.",
       .inputs = {{"input", "[n, c, h * blocksize, w * blocksize], any type"}},
       .outputs = {{"output", "[n, c * blocksize^2, h, w]"}},
-      .attributes = Describe<SpaceToDepthAttrs>(),
+      .attributes = Describe<BlockAttrs>(),
       .traits = kPure | kDataMovement,
       .infer = InferSpaceToDepth,
       .reference = SpaceToDepthReference,
