@@ -22,7 +22,10 @@ struct ThreadPool::Shared {
   std::atomic<std::uint64_t> generation = 0;  // counts loops; workers sleep on it
   std::atomic<bool> stop = false;
   std::atomic<std::int64_t> next = 0;
-  std::atomic<int> busy = 0;
+  // A loop is done when it is closed and nobody is inside: a worker that wakes up too late finds it
+  // closed, so the caller never waits for one that has not begun.
+  std::atomic<bool> open = false;
+  std::atomic<int> inside = 0;
   std::int64_t count = 0;
   std::int64_t chunk = 1;
   const IndexedBody* body = nullptr;
@@ -45,8 +48,9 @@ struct ThreadPool::Shared {
       generation.wait(seen, std::memory_order_acquire);
       seen = generation.load(std::memory_order_acquire);
       if (stop.load(std::memory_order_relaxed)) return;
-      Drain(thread);
-      if (busy.fetch_sub(1, std::memory_order_acq_rel) == 1) busy.notify_all();
+      inside.fetch_add(1);
+      if (open.load()) Drain(thread);
+      if (inside.fetch_sub(1) == 1) inside.notify_all();
     }
   }
 };
@@ -86,16 +90,15 @@ void ThreadPool::ParallelForIndexed(std::int64_t count, std::int64_t grain,
   // A few chunks per thread, so that a busy core does not hold up the others.
   s.chunk = std::max(grain, count / (4 * static_cast<std::int64_t>(threads())));
   s.next.store(0, std::memory_order_relaxed);
-  s.busy.store(static_cast<int>(s.workers.size()), std::memory_order_relaxed);
+  s.open.store(true);
   s.generation.fetch_add(1, std::memory_order_release);
   s.generation.notify_all();
   s.Drain(0);
-  for (int left = s.busy.load(std::memory_order_acquire); left != 0;
-       left = s.busy.load(std::memory_order_acquire)) {
-    for (int spin = 0; spin < kSpins && s.busy.load(std::memory_order_acquire) != 0; ++spin)
-      __builtin_ia32_pause();
-    left = s.busy.load(std::memory_order_acquire);
-    if (left != 0) s.busy.wait(left, std::memory_order_acquire);
+  s.open.store(false);
+  for (int left = s.inside.load(); left != 0; left = s.inside.load()) {
+    for (int spin = 0; spin < kSpins && s.inside.load() != 0; ++spin) __builtin_ia32_pause();
+    left = s.inside.load();
+    if (left != 0) s.inside.wait(left);
   }
 }
 

@@ -1,0 +1,51 @@
+#include "core/thread_pool.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+namespace athanor {
+namespace {
+
+TEST(ThreadPool, CoversEveryIterationOnce) {
+  ThreadPool pool(4);
+  for (std::int64_t count = 0; count < 200; ++count) {
+    std::vector<std::atomic<int>> hits(static_cast<std::size_t>(count));
+    pool.ParallelFor(count, 3, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) ++hits[static_cast<std::size_t>(i)];
+    });
+    for (const std::atomic<int>& hit : hits) ASSERT_EQ(hit.load(), 1);
+  }
+}
+
+TEST(ThreadPool, NeverGivesTwoRangesTheSameThreadAtOnce) {
+  ThreadPool pool(3);
+  std::atomic<int> busy[3] = {};
+  for (int round = 0; round < 500; ++round) {
+    pool.ParallelForIndexed(24, 1, [&](std::int64_t, std::int64_t, int thread) {
+      ASSERT_EQ(busy[thread].fetch_add(1), 0);
+      busy[thread].fetch_sub(1);
+    });
+  }
+}
+
+TEST(ThreadPool, LetsManyCallersIn) {
+  ThreadPool pool(2);
+  std::atomic<std::int64_t> sum = 0;
+  std::vector<std::thread> callers;
+  for (int c = 0; c < 4; ++c) {
+    callers.emplace_back([&] {
+      for (int round = 0; round < 200; ++round) {
+        pool.ParallelFor(100, 10,
+                         [&](std::int64_t begin, std::int64_t end) { sum += end - begin; });
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(sum.load(), 4 * 200 * 100);
+}
+
+}  // namespace
+}  // namespace athanor
