@@ -10,8 +10,9 @@ namespace {
 
 using Spread = EpilogueStep::Spread;
 
-bool IsResidual(const EpilogueStep& step) {
-  return step.op == "Add" && step.spread == Spread::kSame;
+bool IsResidual(const EpilogueStep& step, Isa isa) {
+  return step.kind == EpilogueStep::Kind::kBinary && step.spread == Spread::kSame &&
+         BinaryFunction(step, isa) == Binary(isa).add;
 }
 
 std::vector<EpilogueProgram::Step> MakeSteps(std::span<const EpilogueStep> rest, Isa isa) {
@@ -37,7 +38,7 @@ std::vector<EpilogueProgram::Step> MakeSteps(std::span<const EpilogueStep> rest,
 EpilogueProgram EpilogueProgram::From(const KernelQuery& query) {
   EpilogueProgram program;
   std::span<const EpilogueStep> rest = query.epilogue;
-  if (!rest.empty() && IsResidual(rest[0])) {
+  if (!rest.empty() && IsResidual(rest[0], query.isa)) {
     program.residual = static_cast<std::size_t>(rest[0].operand);
     rest = rest.subspan(1);
   }

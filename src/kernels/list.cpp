@@ -7,7 +7,9 @@
 #include "kernels/elementwise/binary.h"
 #include "kernels/elementwise/unary.h"
 #include "kernels/gemm/mat_mul.h"
+#include "kernels/move/copy.h"
 #include "kernels/move/view.h"
+#include "kernels/norm/rows.h"
 #include "kernels/plane/plane.h"
 
 namespace athanor::kernels {
@@ -20,9 +22,11 @@ std::vector<KernelDef> Make() {
   };
   add(BinaryKernels());
   add(ConvGemmKernels());
+  add(CopyKernels());
   add(DepthwiseKernels());
   add(MatMulKernels());
   add(PoolKernels());
+  add(RowKernels());
   add(UnaryKernels());
   add(ViewKernels());
   return all;
@@ -67,7 +71,8 @@ std::vector<Candidate> Candidates(KernelQuery query, Isa isa) {
   std::stable_sort(candidates.begin(), candidates.end(),
                    [](const Candidate& a, const Candidate& b) {
                      if (a.fit.yes() != b.fit.yes()) return a.fit.yes();
-                     return a.fit.yes() && a.cost_ns < b.cost_ns;
+                     if (a.fit.yes() && a.cost_ns != b.cost_ns) return a.cost_ns < b.cost_ns;
+                     return a.fit.yes() && a.def->isa > b.def->isa;
                    });
   return candidates;
 }

@@ -15,7 +15,7 @@ struct Row {
 constexpr Row kRows[] = {
     {"Add", &BinaryTable::add}, {"Div", &BinaryTable::div}, {"Max", &BinaryTable::max},
     {"Min", &BinaryTable::min}, {"Mul", &BinaryTable::mul}, {"PRelu", &BinaryTable::prelu},
-    {"Sub", &BinaryTable::sub},
+    {"Sub", &BinaryTable::sub}, {"Sum", &BinaryTable::add},
 };
 
 const Row* Find(std::string_view op) {
@@ -115,7 +115,8 @@ const BinaryTable& Binary(Isa isa) {
 std::optional<EpilogueStep> BinaryEpilogue(const KernelQuery& q, std::size_t through) {
   const Row* row = Find(q.op->name);
   if (row == nullptr || !Fits(q).yes() || q.in[through].dims != q.out[0].dims) return std::nullopt;
-  if (through != 0 && !q.op->Has(kCommutative)) return std::nullopt;
+  const bool commutes = row->function == &BinaryTable::add || row->function == &BinaryTable::mul;
+  if (through != 0 && !commutes) return std::nullopt;
   const auto spread = SpreadOf(q.in[1 - through].dims, q.out[0].dims);
   if (!spread) return std::nullopt;
   return EpilogueStep{.kind = EpilogueStep::Kind::kBinary,

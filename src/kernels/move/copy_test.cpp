@@ -1,0 +1,67 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "kernels/check_kernels.h"
+
+namespace athanor::kernels {
+namespace {
+
+using Ints = std::vector<std::int64_t>;
+
+Tensor IntList(const Ints& values) {
+  return Tensor::FromVector<std::int64_t>({std::ssize(values)}, values);
+}
+
+TEST(CopyKernels, TransposeEveryOrder) {
+  Ints perm = {0, 1, 2, 3};
+  do {
+    EXPECT_GT(CheckKernels({.op = "Transpose",
+                            .inputs = {RandomF32({2, 3, 5, 17}, 1)},
+                            .attributes = {{"perm", perm}}}),
+              0);
+  } while (std::next_permutation(perm.begin(), perm.end()));
+  EXPECT_GT(CheckKernels({.op = "Transpose", .inputs = {RandomF32({4, 6, 7}, 1)}}), 0);
+}
+
+TEST(CopyKernels, JoinAndSplitAlongEveryAxis) {
+  for (std::int64_t axis = -3; axis < 3; ++axis) {
+    Dims other = {4, 5, 6};
+    other[static_cast<std::size_t>(axis < 0 ? axis + 3 : axis)] = 2;
+    EXPECT_GT(CheckKernels({.op = "Concat",
+                            .inputs = {RandomF32({4, 5, 6}, 1), RandomF32(other, 2)},
+                            .attributes = {{"axis", axis}}}),
+              0);
+    const std::int64_t size = Dims{4, 5, 6}[static_cast<std::size_t>(axis < 0 ? axis + 3 : axis)];
+    EXPECT_GT(CheckKernels({.op = "Split",
+                            .inputs = {RandomF32({4, 5, 6}, 1), IntList({1, size - 1})},
+                            .constant = {false, true},
+                            .attributes = {{"axis", axis}},
+                            .num_outputs = 2}),
+              0);
+  }
+}
+
+TEST(CopyKernels, SliceForwardsAndBackwards) {
+  const Tensor x = RandomF32({6, 7, 8}, 1);
+  EXPECT_GT(CheckKernels({.op = "Slice",
+                          .inputs = {x, IntList({1, -3}), IntList({100, 7}), IntList({0, -1}),
+                                     IntList({2, 1})},
+                          .constant = {false, true, true, true, true}}),
+            0);
+  EXPECT_GT(
+      CheckKernels({.op = "Slice",
+                    .inputs = {x, IntList({100}), IntList({-100}), IntList({1}), IntList({-2})},
+                    .constant = {false, true, true, true, true}}),
+      0);
+}
+
+TEST(CopyKernels, ExpandRepeats) {
+  EXPECT_GT(CheckKernels({.op = "Expand",
+                          .inputs = {RandomF32({3, 1, 5}, 1), IntList({2, 3, 4, 5})},
+                          .constant = {false, true}}),
+            0);
+}
+
+}  // namespace
+}  // namespace athanor::kernels
