@@ -61,7 +61,7 @@ def case(name, op, inputs, outputs=(F32,), domain=MS, version=None, **attributes
     )
     version = version or {MS: 1, ML: 3}[domain]
     model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid(domain, version)], ir_version=8)
+        graph, opset_imports=sets(domain, version), ir_version=8)
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 3
@@ -72,6 +72,13 @@ def case(name, op, inputs, outputs=(F32,), domain=MS, version=None, **attributes
         for k, array in enumerate(arrays):
             path = f"contrib/{name}/test_data_set_0/{kind}_{k}.pb"
             FILES[path] = numpy_helper.from_array(np.asarray(array)).SerializeToString()
+
+
+def sets(domain, version):
+    """The operator sets of a model; ai.onnx itself has the wanted version where that is the domain."""
+    if domain == "":
+        return [helper.make_opsetid("", version)]
+    return [helper.make_opsetid("", 17), helper.make_opsetid(domain, version)]
 
 
 class Weight:
@@ -277,12 +284,66 @@ def table_cases():
              kernel_params=[0.4, 0.1, 3.0], **machine)
     case("svm_regressor_one_class", "SVMRegressor", [x], domain=ML, kernel_type="RBF", one_class=1,
          kernel_params=[0.4, 0.0, 0.0], **(machine | {"rho": [-0.1]}))
+    x, labels = real(4, 3), {"classlabels_ints": [4, 7, 9]}
+    three = {"coefficients": real(2, 6).ravel().tolist(), "support_vectors": real(6, 3).ravel().tolist(),
+             "rho": [0.2, -0.1, 0.05], "vectors_per_class": [2, 1, 3], "kernel_params": [0.4, 0.1, 3.0]}
+    for kernel in ("LINEAR", "POLY", "RBF", "SIGMOID"):
+        case(f"svm_classifier_{kernel.lower()}", "SVMClassifier", [x], (I64, F32), ML, kernel_type=kernel,
+             **three, **labels)
+    case("svm_classifier_probabilities", "SVMClassifier", [x], (STRING, F32), ML, kernel_type="RBF",
+         classlabels_strings=["a", "b", "c"], prob_a=[-1.5, -2.0, -0.7], prob_b=[0.1, 0.0, -0.2], **three)
+    two = {"coefficients": real(4).tolist(), "support_vectors": real(4, 3).ravel().tolist(), "rho": [0.1],
+           "vectors_per_class": [2, 2], "kernel_params": [0.4, 0.1, 3.0], "classlabels_ints": [4, 7]}
+    case("svm_classifier_two", "SVMClassifier", [x], (I64, F32), ML, kernel_type="RBF", **two)
+    case("svm_classifier_two_probabilities", "SVMClassifier", [x], (I64, F32), ML, kernel_type="RBF",
+         prob_a=[-1.5], prob_b=[0.1], **two)
+    case("svm_classifier_without_vectors", "SVMClassifier", [x], (I64, F32), ML, kernel_type="LINEAR",
+         coefficients=real(9).tolist(), rho=[0.1], post_transform="SOFTMAX",
+         kernel_params=[0.0, 0.0, 0.0], **labels)
     case("svm_regressor_without_vectors", "SVMRegressor", [x], domain=ML, kernel_type="LINEAR",
          kernel_params=[0.0, 0.0, 0.0], coefficients=[0.5, -1.0, 2.0], rho=[0.1])
 
 
+def sampling_cases():
+    """Operators of ai.onnx whose node tests cover few of their modes."""
+    x, grid = real(2, 2, 3, 4), real(2, 3, 2, 2, low=-1.6, high=1.6)
+    volume, places = real(1, 2, 2, 3, 4), real(1, 2, 2, 3, 3, low=-1.6, high=1.6)
+    for padding in ("zeros", "border", "reflection"):
+        for align in (0, 1):
+            more = {"padding_mode": padding, "align_corners": align}
+            for mode in ("bilinear", "nearest", "bicubic"):
+                case(f"grid_sample_{mode}_{padding}_{align}", "GridSample", [x, grid], (F32,), "", 16, mode=mode,
+                     **more)
+            for mode in ("linear", "nearest"):
+                case(f"grid_sample_3d_{mode}_{padding}_{align}", "GridSample", [volume, places], (F32,), "", 20,
+                     mode=mode, **more)
+    for align in (0, 1):
+        case(f"affine_grid_2d_{align}", "AffineGrid", [real(2, 2, 3), np.array([2, 1, 3, 4], np.int64)], (F32,), "",
+             20, align_corners=align)
+        case(f"affine_grid_3d_{align}", "AffineGrid", [real(1, 3, 4), np.array([1, 1, 2, 3, 4], np.int64)], (F32,),
+             "", 20, align_corners=align)
+    image, index = real(2, 2, 6, 7), np.array([1, 0, 1], np.int64)
+    rois = np.array([[0, 0, 9, 8], [3.3, 2.1, 5.2, 11.7], [-4, -3, 30, 20]], np.float32)
+    for mode in ("avg", "max"):
+        for ratio in (0, 2):
+            size = {"output_height": 3, "output_width": 2, "sampling_ratio": ratio, "spatial_scale": 0.5, "mode": mode}
+            case(f"roi_align_10_{mode}_{ratio}", "RoiAlign", [image, rois, index], (F32,), "", 10, **size)
+            for transform in ("half_pixel", "output_half_pixel"):
+                case(f"roi_align_16_{mode}_{ratio}_{transform}", "RoiAlign", [image, rois, index], (F32,), "", 16,
+                     coordinate_transformation_mode=transform, **size)
+    boxes = np.concatenate([index[:, None].astype(np.float32), rois], 1)
+    case("max_roi_pool", "MaxRoiPool", [image, boxes], (F32,), "", 1, pooled_shape=[3, 2], spatial_scale=0.5)
+    data, weight = real(1, 4, 5, 4), real(4, 2, 3, 2)
+    moves, factors = real(1, 24, 3, 4, low=-2, high=2), real(1, 12, 3, 4)
+    case("deform_conv", "DeformConv", [data, weight, moves, real(4), factors], (F32,), "", 19, group=2,
+         offset_group=2, pads=[1, 1, 1, 0], strides=[2, 1])
+    case("deform_conv_plain", "DeformConv", [data, real(2, 4, 2, 2), real(1, 8, 4, 2)], (F32,), "", 19,
+         dilations=[1, 2])
+    case("inverse", "Inverse", [real(2, 3, 3)])
+
+
 def main():
-    for group in (attention_cases, layer_cases, quant_cases, tree_cases, table_cases):
+    for group in (attention_cases, layer_cases, quant_cases, tree_cases, table_cases, sampling_cases):
         group()
     # No times and no owners: the same cases give the same archive.
     with ARCHIVE.open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, 0) as packed, \

@@ -20,6 +20,7 @@ std::vector<Row> MicrosoftRows() {
       {.onnx = "FusedMatMul", .domain = "com.microsoft", .make = MsFusedMatMul},
       {.onnx = "Gelu", .domain = "com.microsoft", .make = Same()},
       {.onnx = "GroupQueryAttention", .domain = "com.microsoft", .make = MsGroupQueryAttention},
+      {.onnx = "Inverse", .domain = "com.microsoft", .make = Same()},
       {.onnx = "MatMulIntegerToFloat", .domain = "com.microsoft", .make = MsMatMulIntegerToFloat},
       {.onnx = "MatMulNBits", .domain = "com.microsoft", .make = MsMatMulNBits},
       {.onnx = "MultiHeadAttention", .domain = "com.microsoft", .make = MsMultiHeadAttention},

@@ -109,6 +109,7 @@ std::vector<Row> MlRows() {
       {.onnx = "LinearRegressor", .domain = "ai.onnx.ml", .since = 1, .make = Same()},
       {.onnx = "Normalizer", .domain = "ai.onnx.ml", .since = 1, .make = Same()},
       {.onnx = "OneHotEncoder", .domain = "ai.onnx.ml", .since = 1, .make = Same()},
+      {.onnx = "SVMClassifier", .domain = "ai.onnx.ml", .since = 1, .make = Same()},
       {.onnx = "SVMRegressor", .domain = "ai.onnx.ml", .since = 1, .make = Same()},
       {.onnx = "Scaler", .domain = "ai.onnx.ml", .since = 1, .make = Same()},
       {.onnx = "TreeEnsemble", .domain = "ai.onnx.ml", .since = 5, .make = Same()},

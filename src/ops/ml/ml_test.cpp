@@ -79,6 +79,51 @@ TEST(LinearRegressor, RefusesCoefficientsThatDoNotFit) {
             "x has 2 features, the coefficients 3");
 }
 
+// Two classes with one support vector each.
+AttrMap Machine() {
+  return {{"classlabels_ints", Ints{5, 7}},
+          {"coefficients", Floats{1, -1}},
+          {"rho", Floats{0}},
+          {"support_vectors", Floats{1, 3}},
+          {"vectors_per_class", Ints{1, 1}}};
+}
+
+Status RunMachine(const AttrMap& attributes) {
+  return RunOperator("SVMClassifier", {Tensor::FromVector<float>({1, 1}, {1})}, attributes, 2)
+      .status();
+}
+
+TEST(SVMClassifier, ComparesTwoClasses) {
+  // 1 * 2 - 3 * 2: the second class.
+  const auto y =
+      RunOperator("SVMClassifier", {Tensor::FromVector<float>({1, 1}, {2})}, Machine(), 2);
+  ASSERT_TRUE(y.ok()) << y.status().ToString();
+  EXPECT_TRUE((*y)[0].SameAs(Tensor::FromVector<std::int64_t>({1}, {7})));
+  EXPECT_TRUE((*y)[1].SameAs(Tensor::FromVector<float>({1, 2}, {4, -4})));
+}
+
+TEST(SVMClassifier, RefusesListsThatDoNotFit) {
+  ASSERT_TRUE(RunMachine(Machine()).ok());
+  const std::pair<const char*, AttrValue> cases[] = {
+      {"coefficients", Floats{1}},
+      {"rho", Floats{}},
+      {"support_vectors", Floats{1, 2, 3}},
+      {"support_vectors", Floats{}},
+      {"vectors_per_class", Ints{2}},
+      {"vectors_per_class", Ints{-1, 3}},
+      {"vectors_per_class", Ints{std::int64_t{1} << 62, std::int64_t{1} << 62}},
+      {"prob_a", Floats{1}},
+      {"kernel_type", std::string("CUBIC")},
+      {"post_transform", std::string("LOGISTIC")},
+      {"classlabels_ints", Ints{1}},
+      {"classlabels_ints", Ints{}}};
+  for (const auto& [name, value] : cases) {
+    AttrMap attributes = Machine();
+    attributes.Set(name, value);
+    EXPECT_FALSE(RunMachine(attributes).ok()) << name;
+  }
+}
+
 TEST(OneHotEncoder, RefusesUnknownCategoriesWhenAskedTo) {
   const auto run = [](std::int64_t zeros) {
     return RunOperator("OneHotEncoder", {Tensor::FromVector<std::int64_t>({1}, {9})},

@@ -144,15 +144,12 @@ class Axis {
   Real Bring(Real x) const {
     if (x >= low_ && x <= high_) return x;
     if (std::isnan(x)) x = -std::numeric_limits<Real>::infinity();
-    switch (sampling_.padding) {
-      case Padding::kZeros:  // so far out that no tap is inside
-        return std::clamp(x, Real(-4), static_cast<Real>(size_ + 3));
-      case Padding::kBorder:
-        return std::clamp(x, Real(0), static_cast<Real>(size_ - 1));
-      case Padding::kReflection:
-        return Reflect(x, low_, high_);
-    }
-    return x;
+    if (sampling_.padding == Padding::kReflection) return Reflect(x, low_, high_);
+    if (sampling_.padding == Padding::kBorder && sampling_.mode != Mode::kCubic)
+      return std::clamp(x, Real(0), static_cast<Real>(size_ - 1));
+    // Where taps may still be inside, it is their places that count, as in PyTorch and ONNX
+    // Runtime.
+    return std::clamp(x, Real(-4), static_cast<Real>(size_ + 3));
   }
 
   std::int64_t Element(std::int64_t at) const {
