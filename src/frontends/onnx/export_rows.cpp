@@ -325,6 +325,30 @@ Status Dft(NodeExport& ctx) {
   return {};
 }
 
+// The modes carried the number of axes in their names, and there were two axes only.
+Status GridSample(NodeExport& ctx) {
+  constexpr std::string_view kMode[] = {"mode"};
+  if (ctx.opset() < 16) return Unsupported("it does not exist there");
+  ATH_TRY(const std::int64_t rank, ctx.Rank(0));
+  if (rank != 4) return Unsupported("it takes only images of two axes there");
+  std::string mode = ctx.Attribute<std::string>("mode", "linear");
+  if (mode != "nearest") mode = "bi" + mode;
+  NodeProto& made = ctx.Emit("GridSample", ctx.inputs, ctx.outputs);
+  CopyAttributes(ctx, made, kMode);
+  made.attribute.push_back(MakeAttribute(ctx.file, "mode", mode));
+  return {};
+}
+
+// Coordinates were never moved by half an element.
+Status RoiAlign(NodeExport& ctx) {
+  constexpr std::string_view kTransform[] = {"coordinate_transformation_mode"};
+  if (ctx.opset() < 10) return Unsupported("it does not exist there");
+  if (ctx.Attribute<std::string>(kTransform[0], "half_pixel") != "output_half_pixel")
+    return Unsupported("only the mode output_half_pixel exists there");
+  CopyAttributes(ctx, ctx.Emit("RoiAlign", ctx.inputs, ctx.outputs), kTransform);
+  return {};
+}
+
 }  // namespace
 
 std::vector<ExportRow> ConvertedRows() {
@@ -334,6 +358,7 @@ std::vector<ExportRow> ConvertedRows() {
       {.op = "DequantizeLinear", .below = 13, .make = QuantizePerTensor},
       {.op = "Dropout", .below = 12, .make = Dropout},
       {.op = "Gemm", .below = 11, .make = Gemm},
+      {.op = "GridSample", .below = 20, .make = GridSample},
       {.op = "Hardmax", .below = 13, .make = SoftmaxLike},
       {.op = "LogSoftmax", .below = 13, .make = SoftmaxLike},
       {.op = "Pad", .below = 11, .make = PadAttributes},
@@ -342,6 +367,7 @@ std::vector<ExportRow> ConvertedRows() {
       {.op = "ReduceSum", .below = 13, .make = Reduction},
       {.op = "Resize", .below = 11, .make = ResizeScales},
       {.op = "Resize", .below = 13, .make = ResizeInputs},
+      {.op = "RoiAlign", .below = 16, .make = RoiAlign},
       {.op = "Shape", .below = 15, .make = ShapeRange},
       {.op = "Slice", .below = 10, .make = Slice},
       {.op = "Softmax", .below = 13, .make = SoftmaxLike},

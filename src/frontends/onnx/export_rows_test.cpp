@@ -36,6 +36,10 @@ const std::vector<Case>& Cases() {
        "const %s: i64[1] = [1] const %e: i64[1] = [9] const %a: i64[1] = [-1] %y = Slice(%x, %s, "
        "%e, %a)",
        {7, 9}},
+      {"GridSample",
+       "const %s: i64[4] = [1, 2, 3, 5] %i = Reshape(%x, %s) const %g: f32[1, 1, 2, 2] = [-0.5, "
+       "0.25, 0.75, -1] %y = GridSample(%i, %g) {mode = \"cubic\"}",
+       {16, 19}},
       {"SumOverOneAxis", "const %a: i64[1] = [-2] %y = ReduceSum(%x, %a)", {7, 12}},
       {"MeanOverAllAxes", "%y = ReduceMean(%x) {keepdims = 0}", {7, 17}},
       {"TopK", "const %k: i64[1] = [2] %y, %i = TopK(%x, %k) {axis = 1}", {7, 10}},
