@@ -41,26 +41,52 @@ def matches(expected, actual):
     return re.fullmatch(pattern, "".join(normal(line) + "\n" for line in actual)) is not None
 
 
+def update(page, env):
+    """Writes what each command prints below it."""
+    with tempfile.TemporaryDirectory() as scratch:
+        prepare(scratch)
+
+        def fresh(block):
+            lines = []
+            for command in re.findall(r"^\$ (.*)$", block[1], re.M):
+                _, actual = execute(command, scratch, env)
+                lines += [f"$ {command}", *actual]
+            return "```console\n" + "\n".join(lines) + "\n```"
+
+        page.write_text(re.sub(r"^```console\n(.*?)^```", fresh, page.read_text(), flags=re.M | re.S))
+
+
+def prepare(scratch):
+    for name in ["examples", "include"]:
+        (pathlib.Path(scratch) / name).symlink_to(ROOT / name)
+
+
+def execute(command, scratch, env):
+    run = subprocess.run(command, shell=True, cwd=scratch, env=env, capture_output=True, text=True, check=False)
+    return run.returncode, [line.rstrip() for line in (run.stdout + run.stderr).rstrip("\n").split("\n")]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bin", default=str(ROOT / "build" / "test" / "bin"))
+    parser.add_argument("--update", metavar="PAGE", help="write the page's outputs anew instead")
     options = parser.parse_args()
     env = {**os.environ, "PATH": f"{options.bin}:{os.environ['PATH']}"}
+    if options.update:
+        return update(ROOT / options.update, env)
     passed = failed = 0
     for page in sorted(path for pattern in PAGES for path in ROOT.glob(pattern)):
         with tempfile.TemporaryDirectory() as scratch:
-            (pathlib.Path(scratch) / "examples").symlink_to(ROOT / "examples")
-            (pathlib.Path(scratch) / "include").symlink_to(ROOT / "include")
+            prepare(scratch)
             for command, expected in (step for block in blocks(page.read_text()) for step in block):
-                run = subprocess.run(command, shell=True, cwd=scratch, env=env, capture_output=True, text=True, check=False)
-                actual = [line.rstrip() for line in (run.stdout + run.stderr).rstrip("\n").split("\n")]
+                code, actual = execute(command, scratch, env)
                 # A command that shows an error is meant to fail.
                 wanted_ok = not any(line.startswith("error ATH-") for line in expected)
-                right = (run.returncode == 0) == wanted_ok and (not expected or matches(expected, actual))
+                right = (code == 0) == wanted_ok and (not expected or matches(expected, actual))
                 passed += right
                 failed += not right
                 if not right:
-                    print(f"FAIL {page.relative_to(ROOT)}: $ {command}\n  exit {run.returncode}; it printed:")
+                    print(f"FAIL {page.relative_to(ROOT)}: $ {command}\n  exit {code}; it printed:")
                     print("\n".join(f"    {line}" for line in actual[:40]), flush=True)
     print(f"{passed} passed, {failed} failed, 0 skipped")
     return 1 if failed else 0
