@@ -5,8 +5,6 @@
 #include <map>
 
 #include "core/text.h"
-#include "frontends/load.h"
-#include "zoo/zoo.h"
 
 namespace athanor::tools {
 namespace {
@@ -30,12 +28,6 @@ void AddModelOptions(CLI::App& app, ModelOptions& options) {
   app.add_option("--format", options.format, "the model's format, when it cannot be guessed");
   app.add_option("--set-dim", options.set_dims, "give a symbolic dimension a size: N=4")
       ->take_all();
-}
-
-Result<Graph> OpenModel(const std::string& argument, const std::string& format) {
-  constexpr std::string_view kZoo = "zoo:";
-  if (argument.starts_with(kZoo)) return zoo::Make(argument.substr(kZoo.size()));
-  return LoadModel(argument, {.format = format});
 }
 
 std::vector<std::string> InputSymbols(const Graph& graph) {

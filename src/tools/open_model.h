@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "api/open_model.h"
 #include "ir/graph.h"
 #include "tools/verb.h"
 
@@ -18,8 +19,7 @@ struct ModelOptions {
 // Adds the positional MODEL, --format and --set-dim.
 void AddModelOptions(CLI::App& app, ModelOptions& options);
 
-// Any file that LoadModel reads, or zoo:NAME. The only place where a model argument is understood.
-Result<Graph> OpenModel(const std::string& argument, const std::string& format = "");
+using athanor::OpenModel;  // a file of any format, or zoo:NAME
 // The same with the symbols of --set-dim replaced.
 Result<Graph> OpenModel(const ModelOptions& options);
 

@@ -32,6 +32,7 @@ struct Verb {
 
 std::function<Status()> Bench(CLI::App& app, const Common& common);
 std::function<Status()> CompareModels(CLI::App& app, const Common& common);
+std::function<Status()> Zoo(CLI::App& app, const Common& common);
 std::function<Status()> Conformance(CLI::App& app, const Common& common);
 std::function<Status()> Convert(CLI::App& app, const Common& common);
 std::function<Status()> Demo(CLI::App& app, const Common& common);
