@@ -16,18 +16,22 @@ constexpr std::string_view kBase64 =
 
 char Lower(char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); }
 
-// Levenshtein distance, ignoring case.
+// Edit distance, ignoring case; two neighbours swapped count as one edit (optimal string
+// alignment).
 std::size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
+  const auto same = [](char x, char y) { return Lower(x) == Lower(y); };
+  std::vector<std::size_t> before(b.size() + 1), row(b.size() + 1), next(b.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
   for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
+    next[0] = i;
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replace = diagonal + (Lower(a[i - 1]) == Lower(b[j - 1]) ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replace});
+      const std::size_t replace = row[j - 1] + (same(a[i - 1], b[j - 1]) ? 0 : 1);
+      next[j] = std::min({next[j - 1] + 1, row[j] + 1, replace});
+      const bool swapped = i > 1 && j > 1 && same(a[i - 1], b[j - 2]) && same(a[i - 2], b[j - 1]);
+      if (swapped) next[j] = std::min(next[j], before[j - 2] + 1);
     }
+    before = row;
+    row = next;
   }
   return row[b.size()];
 }

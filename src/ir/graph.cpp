@@ -312,6 +312,13 @@ Status Graph::InferBodies(Node& n) {
       body->values_[Index(inner)].type = value(outer).type;
       body->values_[Index(inner)].ints = value(outer).ints;
     }
+    if (body->InferTypes().ok()) continue;
+    // A branch that is not taken need not fit the shapes at hand: it keeps what holds for any.
+    for (std::size_t i = body->inputs_.size() - captures; i < body->inputs_.size(); ++i) {
+      Value& captured = body->values_[Index(body->inputs_[i])];
+      captured.type.shape.reset();
+      captured.ints.reset();
+    }
     ATH_RETURN_IF_ERROR(body->InferTypes());
   }
   return {};
