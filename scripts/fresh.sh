@@ -25,17 +25,18 @@ cleanup() {
 }
 trap cleanup EXIT
 
-mirror="$(sed -n 's/^URIs: *//p; s/^deb *\(\[[^]]*\] *\)\?\([^ ]*\) .*/\2/p' /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null | head -n 1)"
+mirror="$(sed -n 's/^URIs: *//p; s/^deb *\(\[[^]]*\] *\)\?\([^ ]*\) .*/\2/p' /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null | head -n 1 || true)"
 echo "debootstrap bookworm into a clean root"
 debootstrap --variant=minbase --include=ca-certificates bookworm "$root" "${mirror:-http://deb.debian.org/debian}" >"$root.log" 2>&1 ||
   { tail -n 20 "$root.log"; exit 1; }
 
 # The same package sources, access and trust as this machine; nothing else of it.
 cp -rL /etc/apt/sources.list.d /etc/apt/auth.conf.d /etc/apt/apt.conf.d "$root/etc/apt/" 2>/dev/null || true
-[ -f /etc/apt/sources.list ] && cp -L /etc/apt/sources.list "$root/etc/apt/" || : >"$root/etc/apt/sources.list"
+rm -f "$root/etc/apt/sources.list"
+if [ -f /etc/apt/sources.list ]; then cp -L /etc/apt/sources.list "$root/etc/apt/"; fi
 rm -f "$root"/etc/apt/sources.list.d/*.disabled* "$root"/etc/apt/apt.conf.d/docker-clean
 for file in /etc/resolv.conf /etc/hosts /etc/pip.conf; do
-  [ -f "$file" ] && cp -L "$file" "$root$file"
+  if [ -f "$file" ]; then cp -L "$file" "$root$file"; fi
 done
 mkdir -p "$root/etc/ssl/certs" "$root/usr/share/keyrings"
 cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
