@@ -2,8 +2,8 @@
 """Runs every command that the documentation shows, and compares what it prints with what the page says.
 
 A block fenced as ```console holds lines "$ command" and below each the output a reader will see. Commands
-run in order in a scratch folder that has `examples/` in it and `athanor` on the path. Numbers with a
-decimal point, sizes and times may differ (they are measured); everything else must be the same. A line
+run in order in a scratch folder that has `examples/` in it and `athanor` on the path. Decimals and numbers
+before a unit may differ (they are measured); everything else must be the same. A line
 "..." stands for any lines. A block fenced as ```sh is shown, not run: it needs another machine or minutes.
 """
 import argparse
@@ -16,7 +16,8 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGES = ["README.md", "CONTRIBUTING.md", "docs/**/*.md", "examples/**/README.md"]
-NUMBER = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?")
+# Figures that are measured or rounded: decimals, numbers in scientific form, numbers before a unit.
+NUMBER = re.compile(r"[-+]?(\d+\.\d+(e[-+]?\d+)?|\d+e[-+]?\d+|\d+(?= ?(ns|us|ms|s|KiB|MiB|GiB|%)\b))")
 
 
 def blocks(text):
@@ -32,7 +33,7 @@ def blocks(text):
 
 
 def normal(line):
-    """What may differ from run to run and machine to machine becomes one mark: numbers, spaces, bars, instruction sets."""
+    """What may differ from run to run and machine to machine becomes one mark: figures, spaces, bars, instruction sets."""
     line = re.sub(r"\b(avx512|avx2|base)\b", "isa", line)
     return re.sub(r"[\s#=.|-]+", " ", NUMBER.sub("0", line)).strip()
 
