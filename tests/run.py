@@ -77,7 +77,7 @@ def conformance(count):
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(f"zstd -dc '{archive}' | tar -x -C '{folder}'", shell=True, check=True)
         for suite in SUITES:
-            tests = {test.name for test in pathlib.Path(folder, "data", suite).iterdir()}
+            tests = {test.parent.name for test in pathlib.Path(folder, "data", suite).glob("*/model.onnx")}
             for device in DEVICES:
                 result = run_suite(f"{folder}/data/{suite}", device)
                 failed = {failure["test"]: failure["reason"] for failure in result["failures"]}
@@ -101,7 +101,9 @@ def through_formats(count, folder, suite):
         result = run_suite(folder, "reference", *more)
         return {failure["test"] for failure in result["failures"]}, result["passed"]
 
-    expected, _ = failing()
+    # Random outputs differ from run to run.
+    random = {test for test, kind in expected_failures().items() if kind == "exempt"}
+    expected = failing()[0] | random
     for form in FORMATS:
         failed, passed = failing("--through", form)
         print(f"{suite} through {form}: {passed} passed, {len(failed - expected)} fail that pass directly", flush=True)
