@@ -51,7 +51,8 @@ const FunctionTable::Entry* FunctionTable::Find(const NodeProto& node) const {
 
 FunctionCall BindCall(const FunctionTable::Entry& function, const FunctionCall* caller,
                       const NodeProto& node) {
-  FunctionCall call = {&function, caller, Place(node), {}};
+  FunctionCall call = {
+      &function, caller, caller == nullptr ? 1 : caller->depth + 1, Place(node), {}};
   for (const AttributeProto& attribute : node.attribute)
     call.attributes.emplace(attribute.name, attribute);
   for (const AttributeProto& attribute : function.proto->attribute_proto)

@@ -58,6 +58,7 @@ class FunctionTable {
 struct FunctionCall {
   const FunctionTable::Entry* function = nullptr;
   const FunctionCall* caller = nullptr;
+  int depth = 1;                                     // calls from the graph to here
   std::string place;                                 // of the calling node
   std::map<std::string, AttributeProto> attributes;  // given by the caller, or defaults
 };

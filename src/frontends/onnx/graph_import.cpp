@@ -210,6 +210,13 @@ void GraphImport::ReadCall(const FunctionTable::Entry& function, const NodeProto
                            const std::vector<ValueId>& inputs, Scope& scope, int depth) {
   const FunctionCall call = BindCall(function, scope.call, node);
   const FunctionProto& proto = *function.proto;
+  // CheckOperators looks into each function once, from wherever it is first called.
+  if (call.depth > kMaxCallDepth) {
+    Problem(scope, Error(ErrorCode::kResource, "functions call each other more than {} deep",
+                         kMaxCallDepth)
+                       .In(Place(node)));
+    return Poison(scope, node);
+  }
   if (inputs.size() > proto.input.size() || node.output.size() > proto.output.size()) {
     Problem(scope, InvalidModel(
                        "function \"{}\" takes {} inputs and gives {} outputs; {} and {} are named",

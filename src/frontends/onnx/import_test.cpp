@@ -168,6 +168,20 @@ TEST(OnnxImport, FunctionsThatMultiplyWithoutEndAreStopped) {
   EXPECT_NE(ErrorOf(std::move(model)).find("ATH-4001"), std::string::npos);
 }
 
+TEST(OnnxImport, FunctionsThatCallEachOtherTooDeepAreRefusedWhereverTheyAreFirstCalled) {
+  constexpr int kDepth = 1000;
+  ModelProto model = MakeModel({});
+  model.functions.push_back(Function("F0", {MakeNode("Relu", {"a"}, {"b"})}));
+  for (int i = 1; i <= kDepth; ++i) {
+    const std::string callee = fmt::format("F{}", i - 1);
+    model.functions.push_back(Function(fmt::format("F{}", i), {Call(callee, "a", "b")}));
+    model.graph->node.push_back(Call(callee, "x", fmt::format("t{}", i)));
+  }
+  model.graph->node.push_back(Call(fmt::format("F{}", kDepth), "x", "y"));
+  const std::string error = ErrorOf(std::move(model));
+  EXPECT_NE(error.find("functions call each other more than 64 deep"), std::string::npos) << error;
+}
+
 TEST(OnnxImport, AllProblemsAreListedWithTheirNodesAndSuggestions) {
   const std::string error = ErrorOf(MakeModel(
       {MakeNode("Relo", {"x"}, {"a"}, "first"), MakeNode("Bernoullli", {"x"}, {"b"}, "second")}));
