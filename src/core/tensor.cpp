@@ -1,21 +1,15 @@
 #include "core/tensor.h"
 
-#include <unistd.h>
-
 #include <cstdlib>
 #include <cstring>
 
 #include "core/checked.h"
+#include "core/memory.h"
 
 namespace athanor {
 namespace {
 
 constexpr std::size_t kAlignment = 64;
-
-std::int64_t PhysicalMemory() {
-  static const std::int64_t bytes = sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGE_SIZE);
-  return bytes;
-}
 
 using AllTypes =
     TypeList<double, float, Half, BFloat16, F8E4M3, F8E4M3Fnuz, F8E5M2, F8E5M2Fnuz, F8E8M0, F4E2M1,
@@ -46,13 +40,8 @@ std::string ToString(std::span<const std::int64_t> dims) {
 }
 
 Result<Tensor> Tensor::Allocate(DType dtype, Dims dims) {
+  ATH_TRY(const std::int64_t bytes, TensorBytes(dtype, dims));
   const std::optional<std::int64_t> count = CheckedCount(dims);
-  if (!count) return InvalidModel("shape {} is negative or too large", athanor::ToString(dims));
-  const auto bytes = CheckedMul(*count, static_cast<std::int64_t>(ElementBytes(dtype)));
-  if (!bytes || *bytes > PhysicalMemory()) {
-    return Error(ErrorCode::kResource, "a tensor of {}{} is larger than this machine's memory",
-                 Name(dtype), athanor::ToString(dims));
-  }
   Tensor tensor;
   tensor.dtype_ = dtype;
   tensor.count_ = *count;
@@ -63,10 +52,10 @@ Result<Tensor> Tensor::Allocate(DType dtype, Dims dims) {
   } else {
     // One vector register beyond the end may be read by kernels, never written.
     const std::size_t rounded =
-        (static_cast<std::size_t>(*bytes) + 2 * kAlignment - 1) / kAlignment * kAlignment;
+        (static_cast<std::size_t>(bytes) + 2 * kAlignment - 1) / kAlignment * kAlignment;
     void* memory = std::aligned_alloc(kAlignment, rounded);
     if (memory == nullptr) {
-      return Error(ErrorCode::kResource, "out of memory for a tensor of {} bytes", *bytes);
+      return Error(ErrorCode::kResource, "out of memory for a tensor of {} bytes", bytes);
     }
     tensor.data_ = memory;
     tensor.owner_ = std::shared_ptr<void>(memory, std::free);

@@ -4,7 +4,7 @@
 // else wants the value between: activations, a residual sum, a per-channel factor.
 #include <algorithm>
 
-#include "core/checked.h"
+#include "core/memory.h"
 #include "plan/stages.h"
 
 namespace athanor::plan {
@@ -21,7 +21,9 @@ std::optional<PortInfo> Describe(const Graph& graph, ValueId id) {
   const Value& value = graph.value(id);
   if (!value.type.IsTensor() || value.type.dtype == DType::kString) return std::nullopt;
   std::optional<Dims> dims = value.type.StaticDims();
-  if (!dims || !CheckedCount(*dims)) return std::nullopt;
+  // Kernels may then ask for counts and bytes without a thought; a tensor that is larger is refused
+  // when it gets its place.
+  if (!dims || !TensorBytes(value.type.dtype, *dims).ok()) return std::nullopt;
   return PortInfo{value.type.dtype, *std::move(dims), graph.Constant(id)};
 }
 
@@ -38,7 +40,7 @@ std::string MakeQuery(const Graph& graph, const Node& node, int threads, KernelQ
     return true;
   };
   if (!fill(node.inputs, query.in) || !fill(node.outputs, query.out))
-    return "a shape is known only while running";
+    return "a shape is known only while running, or is too large";
   query.own_inputs = query.in.size();
   const auto empty = [](const PortInfo& port) { return port.given() && port.count() == 0; };
   if (std::any_of(query.in.begin(), query.in.end(), empty) ||

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "core/checked.h"
+#include "core/memory.h"
 #include "passes/pipeline.h"
 #include "plan/stages.h"
 
@@ -17,7 +17,7 @@ class Planner {
       : plan_(plan), store_(store), place_of_(plan.graph.value_capacity()) {}
 
   Status Make(const std::vector<Group>& groups) {
-    PlaceInputsAndConstants();
+    ATH_RETURN_IF_ERROR(PlaceInputsAndConstants());
     for (const Group& group : groups) ATH_RETURN_IF_ERROR(AddStep(group));
     for (const GraphOutput& output : plan_.graph.outputs()) {
       const Place& place = PlaceOf(output.value);
@@ -26,8 +26,7 @@ class Planner {
       if (storage.where == Where::kArena) storage.where = Where::kOutput;
     }
     ReuseInPlace();
-    plan::AssignOffsets(plan_);
-    return {};
+    return plan::AssignOffsets(plan_);
   }
 
  private:
@@ -39,35 +38,35 @@ class Planner {
   }
 
   // Where a value of this type can live; kDynamic when its shape is open.
-  Place MakePlace(const Type& type, Where where) {
+  Result<Place> MakePlace(const Type& type, Where where) {
     Place place = {.dtype = type.dtype};
     Storage storage = {.where = where};
     const std::optional<Dims> dims = type.StaticDims();
     if (!dims || type.dtype == DType::kString) {
       if (where == Where::kArena) storage.where = Where::kDynamic;
     } else {
+      ATH_TRY(storage.bytes, TensorBytes(type.dtype, *dims));
       place.dims = *dims;
-      storage.bytes =
-          CheckedCount(*dims).value_or(0) * static_cast<std::int64_t>(ElementBytes(type.dtype));
     }
     place.storage = AddStorage(std::move(storage));
     return place;
   }
 
-  void PlaceInputsAndConstants() {
+  Status PlaceInputsAndConstants() {
     const Graph& graph = plan_.graph;
     for (std::size_t i = 0; i < graph.inputs().size(); ++i) {
       const ValueId id = graph.inputs()[i];
-      PlaceOf(id) = MakePlace(graph.value(id).type, Where::kInput);
+      ATH_TRY(PlaceOf(id), MakePlace(graph.value(id).type, Where::kInput));
       plan_.storages.back().input = i;
     }
     for (std::size_t i = 0; i < graph.value_capacity(); ++i) {
       const auto id = static_cast<ValueId>(i);
       const Tensor* constant = graph.Constant(id);
       if (constant == nullptr || graph.num_uses(id) == 0) continue;
-      PlaceOf(id) = MakePlace(Type::Of(*constant), Where::kConstant);
+      ATH_TRY(PlaceOf(id), MakePlace(Type::Of(*constant), Where::kConstant));
       plan_.storages.back().constant = *constant;
     }
+    return {};
   }
 
   Status AddStep(const Group& group) {
@@ -85,6 +84,8 @@ class Planner {
     step.nodes = group.nodes;
     step.kernel = kernel;
     step.notes = Notes(group);
+    // Before the kernel prepares itself for sizes that no memory holds.
+    ATH_RETURN_IF_ERROR(PlaceOutputs(last, now));
     if (kernel != nullptr) {
       kernels::KernelQuery query = group.query;
       query.isa = kernel->isa;
@@ -109,12 +110,23 @@ class Planner {
         step.out.emplace_back();
         continue;
       }
-      PlaceOf(output) = MakePlace(graph.value(output).type, Where::kArena);
-      plan_.storages.back().first = now;
-      Touch(PlaceOf(output), now);
       step.out.push_back(PlaceOf(output));
     }
     plan_.steps.push_back(std::move(step));
+    return {};
+  }
+
+  Status PlaceOutputs(const Node& node, std::int32_t now) {
+    for (const ValueId output : node.outputs) {
+      if (output == kNoValue) continue;
+      Result<Place> place = MakePlace(plan_.graph.value(output).type, Where::kArena);
+      if (!place.ok())
+        return std::move(place).status().In(
+            fmt::format("node \"{}\" ({})", node.name, node.op->name));
+      PlaceOf(output) = *std::move(place);
+      plan_.storages.back().first = now;
+      Touch(PlaceOf(output), now);
+    }
     return {};
   }
 

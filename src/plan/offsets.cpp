@@ -2,6 +2,7 @@
 // while it is alive.
 #include <algorithm>
 
+#include "core/memory.h"
 #include "plan/stages.h"
 
 namespace athanor::plan {
@@ -29,9 +30,16 @@ std::int64_t MostAlive(const Plan& plan) {
   return most;
 }
 
+Status TooLarge(std::int64_t bytes, std::int64_t memory) {
+  return Error(ErrorCode::kResource,
+               "a run needs at least {} bytes at once; this machine's memory is {} bytes", bytes,
+               memory);
+}
+
 }  // namespace
 
-void AssignOffsets(Plan& plan) {
+Status AssignOffsets(Plan& plan) {
+  const std::int64_t memory = PhysicalMemory();
   std::vector<Storage*> order;
   for (Storage& s : plan.storages) {
     if (s.where == Storage::Where::kArena && s.last >= s.first) order.push_back(&s);
@@ -41,12 +49,15 @@ void AssignOffsets(Plan& plan) {
   std::vector<Storage*> placed;  // by offset
   plan.arena_bytes = 0;
   for (Storage* s : order) {
+    // No end of a storage passes `memory`, so sums of an end and a size cannot overflow.
+    if (s->bytes < 0 || s->bytes > memory) return TooLarge(s->bytes, memory);
     std::int64_t at = 0;
     for (const Storage* other : placed) {
       if (!AliveTogether(*s, *other)) continue;
       if (at + Align(s->bytes) <= other->offset) break;
       at = std::max(at, other->offset + Align(other->bytes));
     }
+    if (at + Align(s->bytes) > memory) return TooLarge(at + Align(s->bytes), memory);
     s->offset = at;
     const auto position =
         std::upper_bound(placed.begin(), placed.end(), at,
@@ -55,6 +66,7 @@ void AssignOffsets(Plan& plan) {
     plan.arena_bytes = std::max(plan.arena_bytes, at + Align(s->bytes));
   }
   plan.lower_bound_bytes = MostAlive(plan);
+  return {};
 }
 
 }  // namespace athanor::plan

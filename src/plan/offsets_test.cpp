@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "core/memory.h"
 #include "ops/catalog.h"
 #include "plan/stages.h"
 
@@ -10,7 +11,7 @@ Plan WithStorages(const std::vector<Storage>& storages, std::size_t steps) {
   Plan plan{Graph(ops::Standard())};
   plan.storages = storages;
   plan.steps.resize(steps);
-  AssignOffsets(plan);
+  EXPECT_TRUE(AssignOffsets(plan).ok());
   return plan;
 }
 
@@ -48,6 +49,31 @@ TEST(AssignOffsets, UsesMemoryAgainAsSoonAsItIsFree) {
   const Plan plan = WithStorages({Alive(640, 0, 1), Alive(640, 1, 2), Alive(640, 2, 3)}, 4);
   EXPECT_EQ(plan.arena_bytes, 1280);
   EXPECT_EQ(plan.lower_bound_bytes, 1280);
+}
+
+TEST(AssignOffsets, RefusesWhatNoMachineHolds) {
+  Plan plan{Graph(ops::Standard())};
+  const std::int64_t memory = PhysicalMemory();
+  plan.storages = {Alive(memory, 0, 1), Alive(memory, 1, 1)};
+  plan.steps.resize(2);
+  EXPECT_EQ(AssignOffsets(plan).code(), ErrorCode::kResource);
+  plan.storages = {Alive(std::int64_t{1} << 62, 0, 1)};
+  EXPECT_EQ(AssignOffsets(plan).code(), ErrorCode::kResource);
+}
+
+TEST(MakePlan, RefusesATensorWhoseBytesOverflow) {
+  for (const std::int64_t size : {std::int64_t{1} << 62, std::int64_t{1} << 60}) {
+    Graph graph(ops::Standard());
+    const ValueId x = graph.AddInput("x", Type::Tensor(DType::kF32, {Dim(1)}));
+    const ValueId shape = graph.AddConstant(Tensor::FromVector<std::int64_t>({1}, {size}));
+    const ValueId wide = *graph.Add("Expand", {x, shape});
+    graph.AddOutput("y", *graph.Add("Relu", {wide}));
+    const Type input = graph.value(x).type;
+    kernels::PackStore store;
+    const auto plan = MakePlan(std::move(graph), {input}, {}, store);
+    ASSERT_FALSE(plan.ok());
+    EXPECT_EQ(plan.status().code(), ErrorCode::kResource) << plan.status().ToString();
+  }
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ struct Group {
 Result<std::vector<Group>> MakeGroups(const Graph& graph, const PlanOptions& options);
 
 // Gives every storage in the arena its offset, so that no two that are alive at the same step
-// overlap. Sets arena_bytes and lower_bound_bytes.
-void AssignOffsets(Plan& plan);
+// overlap. Sets arena_bytes and lower_bound_bytes. An error when the machine has less memory.
+Status AssignOffsets(Plan& plan);
 
 }  // namespace athanor::plan
