@@ -150,9 +150,21 @@ Status RunState::InStep(const Step& step, Status status) const {
   return std::move(status).In(fmt::format("node \"{}\" ({})", node.name, node.op->name));
 }
 
+void RunState::Release() {
+  for (std::size_t i = 0; i < plan_.storages.size(); ++i) {
+    if (plan_.storages[i].where != Where::kConstant) dynamic_[i] = Datum();
+  }
+  inputs_.clear();
+}
+
 Result<std::vector<Datum>> RunState::Run(std::vector<Datum> inputs, ThreadPool& pool,
                                          const RunHooks& hooks) {
   using Clock = std::chrono::steady_clock;
+  // The caller owns inputs and outputs after the run, and gets their memory back when it fails.
+  struct AtEnd {
+    RunState& state;
+    ~AtEnd() { state.Release(); }
+  } const at_end{*this};
   inputs_ = std::move(inputs);
   ATH_RETURN_IF_ERROR(BeginRun());
   if (hooks.step_times != nullptr) hooks.step_times->assign(plan_.steps.size(), {});
@@ -171,11 +183,6 @@ Result<std::vector<Datum>> RunState::Run(std::vector<Datum> inputs, ThreadPool& 
   }
   std::vector<Datum> outputs;
   for (const Place& place : plan_.outputs) outputs.push_back(Read(place));
-  // The caller owns inputs and outputs from here.
-  for (std::size_t i = 0; i < plan_.storages.size(); ++i) {
-    if (plan_.storages[i].where != Where::kConstant) dynamic_[i] = Datum();
-  }
-  inputs_.clear();
   return outputs;
 }
 

@@ -35,6 +35,8 @@ class RunState {
   Status BeginRun();
   Status RunKernel(const Step& step, ThreadPool& pool);
   Status RunReference(const Step& step);
+  // Forgets all values of a run.
+  void Release();
   void Poison(std::int32_t step);
   std::byte* Address(std::int32_t storage) const {
     return base_[static_cast<std::size_t>(storage)];

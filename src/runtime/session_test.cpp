@@ -134,6 +134,19 @@ TEST(Session, SuggestsTheDeviceThatWasMeant) {
             "there is no device \"cpuu\" (did you mean \"cpu\"?); there are cpu, reference");
 }
 
+TEST(CpuSession, KeepsNoValuesOfARunThatFailed) {
+  Graph graph(ops::Standard());
+  const ValueId x = graph.AddInput("x", Type::Tensor(DType::kF32, {Dim(4)}));
+  const ValueId at = graph.AddInput("at", Type::Tensor(DType::kI64, {Dim(1)}));
+  graph.AddOutput("y", Op(graph, "Gather", {x, at}));
+  const auto session = *Session::Create(std::move(graph), {.device = "cpu"});
+  const Tensor data = Ramp({4}, 1);
+  const Result<std::vector<Datum>> outputs =
+      session->Run({data, Tensor::FromVector<std::int64_t>({1}, {9})});
+  EXPECT_FALSE(outputs.ok());
+  EXPECT_EQ(data.owner().use_count(), 1);
+}
+
 TEST(OrderInputs, ListsEveryNameThatIsWrong) {
   const Graph graph = Network();
   const Status status = OrderInputs(graph, {{"X1", Datum(Ramp({1}, 1))}}).status();
