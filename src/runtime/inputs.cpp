@@ -13,6 +13,24 @@ Status Mismatch(const Value& input, const std::string& given) {
                input.type.ToString(), given);
 }
 
+// Kinds and element types, at every depth. Shapes may differ from item to item.
+bool Matches(const Type& expected, const Datum& given) {
+  switch (expected.kind) {
+    case TypeKind::kAbsent:
+      return true;  // the model does not say
+    case TypeKind::kTensor:
+      return given.IsTensor() && given.tensor().dtype() == expected.dtype;
+    case TypeKind::kOptional:
+      return given.IsAbsent() || expected.element == nullptr || Matches(*expected.element, given);
+    case TypeKind::kSequence:
+      break;
+  }
+  return given.IsSequence() &&
+         (expected.element == nullptr ||
+          std::all_of(given.items().begin(), given.items().end(),
+                      [&](const Datum& item) { return Matches(*expected.element, item); }));
+}
+
 // `symbols` collects the sizes that symbols take, to see whether inputs agree about them.
 Status CheckShape(const Value& input, const Tensor& tensor,
                   std::map<std::string, std::pair<std::int64_t, std::string>>& symbols) {
@@ -48,8 +66,7 @@ Status CheckInputs(const Graph& graph, const std::vector<Datum>& inputs) {
     const Value& input = graph.value(graph.inputs()[i]);
     const Datum& given = inputs[i];
     if (!input.type.IsTensor()) {
-      const bool sequence = input.type.kind == TypeKind::kSequence;
-      if (sequence && !given.IsSequence()) return Mismatch(input, Type::Of(given).ToString());
+      if (!Matches(input.type, given)) return Mismatch(input, Type::Of(given).ToString());
       continue;
     }
     if (!given.IsTensor() || given.tensor().dtype() != input.type.dtype)

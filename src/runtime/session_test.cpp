@@ -147,6 +147,20 @@ TEST(CpuSession, KeepsNoValuesOfARunThatFailed) {
   EXPECT_EQ(data.owner().use_count(), 1);
 }
 
+TEST(Session, ChecksElementTypesOfSequences) {
+  Graph graph(ops::Standard());
+  const Type floats = Type::TensorOfUnknownRank(DType::kF32);
+  const ValueId s = graph.AddInput("s", Type::Sequence(floats));
+  graph.AddOutput("n", Op(graph, "SequenceLength", {s}));
+  const auto session = *Session::Create(std::move(graph), {.device = "cpu"});
+  EXPECT_TRUE(session->Run({Datum::Sequence({})}).ok());
+  EXPECT_TRUE(session->Run({Datum::Sequence({Ramp({2}, 1), Ramp({3}, 1)})}).ok());
+  const Datum mixed = Datum::Sequence({Ramp({2}, 1), Tensor::Scalar<double>(1)});
+  EXPECT_EQ(session->Run({mixed}).status().code(), ErrorCode::kInvalidInput);
+  const Datum nested = Datum::Sequence({Datum::Sequence({})});
+  EXPECT_EQ(session->Run({nested}).status().code(), ErrorCode::kInvalidInput);
+}
+
 TEST(OrderInputs, ListsEveryNameThatIsWrong) {
   const Graph graph = Network();
   const Status status = OrderInputs(graph, {{"X1", Datum(Ramp({1}, 1))}}).status();
