@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/checked.h"
-#include "ir/evaluate.h"
+#include "passes/fold.h"
 #include "plan/stages.h"
 
 namespace athanor::plan {
@@ -29,25 +29,11 @@ std::optional<Tensor> FromInts(const Value& value) {
   return *std::move(tensor);
 }
 
-bool CanFold(const Graph& graph, const Node& node) {
-  if (!node.op->Has(kPure) || node.op->Has(kRandom) || !node.bodies.empty()) return false;
-  return std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId input) {
-    return input == kNoValue || graph.Constant(input) != nullptr;
-  });
-}
-
-// The outputs of a node on constants. A node that fails keeps its place and fails when it runs.
-std::optional<std::vector<Datum>> Fold(const Graph& graph, const Node& node) {
-  std::vector<Datum> inputs;
-  for (const ValueId input : node.inputs)
-    inputs.push_back(input == kNoValue ? Datum() : Datum(*graph.Constant(input)));
-  Result<std::vector<Datum>> outputs = EvaluateNode(node, inputs);
-  if (!outputs.ok()) return std::nullopt;
-  return *std::move(outputs);
-}
-
 // Replaces what is known; gives whether anything was.
 Result<bool> FoldOnce(Graph& graph) {
+  // Every pattern has been recognised by now: nothing needs to stay visible.
+  passes::FoldLimits limits;
+  limits.keep.clear();
   ATH_TRY(const std::vector<NodeId> order, graph.Order());
   bool changed = false;
   const auto replace = [&](ValueId from, Tensor with) {
@@ -66,12 +52,12 @@ Result<bool> FoldOnce(Graph& graph) {
         used = true;
       }
     }
-    if (!used || !CanFold(graph, graph.node(id))) continue;
-    std::optional<std::vector<Datum>> values = Fold(graph, graph.node(id));
+    if (!used) continue;
+    std::optional<std::vector<Tensor>> values = passes::Evaluated(graph, id, limits);
     if (!values) continue;
     for (std::size_t i = 0; i < outputs.size(); ++i) {
-      if (outputs[i] != kNoValue && graph.num_uses(outputs[i]) > 0 && (*values)[i].IsTensor())
-        replace(outputs[i], std::move((*values)[i].tensor()));
+      if (outputs[i] != kNoValue && graph.num_uses(outputs[i]) > 0)
+        replace(outputs[i], std::move((*values)[i]));
     }
   }
   return changed;

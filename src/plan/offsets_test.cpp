@@ -76,5 +76,19 @@ TEST(MakePlan, RefusesATensorWhoseBytesOverflow) {
   }
 }
 
+TEST(MakePlan, LeavesLargeConstantsToTheRun) {
+  Graph graph(ops::Standard());
+  const ValueId x = graph.AddInput("x", Type::Tensor(DType::kF32, {Dim(1)}));
+  const std::int64_t size = std::int64_t{1} << 25;
+  const ValueId shape = graph.AddConstant(Tensor::FromVector<std::int64_t>({1}, {size}));
+  const ValueId zeros = *graph.Add("ConstantOfShape", {shape});
+  graph.AddOutput("y", *graph.Add("Add", {zeros, x}));
+  const Type input = graph.value(x).type;
+  kernels::PackStore store;
+  const auto plan = MakePlan(std::move(graph), {input}, {}, store);
+  ASSERT_TRUE(plan.ok()) << plan.status().ToString();
+  EXPECT_EQ((*plan)->steps.size(), 2U);
+}
+
 }  // namespace
 }  // namespace athanor::plan
