@@ -4,15 +4,13 @@
 
 #include "core/text.h"
 #include "frontends/onnx/node_order.h"
+#include "frontends/onnx/operator_check.h"
 #include "ops/catalog.h"
 
 namespace athanor::onnx {
 namespace {
 
-constexpr std::size_t kMaxProblems = 100;
 constexpr int kMaxDepth = 32;  // of sub-graphs
-// Functions that call functions can multiply without end; no real model comes near.
-constexpr std::size_t kMaxNodes = 300'000;
 
 void Poison(Scope& scope, const NodeProto& node) {
   for (const std::string& output : node.output) scope.poisoned.insert(output);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -180,6 +181,14 @@ TEST(OnnxImport, FunctionsThatCallEachOtherTooDeepAreRefusedWhereverTheyAreFirst
   model.graph->node.push_back(Call(fmt::format("F{}", kDepth), "x", "y"));
   const std::string error = ErrorOf(std::move(model));
   EXPECT_NE(error.find("functions call each other more than 64 deep"), std::string::npos) << error;
+}
+
+TEST(OnnxImport, ModelsOfTooManyNodesAreRefusedAndProblemsAreListedUpToALimit) {
+  const std::string many = ErrorOf(MakeModel(std::vector<NodeProto>(300'001, Call("", "", ""))));
+  EXPECT_LT(std::count(many.begin(), many.end(), '\n'), 1000);
+  const std::string error =
+      ErrorOf(MakeModel(std::vector<NodeProto>(300'001, MakeNode("Relu", {"x"}, {}))));
+  EXPECT_NE(error.find("more than 300000 nodes"), std::string::npos) << error;
 }
 
 TEST(OnnxImport, AllProblemsAreListedWithTheirNodesAndSuggestions) {

@@ -18,6 +18,12 @@ class OperatorCheck {
 
   void Visit(const std::vector<NodeProto>& nodes, const Versions& versions) {
     for (const NodeProto& node : nodes) {
+      if (problems.size() >= kMaxProblems || nodes_ > kMaxNodes) return;
+      if (++nodes_ > kMaxNodes) {
+        problems.push_back(
+            Error(ErrorCode::kResource, "the model has more than {} nodes", kMaxNodes));
+        return;
+      }
       VisitNode(node, versions);
       for (const AttributeProto& attribute : node.attribute) {
         if (attribute.g) Visit(attribute.g->node, versions);
@@ -97,6 +103,7 @@ class OperatorCheck {
   const FunctionTable& functions_;
   std::map<const FunctionTable::Entry*, State> states_;
   int depth_ = 0;
+  std::size_t nodes_ = 0;
 };
 
 }  // namespace

@@ -5,8 +5,12 @@
 
 namespace athanor::onnx {
 
-// One problem per node; looks into sub-graphs and into the functions that are called. Also finds
-// functions that call themselves.
+inline constexpr std::size_t kMaxProblems = 100;  // after so many the rest only repeats
+// Functions that call functions can multiply without end; no real model comes near.
+inline constexpr std::size_t kMaxNodes = 300'000;
+
+// One problem per node, up to kMaxProblems; looks into sub-graphs and into the functions that are
+// called. Also finds functions that call themselves.
 std::vector<Status> CheckOperators(const GraphProto& graph, const FunctionTable& functions);
 
 }  // namespace athanor::onnx
