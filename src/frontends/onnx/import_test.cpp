@@ -355,6 +355,21 @@ TEST_F(ExternalData, OutsideTheModelsFolderIsRefused) {
   EXPECT_NE(ErrorOf(ModelWith("weights.bin", "0"), "").find("ATH-2201"), std::string::npos);
 }
 
+TEST_F(ExternalData, ManyCopiesOfTheSameBytesAreRefused) {
+  std::filesystem::resize_file(
+      (std::ofstream(folder_ / "models" / "weights.bin"), folder_ / "models" / "weights.bin"),
+      1 << 20);
+  ModelProto model = ModelWith("weights.bin", "0");
+  for (int i = 0; i < 100; ++i) {
+    TensorProto& shared = model.graph->initializer.emplace_back(model.graph->initializer[0]);
+    shared.name = fmt::format("bools{}", i);
+    shared.data_type = 9;  // BOOL
+    shared.dims = {1 << 20};
+  }
+  const std::string error = ErrorOf(std::move(model), Models());
+  EXPECT_NE(error.find("take more than 8 times its size"), std::string::npos) << error;
+}
+
 TEST_F(ExternalData, BeyondTheEndOfTheFileIsRefused) {
   std::ofstream(folder_ / "models" / "weights.bin") << "12345678";
   for (const char* offset : {"1", "99", "18446744073709551615", "-1", "x"}) {

@@ -20,6 +20,9 @@ constexpr std::array kDTypes = {
     DType::kU2,         DType::kI2,
 };
 
+// Elements of 2 bits become 4 times as large in memory, and some tensors share bytes.
+constexpr std::uint64_t kCopiesPerByte = 8, kMinCopyBytes = std::uint64_t{64} << 20;
+
 bool IsPacked(DType dtype) { return ElementBits(dtype) > 0 && ElementBits(dtype) < 8; }
 
 // Any byte but 0 is true in files; in memory only 1 is.
@@ -86,6 +89,8 @@ Status Fill(Tensor& tensor, const std::vector<From>& values) {
 // Pairs of (real, imaginary) in float_data or double_data.
 template <class T>
 Status FillComplex(Tensor& tensor, const std::vector<T>& values) {
+  if (values.size() % 2 != 0)
+    return Error(ErrorCode::kCorruptFile, "a complex number has no imaginary part");
   ATH_RETURN_IF_ERROR(CheckCount(values.size() / 2, tensor));
   const auto out = tensor.MutableData<std::complex<T>>();
   for (std::size_t i = 0; i < out.size(); ++i) out[i] = {values[2 * i], values[2 * i + 1]};
@@ -188,11 +193,12 @@ Result<Tensor> FromExternalFile(const TensorProto& proto, DType dtype, const Dim
   }
   ATH_TRY(const std::string path, ResolveInside(source.folder, location));
   // Mapped once for all tensors: the system limits how many mappings a process may have.
-  std::shared_ptr<const MappedFile>& file = source.state->files[path];
-  if (file == nullptr) {
-    ATH_TRY(file, MappedFile::Open(path));
+  ExternalFile& external = source.state->files[path];
+  if (external.file == nullptr) {
+    ATH_TRY(external.file, MappedFile::Open(path));
+    external.copy_bytes = kMinCopyBytes + kCopiesPerByte * external.file->bytes().size();
   }
-  const Bytes bytes = file->bytes();
+  const Bytes bytes = external.file->bytes();
   if (!offset || *offset > bytes.size() || (length && *length > bytes.size() - *offset)) {
     return Error(ErrorCode::kCorruptFile, "external data \"{}\" has {} bytes; more are named",
                  location, bytes.size());
@@ -205,9 +211,18 @@ Result<Tensor> FromExternalFile(const TensorProto& proto, DType dtype, const Dim
     return Error(ErrorCode::kCorruptFile, "external data \"{}\" has {} bytes; {} are needed at {}",
                  location, bytes.size(), size, *offset);
   }
-  return FromBytes(dtype, dims,
-                   bytes.subspan(static_cast<std::size_t>(*offset), static_cast<std::size_t>(size)),
-                   file);
+  const Bytes stored =
+      bytes.subspan(static_cast<std::size_t>(*offset), static_cast<std::size_t>(size));
+  ATH_TRY(Tensor tensor, FromBytes(dtype, dims, stored, external.file));
+  if (tensor.raw() == stored.data()) return tensor;
+  const std::uint64_t copied = tensor.bytes();
+  if (copied > external.copy_bytes) {
+    return Error(ErrorCode::kResource,
+                 "the tensors stored in external data \"{}\" take more than {} times its size",
+                 location, kCopiesPerByte);
+  }
+  external.copy_bytes -= copied;
+  return tensor;
 }
 
 }  // namespace

@@ -14,9 +14,15 @@ namespace athanor::onnx {
 std::optional<DType> DTypeFromOnnx(std::int32_t data_type);
 std::int32_t OnnxFromDType(DType dtype);
 
+struct ExternalFile {
+  std::shared_ptr<const MappedFile> file = {};
+  // Left for tensors that cannot stay in place: many may name the same bytes.
+  std::uint64_t copy_bytes = 0;
+};
+
 // What reading the tensors of one model shares.
 struct SourceState {
-  std::map<std::string, std::shared_ptr<const MappedFile>> files = {};  // external data, by path
+  std::map<std::string, ExternalFile> files = {};  // external data, by path
   // Left for making sparse tensors dense: a few bytes of file must not claim gigabytes.
   std::int64_t dense_bytes = std::int64_t{1} << 30;
 };
