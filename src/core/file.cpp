@@ -5,11 +5,65 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
+#include <utility>
 
 namespace athanor {
+namespace {
+
+namespace fs = std::filesystem;
+
+// What a signal handler can read: fixed memory, one flag each. A name that finds no room is only
+// not removed by Ctrl-C.
+struct Slot {
+  enum State { kFree, kFilling, kReady };
+  std::atomic<int> state = kFree;
+  char name[4096];
+};
+static_assert(std::atomic<int>::is_always_lock_free);
+constinit std::array<Slot, 16> slots = {};
+
+int ClaimSlot(const std::string& name) {
+  if (name.size() >= sizeof(Slot::name)) return -1;
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    int expected = Slot::kFree;
+    if (!slots[i].state.compare_exchange_strong(expected, Slot::kFilling)) continue;
+    std::memcpy(slots[i].name, name.c_str(), name.size() + 1);
+    slots[i].state = Slot::kReady;
+    return static_cast<int>(i);
+  }
+  return -1;
+}
+
+void ReleaseSlot(int slot) {
+  if (slot >= 0) slots[static_cast<std::size_t>(slot)].state = Slot::kFree;
+}
+
+// The file that a write to the path changes: the end of a chain of links, which need not exist.
+Result<std::string> FollowLinks(const std::string& path) {
+  constexpr int kMaxLinks = 40;  // as the kernel has it
+  fs::path target = path;
+  std::error_code failed;
+  for (int links = 0; fs::is_symlink(fs::symlink_status(target, failed)); ++links) {
+    const fs::path next = fs::read_symlink(target, failed);
+    if (failed || links == kMaxLinks)
+      return Error(ErrorCode::kFileWrite, "{}: the link cannot be followed", path);
+    target = target.parent_path() / next;
+  }
+  const fs::file_status found = fs::status(target, failed);
+  if (fs::exists(found) && !fs::is_regular_file(found)) {
+    return Error(ErrorCode::kFileWrite, "{}: {}", path,
+                 fs::is_directory(found) ? "is a folder" : "is not a regular file");
+  }
+  return target.string();
+}
+
+}  // namespace
 
 Result<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -45,18 +99,50 @@ Result<std::string> ReadTextFile(const std::string& path) {
   return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
 
+Result<PartialFile> PartialFile::For(const std::string& path) {
+  static std::atomic<unsigned> count = 0;
+  ATH_TRY(std::string target, FollowLinks(path));
+  PartialFile file;
+  file.target_ = std::move(target);
+  file.partial_ = fmt::format("{}.partial.{}.{}", file.target_, getpid(), count++);
+  file.slot_ = ClaimSlot(file.partial_);
+  return file;
+}
+
+PartialFile::PartialFile(PartialFile&& other) noexcept
+    : target_(std::move(other.target_)),
+      partial_(std::exchange(other.partial_, {})),
+      slot_(std::exchange(other.slot_, -1)) {}
+
+PartialFile::~PartialFile() {
+  if (!partial_.empty()) std::remove(partial_.c_str());
+  ReleaseSlot(slot_);
+}
+
+Status PartialFile::Commit() {
+  if (std::rename(partial_.c_str(), target_.c_str()) != 0)
+    return Error(ErrorCode::kFileWrite, "{}: {}", target_, std::strerror(errno));
+  partial_.clear();
+  return {};
+}
+
+void RemovePartialFiles() {
+  for (const Slot& slot : slots) {
+    if (slot.state == Slot::kReady) unlink(slot.name);
+  }
+}
+
 Status WriteFileAtomically(const std::string& path, std::span<const std::uint8_t> bytes) {
-  const std::string partial = fmt::format("{}.partial.{}", path, getpid());
-  std::FILE* file = std::fopen(partial.c_str(), "wb");
+  ATH_TRY(PartialFile partial, PartialFile::For(path));
+  std::FILE* file = std::fopen(partial.name().c_str(), "wb");
   if (file == nullptr) return Error(ErrorCode::kFileWrite, "{}: {}", path, std::strerror(errno));
   const bool written = std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size();
+  int reason = errno;
   const bool closed = std::fclose(file) == 0;
-  if (!written || !closed || std::rename(partial.c_str(), path.c_str()) != 0) {
-    const int reason = errno;
-    std::remove(partial.c_str());
+  if (written && !closed) reason = errno;
+  if (!written || !closed)
     return Error(ErrorCode::kFileWrite, "{}: {}", path, std::strerror(reason));
-  }
-  return {};
+  return partial.Commit();
 }
 
 Status WriteFileAtomically(const std::string& path, std::string_view text) {

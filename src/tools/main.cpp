@@ -1,12 +1,15 @@
 // athanor VERB MODEL ...: parses the command line, runs one verb, turns its Status into an exit
 // code.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <map>
 
+#include "core/file.h"
 #include "core/text.h"
 #include "tools/console.h"
 #include "tools/verb.h"
@@ -56,8 +59,9 @@ constexpr const char* kWelcome =
     "athanor --help lists every verb, athanor VERB --help its options with an example.\n"
     "next: athanor doctor\n";
 
-// Results are written beside their final name and renamed, so leaving at once leaves no half file.
+// Results are written beside their final name and renamed: without what is beside, nothing is left.
 void OnInterrupt(int) {
+  RemovePartialFiles();
   constexpr char kMessage[] =
       "\nerror ATH-4003 [limit] stopped by Ctrl-C; nothing half-done was left\n";
   const ssize_t written = write(STDERR_FILENO, kMessage, sizeof(kMessage) - 1);

@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
 #include <fstream>
 #include <map>
 
 #include "core/digest.h"
+#include "core/file.h"
 #include "frontends/ath/ath.h"
 #include "frontends/ath/ath_generated.h"
 #include "frontends/ath/header.h"
@@ -251,21 +251,15 @@ Result<std::vector<std::uint8_t>> Write(const Graph& graph) {
 }
 
 Status Save(const Graph& graph, const std::string& path) {
-  const std::string partial = path + ".partial";
-  std::ofstream out(partial, std::ios::binary | std::ios::trunc);
-  Status status = WriteTo(graph, [&](std::span<const std::uint8_t> part) {
+  ATH_TRY(PartialFile partial, PartialFile::For(path));
+  std::ofstream out(partial.name(), std::ios::binary | std::ios::trunc);
+  ATH_RETURN_IF_ERROR(WriteTo(graph, [&](std::span<const std::uint8_t> part) {
     out.write(reinterpret_cast<const char*>(part.data()),
               static_cast<std::streamsize>(part.size()));
-  });
+  }));
   out.close();
-  std::error_code failed;
-  if (status.ok() && out) {
-    std::filesystem::rename(partial, path, failed);
-    if (!failed) return {};
-  }
-  if (status.ok()) status = Error(ErrorCode::kFileWrite, "{}: cannot be written", path);
-  std::filesystem::remove(partial, failed);
-  return status;
+  if (!out) return Error(ErrorCode::kFileWrite, "{}: cannot be written", path);
+  return partial.Commit();
 }
 
 }  // namespace athanor::ath

@@ -287,9 +287,9 @@ void AddInline(ModelProto& model, FileExport& file) {
 // Writes large weights one after the other, aligned so that a reader can map them.
 Status WriteExternal(ModelProto& model, FileExport& file, const std::string& path) {
   constexpr std::size_t kAlignment = 4096, kSmall = 1024;
-  const std::string partial = path + ".partial";
+  ATH_TRY(PartialFile partial, PartialFile::For(path));
   const std::string location = std::filesystem::path(path).filename().string();
-  std::ofstream out(partial, std::ios::binary | std::ios::trunc);
+  std::ofstream out(partial.name(), std::ios::binary | std::ios::trunc);
   std::uint64_t offset = 0;
   for (const auto& initializer : file.initializers) {
     TensorProto& proto =
@@ -308,11 +308,8 @@ Status WriteExternal(ModelProto& model, FileExport& file, const std::string& pat
     proto.raw_data.reset();
   }
   out.close();
-  std::error_code failed;
-  if (out) std::filesystem::rename(partial, path, failed);
-  if (out && !failed) return {};
-  std::filesystem::remove(partial, failed);
-  return Error(ErrorCode::kFileWrite, "{}: cannot be written", path);
+  if (!out) return Error(ErrorCode::kFileWrite, "{}: cannot be written", path);
+  return partial.Commit();
 }
 
 }  // namespace
