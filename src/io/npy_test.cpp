@@ -145,6 +145,18 @@ TEST(Npz, AnArchiveThatUnpacksBeyondTheLimitIsUnsafe) {
   std::filesystem::remove(path);
 }
 
+TEST(Npz, EmptyStringsAreChargedWithTheMemoryTheyTake) {
+  const std::string path = TempPath("strings.npz");
+  const Tensor text = Tensor::FromVector<std::string>({64}, std::vector<std::string>(64));
+  ASSERT_TRUE(WriteNpz(path, {{"a", text}, {"b", text}, {"c", text}}).ok());
+  const std::size_t each = 64 * sizeof(std::string);
+  EXPECT_TRUE(ReadNpz(path, {.max_bytes = 3 * each}).ok());
+  EXPECT_FALSE(ReadNpz(path, {.max_bytes = 3 * each - 1}).ok());
+  const auto status = ReadNpz(path, {.ratio_from = 2 * each, .max_ratio = 2}).status();
+  EXPECT_EQ(status.code(), ErrorCode::kUnsafeFile) << status.ToString();
+  std::filesystem::remove(path);
+}
+
 TEST(Npz, ADamagedMemberFailsItsChecksum) {
   const std::string path = TempPath("damaged.npz");
   ASSERT_TRUE(WriteNpz(path, {{"x", Tensor::FromVector<float>({4}, {1, 2, 3, 4})}}).ok());

@@ -96,9 +96,12 @@ Result<std::vector<std::uint8_t>> ReadMember(zip_t* archive, zip_uint64_t index,
 Result<Tensor> ReadArray(zip_t* archive, zip_uint64_t index, const zip_stat_t& stat,
                          std::size_t& left, const NpyOptions& options) {
   ATH_TRY(const std::size_t size, CheckMember(stat, left, options));
-  left -= size;
   ATH_TRY(const std::vector<std::uint8_t> bytes, ReadMember(archive, index, size));
-  return ParseNpy(bytes, options);
+  NpyOptions member = options;
+  member.max_bytes = left;
+  ATH_TRY(Tensor tensor, ParseNpy(bytes, member));
+  left -= std::min(left, std::max(size, tensor.bytes()));
+  return tensor;
 }
 
 constexpr std::string_view kSuffix = ".npy";
@@ -139,7 +142,7 @@ Result<NamedTensors> ParseNpz(std::span<const std::uint8_t> bytes, const NpyOpti
   ATH_TRY(const Archive archive, OpenArchive(source.get(), ZIP_RDONLY));
   const zip_int64_t count = zip_get_num_entries(archive.get(), 0);
   NamedTensors tensors;
-  std::size_t left = options.max_bytes;
+  std::size_t left = options.max_bytes, strings = 0;
   for (zip_int64_t i = 0; i < count; ++i) {
     zip_stat_t stat;
     zip_stat_init(&stat);
@@ -152,6 +155,13 @@ Result<NamedTensors> ParseNpz(std::span<const std::uint8_t> bytes, const NpyOpti
     Result<Tensor> tensor =
         ReadArray(archive.get(), static_cast<zip_uint64_t>(i), stat, left, options);
     if (!tensor.ok()) return std::move(tensor).status().In(fmt::format("array \"{}\"", name));
+    if (tensor->dtype() == DType::kString) strings += tensor->bytes();
+    // Empty strings take memory but next to nothing in the file, however many members there are.
+    if (strings > options.ratio_from && strings / options.max_ratio > bytes.size()) {
+      return Error(ErrorCode::kUnsafeFile, "{} bytes unpack to strings of {}: more than {} times",
+                   bytes.size(), strings, options.max_ratio)
+          .Fix("save it without compression: np.savez instead of np.savez_compressed");
+    }
     tensors.emplace_back(std::move(name), *std::move(tensor));
   }
   return tensors;
