@@ -1,4 +1,4 @@
-// athanor explain ATH-2103: the long text of an error code.
+// athanor explain ATH-2003: the long text of an error code.
 // athanor explain MODEL: the steps that run, and why each has its kernel.
 #include <charconv>
 #include <optional>
@@ -21,7 +21,7 @@ struct Options {
   bool all = false;
 };
 
-// "ATH-2103", "ath-2103" or "2103".
+// "ATH-2003", "ath-2103" or "2103".
 std::optional<int> ErrorNumber(std::string_view text) {
   if (text.starts_with("ATH-") || text.starts_with("ath-")) text.remove_prefix(4);
   int number = 0;
@@ -112,7 +112,7 @@ Status ExplainModel(const Options& options, const Common& common) {
 std::function<Status()> Explain(CLI::App& app, const Common& common) {
   auto options = std::make_shared<Options>();
   AddModelOptions(app, options->model);
-  app.get_option("model")->description("a model file, or an error code such as ATH-2103");
+  app.get_option("model")->description("a model file, or an error code such as ATH-2003");
   AddInputOptions(app, options->input, false);
   app.add_option("--device", options->device, "a device that plans")->capture_default_str();
   app.add_option("--threads", options->threads, "0: one per core")->check(CLI::Range(0, 1024));

@@ -34,7 +34,7 @@ constexpr Verb kVerbs[] = {
      "athanor bench model.onnx --goal throughput --time 10"},
     {"profile", "time per node", ProfileModel, "athanor profile model.onnx --top 20"},
     {"explain", "an error code, or why each node runs as it does", Explain,
-     "athanor explain ATH-2103"},
+     "athanor explain ATH-2003"},
     {"compare", "two models or devices on the same inputs", CompareModels,
      "athanor compare model.onnx model.ath --rtol 1e-3"},
     {"eval", "accuracy on a labelled data set", Eval,
