@@ -180,7 +180,27 @@ int Main(int argc, char** argv) {
   return Report(RunVerb(actions[app.get_subcommands().front()]), common);
 }
 
+// A stream closed by the caller would else give its number to the first file opened, and what is
+// printed would go into that file. Opened for reading: writes fail and are noticed.
+void HoldStandardStreams() {
+  for (int fd = 0; fd <= 2; ++fd) {
+    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != fd) std::abort();
+  }
+}
+
+// A script that reads stdout must not take a lost result for success.
+int CheckStdout(int exit_code) {
+  const bool flushed = std::fflush(stdout) == 0;
+  if (exit_code != 0 || (flushed && std::ferror(stdout) == 0)) return exit_code;
+  const Status status(ErrorCode::kFileWrite, "standard output: the results cannot be written");
+  PrintNote({}, status.ToString());
+  return Describe(status.code()).exit_code;
+}
+
 }  // namespace
 }  // namespace athanor::tools
 
-int main(int argc, char** argv) { return athanor::tools::Main(argc, argv); }
+int main(int argc, char** argv) {
+  athanor::tools::HoldStandardStreams();
+  return athanor::tools::CheckStdout(athanor::tools::Main(argc, argv));
+}
