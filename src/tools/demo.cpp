@@ -19,6 +19,7 @@
 #include "passes/pipeline.h"
 #include "plan/plan.h"
 #include "runtime/session.h"
+#include "tools/console.h"
 #include "tools/report.h"
 #include "tools/verb.h"
 #include "verify/compare.h"
@@ -145,11 +146,11 @@ double MaxDifference(const std::vector<float>& a, const std::vector<float>& b) {
   return largest;
 }
 
-void PrintRung(const char* step, const Report::Rung& rung, const Report::Rung& first) {
-  std::printf("[%s] %-9s %-38s %9.3f ms  x%-6.1f accuracy %.2f %%  max|d| %.0e\n", step,
-              rung.name.c_str(), rung.what.c_str(), rung.milliseconds,
-              first.milliseconds / rung.milliseconds, 100 * rung.accuracy, rung.max_difference);
-  std::fflush(stdout);
+void PrintRung(const Common& common, const char* step, const Report::Rung& rung,
+               const Report::Rung& first) {
+  Say(common, "[{}] {:<9} {:<38} {:9.3f} ms  x{:<6.1f} accuracy {:.2f} %  max|d| {:.0e}", step,
+      rung.name, rung.what, rung.milliseconds, first.milliseconds / rung.milliseconds,
+      100 * rung.accuracy, rung.max_difference);
 }
 
 // Several requests at once: images per second and the 99th percentile of one request.
@@ -186,7 +187,8 @@ std::string DescribePasses(const passes::PassReport& report) {
 }
 
 // Rungs 2 to 4 of the ladder; gives the fast session.
-Result<std::unique_ptr<Session>> Climb(const HeldOut& held_out, double seconds, Report& report) {
+Result<std::unique_ptr<Session>> Climb(const HeldOut& held_out, double seconds,
+                                       const Common& common, Report& report) {
   ATH_TRY(Graph raw, ReadGraph("digits.onnx"));
   Graph optimised = raw.Clone();
   ATH_TRY(const passes::PassReport passed, passes::Optimize(optimised));
@@ -214,7 +216,7 @@ Result<std::unique_ptr<Session>> Climb(const HeldOut& held_out, double seconds, 
     if (expected.empty()) expected = measured.logits;
     report.ladder.push_back({way.name, way.what, measured.median_ms(), measured.accuracy,
                              MaxDifference(measured.logits, expected)});
-    PrintRung(way.step, report.ladder.back(), report.ladder.front());
+    PrintRung(common, way.step, report.ladder.back(), report.ladder.front());
     const auto best = std::min_element(
         report.ladder.begin(), report.ladder.end(),
         [](const auto& a, const auto& b) { return a.milliseconds < b.milliseconds; });
@@ -278,7 +280,7 @@ Status ShowPictures(Session& session, Report& report) {
   return {};
 }
 
-Status ScoreTable(Report& report) {
+Status ScoreTable(const Common& common, Report& report) {
   ATH_TRY(const EmbeddedFile file, FindFile("rows.csv"));
   ATH_TRY(
       io::CsvReader reader,
@@ -310,9 +312,8 @@ Status ScoreTable(Report& report) {
   std::int64_t right = 0;
   for (std::size_t i = 0; i < labels.size(); ++i) right += answers[i] == labels[i] ? 1 : 0;
   const double accuracy = 100.0 * static_cast<double>(right) / static_cast<double>(rows);
-  std::printf("[6/6] %-9s %-38s %9.3f us/row        accuracy %.2f %% on %lld rows\n", "tabular",
-              "boosted trees (ONNX-ML), missing values", microseconds, accuracy,
-              static_cast<long long>(rows));
+  Say(common, "[6/6] {:<9} {:<38} {:9.3f} us/row        accuracy {:.2f} % on {} rows", "tabular",
+      "boosted trees (ONNX-ML), missing values", microseconds, accuracy, rows);
   report.tabular = {{"model", "fraud.onnx, gradient-boosted trees"},
                     {"rows", std::to_string(rows)},
                     {"time", fmt::format("{:.2f} us per row", microseconds)},
@@ -320,7 +321,7 @@ Status ScoreTable(Report& report) {
   return {};
 }
 
-Status Inspect(const Graph& graph, std::size_t bytes, Report& report) {
+Status Inspect(const Graph& graph, std::size_t bytes, const Common& common, Report& report) {
   std::int64_t parameters = 0;
   for (std::size_t i = 0; i < graph.value_capacity(); ++i) {
     const Tensor* constant = graph.Constant(static_cast<ValueId>(i));
@@ -328,9 +329,8 @@ Status Inspect(const Graph& graph, std::size_t bytes, Report& report) {
   }
   const std::string input = graph.value(graph.inputs()[0]).type.ToString();
   const std::string output = graph.value(graph.outputs()[0].value).type.ToString();
-  std::printf("[1/6] %-9s digits.onnx  image: %s -> logits: %s  %s parameters  %zu nodes\n",
-              "inspect", input.c_str(), output.c_str(),
-              HumanCount(static_cast<double>(parameters)).c_str(), graph.num_nodes());
+  Say(common, "[1/6] {:<9} digits.onnx  image: {} -> logits: {}  {} parameters  {} nodes",
+      "inspect", input, output, HumanCount(static_cast<double>(parameters)), graph.num_nodes());
   report.model = {{"file", fmt::format("digits.onnx, {}", HumanBytes(static_cast<double>(bytes)))},
                   {"input", "image: " + input},
                   {"output", "logits: " + output},
@@ -352,26 +352,45 @@ Status WriteFolder(const std::string& folder, const Report& report) {
   return WriteFileAtomically(fs::path(folder) / "report.html", RenderHtml(report));
 }
 
-Status Run(const Options& options, const Common&) {
+nlohmann::json ToJson(const Report& report) {
+  nlohmann::json ladder = nlohmann::json::array(), streams = nlohmann::json::array();
+  for (const Report::Rung& rung : report.ladder) {
+    ladder.push_back({{"name", rung.name},
+                      {"what", rung.what},
+                      {"milliseconds", rung.milliseconds},
+                      {"accuracy", rung.accuracy},
+                      {"max_difference", rung.max_difference}});
+  }
+  for (const Report::StreamPoint& point : report.streams) {
+    streams.push_back(
+        {{"streams", point.streams}, {"per_second", point.per_second}, {"p99_ms", point.p99_ms}});
+  }
+  return {{"verdict", report.verdict},
+          {"ladder", std::move(ladder)},
+          {"streams", std::move(streams)},
+          {"pictures", report.pictures.size()}};
+}
+
+Status Run(const Options& options, const Common& common) {
   const double seconds = options.fast ? 0.2 : 1.0;
   Report report;
   report.title = "Athanor: a trained network, deployed";
   const std::string machine = fmt::format("{} cores, {}{}", Cpu().cores, Name(BestIsa()),
                                           Cpu().avx512_vnni ? " with VNNI" : "");
-  std::printf("athanor 0.1.0 . %s\n", machine.c_str());
+  Say(common, "athanor {} . {}", ATHANOR_VERSION, machine);
   ATH_TRY(const EmbeddedFile file, FindFile("digits.onnx"));
   ATH_TRY(const Graph graph, ReadGraph("digits.onnx"));
-  ATH_RETURN_IF_ERROR(Inspect(graph, file.bytes.size(), report));
+  ATH_RETURN_IF_ERROR(Inspect(graph, file.bytes.size(), common, report));
   ATH_TRY(const HeldOut held_out, ReadHeldOut());
-  ATH_TRY(const std::unique_ptr<Session> session, Climb(held_out, seconds, report));
+  ATH_TRY(const std::unique_ptr<Session> session, Climb(held_out, seconds, common, report));
   for (const int streams : {1, 2, 4}) {
     ATH_TRY(const Report::StreamPoint point,
             MeasureStreams(*session, held_out, streams, seconds / 2));
     report.streams.push_back(point);
-    std::printf("[5/6] %-9s %d request%s at once %34.0f images/s  p99 %.3f ms\n", "streams",
-                streams, streams == 1 ? " " : "s", point.per_second, point.p99_ms);
+    Say(common, "[5/6] {:<9} {} request{} at once {:34.0f} images/s  p99 {:.3f} ms", "streams",
+        streams, streams == 1 ? " " : "s", point.per_second, point.p99_ms);
   }
-  ATH_RETURN_IF_ERROR(ScoreTable(report));
+  ATH_RETURN_IF_ERROR(ScoreTable(common, report));
   ATH_RETURN_IF_ERROR(TimeLayers(*session, held_out, report));
   ATH_RETURN_IF_ERROR(ShowPictures(*session, report));
   const auto right = std::count_if(report.pictures.begin(), report.pictures.end(),
@@ -394,8 +413,13 @@ Status Run(const Options& options, const Common&) {
                       "which kernel runs each layer, and why"},
                      {"athanor bench " + options.folder + "/digits.onnx", "how fast it is"}};
   ATH_RETURN_IF_ERROR(WriteFolder(options.folder, report));
-  std::printf("pictures  %td of %zu right\nreport    %s/report.html\nnext: %s\n", right,
-              report.pictures.size(), options.folder.c_str(), report.commands[1].first.c_str());
+  Say(common, "pictures  {} of {} right\nreport    {}/report.html", right, report.pictures.size(),
+      options.folder);
+  nlohmann::json document = ToJson(report);
+  document["pictures_right"] = right;
+  document["report"] = options.folder + "/report.html";
+  PrintJson(common, std::move(document));
+  Next(common, report.commands[1].first);
   return {};
 }
 

@@ -1,9 +1,8 @@
 // athanor zoo NAME -o OUT: a standard topology with seeded weights, as a model file.
 #include "zoo/zoo.h"
 
-#include <cstdio>
-
 #include "frontends/save.h"
+#include "tools/console.h"
 #include "tools/verb.h"
 
 namespace athanor::tools {
@@ -16,23 +15,29 @@ struct Options {
 };
 
 void List(const Common& common) {
+  nlohmann::json models = nlohmann::json::array();
   for (const zoo::ZooEntry& entry : zoo::Entries()) {
-    std::fprintf(common.json ? stderr : stdout, "%-16s %s\n", std::string(entry.name).c_str(),
-                 std::string(entry.summary).c_str());
+    Say(common, "{:<16} {}", entry.name, entry.summary);
+    models.push_back({{"name", entry.name}, {"summary", entry.summary}});
   }
+  PrintJson(common, {{"models", std::move(models)}});
 }
 
 Status Run(const Options& options, const Common& common) {
   if (options.name.empty()) {
     List(common);
-    std::fprintf(stderr, "next: athanor zoo resnet50 -o resnet50.onnx\n");
+    Next(common, "athanor zoo resnet50 -o resnet50.onnx");
     return {};
   }
   ATH_TRY(const Graph graph, zoo::Make(options.name, options.seed));
   const std::string output = options.output.empty() ? options.name + ".onnx" : options.output;
   ATH_RETURN_IF_ERROR(SaveModel(graph, output, {}));
-  std::fprintf(common.json ? stderr : stdout, "written  %s (%zu nodes)\nnext: athanor bench %s\n",
-               output.c_str(), graph.num_nodes(), output.c_str());
+  Say(common, "written  {} ({} nodes)", output, graph.num_nodes());
+  PrintJson(common, {{"model", options.name},
+                     {"seed", options.seed},
+                     {"written", output},
+                     {"nodes", graph.num_nodes()}});
+  Next(common, "athanor bench " + ShellWord(output));
   return {};
 }
 
