@@ -58,7 +58,10 @@ nlohmann::json ToJson(const std::vector<OutputDifference>& outputs) {
 Status Run(const Options& options, const Common& common) {
   const std::string path_b = options.b.empty() ? options.a.path : options.b;
   const std::string device_b = options.device_b.empty() ? options.device : options.device_b;
-  if (path_b == options.a.path && device_b == options.device) {
+  // A range check alone lets NaN pass, with which nothing ever differs.
+  if (std::isnan(options.tolerance.atol) || std::isnan(options.tolerance.rtol))
+    return Error(ErrorCode::kUsage, "--atol and --rtol: a number of 0 or more is expected");
+  if (options.b.empty() && device_b == options.device) {
     return Error(ErrorCode::kUsage, "a second model or --device-b is needed to compare with")
         .Fix(fmt::format("athanor compare {} --device cpu --device-b reference",
                          ShellWord(options.a.path)));
@@ -114,8 +117,12 @@ std::function<Status()> CompareModels(CLI::App& app, const Common& common) {
   AddInputOptions(app, options->input, false);
   app.add_option("--device", options->device, "of the first model")->capture_default_str();
   app.add_option("--device-b", options->device_b, "of the second model; default: the same");
-  app.add_option("--atol", options->tolerance.atol, "absolute tolerance")->capture_default_str();
-  app.add_option("--rtol", options->tolerance.rtol, "relative tolerance")->capture_default_str();
+  app.add_option("--atol", options->tolerance.atol, "absolute tolerance")
+      ->check(CLI::Range(0.0, 1e300))
+      ->capture_default_str();
+  app.add_option("--rtol", options->tolerance.rtol, "relative tolerance")
+      ->check(CLI::Range(0.0, 1e300))
+      ->capture_default_str();
   return [options, &common] { return Run(*options, common); };
 }
 

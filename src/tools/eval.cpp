@@ -1,5 +1,6 @@
 // athanor eval MODEL --data DIR --labels labels.csv: how often the model is right.
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 #include "core/text.h"
@@ -159,6 +160,8 @@ Status Finish(const Options& options, const Common& common, const Score& score) 
 }
 
 Status Run(const Options& options, const Common& common) {
+  if (options.min && std::isnan(*options.min))
+    return Error(ErrorCode::kUsage, "--min: a number from 0 to 1 is expected");
   ATH_TRY(const std::vector<Row> rows, ReadRows(options));
   ATH_TRY(Graph graph, OpenModel(options.model));
   if (graph.inputs().size() != 1)
@@ -203,7 +206,8 @@ std::function<Status()> Eval(CLI::App& app, const Common& common) {
   app.add_option("--label-offset", options->label_offset, "added to every class of the labels");
   app.add_option("--limit", options->limit, "stop after this many pictures")
       ->check(CLI::NonNegativeNumber);
-  app.add_option("--min", options->min, "exit with 3 when the metric is below this (0..1)");
+  app.add_option("--min", options->min, "exit with 3 when the metric is below this (0..1)")
+      ->check(CLI::Range(0.0, 1.0));
   app.add_option("--bad-cases", options->bad_cases, "write the wrong ones to this .csv file");
   app.add_option("--device", options->device, "cpu or reference")->capture_default_str();
   app.add_option("--threads", options->threads, "0: one per core")->check(CLI::Range(0, 1024));
