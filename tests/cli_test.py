@@ -267,7 +267,45 @@ class Run(Case):
         self.assertIn("ATH-1005", run.stderr)
 
 
+    def test_only_regular_files_are_replaced_and_links_are_followed(self):
+        model = self.add_model()
+        pipe, link, real = (self.folder / name for name in ("pipe.npz", "link.npz", "real.npz"))
+        os.mkfifo(pipe)
+        run = athanor("run", model, "random", "--save", pipe)
+        self.assertEqual(run.returncode, 1, run.stderr)
+        self.assertIn("ATH-1005", run.stderr)
+        self.assertTrue(pipe.is_fifo())
+        link.symlink_to("real.npz")
+        run = athanor("run", model, "random", "--save", link)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertTrue(link.is_symlink())
+        self.assertTrue(zipfile.is_zipfile(real))
+        self.assertEqual(list(self.folder.glob("*.partial*")), [])
+
+    def test_results_that_stdout_does_not_take_are_an_error(self):
+        run = subprocess.run(["sh", "-c", '"$0" inspect "$1" >&-', binary(), str(MODEL)],
+                             capture_output=True, text=True, timeout=60)
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("ATH-1005", run.stderr)
+
+
+class Documents(Case):
+    def test_demo_and_zoo_print_one_document(self):
+        self.assertTrue(document(self, "zoo")["models"])
+        result = document(self, "demo", "--fast", "--out", self.folder / "demo")
+        self.assertEqual(len(result["ladder"]), 4)
+
+
 class Compare(Case):
+    def test_tolerances_are_numbers_of_0_or_more(self):
+        for value in ("-1", "nan"):
+            run = athanor("compare", MODEL, MODEL, f"--rtol={value}")
+            self.assertEqual(run.returncode, 1, run.stderr)
+            self.assertIn("ATH-1001", run.stderr)
+
+    def test_a_model_may_be_compared_with_itself(self):
+        self.assertTrue(document(self, "compare", MODEL, MODEL)["pass"])
+
     def test_a_model_agrees_with_itself_on_the_other_device(self):
         result = document(self, "compare", MODEL, "--device-b", "reference")
         self.assertTrue(result["pass"])
