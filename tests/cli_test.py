@@ -329,8 +329,15 @@ class Eval(Case):
         self.assertEqual((result["metric"], result["value"], result["n"]), ("top1", 1.0, 40))
 
     def test_the_gate_exits_with_3(self):
-        result = document(self, "eval", MODEL, *self.FLAGS, "--min", 1.01, code=3)
+        labels = self.file("labels.csv", b"filename,class\nimages/7_0174.png,6\n")
+        result = document(self, "eval", MODEL, "--data", DIGITS, "--labels", labels, "--std", 255,
+                          "--min", 0.5, code=3)
         self.assertFalse(result["pass"])
+
+    def test_the_gate_is_a_share(self):
+        run = athanor("eval", MODEL, *self.FLAGS, "--min", 1.01)
+        self.assertEqual(run.returncode, 1, run.stderr)
+        self.assertIn("ATH-1001", run.stderr)
 
     def test_rows_without_a_file_are_counted_and_ignored(self):
         labels = self.file("labels.csv",
