@@ -191,6 +191,14 @@ TEST(OnnxImport, ModelsOfTooManyNodesAreRefusedAndProblemsAreListedUpToALimit) {
   EXPECT_NE(error.find("more than 300000 nodes"), std::string::npos) << error;
 }
 
+TEST(OnnxImport, MillionsOfEmptyMessagesAreRefusedBeforeTheyTakeMemory) {
+  std::vector<std::uint8_t> bytes = {0x3A, 0x80, 0x80, 0x80, 0x02};           // a graph of 4 MiB
+  for (int i = 0; i < 2 << 20; ++i) bytes.insert(bytes.end(), {0x0A, 0x00});  // of empty nodes
+  const Result<Graph> graph = ImportBytes(bytes);
+  ASSERT_FALSE(graph.ok());
+  EXPECT_NE(graph.status().ToString().find("ATH-4001"), std::string::npos);
+}
+
 TEST(OnnxImport, AllProblemsAreListedWithTheirNodesAndSuggestions) {
   const std::string error = ErrorOf(MakeModel(
       {MakeNode("Relo", {"x"}, {"a"}, "first"), MakeNode("Bernoullli", {"x"}, {"b"}, "second")}));

@@ -77,8 +77,26 @@ class Output {
 
 inline constexpr int kMaxDepth = 64;
 
+// Memory that may still be taken for what is read: an empty message is 2 bytes in a file and
+// hundreds in memory. Real models take far less than this many times their size.
+class Budget {
+ public:
+  explicit Budget(std::size_t file_size) : left_(kFloor + kPerByte * file_size) {}
+  bool Take(std::size_t bytes) {
+    if (bytes > left_) exceeded_ = true;
+    if (!exceeded_) left_ -= bytes;
+    return !exceeded_;
+  }
+  bool exceeded() const { return exceeded_; }
+
+ private:
+  static constexpr std::size_t kFloor = std::size_t{128} << 20, kPerByte = 32;
+  std::size_t left_;
+  bool exceeded_ = false;
+};
+
 template <class M>
-bool ParseMessage(Bytes bytes, M& message, int depth);
+bool ParseMessage(Bytes bytes, M& message, int depth, Budget& budget);
 template <class M>
 void WriteMessage(M& message, Output& out);
 
@@ -113,6 +131,7 @@ struct FieldReader {
   int number;
   Wire wire;
   int depth;
+  Budget& budget;
   bool found = false;
 
   template <class T>
@@ -129,12 +148,15 @@ struct FieldReader {
       if constexpr (kIsInt<Item> || kIsFixed<Item>) {
         if (wire == Wire::kLength) return ReadPacked(target);
       }
+      if (!budget.Take(sizeof(Item))) return cursor.Fail();
       Read(target.emplace_back());
     } else if constexpr (IsOptional<T>::value) {
       if (!target) target.emplace();
       Read(*target);
     } else if constexpr (IsPointer<T>::value) {
-      if (!target) target = std::make_shared<typename IsPointer<T>::Item>();
+      using Item = typename IsPointer<T>::Item;
+      if (!budget.Take(sizeof(Item))) return cursor.Fail();
+      if (!target) target = std::make_shared<Item>();
       Read(*target);
     } else if constexpr (kIsInt<T>) {
       if (wire != Wire::kVarint) return cursor.Fail();
@@ -149,7 +171,7 @@ struct FieldReader {
         target.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
       } else if constexpr (std::is_same_v<T, Bytes>) {
         target = bytes;
-      } else if (!ParseMessage(bytes, target, depth + 1)) {
+      } else if (!ParseMessage(bytes, target, depth + 1, budget)) {
         cursor.Fail();
       }
     }
@@ -239,14 +261,14 @@ struct FieldWriter {
 }  // namespace internal
 
 template <class M>
-bool ParseMessage(Bytes bytes, M& message, int depth) {
+bool ParseMessage(Bytes bytes, M& message, int depth, Budget& budget) {
   if (depth > kMaxDepth) return false;
   Cursor cursor(bytes);
   while (!cursor.done()) {
     const std::uint64_t tag = cursor.Varint();
     const auto wire = static_cast<Wire>(tag & 7U);
     if (tag >> 3 == 0 || tag >> 3 > 0x1FFFFFFFU) return false;
-    internal::FieldReader reader{cursor, static_cast<int>(tag >> 3), wire, depth};
+    internal::FieldReader reader{cursor, static_cast<int>(tag >> 3), wire, depth, budget};
     message.Fields(reader);
     if (!reader.found) cursor.Skip(wire);
   }
@@ -263,7 +285,12 @@ void WriteMessage(M& message, Output& out) {
 template <class M>
 Result<M> Parse(Bytes bytes, std::string_view what) {
   M message;
-  if (!ParseMessage(bytes, message, 0)) {
+  Budget budget(bytes.size());
+  if (!ParseMessage(bytes, message, 0, budget)) {
+    if (budget.exceeded()) {
+      return Error(ErrorCode::kResource, "the {} takes too much memory for its {} bytes", what,
+                   bytes.size());
+    }
     return Error(ErrorCode::kCorruptFile, "the bytes are not a complete {}: truncated or damaged",
                  what);
   }
