@@ -13,21 +13,47 @@ namespace {
 
 constexpr int kMaxDepth = 32;  // of sub-graphs and of types
 
+// Memory that may still be taken for what is read: a hostile file names the same strings, lists and
+// weights again and again. What is beyond is left out, and the file refused at the end.
+class Budget {
+ public:
+  explicit Budget(std::uint64_t file_size) : left_(kFloor + kPerByte * file_size) {}
+  bool Take(std::uint64_t bytes) {
+    if (bytes > left_) exceeded_ = true;
+    if (!exceeded_) left_ -= bytes;
+    return !exceeded_;
+  }
+  bool exceeded() const { return exceeded_; }
+
+ private:
+  static constexpr std::uint64_t kFloor = std::uint64_t{64} << 20, kPerByte = 16;
+  std::uint64_t left_;
+  bool exceeded_ = false;
+};
+
 std::string Text(const flatbuffers::String* text) { return text == nullptr ? "" : text->str(); }
+
+std::string Text(const flatbuffers::String* text, Budget& budget) {
+  return text != nullptr && budget.Take(text->size()) ? text->str() : "";
+}
 
 // Copies bytes, because the verifier does not check that elements of 8 bytes are aligned.
 template <class T>
-std::vector<T> List(const flatbuffers::Vector<T>* items) {
-  std::vector<T> values(items == nullptr ? 0 : items->size());
+std::vector<T> List(const flatbuffers::Vector<T>* items, Budget& budget) {
+  if (items == nullptr || !budget.Take(items->size() * sizeof(T))) return {};
+  std::vector<T> values(items->size());
   if (!values.empty()) std::memcpy(values.data(), items->Data(), values.size() * sizeof(T));
   return values;
 }
 
 std::vector<std::string> Texts(
-    const flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>>* items) {
+    const flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>>* items, Budget& budget) {
   std::vector<std::string> texts;
   if (items == nullptr) return texts;
-  for (const flatbuffers::String* item : *items) texts.push_back(Text(item));
+  for (const flatbuffers::String* item : *items) {
+    if (!budget.Take(sizeof(std::string))) break;
+    texts.push_back(Text(item, budget));
+  }
   return texts;
 }
 
@@ -38,25 +64,25 @@ Result<DType> ReadDType(const flatbuffers::String* name) {
   return *dtype;
 }
 
-Result<Type> ReadType(const schema::Type* type, int depth = 0) {
+Result<Type> ReadType(const schema::Type* type, Budget& budget, int depth = 0) {
   if (type == nullptr) return InvalidModel("a type is missing");
   if (depth > kMaxDepth) return InvalidModel("types are nested more than {} deep", kMaxDepth);
   switch (static_cast<TypeKind>(type->kind())) {
     case TypeKind::kAbsent:
       return Type{};
     case TypeKind::kSequence: {
-      ATH_TRY(Type element, ReadType(type->element(), depth + 1));
+      ATH_TRY(Type element, ReadType(type->element(), budget, depth + 1));
       return Type::Sequence(std::move(element));
     }
     case TypeKind::kOptional: {
-      ATH_TRY(Type element, ReadType(type->element(), depth + 1));
+      ATH_TRY(Type element, ReadType(type->element(), budget, depth + 1));
       return Type::Optional(std::move(element));
     }
     case TypeKind::kTensor: {
       ATH_TRY(const DType dtype, ReadDType(type->dtype()));
       if (!type->has_shape()) return Type::TensorOfUnknownRank(dtype);
       Shape shape;
-      for (const std::string& text : Texts(type->dims())) {
+      for (const std::string& text : Texts(type->dims(), budget)) {
         ATH_TRY(Dim dim, Dim::Parse(text));
         shape.push_back(std::move(dim));
       }
@@ -66,11 +92,15 @@ Result<Type> ReadType(const schema::Type* type, int depth = 0) {
   return InvalidModel("there is no kind of type {}", type->kind());
 }
 
+Status TooLarge() {
+  return Error(ErrorCode::kResource, "the model takes too much memory for the size of its file");
+}
+
 class Reader {
  public:
   Reader(std::span<const std::uint8_t> weights, std::shared_ptr<const void> owner,
-         const ReadOptions& options)
-      : section_(weights), owner_(std::move(owner)), options_(options) {}
+         const ReadOptions& options, Budget& budget)
+      : section_(weights), owner_(std::move(owner)), options_(options), budget_(budget) {}
 
   Result<Graph> Run(const schema::Model& model) {
     if (model.weights() != nullptr) {
@@ -87,11 +117,11 @@ class Reader {
  private:
   Result<Tensor> ReadWeight(const schema::Weight& weight) {
     ATH_TRY(const DType dtype, ReadDType(weight.dtype()));
-    Dims dims = List(weight.dims());
+    Dims dims = List(weight.dims(), budget_);
     const std::optional<std::int64_t> count = CheckedCount(dims);
     if (!count) return InvalidModel("shape {} is negative or too large", ToString(dims));
     if (dtype == DType::kString) {
-      const std::vector<std::string> texts = Texts(weight.texts());
+      const std::vector<std::string> texts = Texts(weight.texts(), budget_);
       if (texts.size() != static_cast<std::uint64_t>(*count))
         return Error(ErrorCode::kCorruptFile, "{} strings are stored for {}", texts.size(),
                      ToString(dims));
@@ -103,6 +133,12 @@ class Reader {
                    weight.size(), weight.offset(), section_.size());
     }
     const auto bytes = section_.subspan(weight.offset(), weight.size());
+    const bool scanned = options_.check_weights || dtype == DType::kBool;
+    const bool in_place = owner_ != nullptr && ElementBits(dtype) >= 8;
+    const bool affordable = (!scanned || budget_.Take(bytes.size())) &&
+                            (in_place || budget_.Take(std::max<std::uint64_t>(
+                                             bytes.size(), static_cast<std::uint64_t>(*count))));
+    if (!affordable) return TooLarge();
     if (options_.check_weights && Digest64(bytes) != weight.digest())
       return Error(ErrorCode::kCorruptFile, "the bytes are not those that were written");
     if (ElementBits(dtype) < 8) return UnpackBits(dtype, std::move(dims), bytes);
@@ -133,7 +169,7 @@ class Reader {
       case AttrKind::kFloat:
         return AttrValue(attribute.factor());
       case AttrKind::kString:
-        return AttrValue(Text(attribute.text()));
+        return AttrValue(Text(attribute.text(), budget_));
       case AttrKind::kDType: {
         // "undefined" is a value an attribute may have.
         const std::optional<DType> dtype = DTypeFromName(Text(attribute.text()));
@@ -142,17 +178,17 @@ class Reader {
         return AttrValue(*dtype);
       }
       case AttrKind::kInts:
-        return AttrValue(List(attribute.numbers()));
+        return AttrValue(List(attribute.numbers(), budget_));
       case AttrKind::kFloats:
-        return AttrValue(List(attribute.factors()));
+        return AttrValue(List(attribute.factors(), budget_));
       case AttrKind::kStrings:
-        return AttrValue(Texts(attribute.texts()));
+        return AttrValue(Texts(attribute.texts(), budget_));
       case AttrKind::kTensor: {
         ATH_TRY(const Tensor* tensor, Weight(attribute.weight()));
         return AttrValue(*tensor);
       }
       case AttrKind::kType: {
-        ATH_TRY(Type type, ReadType(attribute.type()));
+        ATH_TRY(Type type, ReadType(attribute.type(), budget_));
         return AttrValue(std::move(type));
       }
     }
@@ -169,11 +205,11 @@ class Reader {
     for (std::uint32_t i = 0; i < count; ++i) {
       const schema::Value& value = *from.values()->Get(i);
       if (i < from.inputs()) {
-        ATH_TRY(Type type, ReadType(value.type()));
-        values[i] = graph.AddInput(Text(value.name()), std::move(type));
+        ATH_TRY(Type type, ReadType(value.type(), budget_));
+        values[i] = graph.AddInput(Text(value.name(), budget_), std::move(type));
       } else if (value.weight() >= 0) {
         ATH_TRY(const Tensor* tensor, Weight(static_cast<std::uint64_t>(value.weight())));
-        values[i] = graph.AddConstant(*tensor, Text(value.name()));
+        values[i] = graph.AddConstant(*tensor, Text(value.name(), budget_));
       }
     }
     return {};
@@ -188,9 +224,9 @@ class Reader {
 
   Status ReadNode(const schema::Node& from, const schema::Graph& graph_from, Graph& graph,
                   std::vector<ValueId>& values, int depth) const {
-    const std::string op = Text(from.op());
-    Graph::NewNode node = {.op = op, .num_outputs = 0, .name = Text(from.name())};
-    for (const std::int32_t place : List(from.inputs())) {
+    const std::string op = Text(from.op(), budget_);
+    Graph::NewNode node = {.op = op, .num_outputs = 0, .name = Text(from.name(), budget_)};
+    for (const std::int32_t place : List(from.inputs(), budget_)) {
       ATH_TRY(const ValueId input, place == -1 ? Result<ValueId>(kNoValue) : Use(values, place));
       node.inputs.push_back(input);
     }
@@ -200,7 +236,7 @@ class Reader {
     if (from.attributes() != nullptr) {
       for (const schema::Attribute* attribute : *from.attributes()) {
         ATH_TRY(AttrValue value, ReadAttribute(*attribute));
-        node.attributes.Set(Text(attribute->name()), std::move(value));
+        node.attributes.Set(Text(attribute->name(), budget_), std::move(value));
       }
     }
     if (from.bodies() != nullptr) {
@@ -211,7 +247,7 @@ class Reader {
         node.bodies.push_back(std::make_unique<Graph>(std::move(read)));
       }
     }
-    const std::vector<std::int32_t> outputs = List(from.outputs());
+    const std::vector<std::int32_t> outputs = List(from.outputs(), budget_);
     node.num_outputs = outputs.size();
     for (const std::int32_t place : outputs) {
       if (place != -1 && (place < 0 || static_cast<std::size_t>(place) >= values.size() ||
@@ -219,8 +255,9 @@ class Reader {
         return InvalidModel("value {} is made twice or does not exist", place);
       node.omitted_outputs.push_back(place == -1);
       node.output_names.push_back(
-          place == -1 ? ""
-                      : Text(graph_from.values()->Get(static_cast<std::uint32_t>(place))->name()));
+          place == -1
+              ? ""
+              : Text(graph_from.values()->Get(static_cast<std::uint32_t>(place))->name(), budget_));
     }
     ATH_TRY(const NodeId id, graph.AddNode(std::move(node)));
     for (std::size_t i = 0; i < outputs.size(); ++i) {
@@ -231,7 +268,8 @@ class Reader {
       if (slot != kNoValue) return InvalidModel("value {} is made twice", outputs[i]);
       slot = made;
       ATH_TRY(const Type type,
-              ReadType(graph_from.values()->Get(static_cast<std::uint32_t>(outputs[i]))->type()));
+              ReadType(graph_from.values()->Get(static_cast<std::uint32_t>(outputs[i]))->type(),
+                       budget_));
       ATH_RETURN_IF_ERROR(graph.RefineType(made, type));
     }
     return {};
@@ -240,12 +278,13 @@ class Reader {
   Result<Graph> ReadGraph(const schema::Graph& from, int depth) const {
     if (depth > kMaxDepth)
       return Error(ErrorCode::kResource, "sub-graphs are nested more than {} deep", kMaxDepth);
-    Graph graph(ops::Standard(), Text(from.name()));
+    Graph graph(ops::Standard(), Text(from.name(), budget_));
     std::vector<ValueId> values;
     ATH_RETURN_IF_ERROR(ReadValues(from, graph, values));
     if (from.nodes() != nullptr) {
       for (const schema::Node* node : *from.nodes()) {
         Status status = ReadNode(*node, from, graph, values, depth);
+        if (budget_.exceeded()) return TooLarge();
         if (status.ok()) continue;
         const std::string place =
             fmt::format("node \"{}\" ({})", Text(node->name()), Text(node->op()));
@@ -256,7 +295,7 @@ class Reader {
     if (from.outputs() != nullptr) {
       for (const schema::Output* output : *from.outputs()) {
         ATH_TRY(const ValueId value, Use(values, output->value()));
-        graph.AddOutput(Text(output->name()), value);
+        graph.AddOutput(Text(output->name(), budget_), value);
       }
     }
     return graph;
@@ -265,6 +304,7 @@ class Reader {
   const std::span<const std::uint8_t> section_;
   const std::shared_ptr<const void> owner_;
   const ReadOptions& options_;
+  Budget& budget_;
   std::vector<Tensor> weights_;
 };
 
@@ -310,8 +350,11 @@ Result<Graph> Read(std::span<const std::uint8_t> bytes, std::shared_ptr<const vo
   if (!schema::VerifyModelBuffer(verifier))
     return Error(ErrorCode::kCorruptFile, "the structure is not a valid flatbuffer");
   const auto weights = bytes.subspan(header.weights_offset, header.weights_size);
-  ATH_TRY(Graph graph,
-          Reader(weights, std::move(owner), options).Run(*schema::GetModel(structure.data())));
+  Budget budget(bytes.size());
+  Result<Graph> read =
+      Reader(weights, std::move(owner), options, budget).Run(*schema::GetModel(structure.data()));
+  if (budget.exceeded()) return TooLarge();
+  ATH_TRY(Graph graph, std::move(read));
   ATH_RETURN_IF_ERROR(Verify(graph));
   return graph;
 }
