@@ -89,23 +89,8 @@ Status InferGatherElements(InferCtx& ctx) {
 
 Status GatherElementsReference(RefCtx& ctx) {
   const Tensor &data = ctx.In(0), &indices = ctx.In(1);
-  ATH_TRY(const std::int64_t axis, NormalizeAxis(ctx.Attrs<AxisAttrs>().axis, data.rank()));
-  ATH_TRY(std::vector<std::int64_t> offsets, ToInts(indices));
-  Dims strides = Strides(data.dims());
-  const std::int64_t stride = strides[static_cast<std::size_t>(axis)];
-  strides[static_cast<std::size_t>(axis)] = 0;
-  Dims at(indices.dims().size(), 0);
-  std::int64_t base = 0;
-  for (std::int64_t& offset : offsets) {
-    ATH_TRY(const std::int64_t index, NormalizeIndex(offset, data.dim(axis)));
-    offset = base + index * stride;
-    for (std::size_t i = at.size(); i-- > 0;) {
-      base += strides[i];
-      if (++at[i] < indices.dims()[i]) break;
-      base -= strides[i] * at[i];
-      at[i] = 0;
-    }
-  }
+  ATH_TRY(const std::vector<std::int64_t> offsets,
+          ElementOffsets(data, indices, ctx.Attrs<AxisAttrs>().axis));
   GatherBlocks(data, offsets, 1, ctx.Out(0));
   return {};
 }

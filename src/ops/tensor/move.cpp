@@ -263,4 +263,26 @@ Status ExpectOutput(const RefCtx& ctx) {
   return Error(ErrorCode::kResource, "the shape of the result has too many dimensions");
 }
 
+Result<std::vector<std::int64_t>> ElementOffsets(const Tensor& data, const Tensor& indices,
+                                                 std::int64_t axis) {
+  ATH_TRY(axis, NormalizeAxis(axis, data.rank()));
+  ATH_TRY(std::vector<std::int64_t> offsets, ToInts(indices));
+  Dims strides = Strides(data.dims());
+  const std::int64_t stride = strides[static_cast<std::size_t>(axis)];
+  strides[static_cast<std::size_t>(axis)] = 0;
+  Dims at(indices.dims().size(), 0);
+  std::int64_t base = 0;
+  for (std::int64_t& offset : offsets) {
+    ATH_TRY(const std::int64_t index, NormalizeIndex(offset, data.dim(axis)));
+    offset = base + index * stride;
+    for (std::size_t i = at.size(); i-- > 0;) {
+      base += strides[i];
+      if (++at[i] < indices.dims()[i]) break;
+      base -= strides[i] * at[i];
+      at[i] = 0;
+    }
+  }
+  return offsets;
+}
+
 }  // namespace athanor::ops

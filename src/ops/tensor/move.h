@@ -64,4 +64,9 @@ Status ExpectIndices(const InferCtx& ctx, std::size_t i);
 // dimensions). Then the output is not there and the operator stops here.
 Status ExpectOutput(const RefCtx& ctx);
 
+// Where in `data` each element of `indices` points: its own position, but for `axis`, where it is
+// the index itself. Fails on an axis or index outside. For GatherElements and ScatterElements.
+Result<std::vector<std::int64_t>> ElementOffsets(const Tensor& data, const Tensor& indices,
+                                                 std::int64_t axis);
+
 }  // namespace athanor::ops

@@ -117,23 +117,7 @@ Status ScatterElementsReference(RefCtx& ctx) {
   const Tensor &data = ctx.In(0), &indices = ctx.In(1);
   Tensor& out = ctx.Out(0);
   CopyElements(data, 0, out, 0, data.count());
-  ATH_TRY(const std::int64_t axis, NormalizeAxis(attrs.axis, data.rank()));
-  ATH_TRY(std::vector<std::int64_t> offsets, ToInts(indices));
-  Dims strides = Strides(data.dims());
-  const std::int64_t stride = strides[static_cast<std::size_t>(axis)];
-  strides[static_cast<std::size_t>(axis)] = 0;
-  Dims at(indices.dims().size(), 0);
-  std::int64_t base = 0;
-  for (std::int64_t& offset : offsets) {
-    ATH_TRY(const std::int64_t index, NormalizeIndex(offset, data.dim(axis)));
-    offset = base + index * stride;
-    for (std::size_t i = at.size(); i-- > 0;) {
-      base += strides[i];
-      if (++at[i] < indices.dims()[i]) break;
-      base -= strides[i] * at[i];
-      at[i] = 0;
-    }
-  }
+  ATH_TRY(const std::vector<std::int64_t> offsets, ElementOffsets(data, indices, attrs.axis));
   return Apply(attrs.reduction, ctx.In(2), offsets, 1, out);
 }
 
