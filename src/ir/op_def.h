@@ -19,6 +19,7 @@
 namespace athanor {
 
 class Graph;
+class GradientCtx;  // ir/gradient.h
 
 enum Trait : std::uint32_t {
   kPure = 1U << 0,          // same inputs, same outputs, no effects: may be folded, merged, removed
@@ -170,6 +171,11 @@ struct OpDef {
   std::vector<Type> (*body_inputs)(const InferCtx&, std::size_t body) = nullptr;
   // The clearest possible implementation.
   Status (*reference)(RefCtx&) = nullptr;
+  // On quantised inputs with `arithmetic = fixed31`: integers only, rounded by 31-bit multipliers.
+  // Nothing: the operator has no such form.
+  Status (*fixed31)(RefCtx&) = nullptr;
+  // Adds the nodes that carry a derivative from the outputs to the inputs. Nothing: not trainable.
+  Status (*gradient)(GradientCtx&) = nullptr;
   // Floating-point or integer operations of one execution, multiply-add as 2. Nothing: one per
   // output element, or none for data movement.
   Dim (*flops)(const CostCtx&) = nullptr;
