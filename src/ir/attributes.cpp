@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "core/text.h"
+#include "ir/quantized.h"
 
 namespace athanor {
 namespace {
@@ -94,8 +95,12 @@ Status CheckAttributes(const std::vector<AttrSpec>& specs, AttrMap& map) {
   std::vector<std::string> defaults;
   for (const AttrSpec& spec : specs) names.push_back(spec.name);
   for (const auto& [name, value] : map) {
-    const auto spec =
-        std::find_if(specs.begin(), specs.end(), [&](const AttrSpec& s) { return s.name == name; });
+    const auto is_named = [&name = name](const AttrSpec& s) { return s.name == name; };
+    auto spec = std::find_if(specs.begin(), specs.end(), is_named);
+    if (spec == specs.end() && HasQuantSpec(map)) {
+      spec = std::find_if(QuantAttributes().begin(), QuantAttributes().end(), is_named);
+      if (spec == QuantAttributes().end()) spec = specs.end();
+    }
     if (spec == specs.end()) {
       return InvalidModel("there is no attribute \"{}\"{}", name, DidYouMean(name, names));
     }

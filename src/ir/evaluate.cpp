@@ -1,5 +1,7 @@
 #include "ir/evaluate.h"
 
+#include "ir/quantized.h"
+
 namespace athanor {
 namespace {
 
@@ -38,6 +40,7 @@ Result<std::vector<Datum>> EvaluateNode(const Node& node, std::span<const Datum>
     return Unsupported("{} has no reference implementation", node.op->name);
   std::vector<Datum> outputs(node.outputs.size());
   ATH_RETURN_IF_ERROR(PrepareOutputs(node, inputs, outputs));
+  if (HasQuantSpec(node.attributes)) return EvaluateQuantized(node, inputs, std::move(outputs));
   const auto run_body = [&](std::size_t body,
                             std::vector<Datum> body_inputs) -> Result<std::vector<Datum>> {
     if (options.max_depth <= 0)

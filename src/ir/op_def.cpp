@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ir/quantized.h"
+
 namespace athanor {
 
 std::optional<Shape> InferCtx::Ints(std::size_t i) const {
@@ -51,6 +53,7 @@ Status RefCtx::Allocate(std::size_t i, DType dtype, Dims dims) {
 }
 
 Status Infer(const OpDef& op, InferCtx& ctx) {
+  if (HasQuantSpec(ctx.attributes())) return InferQuantized(op, ctx);
   const std::size_t own = ctx.num_inputs() - ctx.num_captures();
   for (std::size_t i = 0; !op.Has(kAnyKind) && i < own; ++i) {
     if (!ctx.Has(i) || ctx.In(i).IsTensor()) continue;

@@ -2,6 +2,7 @@
 #include <unordered_map>
 
 #include "core/text.h"
+#include "ir/quantized.h"
 #include "ir/text.h"
 #include "ir/text_constant.h"
 
@@ -270,9 +271,13 @@ class GraphParser {
     if (scanner_.Eat("}")) return {};
     do {
       ATH_TRY(const std::string name, scanner_.Name());
-      const auto spec = std::find_if(op.attributes.begin(), op.attributes.end(),
-                                     [&](const AttrSpec& s) { return s.name == name; });
-      if (spec == op.attributes.end()) {
+      const auto is_named = [&name](const AttrSpec& s) { return s.name == name; };
+      const std::vector<AttrSpec>& reserved = QuantAttributes();
+      const auto own = std::find_if(op.attributes.begin(), op.attributes.end(), is_named);
+      const auto spec = own != op.attributes.end()
+                            ? own
+                            : std::find_if(reserved.begin(), reserved.end(), is_named);
+      if (spec == reserved.end()) {
         std::vector<std::string> names;
         for (const AttrSpec& known : op.attributes) names.push_back(known.name);
         return scanner_.Fail("{} has no attribute {}{}", op.name, Quote(name),

@@ -13,7 +13,7 @@
 
 #include "core/cpu.h"
 #include "core/thread_pool.h"
-#include "ir/op_def.h"
+#include "ir/quantized.h"
 
 namespace athanor::kernels {
 
@@ -49,7 +49,8 @@ struct KernelQuery {
   std::size_t own_inputs = 0;     // how many of `in` are the operator's
   std::vector<PortInfo> out = {};
   std::vector<EpilogueStep> epilogue = {};
-  Isa isa = Isa::kBase;  // that of the kernel being asked
+  const QuantSpec* quant = nullptr;  // how inputs and outputs are quantised; nullptr: not at all
+  Isa isa = Isa::kBase;              // that of the kernel being asked
   int threads = 1;
 
   bool Has(std::size_t i) const { return i < own_inputs && in[i].given(); }
@@ -126,6 +127,7 @@ struct KernelDef {
   bool view = false;      // output 0 is input 0 under another shape: nothing runs
   bool in_place = false;  // output 0 may take the memory of an input of the same bytes
   bool takes_epilogue = false;
+  bool quantized = false;  // computes on quantised tensors (KernelQuery::quant) and nothing else
   Fit (*fits)(const KernelQuery&) = nullptr;
   double (*cost_ns)(const KernelQuery&) = nullptr;
   Result<Prepared> (*prepare)(const KernelQuery&, PackStore&) = nullptr;

@@ -63,6 +63,11 @@ std::vector<Candidate> Candidates(KernelQuery query, Isa isa) {
       candidates.push_back({&def, Fit::No("does not take fused operators")});
       continue;
     }
+    if (def.quantized != (query.quant != nullptr)) {
+      candidates.push_back(
+          {&def, Fit::No(def.quantized ? "quantised tensors only" : "no quantised tensors")});
+      continue;
+    }
     query.isa = def.isa;
     Fit fit = def.fits(query);
     const double cost = fit.yes() && def.cost_ns != nullptr ? def.cost_ns(query) : 0;
@@ -75,6 +80,11 @@ std::vector<Candidate> Candidates(KernelQuery query, Isa isa) {
                      return a.fit.yes() && a.def->isa > b.def->isa;
                    });
   return candidates;
+}
+
+bool TakesQuantized(const OpDef& op) {
+  const auto [first, last] = ByOperator().equal_range(op.name);
+  return std::any_of(first, last, [](const auto& entry) { return entry.second->quantized; });
 }
 
 std::optional<EpilogueStep> AsEpilogue(const KernelQuery& query, std::size_t through) {

@@ -18,6 +18,9 @@ const std::vector<KernelDef>& AllKernels();
 // reasons. Instruction sets above `isa` do not fit.
 std::vector<Candidate> Candidates(KernelQuery query, Isa isa);
 
+// Whether there are kernels that compute the operator on quantised tensors.
+bool TakesQuantized(const OpDef& op);
+
 // The epilogue step that does the same as a node of operator `query.op` on the value at input
 // `through`; nothing when there is none. The operand is an index into query.in.
 std::optional<EpilogueStep> AsEpilogue(const KernelQuery& query, std::size_t through);

@@ -96,10 +96,20 @@ class Grouper {
 
   Group Start(NodeId id) const {
     const Node& node = graph_.node(id);
-    Group group = {
-        .nodes = {id}, .inputs = node.inputs, .query = {}, .candidates = {}, .why_not = {}};
+    Group group = {.nodes = {id},
+                   .inputs = node.inputs,
+                   .quant = {},
+                   .query = {},
+                   .candidates = {},
+                   .why_not = {}};
     group.why_not = MakeQuery(graph_, node, options_.threads, group.query);
     if (!group.why_not.empty()) return group;
+    if (HasQuantSpec(node.attributes)) {
+      Result<QuantSpec> spec = ReadQuantSpec(node.attributes);
+      ATH_CHECK(spec.ok(), "inference has read it");
+      group.quant = std::make_shared<const QuantSpec>(*std::move(spec));
+      group.query.quant = group.quant.get();
+    }
     group.candidates = kernels::Candidates(group.query, options_.isa);
     if (group.candidates.empty()) group.why_not = "no kernel for this operator";
     while (group.query.epilogue.size() < kLongestEpilogue && Extend(group)) {
@@ -119,6 +129,7 @@ class Grouper {
     const Node& next = graph_.node(next_id);
     if (covered_[static_cast<std::size_t>(next_id)] || next.outputs.size() != 1) return false;
     KernelQuery next_query;
+    if (HasQuantSpec(next.attributes)) return false;
     if (!MakeQuery(graph_, next, options_.threads, next_query).empty()) return false;
     const auto through = static_cast<std::size_t>(
         std::find(next.inputs.begin(), next.inputs.end(), result) - next.inputs.begin());

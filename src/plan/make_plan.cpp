@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "core/memory.h"
+#include "passes/lower_qdq.h"
 #include "passes/pipeline.h"
 #include "plan/stages.h"
 
@@ -196,6 +197,12 @@ class Planner {
 }  // namespace
 
 Status OptimizeForPlans(Graph& graph) { return passes::Optimize(graph).status(); }
+
+Status LowerQuantized(Graph& graph, bool for_kernels) {
+  passes::LowerQdqOptions options;
+  if (for_kernels) options.accepts = kernels::TakesQuantized;
+  return passes::LowerQdq(graph, options).status();
+}
 
 Result<std::shared_ptr<const Plan>> MakePlan(Graph graph, const std::vector<Type>& inputs,
                                              const PlanOptions& options,

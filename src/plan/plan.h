@@ -79,6 +79,10 @@ struct Plan {
 // The passes every model goes through before it is planned; once per model.
 Status OptimizeForPlans(Graph& graph);
 
+// Operators between DequantizeLinear and QuantizeLinear compute on integers: those with 31-bit
+// multipliers always, the others where there are kernels for it (`for_kernels`).
+Status LowerQuantized(Graph& graph, bool for_kernels);
+
 // `graph` is a copy that the plan keeps; `inputs` are the types at hand, one per graph input.
 // `store` keeps packed constants for all plans of a session.
 Result<std::shared_ptr<const Plan>> MakePlan(Graph graph, const std::vector<Type>& inputs,

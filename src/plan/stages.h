@@ -11,8 +11,9 @@ Status BindShapes(Graph& graph, const std::vector<Type>& inputs);
 // Nodes that run together; the last one gives the result.
 struct Group {
   std::vector<NodeId> nodes;
-  std::vector<ValueId> inputs;  // the operator's, then operands of the epilogue
-  kernels::KernelQuery query;   // empty when a shape is not known
+  std::vector<ValueId> inputs;             // the operator's, then operands of the epilogue
+  std::shared_ptr<const QuantSpec> quant;  // that the query speaks of
+  kernels::KernelQuery query;              // empty when a shape is not known
   std::vector<kernels::Candidate> candidates;
   std::string why_not;  // a reason that concerns all kernels
 

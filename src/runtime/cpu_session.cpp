@@ -35,6 +35,7 @@ Result<std::unique_ptr<Session>> CpuSession::Create(Graph graph, const SessionOp
   }
   Graph optimized = graph.Clone();
   if (options.optimize) ATH_RETURN_IF_ERROR(OptimizeForPlans(optimized));
+  ATH_RETURN_IF_ERROR(LowerQuantized(optimized, options.optimize));
   return std::unique_ptr<Session>(new CpuSession(std::move(graph), std::move(optimized), options));
 }
 

@@ -1,6 +1,7 @@
 #include "runtime/session.h"
 
 #include "core/text.h"
+#include "plan/plan.h"
 #include "runtime/cpu_session.h"
 
 namespace athanor {
@@ -9,19 +10,25 @@ namespace {
 class ReferenceSession final : public Session {
  public:
   static Result<std::unique_ptr<Session>> Create(Graph graph, const SessionOptions& options) {
-    return std::unique_ptr<Session>(new ReferenceSession(std::move(graph), options));
+    Graph lowered = graph.Clone();
+    ATH_RETURN_IF_ERROR(LowerQuantized(lowered, false));
+    return std::unique_ptr<Session>(
+        new ReferenceSession(std::move(graph), std::move(lowered), options));
   }
   const Graph& graph() const override { return graph_; }
   Result<std::vector<Datum>> Run(std::vector<Datum> inputs) override {
     ATH_RETURN_IF_ERROR(CheckInputs(graph_, inputs));
-    return Evaluate(graph_, std::move(inputs), options_);
+    return Evaluate(lowered_, std::move(inputs), options_);
   }
 
  private:
-  ReferenceSession(Graph graph, const SessionOptions& options)
-      : graph_(std::move(graph)), options_{.observer = options.observer} {}
+  ReferenceSession(Graph graph, Graph lowered, const SessionOptions& options)
+      : graph_(std::move(graph)),
+        lowered_(std::move(lowered)),
+        options_{.observer = options.observer} {}
 
-  Graph graph_;
+  Graph graph_;    // as given: what the caller sees
+  Graph lowered_;  // what runs
   EvaluateOptions options_;
 };
 

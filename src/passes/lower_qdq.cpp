@@ -1,0 +1,285 @@
+#include "passes/lower_qdq.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "ir/quantized.h"
+#include "passes/clean.h"
+#include "passes/pattern.h"
+
+namespace athanor::passes {
+namespace {
+
+bool IsOp(const Graph& graph, NodeId id, std::string_view op) {
+  return id != kNoNode && graph.node(id).op->name == op;
+}
+
+std::int64_t IntAttribute(const Node& node, std::string_view name) {
+  const std::optional<AttrValue> value = AttributeOf(node, name);
+  const auto* number = value ? std::get_if<std::int64_t>(&*value) : nullptr;
+  return number == nullptr ? 0 : *number;
+}
+
+// Scale and zero point of a QuantizeLinear or DequantizeLinear that this pass can use: known now,
+// f32 scales, per tensor or per axis. `quantized`: the value on the integer side.
+std::optional<QuantPort> PortOf(const Graph& graph, const Node& node, ValueId quantized) {
+  const Tensor* scale = graph.Constant(node.inputs[1]);
+  if (scale == nullptr || scale->dtype() != DType::kF32 || scale->rank() > 1 || scale->count() < 1)
+    return std::nullopt;
+  if (IntAttribute(node, "block_size") != 0) return std::nullopt;
+  const Type& type = graph.value(quantized).type;
+  const std::optional<IntRange> range = QuantRange(type.dtype);
+  if (!range) return std::nullopt;
+  QuantPort port = {.dtype = type.dtype};
+  const auto scales = scale->Data<float>();
+  port.scales.assign(scales.begin(), scales.end());
+  port.zeros.assign(scales.size(), 0);
+  if (node.inputs.size() > 2 && node.inputs[2] != kNoValue) {
+    const Tensor* zero = graph.Constant(node.inputs[2]);
+    if (zero == nullptr) return std::nullopt;
+    const Result<std::vector<std::int64_t>> zeros = ToInts(*zero);
+    if (!zeros.ok() || (zeros->size() != 1 && zeros->size() != port.zeros.size()))
+      return std::nullopt;
+    for (std::size_t i = 0; i < port.zeros.size(); ++i)
+      port.zeros[i] = (*zeros)[zeros->size() == 1 ? 0 : i];
+  }
+  for (std::size_t i = 0; i < port.scales.size(); ++i) {
+    if (!std::isfinite(port.scales[i]) || port.scales[i] <= 0) return std::nullopt;
+    if (port.zeros[i] < range->low || port.zeros[i] > range->high) return std::nullopt;
+  }
+  if (port.per_tensor()) return port;
+  if (!type.HasRank()) return std::nullopt;
+  port.axis = IntAttribute(node, "axis");
+  if (port.axis < 0) port.axis += type.rank();
+  if (port.axis < 0 || port.axis >= type.rank()) return std::nullopt;
+  const Dim& length = type.dim(port.axis);
+  if (!length.Is(std::ssize(port.scales))) return std::nullopt;
+  return port;
+}
+
+// Operators whose outputs are elements of their inputs and nothing else: integers pass through them
+// as real numbers do. Others of the data movers fill with zeros or add.
+bool OnlyMoves(const OpDef& op) {
+  constexpr std::string_view kMovers[] = {
+      "Concat", "DepthToSpace", "Expand", "Flatten", "Gather", "Pad",       "Reshape",
+      "Slice",  "SpaceToDepth", "Split",  "Squeeze", "Tile",   "Transpose", "Unsqueeze"};
+  return std::find(std::begin(kMovers), std::end(kMovers), op.name) != std::end(kMovers);
+}
+
+// The limits of an activation that is a clamp; nothing for other nodes.
+struct Limits {
+  double low = -std::numeric_limits<double>::infinity();
+  double high = std::numeric_limits<double>::infinity();
+};
+std::optional<Limits> LimitsOf(const Graph& graph, const Node& node) {
+  if (node.op->name == "Relu") return Limits{.low = 0};
+  if (node.op->name != "Clip") return std::nullopt;
+  Limits limits;
+  for (std::size_t i = 1; i < node.inputs.size(); ++i) {
+    if (node.inputs[i] == kNoValue) continue;
+    const Tensor* limit = graph.Constant(node.inputs[i]);
+    if (limit == nullptr || limit->dtype() != DType::kF32 || limit->count() != 1)
+      return std::nullopt;
+    (i == 1 ? limits.low : limits.high) = limit->Data<float>()[0];
+  }
+  if (std::isnan(limits.low) || std::isnan(limits.high) || limits.low > limits.high)
+    return std::nullopt;
+  return limits;
+}
+
+// The integer that a limit becomes. TFLite rounds halves of activation limits away from zero.
+std::int64_t QuantizeLimit(double limit, const QuantPort& port, bool fixed31, IntRange range) {
+  if (std::isinf(limit)) return limit < 0 ? range.low : range.high;
+  if (!fixed31) return QuantizeOne(static_cast<float>(limit), port.scales[0], port.zeros[0], range);
+  const double q = std::round(static_cast<float>(limit) / port.scales[0]);
+  return static_cast<std::int64_t>(std::clamp(q + static_cast<double>(port.zeros[0]),
+                                              static_cast<double>(range.low),
+                                              static_cast<double>(range.high)));
+}
+
+// One QuantizeLinear and what comes before it.
+class Lowering {
+ public:
+  Lowering(Graph& graph, const LowerQdqOptions& options, NodeId root)
+      : graph_(graph), options_(options), root_(root) {}
+
+  // Whether the graph changed.
+  Result<bool> Run() {
+    if (!ReadRoot() || !FindOperator() || !ReadInputs()) return false;
+    if (IsMoved()) return Replace(op_->op->name, op_->attributes);
+    if (!IsQuantizable()) return false;
+    const std::string name = op_is_dequantize_ ? "Identity" : op_->op->name;
+    const OpDef* def = graph_.catalog().Find(name);
+    if (def == nullptr) return false;
+    if (!spec_.fixed31() && (!options_.accepts || !options_.accepts(*def))) return false;
+    AttrMap attributes = op_is_dequantize_ ? AttrMap() : op_->attributes;
+    WriteQuantSpec(spec_, attributes);
+    return Replace(name, std::move(attributes));
+  }
+
+ private:
+  bool ReadRoot() {
+    const Node& root = graph_.node(root_);
+    if (root.attributes.Find("precision") != nullptr) return false;
+    if (graph_.value(root.inputs[0]).type.dtype != DType::kF32) return false;
+    std::optional<QuantPort> port = PortOf(graph_, root, root.outputs[0]);
+    if (!port || !port->per_tensor() || port->dtype == DType::kI32) return false;
+    const std::optional<AttrValue> arithmetic = AttributeOf(root, "arithmetic");
+    const auto* text = arithmetic ? std::get_if<std::string>(&*arithmetic) : nullptr;
+    if (text != nullptr) spec_.arithmetic = *text;
+    spec_.outputs = {*std::move(port)};
+    return true;
+  }
+
+  bool UsedOnce(ValueId id) const { return graph_.num_uses(id) == 1; }
+
+  // Walks up over activations, which become limits of the integers: quantising is monotonic, so
+  // clamping afterwards gives the same.
+  bool FindOperator() {
+    const QuantPort& port = spec_.outputs[0];
+    const IntRange range = *QuantRange(port.dtype);
+    QuantSpec::Clamp clamp = {range.low, range.high};
+    ValueId at = graph_.node(root_).inputs[0];
+    for (;;) {
+      const NodeId producer = graph_.value(at).producer;
+      if (producer == kNoNode) return false;
+      const Node& node = graph_.node(producer);
+      const std::optional<Limits> limits =
+          UsedOnce(at) ? LimitsOf(graph_, node) : std::optional<Limits>();
+      if (!limits) {
+        op_ = &node;
+        result_ = at;
+        break;
+      }
+      const std::int64_t low = QuantizeLimit(limits->low, port, spec_.fixed31(), range);
+      const std::int64_t high = QuantizeLimit(limits->high, port, spec_.fixed31(), range);
+      // A later clamp wins where they do not overlap.
+      clamp.low = std::clamp(clamp.low, low, high);
+      clamp.high = std::clamp(clamp.high, low, high);
+      at = node.inputs[0];
+    }
+    if (clamp.low != range.low || clamp.high != range.high) spec_.clamp = clamp;
+    op_is_dequantize_ = op_->op->name == "DequantizeLinear";
+    return !HasQuantSpec(op_->attributes) && op_->bodies.empty();
+  }
+
+  bool IsQuantizable() const {
+    // A pair alone is a change of scale, whoever else reads the real numbers.
+    if (op_is_dequantize_) return true;
+    return UsedOnce(result_) && op_->outputs.size() == 1 && op_->op->Has(kPure) &&
+           op_->op->reference != nullptr && !op_->op->Has(kDataDependent);
+  }
+
+  bool ReadInputs() {
+    if (op_is_dequantize_) return AddInput(op_->outputs[0]);
+    bool any = false;
+    for (const ValueId input : op_->inputs) {
+      if (!AddInput(input)) return false;
+      any = any || spec_.inputs.back().quantized();
+    }
+    return any;
+  }
+
+  bool AddInput(ValueId input) {
+    const NodeId producer = input == kNoValue ? kNoNode : graph_.value(input).producer;
+    if (IsOp(graph_, producer, "DequantizeLinear")) {
+      const Node& node = graph_.node(producer);
+      std::optional<QuantPort> port = PortOf(graph_, node, node.inputs[0]);
+      if (!port || graph_.value(input).type.dtype != DType::kF32) return false;
+      spec_.inputs.push_back(*std::move(port));
+      inputs_.push_back(node.inputs[0]);
+      return true;
+    }
+    const bool real = input != kNoValue && graph_.Constant(input) == nullptr &&
+                      IsFloat(graph_.value(input).type.dtype);
+    spec_.inputs.emplace_back();
+    inputs_.push_back(input);
+    return !real;
+  }
+
+  // The operator moves integers as well as it moves real numbers.
+  bool IsMoved() {
+    if (spec_.clamp) return false;
+    const QuantPort& out = spec_.outputs[0];
+    if (op_is_dequantize_) return spec_.inputs[0] == out;
+    if (!OnlyMoves(*op_->op)) return false;
+    for (std::size_t i = 0; i < inputs_.size(); ++i) {
+      const QuantPort& in = spec_.inputs[i];
+      if (in.quantized() ? !(in == out)
+                         : inputs_[i] != kNoValue && IsFloat(graph_.value(inputs_[i]).type.dtype))
+        return false;
+    }
+    return FillWithZero();
+  }
+
+  // An operator that fills with 0 unless told otherwise must fill with the integer of 0.
+  bool FillWithZero() {
+    const QuantPort& out = spec_.outputs[0];
+    if (out.zeros[0] == 0) return true;
+    const auto& ports = op_->op->inputs;
+    const auto at = static_cast<std::size_t>(
+        std::find_if(ports.begin(), ports.end(),
+                     [](const Port& port) { return port.name == "constant_value"; }) -
+        ports.begin());
+    if (at == ports.size()) return true;
+    Result<Tensor> zero = Quantize(Tensor::Scalar(0.0F), out);
+    if (!zero.ok()) return false;
+    inputs_.resize(std::max(inputs_.size(), at + 1), kNoValue);
+    inputs_[at] = graph_.AddConstant(*std::move(zero));
+    return true;
+  }
+
+  Result<bool> Replace(std::string_view name, AttrMap attributes) {
+    const ValueId old = graph_.node(root_).outputs[0];
+    if (op_is_dequantize_ && !HasQuantSpec(attributes)) {
+      graph_.ReplaceUses(old, inputs_[0]);
+      return true;
+    }
+    Graph::NewNode node = {.op = name,
+                           .inputs = inputs_,
+                           .attributes = std::move(attributes),
+                           .name = op_is_dequantize_ ? graph_.node(root_).name : op_->name};
+    std::size_t output = 0;
+    if (!op_is_dequantize_) {
+      node.num_outputs = op_->outputs.size();
+      for (const ValueId id : op_->outputs) node.omitted_outputs.push_back(id == kNoValue);
+      output = static_cast<std::size_t>(
+          std::find(op_->outputs.begin(), op_->outputs.end(), result_) - op_->outputs.begin());
+    }
+    node.output_names.resize(output + 1);
+    node.output_names[output] = graph_.value(old).name;
+    ATH_TRY(const NodeId added, graph_.AddNode(std::move(node)));
+    graph_.ReplaceUses(old, graph_.node(added).outputs[output]);
+    return true;
+  }
+
+  Graph& graph_;
+  const LowerQdqOptions& options_;
+  NodeId root_;
+  const Node* op_ = nullptr;
+  ValueId result_ = kNoValue;  // of the operator
+  bool op_is_dequantize_ = false;
+  QuantSpec spec_;
+  std::vector<ValueId> inputs_;
+};
+
+}  // namespace
+
+Result<int> LowerQdq(Graph& graph, const LowerQdqOptions& options) {
+  ATH_TRY(const std::vector<NodeId> order, graph.Order());
+  int count = 0;
+  for (const NodeId id : order) {
+    if (!IsOp(graph, id, "QuantizeLinear") || graph.node(id).outputs[0] == kNoValue) continue;
+    Lowering lowering(graph, options, id);
+    ATH_TRY(const bool changed, lowering.Run());
+    if (changed) ++count;
+  }
+  if (count == 0) return 0;
+  // Every output of a Split was lowered on its own.
+  ATH_RETURN_IF_ERROR(MergeEqualNodes(graph).status());
+  ATH_RETURN_IF_ERROR(EraseDeadNodes(graph).status());
+  return count;
+}
+
+}  // namespace athanor::passes
