@@ -6,6 +6,8 @@
 #include "core/file.h"
 #include "core/text.h"
 #include "frontends/ath/ath.h"
+#include "frontends/ncnn/import.h"
+#include "frontends/ncnn/param_file.h"
 #include "frontends/onnx/import.h"
 #include "ir/text.h"
 #include "ops/catalog.h"
@@ -16,6 +18,11 @@ namespace {
 struct Source {
   std::shared_ptr<const MappedFile> file;
   std::string folder;
+  std::string path;
+
+  std::string_view text() const {
+    return {reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size()};
+  }
 };
 
 struct Format {
@@ -49,15 +56,21 @@ Result<Graph> ReadOnnx(const Source& source) {
 
 Result<Graph> ReadAth(const Source& source) { return ath::Read(source.file->bytes(), source.file); }
 
-Result<Graph> ReadText(const Source& source) {
-  const auto bytes = source.file->bytes();
-  return ParseText({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, ops::Standard());
+Result<Graph> ReadText(const Source& source) { return ParseText(source.text(), ops::Standard()); }
+
+bool IsNcnn(std::span<const std::uint8_t> bytes) {
+  return ncnn::IsParam({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
+Result<Graph> ReadNcnn(const Source& source) {
+  return ncnn::ImportBeside(source.text(), source.path);
 }
 
 // In the order in which they are tried: the surest mark first.
 constexpr Format kFormats[] = {
     {"ath", ath::IsAth, ReadAth},
     {"txt", IsText, ReadText},
+    {"ncnn", IsNcnn, ReadNcnn},
     {"onnx", IsOnnx, ReadOnnx},
 };
 
@@ -80,7 +93,7 @@ Result<Graph> Load(const std::string& path, const LoadOptions& options) {
   ATH_TRY(std::shared_ptr<const MappedFile> file, MappedFile::Open(path));
   ATH_TRY(const Format* format, FindFormat(file->bytes(), options.format));
   const std::filesystem::path parent = std::filesystem::path(path).parent_path();
-  return format->read({std::move(file), parent.empty() ? "." : parent.string()});
+  return format->read({std::move(file), parent.empty() ? "." : parent.string(), path});
 }
 
 }  // namespace

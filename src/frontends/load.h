@@ -8,7 +8,7 @@
 namespace athanor {
 
 struct LoadOptions {
-  std::string format = "";  // "ath", "onnx", "txt"; "" finds out from the bytes
+  std::string format = "";  // "ath", "ncnn", "onnx", "txt"; "" finds out from the bytes
 };
 
 Result<Graph> LoadModel(const std::string& path, const LoadOptions& options = {});

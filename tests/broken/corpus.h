@@ -26,6 +26,7 @@ struct Family {
 
 Family OnnxFamily();
 Family AthFamily();
+Family NcnnFamily();
 Family TextFamily();
 std::vector<Family> AllFamilies();
 

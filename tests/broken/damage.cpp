@@ -110,6 +110,8 @@ std::vector<File> Damage(const File& good) {
   return files;
 }
 
-std::vector<Family> AllFamilies() { return {OnnxFamily(), AthFamily(), TextFamily()}; }
+std::vector<Family> AllFamilies() {
+  return {OnnxFamily(), AthFamily(), TextFamily(), NcnnFamily()};
+}
 
 }  // namespace athanor::broken
