@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -17,7 +16,7 @@ constexpr int kSpins = 4000;
 }  // namespace
 
 struct ThreadPool::Shared {
-  std::mutex one_caller;
+  std::atomic<bool> taken = false;  // by the one caller whose loop the workers share
   std::vector<std::thread> workers;
   std::atomic<std::uint64_t> generation = 0;  // counts loops; workers sleep on it
   std::atomic<bool> stop = false;
@@ -80,8 +79,8 @@ void ThreadPool::ParallelForIndexed(std::int64_t count, std::int64_t grain,
   if (count <= 0) return;
   grain = std::max<std::int64_t>(1, grain);
   Shared& s = *shared_;
-  std::unique_lock lock(s.one_caller, std::defer_lock);
-  if (s.workers.empty() || count <= grain || !lock.try_lock()) {
+  // No mutex: the caller that holds the workers may come here again from inside its own loop.
+  if (s.workers.empty() || count <= grain || s.taken.exchange(true, std::memory_order_acquire)) {
     body(0, count, 0);
     return;
   }
@@ -100,6 +99,7 @@ void ThreadPool::ParallelForIndexed(std::int64_t count, std::int64_t grain,
     left = s.inside.load();
     if (left != 0) s.inside.wait(left);
   }
+  s.taken.store(false, std::memory_order_release);
 }
 
 }  // namespace athanor

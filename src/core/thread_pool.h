@@ -19,8 +19,8 @@ class ThreadPool {
 
   // Calls body(begin, end) on disjoint ranges that cover [0, count), each at least `grain` long
   // except the last, and returns when all are done. Ranges are handed out as threads become free.
-  // body must not throw and must not call ParallelFor of the same pool. While one caller has the
-  // threads, a second does its whole loop alone.
+  // body must not throw. While one caller has the threads, a second one does its whole loop alone,
+  // and so does a body that calls ParallelFor of the same pool.
   void ParallelFor(std::int64_t count, std::int64_t grain,
                    const std::function<void(std::int64_t, std::int64_t)>& body);
   // body(begin, end, thread): `thread` in [0, threads()) is different for ranges that run at the

@@ -47,5 +47,24 @@ TEST(ThreadPool, LetsManyCallersIn) {
   EXPECT_EQ(sum.load(), 4 * 200 * 100);
 }
 
+TEST(ThreadPool, RunsALoopInsideALoop) {
+  ThreadPool pool(3);
+  std::vector<std::atomic<int>> hits(20 * 50);
+  for (int round = 0; round < 20; ++round) {
+    pool.ParallelFor(20, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        pool.ParallelFor(50, 1, [&, i](std::int64_t from, std::int64_t to) {
+          for (std::int64_t k = from; k < to; ++k) ++hits[static_cast<std::size_t>(i * 50 + k)];
+        });
+      }
+    });
+  }
+  for (const std::atomic<int>& hit : hits) ASSERT_EQ(hit.load(), 20);
+}
+
+TEST(ThreadPool, StartsAndStopsWithoutALoop) {
+  for (int round = 0; round < 50; ++round) ThreadPool pool(3);
+}
+
 }  // namespace
 }  // namespace athanor
