@@ -1,6 +1,7 @@
 #include "runtime/cpu_session.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "runtime/run_state.h"
 
@@ -8,14 +9,18 @@ namespace athanor {
 namespace {
 
 // Plans for this many different input shapes are kept.
-constexpr std::size_t kMostPlans = 8;
+constexpr std::ptrdiff_t kMostPlans = 8;
+// More than any machine has cores: a wrong number shall not start a million threads.
+constexpr int kMostThreads = 1024;
 
 }  // namespace
 
 struct CpuSession::Entry {
-  std::shared_ptr<const Plan> plan;
-  std::mutex mutex;
+  std::mutex mutex;                  // held while planning: who needs this plan waits here
+  std::shared_ptr<const Plan> plan;  // once made, never changed
+  Status failure;                    // why there is no plan
   std::vector<std::unique_ptr<RunState>> idle;
+  std::atomic<bool> planned = false;  // plan != nullptr, for those who do not hold the mutex
 };
 
 CpuSession::CpuSession(Graph graph, Graph optimized, const SessionOptions& options)
@@ -33,26 +38,57 @@ Result<std::unique_ptr<Session>> CpuSession::Create(Graph graph, const SessionOp
   if (options.isa && !HasIsa(*options.isa)) {
     return Error(ErrorCode::kUsage, "this machine has no {}", Name(*options.isa));
   }
+  if (options.threads < 0 || options.threads > kMostThreads) {
+    return Error(ErrorCode::kUsage, "{} threads are wanted; 0 (one per core) to {} are accepted",
+                 options.threads, kMostThreads);
+  }
   Graph optimized = graph.Clone();
   if (options.optimize) ATH_RETURN_IF_ERROR(OptimizeForPlans(optimized));
   ATH_RETURN_IF_ERROR(LowerQuantized(optimized, options.optimize));
   return std::unique_ptr<Session>(new CpuSession(std::move(graph), std::move(optimized), options));
 }
 
+void CpuSession::Tidy() {
+  // Could not be planned, and nobody is left who tries or waits: a later request tries again.
+  std::erase_if(entries_, [](const auto& entry) {
+    return !entry.second->planned && entry.second.use_count() == 1;
+  });
+  const auto is_planned = [](const auto& entry) { return entry.second->planned.load(); };
+  auto surplus = std::count_if(entries_.begin(), entries_.end(), is_planned) - kMostPlans;
+  for (; surplus > 0; --surplus)
+    entries_.erase(std::find_if(entries_.begin(), entries_.end(), is_planned));
+}
+
+std::shared_ptr<CpuSession::Entry> CpuSession::FindOrAdd(std::string key) {
+  const std::scoped_lock lock(mutex_);
+  Tidy();
+  const auto found = std::find_if(entries_.begin(), entries_.end(),
+                                  [&](const auto& entry) { return entry.first == key; });
+  if (found == entries_.end()) {
+    entries_.emplace_back(std::move(key), std::make_shared<Entry>());
+  } else {
+    std::rotate(found, found + 1, entries_.end());
+  }
+  return entries_.back().second;
+}
+
 Result<std::shared_ptr<CpuSession::Entry>> CpuSession::EntryFor(const std::vector<Type>& inputs) {
   std::string key;
   for (const Type& type : inputs) key += type.ToString() + ";";
-  const std::scoped_lock lock(mutex_);
-  const auto found = std::find_if(entries_.begin(), entries_.end(),
-                                  [&](const auto& entry) { return entry.first == key; });
-  if (found != entries_.end()) {
-    std::rotate(found, found + 1, entries_.end());
-    return entries_.back().second;
+  std::shared_ptr<Entry> entry = FindOrAdd(std::move(key));
+  if (entry->planned) return entry;
+  {
+    const std::scoped_lock lock(entry->mutex);
+    if (!entry->failure.ok()) return entry->failure;
+    if (entry->plan != nullptr) return entry;
+    Result<std::shared_ptr<const Plan>> made =
+        MakePlan(optimized_.Clone(), inputs, plan_options_, store_);
+    if (!made.ok()) return entry->failure = std::move(made).status();
+    entry->plan = *std::move(made);
+    entry->planned = true;
   }
-  auto entry = std::make_shared<Entry>();
-  ATH_TRY(entry->plan, MakePlan(optimized_.Clone(), inputs, plan_options_, store_));
-  if (entries_.size() == kMostPlans) entries_.erase(entries_.begin());
-  entries_.emplace_back(std::move(key), entry);
+  const std::scoped_lock lock(mutex_);
+  Tidy();
   return entry;
 }
 

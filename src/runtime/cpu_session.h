@@ -1,4 +1,7 @@
 // Device "cpu": plans made for the input shapes at hand, kept for the next call.
+//
+// A plan is made once however many threads ask for it; they wait for that one only. Requests whose
+// shapes have a plan never wait for the planning of others.
 #pragma once
 
 #include <mutex>
@@ -21,11 +24,17 @@ class CpuSession final : public Session {
   Result<Profile> RunProfiled(std::vector<Datum> inputs) override;
 
  private:
-  // A plan and the memory of runs that are over, for the next ones.
+  // A plan, or the place of one that is being made, and the memory of runs that are over, for the
+  // next ones.
   struct Entry;
 
   CpuSession(Graph graph, Graph optimized, const SessionOptions& options);
+  // The entry of these input types, planned.
   Result<std::shared_ptr<Entry>> EntryFor(const std::vector<Type>& inputs);
+  // The same, perhaps not planned yet.
+  std::shared_ptr<Entry> FindOrAdd(std::string key);
+  // Gives up what has no use any more. mutex_ is held.
+  void Tidy();
   Result<std::vector<Datum>> RunEntry(Entry& entry, std::vector<Datum> inputs,
                                       std::vector<std::chrono::nanoseconds>* step_times);
 
@@ -35,7 +44,7 @@ class CpuSession final : public Session {
   PlanOptions plan_options_;
   ThreadPool pool_;
   kernels::PackStore store_;
-  std::mutex mutex_;                                                     // guards entries_
+  std::mutex mutex_;  // guards entries_; never held while planning or running
   std::vector<std::pair<std::string, std::shared_ptr<Entry>>> entries_;  // latest use last
 };
 

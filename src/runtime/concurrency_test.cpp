@@ -1,0 +1,222 @@
+// Many threads on one session: who waits for whom, what is kept, and (under tsan) that nothing is
+// shared unguarded. Planning is stopped in its middle by an operator whose inference waits.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <future>
+#include <mutex>
+#include <thread>
+
+#include "ops/catalog.h"
+#include "plan/plan.h"
+#include "runtime/session.h"
+
+namespace athanor {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr std::int64_t kWaits = 13;  // planning for this many elements waits for the gate
+constexpr std::int64_t kFails = 17;  // planning for this many elements fails
+constexpr seconds kTooLong(60);      // a test that would hang fails instead
+
+// Where a thread stands still until the test lets it go on.
+class Gate {
+ public:
+  void Close() {
+    const std::scoped_lock lock(mutex_);
+    open_ = false;
+    arrived_ = 0;
+  }
+  void Open() {
+    const std::scoped_lock lock(mutex_);
+    open_ = true;
+    changed_.notify_all();
+  }
+  void Pass() {
+    std::unique_lock lock(mutex_);
+    ++arrived_;
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return open_; });
+  }
+  bool AwaitArrival() {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, kTooLong, [&] { return arrived_ > 0; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool open_ = true;
+  int arrived_ = 0;
+};
+
+// Inference is a plain function, so the gate it knows is the test program's own.
+Gate& PlanningGate() {
+  static Gate gate;
+  return gate;
+}
+
+Status InferHalting(InferCtx& ctx) {
+  const std::optional<Dims> dims = ctx.In(0).StaticDims();
+  if (dims && *dims == Dims{kWaits}) PlanningGate().Pass();
+  if (dims && *dims == Dims{kFails}) return InvalidModel("{} elements are refused", kFails);
+  ctx.out[0] = ctx.In(0);
+  return {};
+}
+
+Status Copy(RefCtx& ctx) {
+  const std::span<const float> from = ctx.Data<float>(0);
+  std::copy(from.begin(), from.end(), ctx.OutData<float>(0).begin());
+  return {};
+}
+
+const Catalog& CatalogWithHalting() {
+  static const Catalog catalog = [] {
+    std::vector<OpDef> ops = ops::Standard().ops();
+    ops.push_back({.name = "Halting",
+                   .inputs = {{"x", ""}},
+                   .outputs = {{"y", ""}},
+                   .infer = InferHalting,
+                   .reference = Copy});
+    return Catalog(std::move(ops));
+  }();
+  return catalog;
+}
+
+// y = Relu(Halting(x)) * 2
+std::unique_ptr<Session> Halting(int threads = 1) {
+  Graph graph(CatalogWithHalting());
+  const ValueId x = graph.AddInput("x", Type::Tensor(DType::kF32, {Dim::Symbol("N")}));
+  const ValueId relu = *graph.Add("Relu", {*graph.Add("Halting", {x})});
+  const ValueId two = graph.AddConstant(Tensor::Scalar<float>(2));
+  graph.AddOutput("y", *graph.Add("Mul", {relu, two}));
+  Result<std::unique_ptr<Session>> session =
+      Session::Create(std::move(graph), {.device = "cpu", .threads = threads});
+  EXPECT_TRUE(session.ok()) << session.status().ToString();
+  return *std::move(session);
+}
+
+Tensor Filled(std::int64_t count, float value) {
+  return Tensor::FromVector<float>({count},
+                                   std::vector<float>(static_cast<std::size_t>(count), value));
+}
+
+bool Answers(Session& session, std::int64_t count, float value) {
+  const Result<std::vector<Datum>> outputs = session.Run({Filled(count, value)});
+  return outputs.ok() && (*outputs)[0].tensor().SameAs(Filled(count, 2 * value));
+}
+
+std::vector<Type> Elements(std::int64_t count) { return {Type::Tensor(DType::kF32, {Dim(count)})}; }
+
+void OnThreads(int count, const std::function<void(int)>& body) {
+  std::vector<std::thread> threads;
+  threads.reserve(static_cast<std::size_t>(count));
+  for (int t = 0; t < count; ++t) threads.emplace_back(body, t);
+  for (std::thread& thread : threads) thread.join();
+}
+
+TEST(CpuSession, AKnownShapeAnswersWhileAnotherIsPlanned) {
+  const auto session = Halting();
+  ASSERT_TRUE(Answers(*session, 4, 1));
+  PlanningGate().Close();
+  auto waiting = std::async(std::launch::async, [&] { return Answers(*session, kWaits, 1); });
+  const bool is_planning = PlanningGate().AwaitArrival();
+  auto known = std::async(std::launch::async, [&] { return Answers(*session, 4, 3); });
+  auto other = std::async(std::launch::async, [&] { return Answers(*session, 5, 3); });
+  const bool known_answers = known.wait_for(kTooLong) == std::future_status::ready;
+  const bool other_answers = other.wait_for(kTooLong) == std::future_status::ready;
+  const bool still_planning = waiting.wait_for(seconds(0)) == std::future_status::timeout;
+  PlanningGate().Open();
+  EXPECT_TRUE(is_planning);
+  EXPECT_TRUE(known_answers && known.get());
+  EXPECT_TRUE(other_answers && other.get()) << "a second new shape waits for the first";
+  EXPECT_TRUE(still_planning);
+  EXPECT_TRUE(waiting.get());
+}
+
+TEST(CpuSession, PlansAShapeOnceForAllThreadsThatAskForIt) {
+  const auto session = Halting();
+  std::vector<std::shared_ptr<const Plan>> plans(6);
+  PlanningGate().Close();
+  std::thread opener([] {
+    EXPECT_TRUE(PlanningGate().AwaitArrival());
+    PlanningGate().Open();
+  });
+  OnThreads(
+      6, [&](int t) { plans[static_cast<std::size_t>(t)] = *session->PlanFor(Elements(kWaits)); });
+  opener.join();
+  for (const auto& plan : plans) EXPECT_EQ(plan, plans[0]);
+}
+
+TEST(CpuSession, KeepsABoundedNumberOfPlans) {
+  const auto session = Halting();
+  std::vector<std::weak_ptr<const Plan>> plans(40);
+  OnThreads(4, [&](int t) {
+    for (std::size_t i = 0; i < 10; ++i) {
+      const std::size_t at = 10 * static_cast<std::size_t>(t) + i;
+      plans[at] = *session->PlanFor(Elements(100 + static_cast<std::int64_t>(at)));
+    }
+  });
+  EXPECT_EQ(std::count_if(plans.begin(), plans.end(), [](auto& plan) { return !plan.expired(); }),
+            8);
+}
+
+TEST(CpuSession, AShapeThatCannotBePlannedTakesNoPlanFromOthers) {
+  const auto session = Halting();
+  const std::shared_ptr<const Plan> good = *session->PlanFor(Elements(4));
+  OnThreads(4, [&](int) {
+    for (int i = 0; i < 5; ++i) {
+      const Status status = session->PlanFor(Elements(kFails)).status();
+      EXPECT_EQ(status.code(), ErrorCode::kInvalidModel);
+      EXPECT_EQ(status.message(), "17 elements are refused");
+    }
+  });
+  EXPECT_EQ(*session->PlanFor(Elements(4)), good);
+}
+
+TEST(CpuSession, AnswersManyThreadsWithOneShapeAndWithMany) {
+  const auto session = Halting(2);
+  std::atomic<int> right = 0;
+  OnThreads(6, [&](int t) {
+    for (int run = 0; run < 30; ++run) {
+      // Half of the threads keep to one shape, the others drive plans out of the cache.
+      const std::int64_t count = t % 2 == 0 ? 64 : 20 + (7 * t + run) % 23;
+      right += Answers(*session, count, static_cast<float>(1 + t));
+    }
+  });
+  EXPECT_EQ(right, 6 * 30);
+}
+
+TEST(CpuSession, APlanGivenOutLivesLongerThanItsSession) {
+  auto session = Halting();
+  const std::shared_ptr<const Plan> plan = *session->PlanFor(Elements(4));
+  const std::vector<Datum> outputs = *session->Run({Filled(4, 1)});
+  session.reset();
+  EXPECT_EQ(plan->graph.outputs().size(), 1U);
+  EXPECT_TRUE(outputs[0].tensor().SameAs(Filled(4, 2)));
+}
+
+TEST(ReferenceSession, AnswersManyThreadsAtOnce) {
+  Graph graph(ops::Standard());
+  const ValueId x = graph.AddInput("x", Type::Tensor(DType::kF32, {Dim::Symbol("N")}));
+  graph.AddOutput("y", *graph.Add("Add", {x, x}));
+  const auto session = *Session::Create(std::move(graph), {.device = "reference"});
+  std::atomic<int> right = 0;
+  OnThreads(4, [&](int t) {
+    for (int run = 0; run < 20; ++run) right += Answers(*session, 1 + t, static_cast<float>(run));
+  });
+  EXPECT_EQ(right, 4 * 20);
+}
+
+TEST(CpuSession, RefusesAnImpossibleNumberOfThreads) {
+  for (const int threads : {-1, 1 << 20}) {
+    const Status status =
+        Session::Create(Graph(ops::Standard()), {.device = "cpu", .threads = threads}).status();
+    EXPECT_EQ(status.code(), ErrorCode::kUsage);
+  }
+}
+
+}  // namespace
+}  // namespace athanor
