@@ -6,6 +6,10 @@
  * that can fail returns an ath_status (0 is success). ath_error_* describe the last failure of the
  * calling thread. Nothing is ever printed, no exception leaves the library. Threads: any number of
  * threads may use one ath_session at once. A model is immutable once loaded.
+ *
+ * Structs: the caller sets struct_size to sizeof its struct before the call, of those that are
+ * filled in too; a smaller number than this header's is refused. Fields a caller's older header
+ * lacks are taken as 0. A NULL handle is ATH-1001, or -1 where a count is returned.
  */
 #ifndef ATHANOR_ATHANOR_H_
 #define ATHANOR_ATHANOR_H_
@@ -61,7 +65,8 @@ typedef struct ath_model ath_model;     /* a verified graph */
 typedef struct ath_session ath_session; /* a model made ready for a device */
 typedef struct ath_result ath_result;   /* the outputs of one run */
 
-/* Dense, row-major. `data` of ATH_STRING is an array of const char*. */
+/* Dense, row-major, at most 64 dimensions. `data` is aligned as its elements are (f32: 4 bytes);
+ * that of ATH_STRING is an array of const char*, none NULL. An ATH_BOOL is 0 or 1. */
 typedef struct ath_tensor {
   uint32_t struct_size; /* sizeof(ath_tensor): lets the struct grow */
   int32_t dtype;        /* ath_dtype */
@@ -88,7 +93,7 @@ typedef struct ath_load_options {
 typedef struct ath_session_options {
   uint32_t struct_size;
   const char* device; /* "cpu" (default when NULL) or "reference" */
-  int32_t threads;    /* 0: one per core */
+  int32_t threads;    /* 0: one per core; at most 1024 */
 } ath_session_options;
 
 typedef struct ath_difference {
@@ -97,7 +102,7 @@ typedef struct ath_difference {
   double max_abs, rel_l2, cosine;
 } ath_difference;
 
-/* "0.1.0" */
+/* Of the library that runs, which may be newer than this header: "0.1.0". */
 ATH_EXPORT const char* ath_version(void);
 
 /* The last failure of this thread: what, where in the model, how to fix it; "" when there is none.
@@ -126,8 +131,8 @@ ATH_EXPORT ath_status ath_model_save(const ath_model* model, const char* path);
 ATH_EXPORT ath_status ath_session_create(const ath_model* model, const ath_session_options* options,
                                          ath_session** session);
 ATH_EXPORT void ath_session_destroy(ath_session* session);
-/* One tensor per model input, in order. The data are read during the call only, never copied
- * without need. */
+/* One tensor per model input, in order, all of one struct_size. The data are read during the call
+ * only, never copied without need. */
 ATH_EXPORT ath_status ath_session_run(ath_session* session, const ath_tensor* inputs,
                                       int32_t num_inputs, ath_result** result);
 
@@ -137,7 +142,7 @@ ATH_EXPORT int32_t ath_result_num_outputs(const ath_result* result);
 ATH_EXPORT ath_status ath_result_output(const ath_result* result, int32_t index,
                                         ath_tensor* tensor);
 
-/* How far two tensors of one shape are apart. */
+/* How far two tensors of one shape are apart. The tolerances are 0 or more. */
 ATH_EXPORT ath_status ath_compare(const ath_tensor* actual, const ath_tensor* expected, double rtol,
                                   double atol, ath_difference* difference);
 

@@ -1,11 +1,17 @@
+#include <fmt/core.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "athanor/athanor.hpp"
 
 extern "C" int32_t ath_c_test_run(const char* path, const float* input, const int64_t* dims,
                                   int32_t rank, float* output, int64_t capacity);
+extern "C" int32_t ath_c_test_refusals(const char* path, char* got, size_t capacity);
+extern "C" int32_t ath_c_test_later_caller(const char* path);
 
 namespace {
 
@@ -95,6 +101,61 @@ TEST(CApi, NullArgumentsAreRefusedNotFollowed) {
   ath_model_destroy(nullptr);
   ath_session_destroy(nullptr);
   ath_result_destroy(nullptr);
+}
+
+TEST(CApi, WhatACallerGetsWrongIsRefusedWithACode) {
+  char got[256] = "";
+  const int32_t line = ath_c_test_refusals(kDigits, got, sizeof(got));
+  EXPECT_EQ(line, 0) << "c_api_test.c:" << line << " got: " << got;
+}
+
+TEST(CApi, LongerStructsOfLaterCallersAreRead) {
+  const std::filesystem::path path =
+      std::filesystem::temp_directory_path() / fmt::format("athanor_add_{}.txt", getpid());
+  std::ofstream(path) << "graph add(a: f32[2], b: f32[2]) -> (sum: f32[2]) {\n"
+                         "  %sum = Add(%a, %b)\n}\n";
+  EXPECT_EQ(ath_c_test_later_caller(path.c_str()), 0) << ath_error_text();
+  std::filesystem::remove(path);
+}
+
+TEST(CApi, TheVersionIsThatOfTheBuild) { EXPECT_STREQ(ath_version(), ATHANOR_VERSION); }
+
+TEST(CApi, ErrorsBelongToTheThreadThatMadeThem) {
+  EXPECT_EQ(ath_load("no-such-model.onnx", nullptr, nullptr), 1001);
+  std::thread([] {
+    EXPECT_STREQ(ath_error_message(), "");
+    ath_model* model = nullptr;
+    EXPECT_EQ(ath_load("no-such-model.onnx", nullptr, &model), 1004);
+  }).join();
+  EXPECT_STREQ(ath_error_message(), "model is NULL");
+}
+
+TEST(CApi, SessionsRunAfterTheirModelIsGoneAndResultsAfterBoth) {
+  ath_model* model = nullptr;
+  ASSERT_EQ(ath_load(kDigits, nullptr, &model), 0);
+  std::vector<ath_session*> sessions(3);
+  for (ath_session*& session : sessions) ASSERT_EQ(ath_session_create(model, nullptr, &session), 0);
+  ath_model_destroy(model);
+  const std::vector<float> pixels = GreyImage();
+  const ath_tensor input = {sizeof(ath_tensor), ATH_F32, 4, kOneImage.data(), pixels.data()};
+  std::vector<ath_result*> results(6);
+  std::vector<std::thread> threads;
+  for (std::size_t t = 0; t < results.size(); ++t) {
+    threads.emplace_back([&, t] {
+      EXPECT_EQ(ath_session_run(sessions[t % sessions.size()], &input, 1, &results[t]), 0);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (ath_session* session : sessions) ath_session_destroy(session);
+  std::vector<std::vector<float>> logits;
+  for (ath_result* result : results) {
+    ath_tensor output = {sizeof(ath_tensor), ATH_UNDEFINED, 0, nullptr, nullptr};
+    ASSERT_EQ(ath_result_output(result, 0, &output), 0);
+    const auto* values = static_cast<const float*>(output.data);
+    logits.emplace_back(values, values + 10);
+    ath_result_destroy(result);
+  }
+  for (const std::vector<float>& each : logits) EXPECT_EQ(each, logits[0]);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // The C boundary: opaque handles around C++ objects, a Status per call, no exception passes.
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <exception>
 #include <new>
@@ -53,41 +54,141 @@ ath_status Report(const Status& status) {
   return static_cast<ath_status>(status.code());
 }
 
-// Runs `body`; exceptions of the standard library become statuses here and nowhere else.
+// Texts short enough to need no memory: there may be none left.
+ath_status ReportInPlace(ErrorCode code, const char* message) noexcept {
+  LastError& error = LastErrorOfThread();
+  for (std::string* text : {&error.message, &error.where, &error.fix, &error.text}) text->clear();
+  error.message.append(message);
+  error.text.append(message);
+  return static_cast<ath_status>(code);
+}
+
+// Runs `body`; exceptions become statuses here and nowhere else.
 template <class F>
-ath_status Guard(F&& body) {
+ath_status Guard(F&& body) noexcept {
   try {
-    return Report(body());
-  } catch (const std::bad_alloc&) {
-    return Report(athanor::Error(ErrorCode::kResource, "out of memory"));
-  } catch (const std::exception& exception) {
-    return Report(athanor::Error(ErrorCode::kInternal, "{}", exception.what()));
+    try {
+      return Report(body());
+    } catch (const std::bad_alloc&) {
+      return ReportInPlace(ErrorCode::kResource, "out of memory");
+    } catch (const std::exception& exception) {
+      return Report(athanor::Error(ErrorCode::kInternal, "{}", exception.what()));
+    }
+  } catch (...) {
+    return ReportInPlace(ErrorCode::kInternal, "internal error");
   }
 }
 
 Status Missing(const char* what) { return athanor::Error(ErrorCode::kUsage, "{} is NULL", what); }
 
+// How much of each struct the first version of this interface had: what every caller fills in.
+// Fields added later are read only when struct_size says that the caller knows them.
+constexpr std::size_t kTensorSize = offsetof(ath_tensor, data) + sizeof(void*);
+constexpr std::size_t kInfoSize = offsetof(ath_value_info, type) + sizeof(void*);
+constexpr std::size_t kLoadOptionsSize = offsetof(ath_load_options, format) + sizeof(void*);
+constexpr std::size_t kSessionOptionsSize =
+    offsetof(ath_session_options, threads) + sizeof(std::int32_t);
+constexpr std::size_t kDifferenceSize = offsetof(ath_difference, cosine) + sizeof(double);
+
+Status CheckStructSize(const char* type, std::uint32_t given, std::size_t needed) {
+  if (given >= needed) return {};
+  return athanor::Error(ErrorCode::kUsage, "struct_size is {}; {} has at least {} bytes", given,
+                        type, needed)
+      .Fix(fmt::format(".struct_size = sizeof({})", type));
+}
+
+// Where elements of the type must lie in the caller's memory.
+std::size_t Alignment(DType dtype) {
+  if (dtype == DType::kString) return alignof(const char*);
+  return athanor::ElementBytes(dtype) / (athanor::IsComplex(dtype) ? 2 : 1);
+}
+
+// Bytes that mean nothing in their type: a bool other than 0 and 1, an i4 beyond -8 .. 7.
+Status CheckCodes(const Tensor& tensor) {
+  const DType dtype = tensor.dtype();
+  const int bits = dtype == DType::kBool ? 1 : athanor::ElementBits(dtype);
+  if (bits >= 8 || dtype == DType::kString) return {};
+  const int low = athanor::IsSigned(dtype) ? -(1 << (bits - 1)) : 0;
+  const auto* bytes = static_cast<const std::uint8_t*>(tensor.raw());
+  for (std::int64_t i = 0; i < tensor.count(); ++i) {
+    const int code = low < 0 ? static_cast<std::int8_t>(bytes[i]) : bytes[i];
+    if (code < low || code >= low + (1 << bits))
+      return athanor::Error(ErrorCode::kInvalidInput, "element {} is {}, which is no {}", i, code,
+                            athanor::Name(dtype));
+  }
+  return {};
+}
+
+Result<Tensor> ImportStrings(athanor::Dims dims, const void* data) {
+  ATH_TRY(Tensor strings, Tensor::Allocate(DType::kString, std::move(dims)));
+  const auto* texts = static_cast<const char* const*>(data);
+  for (std::string& text : strings.MutableData<std::string>()) {
+    if (*texts == nullptr) return athanor::Error(ErrorCode::kInvalidInput, "a string is NULL");
+    text = *texts++;
+  }
+  return strings;
+}
+
 // The caller's tensor as ours; numbers are not copied, strings are.
 Result<Tensor> Import(const ath_tensor& tensor) {
+  constexpr std::int32_t kMostDims = 64;
+  ATH_RETURN_IF_ERROR(CheckStructSize("ath_tensor", tensor.struct_size, kTensorSize));
   const bool known = tensor.dtype > ATH_UNDEFINED && tensor.dtype <= ATH_C128;
   if (!known)
     return athanor::Error(ErrorCode::kInvalidInput, "{} is not an element type", tensor.dtype);
-  if (tensor.rank < 0 || (tensor.rank > 0 && tensor.dims == nullptr)) {
-    return athanor::Error(ErrorCode::kInvalidInput, "a tensor has no dimensions");
+  if (tensor.rank < 0 || tensor.rank > kMostDims || (tensor.rank > 0 && tensor.dims == nullptr)) {
+    return athanor::Error(ErrorCode::kInvalidInput, "rank is {}{}; 0 to {} dimensions are accepted",
+                          tensor.rank, tensor.dims == nullptr ? " and dims is NULL" : "",
+                          kMostDims);
   }
   athanor::Dims dims(tensor.dims, tensor.dims + tensor.rank);
+  const auto dtype = static_cast<DType>(tensor.dtype);
   const std::optional<std::int64_t> count = athanor::CheckedCount(dims);
-  if (!count)
+  const bool fits =
+      count && athanor::CheckedMul(*count, static_cast<std::int64_t>(athanor::ElementBytes(dtype)));
+  if (!fits)
     return athanor::Error(ErrorCode::kInvalidInput, "shape {} is negative or too large",
                           athanor::ToString(dims));
   if (*count > 0 && tensor.data == nullptr)
-    return athanor::Error(ErrorCode::kInvalidInput, "a tensor has no data");
-  const auto dtype = static_cast<DType>(tensor.dtype);
-  if (dtype != DType::kString) return Tensor::View(dtype, std::move(dims), tensor.data, nullptr);
-  ATH_TRY(Tensor strings, Tensor::Allocate(dtype, std::move(dims)));
-  const auto* texts = static_cast<const char* const*>(tensor.data);
-  for (std::string& text : strings.MutableData<std::string>()) text = *texts++;
-  return strings;
+    return athanor::Error(ErrorCode::kInvalidInput, "data is NULL; {} elements are expected",
+                          *count);
+  if (*count > 0 && reinterpret_cast<std::uintptr_t>(tensor.data) % Alignment(dtype) != 0)
+    return athanor::Error(ErrorCode::kInvalidInput,
+                          "data is not aligned; an address divisible by {} is expected for {}",
+                          Alignment(dtype), athanor::Name(dtype));
+  if (dtype == DType::kString) return ImportStrings(std::move(dims), tensor.data);
+  Tensor view = Tensor::View(dtype, std::move(dims), tensor.data, nullptr);
+  ATH_RETURN_IF_ERROR(CheckCodes(view));
+  return view;
+}
+
+// Callers compiled against a later header have longer structs, so the array is walked by the size
+// that its elements state.
+Result<std::vector<Datum>> ImportAll(const Graph& graph, const ath_tensor* tensors,
+                                     std::int32_t count) {
+  if (count < 0) return athanor::Error(ErrorCode::kUsage, "num_inputs is {}", count);
+  if (count > 0 && tensors == nullptr) return Missing("inputs");
+  std::vector<Datum> data;
+  const std::uint32_t stride = count > 0 ? tensors->struct_size : 0;
+  for (std::int32_t i = 0; i < count; ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    const std::string place =
+        at < graph.inputs().size()
+            ? fmt::format("input {} \"{}\"", i, graph.value(graph.inputs()[at]).name)
+            : fmt::format("input {}", i);
+    Status sizes = CheckStructSize("ath_tensor", stride, kTensorSize);
+    if (!sizes.ok()) return std::move(sizes).In(place);
+    const auto* bytes = reinterpret_cast<const std::byte*>(tensors) + at * stride;
+    const auto& tensor = *reinterpret_cast<const ath_tensor*>(bytes);
+    if (stride % alignof(ath_tensor) != 0 || tensor.struct_size != stride)
+      return athanor::Error(ErrorCode::kUsage, "struct_size is {}; all inputs state the same one",
+                            stride)
+          .In(place);
+    Result<Tensor> imported = Import(tensor);
+    if (!imported.ok()) return std::move(imported).status().In(place);
+    data.emplace_back(*std::move(imported));
+  }
+  return data;
 }
 
 }  // namespace
@@ -108,14 +209,16 @@ struct ath_result {
 
 namespace {
 
-ath_status FillInfo(const std::vector<ValueText>& values, std::int32_t index,
+ath_status FillInfo(const std::vector<ValueText>* values, std::int32_t index,
                     ath_value_info* info) {
   return Guard([&]() -> Status {
-    if (info == nullptr) return Missing("info");
-    if (index < 0 || static_cast<std::size_t>(index) >= values.size()) {
-      return athanor::Error(ErrorCode::kUsage, "index {} is outside [0, {})", index, values.size());
+    if (values == nullptr || info == nullptr) return Missing(values == nullptr ? "model" : "info");
+    if (index < 0 || static_cast<std::size_t>(index) >= values->size()) {
+      return athanor::Error(ErrorCode::kUsage, "index {} is outside [0, {})", index,
+                            values->size());
     }
-    const ValueText& value = values[static_cast<std::size_t>(index)];
+    ATH_RETURN_IF_ERROR(CheckStructSize("ath_value_info", info->struct_size, kInfoSize));
+    const ValueText& value = (*values)[static_cast<std::size_t>(index)];
     const ath_value_info full = {info->struct_size, value.name.c_str(), value.dtype,
                                  value.rank,        value.dims.data(),  value.type.c_str()};
     std::memcpy(info, &full, std::min<std::size_t>(info->struct_size, sizeof(full)));
@@ -125,7 +228,7 @@ ath_status FillInfo(const std::vector<ValueText>& values, std::int32_t index,
 
 }  // namespace
 
-const char* ath_version(void) { return "0.1.0"; }
+const char* ath_version(void) { return ATHANOR_VERSION; }
 const char* ath_error_message(void) { return LastErrorOfThread().message.c_str(); }
 const char* ath_error_where(void) { return LastErrorOfThread().where.c_str(); }
 const char* ath_error_fix(void) { return LastErrorOfThread().fix.c_str(); }
@@ -135,6 +238,10 @@ ath_status ath_load(const char* path, const ath_load_options* options, ath_model
   return Guard([&]() -> Status {
     if (path == nullptr) return Missing("path");
     if (model == nullptr) return Missing("model");
+    if (options != nullptr) {
+      ATH_RETURN_IF_ERROR(
+          CheckStructSize("ath_load_options", options->struct_size, kLoadOptionsSize));
+    }
     const char* format = options != nullptr && options->format != nullptr ? options->format : "";
     ATH_TRY(Graph graph, athanor::OpenModel(path, format));
     auto made = std::make_unique<ath_model>(ath_model{std::move(graph), {}, {}});
@@ -152,24 +259,25 @@ ath_status ath_load(const char* path, const ath_load_options* options, ath_model
 void ath_model_destroy(ath_model* model) { delete model; }
 
 int32_t ath_model_num_inputs(const ath_model* model) {
-  return static_cast<int32_t>(model->inputs.size());
+  return model == nullptr ? -1 : static_cast<int32_t>(model->inputs.size());
 }
 int32_t ath_model_num_outputs(const ath_model* model) {
-  return static_cast<int32_t>(model->outputs.size());
+  return model == nullptr ? -1 : static_cast<int32_t>(model->outputs.size());
 }
 
 ath_status ath_model_input(const ath_model* model, int32_t index, ath_value_info* info) {
-  return FillInfo(model->inputs, index, info);
+  return FillInfo(model == nullptr ? nullptr : &model->inputs, index, info);
 }
 ath_status ath_model_output(const ath_model* model, int32_t index, ath_value_info* info) {
-  return FillInfo(model->outputs, index, info);
+  return FillInfo(model == nullptr ? nullptr : &model->outputs, index, info);
 }
 
 int64_t ath_model_num_nodes(const ath_model* model) {
-  return static_cast<int64_t>(model->graph.num_nodes());
+  return model == nullptr ? -1 : static_cast<int64_t>(model->graph.num_nodes());
 }
 
 int64_t ath_model_num_parameters(const ath_model* model) {
+  if (model == nullptr) return -1;
   int64_t count = 0;
   for (std::size_t i = 0; i < model->graph.value_capacity(); ++i) {
     const Tensor* constant = model->graph.Constant(static_cast<athanor::ValueId>(i));
@@ -191,8 +299,12 @@ ath_status ath_session_create(const ath_model* model, const ath_session_options*
     if (model == nullptr || session == nullptr)
       return Missing(model == nullptr ? "model" : "session");
     athanor::SessionOptions wanted;
-    if (options != nullptr && options->device != nullptr) wanted.device = options->device;
-    if (options != nullptr) wanted.threads = options->threads;
+    if (options != nullptr) {
+      ATH_RETURN_IF_ERROR(
+          CheckStructSize("ath_session_options", options->struct_size, kSessionOptionsSize));
+      if (options->device != nullptr) wanted.device = options->device;
+      wanted.threads = options->threads;
+    }
     ATH_TRY(std::unique_ptr<athanor::Session> made,
             athanor::Session::Create(model->graph.Clone(), wanted));
     *session = new ath_session{std::move(made)};
@@ -207,12 +319,7 @@ ath_status ath_session_run(ath_session* session, const ath_tensor* inputs, int32
   return Guard([&]() -> Status {
     if (session == nullptr || result == nullptr)
       return Missing(session == nullptr ? "session" : "result");
-    if (num_inputs > 0 && inputs == nullptr) return Missing("inputs");
-    std::vector<Datum> data;
-    for (int32_t i = 0; i < num_inputs; ++i) {
-      ATH_TRY(Tensor tensor, Import(inputs[i]));
-      data.emplace_back(std::move(tensor));
-    }
+    ATH_TRY(std::vector<Datum> data, ImportAll(session->session->graph(), inputs, num_inputs));
     ATH_TRY(const std::vector<Datum> outputs, session->session->Run(std::move(data)));
     auto made = std::make_unique<ath_result>();
     for (const Datum& output : outputs) {
@@ -237,7 +344,7 @@ ath_status ath_session_run(ath_session* session, const ath_tensor* inputs, int32
 
 void ath_result_destroy(ath_result* result) { delete result; }
 int32_t ath_result_num_outputs(const ath_result* result) {
-  return static_cast<int32_t>(result->outputs.size());
+  return result == nullptr ? -1 : static_cast<int32_t>(result->outputs.size());
 }
 
 ath_status ath_result_output(const ath_result* result, int32_t index, ath_tensor* tensor) {
@@ -248,6 +355,7 @@ ath_status ath_result_output(const ath_result* result, int32_t index, ath_tensor
       return athanor::Error(ErrorCode::kUsage, "output {} is outside [0, {})", index,
                             result->outputs.size());
     }
+    ATH_RETURN_IF_ERROR(CheckStructSize("ath_tensor", tensor->struct_size, kTensorSize));
     const Tensor& output = result->outputs[static_cast<std::size_t>(index)];
     const bool is_text = output.dtype() == DType::kString;
     const ath_tensor full = {
@@ -265,6 +373,11 @@ ath_status ath_compare(const ath_tensor* actual, const ath_tensor* expected, dou
   return Guard([&]() -> Status {
     if (actual == nullptr || expected == nullptr || difference == nullptr)
       return Missing("an argument");
+    ATH_RETURN_IF_ERROR(
+        CheckStructSize("ath_difference", difference->struct_size, kDifferenceSize));
+    if (!(rtol >= 0) || !(atol >= 0))
+      return athanor::Error(ErrorCode::kUsage, "rtol {} and atol {}: 0 or more is expected", rtol,
+                            atol);
     ATH_TRY(const Tensor a, Import(*actual));
     ATH_TRY(const Tensor b, Import(*expected));
     const athanor::Difference found = athanor::Compare(a, b, {.rtol = rtol, .atol = atol});
