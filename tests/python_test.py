@@ -38,6 +38,15 @@ class PythonApi(unittest.TestCase):
         with self.assertRaisesRegex(athanor.Error, "image"):
             net(self.golden["image"].astype(np.float64))
 
+    def test_arrays_of_any_layout_and_address_are_taken(self):
+        pixels = np.random.default_rng(0).random((1, 1, 32, 32), np.float32)
+        odd = np.zeros(pixels.nbytes + 1, np.uint8)[1:].view(np.float32).reshape(pixels.shape)
+        odd[...] = pixels
+        net = athanor.load(MODEL)
+        expected = net(pixels)
+        for array in (odd, np.asfortranarray(pixels), pixels[..., ::-1][..., ::-1]):
+            np.testing.assert_array_equal(net(array), expected)
+
     def test_a_missing_file_is_an_error_with_a_number(self):
         with self.assertRaisesRegex(athanor.Error, "ATH-1004"):
             athanor.load("no-such-file.onnx")

@@ -69,7 +69,7 @@ class Model:
         missing = [name for name in names if name not in inputs]
         if missing:
             raise ValueError(f"inputs are missing: {missing}")
-        arrays = [np.ascontiguousarray(inputs[name]).reshape(np.shape(inputs[name])) for name in names]
+        arrays = [np.require(inputs[name], requirements=["C", "A"]) for name in names]
         for name, array in zip(names, arrays):
             if array.dtype.name not in _DTYPES:
                 raise TypeError(f'input "{name}" has element type {array.dtype}; one of {sorted(_DTYPES)} is expected')
