@@ -198,6 +198,26 @@ class Inspect(Case):
         self.assertIn("--set-dim N=x: SYMBOL=NUMBER is expected", run.stderr)
 
 
+    def test_verify_finds_a_weight_that_changed(self):
+        path = self.folder / "digits.ath"
+        self.assertEqual(athanor("convert", MODEL, "-o", path).returncode, 0)
+        self.assertTrue(document(self, "inspect", path, "--verify")["weights_verified"])
+        data = bytearray(path.read_bytes())
+        data[-64] ^= 1  # of the last weight
+        path.write_bytes(data)
+        self.assertFalse(document(self, "inspect", path)["weights_verified"])
+        for verb in (["inspect"], ["run", "random"]):
+            run = athanor(verb[0], path, *verb[1:], "--verify")
+            self.assertEqual(run.returncode, 2, run.stderr)
+            self.assertIn("ATH-2002", run.stderr)
+            self.assertIn("digits.ath: weight", run.stderr)
+
+    def test_verify_needs_digests(self):
+        run = athanor("inspect", MODEL, "--verify")
+        self.assertEqual(run.returncode, 2, run.stderr)
+        self.assertIn("onnx files hold no digests", run.stderr)
+
+
 class Run(Case):
     def test_a_picture_gives_its_class(self):
         run = athanor("run", MODEL, DIGITS / "images" / "7_0174.png", "--std", 255, "--labels",

@@ -7,7 +7,8 @@
 
 namespace athanor {
 
-// `format` overrides what the bytes say; "" finds out.
-Result<Graph> OpenModel(const std::string& name, const std::string& format = "");
+// `format` overrides what the bytes say; "" finds out. `check_weights`: see LoadOptions.
+Result<Graph> OpenModel(const std::string& name, const std::string& format = "",
+                        bool check_weights = false);
 
 }  // namespace athanor

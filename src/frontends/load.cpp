@@ -19,6 +19,7 @@ struct Source {
   std::shared_ptr<const MappedFile> file;
   std::string folder;
   std::string path;
+  bool check_weights = false;
 
   std::string_view text() const {
     return {reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size()};
@@ -29,6 +30,7 @@ struct Format {
   std::string_view name;
   bool (*recognises)(std::span<const std::uint8_t> bytes);
   Result<Graph> (*read)(const Source& source);
+  bool has_digests = false;  // of its weights
 };
 
 // "graph" after spaces and comments.
@@ -54,7 +56,9 @@ Result<Graph> ReadOnnx(const Source& source) {
   return onnx::Import(source.file->bytes(), source.file, {.folder = source.folder});
 }
 
-Result<Graph> ReadAth(const Source& source) { return ath::Read(source.file->bytes(), source.file); }
+Result<Graph> ReadAth(const Source& source) {
+  return ath::Read(source.file->bytes(), source.file, {.check_weights = source.check_weights});
+}
 
 Result<Graph> ReadText(const Source& source) { return ParseText(source.text(), ops::Standard()); }
 
@@ -68,7 +72,7 @@ Result<Graph> ReadNcnn(const Source& source) {
 
 // In the order in which they are tried: the surest mark first.
 constexpr Format kFormats[] = {
-    {"ath", ath::IsAth, ReadAth},
+    {"ath", ath::IsAth, ReadAth, true},
     {"txt", IsText, ReadText},
     {"ncnn", IsNcnn, ReadNcnn},
     {"onnx", IsOnnx, ReadOnnx},
@@ -92,8 +96,12 @@ Result<const Format*> FindFormat(std::span<const std::uint8_t> bytes, const std:
 Result<Graph> Load(const std::string& path, const LoadOptions& options) {
   ATH_TRY(std::shared_ptr<const MappedFile> file, MappedFile::Open(path));
   ATH_TRY(const Format* format, FindFormat(file->bytes(), options.format));
+  if (options.check_weights && !format->has_digests)
+    return Unsupported("{} files hold no digests of their weights; .ath files do", format->name)
+        .Fix(fmt::format("athanor convert {} -o model.ath", path));
   const std::filesystem::path parent = std::filesystem::path(path).parent_path();
-  return format->read({std::move(file), parent.empty() ? "." : parent.string(), path});
+  return format->read(
+      {std::move(file), parent.empty() ? "." : parent.string(), path, options.check_weights});
 }
 
 }  // namespace

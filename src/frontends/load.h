@@ -9,6 +9,9 @@ namespace athanor {
 
 struct LoadOptions {
   std::string format = "";  // "ath", "ncnn", "onnx", "txt"; "" finds out from the bytes
+  // Compare every weight with the digest the file holds of it: reads the whole file. Refused for
+  // formats without digests.
+  bool check_weights = false;
 };
 
 Result<Graph> LoadModel(const std::string& path, const LoadOptions& options = {});

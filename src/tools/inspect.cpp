@@ -50,6 +50,7 @@ Status Run(const Options& options, const Common& common) {
   Say(common, "parameters   {} ({})", figures.params,
       HumanCount(static_cast<double>(figures.params)));
   Say(common, "weights      {}", HumanBytes(static_cast<double>(figures.weight_bytes)));
+  if (options.model.verify) Say(common, "digests      every weight is as it was written");
   Say(common, "FLOPs        {}per inference (a multiply-add is 2)",
       HumanCount(figures.flops) + " ");
   Say(common, "activations  {} at most alive at once",
@@ -72,6 +73,7 @@ Status Run(const Options& options, const Common& common) {
       {"flops_by_op", figures.flops_by_op},
       {"flops_unknown_nodes", figures.uncounted},
       {"weight_bytes", figures.weight_bytes},
+      {"weights_verified", options.model.verify},
       {"peak_activation_bytes", figures.peak_activation_bytes},
       {"symbols", symbols},
   };

@@ -22,7 +22,8 @@ constexpr Verb kVerbs[] = {
     {"demo", "a tour of about ten seconds, with a report", Demo, "athanor demo --fast"},
     {"doctor", "what this machine can do, measured", Doctor, "athanor doctor --json"},
     {"inspect", "inputs, outputs, operators, parameters, FLOPs, memory", Inspect,
-     "athanor inspect model.onnx"},
+     "athanor inspect model.onnx\n"
+     "  athanor inspect model.ath --verify"},
     {"run", "infer on pictures, arrays, tables, text or random data", RunModel,
      "athanor run model.onnx cat.jpg --labels labels.txt\n"
      "  athanor run model.onnx --input x=x.npy --save out.npz"},

@@ -28,6 +28,8 @@ void AddModelOptions(CLI::App& app, ModelOptions& options) {
   app.add_option("--format", options.format, "the model's format, when it cannot be guessed");
   app.add_option("--set-dim", options.set_dims, "give a symbolic dimension a size: N=4")
       ->take_all();
+  app.add_flag("--verify", options.verify,
+               "first compare every weight of an .ath file with its digest (reads the whole file)");
 }
 
 std::vector<std::string> InputSymbols(const Graph& graph) {
@@ -64,7 +66,7 @@ Status SetDims(Graph& graph, const std::vector<std::pair<std::string, std::int64
 }
 
 Result<Graph> OpenModel(const ModelOptions& options) {
-  ATH_TRY(Graph graph, OpenModel(options.path, options.format));
+  ATH_TRY(Graph graph, OpenModel(options.path, options.format, options.verify));
   std::vector<std::pair<std::string, std::int64_t>> values;
   for (const std::string& text : options.set_dims) {
     ATH_TRY(auto value, ParseSetDim(text));

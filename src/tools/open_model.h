@@ -14,9 +14,10 @@ struct ModelOptions {
   std::string path;
   std::string format;                 // "" finds out
   std::vector<std::string> set_dims;  // "N=4"
+  bool verify = false;                // compare the weights with their digests
 };
 
-// Adds the positional MODEL, --format and --set-dim.
+// Adds the positional MODEL, --format, --set-dim and --verify.
 void AddModelOptions(CLI::App& app, ModelOptions& options);
 
 using athanor::OpenModel;  // a file of any format, or zoo:NAME
