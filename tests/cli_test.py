@@ -7,6 +7,7 @@ import ast
 import json
 import os
 import pathlib
+import select
 import signal
 import struct
 import subprocess
@@ -428,6 +429,37 @@ class Interrupt(Case):
         self.assertFalse(out.exists())
         # More than a second of work was told about.
         self.assertIn("bench", errors)
+
+
+    def test_ctrl_c_in_the_middle_of_a_write_removes_the_part(self):
+        # The part is a pipe made under the name the process is about to open, so that the process
+        # stands still in the middle of the write for as long as nobody reads on.
+        model = self.folder / "big.onnx"
+        self.assertEqual(athanor("zoo", "squeezenet1_1", "-o", model).returncode, 0)
+        for out in ("big.ath", "again.onnx"):
+            target = self.folder / out
+            target.write_bytes(b"what was there before")
+
+            def make_pipe(target=target):
+                os.mkfifo(f"{target}.partial.{os.getpid()}.0")
+
+            process = subprocess.Popen([binary(), "convert", str(model), "-o", str(target)],
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                       preexec_fn=make_pipe)
+            part = pathlib.Path(f"{target}.partial.{process.pid}.0")
+            reader = os.open(part, os.O_RDONLY | os.O_NONBLOCK)
+            try:
+                self.assertTrue(select.select([reader], [], [], 60)[0], "nothing is written")
+                process.send_signal(signal.SIGINT)
+                _, errors = process.communicate(timeout=60)
+            finally:
+                os.close(reader)
+            self.assertEqual(process.returncode, 4, errors)
+            self.assertIn("ATH-4003", errors)
+            self.assertFalse(part.exists())
+            self.assertEqual(target.read_bytes(), b"what was there before")
+        self.assertEqual(sorted(p.name for p in self.folder.iterdir()),
+                         ["again.onnx", "big.ath", "big.onnx"])
 
 
 if __name__ == "__main__":
