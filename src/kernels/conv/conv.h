@@ -1,4 +1,4 @@
-// Convolutions of floats with constant weights.
+// Convolutions of floats. Constant weights are packed once, computed ones in every run.
 #pragma once
 
 #include "kernels/kernel.h"

@@ -16,15 +16,20 @@ struct State {
   PatchGeometry patches;
   PackPatchesF32 pack = nullptr;
   std::int64_t batch = 1, group = 1;
-  std::shared_ptr<const void> weights;  // packed, one group after the other
+  std::shared_ptr<const void> weights;  // packed, one group after the other; none when computed
+  std::int64_t weight_floats = 0;       // of scratch, for weights that are packed in every run
   bool bias = false;
   EpilogueProgram epilogue;
   bool by_rows = false;
   std::int64_t bands = 1;           // per image and group, when cut by columns
   std::int64_t scratch_floats = 0;  // per thread
 
-  const float* Weights(std::int64_t g) const {
-    return static_cast<const float*>(weights.get()) + g * shape.PackedAFloats();
+  const float* Weights(const KernelArgs& args, std::int64_t g) const {
+    const void* const packed = weights != nullptr ? weights.get() : args.scratch;
+    return static_cast<const float*>(packed) + g * shape.PackedAFloats();
+  }
+  float* Scratch(const KernelArgs& args, std::int64_t thread) const {
+    return reinterpret_cast<float*>(args.scratch) + weight_floats + thread * scratch_floats;
   }
   const float* Image(const KernelArgs& args, std::int64_t image) const {  // counts image and group
     return args.In(0) + image * static_cast<std::int64_t>(patches.channels * patches.plane());
@@ -38,7 +43,6 @@ const PatchTable& Patches(Isa isa) {
 
 Fit Fits(const KernelQuery& q) {
   if (q.in[0].dtype != DType::kF32) return Fit::No("f32 only");
-  if (q.in[1].constant == nullptr) return Fit::No("the weights are computed by the model");
   if (!Spatial2d::From(q)) return Fit::No("one or two spatial axes of less than 2^30 elements");
   return AcceptsEpilogue(q, true, false);
 }
@@ -54,22 +58,25 @@ double Cost(const KernelQuery& q) {
                     static_cast<double>(q.in[0].bytes() + q.in[1].bytes() + q.out[0].bytes()));
 }
 
-// w[oc][ic][tap] -> rows oc, columns (tap, ic), in tiles.
-void PackWeights(const State& s, const float* w, float* packed) {
+// w[oc][ic][tap] of one group -> rows oc, columns (tap, ic), in tiles. `turned`: m * k floats.
+void PackGroup(const State& s, const float* w, float* turned, float* packed) {
   const std::int64_t channels = static_cast<std::int64_t>(s.patches.channels);
   const std::int64_t k = s.shape.k, taps = k / channels;
-  std::vector<float> turned(static_cast<std::size_t>(s.shape.m * k));
-  for (std::int64_t g = 0; g < s.group; ++g, w += s.shape.m * k) {
-    for (std::int64_t row = 0; row < s.shape.m; ++row) {
-      for (std::int64_t c = 0; c < channels; ++c) {
-        for (std::int64_t t = 0; t < taps; ++t)
-          turned[static_cast<std::size_t>(row * k + t * channels + c)] = w[row * k + c * taps + t];
-      }
+  for (std::int64_t row = 0; row < s.shape.m; ++row) {
+    for (std::int64_t c = 0; c < channels; ++c) {
+      for (std::int64_t t = 0; t < taps; ++t)
+        turned[row * k + t * channels + c] = w[row * k + c * taps + t];
     }
-    PackTiles(s.shape, {turned.data(), k, 1}, 1.0F, 0, s.shape.tiles,
-              packed + g * s.shape.PackedAFloats());
   }
+  PackTiles(s.shape, {turned, k, 1}, 1.0F, 0, s.shape.tiles, packed);
 }
+
+void PackWeights(const State& s, const float* w, float* turned, float* packed) {
+  for (std::int64_t g = 0; g < s.group; ++g)
+    PackGroup(s, w + g * s.shape.m * s.shape.k, turned, packed + g * s.shape.PackedAFloats());
+}
+
+std::int64_t RoundedUp(std::int64_t floats) { return (floats + 15) / 16 * 16; }  // whole lines
 
 void ChooseCut(State& s, int threads) {
   const std::int64_t images = s.batch * s.group, cols = s.shape.cols();
@@ -112,16 +119,27 @@ Result<Prepared> Prepare(const KernelQuery& q, PackStore& store) {
   state->epilogue = EpilogueProgram::From(q);
   state->shape = GemmShape(q.isa, conv.out_channels / conv.group, h.out * w.out,
                            conv.in_channels / conv.group * h.kernel * w.kernel);
-  ATH_TRY(state->weights,
-          store.Get(*q.in[1].constant,
-                    fmt::format("conv tiles of {} group {}", state->shape.table->rows, conv.group),
-                    conv.group * state->shape.PackedAFloats() * 4, [&](void* to) {
-                      PackWeights(*state, q.in[1].constant->Data<float>().data(),
-                                  static_cast<float*>(to));
-                    }));
+  const std::int64_t packed = conv.group * state->shape.PackedAFloats();
+  const std::int64_t turned = state->shape.m * state->shape.k;
+  if (q.in[1].constant != nullptr) {
+    ATH_TRY(state->weights, store.Get(*q.in[1].constant,
+                                      fmt::format("conv tiles of {} group {}",
+                                                  state->shape.table->rows, conv.group),
+                                      packed * 4, [&](void* to) {
+                                        std::vector<float> room(static_cast<std::size_t>(turned));
+                                        PackWeights(*state, q.in[1].constant->Data<float>().data(),
+                                                    room.data(), static_cast<float*>(to));
+                                      }));
+  } else {
+    state->weight_floats = RoundedUp(packed);
+  }
   ChooseCut(*state, q.threads);
+  state->scratch_floats = RoundedUp(state->scratch_floats);
   const std::int64_t copies = state->by_rows ? 1 : q.threads;
-  return Prepared{state, copies * state->scratch_floats * 4};
+  // Turning happens before anything else needs the scratch of the threads.
+  const std::int64_t room =
+      std::max(copies * state->scratch_floats, state->weights != nullptr ? 0 : turned);
+  return Prepared{state, (state->weight_floats + room) * 4};
 }
 
 GemmEnd EndFor(const KernelArgs& args, const State& s, std::int64_t image) {
@@ -154,14 +172,14 @@ void RunBand(const KernelArgs& args, const State& s, std::int64_t image, std::in
         (shape.KBegin(block + 1) - shape.KBegin(block)) * shape.cols();
     for (std::int64_t panel = begin; panel < end; ++panel)
       PackPanel(s, x, block, panel, scratch + (panel - begin) * panel_floats);
-    MultiplyBlock(shape, s.Weights(image % s.group), scratch, block, 0, shape.tiles, begin, end,
-                  args.Out(0) + finish.offset, shape.n, finish);
+    MultiplyBlock(shape, s.Weights(args, image % s.group), scratch, block, 0, shape.tiles, begin,
+                  end, args.Out(0) + finish.offset, shape.n, finish);
   }
 }
 
 void RunByRows(const KernelArgs& args, const State& s, std::int64_t image) {
   const GemmShape& shape = s.shape;
-  auto* const scratch = reinterpret_cast<float*>(args.scratch);
+  float* const scratch = s.Scratch(args, 0);
   const float* x = s.Image(args, image);
   Parallel(args, shape.k_blocks * shape.panels, 1, [&](std::int64_t begin, std::int64_t end, int) {
     for (std::int64_t i = begin; i < end; ++i) {
@@ -172,7 +190,7 @@ void RunByRows(const KernelArgs& args, const State& s, std::int64_t image) {
   });
   const GemmEnd finish = EndFor(args, s, image);
   Parallel(args, shape.tiles, 1, [&](std::int64_t begin, std::int64_t end, int) {
-    Multiply(shape, s.Weights(image % s.group), scratch, begin, end, 0, shape.panels,
+    Multiply(shape, s.Weights(args, image % s.group), scratch, begin, end, 0, shape.panels,
              args.Out(0) + finish.offset, shape.n, finish);
   });
 }
@@ -180,12 +198,14 @@ void RunByRows(const KernelArgs& args, const State& s, std::int64_t image) {
 void Run(const KernelArgs& args) {
   const State& s = args.State<State>();
   const std::int64_t images = s.batch * s.group;
+  if (s.weights == nullptr)
+    PackWeights(s, args.In(1), s.Scratch(args, 0), reinterpret_cast<float*>(args.scratch));
   if (s.by_rows) {
     for (std::int64_t image = 0; image < images; ++image) RunByRows(args, s, image);
     return;
   }
   Parallel(args, images * s.bands, 1, [&](std::int64_t begin, std::int64_t end, int thread) {
-    float* scratch = reinterpret_cast<float*>(args.scratch) + thread * s.scratch_floats;
+    float* const scratch = s.Scratch(args, thread);
     for (std::int64_t i = begin; i < end; ++i) RunBand(args, s, i / s.bands, i % s.bands, scratch);
   });
 }
