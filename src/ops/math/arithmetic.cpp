@@ -1,6 +1,7 @@
 // Add, Sub, Mul, Div. ONNX semantics; integer division truncates towards zero.
 #include <algorithm>
 
+#include "ir/gradient.h"
 #include "ops/elementwise.h"
 
 namespace athanor::ops {
@@ -56,19 +57,44 @@ Status DivReference(RefCtx& ctx) {
   return {};
 }
 
+Status AddGradient(GradientCtx& ctx) {
+  for (const std::size_t i : {0, 1}) {
+    if (ctx.Wants(i)) ctx.Set(i, ctx.SumTo(ctx.DOut(), ctx.InDims(i)));
+  }
+  return {};
+}
+Status SubGradient(GradientCtx& ctx) {
+  if (ctx.Wants(0)) ctx.Set(0, ctx.SumTo(ctx.DOut(), ctx.InDims(0)));
+  if (ctx.Wants(1)) ctx.Set(1, ctx.SumTo(ctx.Op("Neg", {ctx.DOut()}), ctx.InDims(1)));
+  return {};
+}
+Status MulGradient(GradientCtx& ctx) {
+  for (const std::size_t i : {0, 1}) {
+    if (ctx.Wants(i))
+      ctx.Set(i, ctx.SumTo(ctx.Op("Mul", {ctx.DOut(), ctx.In(1 - i)}), ctx.InDims(i)));
+  }
+  return {};
+}
+
 }  // namespace
 
 OpDef Add() {
-  return BinaryOp("Add", "a + b, elementwise with broadcasting; integers wrap around.", "numeric",
-                  kCommutative, Infer<FoldAdd>, AddReference);
+  OpDef op = BinaryOp("Add", "a + b, elementwise with broadcasting; integers wrap around.",
+                      "numeric", kCommutative, Infer<FoldAdd>, AddReference);
+  op.gradient = AddGradient;
+  return op;
 }
 OpDef Sub() {
-  return BinaryOp("Sub", "a - b, elementwise with broadcasting; integers wrap around.", "numeric",
-                  kPure, Infer<FoldSub>, SubReference);
+  OpDef op = BinaryOp("Sub", "a - b, elementwise with broadcasting; integers wrap around.",
+                      "numeric", kPure, Infer<FoldSub>, SubReference);
+  op.gradient = SubGradient;
+  return op;
 }
 OpDef Mul() {
-  return BinaryOp("Mul", "a * b, elementwise with broadcasting; integers wrap around.", "numeric",
-                  kCommutative, Infer<FoldMul>, MulReference);
+  OpDef op = BinaryOp("Mul", "a * b, elementwise with broadcasting; integers wrap around.",
+                      "numeric", kCommutative, Infer<FoldMul>, MulReference);
+  op.gradient = MulGradient;
+  return op;
 }
 OpDef Div() {
   return BinaryOp("Div", "a / b, elementwise with broadcasting; integers truncate towards zero.",

@@ -1,6 +1,7 @@
 // Gemm: y = alpha * a' * b' + beta * c.
 #include <algorithm>
 
+#include "ir/gradient.h"
 #include "ops/elementwise.h"
 #include "ops/math/number.h"
 
@@ -147,6 +148,33 @@ Dim Cost(const CostCtx& ctx) {
   return outputs * (a.dim(is_transposed ? 0 : 1) * Dim(2) + bias);
 }
 
+// alpha * a' * b' for the gradients, a' transposed or not.
+ValueId Product(GradientCtx& ctx, ValueId a, ValueId b, bool trans_a, bool trans_b) {
+  return ctx.Op("Gemm", {a, b},
+                {{"alpha", ctx.Attrs<GemmAttrs>().alpha},
+                 {"transA", std::int64_t{trans_a}},
+                 {"transB", std::int64_t{trans_b}}});
+}
+
+// y = a b: da = dy b', db = a' dy; the transposes of the operator turn each around.
+Status Gradient(GradientCtx& ctx) {
+  const auto attrs = ctx.Attrs<GemmAttrs>();
+  const ValueId a = ctx.In(0), b = ctx.In(1), dy = ctx.DOut();
+  if (ctx.Wants(0)) {
+    ctx.Set(0, attrs.trans_a ? Product(ctx, b, dy, attrs.trans_b, true)
+                             : Product(ctx, dy, b, false, !attrs.trans_b));
+  }
+  if (ctx.Wants(1)) {
+    ctx.Set(1, attrs.trans_b ? Product(ctx, dy, a, true, attrs.trans_a)
+                             : Product(ctx, a, dy, !attrs.trans_a, false));
+  }
+  if (ctx.Wants(2)) {
+    const ValueId sum = ctx.SumTo(dy, ctx.InDims(2));
+    ctx.Set(2, attrs.beta == 1 ? sum : ctx.Op("Mul", {sum, ctx.Number(attrs.beta)}));
+  }
+  return {};
+}
+
 }  // namespace
 
 OpDef Gemm() {
@@ -160,6 +188,7 @@ OpDef Gemm() {
       .attributes = Describe<GemmAttrs>(),
       .infer = Infer,
       .reference = Reference,
+      .gradient = Gradient,
       .flops = Cost,
   };
 }

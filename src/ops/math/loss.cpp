@@ -1,6 +1,8 @@
 // NegativeLogLikelihoodLoss and SoftmaxCrossEntropyLoss.
 #include <cmath>
 
+#include "core/checked.h"
+#include "ir/gradient.h"
 #include "ops/elementwise.h"
 #include "ops/math/axes.h"
 
@@ -140,6 +142,30 @@ Dim CrossEntropyCost(const CostCtx& ctx) {
   return ctx.in[0]->HasRank() ? ElementCount(*ctx.in[0]->shape) * Dim(6) : Dim::Unknown();
 }
 
+// dscores = (softmax(scores) - onehot(labels)) * dy, over the number of labels for the mean.
+Status CrossEntropyGradient(GradientCtx& ctx) {
+  const auto attrs = ctx.Attrs<LossAttrs>();
+  if (attrs.ignore_index || ctx.num_inputs() > 2 || attrs.reduction == "none") {
+    return Unsupported(
+        "SoftmaxCrossEntropyLoss is trained without ignore_index, without weights and with "
+        "reduction mean or sum");
+  }
+  const Dims& dims = ctx.InDims(0);
+  const AttrMap along_classes = {{"axis", std::int64_t{1}}};
+  const ValueId off_on =
+      ctx.Op("Concat", {ctx.Reshape(ctx.Number(0), {1}), ctx.Reshape(ctx.Number(1), {1})},
+             {{"axis", std::int64_t{0}}});
+  const ValueId one_hot =
+      ctx.Op("OneHot", {ctx.In(1), ctx.Integers({dims[1]}), off_on}, along_classes);
+  ValueId difference = ctx.Op("Sub", {ctx.Op("Softmax", {ctx.In(0)}, along_classes), one_hot});
+  if (attrs.reduction == "mean") {
+    const auto labels = static_cast<double>(*CheckedCount(ctx.InDims(1)));
+    difference = ctx.Op("Mul", {difference, ctx.Number(1 / labels)});
+  }
+  ctx.Set(0, ctx.Op("Mul", {difference, ctx.DOut()}));
+  return {};
+}
+
 }  // namespace
 
 OpDef NegativeLogLikelihoodLoss() {
@@ -169,6 +195,7 @@ OpDef SoftmaxCrossEntropyLoss() {
       .attributes = Describe<LossAttrs>(),
       .infer = Infer,
       .reference = CrossEntropyReference,
+      .gradient = CrossEntropyGradient,
       .flops = CrossEntropyCost,
   };
 }

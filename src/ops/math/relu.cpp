@@ -1,3 +1,4 @@
+#include "ir/gradient.h"
 #include "ops/elementwise.h"
 
 namespace athanor::ops {
@@ -8,6 +9,12 @@ using Types =
 
 Status Reference(RefCtx& ctx) {
   return MapUnary(ctx, Types{}, [](auto x) { return x < 0 ? decltype(x)(0) : x; });
+}
+
+// dx = dy where y > 0; the sign of y is 0 or 1.
+Status Gradient(GradientCtx& ctx) {
+  ctx.Set(0, ctx.Op("Mul", {ctx.DOut(), ctx.Op("Sign", {ctx.Out(0)})}));
+  return {};
 }
 
 }  // namespace
@@ -21,6 +28,7 @@ OpDef Relu() {
       .traits = kPure | kElementwise,
       .infer = InferSameAsInput,
       .reference = Reference,
+      .gradient = Gradient,
   };
 }
 

@@ -2,6 +2,7 @@
 // a channel, or of a group of channels.
 #include <cmath>
 
+#include "ir/gradient.h"
 #include "ops/nn/nn.h"
 
 namespace athanor::ops {
@@ -207,6 +208,40 @@ Status GroupReference(RefCtx& ctx) {
   return NormalizeGroups(ctx, attrs.num_groups, attrs.epsilon);
 }
 
+// y = n * scale + bias, n = (x - mean) / sqrt(variance + epsilon), where mean and variance depend
+// on x too: Ioffe and Szegedy, "Batch Normalization" (2015), section 3.
+Status BatchGradient(GradientCtx& ctx) {
+  const auto attrs = ctx.Attrs<BatchNormAttrs>();
+  if (!attrs.training_mode)
+    return Unsupported("BatchNormalization is trained in training mode only");
+  const Dims& dims = ctx.InDims(0);
+  const std::int64_t channels = dims.size() > 1 ? dims[1] : 1;
+  std::vector<std::int64_t> others;
+  Dims column(dims.size(), 1);
+  for (std::size_t i = 0; i < dims.size(); ++i) {
+    if (i != 1) others.push_back(static_cast<std::int64_t>(i));
+  }
+  if (dims.size() > 1) column[1] = channels;
+  const auto mean = [&](ValueId v) { return ctx.Op("ReduceMean", {v, ctx.Integers(others)}); };
+  const ValueId dy = ctx.DOut();
+  const ValueId centred = ctx.Op("Sub", {ctx.In(0), mean(ctx.In(0))});
+  const ValueId variance = mean(ctx.Op("Mul", {centred, centred}));
+  const ValueId deviation = ctx.Op("Sqrt", {ctx.Op("Add", {variance, ctx.Number(attrs.epsilon)})});
+  const ValueId normal = ctx.Op("Div", {centred, deviation});
+  const ValueId mean_dy = mean(dy), mean_product = mean(ctx.Op("Mul", {dy, normal}));
+  const ValueId count =
+      ctx.Number(static_cast<double>(CountOf(dims)) / static_cast<double>(channels));
+  if (ctx.Wants(0)) {
+    const ValueId inner =
+        ctx.Op("Sub", {ctx.Op("Sub", {dy, mean_dy}), ctx.Op("Mul", {normal, mean_product})});
+    const ValueId factor = ctx.Op("Div", {ctx.Reshape(ctx.In(1), column), deviation});
+    ctx.Set(0, ctx.Op("Mul", {inner, factor}));
+  }
+  if (ctx.Wants(1)) ctx.Set(1, ctx.Reshape(ctx.Op("Mul", {mean_product, count}), {channels}));
+  if (ctx.Wants(2)) ctx.Set(2, ctx.Reshape(ctx.Op("Mul", {mean_dy, count}), {channels}));
+  return {};
+}
+
 }  // namespace
 
 OpDef BatchNormalization() {
@@ -226,6 +261,7 @@ OpDef BatchNormalization() {
       .attributes = Describe<BatchNormAttrs>(),
       .infer = InferBatch,
       .reference = BatchReference,
+      .gradient = BatchGradient,
       .flops = Cost,
   };
 }

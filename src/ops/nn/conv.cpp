@@ -1,7 +1,10 @@
 #include "ops/nn/conv.h"
 
 #include <algorithm>
+#include <limits>
+#include <numeric>
 
+#include "ir/gradient.h"
 #include "ops/elementwise.h"
 #include "ops/nn/nn.h"
 #include "ops/nn/tile.h"
@@ -157,6 +160,116 @@ Dim Cost(const CostCtx& ctx) {
   return ElementCount(*ctx.out[0].shape) * (per_output + Dim(bias ? 1 : 0));
 }
 
+std::vector<std::int64_t> SpatialAxes(std::size_t count) {
+  std::vector<std::int64_t> axes(count);
+  std::iota(axes.begin(), axes.end(), 2);
+  return axes;
+}
+
+// [m, c / g, taps] -> [c, m / g, taps]: the channels of each group exchanged, the taps turned
+// round.
+ValueId TurnedWeights(GradientCtx& ctx, const ConvGeometry& conv) {
+  const std::size_t spatial = conv.axes.size();
+  Dims grouped = {conv.group, conv.out_channels / conv.group, conv.in_channels / conv.group};
+  Dims turned = {conv.in_channels, conv.out_channels / conv.group};
+  std::vector<std::int64_t> perm = {0, 2, 1};
+  for (std::size_t i = 0; i < spatial; ++i) {
+    grouped.push_back(conv.axes[i].kernel);
+    turned.push_back(conv.axes[i].kernel);
+    perm.push_back(static_cast<std::int64_t>(3 + i));
+  }
+  const ValueId exchanged =
+      ctx.Reshape(ctx.Transpose(ctx.Reshape(ctx.In(1), grouped), perm), turned);
+  const auto all = [&](std::int64_t value) {
+    return ctx.Integers(std::vector<std::int64_t>(spatial, value));
+  };
+  constexpr std::int64_t kBeforeFirst = std::numeric_limits<std::int64_t>::min();
+  return ctx.Op("Slice", {exchanged, all(-1), all(kBeforeFirst), ctx.Integers(SpatialAxes(spatial)),
+                          all(-1)});
+}
+
+// dx where the stride is 1 and the padding at most what the window reaches: dy convolved with the
+// turned weights. In general it is the transposed convolution.
+ValueId InputGradient(GradientCtx& ctx, const ConvGeometry& conv) {
+  std::vector<std::int64_t> dilations, strides, begins, ends, turned_begins, turned_ends, extra;
+  bool plain = true;
+  for (const WindowAxis& axis : conv.axes) {
+    const std::int64_t reach = axis.dilation * (axis.kernel - 1);
+    dilations.push_back(axis.dilation);
+    strides.push_back(axis.stride);
+    begins.push_back(axis.pad_begin);
+    ends.push_back(axis.pad_end);
+    turned_begins.push_back(reach - axis.pad_begin);
+    turned_ends.push_back(reach - axis.pad_end);
+    const std::int64_t seen = (axis.out - 1) * axis.stride + reach + 1;
+    extra.push_back(axis.in - (seen - axis.pad_begin - axis.pad_end));
+    plain &= axis.stride == 1 && axis.pad_begin <= reach && axis.pad_end <= reach;
+  }
+  if (plain) {
+    turned_begins.insert(turned_begins.end(), turned_ends.begin(), turned_ends.end());
+    return ctx.Op("Conv", {ctx.DOut(), TurnedWeights(ctx, conv)},
+                  {{"dilations", dilations}, {"group", conv.group}, {"pads", turned_begins}});
+  }
+  begins.insert(begins.end(), ends.begin(), ends.end());
+  return ctx.Op("ConvTranspose", {ctx.DOut(), ctx.In(1)},
+                {{"dilations", dilations},
+                 {"group", conv.group},
+                 {"output_padding", extra},
+                 {"pads", begins},
+                 {"strides", strides}});
+}
+
+// [n, g * k, d...] -> [k, g * n, d...]: the images become the channels that are summed over.
+ValueId ImagesAsChannels(GradientCtx& ctx, ValueId value, const ConvGeometry& conv) {
+  const std::int64_t channels = conv.in_channels / conv.group;
+  Dims split = {conv.batch, conv.group, channels}, joined = {channels, conv.group * conv.batch};
+  std::vector<std::int64_t> perm = {2, 1, 0};
+  for (std::size_t i = 0; i < conv.axes.size(); ++i) {
+    split.push_back(conv.axes[i].in);
+    joined.push_back(conv.axes[i].in);
+    perm.push_back(static_cast<std::int64_t>(3 + i));
+  }
+  return ctx.Reshape(ctx.Transpose(ctx.Reshape(value, split), perm), joined);
+}
+
+// dw: x convolved with dy as the window; strides and dilations change places. Positions the
+// convolution never looked at give taps beyond the window, which are cut.
+ValueId WeightGradient(GradientCtx& ctx, const ConvGeometry& conv) {
+  std::vector<std::int64_t> dilations, strides, pads, ends, taps;
+  for (const WindowAxis& axis : conv.axes) {
+    dilations.push_back(axis.stride);
+    strides.push_back(axis.dilation);
+    pads.push_back(axis.pad_begin);
+    ends.push_back(axis.pad_end);
+    taps.push_back(axis.kernel);
+  }
+  pads.insert(pads.end(), ends.begin(), ends.end());
+  const std::vector<std::int64_t> axes = SpatialAxes(conv.axes.size());
+  std::vector<std::int64_t> exchange = {1, 0};
+  exchange.insert(exchange.end(), axes.begin(), axes.end());
+  const ValueId found = ctx.Op(
+      "Conv", {ImagesAsChannels(ctx, ctx.In(0), conv), ctx.Transpose(ctx.DOut(), exchange)},
+      {{"dilations", dilations}, {"group", conv.group}, {"pads", pads}, {"strides", strides}});
+  const std::vector<std::int64_t> zeros(axes.size(), 0);
+  const ValueId cut =
+      ctx.Op("Slice", {found, ctx.Integers(zeros), ctx.Integers(taps), ctx.Integers(axes)});
+  return ctx.Transpose(cut, exchange);
+}
+
+Status Gradient(GradientCtx& ctx) {
+  ATH_TRY(const ConvGeometry conv,
+          ResolveConv(ctx.Attrs<ConvAttrs>(), ctx.InDims(0), ctx.InDims(1)));
+  if (ctx.Wants(0)) ctx.Set(0, InputGradient(ctx, conv));
+  if (ctx.Wants(1)) ctx.Set(1, WeightGradient(ctx, conv));
+  if (ctx.Wants(2)) {
+    std::vector<std::int64_t> axes = SpatialAxes(conv.axes.size());
+    axes.push_back(0);
+    ctx.Set(2,
+            ctx.Op("ReduceSum", {ctx.DOut(), ctx.Integers(axes)}, {{"keepdims", std::int64_t{0}}}));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<ConvGeometry> ResolveConv(const ConvAttrs& attrs, std::span<const std::int64_t> x,
@@ -185,6 +298,7 @@ OpDef Conv() {
       .attributes = Describe<ConvAttrs>(),
       .infer = Infer,
       .reference = Reference,
+      .gradient = Gradient,
       .flops = Cost,
   };
 }

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ir/gradient.h"
 #include "ops/nn/nn.h"
 
 namespace athanor::ops {
@@ -94,10 +95,21 @@ OpDef Global(std::string name, std::string summary, Status (*reference)(RefCtx&)
   };
 }
 
+// Every element of a channel had the same share.
+Status AverageGradient(GradientCtx& ctx) {
+  const Dims& dims = ctx.InDims(0);
+  const auto plane = static_cast<double>(CountOf(std::span(dims).subspan(2)));
+  const ValueId share = ctx.Op("Mul", {ctx.DOut(), ctx.Number(1 / plane)});
+  ctx.Set(0, ctx.Op("Expand", {share, ctx.Integers(dims)}));
+  return {};
+}
+
 }  // namespace
 
 OpDef GlobalAveragePool() {
-  return Global("GlobalAveragePool", "The mean of each channel.", AverageReference);
+  OpDef op = Global("GlobalAveragePool", "The mean of each channel.", AverageReference);
+  op.gradient = AverageGradient;
+  return op;
 }
 OpDef GlobalMaxPool() {
   return Global("GlobalMaxPool", "The largest element of each channel.", MaxReference);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ir/gradient.h"
 #include "ops/nn/nn.h"
 
 namespace athanor::ops {
@@ -246,6 +247,20 @@ OpDef Pool(std::string name, std::string summary, Status (*infer)(InferCtx&),
   };
 }
 
+// The derivative goes to where each maximum was found; windows may overlap.
+Status MaxGradient(GradientCtx& ctx) {
+  AttrMap attributes = ctx.attributes();
+  attributes.Set("storage_order", std::int64_t{0});
+  const ValueId indices = ctx.Ops("MaxPool", {ctx.In(0)}, std::move(attributes), 2)[1];
+  const std::int64_t count = CountOf(ctx.InDims(0));
+  const ValueId zeros = ctx.Op("Expand", {ctx.Number(0), ctx.Integers({count})});
+  const ValueId sums =
+      ctx.Op("ScatterElements", {zeros, ctx.Reshape(indices, {-1}), ctx.Reshape(ctx.DOut(), {-1})},
+             {{"axis", std::int64_t{0}}, {"reduction", std::string("add")}});
+  ctx.Set(0, ctx.Reshape(sums, ctx.InDims(0)));
+  return {};
+}
+
 }  // namespace
 
 Result<PoolGeometry> ResolvePool(const PoolAttrs& attrs, std::span<const std::int64_t> x) {
@@ -263,6 +278,7 @@ OpDef MaxPool() {
   op.outputs.push_back({"indices",
                         "i64, where each element was found: its place in x as one flat list",
                         kOptionalPort});
+  op.gradient = MaxGradient;
   return op;
 }
 

@@ -1,4 +1,5 @@
 #include "core/checked.h"
+#include "ir/gradient.h"
 #include "ir/op_def.h"
 
 namespace athanor::ops {
@@ -78,6 +79,11 @@ Status Reference(RefCtx& ctx) {
   return {};
 }
 
+Status Gradient(GradientCtx& ctx) {
+  ctx.Set(0, ctx.Reshape(ctx.DOut(), ctx.InDims(0)));
+  return {};
+}
+
 }  // namespace
 
 OpDef Reshape() {
@@ -92,6 +98,7 @@ OpDef Reshape() {
       .traits = kPure | kDataMovement,
       .infer = Infer,
       .reference = Reference,
+      .gradient = Gradient,
   };
 }
 

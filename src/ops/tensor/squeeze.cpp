@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "core/checked.h"
+#include "ir/gradient.h"
 #include "ops/tensor/move.h"
 
 namespace athanor::ops {
@@ -112,6 +113,11 @@ Status Reference(RefCtx& ctx) {
   return {};
 }
 
+Status FlattenGradient(GradientCtx& ctx) {
+  ctx.Set(0, ctx.Reshape(ctx.DOut(), ctx.InDims(0)));
+  return {};
+}
+
 }  // namespace
 
 OpDef Flatten() {
@@ -124,6 +130,7 @@ OpDef Flatten() {
       .traits = kPure | kDataMovement,
       .infer = InferFlatten,
       .reference = Reference,
+      .gradient = FlattenGradient,
   };
 }
 
