@@ -368,6 +368,30 @@ class Eval(Case):
         self.assertEqual((result["n"], result["ignored"]), (1, 1))
 
 
+class Train(Case):
+    FLAGS = ["--data", DIGITS / "train.npz", "--std", 255, "--from-scratch", "--epochs", 2, "--seed", 7]
+
+    def test_learns_and_the_same_seed_gives_the_same_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            first, second = pathlib.Path(folder, "a.ath"), pathlib.Path(folder, "b.ath")
+            held_out = ["--held-out", DIGITS / "heldout.npz", "--min", 0.7]
+            result = document(self, "train", MODEL, *self.FLAGS, *held_out, "-o", first)
+            self.assertEqual(len(result["epochs"]), 2)
+            self.assertLess(result["epochs"][1]["loss"], result["epochs"][0]["loss"])
+            document(self, "train", MODEL, *self.FLAGS, "--threads", 1, "-o", second)
+            self.assertEqual(first.read_bytes(), second.read_bytes())
+
+    def test_a_gate_needs_pictures_to_judge_by(self):
+        run = athanor("train", MODEL, *self.FLAGS, "--min", 0.5, "-o", "x.ath")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("--held-out", run.stderr)
+
+    def test_a_wrong_array_is_named(self):
+        run = athanor("train", MODEL, "--data", DIGITS / "calib.npz", "-o", "x.ath")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn('no array "labels"', run.stderr)
+
+
 class Bench(Case):
     def test_json_has_the_agreed_keys(self):
         result = document(self, "bench", MODEL, "--time", 0.2, "--threads", 1, "--batch", 2)

@@ -40,6 +40,8 @@ constexpr Verb kVerbs[] = {
      "athanor compare model.onnx model.ath --rtol 1e-3"},
     {"eval", "accuracy on a labelled data set", Eval,
      "athanor eval model.onnx --data images --labels labels.csv --std 255 --min 0.9"},
+    {"train", "a classifier on labelled pictures", TrainModel,
+     "athanor train model.onnx --data train.npz --std 255 -o trained.onnx"},
     {"zoo", "standard topologies with seeded weights", Zoo,
      "athanor zoo resnet50 -o resnet50.onnx"},
     {"conformance", "run a suite of model tests and count passed, failed, skipped", Conformance,
