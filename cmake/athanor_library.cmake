@@ -1,14 +1,15 @@
 # The rooms of the house and what each may include. `athanor_library` stops the configuration on any
 # other edge; `./dev lint` checks the #include lines against the same table.
 set(ATH_MAY_USE_core)
+set(ATH_MAY_USE_codec core)
 set(ATH_MAY_USE_ir core)
-set(ATH_MAY_USE_ops core ir)
+set(ATH_MAY_USE_ops core ir codec)
 set(ATH_MAY_USE_frontends core ir ops)
 set(ATH_MAY_USE_passes core ir ops)
 set(ATH_MAY_USE_kernels core ir ops)
 set(ATH_MAY_USE_plan core ir ops passes kernels)
 set(ATH_MAY_USE_runtime core ir plan kernels)
-set(ATH_MAY_USE_io core)
+set(ATH_MAY_USE_io core codec)
 set(ATH_MAY_USE_zoo core ir ops)
 set(ATH_MAY_USE_verify core ir io plan runtime)
 set(ATH_MAY_USE_quant core ir ops passes plan runtime io verify)

@@ -1,8 +1,8 @@
 #include <webp/decode.h>
 
-#include "io/image_formats.h"
+#include "codec/image_formats.h"
 
-namespace athanor::io {
+namespace athanor::codec {
 
 Result<Tensor> DecodeWebp(Bytes bytes, const ImageOptions& options) {
   WebPBitstreamFeatures features;
@@ -18,4 +18,4 @@ Result<Tensor> DecodeWebp(Bytes bytes, const ImageOptions& options) {
   return image;
 }
 
-}  // namespace athanor::io
+}  // namespace athanor::codec

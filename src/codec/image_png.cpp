@@ -4,9 +4,9 @@
 #include <csetjmp>
 #include <cstring>
 
-#include "io/image_formats.h"
+#include "codec/image_formats.h"
 
-namespace athanor::io {
+namespace athanor::codec {
 namespace {
 
 // What libpng's callbacks share with the decoder. libpng reports errors by longjmp, so nothing
@@ -115,4 +115,4 @@ Result<std::vector<std::uint8_t>> EncodePng(const Tensor& image) {
   return bytes;
 }
 
-}  // namespace athanor::io
+}  // namespace athanor::codec

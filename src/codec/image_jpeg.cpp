@@ -3,9 +3,9 @@
 #include <memory>
 #include <string_view>
 
-#include "io/image_formats.h"
+#include "codec/image_formats.h"
 
-namespace athanor::io {
+namespace athanor::codec {
 namespace {
 
 struct Destroy {
@@ -47,4 +47,4 @@ Result<Tensor> DecodeJpeg(Bytes bytes, const ImageOptions& options) {
   return image;
 }
 
-}  // namespace athanor::io
+}  // namespace athanor::codec

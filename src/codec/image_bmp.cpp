@@ -2,9 +2,9 @@
 #include <array>
 #include <bit>
 
-#include "io/image_formats.h"
+#include "codec/image_formats.h"
 
-namespace athanor::io {
+namespace athanor::codec {
 namespace {
 
 struct Header {
@@ -135,4 +135,4 @@ Result<Tensor> DecodeBmp(Bytes bytes, const ImageOptions& options) {
   return image;
 }
 
-}  // namespace athanor::io
+}  // namespace athanor::codec

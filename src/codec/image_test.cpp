@@ -1,10 +1,10 @@
-#include "io/image.h"
+#include "codec/image.h"
 
 #include <gtest/gtest.h>
 #include <turbojpeg.h>
 #include <webp/encode.h>
 
-namespace athanor::io {
+namespace athanor::codec {
 namespace {
 
 Tensor Gradient(std::int64_t height, std::int64_t width, std::int64_t channels) {
@@ -157,4 +157,4 @@ TEST(Image, OtherBytesAreNotAPicture) {
 }
 
 }  // namespace
-}  // namespace athanor::io
+}  // namespace athanor::codec

@@ -4,9 +4,9 @@
 
 #include <span>
 
-#include "io/image.h"
+#include "codec/image.h"
 
-namespace athanor::io {
+namespace athanor::codec {
 
 using Bytes = std::span<const std::uint8_t>;
 
@@ -20,4 +20,4 @@ Result<Tensor> DecodePnm(Bytes bytes, const ImageOptions& options);
 Result<Tensor> AllocateImage(std::int64_t width, std::int64_t height, std::int64_t channels,
                              const ImageOptions& options);
 
-}  // namespace athanor::io
+}  // namespace athanor::codec

@@ -1,9 +1,9 @@
 // Binary portable grey maps (P5) and pixel maps (P6) with 8 or 16 bits per sample.
 #include <optional>
 
-#include "io/image_formats.h"
+#include "codec/image_formats.h"
 
-namespace athanor::io {
+namespace athanor::codec {
 namespace {
 
 bool IsSpace(std::uint8_t c) {
@@ -54,4 +54,4 @@ Result<Tensor> DecodePnm(Bytes bytes, const ImageOptions& options) {
   return image;
 }
 
-}  // namespace athanor::io
+}  // namespace athanor::codec
