@@ -183,6 +183,7 @@ std::vector<Row> TensorRows() {
       {.onnx = "GatherND", .since = 11, .make = Same()},
       {.onnx = "Identity", .since = 1, .make = Same()},
       {.onnx = "If", .since = 1, .make = Same()},
+      {.onnx = "ImageDecoder", .since = 20, .make = Same()},
       {.onnx = "Loop", .since = 1, .make = Loop},
       {.onnx = "Multinomial", .since = 7, .make = Same()},
       {.onnx = "NonZero", .since = 9, .make = Same()},
