@@ -76,6 +76,10 @@ void EpilogueProgram::Apply(const KernelArgs& args, float* row, std::int64_t n, 
   }
 }
 
+double EpilogueFlops(const EpilogueStep& step) {
+  return step.kind == EpilogueStep::Kind::kUnary ? UnaryFlops(step) : 1;
+}
+
 Fit AcceptsEpilogue(const KernelQuery& query, bool per_channel, bool per_last) {
   for (const EpilogueStep& step : query.epilogue) {
     const bool fits = step.kind == EpilogueStep::Kind::kUnary || step.spread == Spread::kSame ||

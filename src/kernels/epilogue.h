@@ -36,6 +36,12 @@ struct EpilogueProgram {
              std::int64_t channel, std::int64_t column) const;
 };
 
+// Elements of an element-wise result that a kernel finishes before it goes on.
+constexpr std::int64_t kEpiloguePiece = 2048;
+
+// The rough cost of one element.
+double EpilogueFlops(const EpilogueStep& step);
+
 // Which spreads a kernel accepts; the reason when the query has another one.
 Fit AcceptsEpilogue(const KernelQuery& query, bool per_channel, bool per_last);
 

@@ -124,8 +124,10 @@ struct KernelDef {
   std::string name = {};  // "Relu.f32.avx512"
   std::string op = {};
   Isa isa = Isa::kBase;
-  bool view = false;      // output 0 is input 0 under another shape: nothing runs
-  bool in_place = false;  // output 0 may take the memory of an input of the same bytes
+  bool view = false;  // output 0 is input 0 under another shape: nothing runs
+  // Output 0 may take the memory of an own input of the same bytes. Not that of an operand of the
+  // epilogue, which is read after the output was written.
+  bool in_place = false;
   bool takes_epilogue = false;
   bool quantized = false;  // computes on quantised tensors (KernelQuery::quant) and nothing else
   Fit (*fits)(const KernelQuery&) = nullptr;

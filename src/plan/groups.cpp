@@ -1,7 +1,9 @@
 // Which nodes run together and which kernel runs them.
 //
 // A kernel that takes an epilogue absorbs the element-wise nodes that follow it, as long as nobody
-// else wants the value between: activations, a residual sum, a per-channel factor.
+// else wants the value between: activations, a residual sum, a per-channel factor. Element-wise
+// nodes whose result has several such consumers are cloned into each of them when reading their
+// inputs again costs less than writing and reading the result.
 #include <algorithm>
 
 #include "core/memory.h"
@@ -14,6 +16,7 @@ using kernels::KernelQuery;
 using kernels::PortInfo;
 
 constexpr std::size_t kLongestEpilogue = 8;
+constexpr std::size_t kMostClones = 4;
 
 // Nothing when the value is no plain tensor of known shape.
 std::optional<PortInfo> Describe(const Graph& graph, ValueId id) {
@@ -64,9 +67,17 @@ class Grouper {
       if (!needed[index]) continue;
       if (!covered_[index]) {
         Group group = Start(id);
-        const auto last = static_cast<std::size_t>(group.nodes.back());
-        for (const NodeId member : group.nodes) covered_[static_cast<std::size_t>(member)] = true;
-        by_last[last] = std::move(group);
+        Lengthen(group);
+        Cover(group);
+        std::vector<Group> clones = CloneIntoConsumers(group, needed);
+        if (clones.empty()) clones.push_back(std::move(group));
+        for (const Group& clone : clones) Cover(clone);
+        for (Group& clone : clones) {
+          Lengthen(clone);
+          Cover(clone);
+          const auto last = static_cast<std::size_t>(clone.nodes.back());
+          by_last[last] = std::move(clone);
+        }
       }
       // A group runs where its last node stands: by then all its operands are there.
       if (by_last[index]) groups.push_back(*std::move(by_last[index]));
@@ -112,20 +123,80 @@ class Grouper {
     }
     group.candidates = kernels::Candidates(group.query, options_.isa);
     if (group.candidates.empty()) group.why_not = "no kernel for this operator";
-    while (group.query.epilogue.size() < kLongestEpilogue && Extend(group)) {
-    }
     return group;
   }
 
-  // Absorbs the node after the group, when it can.
-  bool Extend(Group& group) const {
+  // Absorbs nodes behind the group as long as that works.
+  void Lengthen(Group& group) const {
+    for (;;) {
+      const Node& last = graph_.node(group.nodes.back());
+      if (last.outputs.size() != 1) return;
+      const ValueId result = last.outputs[0];
+      if (graph_.num_uses(result) != 1 || graph_.value(result).output_uses != 0) return;
+      if (!Extend(group, graph_.value(result).users[0])) return;
+    }
+  }
+
+  void Cover(const Group& group) {
+    for (const NodeId member : group.nodes) covered_[static_cast<std::size_t>(member)] = true;
+  }
+
+  bool IsElementwise(const Group& group) const {
+    return graph_.node(group.nodes[0]).op->Has(kElementwise);
+  }
+
+  // False while the value's producer may still take its only consumer as an epilogue.
+  bool IsSettled(ValueId id) const {
+    const NodeId producer = graph_.value(id).producer;
+    return producer == kNoNode || covered_[static_cast<std::size_t>(producer)] ||
+           graph_.num_uses(id) != 1;
+  }
+
+  // One group per consumer of the result, each computing it again; none when that does not pay.
+  std::vector<Group> CloneIntoConsumers(const Group& group, const std::vector<bool>& needed) const {
+    const Node& last = graph_.node(group.nodes.back());
+    if (group.kernel() == nullptr || !IsElementwise(group) || last.outputs.size() != 1) return {};
+    const Value& result = graph_.value(last.outputs[0]);
+    std::vector<NodeId> users = result.users;
+    std::sort(users.begin(), users.end());
+    const bool twice = std::adjacent_find(users.begin(), users.end()) != users.end();
+    if (result.output_uses != 0 || twice || users.size() < 2 || users.size() > kMostClones)
+      return {};
+    double before = group.candidates[0].cost_ns, after = 0;
+    double saved_bytes = Bytes(group.query);
+    std::vector<Group> clones;
+    for (const NodeId user : users) {
+      const Group alone = Start(user);
+      Group clone = group;
+      if (!needed[static_cast<std::size_t>(user)] || alone.kernel() == nullptr ||
+          !Extend(clone, user))
+        return {};
+      before += alone.candidates[0].cost_ns;
+      after += clone.candidates[0].cost_ns;
+      saved_bytes += Bytes(alone.query) - Bytes(clone.query);
+      clones.push_back(std::move(clone));
+    }
+    if (after >= before || saved_bytes <= 0) return {};
+    for (Group& clone : clones) {
+      clone.clones = static_cast<int>(clones.size());
+      clone.saved_bytes = saved_bytes;
+    }
+    return clones;
+  }
+
+  static double Bytes(const KernelQuery& query) {
+    double bytes = 0;
+    for (const PortInfo& port : query.in) bytes += static_cast<double>(port.bytes());
+    for (const PortInfo& port : query.out) bytes += static_cast<double>(port.bytes());
+    return bytes;
+  }
+
+  // Absorbs `next_id`, which reads the result of the group, when it can.
+  bool Extend(Group& group, NodeId next_id) const {
     const kernels::KernelDef* kernel = group.kernel();
     if (kernel == nullptr || !kernel->takes_epilogue) return false;
-    const Node& last = graph_.node(group.nodes.back());
-    if (last.outputs.size() != 1) return false;
-    const ValueId result = last.outputs[0];
-    if (graph_.num_uses(result) != 1 || graph_.value(result).output_uses != 0) return false;
-    const NodeId next_id = graph_.value(result).users[0];
+    if (group.query.epilogue.size() >= kLongestEpilogue) return false;
+    const ValueId result = graph_.node(group.nodes.back()).outputs[0];
     const Node& next = graph_.node(next_id);
     if (covered_[static_cast<std::size_t>(next_id)] || next.outputs.size() != 1) return false;
     KernelQuery next_query;
@@ -140,6 +211,8 @@ class Grouper {
     std::vector<ValueId> inputs = group.inputs;
     if (step->operand >= 0) {
       const auto operand = static_cast<std::size_t>(step->operand);
+      // A product or convolution finishes a sum better than an element-wise kernel does.
+      if (IsElementwise(group) && !IsSettled(next.inputs[operand])) return false;
       step->operand = static_cast<int>(longer.in.size());
       longer.in.push_back(next_query.in[operand]);
       inputs.push_back(next.inputs[operand]);

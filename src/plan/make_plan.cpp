@@ -138,6 +138,8 @@ class Planner {
 
   StepNotes Notes(const Group& group) const {
     StepNotes notes;
+    notes.clones = group.clones;
+    notes.saved_bytes = group.saved_bytes;
     for (const kernels::Candidate& candidate : group.candidates) {
       notes.choices.push_back(
           {candidate.def->name, candidate.fit.yes(), candidate.cost_ns, candidate.fit.reason()});
@@ -174,8 +176,15 @@ class Planner {
       if (step.kernel == nullptr || !step.kernel->in_place) continue;
       Storage& out = plan_.storages[static_cast<std::size_t>(step.out[0].storage)];
       if (out.where != Where::kArena) continue;
-      for (const Place& place : step.in) {
-        if (place.storage < 0) continue;
+      const auto own =
+          static_cast<std::ptrdiff_t>(plan_.graph.node(step.nodes.front()).inputs.size());
+      const auto operands = step.in.begin() + own;
+      for (auto at = step.in.begin(); at != operands; ++at) {
+        const Place& place = *at;
+        const bool also_operand = std::any_of(operands, step.in.end(), [&](const Place& operand) {
+          return operand.storage == place.storage;
+        });
+        if (place.storage < 0 || also_operand) continue;
         Storage& in = plan_.storages[static_cast<std::size_t>(place.storage)];
         if (in.where != Where::kArena || in.bytes != out.bytes ||
             in.last != static_cast<std::int32_t>(i))

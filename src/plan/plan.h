@@ -49,6 +49,10 @@ struct StepNotes {
   std::vector<Choice> choices;  // the first is taken when it fits; else the reference runs
   double flops = 0;
   double bytes = 0;  // read and written
+  // How many steps run the same first nodes, each for a consumer of its own, instead of one that
+  // writes their result; what all of them together do not read and write for that. 0: not cloned.
+  int clones = 0;
+  double saved_bytes = 0;
 };
 
 struct Step {

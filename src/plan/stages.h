@@ -15,7 +15,9 @@ struct Group {
   std::shared_ptr<const QuantSpec> quant;  // that the query speaks of
   kernels::KernelQuery query;              // empty when a shape is not known
   std::vector<kernels::Candidate> candidates;
-  std::string why_not;  // a reason that concerns all kernels
+  std::string why_not;     // a reason that concerns all kernels
+  int clones = 0;          // see StepNotes
+  double saved_bytes = 0;  // see StepNotes
 
   const kernels::KernelDef* kernel() const {
     return !candidates.empty() && candidates[0].fit.yes() ? candidates[0].def : nullptr;

@@ -112,6 +112,61 @@ TEST(CpuSession, FusesActivationsAndReusesMemory) {
   EXPECT_LE(plan->arena_bytes, plan->lower_bound_bytes * 5 / 4);
 }
 
+// Relu of x read by two sums, each with another operand: the shape of a pre-activation block.
+Graph TwoConsumers(std::string_view producer) {
+  Graph graph(ops::Standard());
+  const Type type = Type::Tensor(DType::kF32, {Dim(300), Dim(1000)});
+  const ValueId x = graph.AddInput("x", type);
+  const ValueId between = Op(graph, producer, {x});
+  graph.AddOutput("a", Op(graph, "Neg", {Op(graph, "Add", {between, graph.AddInput("p", type)})}));
+  graph.AddOutput("b", Op(graph, "Mul", {between, graph.AddInput("q", type)}));
+  return graph;
+}
+
+TEST(CpuSession, ClonesACheapProducerIntoItsConsumersWhenThatSavesAPassOverMemory) {
+  const auto session = *Session::Create(TwoConsumers("Relu"), {});
+  const Type type = Type::Tensor(DType::kF32, {Dim(300), Dim(1000)});
+  const auto plan = *session->PlanFor({type, type, type});
+  ASSERT_EQ(plan->steps.size(), 2U);
+  EXPECT_EQ(plan->steps[0].nodes.size() + plan->steps[1].nodes.size(), 5U);
+  double bytes = 0;
+  for (const Step& step : plan->steps) {
+    EXPECT_EQ(step.notes.clones, 2);
+    // Written once and read twice before, against x read once more.
+    EXPECT_EQ(step.notes.saved_bytes, 2 * 4 * 300 * 1000);
+    bytes += step.notes.bytes;
+  }
+  EXPECT_EQ(bytes, 6 * 4 * 300 * 1000);
+  EXPECT_EQ(plan->arena_bytes, 0);
+}
+
+TEST(CpuSession, ClonedProducersGiveTheAnswersOfTheReference) {
+  const std::vector<Datum> inputs = {Ramp({300, 1000}, 0.3F), Ramp({300, 1000}, 0.7F),
+                                     Ramp({300, 1000}, 0.9F)};
+  for (const char* producer : {"Relu", "Tanh", "Mish"}) {
+    const auto reference = *Session::Create(TwoConsumers(producer), {.device = "reference"});
+    const std::vector<Datum> expected = *reference->Run(inputs);
+    for (const Isa isa : AvailableIsas()) {
+      const auto session =
+          *Session::Create(TwoConsumers(producer), {.threads = 2, .isa = isa, .poison = true});
+      const Result<std::vector<Datum>> actual = session->Run(inputs);
+      ASSERT_TRUE(actual.ok()) << actual.status().ToString();
+      for (std::size_t i = 0; i < 2; ++i) ExpectNear((*actual)[i].tensor(), expected[i].tensor());
+    }
+  }
+}
+
+// A chain of element-wise nodes reads an operand of its own tail: it must not write over it.
+TEST(CpuSession, KeepsAnInputThatItsOwnEpilogueReadsAgain) {
+  Graph graph(ops::Standard());
+  const ValueId x = graph.AddInput("x", Type::Tensor(DType::kF32, {Dim(5000)}));
+  const ValueId half = Op(graph, "Softmax", {x});
+  graph.AddOutput("y", Op(graph, "Add", {Op(graph, "Neg", {half}), half}));
+  const auto session = *Session::Create(std::move(graph), {.optimize = false});
+  const std::vector<Datum> outputs = *session->Run({Ramp({5000}, 0.3F)});
+  for (const float y : outputs[0].tensor().Data<float>()) ASSERT_EQ(y, 0.0F);
+}
+
 TEST(CpuSession, ReportsTheTimeOfEveryStep) {
   const auto session = Make({});
   const Result<Profile> profile = session->RunProfiled({Ramp({2, 24}, 1)});

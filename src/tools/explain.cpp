@@ -67,6 +67,8 @@ nlohmann::json StepJson(const StepText& text, const StepNotes& notes) {
           {"output", text.output},
           {"flops", notes.flops},
           {"bytes", notes.bytes},
+          {"clones", notes.clones},
+          {"bytes_saved_by_cloning", notes.saved_bytes},
           {"candidates", std::move(choices)}};
 }
 
@@ -90,7 +92,11 @@ Status ExplainModel(const Options& options, const Common& common) {
     const auto& choices = step.notes.choices;
     std::string why = choices.empty() ? "no kernel for this operator" : "";
     if (!choices.empty()) why = ChoiceText(choices[0]);
-    table.Add({Shorten(text.op, 40), text.kernel, text.output, Shorten(why, 70)});
+    if (step.notes.clones > 0) {
+      why += fmt::format("; first nodes cloned for {} consumers, {} less to read and write",
+                         step.notes.clones, HumanBytes(step.notes.saved_bytes));
+    }
+    table.Add({Shorten(text.op, 40), text.kernel, text.output, Shorten(why, 100)});
     if (!options.all) continue;
     for (const StepNotes::Choice& choice : choices)
       table.Add({"", "  " + choice.kernel, "", Shorten(ChoiceText(choice), 70)});

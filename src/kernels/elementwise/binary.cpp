@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/epilogue.h"
 #include "kernels/strides.h"
 
 namespace athanor::kernels {
@@ -31,18 +32,21 @@ struct State {
   Dims dims;
   Dims a_strides, b_strides;
   std::int64_t outer = 1;
+  EpilogueProgram epilogue;
 };
 
 Fit Fits(const KernelQuery& q) {
   if (q.own_inputs != 2) return Fit::No("two operands only");
   if (q.in[0].dtype != DType::kF32 || q.in[1].dtype != DType::kF32) return Fit::No("f32 only");
-  return Fit::Yes();
+  return AcceptsEpilogue(q, false, false);
 }
 
 double Cost(const KernelQuery& q) {
-  const auto count = static_cast<double>(q.out[0].count());
-  return RooflineNs(q.isa, count,
-                    4 * count + static_cast<double>(q.in[0].bytes() + q.in[1].bytes()));
+  double flops = 1;
+  for (const EpilogueStep& step : q.epilogue) flops += EpilogueFlops(step);
+  double bytes = static_cast<double>(q.out[0].bytes());
+  for (const PortInfo& in : q.in) bytes += static_cast<double>(in.bytes());
+  return RooflineNs(q.isa, static_cast<double>(q.out[0].count()) * flops, bytes);
 }
 
 Result<Prepared> Prepare(const KernelQuery& q, PackStore&) {
@@ -54,6 +58,7 @@ Result<Prepared> Prepare(const KernelQuery& q, PackStore&) {
   Dims* const strides[] = {&state->a_strides, &state->b_strides};
   MergeDims(state->dims, strides);
   for (std::size_t i = 0; i + 1 < state->dims.size(); ++i) state->outer *= state->dims[i];
+  state->epilogue = EpilogueProgram::InOrder(q);
   return Prepared{state, 0};
 }
 
@@ -65,8 +70,16 @@ void Run(const KernelArgs& args) {
   const auto a_step = static_cast<std::size_t>(s.a_strides.back());
   const auto b_step = static_cast<std::size_t>(s.b_strides.back());
   const auto call = [&](std::int64_t a, std::int64_t b, std::int64_t y, std::int64_t n) {
-    s.function(args.In(0) + a, a_step, args.In(1) + b, b_step, args.Out(0) + y,
-               static_cast<std::size_t>(n));
+    // Without an epilogue one call; else pieces that stay in the first cache.
+    const std::int64_t piece = s.epilogue.steps.empty() ? n : kEpiloguePiece;
+    for (std::int64_t at = 0; at < n; at += piece) {
+      const std::int64_t m = std::min(piece, n - at);
+      float* row = args.Out(0) + y + at;
+      s.function(args.In(0) + a + at * s.a_strides.back(), a_step,
+                 args.In(1) + b + at * s.b_strides.back(), b_step, row,
+                 static_cast<std::size_t>(m));
+      s.epilogue.Apply(args, row, m, y + at, 0, 0);
+    }
   };
   if (s.outer == 1) {
     Parallel(args, inner, kGrain, [&](std::int64_t begin, std::int64_t end, int) {
@@ -138,6 +151,7 @@ std::vector<KernelDef> BinaryKernels() {
                       .op = std::string(row.op),
                       .isa = isa,
                       .in_place = true,
+                      .takes_epilogue = true,
                       .fits = Fits,
                       .cost_ns = Cost,
                       .prepare = Prepare,

@@ -59,5 +59,15 @@ TEST(BinaryKernels, AgreeWithTheReferenceForEveryBroadcast) {
   }
 }
 
+TEST(ElementwiseKernels, FinishTheirResultWithTheOperatorsThatFollow) {
+  // Longer than one piece, and with a tail.
+  const std::pair<Dims, Dims> shapes[] = {{{5003}, {5003}}, {{3, 2500}, {3, 1}}, {{7}, {1}}};
+  for (const auto& [a, b] : shapes) {
+    const Tensor x = RandomF32(a, 1), y = RandomF32(b, 2);
+    EXPECT_GT(CheckKernels({.op = "Tanh", .inputs = {x}, .epilogue = {"Neg", "Relu"}}), 0);
+    EXPECT_GT(CheckKernels({.op = "Mul", .inputs = {x, y}, .epilogue = {"Sigmoid", "Abs"}}), 0);
+  }
+}
+
 }  // namespace
 }  // namespace athanor::kernels

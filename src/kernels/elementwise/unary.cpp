@@ -1,6 +1,9 @@
 #include "kernels/elementwise/unary.h"
 
+#include <algorithm>
 #include <limits>
+
+#include "kernels/epilogue.h"
 
 namespace athanor::kernels {
 namespace {
@@ -83,6 +86,7 @@ struct State {
   UnaryF32 function = nullptr;
   float params[2] = {0, 0};
   std::int64_t count = 0;
+  EpilogueProgram epilogue;
 };
 
 Fit Fits(const KernelQuery& q) {
@@ -90,19 +94,23 @@ Fit Fits(const KernelQuery& q) {
   if (q.out[0].dims != q.in[0].dims) return Fit::No("the output has another shape");
   float params[2];
   if (Find(q, params) == nullptr) return Fit::No("its parameters are computed by the model");
-  return Fit::Yes();
+  return AcceptsEpilogue(q, false, false);
 }
 
 double Cost(const KernelQuery& q) {
   float params[2];
-  const auto count = static_cast<double>(q.out[0].count());
-  return RooflineNs(q.isa, count * Find(q, params)->flops, 8 * count);
+  double flops = Find(q, params)->flops;
+  for (const EpilogueStep& step : q.epilogue) flops += EpilogueFlops(step);
+  double bytes = static_cast<double>(q.out[0].bytes());
+  for (const PortInfo& in : q.in) bytes += static_cast<double>(in.bytes());
+  return RooflineNs(q.isa, static_cast<double>(q.out[0].count()) * flops, bytes);
 }
 
 Result<Prepared> Prepare(const KernelQuery& q, PackStore&) {
   auto state = std::make_shared<State>();
   state->function = Unary(q.isa).*(Find(q, state->params)->function);
   state->count = q.out[0].count();
+  state->epilogue = EpilogueProgram::InOrder(q);
   return Prepared{state, 0};
 }
 
@@ -110,8 +118,13 @@ void Run(const KernelArgs& args) {
   constexpr std::int64_t kGrain = 16384;
   const State& s = args.State<State>();
   Parallel(args, s.count, kGrain, [&](std::int64_t begin, std::int64_t end, int) {
-    s.function(args.In(0) + begin, args.Out(0) + begin, static_cast<std::size_t>(end - begin),
-               s.params);
+    // Without an epilogue one call; else pieces that stay in the first cache.
+    const std::int64_t piece = s.epilogue.steps.empty() ? end - begin : kEpiloguePiece;
+    for (std::int64_t at = begin; at < end; at += piece) {
+      const std::int64_t n = std::min(piece, end - at);
+      s.function(args.In(0) + at, args.Out(0) + at, static_cast<std::size_t>(n), s.params);
+      s.epilogue.Apply(args, args.Out(0) + at, n, at, 0, 0);
+    }
   });
 }
 
@@ -129,6 +142,10 @@ std::optional<EpilogueStep> UnaryEpilogue(const KernelQuery& q, std::size_t thro
   return step;
 }
 
+double UnaryFlops(const EpilogueStep& step) {
+  return kRows[static_cast<std::size_t>(step.function)].flops;
+}
+
 UnaryF32 UnaryFunction(const EpilogueStep& step, Isa isa) {
   return Unary(isa).*(kRows[static_cast<std::size_t>(step.function)].function);
 }
@@ -144,6 +161,7 @@ std::vector<KernelDef> UnaryKernels() {
                       .op = std::string(row.op),
                       .isa = isa,
                       .in_place = true,
+                      .takes_epilogue = true,
                       .fits = Fits,
                       .cost_ns = Cost,
                       .prepare = Prepare,

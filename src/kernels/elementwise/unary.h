@@ -12,6 +12,8 @@ const UnaryTable& Unary(Isa isa);
 
 // Nothing when the operator is not one of these or its parameters are not known.
 std::optional<EpilogueStep> UnaryEpilogue(const KernelQuery& query, std::size_t through);
+// The rough cost of one element in a step of kind kUnary.
+double UnaryFlops(const EpilogueStep& step);
 // The function of a step of kind kUnary.
 UnaryF32 UnaryFunction(const EpilogueStep& step, Isa isa);
 
