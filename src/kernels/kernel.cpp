@@ -61,10 +61,21 @@ struct PackStore::Shared {
   struct Entry {
     Tensor source;  // keeps the address from being used again by another constant
     std::shared_ptr<const void> buffer;
+    std::int64_t bytes = 0;
   };
   mutable std::mutex mutex;
   std::map<std::pair<const void*, std::string>, Entry> entries;
   std::int64_t bytes = 0;
+
+  // Constants that planning folded from shapes end with their plan; every new shape makes others.
+  void DropUnused() {
+    std::erase_if(entries, [&](const auto& item) {
+      const Entry& entry = item.second;
+      if (entry.source.owner().use_count() > 1 || entry.buffer.use_count() > 1) return false;
+      bytes -= entry.bytes;
+      return true;
+    });
+  }
 };
 
 PackStore::PackStore() : shared_(std::make_unique<Shared>()) {}
@@ -77,10 +88,11 @@ Result<std::shared_ptr<const void>> PackStore::Get(const Tensor& source, std::st
   const auto key = std::pair(source.raw(), std::move(recipe));
   const auto found = shared_->entries.find(key);
   if (found != shared_->entries.end()) return found->second.buffer;
+  shared_->DropUnused();
   ATH_TRY(Tensor memory, Tensor::Allocate(DType::kU8, {bytes}));
   fill(memory.mutable_raw());
   const std::shared_ptr<const void> buffer(memory.owner(), memory.raw());
-  shared_->entries[key] = {source, buffer};
+  shared_->entries[key] = {source, buffer, bytes};
   shared_->bytes += bytes;
   return buffer;
 }

@@ -1,0 +1,44 @@
+#include "kernels/kernel.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+namespace athanor::kernels {
+namespace {
+
+Result<std::shared_ptr<const void>> Pack(PackStore& store, const Tensor& source) {
+  return store.Get(source, "copy", static_cast<std::int64_t>(source.bytes()),
+                   [&](void* to) { std::memcpy(to, source.raw(), source.bytes()); });
+}
+
+TEST(PackStore, PacksAConstantOnce) {
+  PackStore store;
+  const Tensor weight = Tensor::FromVector<float>({2}, {1, 2});
+  const std::shared_ptr<const void> first = *Pack(store, weight), again = *Pack(store, weight);
+  EXPECT_EQ(first, again);
+  EXPECT_EQ(store.bytes(), 8);
+  EXPECT_EQ(static_cast<const float*>(first.get())[1], 2);
+}
+
+// Packed forms of constants that belong to one input shape once stayed for as long as the session.
+TEST(PackStore, ForgetsConstantsThatNobodyElseHolds) {
+  PackStore store;
+  const Tensor weight = Tensor::FromVector<float>({2}, {1, 2});
+  ASSERT_TRUE(Pack(store, weight).ok());
+  for (int shape = 0; shape < 5; ++shape)
+    ASSERT_TRUE(Pack(store, Tensor::FromVector<float>({3}, {1, 2, 3})).ok());
+  // The last one goes with the next.
+  EXPECT_EQ(store.bytes(), 8 + 12);
+}
+
+TEST(PackStore, KeepsWhatAPlanStillUses) {
+  PackStore store;
+  const std::shared_ptr<const void> used = *Pack(store, Tensor::FromVector<float>({1}, {7}));
+  ASSERT_TRUE(Pack(store, Tensor::FromVector<float>({1}, {8})).ok());
+  EXPECT_EQ(store.bytes(), 8);
+  EXPECT_EQ(*static_cast<const float*>(used.get()), 7);
+}
+
+}  // namespace
+}  // namespace athanor::kernels
