@@ -122,5 +122,6 @@ NB_MODULE(_athanor, m) {
       .def("outputs", [](const athanor::Model& model) { return Infos(model.outputs()); })
       .def("num_nodes", &athanor::Model::num_nodes)
       .def("num_parameters", &athanor::Model::num_parameters)
+      .def("is_batchable", &athanor::Model::is_batchable)
       .def("save", &athanor::Model::save);
 }

@@ -124,6 +124,10 @@ ATH_EXPORT ath_status ath_model_output(const ath_model* model, int32_t index, at
 ATH_EXPORT int64_t ath_model_num_nodes(const ath_model* model);
 /* Elements of all floating-point constants. */
 ATH_EXPORT int64_t ath_model_num_parameters(const ath_model* model);
+/* 1 when every input and output begins with the same symbolic dimension, which stands nowhere else
+ * in them: rows of several requests can then be stacked into one run. Whether the model treats its
+ * rows independently is not proved by its types: compare a stacked run with single ones. */
+ATH_EXPORT int32_t ath_model_is_batchable(const ath_model* model);
 /* Writes the format that the extension names. */
 ATH_EXPORT ath_status ath_model_save(const ath_model* model, const char* path);
 

@@ -174,6 +174,7 @@ class Model {
   }
   int64_t num_nodes() const { return ath_model_num_nodes(model_.get()); }
   int64_t num_parameters() const { return ath_model_num_parameters(model_.get()); }
+  bool is_batchable() const { return ath_model_is_batchable(model_.get()) != 0; }
   void save(const std::string& path) const {
     detail::check(ath_model_save(model_.get(), path.c_str()));
   }

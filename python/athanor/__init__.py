@@ -58,6 +58,11 @@ class Model:
         """Elements of all floating-point constants."""
         return self._model.num_parameters()
 
+    @property
+    def is_batchable(self):
+        """True when rows of several requests can be stacked along the first dimension of every input."""
+        return self._model.is_batchable()
+
     def run(self, inputs):
         """inputs: name -> array. Gives name -> array, in the order of `outputs`."""
         names = [info.name for info in self.inputs]

@@ -36,6 +36,11 @@ TEST(CppApi, DescribesInputsAndOutputs) {
   EXPECT_GT(net.num_parameters(), 40000);
 }
 
+TEST(CppApi, ACommonSymbolicFirstDimensionIsABatch) {
+  EXPECT_TRUE(athanor::load(kDigits).is_batchable());
+  EXPECT_TRUE(athanor::load("examples/tabular/fraud.onnx").is_batchable());
+}
+
 TEST(CppApi, DevicesAgree) {
   const std::vector<float> pixels = GreyImage();
   const auto fast = athanor::load(kDigits)({athanor::view(pixels, kOneImage)});

@@ -39,6 +39,26 @@ ValueText Describe(const std::string& name, const Type& type) {
   return text;
 }
 
+// One symbol is the first dimension of every type and stands nowhere else in them.
+bool HaveCommonBatch(const std::vector<Type>& types) {
+  std::optional<athanor::Dim> batch;
+  for (const Type& type : types) {
+    if (!type.HasRank() || type.rank() == 0) return false;
+    if (!batch) batch = type.dim(0);
+    if (!ProvablyEqual(type.dim(0), *batch)) return false;
+  }
+  if (!batch || batch->IsConst()) return false;
+  std::vector<std::string> names;
+  batch->CollectSymbols(names);
+  if (names.size() != 1 || !(*batch == athanor::Dim::Symbol(names[0]))) return false;
+  for (const Type& type : types) {
+    std::vector<std::string> others;
+    for (std::int64_t i = 1; i < type.rank(); ++i) type.dim(i).CollectSymbols(others);
+    if (std::find(others.begin(), others.end(), names[0]) != others.end()) return false;
+  }
+  return true;
+}
+
 struct LastError {
   std::string message, where, fix, text;
 };
@@ -284,6 +304,15 @@ int64_t ath_model_num_parameters(const ath_model* model) {
     if (constant != nullptr && athanor::IsFloat(constant->dtype())) count += constant->count();
   }
   return count;
+}
+
+int32_t ath_model_is_batchable(const ath_model* model) {
+  std::vector<Type> types;
+  for (const athanor::ValueId id : model->graph.inputs())
+    types.push_back(model->graph.value(id).type);
+  for (const athanor::GraphOutput& output : model->graph.outputs())
+    types.push_back(model->graph.value(output.value).type);
+  return !model->graph.inputs().empty() && HaveCommonBatch(types) ? 1 : 0;
 }
 
 ath_status ath_model_save(const ath_model* model, const char* path) {
