@@ -42,6 +42,8 @@ constexpr Verb kVerbs[] = {
      "athanor eval model.onnx --data images --labels labels.csv --std 255 --min 0.9"},
     {"train", "a classifier on labelled pictures", TrainModel,
      "athanor train model.onnx --data train.npz --std 255 -o trained.onnx"},
+    {"serve", "models behind HTTP, with batching, deadlines and default answers", Serve,
+     "athanor serve model.onnx --deadline-ms 50 --default '{\"scores\": 0}'"},
     {"zoo", "standard topologies with seeded weights", Zoo,
      "athanor zoo resnet50 -o resnet50.onnx"},
     {"conformance", "run a suite of model tests and count passed, failed, skipped", Conformance,

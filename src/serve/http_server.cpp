@@ -1,0 +1,349 @@
+// The only file that includes Boost.Beast for the server: it takes long to compile.
+#include "serve/http_server.h"
+
+#include <linux/filter.h>
+#include <sys/socket.h>
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <boost/beast/version.hpp>
+#include <condition_variable>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "serve/v2_json.h"
+
+namespace athanor::serve {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+// Beast's own start of 512 bytes costs a read per 512 bytes of an image.
+constexpr std::size_t kReadBuffer = 65536;
+// What a refused client may still send before the connection is cut.
+constexpr std::size_t kMostDiscarded = std::size_t{256} << 20;
+
+class Session;
+
+}  // namespace
+
+struct HttpServer::Core {
+  explicit Core(const HttpOptions& options_in, HttpHandler handler_in)
+      : options(options_in), handler(std::move(handler_in)), acceptor(asio::make_strand(context)) {}
+
+  HttpOptions options;
+  HttpHandler handler;
+  std::atomic<bool> draining = false;
+  std::atomic<std::size_t> held_bytes = 0;
+  std::mutex mutex;  // guards sessions
+  std::condition_variable closed;
+  std::set<Session*> sessions;
+  // Below what sessions use: destroying the context destroys those that are left.
+  asio::io_context context;
+  tcp::acceptor acceptor;
+  std::vector<std::thread> threads;
+
+  Status Listen();
+  void Accept();
+  void Open(tcp::socket socket);
+  void StopAccepting();
+  void CloseIdle();
+};
+
+namespace {
+
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  Session(HttpServer::Core& core, tcp::socket socket)
+      : core_(core), stream_(std::move(socket)), buffer_(kReadBuffer * 2) {
+    buffer_.reserve(kReadBuffer);
+    const std::scoped_lock lock(core_.mutex);
+    core_.sessions.insert(this);
+  }
+  ~Session() {
+    Release();
+    const std::scoped_lock lock(core_.mutex);
+    core_.sessions.erase(this);
+    if (core_.sessions.empty()) core_.closed.notify_all();
+  }
+
+  void Start() {
+    asio::dispatch(stream_.get_executor(), [self = shared_from_this()] { self->ReadHead(); });
+  }
+
+  // Closes the connection when nothing is being read or answered on it.
+  void CloseIfIdle() {
+    asio::post(stream_.get_executor(), [self = shared_from_this()] {
+      error_code error;
+      // What lies in the socket is a request that must be answered.
+      if (self->idle_ && self->buffer_.size() == 0 && self->stream_.socket().available(error) == 0)
+        self->stream_.close();
+    });
+  }
+  void Close() {
+    asio::post(stream_.get_executor(), [self = shared_from_this()] { self->stream_.close(); });
+  }
+
+ private:
+  void ReadHead() {
+    parser_.emplace();
+    parser_->header_limit(static_cast<std::uint32_t>(core_.options.max_head_bytes));
+    parser_->body_limit(core_.options.max_body_bytes);
+    stream_.expires_after(core_.options.idle_timeout);
+    idle_ = true;
+    http::async_read_header(
+        stream_, buffer_, *parser_,
+        [self = shared_from_this()](error_code error, std::size_t) { self->OnHead(error); });
+  }
+
+  void OnHead(error_code error) {
+    idle_ = false;
+    arrival_ = Clock::now();
+    if (error == http::error::body_limit) return Refuse(413, "the body is too large");
+    if (error == http::error::header_limit) return Refuse(431, "the head is too large");
+    if (error.category() == http::make_error_code(http::error::end_of_stream).category() &&
+        error != http::error::end_of_stream && error != http::error::partial_message) {
+      return Refuse(400, "this is no HTTP request: " + error.message());
+    }
+    if (error) return;
+    if (parser_->get().version() != 11 && parser_->get().version() != 10)
+      return Refuse(505, "HTTP/1.1 is spoken here");
+    // A chunked body may become as large as the limit.
+    reserved_ =
+        parser_->content_length().value_or(parser_->chunked() ? core_.options.max_body_bytes : 0);
+    if (core_.held_bytes.fetch_add(reserved_) + reserved_ > core_.options.max_held_bytes)
+      return Refuse(503, "too many large requests at once");
+    if (beast::iequals(parser_->get()[http::field::expect], "100-continue")) return Continue();
+    ReadBody();
+  }
+
+  void Continue() {
+    auto go_on = std::make_shared<http::response<http::empty_body>>(http::status::continue_, 11);
+    http::async_write(stream_, *go_on,
+                      [self = shared_from_this(), go_on](error_code error, std::size_t) {
+                        if (!error) self->ReadBody();
+                      });
+  }
+
+  void ReadBody() {
+    stream_.expires_after(core_.options.body_timeout);
+    http::async_read(
+        stream_, buffer_, *parser_,
+        [self = shared_from_this()](error_code error, std::size_t) { self->OnBody(error); });
+  }
+
+  void OnBody(error_code error) {
+    if (error == http::error::body_limit) return Refuse(413, "the body is too large");
+    if (error == beast::error::timeout) return;
+    if (error.category() == http::make_error_code(http::error::end_of_stream).category() &&
+        error != http::error::partial_message && error != http::error::end_of_stream) {
+      return Refuse(400, "the body cannot be read: " + error.message());
+    }
+    if (error) return;
+    stream_.expires_never();
+    auto request = parser_->release();
+    keep_alive_ = request.keep_alive();
+    is_head_ = request.method() == http::verb::head;
+    HttpCall call = {std::string(is_head_ ? "GET" : request.method_string()),
+                     std::string(request.target()),
+                     std::string(request["Inference-Header-Content-Length"]),
+                     std::string(request["X-Request-Deadline-Ms"]),
+                     std::string(request[http::field::content_encoding]),
+                     std::make_shared<const std::string>(std::move(request.body())),
+                     arrival_};
+    core_.handler(std::move(call), [self = shared_from_this()](HttpReply reply) {
+      asio::post(self->stream_.get_executor(),
+                 [self, reply = std::move(reply)]() mutable { self->Write(std::move(reply)); });
+    });
+  }
+
+  // An answer after which the connection cannot go on.
+  void Refuse(int status, const std::string& why) {
+    keep_alive_ = false;
+    lingering_ = true;
+    HttpReply reply;
+    reply.status = status;
+    reply.body = ErrorJson(why);
+    Write(std::move(reply));
+  }
+
+  void Write(HttpReply reply) {
+    Release();
+    if (core_.draining.load()) keep_alive_ = false;
+    response_.emplace(static_cast<http::status>(reply.status), 11);
+    response_->set(http::field::server, "athanor");
+    response_->set(http::field::content_type, reply.content_type);
+    for (const auto& [name, value] : reply.headers) response_->set(name, value);
+    response_->keep_alive(keep_alive_);
+    response_->body() = std::move(reply.body);
+    response_->prepare_payload();
+    stream_.expires_after(core_.options.write_timeout);
+    const auto written = [self = shared_from_this()](error_code error, std::size_t) {
+      self->OnWritten(error);
+    };
+    if (!is_head_) return http::async_write(stream_, *response_, written);
+    serializer_.emplace(*response_);
+    http::async_write_header(stream_, *serializer_, written);
+  }
+
+  void OnWritten(error_code error) {
+    if (error) return;
+    response_.reset();
+    serializer_.reset();
+    if (keep_alive_) return ReadHead();
+    stream_.socket().shutdown(tcp::socket::shutdown_send, error);
+    if (lingering_) Discard();
+  }
+
+  // A client that is still sending would lose the answer if the connection were cut at once.
+  void Discard() {
+    stream_.expires_after(std::chrono::seconds(5));
+    buffer_.clear();
+    stream_.async_read_some(buffer_.prepare(kReadBuffer),
+                            [self = shared_from_this()](error_code error, std::size_t count) {
+                              self->discarded_ += count;
+                              if (!error && self->discarded_ < kMostDiscarded) self->Discard();
+                            });
+  }
+
+  void Release() { core_.held_bytes.fetch_sub(std::exchange(reserved_, 0)); }
+
+  HttpServer::Core& core_;
+  beast::tcp_stream stream_;
+  beast::flat_buffer buffer_;
+  std::optional<http::request_parser<http::string_body>> parser_;
+  std::optional<http::response<http::string_body>> response_;
+  std::optional<http::response_serializer<http::string_body>> serializer_;
+  Clock::time_point arrival_;
+  std::size_t reserved_ = 0, discarded_ = 0;
+  bool idle_ = false, keep_alive_ = false, lingering_ = false, is_head_ = false;
+};
+
+}  // namespace
+
+Status HttpServer::Core::Listen() {
+  error_code error;
+  const asio::ip::address address = asio::ip::make_address(options.host, error);
+  if (error) {
+    return Error(ErrorCode::kUsage, "--host {}: an IP address is expected, for example 127.0.0.1",
+                 options.host);
+  }
+  const tcp::endpoint endpoint(address, static_cast<std::uint16_t>(options.port));
+  acceptor.open(endpoint.protocol(), error);
+  if (!error) acceptor.set_option(asio::socket_base::reuse_address(true), error);
+  if (!error) acceptor.bind(endpoint, error);
+  if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+  if (error) {
+    return Error(ErrorCode::kUsage, "port {} on {} cannot be opened: {}", options.port,
+                 options.host, error.message());
+  }
+  return {};
+}
+
+void HttpServer::Core::Open(tcp::socket socket) {
+  error_code error;
+  socket.set_option(tcp::no_delay(true), error);
+  {
+    const std::scoped_lock lock(mutex);
+    if (sessions.size() >= options.max_connections) return;  // closed as it leaves
+  }
+  std::make_shared<Session>(*this, std::move(socket))->Start();
+}
+
+void HttpServer::Core::Accept() {
+  acceptor.async_accept(asio::make_strand(context), [this](error_code error, tcp::socket socket) {
+    if (error == asio::error::operation_aborted || draining.load()) {
+      if (!error) Open(std::move(socket));
+      return;
+    }
+    if (!error) Open(std::move(socket));
+    Accept();
+  });
+}
+
+// Connections that are complete when the port closes would be reset: first nobody new gets through,
+// then those that wait are taken.
+void HttpServer::Core::StopAccepting() {
+  sock_filter drop_all = {BPF_RET | BPF_K, 0, 0, 0};
+  const sock_fprog program = {1, &drop_all};
+  setsockopt(acceptor.native_handle(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+  error_code error;
+  acceptor.cancel(error);
+  acceptor.non_blocking(true, error);
+  for (;;) {
+    tcp::socket socket(asio::make_strand(context));
+    acceptor.accept(socket, error);
+    if (error) break;
+    Open(std::move(socket));
+  }
+  acceptor.close(error);
+}
+
+void HttpServer::Core::CloseIdle() {
+  std::vector<std::shared_ptr<Session>> held;  // let go outside the lock, which destructors take
+  {
+    const std::scoped_lock lock(mutex);
+    for (Session* session : sessions) held.push_back(session->weak_from_this().lock());
+  }
+  for (const std::shared_ptr<Session>& session : held) {
+    if (session != nullptr) session->CloseIfIdle();
+  }
+}
+
+HttpServer::HttpServer() = default;
+
+Result<std::unique_ptr<HttpServer>> HttpServer::Start(const HttpOptions& options,
+                                                      HttpHandler handler) {
+  std::unique_ptr<HttpServer> server(new HttpServer());
+  server->core_ = std::make_unique<Core>(options, std::move(handler));
+  Core& core = *server->core_;
+  ATH_RETURN_IF_ERROR(core.Listen());
+  asio::post(core.acceptor.get_executor(), [&core] { core.Accept(); });
+  for (int i = 0; i < options.threads; ++i)
+    core.threads.emplace_back([&core] { core.context.run(); });
+  return server;
+}
+
+int HttpServer::port() const {
+  error_code error;
+  return core_->acceptor.local_endpoint(error).port();
+}
+
+bool HttpServer::Drain(std::chrono::milliseconds patience) {
+  Core& core = *core_;
+  const auto end = Clock::now() + patience;
+  core.draining.store(true);
+  asio::post(core.acceptor.get_executor(), [&core] { core.StopAccepting(); });
+  // Clients that are busy send their next request within this time, and are told to go with its
+  // answer; the others are closed.
+  std::unique_lock lock(core.mutex);
+  while (Clock::now() < end) {
+    if (core.closed.wait_for(lock, std::chrono::milliseconds(250),
+                             [&] { return core.sessions.empty(); }) &&
+        !core.acceptor.is_open()) {
+      return true;
+    }
+    lock.unlock();
+    core.CloseIdle();
+    lock.lock();
+  }
+  return core.sessions.empty();
+}
+
+HttpServer::~HttpServer() {
+  if (core_ == nullptr) return;
+  core_->context.stop();
+  for (std::thread& thread : core_->threads) thread.join();
+  core_->threads.clear();
+}
+
+}  // namespace athanor::serve

@@ -1,0 +1,67 @@
+// HTTP/1.1 on a port: connections, limits, time-outs, draining. The handler gives every request its
+// answer; nothing here knows what it is about.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/status.h"
+#include "serve/message.h"
+
+namespace athanor::serve {
+
+struct HttpCall {
+  std::string method, target;
+  std::string json_length;       // Inference-Header-Content-Length, "" when absent
+  std::string deadline_ms;       // X-Request-Deadline-Ms
+  std::string content_encoding;  // "" or "identity": plain
+  std::shared_ptr<const std::string> body;
+  Clock::time_point arrival;  // when the head had been read
+};
+
+struct HttpReply {
+  int status = 200;
+  std::string body;
+  std::string content_type = "application/json";
+  std::vector<std::pair<std::string, std::string>> headers = {};
+};
+
+using HttpReplyTo = std::function<void(HttpReply)>;
+using HttpHandler = std::function<void(HttpCall, HttpReplyTo)>;
+
+struct HttpOptions {
+  std::string host = "127.0.0.1";
+  int port = 8000;  // 0: any free one
+  int threads = 2;
+  std::size_t max_head_bytes = 16 << 10;
+  std::size_t max_body_bytes = 64 << 20;
+  std::size_t max_held_bytes = std::size_t{1} << 30;  // bodies of all connections together
+  std::size_t max_connections = 1024;
+  std::chrono::seconds idle_timeout{60};  // until the head of the next request has come
+  std::chrono::seconds body_timeout{30};
+  std::chrono::seconds write_timeout{30};
+};
+
+class HttpServer {
+ public:
+  static Result<std::unique_ptr<HttpServer>> Start(const HttpOptions& options, HttpHandler handler);
+  // Closes everything at once.
+  ~HttpServer();
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+
+  int port() const;
+  // Accepts nobody new, answers what has been sent, closes connections as they fall idle. False
+  // when some are left after `patience`.
+  bool Drain(std::chrono::milliseconds patience);
+
+  struct Core;
+
+ private:
+  HttpServer();
+  std::unique_ptr<Core> core_;
+};
+
+}  // namespace athanor::serve

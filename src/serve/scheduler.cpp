@@ -1,0 +1,276 @@
+#include "serve/scheduler.h"
+
+#include <algorithm>
+
+namespace athanor::serve {
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::nanoseconds;
+
+// A search for partners in a long queue must not cost more than a run.
+constexpr std::size_t kMostLookedAt = 256;
+
+bool SameShapes(const Job& a, const Job& b) {
+  for (std::size_t i = 0; i < a.inputs.size(); ++i) {
+    if (a.inputs[i].dims() != b.inputs[i].dims()) return false;
+  }
+  return true;
+}
+
+std::int64_t RowsOf(const Job& job) {
+  return job.model->max_batch() > 1 ? job.inputs[0].dim(0) : 1;
+}
+
+std::uint64_t UnixMillis() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+}
+
+}  // namespace
+
+struct Scheduler::Core {
+  explicit Core(const SchedulerOptions& options_in) : options(options_in) {}
+
+  SchedulerOptions options;
+  std::mutex mutex;  // guards all below but the timer
+  std::condition_variable work;
+  std::condition_variable idle;
+  std::map<const ServedModel*, JobList> queues;
+  std::size_t open = 0;  // requests that are not answered
+  int workers_left = 0;
+  bool stopping = false;
+  DeadlineTimer timer;
+
+  void Finish(Job& job, InferAnswer answer);
+  bool Claim(Job& job);
+  void Deliver(Job& job, InferAnswer answer);
+  InferAnswer Fallback(const Job& job, std::string_view reason) const;
+  void Expire(const std::shared_ptr<Job>& job);
+  void TakeOut(Job& job);
+  std::vector<std::shared_ptr<Job>> TakeBatch(std::unique_lock<std::mutex>& lock);
+  std::vector<JobList::iterator> Partners(JobList& queue) const;
+  void RunBatch(const std::vector<std::shared_ptr<Job>>& jobs);
+  void RunAlone(Job& job);
+  void Work();
+};
+
+// True for the one who may answer.
+bool Scheduler::Core::Claim(Job& job) { return !job.answered.exchange(true); }
+
+void Scheduler::Core::Deliver(Job& job, InferAnswer answer) {
+  ModelMetrics& metrics = job.line->metrics;
+  const nanoseconds time = Clock::now() - job.arrival;
+  if (!answer.status.ok()) {
+    metrics.fail.Add(time);
+  } else if (answer.fallback == kDeadlineReason) {
+    ++metrics.defaults_deadline;
+  } else if (answer.fallback == kQueueFullReason) {
+    ++metrics.defaults_queue_full;
+  } else {
+    metrics.success.Add(time);
+  }
+  metrics.latency.Add(std::chrono::duration<double>(time).count());
+  // Let go of the connection even when a worker keeps the job for ever.
+  const auto done = std::exchange(job.done, nullptr);
+  done(std::move(answer));
+  const std::scoped_lock lock(mutex);
+  if (--open == 0) idle.notify_all();
+}
+
+void Scheduler::Core::Finish(Job& job, InferAnswer answer) {
+  if (!Claim(job)) {
+    ++job.line->metrics.late;
+    return;
+  }
+  if (job.alarm) timer.Cancel(*job.alarm);
+  Deliver(job, std::move(answer));
+}
+
+InferAnswer Scheduler::Core::Fallback(const Job& job, std::string_view reason) const {
+  if (job.fallback == nullptr) {
+    if (reason == kQueueFullReason) {
+      return {Error(ErrorCode::kCancelled, "the queue of model \"{}\" is full ({} requests wait)",
+                    job.line->name, options.max_queue),
+              {},
+              ""};
+    }
+    return {Error(ErrorCode::kDeadline, "model \"{}\" gave no answer within the deadline",
+                  job.line->name),
+            {},
+            ""};
+  }
+  Result<std::vector<Tensor>> outputs = job.fallback->Outputs(RowsOf(job));
+  if (!outputs.ok()) return {std::move(outputs).status(), {}, ""};
+  return {{}, *std::move(outputs), reason};
+}
+
+void Scheduler::Core::TakeOut(Job& job) {
+  if (job.queue == nullptr) return;
+  JobList* queue = std::exchange(job.queue, nullptr);
+  job.line->metrics.pending.fetch_sub(1, std::memory_order_relaxed);
+  queue->erase(job.place);
+  if (queue->empty()) queues.erase(job.model.get());
+}
+
+void Scheduler::Core::Expire(const std::shared_ptr<Job>& job) {
+  {
+    const std::scoped_lock lock(mutex);
+    if (!Claim(*job)) return;
+    TakeOut(*job);
+  }
+  Deliver(*job, Fallback(*job, kDeadlineReason));
+}
+
+// The first request of a queue and those that can be stacked on it: a power of two of them, so that
+// few plans serve all batches.
+std::vector<JobList::iterator> Scheduler::Core::Partners(JobList& queue) const {
+  const Job& first = *queue.front();
+  std::vector<JobList::iterator> found = {queue.begin()};
+  const std::int64_t rows = std::max<std::int64_t>(RowsOf(first), 1);
+  const std::int64_t most = first.model->max_batch() / rows;
+  std::size_t looked_at = 0;
+  for (auto it = std::next(queue.begin()); it != queue.end() && looked_at < kMostLookedAt;
+       ++it, ++looked_at) {
+    if (static_cast<std::int64_t>(found.size()) >= most) break;
+    if (SameShapes(first, **it)) found.push_back(it);
+  }
+  std::size_t power = 1;
+  while (power * 2 <= found.size()) power *= 2;
+  found.resize(power);
+  return found;
+}
+
+std::vector<std::shared_ptr<Job>> Scheduler::Core::TakeBatch(std::unique_lock<std::mutex>& lock) {
+  for (;;) {
+    if (queues.empty()) {
+      if (stopping) return {};
+      work.wait(lock);
+      continue;
+    }
+    const auto oldest =
+        std::min_element(queues.begin(), queues.end(), [](const auto& a, const auto& b) {
+          return a.second.front()->arrival < b.second.front()->arrival;
+        });
+    JobList& queue = oldest->second;
+    const std::vector<JobList::iterator> partners = Partners(queue);
+    const Job& first = *queue.front();
+    const Clock::time_point patience = first.arrival + options.batch_delay;
+    const bool full =
+        static_cast<std::int64_t>(partners.size() + 1) * std::max<std::int64_t>(RowsOf(first), 1) >
+        first.model->max_batch();
+    if (!full && !stopping && Clock::now() < patience) {
+      work.wait_until(lock, patience);
+      continue;
+    }
+    std::vector<std::shared_ptr<Job>> jobs;
+    for (const JobList::iterator& it : partners) jobs.push_back(*it);
+    for (const std::shared_ptr<Job>& job : jobs) TakeOut(*job);
+    if (!queues.empty()) work.notify_one();
+    return jobs;
+  }
+}
+
+void Scheduler::Core::RunAlone(Job& job) {
+  const Clock::time_point begin = Clock::now();
+  Result<std::vector<Tensor>> outputs = job.model->Run(job.inputs);
+  job.line->metrics.compute_infer.Add(Clock::now() - begin);
+  job.line->metrics.runs += 1;
+  job.line->metrics.batch.Add(static_cast<double>(RowsOf(job)));
+  if (outputs.ok()) {
+    job.line->metrics.rows += static_cast<std::uint64_t>(RowsOf(job));
+    Finish(job, {{}, *std::move(outputs), ""});
+  } else {
+    Finish(job, {std::move(outputs).status(), {}, ""});
+  }
+}
+
+void Scheduler::Core::RunBatch(const std::vector<std::shared_ptr<Job>>& jobs) {
+  ModelMetrics& metrics = jobs[0]->line->metrics;
+  const Clock::time_point begin = Clock::now();
+  for (const std::shared_ptr<Job>& job : jobs) metrics.queue.Add(begin - job->arrival);
+  metrics.last_inference_ms = UnixMillis();
+  if (options.injected_delay.count() > 0) std::this_thread::sleep_for(options.injected_delay);
+  if (jobs.size() == 1) return RunAlone(*jobs[0]);
+  std::vector<const std::vector<Tensor>*> inputs;
+  for (const std::shared_ptr<Job>& job : jobs) inputs.push_back(&job->inputs);
+  auto answers = jobs[0]->model->RunStacked(inputs);
+  if (!answers.ok()) {
+    // One request may be wrong: each gets its own answer.
+    for (const std::shared_ptr<Job>& job : jobs) RunAlone(*job);
+    return;
+  }
+  const auto rows = static_cast<std::uint64_t>(RowsOf(*jobs[0])) * jobs.size();
+  metrics.compute_infer.Add(Clock::now() - begin);
+  metrics.runs += 1;
+  metrics.rows += rows;
+  metrics.batch.Add(static_cast<double>(rows));
+  for (std::size_t i = 0; i < jobs.size(); ++i)
+    Finish(*jobs[i], {{}, std::move((*answers)[i]), ""});
+}
+
+void Scheduler::Core::Work() {
+  std::unique_lock lock(mutex);
+  for (;;) {
+    const std::vector<std::shared_ptr<Job>> jobs = TakeBatch(lock);
+    if (jobs.empty()) break;
+    lock.unlock();
+    auto& running = jobs[0]->line->metrics.running;
+    running.fetch_add(static_cast<std::int64_t>(jobs.size()), std::memory_order_relaxed);
+    RunBatch(jobs);
+    running.fetch_sub(static_cast<std::int64_t>(jobs.size()), std::memory_order_relaxed);
+    lock.lock();
+  }
+  --workers_left;
+  idle.notify_all();
+}
+
+Scheduler::Scheduler(const SchedulerOptions& options) : core_(std::make_shared<Core>(options)) {
+  core_->workers_left = options.workers;
+  for (int i = 0; i < options.workers; ++i) threads_.emplace_back([core = core_] { core->Work(); });
+}
+
+Scheduler::~Scheduler() { Stop(std::chrono::seconds(10)); }
+
+void Scheduler::Submit(std::shared_ptr<Job> job) {
+  Core& core = *core_;
+  std::unique_lock lock(core.mutex);
+  ++core.open;
+  if (core.stopping) {
+    lock.unlock();
+    return core.Finish(*job, {Error(ErrorCode::kCancelled, "the server is stopping"), {}, ""});
+  }
+  const auto waiting = core.queues.find(job->model.get());
+  if (waiting != core.queues.end() && waiting->second.size() >= core.options.max_queue) {
+    lock.unlock();
+    if (job->fallback == nullptr) ++job->line->metrics.rejected;
+    return core.Finish(*job, core.Fallback(*job, kQueueFullReason));
+  }
+  // The alarm waits for this lock, so it finds the request in its queue.
+  if (job->deadline) {
+    job->alarm = core.timer.Add(*job->deadline, [core = core_.get(), job] { core->Expire(job); });
+  }
+  JobList& queue = core.queues[job->model.get()];
+  queue.push_back(job);
+  job->queue = &queue;
+  job->place = std::prev(queue.end());
+  job->line->metrics.pending.fetch_add(1, std::memory_order_relaxed);
+  core.work.notify_one();
+}
+
+bool Scheduler::Stop(std::chrono::milliseconds patience) {
+  if (threads_.empty()) return true;
+  Core& core = *core_;
+  std::unique_lock lock(core.mutex);
+  core.stopping = true;
+  core.work.notify_all();
+  const bool ended =
+      core.idle.wait_for(lock, patience, [&] { return core.workers_left == 0 && core.open == 0; });
+  lock.unlock();
+  for (std::thread& thread : threads_) ended ? thread.join() : thread.detach();
+  threads_.clear();
+  return ended;
+}
+
+}  // namespace athanor::serve
