@@ -1,5 +1,7 @@
 #include "serve/deadline_timer.h"
 
+#include "serve/priority.h"
+
 namespace athanor::serve {
 
 DeadlineTimer::DeadlineTimer() : thread_([this] { Work(); }) {}
@@ -29,6 +31,7 @@ void DeadlineTimer::Cancel(const Token& token) {
 }
 
 void DeadlineTimer::Work() {
+  PreferThisThread();
   std::unique_lock lock(mutex_);
   while (!stop_) {
     if (entries_.empty()) {

@@ -16,6 +16,7 @@
 #include <set>
 #include <thread>
 
+#include "serve/priority.h"
 #include "serve/v2_json.h"
 
 namespace athanor::serve {
@@ -309,7 +310,10 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(const HttpOptions& options
   ATH_RETURN_IF_ERROR(core.Listen());
   asio::post(core.acceptor.get_executor(), [&core] { core.Accept(); });
   for (int i = 0; i < options.threads; ++i)
-    core.threads.emplace_back([&core] { core.context.run(); });
+    core.threads.emplace_back([&core] {
+      PreferThisThread();
+      core.context.run();
+    });
   return server;
 }
 

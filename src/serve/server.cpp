@@ -11,6 +11,7 @@ struct Server::Parts {
   std::unique_ptr<Service> service;
   std::unique_ptr<HttpApi> api;
   std::unique_ptr<HttpServer> http, metrics;
+  std::unique_ptr<GrpcServer> grpc;
 };
 
 Server::Server() : parts_(std::make_unique<Parts>()) {}
@@ -27,6 +28,10 @@ Result<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
   ATH_TRY(parts.http, HttpServer::Start(options.http, [&api](HttpCall call, HttpReplyTo reply) {
             api.Handle(std::move(call), std::move(reply));
           }));
+  GrpcOptions grpc = options.grpc;
+  grpc.host = options.http.host;
+  grpc.max_body_bytes = options.http.max_body_bytes;
+  ATH_TRY(parts.grpc, GrpcServer::Start(grpc, *parts.service));
   HttpOptions metrics = options.http;
   metrics.port = options.metrics_port;
   metrics.threads = 1;
@@ -39,6 +44,7 @@ Result<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
 }
 
 int Server::http_port() const { return parts_->http->port(); }
+int Server::grpc_port() const { return parts_->grpc->port(); }
 int Server::metrics_port() const { return parts_->metrics->port(); }
 std::vector<RepositoryEntry> Server::models() const { return parts_->repository->List(); }
 
@@ -49,7 +55,12 @@ bool Server::Stop(std::chrono::milliseconds patience) {
     return std::max(rest, std::chrono::milliseconds(100));
   };
   parts_->service->Drain();
-  bool complete = parts_->http->Drain(left());
+  parts_->grpc->SayNotReady();
+  bool complete = false;
+  std::thread http([&] { complete = parts_->http->Drain(left()); });
+  const bool grpc_complete = parts_->grpc->Drain(left());
+  http.join();
+  complete &= grpc_complete;
   // Every request is answered; a run that hangs on is given a moment.
   complete &= parts_->scheduler->Stop(std::min(left(), std::chrono::milliseconds(2000)));
   complete &= parts_->metrics->Drain(std::chrono::milliseconds(300));

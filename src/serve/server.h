@@ -1,6 +1,7 @@
 // The whole server: models, workers and ports, from start to a drained stop.
 #pragma once
 
+#include "serve/grpc_server.h"
 #include "serve/http_server.h"
 #include "serve/repository.h"
 
@@ -11,6 +12,7 @@ struct ServerOptions {
   ModelOptions model;
   SchedulerOptions scheduler;
   HttpOptions http;
+  GrpcOptions grpc;
   int metrics_port = 8002;  // 0: any free one
   bool control = false;     // models may be loaded and unloaded over the network
 };
@@ -24,6 +26,7 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   int http_port() const;
+  int grpc_port() const;
   int metrics_port() const;
   std::vector<RepositoryEntry> models() const;
   // Not ready any more, nobody new, every request answered, connections closed. False when a run or

@@ -136,9 +136,11 @@ void Announce(const Options& options, const serve::Server& server, const Common&
          options.server.scheduler.injected_delay.count());
   }
   Say(common, "http     http://{}:{}/", host, server.http_port());
+  Say(common, "grpc     {}:{}", host, server.grpc_port());
   Say(common, "metrics  http://{}:{}/metrics", host, server.metrics_port());
   PrintJson(common, {{"host", host},
                      {"http_port", server.http_port()},
+                     {"grpc_port", server.grpc_port()},
                      {"metrics_port", server.metrics_port()},
                      {"pid", getpid()},
                      {"models", std::move(models)}});
@@ -193,6 +195,9 @@ std::function<Status()> Serve(CLI::App& app, const Common& common) {
   server.model.max_batch = 16;
   app.add_option("models", options->models, "model files, or NAME=PATH; zoo:NAME too")->required();
   app.add_option("--http-port", server.http.port, "HTTP; 0: any free one")
+      ->check(CLI::Range(0, 65535))
+      ->capture_default_str();
+  app.add_option("--grpc-port", server.grpc.port, "gRPC; 0: any free one")
       ->check(CLI::Range(0, 65535))
       ->capture_default_str();
   app.add_option("--metrics-port", server.metrics_port, "Prometheus text; 0: any free one")
