@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <atomic>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/strand.hpp>
@@ -30,6 +31,8 @@ using boost::system::error_code;
 
 // Beast's own start of 512 bytes costs a read per 512 bytes of an image.
 constexpr std::size_t kReadBuffer = 65536;
+// Within this time a connection that has begun is complete.
+constexpr std::chrono::milliseconds kHandshake{50};
 // What a refused client may still send before the connection is cut.
 constexpr std::size_t kMostDiscarded = std::size_t{256} << 20;
 
@@ -50,12 +53,15 @@ struct HttpServer::Core {
   std::set<Session*> sessions;
   // Below what sessions use: destroying the context destroys those that are left.
   asio::io_context context;
+  // Requests that models work on are no work of the context: it must not end meanwhile.
+  asio::executor_work_guard<asio::io_context::executor_type> guard{context.get_executor()};
   tcp::acceptor acceptor;
   std::vector<std::thread> threads;
 
   Status Listen();
   void Accept();
   void Open(tcp::socket socket);
+  void RefuseNew();
   void StopAccepting();
   void CloseIdle();
 };
@@ -262,21 +268,26 @@ void HttpServer::Core::Open(tcp::socket socket) {
 
 void HttpServer::Core::Accept() {
   acceptor.async_accept(asio::make_strand(context), [this](error_code error, tcp::socket socket) {
-    if (error == asio::error::operation_aborted || draining.load()) {
-      if (!error) Open(std::move(socket));
-      return;
-    }
     if (!error) Open(std::move(socket));
-    Accept();
+    if (error != asio::error::operation_aborted && acceptor.is_open()) Accept();
   });
 }
 
-// Connections that are complete when the port closes would be reset: first nobody new gets through,
-// then those that wait are taken.
-void HttpServer::Core::StopAccepting() {
-  sock_filter drop_all = {BPF_RET | BPF_K, 0, 0, 0};
-  const sock_fprog program = {1, &drop_all};
+// A port that closes resets the connections that wait in it or are being made, and with them the
+// requests their clients have sent. So the kernel first drops every packet that begins a
+// connection; what has begun goes on. Those clients find the port closed when they try again.
+void HttpServer::Core::RefuseNew() {
+  constexpr std::uint32_t kFlagsOffset = 13;  // of the TCP header
+  constexpr std::uint32_t kSyn = 2;
+  sock_filter code[] = {{BPF_LD | BPF_B | BPF_ABS, 0, 0, kFlagsOffset},
+                        {BPF_JMP | BPF_JSET | BPF_K, 0, 1, kSyn},
+                        {BPF_RET | BPF_K, 0, 0, 0},
+                        {BPF_RET | BPF_K, 0, 0, 0xFFFFFFFF}};
+  const sock_fprog program = {4, code};
   setsockopt(acceptor.native_handle(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+}
+
+void HttpServer::Core::StopAccepting() {
   error_code error;
   acceptor.cancel(error);
   acceptor.non_blocking(true, error);
@@ -325,7 +336,9 @@ int HttpServer::port() const {
 bool HttpServer::Drain(std::chrono::milliseconds patience) {
   Core& core = *core_;
   const auto end = Clock::now() + patience;
+  core.RefuseNew();
   core.draining.store(true);
+  std::this_thread::sleep_for(kHandshake);
   asio::post(core.acceptor.get_executor(), [&core] { core.StopAccepting(); });
   // Clients that are busy send their next request within this time, and are told to go with its
   // answer; the others are closed.
