@@ -9,6 +9,7 @@
 #include "frontends/ncnn/import.h"
 #include "frontends/ncnn/param_file.h"
 #include "frontends/onnx/import.h"
+#include "frontends/tflite/import.h"
 #include "ir/text.h"
 #include "ops/catalog.h"
 
@@ -60,6 +61,10 @@ Result<Graph> ReadAth(const Source& source) {
   return ath::Read(source.file->bytes(), source.file, {.check_weights = source.check_weights});
 }
 
+Result<Graph> ReadTflite(const Source& source) {
+  return tflite::Import(source.file->bytes(), source.file);
+}
+
 Result<Graph> ReadText(const Source& source) { return ParseText(source.text(), ops::Standard()); }
 
 bool IsNcnn(std::span<const std::uint8_t> bytes) {
@@ -73,6 +78,7 @@ Result<Graph> ReadNcnn(const Source& source) {
 // In the order in which they are tried: the surest mark first.
 constexpr Format kFormats[] = {
     {"ath", ath::IsAth, ReadAth, true},
+    {"tflite", tflite::IsTflite, ReadTflite},
     {"txt", IsText, ReadText},
     {"ncnn", IsNcnn, ReadNcnn},
     {"onnx", IsOnnx, ReadOnnx},

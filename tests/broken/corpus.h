@@ -28,6 +28,7 @@ Family OnnxFamily();
 Family AthFamily();
 Family NcnnFamily();
 Family TextFamily();
+Family TfliteFamily();
 std::vector<Family> AllFamilies();
 
 // Small graphs that between them use every feature of the formats.

@@ -111,7 +111,7 @@ std::vector<File> Damage(const File& good) {
 }
 
 std::vector<Family> AllFamilies() {
-  return {OnnxFamily(), AthFamily(), TextFamily(), NcnnFamily()};
+  return {OnnxFamily(), AthFamily(), TextFamily(), NcnnFamily(), TfliteFamily()};
 }
 
 }  // namespace athanor::broken

@@ -3,6 +3,7 @@
 
 #include "ops/elementwise.h"
 #include "ops/math/axes.h"
+#include "ops/quant/fixed31.h"
 
 namespace athanor::ops {
 namespace {
@@ -247,8 +248,10 @@ OpDef LogSoftmax() {
               [](RefCtx& ctx) { return MapLines(ctx, LogSoftmaxLine); });
 }
 OpDef Softmax() {
-  return Line("Softmax", "exp(x) divided by its sum along an axis.",
-              [](RefCtx& ctx) { return MapLines(ctx, SoftmaxLine); });
+  OpDef op = Line("Softmax", "exp(x) divided by its sum along an axis.",
+                  [](RefCtx& ctx) { return MapLines(ctx, SoftmaxLine); });
+  op.fixed31 = SoftmaxFixed31;
+  return op;
 }
 
 }  // namespace athanor::ops

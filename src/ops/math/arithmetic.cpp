@@ -3,6 +3,7 @@
 
 #include "ir/gradient.h"
 #include "ops/elementwise.h"
+#include "ops/quant/fixed31.h"
 
 namespace athanor::ops {
 namespace {
@@ -81,18 +82,21 @@ Status MulGradient(GradientCtx& ctx) {
 OpDef Add() {
   OpDef op = BinaryOp("Add", "a + b, elementwise with broadcasting; integers wrap around.",
                       "numeric", kCommutative, Infer<FoldAdd>, AddReference);
+  op.fixed31 = AddFixed31;
   op.gradient = AddGradient;
   return op;
 }
 OpDef Sub() {
   OpDef op = BinaryOp("Sub", "a - b, elementwise with broadcasting; integers wrap around.",
                       "numeric", kPure, Infer<FoldSub>, SubReference);
+  op.fixed31 = SubFixed31;
   op.gradient = SubGradient;
   return op;
 }
 OpDef Mul() {
   OpDef op = BinaryOp("Mul", "a * b, elementwise with broadcasting; integers wrap around.",
                       "numeric", kCommutative, Infer<FoldMul>, MulReference);
+  op.fixed31 = MulFixed31;
   op.gradient = MulGradient;
   return op;
 }

@@ -4,6 +4,7 @@
 #include "ir/gradient.h"
 #include "ops/elementwise.h"
 #include "ops/math/number.h"
+#include "ops/quant/fixed31.h"
 
 namespace athanor::ops {
 namespace {
@@ -188,6 +189,7 @@ OpDef Gemm() {
       .attributes = Describe<GemmAttrs>(),
       .infer = Infer,
       .reference = Reference,
+      .fixed31 = GemmFixed31,
       .gradient = Gradient,
       .flops = Cost,
   };

@@ -10,6 +10,7 @@
 #include "ops/elementwise.h"
 #include "ops/math/axes.h"
 #include "ops/math/number.h"
+#include "ops/quant/fixed31.h"
 #include "ops/tensor/move.h"
 
 namespace athanor::ops {
@@ -291,8 +292,10 @@ OpDef ReduceMax() {
                    [](RefCtx& ctx) { return Reduce(ctx, ExtremeTypes{}, kMax); });
 }
 OpDef ReduceMean() {
-  return Reduction("ReduceMean", "The mean", Infer<SumTypes>,
-                   [](RefCtx& ctx) { return Reduce(ctx, SumTypes{}, kMean); });
+  OpDef op = Reduction("ReduceMean", "The mean", Infer<SumTypes>,
+                       [](RefCtx& ctx) { return Reduce(ctx, SumTypes{}, kMean); });
+  op.fixed31 = ReduceMeanFixed31;
+  return op;
 }
 OpDef ReduceMin() {
   return Reduction("ReduceMin", "The smallest element", InferFollowing<ExtremeTypes, FoldMin>,

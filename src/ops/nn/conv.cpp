@@ -8,6 +8,7 @@
 #include "ops/elementwise.h"
 #include "ops/nn/nn.h"
 #include "ops/nn/tile.h"
+#include "ops/quant/fixed31.h"
 
 namespace athanor::ops {
 namespace {
@@ -298,6 +299,7 @@ OpDef Conv() {
       .attributes = Describe<ConvAttrs>(),
       .infer = Infer,
       .reference = Reference,
+      .fixed31 = ConvFixed31,
       .gradient = Gradient,
       .flops = Cost,
   };

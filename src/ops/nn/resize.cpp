@@ -4,6 +4,7 @@
 
 #include "core/checked.h"
 #include "ops/nn/nn.h"
+#include "ops/quant/fixed31.h"
 
 namespace athanor::ops {
 namespace {
@@ -375,6 +376,7 @@ OpDef Resize() {
       .attributes = Describe<ResizeAttrs>(),
       .infer = Infer,
       .reference = Reference,
+      .fixed31 = ResizeFixed31,
       .flops = Cost,
   };
 }

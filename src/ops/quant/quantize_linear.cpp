@@ -151,10 +151,6 @@ constexpr std::pair<double, double> Range<UInt2>() {
 
 Status Reference(RefCtx& ctx) {
   const auto attrs = ctx.Attrs<QuantizeAttrs>();
-  if (attrs.arithmetic != "float") {
-    return Unsupported("arithmetic \"{}\" is not implemented on the reference; \"float\" is",
-                       attrs.arithmetic);
-  }
   const DType scale_type = ctx.In(1).dtype();
   const DType precision =
       attrs.precision.value_or(IsComputeFloat(scale_type) ? scale_type : DType::kF32);
@@ -168,6 +164,7 @@ Status Reference(RefCtx& ctx) {
     return zeros.size() == 1 ? zeros[0] : zeros[granularity.ScaleOf(i)];
   };
   const DType output = ctx.Out(0).dtype();
+  const bool away_from_zero = attrs.arithmetic == "fixed31";
   if (IsInteger(output)) {
     return Dispatch(QuantizedIntegers{}, output, [&](auto tag) -> Status {
       using T = typename decltype(tag)::Type;
@@ -175,7 +172,9 @@ Status Reference(RefCtx& ctx) {
       const auto y = ctx.OutData<T>(0);
       for (std::size_t i = 0; i < y.size(); ++i) {
         // A NaN has no integer; it becomes the integer that stands for 0.
-        const double q = std::isnan(quotients[i]) ? 0.0 : std::nearbyint(quotients[i]);
+        const double rounded =
+            away_from_zero ? std::round(quotients[i]) : std::nearbyint(quotients[i]);
+        const double q = std::isnan(rounded) ? 0.0 : rounded;
         y[i] = static_cast<T>(static_cast<int>(std::clamp(q + zero(i), low, high)));
       }
       return {};
@@ -198,8 +197,9 @@ OpDef QuantizeLinear() {
       .summary =
           "saturate(round(x / y_scale) + y_zero_point), rounding to nearest even; one scale for "
           "the tensor, for each index of an axis, or for each block along an axis. NaN gives the "
-          "zero point of an integer type. The arithmetic \"fixed31\" is kept in the graph for "
-          "engines that have it; the reference computes \"float\" only and refuses the other.",
+          "zero point of an integer type. With the arithmetic \"fixed31\" halves are rounded away "
+          "from zero, as TensorFlow Lite does; behind an operator on dequantised integers it says "
+          "that the operator computes with integers only.",
       .inputs = {{"x", "f32, f16, bf16 or i32"},
                  {"y_scale", "scalar, vector along the axis, or blocks along the axis"},
                  {"y_zero_point", "type of y, shape of y_scale; 0 when omitted", kOptionalPort}},

@@ -1,6 +1,7 @@
 // Concat and Split: joining and cutting along one axis.
 #include "core/checked.h"
 #include "ops/broadcast.h"
+#include "ops/quant/fixed31.h"
 #include "ops/tensor/move.h"
 
 namespace athanor::ops {
@@ -188,6 +189,7 @@ OpDef Concat() {
       .traits = kPure | kDataMovement,
       .infer = InferConcat,
       .reference = ConcatReference,
+      .fixed31 = ConcatFixed31,
   };
 }
 

@@ -1,4 +1,5 @@
 #include "ir/op_def.h"
+#include "ops/quant/fixed31.h"
 
 namespace athanor::ops {
 namespace {
@@ -25,6 +26,7 @@ OpDef Identity() {
       .traits = kPure | kDataMovement | kAnyKind | kDataDependent,
       .infer = Infer,
       .reference = Reference,
+      .fixed31 = IdentityFixed31,
   };
 }
 

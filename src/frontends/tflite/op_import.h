@@ -1,0 +1,134 @@
+// What a row of the operator table sees of one TFLite operator: its inputs as values of the graph,
+// its options, and the graph to add nodes to.
+//
+// TFLite keeps pictures as NHWC and numbers as integers with a scale; the graph computes on real
+// numbers, NCHW. A row asks for the form it wants (Stored, Real, with or without a permutation)
+// and gives its result in that form; transposing and Quantize/DequantizeLinear happen here.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "frontends/tflite/tflite_generated.h"
+#include "ir/graph.h"
+
+namespace athanor::tflite {
+
+using Ints = std::vector<std::int64_t>;
+
+// How the integers of a tensor stand for real numbers: (q - zero_point) * scale. One scale, or one
+// per index of `axis`.
+struct Quantization {
+  std::vector<float> scales;  // none: the tensor is not quantised
+  Ints zero_points;           // as many as scales
+  std::int64_t axis = 0;
+
+  explicit operator bool() const { return !scales.empty(); }
+  friend bool operator==(const Quantization&, const Quantization&) = default;
+};
+
+// A tensor as the file describes it.
+struct TensorInfo {
+  std::string name;
+  DType dtype = DType::kUndefined;
+  Shape shape;
+  Quantization quantization;
+  bool is_variable = false;
+};
+
+// NHWC -> NCHW and back, as permutations of Transpose.
+inline const Ints kToNchw = {0, 3, 1, 2};
+inline const Ints kToNhwc = {0, 2, 3, 1};
+
+class OpImport {
+ public:
+  struct Port {
+    ValueId value = kNoValue;          // kNoValue: omitted, or a variable
+    const TensorInfo* info = nullptr;  // nullptr: omitted
+  };
+  OpImport(Graph& graph, const schema::Operator& op, std::string name, std::vector<Port> inputs,
+           std::vector<const TensorInfo*> outputs)
+      : graph(graph),
+        op(op),
+        outputs(outputs.size(), kNoValue),
+        name_(std::move(name)),
+        inputs_(std::move(inputs)),
+        output_infos_(std::move(outputs)) {}
+
+  Graph& graph;
+  const schema::Operator& op;
+  std::vector<ValueId> outputs;  // filled by the row, in the form of the file
+
+  std::size_t num_inputs() const { return inputs_.size(); }
+  std::size_t num_outputs() const { return output_infos_.size(); }
+  bool Has(std::size_t i) const { return i < inputs_.size() && inputs_[i].value != kNoValue; }
+  bool IsVariable(std::size_t i) const {
+    return i < inputs_.size() && inputs_[i].info != nullptr && inputs_[i].info->is_variable;
+  }
+  // Only when Has(i).
+  const TensorInfo& In(std::size_t i) const { return *inputs_[i].info; }
+  const TensorInfo& Out(std::size_t o) const { return *output_infos_[o]; }
+  const Type& InType(std::size_t i) const { return graph.value(inputs_[i].value).type; }
+  // Fails when an input the operator cannot do without is missing, or has no known rank.
+  Status Expect(std::size_t num_inputs, std::size_t num_outputs = 1) const;
+  Result<std::int64_t> RankOf(std::size_t i) const;
+  bool IsQuantized() const;  // any input or output has a scale
+
+  // The integers of input i, which must be known when the model is read.
+  Result<Ints> KnownInts(std::size_t i) const;
+  const Tensor* Constant(std::size_t i) const { return graph.Constant(inputs_[i].value); }
+
+  // Input i as it stands in the file.
+  ValueId Stored(std::size_t i) const { return inputs_[i].value; }
+  // Input i as real numbers.
+  Result<ValueId> Real(std::size_t i, const Ints& perm = {});
+  // A value moved out of input i, which has one scale, as real numbers.
+  Result<ValueId> RealOf(ValueId moved, std::size_t i);
+  // The axes of a stored value in another order; a constant stays one.
+  Result<ValueId> Permuted(ValueId value, const Ints& perm);
+
+  // Output o is these real numbers: they are quantised when the file says so. `perm` undoes the
+  // permutation with which the inputs were asked for.
+  Status Give(Result<ValueId> real, schema::Activation activation = schema::Activation_NONE,
+              const Ints& perm = {}, std::size_t o = 0);
+  // Output o is this value as it stands, but for the activation and the permutation.
+  Status GiveStored(Result<ValueId> value, schema::Activation activation = schema::Activation_NONE,
+                    const Ints& perm = {}, std::size_t o = 0);
+  // For operators that only move elements: input i and output o must have the same scale.
+  Status ExpectSameScale(std::size_t i, std::size_t o = 0) const;
+
+  ValueId Constants(const Ints& values);  // i64[n]
+  ValueId Number(float value, DType dtype = DType::kF32);
+  Result<ValueId> Add(std::string_view name, std::vector<ValueId> node_inputs,
+                      AttrMap attributes = {});
+  Result<std::vector<ValueId>> AddMany(std::string_view name, std::vector<ValueId> node_inputs,
+                                       AttrMap attributes, std::size_t count);
+
+ private:
+  Result<ValueId> Dequantized(ValueId value, const Quantization& quantization, std::int64_t axis);
+  Result<ValueId> Quantized(ValueId real, const TensorInfo& info);
+  Result<ValueId> Activated(ValueId value, schema::Activation activation, const TensorInfo& info);
+  Status CheckArithmetic(ValueId real) const;
+
+  std::string name_;
+  std::vector<Port> inputs_;
+  std::vector<const TensorInfo*> output_infos_;
+};
+
+struct Row {
+  schema::BuiltinOperator code = schema::BuiltinOperator_ADD;
+  Status (*make)(OpImport&) = nullptr;
+};
+
+// The rows by topic, alphabetical within each.
+std::vector<Row> NnRows();
+std::vector<Row> MathRows();
+std::vector<Row> TensorRows();
+
+// Every TFLite operator that can be read, by number.
+const std::vector<Row>& Table();
+const Row* FindRow(schema::BuiltinOperator code);
+
+}  // namespace athanor::tflite
