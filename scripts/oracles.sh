@@ -7,3 +7,4 @@ venv="${ATHANOR_VENV:-build/oracles-venv}"
 "$venv/bin/pip" install -q -r tests/oracles/requirements.txt
 "$venv/bin/python" tests/oracles/record_onnx.py
 "$venv/bin/python" tests/oracles/record_goldens.py
+"$venv/bin/python" tests/oracles/record_tflite.py

@@ -170,6 +170,8 @@ def main():
     conformance(count)
     script(count, "models_test.py", "--binary", str(ATHANOR), "--device", "cpu", "--opsets", "13,17,21")
     script(count, "models_test.py", "--binary", str(ATHANOR), "--device", "reference")
+    for device in DEVICES:
+        script(count, "tflite_test.py", "--binary", str(ATHANOR), "--device", device)
     script(count, "cli_test.py")
     script(count, "docs_test.py")
     python_package(count)

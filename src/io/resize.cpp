@@ -128,9 +128,8 @@ Result<Tensor> CentreCrop(const Tensor& image, Size size) {
     return Error(ErrorCode::kInvalidInput, "a crop of {} x {} does not fit a picture of {} x {}",
                  size.width, size.height, width, height);
   }
-  // Half a pixel goes to the even side, as torchvision's round() does.
-  const auto top = std::llrint(static_cast<double>(height - size.height) / 2);
-  const auto left = std::llrint(static_cast<double>(width - size.width) / 2);
+  // Half a pixel goes to the end, as in most evaluation protocols (torchvision rounds to even).
+  const std::int64_t top = (height - size.height) / 2, left = (width - size.width) / 2;
   ATH_TRY(Tensor out, Tensor::Allocate(DType::kU8, {size.height, size.width, channels}));
   const std::uint8_t* from = image.Data<std::uint8_t>().data();
   std::uint8_t* to = out.MutableData<std::uint8_t>().data();

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
 #include <functional>
+#include <sstream>
 
 #include "frontends/tflite/model_for_test.h"
 #include "frontends/tflite/op_import.h"
@@ -77,6 +79,20 @@ TEST(Tflite, KeepsTheNamesOfInputsAndOutputs) {
 TEST(Tflite, EveryRowIsOfAKnownOperatorOnce) {
   for (std::size_t i = 1; i < Table().size(); ++i) EXPECT_LT(Table()[i - 1].code, Table()[i].code);
   EXPECT_EQ(FindRow(schema::BuiltinOperator_CUSTOM), nullptr);
+}
+
+TEST(Tflite, TheDocumentListsEveryOperator) {
+  std::stringstream file;
+  file << std::ifstream("docs/formats/tflite.md").rdbuf();
+  const std::string text = file.str();
+  const std::string list = text.substr(text.find("## Operators"));
+  std::size_t listed = 0;
+  for (const char c : list) listed += c == '`' ? 1 : 0;
+  EXPECT_EQ(listed, 2 * Table().size());
+  for (const Row& row : Table()) {
+    const std::string name = schema::EnumNameBuiltinOperator(row.code);
+    EXPECT_NE(list.find("`" + name + "`"), std::string::npos) << name;
+  }
 }
 
 TEST(Tflite, NamesEveryOperatorThatIsNotRead) {

@@ -154,6 +154,8 @@ Result<ValueId> OpImport::Permuted(ValueId value, const Ints& perm) {
 
 Result<ValueId> OpImport::Dequantized(ValueId value, const Quantization& quantization,
                                       std::int64_t axis) {
+  if (graph.value(value).type.dtype == DType::kI64)
+    return Unsupported("64-bit biases (of 16-bit activations) are not read; 32-bit ones are");
   const bool per_axis = quantization.scales.size() > 1;
   const Dims dims = per_axis ? Dims{static_cast<std::int64_t>(quantization.scales.size())} : Dims{};
   const Tensor scale = Tensor::FromVector<float>(dims, quantization.scales);

@@ -125,6 +125,7 @@ struct Row {
 // The rows by topic, alphabetical within each.
 std::vector<Row> NnRows();
 std::vector<Row> MathRows();
+std::vector<Row> RecurrentRows();
 std::vector<Row> TensorRows();
 
 // Every TFLite operator that can be read, by number.

@@ -1,4 +1,4 @@
-// Layers: convolution, pooling, dense, normalisation, recurrence, resizing.
+// Layers: convolution, pooling, dense, normalisation, resizing.
 #include <algorithm>
 
 #include "frontends/tflite/op_import.h"
@@ -307,67 +307,6 @@ Status PRelu(OpImport& ctx) {
   return ctx.Give(ctx.Add("PRelu", {x, slope}));
 }
 
-// The parts of the four gates (input, forget, cell, output in the file) one below the other in the
-// order input, output, forget, cell, behind a leading axis for the direction.
-Result<ValueId> Gates(OpImport& ctx, std::size_t first) {
-  std::vector<ValueId> parts;
-  for (const std::size_t gate : {0, 3, 1, 2}) {
-    if (!ctx.Has(first + gate))
-      return Unsupported("gate weights (input {}) are missing; LSTM with all four gates is read",
-                         first + gate);
-    ATH_TRY(const ValueId part, ctx.Real(first + gate));
-    parts.push_back(part);
-  }
-  ATH_TRY(const ValueId all, ctx.Add("Concat", std::move(parts), {{"axis", std::int64_t{0}}}));
-  return ctx.Add("Unsqueeze", {all, ctx.Constants({0})});
-}
-
-Status CheckLstm(const OpImport& ctx, const schema::UnidirectionalSequenceLSTMOptions& options) {
-  if (ctx.num_inputs() < 20) return InvalidModel("20 inputs or more are expected");
-  if (ctx.IsQuantized()) return Unsupported("quantised LSTM is not read; floating-point LSTM is");
-  for (std::size_t i = 9; i < ctx.num_inputs(); ++i) {
-    const bool is_read = (i >= 12 && i <= 15) || i == 18 || i == 19;
-    if (!is_read && ctx.Has(i))
-      return Unsupported(
-          "LSTM with peepholes, projection or layer normalisation is not read; "
-          "input {} must be omitted",
-          i);
-  }
-  if (ctx.Has(18) || ctx.Has(19))
-    return Unsupported("LSTM with states from outside is not read; states must be variables");
-  if (options.activation() != schema::Activation_TANH)
-    return Unsupported("LSTM with activation {} is not read; TANH is",
-                       schema::EnumNameActivation(options.activation()));
-  if (options.cell_clip() != 0 || options.proj_clip() != 0)
-    return Unsupported("LSTM that clips its cell is not read");
-  if (options.diagonal_recurrent_tensors())
-    return Unsupported("LSTM with diagonal recurrence is not read");
-  return {};
-}
-
-// Each run starts from states of 0.
-Status UnidirectionalSequenceLstm(OpImport& ctx) {
-  ATH_RETURN_IF_ERROR(ctx.Expect(1));
-  ATH_TRY(const auto* options, OptionsOf<schema::UnidirectionalSequenceLSTMOptions>(ctx));
-  ATH_RETURN_IF_ERROR(CheckLstm(ctx, *options));
-  const Ints time_first = options->time_major() ? Ints{} : Ints{1, 0, 2};
-  ATH_TRY(const ValueId x, ctx.Real(0, time_first));
-  ATH_TRY(const ValueId w, Gates(ctx, 1));
-  ATH_TRY(const ValueId r, Gates(ctx, 5));
-  ATH_TRY(const ValueId half, Gates(ctx, 12));
-  const Type& recurrent = ctx.InType(5);
-  if (!recurrent.HasRank() || recurrent.rank() != 2 || !recurrent.dim(0).IsConst())
-    return InvalidModel("recurrent weights are {}; two known sizes are expected",
-                        recurrent.ToString());
-  const std::int64_t hidden = recurrent.dim(0).value();
-  // The graph's operator has a second bias for the recurrence.
-  ATH_TRY(const ValueId none, ctx.Add("Sub", {half, half}));
-  ATH_TRY(const ValueId b, ctx.Add("Concat", {half, none}, {{"axis", std::int64_t{1}}}));
-  ATH_TRY(const ValueId y, ctx.Add("LSTM", {x, w, r, b}, {{"hidden_size", hidden}}));
-  ATH_TRY(const ValueId steps, ctx.Add("Squeeze", {y, ctx.Constants({1})}));
-  return ctx.GiveStored(ctx.Permuted(steps, time_first));
-}
-
 }  // namespace
 
 // One row per line keeps the table easy to scan and to merge.
@@ -387,7 +326,6 @@ std::vector<Row> NnRows() {
       {.code = schema::BuiltinOperator_RESIZE_NEAREST_NEIGHBOR, .make = ResizeNearest},
       {.code = schema::BuiltinOperator_SOFTMAX, .make = Softmax},
       {.code = schema::BuiltinOperator_TRANSPOSE_CONV, .make = TransposeConv},
-      {.code = schema::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM, .make = UnidirectionalSequenceLstm},
   };
 }
 // clang-format on

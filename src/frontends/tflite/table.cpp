@@ -9,7 +9,7 @@ namespace {
 
 std::vector<Row> SortedRows() {
   std::vector<Row> rows;
-  for (auto* topic : {MathRows, NnRows, TensorRows}) {
+  for (auto* topic : {MathRows, NnRows, RecurrentRows, TensorRows}) {
     std::vector<Row> more = topic();
     std::move(more.begin(), more.end(), std::back_inserter(rows));
   }

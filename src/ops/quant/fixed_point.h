@@ -16,7 +16,7 @@ struct Multiplier {
 };
 Multiplier MakeMultiplier(double real);
 
-// round(a * b / 2^31), halves away from zero; -2^31 * -2^31 saturates.
+// round(a * b / 2^31), halves upwards; -2^31 * -2^31 saturates.
 inline std::int32_t HighMul(std::int32_t a, std::int32_t b) {
   if (a == b && a == INT32_MIN) return INT32_MAX;
   const std::int64_t product = std::int64_t{a} * b;

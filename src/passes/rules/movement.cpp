@@ -170,10 +170,13 @@ Rule CastOfCast() {
 }  // namespace
 
 std::vector<Rule> MovementRules() {
-  return {
+  std::vector<Rule> rules = {
       TransposeInPlace(), TransposeOfTranspose(), TransposeOfUnitAxes(),
       ReshapeOfReshape(), ReshapeToKnownTarget(), CastOfCast(),
   };
+  // They work together: what has moved meets the next Transpose.
+  for (Rule& rule : TransposeRules()) rules.push_back(std::move(rule));
+  return rules;
 }
 
 }  // namespace athanor::passes

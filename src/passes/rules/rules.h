@@ -7,6 +7,7 @@ namespace athanor::passes {
 
 std::vector<Rule> IdentityRules();       // nodes that change nothing
 std::vector<Rule> MovementRules();       // chains of Transpose, Reshape, Squeeze, Slice ...
+std::vector<Rule> TransposeRules();      // Transposes move towards each other
 std::vector<Rule> ShapeRules();          // arithmetic on shapes
 std::vector<Rule> LinearRules();         // scales and shifts into weights and biases
 std::vector<Rule> ConvolutionRules();    // padding and parallel convolutions

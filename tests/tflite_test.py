@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+"""TensorFlow Lite networks through the command line: quantised ones bit by bit, the others within a tolerance.
+
+    python3 tests/tflite_test.py [--binary build/test/bin/athanor] [--device cpu] [--filter TEXT]
+
+tests/oracles/tflite/index.json says how inputs are made and holds the answers (goldens.npz) that the
+reference kernels of TFLite gave, recorded by tests/oracles/record_tflite.py; networks that are refused
+are listed with a part of the reason. Prints one line per failure and "N passed, N failed, N skipped".
+"""
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+DATA = pathlib.Path(os.environ.get("ATHANOR_DATA", ROOT.parent / "shared" / "data")) / "models"
+ORACLES = ROOT / "tests" / "oracles" / "tflite"
+
+sys.path.insert(0, str(ROOT / "tests"))
+from models_test import random_tensor  # noqa: E402
+
+
+def read_bmp(path):
+    """Pixels of an uncompressed bottom-up bitmap: rows x columns x (1 grey or 3 R,G,B)."""
+    data = path.read_bytes()
+    offset, width, height = (int.from_bytes(data[at:at + 4], "little") for at in (10, 18, 22))
+    channels = int.from_bytes(data[28:30], "little") // 8
+    stride = (width * channels + 3) // 4 * 4
+    rows = np.frombuffer(data, np.uint8, stride * height, offset).reshape(height, stride)
+    pixels = rows[::-1, :width * channels].reshape(height, width, channels)
+    return pixels[:, :, ::-1] if channels == 3 else pixels
+
+
+def make_input(spec):
+    """One input as index.json describes it."""
+    if spec["rule"] == "random":
+        return random_tensor(spec["seed"], spec["dtype"], spec["shape"], spec["low"], spec["high"])
+    pixels = read_bmp(DATA / spec["file"])
+    rows, columns = spec["shape"][1:3]
+    top, left = (pixels.shape[0] - rows) // 2, (pixels.shape[1] - columns) // 2
+    crop = pixels[top:top + rows, left:left + columns]
+    if crop.shape[2] != spec["shape"][3]:
+        crop = np.repeat(crop.mean(axis=2, keepdims=True), spec["shape"][3], axis=2)
+    return (np.floor(crop).astype(np.int32) + spec["add"]).astype(spec["dtype"])[None]
+
+
+def run(binary, device, model, inputs, folder):
+    arguments = []
+    for index, (name, value) in enumerate(inputs.items()):
+        path = pathlib.Path(folder) / f"input{index}.npy"
+        np.save(path, np.ascontiguousarray(value))
+        arguments += ["--input", f"{name}={path}"]
+    saved = pathlib.Path(folder) / "out.npz"
+    result = subprocess.run([binary, "run", str(model), *arguments, "--device", device, "--save", str(saved)],
+                            capture_output=True, text=True)
+    if result.returncode != 0:
+        raise RuntimeError(f"exit {result.returncode}: {result.stderr.strip()[-300:]}")
+    with np.load(saved) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def check(case, outputs, goldens):
+    for spec in case["outputs"]:
+        got, want = outputs[spec["name"]], goldens[spec["key"]]
+        if list(got.shape) != list(want.shape):
+            return f"{spec['name']}: shape {got.shape}, expected {want.shape}"
+        difference = np.abs(got.astype(np.float64) - want.astype(np.float64))
+        if spec["atol"] == 0 and difference.any():
+            return f"{spec['name']}: {np.count_nonzero(difference)} of {difference.size} differ, by up to {difference.max():g}"
+        if not difference.max() <= spec["atol"] + spec["rtol"] * np.abs(want).max():
+            return f"{spec['name']}: differs by {difference.max():g}"
+    return None
+
+
+def check_refused(binary, entry):
+    result = subprocess.run([binary, "inspect", str(DATA / entry["model"])], capture_output=True, text=True)
+    if result.returncode == 2 and entry["reason"] in result.stderr:
+        return None
+    return f"exit {result.returncode}, not refused with \"{entry['reason']}\": {result.stderr.strip()[:300]}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--binary", default=str(ROOT / "build" / "test" / "bin" / "athanor"))
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--filter", default="")
+    options = parser.parse_args()
+    if not DATA.is_dir():
+        print(f"SKIPPED: {DATA} is absent\n0 passed, 0 failed, 1 skipped")
+        return 0
+    index = json.loads((ORACLES / "index.json").read_text())
+    goldens = np.load(ORACLES / "goldens.npz")
+    passed = failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for entry in index["cases"] + index["refused"]:
+            if options.filter not in entry["model"]:
+                continue
+            try:
+                if "reason" in entry:
+                    problem = check_refused(options.binary, entry)
+                else:
+                    inputs = {spec["name"]: make_input(spec) for spec in entry["inputs"]}
+                    problem = check(entry, run(options.binary, options.device, DATA / entry["model"], inputs, folder), goldens)
+            except (RuntimeError, KeyError, ValueError) as error:
+                problem = str(error)
+            passed += problem is None
+            failed += problem is not None
+            if problem is not None:
+                print(f"FAIL {entry['model']} {entry.get('case', 'refused')}: {problem}", flush=True)
+    print(f"{passed} passed, {failed} failed, 0 skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
