@@ -106,7 +106,7 @@ OpDef Loop() {
       .summary =
           "Runs a sub-graph again and again: up to a trip count, and as long as the condition it "
           "gives is true. State goes from one iteration to the next; other results are stacked. "
-          "Without a trip count at most 2^24 iterations.",
+          "More than 2^24 iterations are an error.",
       .inputs = {{"M", "i64: the trip count; unlimited when omitted", kOptionalPort},
                  {"cond", "bool: whether to start; true when omitted", kOptionalPort},
                  {"v_initial", "the state before the first iteration", kVariadicPort, 0}},
