@@ -59,6 +59,18 @@ void CountConstants(const Graph& graph, GraphFigures& figures) {
   }
 }
 
+// Trees, linear and vector machines keep what they learned in attributes.
+void CountAttributes(const Node& node, GraphFigures& figures) {
+  for (const auto& [name, value] : node.attributes) {
+    std::int64_t count = 0;
+    if (const auto* floats = std::get_if<std::vector<float>>(&value))
+      count = static_cast<std::int64_t>(floats->size());
+    const auto* tensor = std::get_if<Tensor>(&value);
+    if (tensor != nullptr && IsFloat(tensor->dtype())) count = tensor->count();
+    figures.params += count;
+  }
+}
+
 void CountNodes(const Graph& graph, GraphFigures& figures) {
   CountConstants(graph, figures);
   for (std::size_t i = 0; i < graph.node_capacity(); ++i) {
@@ -66,6 +78,7 @@ void CountNodes(const Graph& graph, GraphFigures& figures) {
     if (!graph.IsLive(id)) continue;
     const Node& node = graph.node(id);
     ++figures.ops[node.op->name];
+    CountAttributes(node, figures);
     if (const auto flops = NodeFlops(graph, id)) {
       figures.flops += *flops;
       figures.flops_by_op[node.op->name] += *flops;

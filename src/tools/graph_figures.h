@@ -11,8 +11,9 @@ namespace athanor::tools {
 struct GraphFigures {
   std::map<std::string, std::int64_t> ops;    // nodes per operator, bodies included
   std::map<std::string, double> flops_by_op;  // one inference, bodies once
-  std::int64_t params = 0;                    // elements of floating-point and 8-bit constants
-  std::int64_t weight_bytes = 0;              // of all constants
+  // Elements of floating-point and 8-bit constants, and of attributes that are lists of floats.
+  std::int64_t params = 0;
+  std::int64_t weight_bytes = 0;  // of all constants
   double flops = 0;
   std::int64_t uncounted = 0;  // nodes whose shapes are not known
   // The most that is alive at once when nodes run in order and values are freed after their last

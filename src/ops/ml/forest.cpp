@@ -198,6 +198,26 @@ Status Forest::CheckTrees() const {
   return {};
 }
 
+std::int64_t Forest::longest_paths() const {
+  std::int64_t sum = 0;
+  std::vector<std::pair<Child, std::int64_t>> open;  // a child and the comparisons above it
+  for (const Child root : roots_) {
+    std::int64_t longest = 0;
+    open.emplace_back(root, 0);
+    while (!open.empty()) {
+      const auto [child, above] = open.back();
+      open.pop_back();
+      longest = std::max(longest, above);
+      if (child < 0) continue;
+      const Node& node = nodes_[static_cast<std::size_t>(child)];
+      open.emplace_back(node.yes, above + 1);
+      if (node.no != node.yes) open.emplace_back(node.no, above + 1);
+    }
+    sum += longest;
+  }
+  return sum;
+}
+
 bool Forest::IsYes(const Node& node, double x) {
   if (std::isnan(x)) return node.missing_is_yes;
   switch (node.mode) {

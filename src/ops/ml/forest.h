@@ -41,6 +41,8 @@ class Forest {
   static Result<Forest> Make(const IndexedNodes& nodes);
 
   std::size_t num_trees() const { return roots_.size(); }
+  // Comparisons on the longest path of each tree, summed.
+  std::int64_t longest_paths() const;
   std::int64_t max_feature() const { return max_feature_; }
   std::int64_t max_target() const { return max_target_; }  // -1 without weights
   // The leaf that a sample reaches. features must hold more than max_feature() values.

@@ -375,6 +375,20 @@ Status ClassifierReference(RefCtx& ctx) {
   return {};
 }
 
+const Forest& ForestOf(const Ensemble& ensemble) { return ensemble.forest; }
+const Forest& ForestOf(const Classifier& classifier) { return classifier.ensemble.forest; }
+
+// At most: the comparisons of each tree's longest path and one addition, for every sample.
+template <class Attrs>
+Dim Cost(const CostCtx& ctx) {
+  const auto read = Read(ReadAttributes<Attrs>(ctx.attributes));
+  const Type& x = *ctx.in[0];
+  if (!read.ok() || !x.HasRank()) return Dim::Unknown();
+  const Forest& forest = ForestOf(*read);
+  const auto trees = static_cast<std::int64_t>(forest.num_trees());
+  return (x.rank() == 2 ? x.dim(0) : Dim(1)) * Dim(forest.longest_paths() + trees);
+}
+
 std::vector<Port> FeaturePorts() { return {{"x", "[samples, features], or one sample"}}; }
 
 }  // namespace
@@ -390,6 +404,7 @@ OpDef TreeEnsemble() {
       .attributes = Describe<EnsembleAttrs>(),
       .infer = InferScores<EnsembleAttrs>,
       .reference = ScoresReference<EnsembleAttrs>,
+      .flops = Cost<EnsembleAttrs>,
   };
 }
 
@@ -406,6 +421,7 @@ OpDef TreeEnsembleClassifier() {
       .attributes = Describe<ClassifierAttrs>(),
       .infer = InferClassifier,
       .reference = ClassifierReference,
+      .flops = Cost<ClassifierAttrs>,
   };
 }
 
@@ -420,6 +436,7 @@ OpDef TreeEnsembleRegressor() {
       .attributes = Describe<RegressorAttrs>(),
       .infer = InferScores<RegressorAttrs>,
       .reference = ScoresReference<RegressorAttrs>,
+      .flops = Cost<RegressorAttrs>,
   };
 }
 
