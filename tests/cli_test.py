@@ -190,6 +190,14 @@ class Inspect(Case):
         self.assertLess(result["flops"], 1.1 * figures["flops"])
         self.assertTrue(result["feasible"])
 
+    def test_trees_count_as_parameters_and_work(self):
+        result = document(self, "inspect", ROOT / "examples" / "tabular" / "fraud.onnx")
+        # At least one threshold and one leaf a tree, and one comparison of it.
+        self.assertGreater(result["params"], 100)
+        self.assertGreater(result["flops"], 100)
+        self.assertLessEqual(result["flops"], 60 * (4 + 1))  # 60 trees of depth 4
+        self.assertEqual(result["flops_unknown_nodes"], 0)
+
     def test_set_dim_changes_the_shape_and_corrects_names(self):
         result = document(self, "inspect", MODEL, "--set-dim", "N=4")
         self.assertEqual(result["inputs"][0]["shape"], [4, 1, 32, 32])
@@ -308,6 +316,74 @@ class Run(Case):
                              capture_output=True, text=True, timeout=60)
         self.assertEqual(run.returncode, 1)
         self.assertIn("ATH-1005", run.stderr)
+
+
+class DumpIr(Case):
+    def test_convert_prints_the_graph_after_import(self):
+        out = self.folder / "digits.ath"
+        run = athanor("convert", MODEL, "-o", out, "--dump-ir", "after:import")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertIn("= Conv(", run.stdout)
+        self.assertTrue(out.exists())
+        run = athanor("convert", MODEL, "-o", out, "--dump-ir", "after:fold")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("after:import", run.stderr)
+
+    def test_optimize_stops_after_the_named_pass(self):
+        before = athanor("optimize", MODEL, "--dump-ir", "after:import")
+        after = athanor("optimize", MODEL, "--dump-ir", "after:fold-linear")
+        for run in (before, after):
+            self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertIn("BatchNormalization", before.stdout)
+        self.assertNotIn("BatchNormalization", after.stdout)
+        run = athanor("optimize", MODEL, "--dump-ir", "after:fold-linaer")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn('did you mean "fold-linear"', run.stderr)
+        self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_a_stage_is_asked_for_by_after(self):
+        run = athanor("optimize", MODEL, "--dump-ir", "import")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("after:STAGE is expected", run.stderr)
+
+
+class OpenDimensions(Case):
+    """A symbol counts as 1 when nobody says more; that may not fit the model."""
+
+    def product(self, rows):
+        return self.file("product.onnx", onnx_model([("MatMul", ["a", "b"], ["c"])],
+                                                    [("a", ("N", "K")), ("b", (rows, 2))], [("c", ("N", 2))]))
+
+    def test_the_error_carries_the_set_dim_that_fits(self):
+        model = self.product(4)
+        for verb in (["run"], ["explain"]):
+            run = athanor(*verb, model)
+            self.assertEqual(run.returncode, 2, run.stdout)
+            self.assertIn("fix: --set-dim K=4 (counted as 1: K, N)", run.stderr)
+        self.assertEqual(athanor("run", model, "--set-dim", "K=4").returncode, 0)
+
+    def test_parity_is_checked_with_sizes_that_fit(self):
+        result = document(self, "convert", self.product(4), "-o", self.folder / "out.ath")
+        self.assertTrue(result["parity"]["pass"])
+
+    def test_a_conversion_whose_parity_cannot_be_checked_says_so(self):
+        result = document(self, "convert", self.product(3), "-o", self.folder / "out.ath")
+        self.assertIsNone(result["parity"]["pass"])
+        self.assertIn("--set-dim", result["parity"]["not_checked"])
+
+
+class Remarks(Case):
+    def test_a_run_without_input_says_that_it_is_random(self):
+        self.assertIn("no input is given: seeded random values", athanor("run", MODEL).stderr)
+        self.assertNotIn("no input is given", athanor("run", MODEL, "random").stderr)
+
+    def test_labels_of_another_model_are_noticed(self):
+        labels = self.file("labels.txt", b"cat\ndog\n")
+        run = athanor("run", MODEL, "random", "--labels", labels)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertIn("names 2 classes, output \"logits\" has 10", run.stderr)
+        run = athanor("run", MODEL, "random", "--labels", DIGITS / "labels.txt")
+        self.assertNotIn("names may be wrong", run.stderr)
 
 
 class Documents(Case):

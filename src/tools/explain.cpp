@@ -81,7 +81,11 @@ Status ExplainModel(const Options& options, const Common& common) {
   ATH_TRY(const InputSet set, inputs.Read(0));
   std::vector<Type> types;
   for (const Datum& datum : set.values) types.push_back(Type::Of(datum));
-  ATH_TRY(const std::shared_ptr<const Plan> plan, session->PlanFor(types));
+  Result<std::shared_ptr<const Plan>> made = session->PlanFor(types);
+  if (!made.ok()) {
+    return WithDimFix(std::move(made).status(), session->graph(), inputs.counts_symbols_as_one());
+  }
+  const std::shared_ptr<const Plan> plan = *std::move(made);
   std::size_t on_reference = 0;
   nlohmann::json steps = nlohmann::json::array();
   Table table({"step", "kernel", "output", "why"});

@@ -287,6 +287,15 @@ Result<Tensor> InputPlan::ReadFile(const std::string& path, std::size_t input) c
   return tensor;
 }
 
+bool InputPlan::counts_symbols_as_one() const {
+  for (std::size_t i = 0; i < fixed_.size(); ++i) {
+    const Type& type = graph_->value(graph_->inputs()[i]).type;
+    const bool from_items = !items_.empty() && item_input_ == i;
+    if (fixed_[i].IsAbsent() && !from_items && !type.StaticDims()) return true;
+  }
+  return false;
+}
+
 Result<InputSet> InputPlan::Read(std::size_t i) const {
   InputSet set = {.name = first_name_, .values = fixed_};
   if (!items_.empty()) {

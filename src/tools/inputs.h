@@ -32,6 +32,8 @@ class InputPlan {
  public:
   static Result<InputPlan> Make(const Graph& graph, const InputOptions& options);
   std::size_t size() const { return items_.empty() ? 1 : items_.size(); }
+  // True when some input is random and has symbols.
+  bool counts_symbols_as_one() const;
   // The i-th inference, checked against the model's inputs.
   Result<InputSet> Read(std::size_t i) const;
 

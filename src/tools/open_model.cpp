@@ -44,7 +44,7 @@ std::vector<std::string> InputSymbols(const Graph& graph) {
   return symbols;
 }
 
-Status SetDims(Graph& graph, const std::vector<std::pair<std::string, std::int64_t>>& values) {
+Status SetDims(Graph& graph, const DimSizes& values) {
   if (values.empty()) return {};
   const std::vector<std::string> symbols = InputSymbols(graph);
   std::map<std::string, Dim> replace;
@@ -63,6 +63,39 @@ Status SetDims(Graph& graph, const std::vector<std::pair<std::string, std::int64
     graph.SetInputType(id, std::move(type));
   }
   return graph.InferTypes();
+}
+
+std::optional<DimSizes> FittingDims(const Graph& graph) {
+  constexpr std::int64_t kLargest = 4096;
+  const std::vector<std::string> symbols = InputSymbols(graph);
+  const auto fits = [&graph](const DimSizes& sizes) {
+    Graph trial = graph.Clone();
+    return SetDims(trial, sizes).ok();
+  };
+  DimSizes ones;
+  for (const std::string& symbol : symbols) ones.emplace_back(symbol, 1);
+  if (symbols.empty() || fits(ones)) return std::nullopt;
+  for (std::int64_t size = 2; size <= kLargest; size *= 2) {
+    for (std::size_t i = 0; i < symbols.size(); ++i) {
+      DimSizes sizes = ones;
+      sizes[i].second = size;
+      if (fits(sizes)) return sizes;
+    }
+  }
+  return std::nullopt;
+}
+
+Status WithDimFix(Status status, const Graph& graph, bool counted_as_one) {
+  const std::vector<std::string> symbols = InputSymbols(graph);
+  if (status.ok() || symbols.empty() || !counted_as_one || !status.fix().empty()) return status;
+  std::string example = fmt::format("--set-dim {}=64", symbols.back());
+  if (const std::optional<DimSizes> sizes = FittingDims(graph)) {
+    example.clear();
+    for (const auto& [name, size] : *sizes) {
+      if (size != 1) example += fmt::format("--set-dim {}={}", name, size);
+    }
+  }
+  return std::move(status).Fix(fmt::format("{} (counted as 1: {})", example, Join(symbols, ", ")));
 }
 
 Result<Graph> OpenModel(const ModelOptions& options) {

@@ -1,7 +1,9 @@
 // The model argument of every verb.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "api/open_model.h"
@@ -24,8 +26,15 @@ using athanor::OpenModel;  // a file of any format, or zoo:NAME
 // The same with the symbols of --set-dim replaced.
 Result<Graph> OpenModel(const ModelOptions& options);
 
+using DimSizes = std::vector<std::pair<std::string, std::int64_t>>;
 // Replaces symbols in the inputs' shapes and infers all types again.
-Status SetDims(Graph& graph, const std::vector<std::pair<std::string, std::int64_t>>& values);
+Status SetDims(Graph& graph, const DimSizes& values);
+// Sizes for the symbols of the inputs with which the shapes agree: 1 where that does, else the
+// first power of two that does. Nothing when none is found, or there are no symbols.
+std::optional<DimSizes> FittingDims(const Graph& graph);
+// Adds to an error that came up while symbols counted as 1 the --set-dim that may mend it.
+Status WithDimFix(Status status, const Graph& graph, bool counted_as_one = true);
+
 // The symbols in the shapes of the inputs, sorted.
 std::vector<std::string> InputSymbols(const Graph& graph);
 

@@ -89,6 +89,11 @@ Result<std::vector<std::string>> ReadLabels(const std::string& path) {
   return labels;
 }
 
+std::optional<std::int64_t> NumClasses(const Tensor& tensor) {
+  if (!LooksLikeScores(tensor)) return std::nullopt;
+  return tensor.count();
+}
+
 std::vector<ClassScore> TopClasses(const Tensor& tensor, int top) {
   if (!LooksLikeScores(tensor)) return {};
   const Result<std::vector<double>> scores = ToDoubles(tensor);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,9 @@ struct ResultOptions {
 
 // One name per line.
 Result<std::vector<std::string>> ReadLabels(const std::string& path);
+
+// How many classes the tensor has scores for; nothing when it does not look like scores.
+std::optional<std::int64_t> NumClasses(const Tensor& tensor);
 
 struct ClassScore {
   std::size_t index = 0;

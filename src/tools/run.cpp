@@ -146,6 +146,18 @@ Status Save(const std::string& path, const Graph& graph, const std::vector<Answe
   return io::WriteNpz(path, arrays);
 }
 
+// Labels of another model would name the wrong classes without anybody noticing.
+void CheckLabels(const Options& options, const Common& common, const Graph& graph,
+                 const Answer& answer, const ResultOptions& results) {
+  if (results.labels.empty()) return;
+  for (const NamedOutput& output : Tensors(graph, answer)) {
+    const auto classes = NumClasses(output.tensor);
+    if (!classes || *classes == static_cast<std::int64_t>(results.labels.size())) continue;
+    Note(common, "warning: {} names {} classes, output \"{}\" has {}: the names may be wrong",
+         options.labels, results.labels.size(), output.name, *classes);
+  }
+}
+
 Result<Answer> RunOne(Session& session, InputSet set) {
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
@@ -164,6 +176,10 @@ Status Run(const Options& options, const Common& common) {
       const std::unique_ptr<Session> session,
       Session::Create(std::move(graph), {.device = options.device, .threads = options.threads}));
   ATH_TRY(const InputPlan plan, InputPlan::Make(session->graph(), options.input));
+  if (options.input.sources.empty()) {
+    Note(common, "no input is given: seeded random values are used; athanor run {} INPUT reads one",
+         ShellWord(options.model.path));
+  }
   std::vector<Answer> answers;
   nlohmann::json runs = nlohmann::json::array();
   Progress progress(common, "run", static_cast<std::int64_t>(plan.size()));
@@ -172,8 +188,12 @@ Status Run(const Options& options, const Common& common) {
     ATH_TRY(InputSet set, plan.Read(i));
     const std::string name = set.name;
     Result<Answer> answer = RunOne(*session, std::move(set));
-    if (!answer.ok()) return std::move(answer).status().In(name);
+    if (!answer.ok()) {
+      return WithDimFix(std::move(answer).status().In(name), session->graph(),
+                        plan.counts_symbols_as_one());
+    }
     progress.Advance();
+    if (i == 0 && !options.boxes) CheckLabels(options, common, session->graph(), *answer, results);
     if (common.json) runs.push_back(AnswerJson(session->graph(), *answer, options, results));
     text += AnswerText(session->graph(), *answer, options, results);
     if (!options.save.empty()) answers.push_back(*std::move(answer));
