@@ -3,6 +3,7 @@
 #include "kernels/conv/conv.h"
 #include "kernels/conv/patches_table.h"
 #include "kernels/conv/spatial.h"
+#include "kernels/every_isa.h"
 #include "kernels/gemm/gemm.h"
 
 namespace athanor::kernels {
@@ -214,16 +215,13 @@ void Run(const KernelArgs& args) {
 
 std::vector<KernelDef> ConvGemmKernels() {
   std::vector<KernelDef> defs;
-  for (const Isa isa : {Isa::kBase, Isa::kAvx2, Isa::kAvx512}) {
-    defs.push_back({.name = fmt::format("Conv.f32.gemm.{}", Name(isa)),
-                    .op = "Conv",
-                    .isa = isa,
-                    .takes_epilogue = true,
-                    .fits = Fits,
-                    .cost_ns = Cost,
-                    .prepare = Prepare,
-                    .run = Run});
-  }
+  AddForEveryIsa(defs, {.name = "Conv.f32.gemm",
+                        .op = "Conv",
+                        .takes_epilogue = true,
+                        .fits = Fits,
+                        .cost_ns = Cost,
+                        .prepare = Prepare,
+                        .run = Run});
   return defs;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/epilogue.h"
+#include "kernels/every_isa.h"
 #include "kernels/strides.h"
 
 namespace athanor::kernels {
@@ -146,17 +147,14 @@ BinaryF32 BinaryFunction(const EpilogueStep& step, Isa isa) {
 std::vector<KernelDef> BinaryKernels() {
   std::vector<KernelDef> defs;
   for (const Row& row : kRows) {
-    for (const Isa isa : {Isa::kBase, Isa::kAvx2, Isa::kAvx512}) {
-      defs.push_back({.name = fmt::format("{}.f32.{}", row.op, Name(isa)),
-                      .op = std::string(row.op),
-                      .isa = isa,
-                      .in_place = true,
-                      .takes_epilogue = true,
-                      .fits = Fits,
-                      .cost_ns = Cost,
-                      .prepare = Prepare,
-                      .run = Run});
-    }
+    AddForEveryIsa(defs, {.name = fmt::format("{}.f32", row.op),
+                          .op = std::string(row.op),
+                          .in_place = true,
+                          .takes_epilogue = true,
+                          .fits = Fits,
+                          .cost_ns = Cost,
+                          .prepare = Prepare,
+                          .run = Run});
   }
   return defs;
 }

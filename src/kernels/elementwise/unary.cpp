@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "kernels/epilogue.h"
+#include "kernels/every_isa.h"
 
 namespace athanor::kernels {
 namespace {
@@ -156,17 +157,14 @@ std::vector<KernelDef> UnaryKernels() {
   for (const Row& row : kRows) {
     if (row.op == last) continue;
     last = row.op;
-    for (const Isa isa : {Isa::kBase, Isa::kAvx2, Isa::kAvx512}) {
-      defs.push_back({.name = fmt::format("{}.f32.{}", row.op, Name(isa)),
-                      .op = std::string(row.op),
-                      .isa = isa,
-                      .in_place = true,
-                      .takes_epilogue = true,
-                      .fits = Fits,
-                      .cost_ns = Cost,
-                      .prepare = Prepare,
-                      .run = Run});
-    }
+    AddForEveryIsa(defs, {.name = fmt::format("{}.f32", row.op),
+                          .op = std::string(row.op),
+                          .in_place = true,
+                          .takes_epilogue = true,
+                          .fits = Fits,
+                          .cost_ns = Cost,
+                          .prepare = Prepare,
+                          .run = Run});
   }
   return defs;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/every_isa.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/strides.h"
 
@@ -196,16 +197,13 @@ void Run(const KernelArgs& args) {
 std::vector<KernelDef> MatMulKernels() {
   std::vector<KernelDef> defs;
   for (const std::string_view op : {"Gemm", "MatMul"}) {
-    for (const Isa isa : {Isa::kBase, Isa::kAvx2, Isa::kAvx512}) {
-      defs.push_back({.name = fmt::format("{}.f32.packed.{}", op, Name(isa)),
-                      .op = std::string(op),
-                      .isa = isa,
-                      .takes_epilogue = true,
-                      .fits = Fits,
-                      .cost_ns = Cost,
-                      .prepare = Prepare,
-                      .run = Run});
-    }
+    AddForEveryIsa(defs, {.name = fmt::format("{}.f32.packed", op),
+                          .op = std::string(op),
+                          .takes_epilogue = true,
+                          .fits = Fits,
+                          .cost_ns = Cost,
+                          .prepare = Prepare,
+                          .run = Run});
   }
   return defs;
 }

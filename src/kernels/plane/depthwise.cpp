@@ -1,5 +1,6 @@
 #include "kernels/conv/conv.h"
 #include "kernels/epilogue.h"
+#include "kernels/every_isa.h"
 #include "kernels/plane/plane.h"
 
 namespace athanor::kernels {
@@ -68,16 +69,13 @@ void Run(const KernelArgs& args) {
 
 std::vector<KernelDef> DepthwiseKernels() {
   std::vector<KernelDef> defs;
-  for (const Isa isa : {Isa::kBase, Isa::kAvx2, Isa::kAvx512}) {
-    defs.push_back({.name = fmt::format("Conv.f32.depthwise.{}", Name(isa)),
-                    .op = "Conv",
-                    .isa = isa,
-                    .takes_epilogue = true,
-                    .fits = Fits,
-                    .cost_ns = Cost,
-                    .prepare = Prepare,
-                    .run = Run});
-  }
+  AddForEveryIsa(defs, {.name = "Conv.f32.depthwise",
+                        .op = "Conv",
+                        .takes_epilogue = true,
+                        .fits = Fits,
+                        .cost_ns = Cost,
+                        .prepare = Prepare,
+                        .run = Run});
   return defs;
 }
 

@@ -9,6 +9,7 @@
 
 #include "ops/elementwise.h"
 #include "ops/math/axes.h"
+#include "ops/math/extremes.h"
 #include "ops/math/number.h"
 #include "ops/quant/fixed31.h"
 #include "ops/tensor/move.h"
@@ -104,14 +105,6 @@ Status InferFollowing(InferCtx& ctx) {
 
 Dim FoldSum(const Dim& a, const Dim& b) { return a + b; }
 Dim FoldProduct(const Dim& a, const Dim& b) { return a * b; }
-Dim FoldMax(const Dim& a, const Dim& b) {
-  if (ProvablyNonNegative(a - b)) return a;
-  return ProvablyNonNegative(b - a) ? b : Dim::Unknown();
-}
-Dim FoldMin(const Dim& a, const Dim& b) {
-  if (ProvablyNonNegative(a - b)) return b;
-  return ProvablyNonNegative(b - a) ? a : Dim::Unknown();
-}
 
 // Where the kept elements start, and where the elements of each list lie from there.
 struct Lists {

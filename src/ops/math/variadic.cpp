@@ -3,18 +3,10 @@
 #include <cmath>
 
 #include "ops/elementwise.h"
+#include "ops/math/extremes.h"
 
 namespace athanor::ops {
 namespace {
-
-Dim FoldMax(const Dim& a, const Dim& b) {
-  if (ProvablyNonNegative(a - b)) return a;
-  return ProvablyNonNegative(b - a) ? b : Dim::Unknown();
-}
-Dim FoldMin(const Dim& a, const Dim& b) {
-  if (ProvablyNonNegative(a - b)) return b;
-  return ProvablyNonNegative(b - a) ? a : Dim::Unknown();
-}
 
 template <Dim (*kFold)(const Dim&, const Dim&)>
 Status InferExtreme(InferCtx& ctx) {
