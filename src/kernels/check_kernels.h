@@ -14,7 +14,8 @@ struct KernelCase {
   std::vector<bool> constant = {};  // which inputs are known at planning time; none by default
   AttrMap attributes = {};
   std::size_t num_outputs = 1;
-  double tolerance = 1e-5;                 // |kernel - reference| <= tolerance (1 + |reference|)
+  // |kernel - reference| <= tolerance (1 + |reference|); of integers, steps when 1 or more.
+  double tolerance = 1e-5;
   std::vector<std::string> epilogue = {};  // unary operators that follow
 };
 

@@ -16,10 +16,22 @@ PortInfo Port(const Tensor& tensor, bool constant) {
   return {tensor.dtype(), tensor.dims(), constant ? &tensor : nullptr};
 }
 
+// How far integers are apart at most.
+double LargestStep(const Tensor& actual, const Tensor& expected) {
+  if (actual.SameAs(expected)) return 0;
+  const Result<std::vector<double>> a = ToDoubles(actual), b = ToDoubles(expected);
+  double largest = std::numeric_limits<double>::infinity();
+  if (!a.ok() || !b.ok() || a->size() != b->size()) return largest;
+  largest = 0;
+  for (std::size_t i = 0; i < a->size(); ++i)
+    largest = std::max(largest, std::abs((*a)[i] - (*b)[i]));
+  return largest;
+}
+
 void ExpectSame(const Tensor& actual, const Tensor& expected, double tolerance,
                 const std::string& what) {
   if (expected.dtype() != DType::kF32) {
-    EXPECT_TRUE(actual.SameAs(expected)) << what;
+    EXPECT_LE(LargestStep(actual, expected), tolerance >= 1 ? tolerance : 0) << what;
     return;
   }
   const auto a = actual.Data<float>(), b = expected.Data<float>();
@@ -106,6 +118,13 @@ int CheckKernels(const KernelCase& test) {
                        .attributes = &graph.node(id).attributes,
                        .own_inputs = test.inputs.size(),
                        .threads = 2};
+  const bool quantized = HasQuantSpec(test.attributes);
+  const Result<QuantSpec> spec = ReadQuantSpec(test.attributes);
+  if (quantized) {
+    EXPECT_TRUE(spec.ok()) << spec.status().ToString();
+    if (!spec.ok()) return 0;
+    query.quant = &*spec;
+  }
   for (std::size_t i = 0; i < test.inputs.size(); ++i)
     query.in.push_back(Port(test.inputs[i], i < test.constant.size() && test.constant[i]));
   for (const Tensor& tensor : expected) query.out.push_back(Port(tensor, false));

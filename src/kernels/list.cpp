@@ -7,6 +7,7 @@
 #include "kernels/elementwise/binary.h"
 #include "kernels/elementwise/unary.h"
 #include "kernels/gemm/mat_mul.h"
+#include "kernels/int8/int8.h"
 #include "kernels/move/copy.h"
 #include "kernels/move/view.h"
 #include "kernels/norm/rows.h"
@@ -24,6 +25,13 @@ std::vector<KernelDef> Make() {
   add(ConvGemmKernels());
   add(CopyKernels());
   add(DepthwiseKernels());
+  add(Int8BinaryKernels());
+  add(Int8ConvertKernels());
+  add(Int8ConvKernels());
+  add(Int8DepthwiseKernels());
+  add(Int8GemmKernels());
+  add(Int8LookupKernels());
+  add(Int8PoolKernels());
   add(MatMulKernels());
   add(PoolKernels());
   add(RowKernels());

@@ -1,0 +1,23 @@
+// Kernels on 8-bit tensors: what the operators between Q and DQ run on. See ir/quantized.h.
+#pragma once
+
+#include "kernels/kernel.h"
+
+namespace athanor::kernels {
+
+// Convolutions with constant weights as a matrix product over staged, interleaved channels.
+std::vector<KernelDef> Int8ConvKernels();
+// One input channel per output channel.
+std::vector<KernelDef> Int8DepthwiseKernels();
+// Gemm and MatMul with a constant second matrix.
+std::vector<KernelDef> Int8GemmKernels();
+// Add, Sub and Mul of two tensors of one shape.
+std::vector<KernelDef> Int8BinaryKernels();
+// MaxPool, AveragePool, GlobalAveragePool.
+std::vector<KernelDef> Int8PoolKernels();
+// Element-wise operators of one 8-bit tensor, as a table of 256 results.
+std::vector<KernelDef> Int8LookupKernels();
+// QuantizeLinear and DequantizeLinear with one scale.
+std::vector<KernelDef> Int8ConvertKernels();
+
+}  // namespace athanor::kernels

@@ -1,0 +1,245 @@
+#include "kernels/int8/int8.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "kernels/check_kernels.h"
+
+namespace athanor::kernels {
+namespace {
+
+using Ints = std::vector<std::int64_t>;
+
+// Bytes from a small generator, the same for the same seed.
+Tensor RandomBytes(DType dtype, Dims dims, unsigned seed) {
+  Tensor tensor = *Tensor::Allocate(dtype, std::move(dims));
+  auto* bytes = static_cast<std::uint8_t*>(tensor.mutable_raw());
+  std::uint64_t state = seed * 0x9E3779B97F4A7C15ULL + 1;
+  for (std::int64_t i = 0; i < tensor.count(); ++i) {
+    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+    bytes[i] = static_cast<std::uint8_t>(state >> 56);
+    // Symmetric weights.
+    if (dtype == DType::kI8 && bytes[i] == 0x80) bytes[i] = 0x81;
+  }
+  return tensor;
+}
+
+Tensor RandomBias(std::int64_t channels) {
+  std::vector<std::int32_t> values;
+  for (std::int64_t i = 0; i < channels; ++i)
+    values.push_back(static_cast<std::int32_t>((i * 7919) % 4001 - 2000));
+  return Tensor::FromVector<std::int32_t>({channels}, values);
+}
+
+QuantPort Port(DType dtype, float scale, std::int64_t zero) { return {dtype, {scale}, {zero}}; }
+
+// Scales that are powers of two, so that no product or sum of the reference is rounded: the
+// integers must be equal. One per channel.
+QuantPort PerChannel(std::int64_t channels, float middle, std::int64_t axis) {
+  QuantPort port = {.dtype = DType::kI8, .axis = axis};
+  for (std::int64_t i = 0; i < channels; ++i) {
+    port.scales.push_back(std::ldexp(middle, static_cast<int>(i % 3)));
+    port.zeros.push_back(0);
+  }
+  return port;
+}
+
+QuantPort BiasPort(const QuantPort& x, const QuantPort& w) {
+  QuantPort port = {.dtype = DType::kI32, .scales = w.scales, .zeros = w.zeros};
+  for (float& scale : port.scales) scale *= x.scales[0];
+  return port;
+}
+
+struct ConvCase {
+  Dims x, w;
+  Ints pads = {}, strides = {}, dilations = {};
+  std::int64_t group = 1;
+};
+
+constexpr float kDataScale = 1.0F / 64, kWeightScale = 1.0F / 128;
+
+// A power of two that spreads sums of so many products over the output's range.
+float OutputScale(std::int64_t products) {
+  return std::exp2(std::round(std::log2(0.03F * std::sqrt(static_cast<float>(products)))));
+}
+
+void CheckConv(const ConvCase& c, DType type = DType::kU8, bool bias = true) {
+  AttrMap map;
+  if (!c.pads.empty()) map.Set("pads", c.pads);
+  if (!c.strides.empty()) map.Set("strides", c.strides);
+  if (!c.dilations.empty()) map.Set("dilations", c.dilations);
+  map.Set("group", c.group);
+  const bool is_signed = type == DType::kI8;
+  const QuantPort x = Port(type, kDataScale, is_signed ? -7 : 121),
+                  w = PerChannel(c.w[0], kWeightScale, 0);
+  const std::int64_t products = c.w[1] * c.w[2] * (c.w.size() > 3 ? c.w[3] : 1);
+  QuantSpec spec = {.inputs = {x, w, bias ? BiasPort(x, w) : QuantPort()},
+                    .outputs = {Port(type, OutputScale(products), is_signed ? -100 : 30)},
+                    .clamp = QuantSpec::Clamp{is_signed ? -100 : 30, is_signed ? 120 : 250}};
+  WriteQuantSpec(spec, map);
+  EXPECT_GE(CheckKernels({.op = "Conv",
+                          .inputs = {RandomBytes(type, c.x, 1), RandomBytes(DType::kI8, c.w, 2),
+                                     bias ? RandomBias(c.w[0]) : Tensor()},
+                          .constant = {false, true, true},
+                          .attributes = map}),
+            1)
+      << ToString(c.x) << ToString(c.w);
+}
+
+TEST(Int8Conv, AgreesWithTheReferenceForPointwise) {
+  CheckConv({{1, 3, 5, 7}, {4, 3, 1, 1}});
+  CheckConv({{2, 17, 6, 6}, {33, 17, 1, 1}}, DType::kI8);
+  CheckConv({{1, 8, 9, 9}, {5, 8, 1, 1}, {}, {2, 2}}, DType::kU8, false);
+  CheckConv({{1, 300, 7, 7}, {40, 300, 1, 1}});
+}
+
+TEST(Int8Conv, AgreesWithTheReferenceForEveryWidth) {
+  for (std::int64_t width = 1; width <= 36; ++width)
+    CheckConv({{1, 5, 3, width}, {3, 5, 3, 3}, {1, 1, 1, 1}});
+}
+
+TEST(Int8Conv, AgreesWithTheReferenceForStridesDilationsAndPads) {
+  CheckConv({{1, 3, 31, 29}, {8, 3, 7, 7}, {3, 3, 3, 3}, {2, 2}});
+  CheckConv({{1, 3, 31, 30}, {8, 3, 3, 3}, {0, 0, 1, 1}, {2, 2}}, DType::kI8);
+  CheckConv({{1, 4, 20, 20}, {6, 4, 3, 3}, {2, 0, 1, 3}, {1, 2}});
+  CheckConv({{1, 4, 20, 20}, {6, 4, 3, 3}, {2, 2, 2, 2}, {1, 1}, {2, 2}});
+  CheckConv({{1, 4, 20, 20}, {6, 4, 3, 3}, {2, 2, 2, 2}, {3, 2}, {2, 3}});
+  CheckConv({{1, 2, 12, 40}, {6, 2, 1, 7}, {0, 3, 0, 3}});
+  CheckConv({{1, 2, 3, 3}, {6, 2, 5, 5}, {6, 6, 6, 6}});
+}
+
+TEST(Int8Conv, AgreesWithTheReferenceForGroupsBatchesAndOneDimension) {
+  CheckConv({{2, 8, 9, 9}, {12, 2, 3, 3}, {1, 1, 1, 1}, {}, {}, 4});
+  CheckConv({{3, 10, 5, 5}, {6, 5, 3, 3}, {1, 1, 1, 1}, {2, 2}, {}, 2}, DType::kI8);
+  CheckConv({{2, 6, 50}, {9, 6, 5}, {2, 2}, {2}});
+}
+
+TEST(Int8Conv, AgreesWithTheReferenceForDepthwise) {
+  for (const std::int64_t kernel : {1, 2, 3, 5, 7}) {
+    for (const std::int64_t stride : {1, 2, 3}) {
+      for (const std::int64_t size : {7, 16, 35}) {
+        const std::int64_t pad = kernel / 2;
+        CheckConv({{2, 5, size, size},
+                   {5, 1, kernel, kernel},
+                   {pad, pad, pad, pad},
+                   {stride, stride},
+                   {},
+                   5},
+                  size == 16 ? DType::kI8 : DType::kU8);
+      }
+    }
+  }
+  CheckConv({{1, 4, 20, 20}, {4, 1, 3, 3}, {2, 2, 2, 2}, {1, 1}, {2, 2}, 4});
+  CheckConv({{1, 4, 20, 20}, {8, 1, 3, 5}, {0, 3, 1, 0}, {2, 1}, {1, 2}, 4});
+}
+
+void CheckProduct(const char* op, Dims x, Dims w, bool transposed, DType type) {
+  const std::int64_t axis = transposed ? 0 : 1, n = w[static_cast<std::size_t>(axis)];
+  const QuantPort left = Port(type, kDataScale, 3), right = PerChannel(n, kWeightScale, axis);
+  const bool gemm = std::string_view(op) == "Gemm";
+  QuantSpec spec = {.inputs = {left, right}, .outputs = {Port(type, OutputScale(x.back()), 5)}};
+  std::vector<Tensor> inputs = {RandomBytes(type, x, 1), RandomBytes(DType::kI8, w, 2)};
+  AttrMap map;
+  if (gemm) {
+    spec.inputs.push_back(BiasPort(left, right));
+    inputs.push_back(RandomBias(n));
+    map.Set("transB", std::int64_t{transposed});
+  }
+  WriteQuantSpec(spec, map);
+  EXPECT_GE(CheckKernels(
+                {.op = op, .inputs = inputs, .constant = {false, true, true}, .attributes = map}),
+            1);
+}
+
+TEST(Int8Gemm, AgreesWithTheReference) {
+  for (const DType type : {DType::kU8, DType::kI8}) {
+    for (const std::int64_t m : {1, 3, 15, 40}) {
+      CheckProduct("Gemm", {m, 64}, {64, 33}, false, type);
+      CheckProduct("Gemm", {m, 37}, {10, 37}, true, type);
+      CheckProduct("MatMul", {m, 9}, {9, 5}, false, type);
+      CheckProduct("MatMul", {2, m, 12}, {12, 70}, false, type);
+    }
+  }
+}
+
+// Kernels that do the reference's arithmetic step by step give the same integers.
+void CheckExact(const char* op, std::vector<Tensor> inputs, QuantSpec spec, AttrMap map = {},
+                std::vector<bool> constant = {}, double tolerance = 0) {
+  WriteQuantSpec(spec, map);
+  EXPECT_GE(CheckKernels({.op = op,
+                          .inputs = std::move(inputs),
+                          .constant = std::move(constant),
+                          .attributes = map,
+                          .tolerance = tolerance}),
+            1)
+      << op;
+}
+
+TEST(Int8Binary, GivesTheReferencesIntegers) {
+  for (const char* op : {"Add", "Sub", "Mul"}) {
+    for (const std::int64_t n : {1, 15, 16, 100}) {
+      CheckExact(op, {RandomBytes(DType::kU8, {2, n}, 1), RandomBytes(DType::kI8, {2, n}, 2)},
+                 {.inputs = {Port(DType::kU8, 0.037F, 120), Port(DType::kI8, 0.021F, -5)},
+                  .outputs = {Port(DType::kU8, 0.05F, 99)},
+                  .clamp = QuantSpec::Clamp{99, 255}});
+    }
+  }
+}
+
+TEST(Int8Lookup, GivesTheReferencesIntegers) {
+  for (const char* op : {"Sigmoid", "HardSwish", "Identity", "LeakyRelu", "Tanh"}) {
+    CheckExact(op, {RandomBytes(DType::kI8, {3, 77}, 1)},
+               {.inputs = {Port(DType::kI8, 0.05F, 3)}, .outputs = {Port(DType::kU8, 0.02F, 9)}});
+  }
+  CheckExact("Mul", {RandomBytes(DType::kU8, {3, 77}, 1), Tensor::Scalar(0.37F)},
+             {.inputs = {Port(DType::kU8, 0.05F, 3), {}}, .outputs = {Port(DType::kU8, 0.02F, 9)}},
+             {}, {false, true});
+}
+
+TEST(Int8Pool, GivesTheReferencesIntegers) {
+  for (const std::int64_t size : {4, 17, 33}) {
+    for (const std::int64_t kernel : {1, 2, 3}) {
+      for (const std::int64_t stride : {1, 2, 3}) {
+        for (const std::int64_t include : {0, 1}) {
+          const std::int64_t pad = kernel / 2;
+          AttrMap map = {{"kernel_shape", Ints{kernel, kernel}},
+                         {"strides", Ints{stride, stride}},
+                         {"pads", Ints{pad, 0, pad, pad}},
+                         {"ceil_mode", include}};
+          const QuantPort x = Port(DType::kI8, 0.05F, 3);
+          CheckExact("MaxPool", {RandomBytes(DType::kI8, {2, 3, size, size + 1}, 1)},
+                     {.inputs = {x}, .outputs = {x}, .clamp = QuantSpec::Clamp{3, 90}}, map);
+          map.Set("count_include_pad", include);
+          CheckExact("AveragePool", {RandomBytes(DType::kI8, {2, 3, size, size + 1}, 1)},
+                     {.inputs = {x}, .outputs = {Port(DType::kU8, 0.03F, 90)}}, map, {}, 1);
+        }
+      }
+    }
+  }
+  for (const std::int64_t size : {1, 7, 40})
+    CheckExact("GlobalAveragePool", {RandomBytes(DType::kU8, {2, 5, size, size}, 1)},
+               {.inputs = {Port(DType::kU8, 0.05F, 3)}, .outputs = {Port(DType::kU8, 0.03F, 9)}},
+               {}, {}, 1);
+}
+
+TEST(Int8Convert, GivesTheReferencesNumbers) {
+  for (const std::int64_t n : {1, 15, 100}) {
+    for (const DType type : {DType::kU8, DType::kI8}) {
+      const Tensor zero =
+          type == DType::kU8 ? Tensor::Scalar(std::uint8_t{100}) : Tensor::Scalar(std::int8_t{-20});
+      EXPECT_GE(CheckKernels({.op = "QuantizeLinear",
+                              .inputs = {RandomF32({n}, 1, -20, 20), Tensor::Scalar(0.1F), zero},
+                              .constant = {false, true, true}}),
+                1);
+      EXPECT_GE(CheckKernels({.op = "DequantizeLinear",
+                              .inputs = {RandomBytes(type, {n}, 4), Tensor::Scalar(0.1F), zero},
+                              .constant = {false, true, true},
+                              .tolerance = 0}),
+                1);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace athanor::kernels

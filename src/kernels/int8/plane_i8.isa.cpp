@@ -1,0 +1,211 @@
+// Work on planes and rows of bytes: interleaving channels, depthwise sums, maxima, element-wise
+// arithmetic, and the ways from and to real numbers.
+#include "kernels/int8/table.h"
+#include "kernels/int8/vector_i8.h"
+
+namespace athanor::kernels::int8::ATH_ISA {
+namespace {
+
+HWY_INLINE __m128i Load16(const std::uint8_t* p) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+}
+HWY_INLINE void Store16(std::uint8_t* p, __m128i v) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), v);
+}
+
+// 16 bytes that lie kStride apart; reads 16 kStride bytes less kStride - 1.
+template <int kStride>
+HWY_INLINE __m128i Every(const std::uint8_t* p) {
+  if constexpr (kStride == 1) return Load16(p);
+  // The last byte of the second half is not needed and may not exist: read one earlier.
+  const __m128i keep = _mm_set1_epi16(0xFF);
+  return _mm_packus_epi16(_mm_and_si128(Load16(p), keep), _mm_srli_epi16(Load16(p + 15), 8));
+}
+
+template <int kStride>
+HWY_INLINE std::size_t InterleaveBy(const std::uint8_t* const planes[4], std::size_t n,
+                                    std::uint8_t flip, std::uint8_t* to) {
+  const __m128i turn = _mm_set1_epi8(static_cast<char>(flip));
+  std::size_t i = 0;
+  for (; i + 16 <= n; i += 16, to += 64) {
+    const __m128i a = _mm_xor_si128(Every<kStride>(planes[0] + i * kStride), turn);
+    const __m128i b = _mm_xor_si128(Every<kStride>(planes[1] + i * kStride), turn);
+    const __m128i c = _mm_xor_si128(Every<kStride>(planes[2] + i * kStride), turn);
+    const __m128i d = _mm_xor_si128(Every<kStride>(planes[3] + i * kStride), turn);
+    const __m128i ab0 = _mm_unpacklo_epi8(a, b), ab1 = _mm_unpackhi_epi8(a, b);
+    const __m128i cd0 = _mm_unpacklo_epi8(c, d), cd1 = _mm_unpackhi_epi8(c, d);
+    Store16(to, _mm_unpacklo_epi16(ab0, cd0));
+    Store16(to + 16, _mm_unpackhi_epi16(ab0, cd0));
+    Store16(to + 32, _mm_unpacklo_epi16(ab1, cd1));
+    Store16(to + 48, _mm_unpackhi_epi16(ab1, cd1));
+  }
+  return i;
+}
+
+void Interleave(const std::uint8_t* const planes[4], std::size_t n, std::size_t stride,
+                std::uint8_t flip, std::uint8_t* to) {
+  std::size_t i = 0;
+  if (stride == 1) i = InterleaveBy<1>(planes, n, flip, to);
+  if (stride == 2) i = InterleaveBy<2>(planes, n, flip, to);
+  for (; i < n; ++i) {
+    for (std::size_t j = 0; j < 4; ++j)
+      to[4 * i + j] = static_cast<std::uint8_t>(planes[j][i * stride] ^ flip);
+  }
+}
+
+// Four taps of a row are one dot product: lane o needs the bytes at o * stride .. + 3.
+void DepthwiseByFour(const Window& g, const std::uint8_t* x, const std::int8_t* w,
+                     std::int32_t* sums) {
+  alignas(16) std::uint8_t pick[16];
+  for (std::size_t i = 0; i < 16; ++i)
+    pick[i] = static_cast<std::uint8_t>(i / 4 * g.stride_w + i % 4);
+  const __m128i pattern = _mm_load_si128(reinterpret_cast<const __m128i*>(pick));
+  const std::size_t fours = (g.kernel_w + 3) / 4;
+  for (std::size_t o = 0; o < g.out_w; o += kLanes) {
+    Ints acc = ZeroInts();
+    const std::uint8_t* row = x + o * g.stride_w;
+    const std::int8_t* tap = w;
+    for (std::size_t ky = 0; ky < g.kernel_h; ++ky, row += g.row * g.dilation_h) {
+      for (std::size_t i = 0; i < fours; ++i, tap += 4)
+        acc = Dot(acc, Windows(row + 4 * i, 4 * g.stride_w, pattern), SetInts(Four(tap)));
+    }
+    StoreInts(sums + o, acc);
+  }
+}
+
+void Depthwise(const Window& g, const std::uint8_t* x, const std::int8_t* w, std::int32_t* sums) {
+  if (g.stride_w <= 2 && g.dilation_w == 1) return DepthwiseByFour(g, x, w, sums);
+  const std::size_t padded = (g.kernel_w + 3) / 4 * 4;
+  for (std::size_t o = 0; o < g.out_w; ++o) sums[o] = 0;
+  for (std::size_t ky = 0; ky < g.kernel_h; ++ky, x += g.row * g.dilation_h, w += padded) {
+    for (std::size_t kx = 0; kx < g.kernel_w; ++kx) {
+      const std::uint8_t* const from = x + kx * g.dilation_w;
+      const std::int32_t weight = w[kx];
+      for (std::size_t o = 0; o < g.out_w; ++o) sums[o] += from[o * g.stride_w] * weight;
+    }
+  }
+}
+
+// First over the rows, which is contiguous, then along the row.
+void Max(const Window& g, const std::uint8_t* x, std::size_t in_w, std::uint8_t* columns,
+         std::uint8_t* y) {
+  for (std::size_t i = 0; i < in_w; ++i) columns[i] = x[i];
+  for (std::size_t ky = 1; ky < g.kernel_h; ++ky) {
+    const std::uint8_t* const row = x + ky * g.row * g.dilation_h;
+    for (std::size_t i = 0; i < in_w; ++i) columns[i] = row[i] > columns[i] ? row[i] : columns[i];
+  }
+  for (std::size_t o = 0; o < g.out_w; ++o) y[o] = columns[o * g.stride_w];
+  for (std::size_t kx = 1; kx < g.kernel_w; ++kx) {
+    const std::uint8_t* const from = columns + kx * g.dilation_w;
+    if (g.stride_w == 2) {
+      for (std::size_t o = 0; o < g.out_w; ++o) y[o] = from[2 * o] > y[o] ? from[2 * o] : y[o];
+    } else {
+      for (std::size_t o = 0; o < g.out_w; ++o)
+        y[o] = from[o * g.stride_w] > y[o] ? from[o * g.stride_w] : y[o];
+    }
+  }
+}
+
+std::int64_t Total(const std::uint8_t* x, std::size_t n, std::uint8_t flip) {
+  std::int64_t total = 0;
+  while (n > 0) {
+    // As many bytes as surely fit 32 bits.
+    const std::size_t part = n < (std::size_t{1} << 23) ? n : std::size_t{1} << 23;
+    std::uint32_t sum = 0;
+    for (std::size_t i = 0; i < part; ++i) sum += static_cast<std::uint8_t>(x[i] ^ flip);
+    total += sum;
+    x += part;
+    n -= part;
+  }
+  return total;
+}
+
+HWY_INLINE Floats Real(const std::uint8_t* p, Ints flip, Ints zero, Floats scale) {
+#if defined(__AVX512BW__)
+  const Ints v = _mm512_xor_si512(WidenBytes(p), flip);
+#elif defined(__AVX2__)
+  const Ints v = _mm256_xor_si256(WidenBytes(p), flip);
+#else
+  const Ints v = _mm_xor_si128(WidenBytes(p), flip);
+#endif
+  return MulFloats(ToFloats(SubInts(v, zero)), scale);
+}
+
+// The same operations in the same order as the reference: the results are equal, not near.
+template <class F>
+HWY_INLINE void Combine(const std::uint8_t* a, const std::uint8_t* b, std::size_t n,
+                        const BinaryHow& how, std::uint8_t* y, F f) {
+  const Ints zero0 = SetInts(how.zero[0]), zero1 = SetInts(how.zero[1]);
+  const Ints flip0 = SetInts(how.flip[0]), flip1 = SetInts(how.flip[1]);
+  const Floats scale0 = SetFloats(how.scale[0]), scale1 = SetFloats(how.scale[1]);
+  const Floats out = SetFloats(how.out_scale);
+  const Floats low = SetFloats(static_cast<float>(how.low - how.out_zero));
+  const Floats high = SetFloats(static_cast<float>(how.high - how.out_zero));
+  const Ints zero = SetInts(how.out_zero);
+  const auto one = [&](const std::uint8_t* p, const std::uint8_t* q) {
+    const Floats real = f(Real(p, flip0, zero0, scale0), Real(q, flip1, zero1, scale1));
+    return AddInts(Round(ClampFloats(DivFloats(real, out), low, high)), zero);
+  };
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) StoreLowBytes(y + i, one(a + i, b + i));
+  if (i == n) return;
+  std::uint8_t rest[2][kLanes] = {};
+  for (std::size_t j = 0; i + j < n; ++j) {
+    rest[0][j] = a[i + j];
+    rest[1][j] = b[i + j];
+  }
+  StoreLowBytes(y + i, one(rest[0], rest[1]), n - i);
+}
+
+void Add(const std::uint8_t* a, const std::uint8_t* b, std::size_t n, const BinaryHow& how,
+         std::uint8_t* y) {
+  Combine(a, b, n, how, y, [](Floats p, Floats q) { return AddFloats(p, q); });
+}
+void Sub(const std::uint8_t* a, const std::uint8_t* b, std::size_t n, const BinaryHow& how,
+         std::uint8_t* y) {
+  Combine(a, b, n, how, y, [](Floats p, Floats q) { return SubFloats(p, q); });
+}
+void Mul(const std::uint8_t* a, const std::uint8_t* b, std::size_t n, const BinaryHow& how,
+         std::uint8_t* y) {
+  Combine(a, b, n, how, y, [](Floats p, Floats q) { return MulFloats(p, q); });
+}
+
+void Quantize(const float* x, std::size_t n, float scale, std::int32_t zero, std::int32_t low,
+              std::int32_t high, std::uint8_t* y) {
+  const Floats least = SetFloats(static_cast<float>(low - zero));
+  const Floats most = SetFloats(static_cast<float>(high - zero));
+  const Floats by = SetFloats(scale);
+  const auto one = [&](const float* p) {
+    const Floats q = NanToZero(DivFloats(LoadFloats(p), by));
+    return AddInts(Round(ClampFloats(q, least, most)), SetInts(zero));
+  };
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) StoreLowBytes(y + i, one(x + i));
+  if (i == n) return;
+  float rest[kLanes] = {};
+  for (std::size_t j = 0; i + j < n; ++j) rest[j] = x[i + j];
+  StoreLowBytes(y + i, one(rest), n - i);
+}
+
+void Dequantize(const std::uint8_t* q, std::size_t n, float scale, std::int32_t zero,
+                std::uint8_t flip, float* y) {
+  const Floats by = SetFloats(scale);
+  const Ints zeros = SetInts(zero), turn = SetInts(flip);
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) StoreFloats(y + i, Real(q + i, turn, zeros, by));
+  for (; i < n; ++i) y[i] = static_cast<float>((q[i] ^ flip) - zero) * scale;
+}
+
+}  // namespace
+
+extern const PlaneTable kPlanes = {.interleave = Interleave,
+                                   .depthwise = Depthwise,
+                                   .max = Max,
+                                   .total = Total,
+                                   .add = Add,
+                                   .sub = Sub,
+                                   .mul = Mul,
+                                   .quantize = Quantize,
+                                   .dequantize = Dequantize};
+
+}  // namespace athanor::kernels::int8::ATH_ISA

@@ -1,0 +1,205 @@
+#include "kernels/int8/requant.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+namespace athanor::kernels::int8 {
+namespace {
+
+bool IsByte(DType dtype) { return dtype == DType::kI8 || dtype == DType::kU8; }
+
+// multiplier = mantissa * 2^(shift - 31), the mantissa in [2^30, 2^31).
+struct FixedMultiplier {
+  std::int32_t mantissa = 0, shift = 0;
+};
+FixedMultiplier FixedFrom(double multiplier) {
+  int shift = 0;
+  const double fraction = std::frexp(multiplier, &shift);
+  auto mantissa = static_cast<std::int64_t>(std::round(fraction * static_cast<double>(1LL << 31)));
+  if (mantissa == 1LL << 31) {
+    mantissa /= 2;
+    ++shift;
+  }
+  if (shift < -31) return {};  // rounds every sum to nothing
+  // Sums are below 2^31: a larger shift saturates whatever it is.
+  return {static_cast<std::int32_t>(mantissa), std::min(shift, 30)};
+}
+
+std::int32_t Saturated(double value) {
+  using Limits = std::numeric_limits<std::int32_t>;
+  return static_cast<std::int32_t>(
+      std::clamp(value, static_cast<double>(Limits::min()), static_cast<double>(Limits::max())));
+}
+
+// The bias in units of the products' scale, whatever it is stored in.
+std::vector<double> BiasUnits(const KernelQuery& q, std::size_t channels) {
+  std::vector<double> units(channels, 0.0);
+  if (!q.Has(2)) return units;
+  const QuantPort &x = q.quant->inputs[0], &w = q.quant->inputs[1], &b = q.quant->inputs[2];
+  const Result<std::vector<double>> values = ToDoubles(*q.in[2].constant);
+  ATH_CHECK(values.ok() && values->size() == channels, "FitsWeights has looked at the bias");
+  for (std::size_t c = 0; c < channels; ++c) {
+    // The integers themselves: files write their scale rounded.
+    units[c] = (*values)[c];
+    if (b.quantized()) continue;
+    units[c] /= static_cast<double>(x.scales[0]) * w.scales[w.per_tensor() ? 0 : c];
+  }
+  return units;
+}
+
+// A bias whose integers are sums of products: its scale is the product of the others.
+bool HasScaleOfProducts(const KernelQuery& q, std::size_t channels) {
+  const QuantPort &x = q.quant->inputs[0], &w = q.quant->inputs[1], &b = q.quant->inputs[2];
+  for (std::size_t c = 0; c < channels; ++c) {
+    const double expected = static_cast<double>(x.scales[0]) * w.scales[w.per_tensor() ? 0 : c];
+    const double given = b.scales[b.per_tensor() ? 0 : c];
+    if (b.zeros[b.per_tensor() ? 0 : c] != 0 || std::abs(given - expected) > 1e-4 * expected)
+      return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string_view Name(Variant variant) {
+  return variant == Variant::kVnni ? "vnni" : athanor::Name(IsaOf(variant));
+}
+
+Isa IsaOf(Variant variant) {
+  return variant == Variant::kVnni ? Isa::kAvx512
+                                   : static_cast<Isa>(static_cast<std::uint8_t>(variant));
+}
+
+Fit OnThisMachine(Variant variant) {
+  return variant != Variant::kVnni || Cpu().avx512_vnni ? Fit::Yes()
+                                                        : Fit::No("needs AVX-512 VNNI");
+}
+
+const MatrixTable& Matrices(Variant variant) {
+  const MatrixTable* const tables[] = {&base::kMatrices, &avx2::kMatrices, &avx512::kMatrices,
+                                       &vnni::kMatrices};
+  return *tables[static_cast<std::size_t>(variant)];
+}
+
+const PlaneTable& Planes(Variant variant) {
+  const PlaneTable* const tables[] = {&base::kPlanes, &avx2::kPlanes, &avx512::kPlanes,
+                                      &vnni::kPlanes};
+  return *tables[static_cast<std::size_t>(variant)];
+}
+
+double ProductsNs(Variant variant, double products) {
+  constexpr double kPerNs[] = {6, 30, 60, 150};
+  return 200 + products / kPerNs[static_cast<std::size_t>(variant)];
+}
+
+bool IsByteTensor(const PortInfo& port, const QuantPort& quant) {
+  return port.given() && IsByte(port.dtype) && quant.quantized() && quant.per_tensor();
+}
+
+Fit FitsWeights(const KernelQuery& q, std::int64_t axis) {
+  const QuantSpec& spec = *q.quant;
+  if (!IsByteTensor(q.in[0], spec.inputs[0]) || !IsByteTensor(q.out[0], spec.outputs[0]))
+    return Fit::No("8-bit tensors with one scale only");
+  const QuantPort& w = spec.inputs[1];
+  if (!w.quantized() || !IsByte(q.in[1].dtype)) return Fit::No("8-bit weights only");
+  if (q.in[1].constant == nullptr) return Fit::No("the weights are computed by the model");
+  if (!w.per_tensor() && w.axis != axis)
+    return Fit::No("the weights have no scale per output channel");
+  const std::int64_t zero = w.dtype == DType::kU8 ? 128 : 0;
+  if (std::any_of(w.zeros.begin(), w.zeros.end(), [zero](std::int64_t z) { return z != zero; }))
+    return Fit::No("the weights have a zero point");
+  if (!q.Has(2)) return Fit::Yes();
+  const std::int64_t channels = q.in[1].dims[static_cast<std::size_t>(axis)];
+  if (q.in[2].constant == nullptr) return Fit::No("the bias is computed by the model");
+  if (q.in[2].count() != channels || q.in[2].dims.back() != channels)
+    return Fit::No("the bias is not one value per channel");
+  const QuantPort& b = spec.inputs[2];
+  if (b.quantized() ? q.in[2].dtype != DType::kI32 ||
+                          !HasScaleOfProducts(q, static_cast<std::size_t>(channels))
+                    : q.in[2].dtype != DType::kF32)
+    return Fit::No("the scale of the bias is not that of the products");
+  return Fit::Yes();
+}
+
+std::vector<std::int8_t> SignedWeights(const KernelQuery& q) {
+  const auto* bytes = static_cast<const std::uint8_t*>(q.in[1].constant->raw());
+  const std::uint8_t flip = q.in[1].dtype == DType::kU8 ? kTopBit : 0;
+  std::vector<std::int8_t> weights(static_cast<std::size_t>(q.in[1].count()));
+  for (std::size_t i = 0; i < weights.size(); ++i)
+    weights[i] = static_cast<std::int8_t>(bytes[i] ^ flip);
+  return weights;
+}
+
+std::vector<std::int64_t> SumsOfRows(const std::vector<std::int8_t>& weights,
+                                     std::int64_t channels) {
+  std::vector<std::int64_t> sums;
+  const std::ptrdiff_t length = std::ssize(weights) / channels;
+  for (std::int64_t c = 0; c < channels; ++c) {
+    const auto begin = weights.begin() + c * length;
+    sums.push_back(std::accumulate(begin, begin + length, std::int64_t{0}));
+  }
+  return sums;
+}
+
+void RequantPlan::SetOutput(const QuantSpec& spec) {
+  const QuantPort& y = spec.outputs[0];
+  const IntRange range = *QuantRange(y.dtype);
+  zero_ = static_cast<std::int32_t>(y.zeros[0]);
+  low_ = static_cast<std::int32_t>(spec.clamp ? spec.clamp->low : range.low);
+  high_ = static_cast<std::int32_t>(spec.clamp ? spec.clamp->high : range.high);
+}
+
+void RequantPlan::AddChannel(double multiplier, std::int32_t offset, bool fixed31) {
+  offsets_.push_back(offset);
+  factors_.push_back(static_cast<float>(multiplier));
+  if (!fixed31) return;
+  const FixedMultiplier fixed = FixedFrom(multiplier);
+  mantissas_.push_back(fixed.mantissa);
+  shifts_.push_back(fixed.shift);
+}
+
+void RequantPlan::Pad() {
+  constexpr std::size_t kMostColumns = 32;
+  offsets_.resize(offsets_.size() + kMostColumns);
+  factors_.resize(factors_.size() + kMostColumns);
+}
+
+Result<RequantPlan> RequantPlan::ForWeights(const KernelQuery& q,
+                                            const std::vector<std::int64_t>& weight_sums) {
+  const QuantSpec& spec = *q.quant;
+  const QuantPort &x = spec.inputs[0], &w = spec.inputs[1], &y = spec.outputs[0];
+  const std::vector<double> bias = BiasUnits(q, weight_sums.size());
+  RequantPlan plan;
+  plan.SetOutput(spec);
+  for (std::size_t c = 0; c < weight_sums.size(); ++c) {
+    const double multiplier = static_cast<double>(x.scales[0]) * w.scales[w.per_tensor() ? 0 : c] /
+                              static_cast<double>(y.scales[0]);
+    const double correction = static_cast<double>(weight_sums[c]) * FlippedZero(x);
+    plan.AddChannel(multiplier, Saturated(std::nearbyint(bias[c] - correction)), spec.fixed31());
+  }
+  plan.Pad();
+  return plan;
+}
+
+RequantPlan RequantPlan::ForSums(const QuantSpec& spec, double ratio, std::int32_t offset) {
+  RequantPlan plan;
+  plan.SetOutput(spec);
+  plan.AddChannel(ratio * spec.inputs[0].scales[0] / static_cast<double>(spec.outputs[0].scales[0]),
+                  offset, false);
+  plan.Pad();
+  return plan;
+}
+
+Requant RequantPlan::how() const {
+  return {.offset = offsets_.data(),
+          .factor = factors_.data(),
+          .mantissa = mantissas_.empty() ? nullptr : mantissas_.data(),
+          .shift = shifts_.empty() ? nullptr : shifts_.data(),
+          .zero = zero_,
+          .low = low_,
+          .high = high_};
+}
+
+}  // namespace athanor::kernels::int8

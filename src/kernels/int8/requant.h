@@ -1,0 +1,84 @@
+// What kernels on 8-bit tensors have in common: which instruction set, which tensors they take, and
+// how their sums become integers again.
+#pragma once
+
+#include "kernels/int8/table.h"
+#include "kernels/kernel.h"
+
+namespace athanor::kernels::int8 {
+
+// The variants of a kernel: three instruction sets, and AVX-512 with 8-bit dot products.
+enum class Variant : std::uint8_t { kBase, kAvx2, kAvx512, kVnni };
+std::string_view Name(Variant variant);
+Isa IsaOf(Variant variant);
+Fit OnThisMachine(Variant variant);
+const MatrixTable& Matrices(Variant variant);
+const PlaneTable& Planes(Variant variant);
+// Time of so many multiply-adds on one core.
+double ProductsNs(Variant variant, double products);
+
+// One KernelDef per variant of a struct with static Fits(query), Cost(query, variant),
+// Prepare(query, store, variant) and Run(args).
+template <class K, Variant kVariant>
+KernelDef DefineOne(std::string_view op, std::string_view how) {
+  return {.name = fmt::format("{}.i8{}.{}", op, how, Name(kVariant)),
+          .op = std::string(op),
+          .isa = IsaOf(kVariant),
+          .quantized = true,
+          .fits =
+              [](const KernelQuery& q) {
+                Fit machine = OnThisMachine(kVariant);
+                return machine.yes() ? K::Fits(q) : machine;
+              },
+          .cost_ns = [](const KernelQuery& q) { return K::Cost(q, kVariant); },
+          .prepare = [](const KernelQuery& q,
+                        PackStore& store) { return K::Prepare(q, store, kVariant); },
+          .run = K::Run};
+}
+template <class K>
+std::vector<KernelDef> DefineAll(std::string_view op, std::string_view how) {
+  return {DefineOne<K, Variant::kBase>(op, how), DefineOne<K, Variant::kAvx2>(op, how),
+          DefineOne<K, Variant::kAvx512>(op, how), DefineOne<K, Variant::kVnni>(op, how)};
+}
+
+// A tensor of 8 bits with one scale.
+bool IsByteTensor(const PortInfo& port, const QuantPort& quant);
+inline constexpr std::uint8_t kTopBit = 0x80;
+inline std::uint8_t FlipOf(const QuantPort& port) { return port.dtype == DType::kI8 ? kTopBit : 0; }
+// The zero point after flipping.
+inline std::int32_t FlippedZero(const QuantPort& port) {
+  return static_cast<std::int32_t>(port.zeros[0]) + FlipOf(port);
+}
+
+// Constant weights of 8 bits without a zero point (u8 with 128 counts as such), one scale or one
+// per index of `axis`; bias constant, one per channel. The reason when something does not fit.
+Fit FitsWeights(const KernelQuery& q, std::int64_t axis);
+// The weights as signed bytes.
+std::vector<std::int8_t> SignedWeights(const KernelQuery& q);
+
+// The sum of each of `channels` equal parts.
+std::vector<std::int64_t> SumsOfRows(const std::vector<std::int8_t>& weights,
+                                     std::int64_t channels);
+
+// Owns what a Requant points to. Arrays are padded to whole tiles.
+class RequantPlan {
+ public:
+  RequantPlan() = default;
+  // `weight_sums`: of each channel, over its weights. The bias is input 2.
+  static Result<RequantPlan> ForWeights(const KernelQuery& q,
+                                        const std::vector<std::int64_t>& weight_sums);
+  // All sums are multiplied by `ratio` of their scale and the output's; `offset` is added first.
+  static RequantPlan ForSums(const QuantSpec& spec, double ratio, std::int32_t offset);
+  Requant how() const;
+
+ private:
+  void SetOutput(const QuantSpec& spec);
+  void AddChannel(double multiplier, std::int32_t offset, bool fixed31);
+  void Pad();
+
+  std::vector<std::int32_t> offsets_, mantissas_, shifts_;
+  std::vector<float> factors_;
+  std::int32_t zero_ = 0, low_ = 0, high_ = 255;
+};
+
+}  // namespace athanor::kernels::int8
