@@ -444,6 +444,46 @@ class Eval(Case):
         self.assertEqual((result["n"], result["ignored"]), (1, 1))
 
 
+class Quantize(Case):
+    FLAGS = ["--calib", DIGITS / "calib.npz", "--std", 255]
+
+    def test_digits_keep_their_accuracy_and_the_file_is_always_the_same(self):
+        with tempfile.TemporaryDirectory() as folder:
+            first, second = pathlib.Path(folder, "a.ath"), pathlib.Path(folder, "b.ath")
+            result = document(self, "quantize", MODEL, *self.FLAGS, "--data", DIGITS / "heldout.npz",
+                              "--max-drop", "1%", "-o", first)
+            self.assertTrue(result["pass"])
+            self.assertEqual(result["n"], 360)
+            self.assertGreaterEqual(result["agreement"], 0.98)
+            self.assertLess(result["int8"]["bytes"], result["float"]["bytes"] / 2)
+            self.assertEqual(result["float_products"], [])
+            document(self, "quantize", MODEL, *self.FLAGS, "--threads", 1, "-o", second)
+            self.assertEqual(first.read_bytes(), second.read_bytes())
+            # The saved file holds pairs and runs wherever a model runs.
+            ops = document(self, "inspect", first)["ops"]
+            self.assertGreater(ops["QuantizeLinear"], 5)
+            document(self, "compare", first, first, "--device-b", "reference", "--atol", 0.5)
+
+    def test_a_drop_beyond_the_gate_exits_with_3(self):
+        # Calibrated on black pictures, ranges are far too narrow.
+        self.file("black.npy", npy("<f4", (1, 1, 32, 32), bytes(4096)))
+        result = document(self, "quantize", MODEL, "--calib", self.folder, "--std", 255, "--data",
+                          DIGITS / "heldout.npz", "--max-drop", "1%", "-o", self.folder / "x.ath", code=3)
+        self.assertFalse(result["pass"])
+
+    def test_wrong_requests_say_what_is_expected(self):
+        out = self.folder / "x.ath"
+        for arguments, text in [
+                (["--calib", "none"], "a folder of pictures or arrays, or an .npz file"),
+                ([*self.FLAGS, "--max-drop", "1%"], "--max-drop needs --data"),
+                ([*self.FLAGS, "--max-drop", "much", "--data", DIGITS / "heldout.npz"], "1% or 0.01"),
+                ([*self.FLAGS, "--data", DIGITS / "calib.npz"], 'no array "labels"'),
+                ([*self.FLAGS, "--data", DIGITS], "a folder with --labels")]:
+            run = athanor("quantize", MODEL, *arguments, "-o", out)
+            self.assertEqual(run.returncode, 1, run.stderr)
+            self.assertIn(text, run.stderr)
+
+
 class Train(Case):
     FLAGS = ["--data", DIGITS / "train.npz", "--std", 255, "--from-scratch", "--epochs", 2, "--seed", 7]
 

@@ -63,17 +63,14 @@ std::vector<Candidate> Candidates(KernelQuery query, Isa isa) {
   const auto [first, last] = ByOperator().equal_range(query.op->name);
   for (auto at = first; at != last; ++at) {
     const KernelDef& def = *at->second;
+    // Of no interest to who asks why: a node is quantised or it is not.
+    if (def.quantized != (query.quant != nullptr)) continue;
     if (def.isa > isa) {
       candidates.push_back({&def, Fit::No(fmt::format("needs {}", Name(def.isa)))});
       continue;
     }
     if (!query.epilogue.empty() && !def.takes_epilogue) {
       candidates.push_back({&def, Fit::No("does not take fused operators")});
-      continue;
-    }
-    if (def.quantized != (query.quant != nullptr)) {
-      candidates.push_back(
-          {&def, Fit::No(def.quantized ? "quantised tensors only" : "no quantised tensors")});
       continue;
     }
     query.isa = def.isa;

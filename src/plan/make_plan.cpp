@@ -218,7 +218,11 @@ Result<std::shared_ptr<const Plan>> MakePlan(Graph graph, const std::vector<Type
                                              kernels::PackStore& store) {
   ATH_RETURN_IF_ERROR(plan::BindShapes(graph, inputs));
   auto made = std::make_shared<Plan>(std::move(graph));
-  ATH_TRY(const std::vector<Group> groups, plan::MakeGroups(made->graph, options));
+  ATH_TRY(std::vector<Group> groups, plan::MakeGroups(made->graph, options));
+  ATH_TRY(const bool in_float, plan::RunInFloat(made->graph, groups));
+  if (in_float) {
+    ATH_TRY(groups, plan::MakeGroups(made->graph, options));
+  }
   ATH_RETURN_IF_ERROR(Planner(*made, store).Make(groups));
   return std::shared_ptr<const Plan>(std::move(made));
 }

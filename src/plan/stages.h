@@ -27,6 +27,11 @@ struct Group {
 // All live nodes in groups, in an order in which they can run.
 Result<std::vector<Group>> MakeGroups(const Graph& graph, const PlanOptions& options);
 
+// Nodes on quantised tensors that no kernel takes compute in float between pairs of their own,
+// where their arithmetic is float. Gives whether there were any; the groups are no longer valid
+// then.
+Result<bool> RunInFloat(Graph& graph, const std::vector<Group>& groups);
+
 // Gives every storage in the arena its offset, so that no two that are alive at the same step
 // overlap. Sets arena_bytes and lower_bound_bytes. An error when the machine has less memory.
 Status AssignOffsets(Plan& plan);

@@ -31,6 +31,10 @@ constexpr Verb kVerbs[] = {
      "athanor convert model.onnx -o model.ath"},
     {"optimize", "the portable passes, with a parity check", OptimizeModel,
      "athanor optimize model.onnx -o model.ath"},
+    {"quantize", "8-bit weights and activations, with what they cost", QuantizeModel,
+     "athanor quantize model.onnx --calib images -o model.int8.ath --std 255\n"
+     "  athanor quantize model.onnx --calib images -o model.int8.ath --data images --labels "
+     "labels.csv --max-drop 1%"},
     {"bench", "latency and throughput", Bench,
      "athanor bench model.onnx --goal throughput --time 10"},
     {"profile", "time per node", ProfileModel, "athanor profile model.onnx --top 20"},

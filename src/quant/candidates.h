@@ -1,0 +1,45 @@
+// Which nodes are worth computing on integers, and which of their inputs are
+// what.
+//
+// Products (Conv, Gemm, MatMul) are quantised wherever their weights are
+// constant: that is where the time and the bytes are. Followers (sums, pools,
+// activations, operators that move data) are quantised where all they read is
+// integers already, so that a chain stays on integers.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ir/graph.h"
+
+namespace athanor::quant {
+
+struct Candidate {
+  NodeId node = kNoNode;
+  std::vector<std::size_t> activations =
+      {}; // inputs that get a range from samples
+  std::optional<std::size_t> weights = {}; // the constant input that becomes i8
+  std::int64_t weight_axis = 0;            // output channels of the weights
+  std::int64_t data_axis = 1;              // input channels of the data
+  std::optional<std::size_t> bias = {}; // the constant input that becomes i32
+  // The value that is quantised: of the node, or of the Relu or Clip that
+  // follows it.
+  ValueId result = kNoValue;
+  // Integers pass through unchanged: activations and result share one scale.
+  bool shares_scale = false;
+};
+
+// A product that stays in float, and why.
+struct Skipped {
+  std::string node, op, reason;
+};
+
+struct Candidates {
+  std::vector<Candidate> nodes = {}; // in order of execution
+  std::vector<Skipped> skipped = {};
+};
+
+Result<Candidates> FindCandidates(const Graph &graph);
+
+} // namespace athanor::quant

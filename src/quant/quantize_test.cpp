@@ -1,0 +1,257 @@
+#include "quant/quantize.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "ir/text.h"
+#include "ops/catalog.h"
+#include "plan/plan.h"
+#include "quant/histogram.h"
+#include "runtime/session.h"
+
+namespace athanor::quant {
+namespace {
+
+constexpr std::string_view kNetwork = R"(
+graph main(x: f32[1, 3, 12, 12]) -> (scores: f32[1, 5]) {
+  const %w0: f32[8, 3, 3, 3] = random(1)
+  const %b0: f32[8] = random(2)
+  const %w1: f32[8, 1, 3, 3] = random(3)
+  const %w2: f32[8, 8, 1, 1] = random(4)
+  const %w3: f32[8, 5] = random(5)
+  const %b3: f32[5] = random(6)
+  %a = Conv(%x, %w0, %b0) {pads = [1, 1, 1, 1], strides = [2, 2]} @first
+  %ar = Relu(%a)
+  %b = Conv(%ar, %w1) {group = 8, pads = [1, 1, 1, 1]} @depthwise
+  %br = HardSwish(%b)
+  %c = Conv(%br, %w2) @pointwise
+  %d = Add(%c, %ar) @residual
+  %dr = Relu(%d)
+  %p = MaxPool(%dr) {kernel_shape = [2, 2], strides = [2, 2]}
+  %j = Concat(%p, %p) {axis = 2}
+  %g = GlobalAveragePool(%j)
+  %f = Flatten(%g)
+  %s = Gemm(%f, %w3, %b3) @classes
+  %scores = Softmax(%s)
+}
+)";
+
+Graph Network() {
+  Result<Graph> graph = ParseText(kNetwork, ops::Standard());
+  EXPECT_TRUE(graph.ok()) << graph.status().ToString();
+  return *std::move(graph);
+}
+
+Result<std::vector<Datum>> Sample(std::size_t i) {
+  ATH_TRY(Tensor x, Tensor::Allocate(DType::kF32, {1, 3, 12, 12}));
+  std::uint64_t state = i * 77 + 1;
+  for (float &value : x.MutableData<float>()) {
+    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+    value =
+        static_cast<float>(state >> 40) / static_cast<float>(1 << 24) * 2 - 1;
+  }
+  return std::vector<Datum>{std::move(x)};
+}
+
+Graph Quantized(const RangeOptions &ranges = {}) {
+  QuantizeReport report;
+  Result<Graph> graph =
+      QuantizeGraph(Network(), 8, Sample, {.ranges = ranges}, report);
+  EXPECT_TRUE(graph.ok()) << graph.status().ToString();
+  return *std::move(graph);
+}
+
+TEST(ScaleFor, KeepsZeroExactAndNeverGivesASenselessScale) {
+  EXPECT_EQ(ScaleFor({-1, 1.55F}).zero, 100);
+  EXPECT_FLOAT_EQ(ScaleFor({0, 2.55F}).scale, 0.01F);
+  EXPECT_EQ(ScaleFor({0, 2.55F}).zero, 0);
+  EXPECT_EQ(ScaleFor({-2.55F, -1}).zero, 255);
+  EXPECT_EQ(ScaleFor({0, 0}).scale, 1);
+  EXPECT_EQ(ScaleFor({0, 1e-44F}).scale, 1);
+  EXPECT_TRUE(std::isfinite(ScaleFor({-3e38F, 3e38F}).scale));
+}
+
+TEST(Histogram, DrawsTheEndsInWhereFewValuesAreFarOut) {
+  std::vector<float> values(10'000);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] = static_cast<float>(i % 100) / 100;
+  Histogram even({0, 0.99F});
+  even.Add(values);
+  EXPECT_FLOAT_EQ(even.BestForBytes().high, 0.99F);
+  Histogram outlier({0, 16});
+  for (int i = 0; i < 100; ++i) outlier.Add(values);
+  outlier.Add(std::vector<float>{16});
+  // One value far out loses less by being cut than all others by longer steps.
+  EXPECT_LT(outlier.BestForBytes().high, 10);
+  EXPECT_EQ(outlier.BestForBytes().low, 0);
+}
+
+// A layer whose weights all round down: without correction its outputs are too
+// small on the mean.
+TEST(Quantize, TakesBackInTheBiasWhatRoundingAddsToTheMean) {
+  Result<Graph> graph = ParseText(R"(
+graph main(x: f32[1, 4]) -> (y: f32[1, 2]) {
+  const %w: f32[4, 2] = [1, 1, 0.0035, 0.0035, 0.0035, 0.0035, 0.0035, 0.0035]
+  const %b: f32[2] = [0, 1]
+  %y = Gemm(%x, %w, %b)
+}
+)",
+                                  ops::Standard());
+  ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+  const auto sample = [](std::size_t i) -> Result<std::vector<Datum>> {
+    const auto a = static_cast<float>(i);
+    return std::vector<Datum>{
+        Tensor::FromVector<float>({1, 4}, {a, 40 + a, 50 - a, 60})};
+  };
+  double errors[2] = {};
+  for (const bool correct : {false, true}) {
+    QuantizeReport report;
+    const Result<Graph> small = QuantizeGraph(
+        *graph, 4, sample, {.ranges = {}, .correct_bias = correct}, report);
+    ASSERT_TRUE(small.ok()) << small.status().ToString();
+    for (std::size_t i = 0; i < 4; ++i) {
+      const float real =
+          (*Evaluate(*graph, *sample(i)))[0].tensor().Data<float>()[0];
+      const float got =
+          (*Evaluate(*small, *sample(i)))[0].tensor().Data<float>()[0];
+      errors[correct ? 1 : 0] += std::abs(real - got);
+    }
+  }
+  EXPECT_LT(errors[1], errors[0] / 4);
+}
+
+TEST(Quantize, IsTheSameForAnyNumberOfThreads) {
+  for (const RangeMethod method :
+       {RangeMethod::kMinMax, RangeMethod::kPercentile, RangeMethod::kMse}) {
+    const std::string one =
+        PrintText(Quantized({.method = method, .threads = 1}));
+    EXPECT_EQ(one, PrintText(Quantized({.method = method, .threads = 2})));
+    EXPECT_EQ(one, PrintText(Quantized({.method = method, .threads = 3})));
+  }
+}
+
+TEST(Quantize, KeepsAnswersNearTheFloatOnes) {
+  const Graph graph = Quantized();
+  for (std::size_t i = 0; i < 4; ++i) {
+    const Result<std::vector<Datum>> expected = Evaluate(Network(), *Sample(i));
+    const Result<std::vector<Datum>> actual = Evaluate(graph, *Sample(i));
+    ASSERT_TRUE(expected.ok() && actual.ok());
+    const auto a = (*actual)[0].tensor().Data<float>(),
+               b = (*expected)[0].tensor().Data<float>();
+    for (std::size_t j = 0; j < a.size(); ++j)
+      EXPECT_NEAR(a[j], b[j], 0.05);
+  }
+}
+
+// Between the first QuantizeLinear and the last DequantizeLinear nothing is
+// float.
+TEST(Quantize, LeavesNoFloatBetweenTheFirstAndTheLastInteger) {
+  const Graph graph = Quantized();
+  Graph lowered = graph.Clone();
+  ASSERT_TRUE(LowerQuantized(lowered, true).ok());
+  std::vector<std::string> float_nodes;
+  const std::vector<NodeId> order = *lowered.Order();
+  for (const NodeId id : order) {
+    if (!lowered.node(id).attributes.Find("quant.arithmetic"))
+      float_nodes.push_back(lowered.node(id).op->name);
+  }
+  EXPECT_EQ(float_nodes,
+            (std::vector<std::string>{"QuantizeLinear", "Concat", "Flatten",
+                                      "DequantizeLinear", "Softmax"}))
+      << PrintText(lowered);
+}
+
+TEST(Quantize, RunsOnKernelsAsOnTheReference) {
+  Result<std::unique_ptr<Session>> cpu = Session::Create(Quantized(), {});
+  ASSERT_TRUE(cpu.ok()) << cpu.status().ToString();
+  for (std::size_t i = 0; i < 4; ++i) {
+    const Result<std::vector<Datum>> expected =
+        Evaluate(Quantized(), *Sample(i));
+    const Result<std::vector<Datum>> actual = (*cpu)->Run(*Sample(i));
+    ASSERT_TRUE(expected.ok() && actual.ok());
+    const auto a = (*actual)[0].tensor().Data<float>(),
+               b = (*expected)[0].tensor().Data<float>();
+    for (std::size_t j = 0; j < a.size(); ++j)
+      EXPECT_NEAR(a[j], b[j], 0.02);
+  }
+}
+
+TEST(Quantize, RunsInFloatWhatNoKernelTakes) {
+  const Result<Graph> graph = ParseText(R"(
+graph main(a: u8[3, 4], b: u8[1, 4]) -> (y: u8[3, 4]) {
+  const %s: f32[] = [0.5]
+  const %z: u8[] = [3]
+  %x = DequantizeLinear(%a, %s, %z)
+  %w = DequantizeLinear(%b, %s, %z)
+  %sum = Add(%x, %w) @repeats
+  %positive = Relu(%sum)
+  %y = QuantizeLinear(%positive, %s, %z)
+}
+)",
+                                        ops::Standard());
+  ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+  const std::vector<Datum> inputs = {
+      Tensor::FromVector<std::uint8_t>(
+          {3, 4}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 200, 255}),
+      Tensor::FromVector<std::uint8_t>({1, 4}, {0, 3, 9, 255})};
+  Result<std::unique_ptr<Session>> cpu = Session::Create(graph->Clone(), {});
+  ASSERT_TRUE(cpu.ok()) << cpu.status().ToString();
+  const Result<std::vector<Datum>> expected = Evaluate(*graph, inputs);
+  const Result<std::vector<Datum>> actual = (*cpu)->Run(inputs);
+  ASSERT_TRUE(expected.ok() && actual.ok());
+  EXPECT_TRUE((*actual)[0].tensor().SameAs((*expected)[0].tensor()));
+  const auto plan = (*cpu)->PlanFor({Type::Of(inputs[0]), Type::Of(inputs[1])});
+  ASSERT_TRUE(plan.ok());
+  for (const Step &step : (*plan)->steps)
+    EXPECT_NE(step.kernel, nullptr);
+}
+
+TEST(Quantize, NamesValuesThatAreAlwaysZero) {
+  Result<Graph> graph = ParseText(R"(
+graph main(x: f32[1, 4]) -> (y: f32[1, 2]) {
+  const %w: f32[4, 3] = fill(0)
+  const %v: f32[3, 2] = random(1)
+  %nothing = MatMul(%x, %w)
+  %y = MatMul(%nothing, %v)
+}
+)",
+                                  ops::Standard());
+  ASSERT_TRUE(graph.ok());
+  QuantizeReport report;
+  const auto sample = [](std::size_t) -> Result<std::vector<Datum>> {
+    return std::vector<Datum>{Tensor::FromVector<float>({1, 4}, {1, 2, 3, 4})};
+  };
+  const Result<Graph> small = QuantizeGraph(*graph, 1, sample, {}, report);
+  ASSERT_TRUE(small.ok()) << small.status().ToString();
+  EXPECT_EQ(report.constant, (std::vector<std::string>{"nothing", "y"}));
+  EXPECT_EQ(report.dead_channels, 3U);
+}
+
+TEST(Quantize, RefusesSamplesThatAreNotFinite) {
+  QuantizeReport report;
+  const auto sample = [](std::size_t i) -> Result<std::vector<Datum>> {
+    ATH_TRY(std::vector<Datum> values, Sample(i));
+    values[0].tensor().MutableData<float>()[5] = NAN;
+    return values;
+  };
+  const Result<Graph> graph = QuantizeGraph(Network(), 1, sample, {}, report);
+  EXPECT_EQ(graph.status().code(), ErrorCode::kDataError);
+}
+
+TEST(Quantize, SaysThatThereIsNothingToQuantize) {
+  Result<Graph> graph = ParseText(R"(
+graph main(x: f32[2, 2]) -> (y: f32[2, 2]) {
+  %y = MatMul(%x, %x) @square
+}
+)",
+                                  ops::Standard());
+  QuantizeReport report;
+  const Result<Graph> small = QuantizeGraph(*graph, 1, Sample, {}, report);
+  EXPECT_EQ(small.status().code(), ErrorCode::kUnsupported);
+  ASSERT_EQ(report.skipped.size(), 1U);
+  EXPECT_EQ(report.skipped[0].node, "square");
+}
+
+} // namespace
+} // namespace athanor::quant
