@@ -1,5 +1,6 @@
 #include "core/cpu.h"
 
+#include <cpuid.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -18,18 +19,31 @@ int AvailableCores() {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
+// For the two features whose names clang 16 does not know. They need no more from the operating
+// system than AVX2 and AVX-512 do.
+bool HasF16c() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
+}
+
+bool HasAvx512Fp16() {
+  constexpr unsigned kFp16 = 1U << 23;
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 && (edx & kFp16) != 0;
+}
+
 // __builtin_cpu_supports also checks that the operating system saves the wide registers.
 CpuFeatures Detect() {
   CpuFeatures cpu;
   cpu.avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-             __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("f16c") &&
-             __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul");
+             __builtin_cpu_supports("bmi2") && HasF16c() && __builtin_cpu_supports("aes") &&
+             __builtin_cpu_supports("pclmul");
   cpu.avx512 = cpu.avx2 && __builtin_cpu_supports("avx512f") &&
                __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   cpu.avx512_vnni = cpu.avx512 && __builtin_cpu_supports("avx512vnni");
   cpu.avx512_bf16 = cpu.avx512 && __builtin_cpu_supports("avx512bf16");
-  cpu.avx512_fp16 = cpu.avx512 && __builtin_cpu_supports("avx512fp16");
+  cpu.avx512_fp16 = cpu.avx512 && HasAvx512Fp16();
   cpu.cores = AvailableCores();
   return cpu;
 }

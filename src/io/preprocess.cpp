@@ -16,8 +16,11 @@ using Table = std::array<T, 256>;
 template <class T>
 T Convert(double value) {
   if constexpr (std::is_integral_v<T>) {
-    const double low = std::numeric_limits<T>::min(), high = std::numeric_limits<T>::max();
-    return static_cast<T>(std::nearbyint(std::clamp(value, low, high)));
+    using Limits = std::numeric_limits<T>;
+    // As a double the largest 64-bit number is one too many, so it is never converted back.
+    if (value >= static_cast<double>(Limits::max())) return Limits::max();
+    if (!(value > static_cast<double>(Limits::min()))) return Limits::min();
+    return static_cast<T>(std::nearbyint(value));
   } else {
     return T(static_cast<float>(value));
   }

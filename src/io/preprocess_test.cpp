@@ -81,5 +81,16 @@ TEST(Preprocess, AWrongNumberOfMeansIsAUsageError) {
   EXPECT_EQ(ToNetworkInput(image, {.std = {0}}, {}).status().code(), ErrorCode::kUsage);
 }
 
+// The largest 64-bit number is not exact as a double, and converting it back was undefined.
+TEST(Preprocess, HugeValuesAreTheLargestNumberOfTheirType) {
+  const Tensor image = Tensor::FromVector<std::uint8_t>({1, 2, 1}, {0, 255});
+  const auto input =
+      ToNetworkInput(image, {.mean = {128}, .std = {1e-30}}, {.dtype = DType::kI64, .channels = 1});
+  ASSERT_TRUE(input.ok()) << input.status().ToString();
+  const auto data = input->Data<std::int64_t>();
+  EXPECT_EQ(data[0], std::numeric_limits<std::int64_t>::min());
+  EXPECT_EQ(data[1], std::numeric_limits<std::int64_t>::max());
+}
+
 }  // namespace
 }  // namespace athanor::io
