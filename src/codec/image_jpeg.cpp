@@ -1,5 +1,6 @@
 #include <turbojpeg.h>
 
+#include <algorithm>
 #include <memory>
 #include <string_view>
 
@@ -13,9 +14,22 @@ struct Destroy {
 };
 
 // Small damage that decoders repair (stray bytes between markers) is accepted; missing data is not.
+// Once there was a warning, the library calls errors warnings too: only the text tells them apart.
 bool IsFatal(tjhandle handle) {
   if (tjGetErrorCode(handle) != TJERR_WARNING) return true;
-  return std::string_view(tjGetErrorStr2(handle)).find("remature end") != std::string_view::npos;
+  const std::string_view text = tjGetErrorStr2(handle);
+  if (text.find("remature end") != std::string_view::npos) return true;
+  constexpr std::string_view kRepaired[] = {"Corrupt JPEG data", "Warning:", "Unknown Adobe",
+                                            "Inconsistent progression", "Invalid SOS"};
+  return std::none_of(std::begin(kRepaired), std::end(kRepaired),
+                      [text](std::string_view start) { return text.starts_with(start); });
+}
+
+// A code has at least one bit, and every block of 8 x 8 pixels at least one code. What a header
+// promises beyond that would be decoded at length from nothing.
+bool HoldsAllBlocks(std::int64_t width, std::int64_t height, std::size_t bytes) {
+  const std::int64_t blocks = ((width + 7) / 8) * ((height + 7) / 8);
+  return static_cast<std::size_t>(blocks) / 8 <= bytes;
 }
 
 }  // namespace
@@ -35,6 +49,8 @@ Result<Tensor> DecodeJpeg(Bytes bytes, const ImageOptions& options) {
   }
   const int channels = space == TJCS_GRAY ? 1 : 3;
   ATH_TRY(Tensor image, AllocateImage(width, height, channels, options));
+  if (!HoldsAllBlocks(width, height, bytes.size()))
+    return Error(ErrorCode::kCorruptFile, "the file ends early");
   // The slow, exact transform is what other libraries use by default; LIMITSCANS stops files that
   // repeat progressive scans for ever.
   if (tjDecompress2(handle.get(), bytes.data(), bytes.size(),

@@ -4,6 +4,8 @@
 #include <turbojpeg.h>
 #include <webp/encode.h>
 
+#include <algorithm>
+
 namespace athanor::codec {
 namespace {
 
@@ -154,6 +156,29 @@ TEST(Image, OtherBytesAreNotAPicture) {
   const std::vector<std::uint8_t> bytes = {'h', 'e', 'l', 'l', 'o'};
   EXPECT_FALSE(LooksLikeImage(bytes));
   EXPECT_NE(DecodeImage(bytes).status().message().find("JPEG, PNG, WebP, BMP"), std::string::npos);
+}
+
+// What a JPEG promises beyond its bytes was decoded at length from nothing.
+TEST(Image, AJpegWithTooFewBytesForItsSizeIsRefusedAtOnce) {
+  std::vector<std::uint8_t> bytes = Jpeg(Gradient(8, 8, 1));
+  const std::uint8_t marker[] = {0xFF, 0xC0};
+  const auto frame = std::search(bytes.begin(), bytes.end(), marker, marker + 2);
+  for (const std::ptrdiff_t at : {5, 7}) *(frame + at) = 0x1F;  // 7944 x 7944
+  const Status status = DecodeImage(bytes).status();
+  EXPECT_EQ(status.code(), ErrorCode::kCorruptFile);
+  EXPECT_EQ(status.message(), "the file ends early");
+}
+
+// An error after a warning was taken for a warning, and memory nobody had filled for the picture.
+TEST(Image, AnErrorAfterAWarningIsAnError) {
+  std::vector<std::uint8_t> bytes = Jpeg(Gradient(32, 32, 1));
+  const std::uint8_t marker[] = {0xFF, 0xDA};
+  const auto scan = std::search(bytes.begin(), bytes.end(), marker, marker + 2);
+  // Stray bytes (a warning), then a scan of a component that does not exist (an error).
+  const std::vector<std::uint8_t> stray(20, 0);
+  const auto at = bytes.insert(scan, stray.begin(), stray.end()) + 20;
+  *(at + 5) = 77;
+  EXPECT_FALSE(DecodeImage(bytes).ok());
 }
 
 }  // namespace

@@ -167,15 +167,16 @@ Result<CsvMatrix> ReadCsvMatrix(const std::string& path, const CsvOptions& optio
     if (!*row) break;
     columns = static_cast<std::int64_t>((*row)->size());
     if (values.size() + (*row)->size() > max_cells)
-      return Error(ErrorCode::kResource, "{}: more than {} cells", path, max_cells);
+      return Error(ErrorCode::kResource, "more than {} cells", max_cells).In(path);
     for (std::size_t c = 0; c < (*row)->size(); ++c) {
       const std::optional<double> number = (**row)[c].Number();
       if (!number) {
         const std::string column = reader.header().empty()
                                        ? fmt::format("{}", c + 1)
                                        : fmt::format("\"{}\"", reader.header()[c]);
-        return Error(ErrorCode::kInvalidInput, "{}: line {}, column {}: \"{:.40}\" is not a number",
-                     path, reader.line(), column, (**row)[c].text);
+        return Error(ErrorCode::kInvalidInput, "line {}, column {}: \"{:.40}\" is not a number",
+                     reader.line(), column, (**row)[c].text)
+            .In(path);
       }
       values.push_back(static_cast<float>(*number));
     }

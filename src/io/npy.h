@@ -16,7 +16,7 @@ namespace athanor::io {
 struct NpyOptions {
   std::size_t max_bytes = std::size_t{4} << 30;  // of one file's arrays together, as tensors
   // An archive member above `ratio_from` bytes may not be more than `max_ratio` times its packed
-  // size; nor may the strings of an archive take so much more memory than its file.
+  // size; nor may the arrays of an archive together take so much more memory than its file.
   std::size_t ratio_from = std::size_t{64} << 20;
   std::size_t max_ratio = 200;
 };

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 
@@ -166,6 +167,24 @@ TEST(Npz, ADamagedMemberFailsItsChecksum) {
   bytes[170] ^= 1;
   EXPECT_EQ(ParseNpz(bytes).status().code(), ErrorCode::kCorruptFile);
   EXPECT_EQ(ParseNpz(std::span(bytes).first(60)).status().code(), ErrorCode::kCorruptFile);
+  std::filesystem::remove(path);
+}
+
+// A file cut to nothing was read as an archive without members.
+TEST(Npz, AFileOfNoBytesIsNoArchive) {
+  EXPECT_EQ(ParseNpz({}).status().code(), ErrorCode::kCorruptFile);
+}
+
+// A packed size that lies made any bomb look well packed.
+TEST(Npz, AMemberIsNeverLongerThanItsFile) {
+  const std::string path = TempPath("packed_size.npz");
+  ASSERT_TRUE(WriteNpz(path, {{"x", Tensor::FromVector<float>({4}, {1, 2, 3, 4})}}).ok());
+  const auto file = *MappedFile::Open(path);
+  std::vector<std::uint8_t> bytes(file->bytes().begin(), file->bytes().end());
+  const std::uint8_t entry[] = {'P', 'K', 1, 2};
+  const auto at = std::search(bytes.begin(), bytes.end(), std::begin(entry), std::end(entry));
+  *(at + 23) = 0x70;  // the highest byte of the packed size
+  EXPECT_EQ(ParseNpz(bytes).status().message(), "the member is longer than the file");
   std::filesystem::remove(path);
 }
 

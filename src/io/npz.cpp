@@ -51,13 +51,15 @@ Result<Source> BufferSource(const void* data, std::size_t size) {
 }
 
 // A member's size on record, refused when it breaks a limit. `left` is what remains of max_bytes.
-Result<std::size_t> CheckMember(const zip_stat_t& stat, std::size_t left,
+Result<std::size_t> CheckMember(const zip_stat_t& stat, std::size_t archive_bytes, std::size_t left,
                                 const NpyOptions& options) {
   constexpr zip_uint64_t kNeeded = ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_NAME;
   if ((stat.valid & kNeeded) != kNeeded)
     return Error(ErrorCode::kCorruptFile, "a member has no size");
   if ((stat.valid & ZIP_STAT_ENCRYPTION_METHOD) != 0 && stat.encryption_method != ZIP_EM_NONE)
     return Error(ErrorCode::kInvalidInput, "the member is encrypted; plain members are read");
+  if (stat.comp_size > archive_bytes)  // libzip believes it, and so would the ratio below
+    return Error(ErrorCode::kCorruptFile, "the member is longer than the file");
   if (stat.size > left) {
     return Error(ErrorCode::kUnsafeFile, "the archive unpacks to more than {} bytes",
                  options.max_bytes);
@@ -94,8 +96,8 @@ Result<std::vector<std::uint8_t>> ReadMember(zip_t* archive, zip_uint64_t index,
 }
 
 Result<Tensor> ReadArray(zip_t* archive, zip_uint64_t index, const zip_stat_t& stat,
-                         std::size_t& left, const NpyOptions& options) {
-  ATH_TRY(const std::size_t size, CheckMember(stat, left, options));
+                         std::size_t archive_bytes, std::size_t& left, const NpyOptions& options) {
+  ATH_TRY(const std::size_t size, CheckMember(stat, archive_bytes, left, options));
   ATH_TRY(const std::vector<std::uint8_t> bytes, ReadMember(archive, index, size));
   NpyOptions member = options;
   member.max_bytes = left;
@@ -138,11 +140,13 @@ Status AddMember(zip_t* archive, const std::string& name, const std::vector<std:
 }  // namespace
 
 Result<NamedTensors> ParseNpz(std::span<const std::uint8_t> bytes, const NpyOptions& options) {
+  // To libzip a file of no bytes is an archive of no members.
+  if (bytes.empty()) return Error(ErrorCode::kCorruptFile, "the npz (zip) archive is empty");
   ATH_TRY(const Source source, BufferSource(bytes.data(), bytes.size()));
   ATH_TRY(const Archive archive, OpenArchive(source.get(), ZIP_RDONLY));
   const zip_int64_t count = zip_get_num_entries(archive.get(), 0);
   NamedTensors tensors;
-  std::size_t left = options.max_bytes, strings = 0;
+  std::size_t left = options.max_bytes, unpacked = 0;
   for (zip_int64_t i = 0; i < count; ++i) {
     zip_stat_t stat;
     zip_stat_init(&stat);
@@ -153,13 +157,14 @@ Result<NamedTensors> ParseNpz(std::span<const std::uint8_t> bytes, const NpyOpti
       return Error(ErrorCode::kInvalidInput, "member \"{}\" is not an array (.npy)", name);
     name.erase(name.size() - kSuffix.size());
     Result<Tensor> tensor =
-        ReadArray(archive.get(), static_cast<zip_uint64_t>(i), stat, left, options);
+        ReadArray(archive.get(), static_cast<zip_uint64_t>(i), stat, bytes.size(), left, options);
     if (!tensor.ok()) return std::move(tensor).status().In(fmt::format("array \"{}\"", name));
-    if (tensor->dtype() == DType::kString) strings += tensor->bytes();
-    // Empty strings take memory but next to nothing in the file, however many members there are.
-    if (strings > options.ratio_from && strings / options.max_ratio > bytes.size()) {
-      return Error(ErrorCode::kUnsafeFile, "{} bytes unpack to strings of {}: more than {} times",
-                   bytes.size(), strings, options.max_ratio)
+    unpacked += tensor->bytes();
+    // Together the members obey the ratio too: many small ones may share their packed bytes, and
+    // empty strings take next to nothing in the file.
+    if (unpacked > options.ratio_from && unpacked / options.max_ratio > bytes.size()) {
+      return Error(ErrorCode::kUnsafeFile, "{} bytes unpack to {}: more than {} times as many",
+                   bytes.size(), unpacked, options.max_ratio)
           .Fix("save it without compression: np.savez instead of np.savez_compressed");
     }
     tensors.emplace_back(std::move(name), *std::move(tensor));

@@ -71,7 +71,7 @@ std::string ReadInChild(const Family& family, const File& file, const fs::path& 
 class BrokenFiles : public testing::TestWithParam<std::size_t> {};
 
 TEST_P(BrokenFiles, AreRefusedWithAPlaceOrReadAndNeverCrash) {
-  const Family family = AllFamilies()[GetParam()];
+  const Family family = AllFamilies()[GetParam()].make();
   const fs::path folder = fs::temp_directory_path() / fmt::format("athanor_broken_{}", getpid());
   fs::create_directories(folder);
   for (const File& file : family.good)
@@ -88,7 +88,7 @@ INSTANTIATE_TEST_SUITE_P(Families, BrokenFiles,
 
 TEST(BrokenCorpus, ThereAreAtLeastThreeHundred) {
   std::size_t count = 0;
-  for (const Family& family : AllFamilies()) count += family.bad.size();
+  for (const FamilyEntry& family : AllFamilies()) count += family.make().bad.size();
   EXPECT_GE(count, 300U);
 }
 

@@ -22,6 +22,7 @@ struct Family {
   std::vector<File> good;  // must be read
   std::vector<File> bad;
   Status (*read)(const std::string& path) = nullptr;
+  std::string fuzz = "";  // the fuzz target that reads them too; "" when it has the family's name
 };
 
 Family OnnxFamily();
@@ -29,7 +30,22 @@ Family AthFamily();
 Family NcnnFamily();
 Family TextFamily();
 Family TfliteFamily();
-std::vector<Family> AllFamilies();
+Family NpyFamily();
+Family NpzFamily();
+Family JpegFamily();
+Family PngFamily();
+Family BmpFamily();
+Family WebpFamily();
+Family PnmFamily();
+Family CsvFamily();
+Family WavFamily();
+
+struct FamilyEntry {
+  const char* name = "";
+  Family (*make)() = nullptr;
+};
+// Making a family takes a while (some files are large), so each is made when it is wanted.
+std::vector<FamilyEntry> AllFamilies();
 
 // Small graphs that between them use every feature of the formats.
 std::vector<Graph> GoodGraphs();

@@ -110,8 +110,14 @@ std::vector<File> Damage(const File& good) {
   return files;
 }
 
-std::vector<Family> AllFamilies() {
-  return {OnnxFamily(), AthFamily(), TextFamily(), NcnnFamily(), TfliteFamily()};
+std::vector<FamilyEntry> AllFamilies() {
+  return {
+      {"onnx", OnnxFamily}, {"ath", AthFamily},   {"txt", TextFamily}, {"ncnn", NcnnFamily},
+      {"tflite", TfliteFamily},
+      {"npy", NpyFamily},   {"npz", NpzFamily},   {"jpg", JpegFamily}, {"png", PngFamily},
+      {"bmp", BmpFamily},   {"webp", WebpFamily}, {"pnm", PnmFamily},  {"csv", CsvFamily},
+      {"wav", WavFamily},
+  };
 }
 
 }  // namespace athanor::broken

@@ -48,7 +48,7 @@ std::vector<std::uint8_t> Bytes(std::string_view text) { return {text.begin(), t
 }  // namespace
 
 Family TextFamily() {
-  Family family = {"txt", {}, {}, Read};
+  Family family = {"txt", {}, {}, Read, "text"};
   for (const Graph& graph : GoodGraphs())
     family.good.push_back({graph.name(), Bytes(PrintText(graph))});
   for (const File& good : family.good) {
