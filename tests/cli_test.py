@@ -287,8 +287,24 @@ class Run(Case):
     def test_an_array_of_pickles_is_refused(self):
         bad = self.file("bad.npy", npy("|O", (1,), b"x"))
         run = athanor("run", self.add_model(), bad, bad)
-        self.assertEqual(run.returncode, 2)
-        self.assertIn("ATH-2201", run.stderr)
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("pickled Python objects", run.stderr)
+
+    def test_a_damaged_input_file_is_not_the_models_fault(self):
+        picture = (DIGITS / "images" / "7_0174.png").read_bytes()
+        archive = (DIGITS / "golden.npz").read_bytes()
+        array = npy("<f4", (1, 2), struct.pack("<2f", 1, 2))
+        damaged = {
+            "cut.png": picture[:len(picture) // 2], "cut.npy": array[:-3], "cut.npz": archive[:100],
+            "zeros.npz": bytes(1000), "text.png": b"no picture", "empty.png": b"", "empty.npy": b"",
+            "words.csv": b"a,b\nx,y\n", "ragged.csv": b"1,2\n3\n", "cut.wav": b"RIFF\0\0\0\0WAVE",
+        }
+        for name, data in damaged.items():
+            with self.subTest(name):
+                run = athanor("run", MODEL, self.file(name, data))
+                self.assertEqual(run.returncode, 1, run.stderr)
+                self.assertIn("error ATH-1003 [input]", run.stderr)
+                self.assertIn(name, run.stderr)
 
     def test_a_result_that_cannot_be_written_is_an_error(self):
         run = athanor("run", self.add_model(), "random", "--save", self.folder / "no" / "x.npz")

@@ -15,7 +15,8 @@ const std::vector<ErrorCodeInfo>& AllErrorCodes() {
        1},
       {ErrorCode::kInvalidInput, "input", "an input does not fit the model",
        "The tensor, image or row that was given has another name, shape or element type than\n"
-       "the model's input. `athanor inspect MODEL` lists what the model expects.",
+       "the model's input, or its file is damaged or of a kind that is not read.\n"
+       "`athanor inspect MODEL` lists what the model expects.",
        1},
       {ErrorCode::kFileNotFound, "file", "a file cannot be read",
        "The path does not exist, is a folder, or may not be read by this user.", 1},

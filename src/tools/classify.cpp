@@ -1,9 +1,11 @@
 #include "tools/classify.h"
 
+#include <cmath>
 #include <filesystem>
 
 #include "core/text.h"
 #include "io/csv.h"
+#include "tools/input_fault.h"
 
 namespace athanor::tools {
 namespace {
@@ -16,6 +18,12 @@ std::size_t ColumnOf(const io::CsvReader& reader, std::span<const std::string_vi
     if (const auto column = reader.Column(name)) return *column;
   }
   return otherwise;
+}
+
+// A whole number that every floating-point type holds; no NaN.
+bool IsClass(double number) {
+  constexpr double kLargest = 1 << 24;
+  return std::abs(number) <= kLargest && number == std::floor(number);
 }
 
 // Names in the labels are relative to the folder or to its parent.
@@ -33,7 +41,7 @@ Result<std::vector<LabelledPicture>> ReadLabelled(const std::string& folder,
                                                   const std::string& labels) {
   if (!fs::is_directory(folder))
     return Error(ErrorCode::kFileNotFound, "{}: no such folder", folder);
-  ATH_TRY(io::CsvReader reader, io::CsvReader::Open(labels));
+  ATH_TRY(io::CsvReader reader, AsInput(io::CsvReader::Open(labels)));
   constexpr std::string_view kFile[] = {"filename", "file", "image", "path"};
   constexpr std::string_view kClass[] = {"class", "label", "target"};
   const std::size_t file = ColumnOf(reader, kFile, 0), label = ColumnOf(reader, kClass, 1);
@@ -45,7 +53,7 @@ Result<std::vector<LabelledPicture>> ReadLabelled(const std::string& folder,
     const io::CsvRow& cells = **next;
     const auto number =
         file < cells.size() && label < cells.size() ? cells[label].Number() : std::nullopt;
-    if (!number || *number != static_cast<double>(static_cast<std::int64_t>(*number))) {
+    if (!number || !IsClass(*number)) {
       return Error(ErrorCode::kInvalidInput,
                    "{}: line {}: two columns are expected, a file name and a class number", labels,
                    reader.line());

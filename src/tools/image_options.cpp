@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "tools/input_fault.h"
+
 namespace athanor::tools {
 namespace {
 
@@ -118,9 +120,8 @@ Result<Tensor> ReadNetworkImage(const std::string& path, const Type& type,
                                 const ImageFlags& flags) {
   ATH_TRY(const io::ImageInput input, ImageInputOf(type, flags));
   ATH_TRY(const io::Preprocess steps, ToPreprocess(flags));
-  ATH_TRY(
-      const Tensor picture,
-      io::ReadImage(path, {.colour = input.channels == 1 ? io::Colour::kGrey : io::Colour::kRgb}));
+  const io::Colour colour = input.channels == 1 ? io::Colour::kGrey : io::Colour::kRgb;
+  ATH_TRY(const Tensor picture, AsInput(io::ReadImage(path, {.colour = colour})));
   ATH_TRY(Tensor tensor, io::ToNetworkInput(picture, steps, input));
   if (type.rank() == 4) return tensor;
   Dims dims(tensor.dims().begin() + 1, tensor.dims().end());

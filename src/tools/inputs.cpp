@@ -9,6 +9,7 @@
 #include "io/wav.h"
 #include "runtime/session.h"
 #include "tools/fit_type.h"
+#include "tools/input_fault.h"
 #include "tools/open_model.h"
 #include "verify/random_inputs.h"
 
@@ -82,7 +83,7 @@ Result<Tensor> ReadText(const std::string& path, const Type& type) {
 }
 
 Result<Tensor> ReadSound(const std::string& path, const Type& type) {
-  ATH_TRY(const io::Sound sound, io::ReadWav(path));
+  ATH_TRY(const io::Sound sound, AsInput(io::ReadWav(path)));
   const Tensor& samples = sound.samples;
   if (type.HasRank() && type.rank() == 1 && samples.dim(0) == 1)
     return samples.Reshaped({samples.dim(1)});
@@ -122,7 +123,7 @@ std::optional<std::size_t> InputPlan::FirstFree() const {
 }
 
 Status InputPlan::BindArchive(const std::string& path) {
-  ATH_TRY(const io::NamedTensors arrays, io::ReadNpz(path));
+  ATH_TRY(const io::NamedTensors arrays, AsInput(io::ReadNpz(path)));
   const std::vector<std::string> names = InputNames(*graph_);
   std::size_t bound = 0;
   for (const auto& [name, tensor] : arrays) {
@@ -147,7 +148,7 @@ Status InputPlan::BindArchive(const std::string& path) {
 
 // A table fills one matrix input, or one input per column when the names agree.
 Status InputPlan::BindTable(const std::string& path) {
-  ATH_TRY(io::CsvMatrix table, io::ReadCsvMatrix(path));
+  ATH_TRY(io::CsvMatrix table, AsInput(io::ReadCsvMatrix(path)));
   std::vector<std::size_t> keep;
   for (const std::string& name : options_.drop) {
     if (!Position(table.columns, name)) {
@@ -204,57 +205,64 @@ Status InputPlan::Assign(const std::vector<std::string>& sources) {
       unnamed.push_back(source);
       continue;
     }
-    const std::string name = source.substr(0, equals), path = source.substr(equals + 1);
-    const std::optional<std::size_t> input = Position(names, name);
-    if (!input) return UnknownInput(name, names);
-    if (path == kRandom) {
-      random_[*input] = true;
-      continue;
-    }
-    ATH_TRY(fixed_[*input], ReadFile(path, *input));
-    first_name_ = fs::path(path).filename().string();
+    ATH_RETURN_IF_ERROR(AssignNamed(source.substr(0, equals), source.substr(equals + 1)));
   }
-  for (const std::string& source : unnamed) {
-    if (source == kRandom) {
-      for (std::size_t i = 0; i < random_.size(); ++i) random_[i] = true;
-      continue;
-    }
-    if (!fs::exists(source)) return Error(ErrorCode::kFileNotFound, "{}: no such file", source);
-    first_name_ = fs::path(source).filename().string();
-    if (Extension(source) == ".npz") {
-      ATH_RETURN_IF_ERROR(BindArchive(source));
-      continue;
-    }
-    if (Extension(source) == ".csv") {
-      ATH_RETURN_IF_ERROR(BindTable(source));
-      continue;
-    }
-    const bool repeats = fs::is_directory(source) || IsPictureName(source);
-    const auto free = FirstFree();
-    if (repeats && !items_.empty()) {
-      if (fs::is_directory(source))
-        return Error(ErrorCode::kUsage, "{}: one folder at a time", source);
-      items_.push_back(source);  // another picture: another run
-      continue;
-    }
-    if (!free) {
-      return Error(ErrorCode::kUsage, "{}: every input has a value already; the model has: {}",
-                   source, Join(names, ", "));
-    }
-    if (!repeats) {
-      ATH_TRY(fixed_[*free], ReadFile(source, *free));
-      continue;
-    }
-    item_input_ = *free;
-    items_ = {source};
-    if (fs::is_directory(source)) {
-      ATH_TRY(items_, FolderItems(source));
-    }
-  }
+  for (const std::string& source : unnamed) ATH_RETURN_IF_ERROR(AssignUnnamed(source));
   if (const auto free = FirstFree()) {
     return Error(ErrorCode::kInvalidInput, "input \"{}\" {} has no value", names[*free],
                  graph_->value(graph_->inputs()[*free]).type.ToString())
         .Fix(fmt::format("--input {}=FILE or --input {}=random", names[*free], names[*free]));
+  }
+  return {};
+}
+
+Status InputPlan::AssignNamed(const std::string& name, const std::string& path) {
+  const std::vector<std::string> names = InputNames(*graph_);
+  const std::optional<std::size_t> input = Position(names, name);
+  if (!input) return UnknownInput(name, names);
+  if (path == kRandom) {
+    random_[*input] = true;
+    return {};
+  }
+  ATH_TRY(fixed_[*input], ReadFile(path, *input));
+  first_name_ = fs::path(path).filename().string();
+  return {};
+}
+
+Status InputPlan::AssignUnnamed(const std::string& source) {
+  if (source == kRandom) {
+    random_.assign(random_.size(), true);
+    return {};
+  }
+  if (!fs::exists(source)) return Error(ErrorCode::kFileNotFound, "{}: no such file", source);
+  first_name_ = fs::path(source).filename().string();
+  if (Extension(source) == ".npz") return BindArchive(source);
+  if (Extension(source) == ".csv") return BindTable(source);
+  const bool repeats = fs::is_directory(source) || IsPictureName(source);
+  if (repeats && !items_.empty()) {
+    if (fs::is_directory(source))
+      return Error(ErrorCode::kUsage, "{}: one folder at a time", source);
+    items_.push_back(source);  // another picture: another run
+    return {};
+  }
+  const auto free = FirstFree();
+  if (!free) {
+    return Error(ErrorCode::kUsage, "{}: every input has a value already; the model has: {}",
+                 source, Join(InputNames(*graph_), ", "));
+  }
+  if (!repeats) {
+    ATH_TRY(fixed_[*free], ReadFile(source, *free));
+    return {};
+  }
+  item_input_ = *free;
+  return AssignItems(source);
+}
+
+// A picture, or what a folder holds: one run each.
+Status InputPlan::AssignItems(const std::string& source) {
+  items_ = {source};
+  if (fs::is_directory(source)) {
+    ATH_TRY(items_, FolderItems(source));
   }
   return {};
 }
@@ -264,18 +272,18 @@ Result<Tensor> InputPlan::ReadFile(const std::string& path, std::size_t input) c
   const std::string extension = Extension(path);
   const auto read = [&]() -> Result<Tensor> {
     if (extension == ".npy") {
-      ATH_TRY(const Tensor tensor, io::ReadNpy(path));
+      ATH_TRY(const Tensor tensor, AsInput(io::ReadNpy(path)));
       return FitType(tensor, value.type);
     }
     if (extension == ".npz") {
-      ATH_TRY(const io::NamedTensors arrays, io::ReadNpz(path));
+      ATH_TRY(const io::NamedTensors arrays, AsInput(io::ReadNpz(path)));
       for (const auto& [name, tensor] : arrays) {
         if (name == value.name || arrays.size() == 1) return FitType(tensor, value.type);
       }
       return Error(ErrorCode::kUnknownName, "{}: there is no array of this name", path);
     }
     if (extension == ".csv") {
-      ATH_TRY(const io::CsvMatrix table, io::ReadCsvMatrix(path));
+      ATH_TRY(const io::CsvMatrix table, AsInput(io::ReadCsvMatrix(path)));
       return FitType(table.values, value.type);
     }
     if (extension == ".wav") return ReadSound(path, value.type);

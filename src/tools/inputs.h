@@ -44,6 +44,9 @@ class InputPlan {
   };
   InputPlan(const Graph& graph, const InputOptions& options) : graph_(&graph), options_(options) {}
   Status Assign(const std::vector<std::string>& sources);
+  Status AssignNamed(const std::string& name, const std::string& path);
+  Status AssignUnnamed(const std::string& source);
+  Status AssignItems(const std::string& source);
   Status BindArchive(const std::string& path);
   Status BindTable(const std::string& path);
   Result<Tensor> ReadFile(const std::string& path, std::size_t input) const;
