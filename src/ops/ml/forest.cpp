@@ -5,6 +5,7 @@
 #include <cmath>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 namespace athanor::ops {
@@ -60,6 +61,48 @@ Status CheckFeature(std::int64_t feature) {
   return InvalidModel("feature {} does not exist", feature);
 }
 
+// What nodes are called in a forest: inner nodes 0 and up, leaves -1 and down.
+struct Numbers {
+  std::map<Name, std::int64_t> of;
+  std::size_t num_leaves = 0;
+};
+
+Result<Numbers> NumberNodes(const Forest::NamedNodes& in) {
+  Numbers numbers;
+  std::int64_t inner = 0, leaves = 0;
+  for (std::size_t i = 0; i < in.tree.size(); ++i) {
+    const bool leaf = in.mode[i] == "LEAF";
+    if (!leaf && !ModeFromName(in.mode[i])) {
+      return InvalidModel(
+          "node mode \"{}\" is not known; LEAF and BRANCH_LEQ, _LT, _GTE, _GT, "
+          "_EQ, _NEQ are",
+          in.mode[i]);
+    }
+    const std::int64_t number = leaf ? -1 - leaves++ : inner++;
+    if (!numbers.of.emplace(Name{in.tree[i], in.node[i]}, number).second)
+      return InvalidModel("node {} of tree {} is given twice", in.node[i], in.tree[i]);
+  }
+  numbers.num_leaves = static_cast<std::size_t>(leaves);
+  return numbers;
+}
+
+// The one node of every tree that has no parent.
+Result<std::vector<std::int64_t>> RootsOf(const Numbers& numbers,
+                                          const std::set<Name>& has_parent) {
+  std::vector<std::int64_t> roots;
+  std::map<std::int64_t, int> roots_of_tree;
+  for (const auto& [name, number] : numbers.of) {
+    int& count = roots_of_tree[name.first];
+    if (has_parent.contains(name)) continue;
+    ++count;
+    roots.push_back(number);
+  }
+  for (const auto& [tree, count] : roots_of_tree) {
+    if (count != 1) return InvalidModel("tree {} has {} roots; 1 is expected", tree, count);
+  }
+  return roots;
+}
+
 }  // namespace
 
 Status Forest::AddWeight(std::int64_t target) {
@@ -71,38 +114,27 @@ Status Forest::AddWeight(std::int64_t target) {
 Result<Forest> Forest::Make(const NamedNodes& in) {
   ATH_RETURN_IF_ERROR(CheckLengths(in));
   Forest forest;
-  // Number the inner nodes and the leaves.
-  std::map<Name, Child> children;
-  std::map<Name, std::vector<Weight>> leaves;
-  for (std::size_t i = 0; i < in.tree.size(); ++i) {
-    const bool leaf = in.mode[i] == "LEAF";
-    if (!leaf && !ModeFromName(in.mode[i])) {
-      return InvalidModel(
-          "node mode \"{}\" is not known; LEAF and BRANCH_LEQ, _LT, _GTE, _GT, "
-          "_EQ, _NEQ are",
-          in.mode[i]);
-    }
-    const Name name = {in.tree[i], in.node[i]};
-    const Child child = leaf ? -1 - static_cast<Child>(leaves.size())
-                             : static_cast<Child>(children.size() - leaves.size());
-    if (!children.emplace(name, child).second)
-      return InvalidModel("node {} of tree {} is given twice", name.second, name.first);
-    if (leaf) leaves[name] = {};
-  }
+  ATH_TRY(const Numbers numbers, NumberNodes(in));
+  std::vector<std::vector<Weight>> leaves(numbers.num_leaves);
   for (std::size_t i = 0; i < in.weight_tree.size(); ++i) {
-    const auto leaf = leaves.find({in.weight_tree[i], in.weight_node[i]});
+    const auto node = numbers.of.find({in.weight_tree[i], in.weight_node[i]});
     // Some writers give weights (of 0) to inner nodes: they are never reached.
-    if (leaf == leaves.end()) continue;
+    if (node == numbers.of.end() || node->second >= 0) continue;
     ATH_RETURN_IF_ERROR(forest.AddWeight(in.weight_target[i]));
-    leaf->second.push_back({in.weight_target[i], in.weight[i]});
+    leaves[static_cast<std::size_t>(-1 - node->second)].push_back(
+        {in.weight_target[i], in.weight[i]});
   }
-  std::map<Name, bool> has_parent;
+  for (const std::vector<Weight>& leaf : leaves) {
+    forest.weights_.insert(forest.weights_.end(), leaf.begin(), leaf.end());
+    forest.leaf_ends_.push_back(forest.weights_.size());
+  }
+  std::set<Name> has_parent;
   for (std::size_t i = 0; i < in.tree.size(); ++i) {
     const std::optional<Mode> mode = ModeFromName(in.mode[i]);
     if (!mode) continue;
-    const auto yes = children.find({in.tree[i], in.yes[i]});
-    const auto no = children.find({in.tree[i], in.no[i]});
-    if (yes == children.end() || no == children.end()) {
+    const auto yes = numbers.of.find({in.tree[i], in.yes[i]});
+    const auto no = numbers.of.find({in.tree[i], in.no[i]});
+    if (yes == numbers.of.end() || no == numbers.of.end()) {
       return InvalidModel("node {} of tree {} has a child that does not exist", in.node[i],
                           in.tree[i]);
     }
@@ -114,25 +146,9 @@ Result<Forest> Forest::Make(const NamedNodes& in) {
                              .split = in.split[i],
                              .yes = yes->second,
                              .no = no->second});
-    has_parent[yes->first] = has_parent[no->first] = true;
+    has_parent.insert({yes->first, no->first});
   }
-  std::vector<std::pair<Child, const std::vector<Weight>*>> in_order;
-  for (const auto& [name, weights] : leaves) in_order.emplace_back(-children[name], &weights);
-  std::sort(in_order.begin(), in_order.end());
-  for (const auto& [number, weights] : in_order) {
-    forest.weights_.insert(forest.weights_.end(), weights->begin(), weights->end());
-    forest.leaf_ends_.push_back(forest.weights_.size());
-  }
-  std::map<std::int64_t, int> roots;
-  for (const auto& [name, child] : children) {
-    int& count = roots[name.first];
-    if (has_parent.count(name) != 0) continue;
-    ++count;
-    forest.roots_.push_back(child);
-  }
-  for (const auto& [tree, count] : roots) {
-    if (count != 1) return InvalidModel("tree {} has {} roots; 1 is expected", tree, count);
-  }
+  ATH_TRY(forest.roots_, RootsOf(numbers, has_parent));
   ATH_RETURN_IF_ERROR(forest.CheckTrees());
   return forest;
 }

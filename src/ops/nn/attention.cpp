@@ -260,6 +260,40 @@ void Softmax(std::span<Number> row) {
   for (Number& x : row) x = sum == 0 ? Number(0) : x / sum;
 }
 
+// Everything one query's row of scores depends on.
+template <class Number>
+struct Scores {
+  const Block<Number>& q;
+  const Block<Number>& k;
+  const Bias<Number>& bias;
+  Number scale, cap;
+  std::int64_t kept_stage;  // qk_matmul_output_mode: which stage `kept` holds
+
+  // Fills `row` with the weights of the keys for query i, and `kept` with the stage asked for.
+  void Fill(std::int64_t b, std::int64_t h, std::int64_t i, std::vector<Number>& row,
+            std::vector<Number>& kept) const {
+    const auto keep = [&](std::int64_t stage) {
+      if (stage == kept_stage) kept.insert(kept.end(), row.begin(), row.end());
+    };
+    const std::int64_t shared = h / (q.heads / k.heads);
+    for (std::int64_t j = 0; j < k.length; ++j) {
+      Number dot = 0;
+      for (std::int64_t c = 0; c < q.size; ++c) dot += q.Row(b, h, i)[c] * k.Row(b, shared, j)[c];
+      row[static_cast<std::size_t>(j)] = dot * scale;
+    }
+    keep(0);
+    if (cap > 0) {
+      for (Number& x : row) x = cap * std::tanh(x / cap);
+    }
+    keep(1);
+    for (std::int64_t j = 0; j < k.length; ++j)
+      row[static_cast<std::size_t>(j)] += bias.At(b, h, i, j, q.length);
+    keep(2);
+    Softmax<Number>(row);
+    keep(3);
+  }
+};
+
 template <class Number>
 Status Run(RefCtx& ctx) {
   const auto attrs = ctx.Attrs<AttentionAttrs>();
@@ -277,34 +311,22 @@ Status Run(RefCtx& ctx) {
   ATH_TRY(const Bias<Number> bias, ReadBias<Number>(ctx, attrs, past_length));
   const Number scale =
       attrs.scale ? static_cast<Number>(*attrs.scale) : 1 / std::sqrt(static_cast<Number>(q.size));
-  const auto cap = static_cast<Number>(attrs.softcap);
+  const bool keeps = ctx.num_outputs() > 3;
+  const Scores<Number> scores = {q,
+                                 k,
+                                 bias,
+                                 scale,
+                                 static_cast<Number>(attrs.softcap),
+                                 keeps ? attrs.qk_matmul_output_mode : -1};
   Block<Number> y{q.batch, q.heads, q.length, v.size, {}};
   y.data.resize(static_cast<std::size_t>(ctx.Out(0).count()));
   const bool rank3 = ctx.In(kQ).rank() == 3;
-  std::vector<Number> row(static_cast<std::size_t>(k.length)), shown, kept;
+  std::vector<Number> row(static_cast<std::size_t>(k.length)), kept;
   for (std::int64_t b = 0; b < q.batch; ++b) {
     for (std::int64_t h = 0; h < q.heads; ++h) {
       const std::int64_t shared = h / (q.heads / k.heads);
       for (std::int64_t i = 0; i < q.length; ++i) {
-        const auto show = [&](std::int64_t mode) {
-          if (attrs.qk_matmul_output_mode == mode) shown = row;
-        };
-        for (std::int64_t j = 0; j < k.length; ++j) {
-          Number dot = 0;
-          for (std::int64_t c = 0; c < q.size; ++c)
-            dot += q.Row(b, h, i)[c] * k.Row(b, shared, j)[c];
-          row[static_cast<std::size_t>(j)] = dot * scale;
-        }
-        show(0);
-        if (cap > 0)
-          for (Number& x : row) x = cap * std::tanh(x / cap);
-        show(1);
-        for (std::int64_t j = 0; j < k.length; ++j)
-          row[static_cast<std::size_t>(j)] += bias.At(b, h, i, j, q.length);
-        show(2);
-        Softmax<Number>(row);
-        show(3);
-        if (ctx.num_outputs() > 3) kept.insert(kept.end(), shown.begin(), shown.end());
+        scores.Fill(b, h, i, row, kept);
         // Rank 3 has the heads of one query side by side.
         Number* out =
             rank3 ? y.data.data() + ((b * q.length + i) * q.heads + h) * v.size : y.Row(b, h, i);
