@@ -252,6 +252,14 @@ void Statistics(
   call.Finish({});
 }
 
+void AboutServer(Service&,
+                 Unary<inference::ServerMetadataRequest, inference::ServerMetadataResponse>& call) {
+  call.response.set_name("athanor");
+  call.response.set_version(ath_version());
+  for (const std::string_view name : Extensions()) call.response.add_extensions(std::string(name));
+  call.Finish({});
+}
+
 void Index(Service& service,
            Unary<inference::RepositoryIndexRequest, inference::RepositoryIndexResponse>& call) {
   for (const RepositoryEntry& entry : service.repository().List()) {
@@ -286,14 +294,8 @@ void GrpcServer::Core::OfferAll(grpc::ServerCompletionQueue& queue) {
             s.repository().Find(call.request.name(), call.request.version()).ok());
         call.Finish({});
       });
-  Offer<ServerMetadataRequest, ServerMetadataResponse>(
-      *this, queue, &S::RequestServerMetadata, [](Service&, auto& call) {
-        call.response.set_name("athanor");
-        call.response.set_version(ath_version());
-        for (const std::string_view name : Extensions())
-          call.response.add_extensions(std::string(name));
-        call.Finish({});
-      });
+  Offer<ServerMetadataRequest, ServerMetadataResponse>(*this, queue, &S::RequestServerMetadata,
+                                                       AboutServer);
   Offer<ModelMetadataRequest, ModelMetadataResponse>(
       *this, queue, &S::RequestModelMetadata, [](Service& s, auto& call) {
         AboutModel(s, call, [&](const RepositoryEntry& entry) {
