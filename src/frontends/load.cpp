@@ -10,6 +10,7 @@
 #include "frontends/ncnn/param_file.h"
 #include "frontends/onnx/import.h"
 #include "frontends/tflite/import.h"
+#include "frontends/xgboost/xgboost.h"
 #include "ir/text.h"
 #include "ops/catalog.h"
 
@@ -64,6 +65,7 @@ Result<Graph> ReadAth(const Source& source) {
 Result<Graph> ReadTflite(const Source& source) {
   return tflite::Import(source.file->bytes(), source.file);
 }
+Result<Graph> ReadXgboost(const Source& source) { return xgboost::Import(source.file->bytes()); }
 
 Result<Graph> ReadText(const Source& source) { return ParseText(source.text(), ops::Standard()); }
 
@@ -81,6 +83,7 @@ constexpr Format kFormats[] = {
     {"tflite", tflite::IsTflite, ReadTflite},
     {"txt", IsText, ReadText},
     {"ncnn", IsNcnn, ReadNcnn},
+    {"xgboost", xgboost::IsXgboost, ReadXgboost},
     {"onnx", IsOnnx, ReadOnnx},
 };
 

@@ -201,16 +201,27 @@ Result<Forest> Forest::Make(const IndexedNodes& in) {
 }
 
 Status Forest::CheckTrees() const {
-  std::vector<int> parents(nodes_.size(), 0);
+  enum : std::uint8_t { kNew, kOpen, kDone };
+  std::vector<std::uint8_t> state(nodes_.size(), kNew);
+  std::vector<Child> walk;
   for (const Child root : roots_) {
-    if (root >= 0) ++parents[static_cast<std::size_t>(root)];
+    if (root >= 0) walk.push_back(root);
+    while (!walk.empty()) {
+      const auto at = static_cast<std::size_t>(walk.back());
+      if (state[at] != kNew) {
+        state[at] = kDone;
+        walk.pop_back();
+        continue;
+      }
+      state[at] = kOpen;
+      for (const Child child : {nodes_[at].yes, nodes_[at].no}) {
+        if (child < 0) continue;
+        const std::uint8_t seen = state[static_cast<std::size_t>(child)];
+        if (seen == kOpen) return InvalidModel("the nodes of a tree form a circle");
+        if (seen == kNew) walk.push_back(child);
+      }
+    }
   }
-  for (const Node& node : nodes_) {
-    if (node.yes >= 0) ++parents[static_cast<std::size_t>(node.yes)];
-    if (node.no >= 0 && node.no != node.yes) ++parents[static_cast<std::size_t>(node.no)];
-  }
-  if (std::any_of(parents.begin(), parents.end(), [](int count) { return count > 1; }))
-    return InvalidModel("a node has more than one parent: the nodes do not form trees");
   return {};
 }
 

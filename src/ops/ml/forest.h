@@ -63,7 +63,7 @@ class Forest {
 
   static bool IsYes(const Node& node, double x);
   Status AddWeight(std::int64_t target);
-  // Every node has at most one parent and a root none: no walk from a root comes back.
+  // No walk from a root comes back to a node. Branches may meet again.
   Status CheckTrees() const;
 
   std::vector<Child> roots_;

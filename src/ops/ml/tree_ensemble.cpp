@@ -121,6 +121,8 @@ struct Ensemble {
   PostTransform post_transform = PostTransform::kNone;
   std::int64_t targets = 0;
   std::vector<double> base;  // empty, or one per target
+  // Scores of f32 features are summed in f32, tree by tree, as libraries of boosted trees do.
+  bool single = false;
 };
 
 Result<Forest> NamedForest(const NodeAttrs& attrs, const IntList& trees, const IntList& nodes,
@@ -218,6 +220,7 @@ void Score(const Ensemble& ensemble, std::span<const double> features, std::span
         score = std::max(score, weight.value);
       } else {
         score += weight.value;
+        if (ensemble.single) score = static_cast<float>(score);
       }
       touched[at] = true;
     }
@@ -269,7 +272,8 @@ void WriteRow(std::span<const double> scores, std::int64_t row, Tensor& output) 
 
 template <class Attrs>
 Status ScoresReference(RefCtx& ctx) {
-  ATH_TRY(const Ensemble ensemble, Read(ctx.Attrs<Attrs>()));
+  ATH_TRY(Ensemble ensemble, Read(ctx.Attrs<Attrs>()));
+  ensemble.single = std::is_same_v<Attrs, EnsembleAttrs> && ctx.In(0).dtype() == DType::kF32;
   ATH_TRY(const FeatureTable table, ReadFeatures(ctx.In(0)));
   std::vector<double> scores(static_cast<std::size_t>(ensemble.targets));
   std::vector<bool> touched;

@@ -1,0 +1,78 @@
+#include "frontends/tabular/forest_builder.h"
+
+#include <cmath>
+#include <limits>
+
+#include "frontends/tabular/columns.h"
+
+namespace athanor::tabular {
+
+ForestBuilder::Ref ForestBuilder::AddLeaf(std::int64_t target, double weight) {
+  leaf_targets_.push_back(target);
+  leaf_weights_.push_back(weight);
+  return {static_cast<std::int64_t>(leaf_weights_.size()) - 1, true};
+}
+
+ForestBuilder::Ref ForestBuilder::AddNode(Node node) {
+  nodes_.push_back(std::move(node));
+  return {static_cast<std::int64_t>(nodes_.size()) - 1, false};
+}
+
+ForestBuilder::Ref ForestBuilder::Reserve(std::size_t count) {
+  const auto first = static_cast<std::int64_t>(nodes_.size());
+  nodes_.resize(nodes_.size() + count);
+  return {first, false};
+}
+
+void ForestBuilder::AddTree(Ref root) {
+  // The operator starts at a node: a tree of one leaf is a node whose branches both end there.
+  if (root.leaf) {
+    root = AddNode({.test = Test::kLeq,
+                    .value = std::numeric_limits<double>::infinity(),
+                    .yes = root,
+                    .no = root});
+  }
+  roots_.push_back(root.index);
+}
+
+Result<ValueId> ForestBuilder::Build(Graph& graph, ValueId x, std::int64_t targets,
+                                     Aggregate aggregate, std::string name) const {
+  using Ints = std::vector<std::int64_t>;
+  Ints features, modes, yes, no, yes_leaf, no_leaf, missing;
+  std::vector<double> splits, members;
+  for (const Node& node : nodes_) {
+    features.push_back(node.feature);
+    modes.push_back(static_cast<std::int64_t>(node.test));
+    splits.push_back(node.value);
+    yes.push_back(node.yes.index);
+    no.push_back(node.no.index);
+    yes_leaf.push_back(node.yes.leaf);
+    no_leaf.push_back(node.no.leaf);
+    missing.push_back(node.missing_is_yes);
+    if (node.test != Test::kMember) continue;
+    members.insert(members.end(), node.members.begin(), node.members.end());
+    members.push_back(std::nan(""));
+  }
+  const DType dtype = graph.value(x).type.dtype;
+  std::vector<std::uint8_t> mode_bytes(modes.begin(), modes.end());
+  AttrMap attributes = {
+      {"aggregate_function", static_cast<std::int64_t>(aggregate)},
+      {"n_targets", targets},
+      {"tree_roots", roots_},
+      {"nodes_featureids", std::move(features)},
+      {"nodes_modes",
+       Tensor::FromVector({static_cast<std::int64_t>(modes.size())}, mode_bytes)},
+      {"nodes_splits", NumbersTensor(dtype, splits)},
+      {"nodes_truenodeids", std::move(yes)},
+      {"nodes_falsenodeids", std::move(no)},
+      {"nodes_trueleafs", std::move(yes_leaf)},
+      {"nodes_falseleafs", std::move(no_leaf)},
+      {"nodes_missing_value_tracks_true", std::move(missing)},
+      {"leaf_targetids", leaf_targets_},
+      {"leaf_weights", NumbersTensor(dtype, leaf_weights_)},
+  };
+  if (!members.empty()) attributes.Set("membership_values", NumbersTensor(dtype, members));
+  return graph.Add("TreeEnsemble", {x}, std::move(attributes), std::move(name));
+}
+
+}  // namespace athanor::tabular

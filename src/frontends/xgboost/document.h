@@ -1,0 +1,34 @@
+// A JSON document in memory, read from JSON or from UBJSON (the binary form that XGBoost writes).
+//
+// Arrays of numbers are kept packed: a file of trees is little else.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/status.h"
+
+namespace athanor::xgboost {
+
+struct Value {
+  enum class Kind : std::uint8_t { kNull, kBool, kNumber, kString, kNumbers, kArray, kObject };
+  Kind kind = Kind::kNull;
+  double number = 0;                 // also of kBool
+  std::string text = {};             // of kString
+  std::vector<double> numbers = {};  // of kNumbers; an empty array is one
+  std::vector<Value> items = {};     // of kArray
+  std::vector<std::pair<std::string, Value>> members = {};  // of kObject
+
+  // nullptr when this is no object or has no such member.
+  const Value* Find(std::string_view name) const;
+};
+
+// The whole document, or where it is broken.
+Result<Value> ParseJson(std::span<const std::uint8_t> bytes);
+Result<Value> ParseUbjson(std::span<const std::uint8_t> bytes);
+
+}  // namespace athanor::xgboost

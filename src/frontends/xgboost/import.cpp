@@ -1,0 +1,390 @@
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+
+#include "core/text.h"
+#include "frontends/tabular/columns.h"
+#include "frontends/tabular/forest_builder.h"
+#include "frontends/tabular/outputs.h"
+#include "frontends/xgboost/document.h"
+#include "frontends/xgboost/xgboost.h"
+#include "ops/catalog.h"
+
+namespace athanor::xgboost {
+namespace {
+
+using tabular::ForestBuilder;
+using tabular::Link;
+
+constexpr std::int64_t kMostFeatures = 1 << 20;
+constexpr std::int64_t kMostGroups = 1 << 16;
+
+// ---- members of the document
+
+Result<const Value*> Member(const Value& object, std::string_view name, Value::Kind kind) {
+  const Value* value = object.Find(name);
+  if (value == nullptr) return InvalidModel("there is no \"{}\"", name);
+  if (value->kind != kind) return InvalidModel("\"{}\" is of the wrong kind", name);
+  return value;
+}
+Result<const Value*> Object(const Value& object, std::string_view name) {
+  return Member(object, name, Value::Kind::kObject);
+}
+Result<std::span<const double>> Numbers(const Value& object, std::string_view name) {
+  ATH_TRY(const Value* value, Member(object, name, Value::Kind::kNumbers));
+  return std::span<const double>(value->numbers);
+}
+// An integer that XGBoost writes as a string, or a plain one.
+Result<std::int64_t> Integer(const Value& object, std::string_view name, std::int64_t fallback) {
+  const Value* value = object.Find(name);
+  if (value == nullptr) return fallback;
+  if (value->kind == Value::Kind::kNumber && std::abs(value->number) < 0x1p53 &&
+      value->number == std::floor(value->number))
+    return static_cast<std::int64_t>(value->number);
+  std::int64_t integer = 0;
+  const char* end = value->text.data() + value->text.size();
+  const auto parsed = std::from_chars(value->text.data(), end, integer);
+  if (value->text.empty() || parsed.ptr != end || parsed.ec != std::errc())
+    return InvalidModel("\"{}\" is no integer", name);
+  return integer;
+}
+Result<std::vector<std::string>> Strings(const Value& object, std::string_view name) {
+  std::vector<std::string> strings;
+  const Value* value = object.Find(name);
+  if (value == nullptr) return strings;
+  for (const Value& item : value->items) {
+    if (item.kind != Value::Kind::kString) return InvalidModel("\"{}\" holds no strings", name);
+    strings.push_back(item.text);
+  }
+  return strings;
+}
+
+// ---- objectives
+
+struct Objective {
+  std::string_view name;
+  Link link;
+  // How base_score, a prediction, becomes what the trees add to.
+  double (*margin)(double) = [](double base) { return base; };
+};
+double Logit(double p) { return -std::log(1 / p - 1); }
+double Log(double x) { return std::log(x); }
+
+constexpr std::array kObjectives = {
+    Objective{"binary:hinge", Link::kHinge},
+    Objective{"binary:logistic", Link::kBinaryLogistic, Logit},
+    Objective{"binary:logitraw", Link::kIdentity, Logit},
+    Objective{"count:poisson", Link::kExp, Log},
+    Objective{"multi:softmax", Link::kSoftmaxLabel},
+    Objective{"multi:softprob", Link::kSoftmax},
+    Objective{"rank:map", Link::kIdentity},
+    Objective{"rank:ndcg", Link::kIdentity},
+    Objective{"rank:pairwise", Link::kIdentity},
+    Objective{"reg:absoluteerror", Link::kIdentity},
+    Objective{"reg:expectileerror", Link::kIdentity},
+    Objective{"reg:gamma", Link::kExp, Log},
+    Objective{"reg:logistic", Link::kLogistic, Logit},
+    Objective{"reg:pseudohubererror", Link::kIdentity},
+    Objective{"reg:quantileerror", Link::kIdentity},
+    Objective{"reg:squarederror", Link::kIdentity},
+    Objective{"reg:squaredlogerror", Link::kIdentity},
+    Objective{"reg:tweedie", Link::kExp, Log},
+    Objective{"survival:aft", Link::kExp, Log},
+    Objective{"survival:cox", Link::kExp, Log},
+};
+
+Result<const Objective*> FindObjective(const Value& learner) {
+  ATH_TRY(const Value* object, Object(learner, "objective"));
+  ATH_TRY(const Value* name, Member(*object, "name", Value::Kind::kString));
+  std::vector<std::string> known;
+  for (const Objective& objective : kObjectives) {
+    if (objective.name == name->text) return &objective;
+    known.emplace_back(objective.name);
+  }
+  return Unsupported("objective {} is not implemented; {} are", Quote(name->text),
+                     Join(known, ", "));
+}
+
+// ---- what the file says about the whole model
+
+struct Learner {
+  const Objective* objective = nullptr;
+  std::int64_t features = 0;
+  std::int64_t groups = 1;     // scores per row
+  std::vector<double> margin;  // one per group
+  std::vector<std::string> names, types;
+};
+
+// "[5E-1]", "[1,2]" or, in older files, "5E-1".
+Result<std::vector<double>> BaseScores(std::string_view text) {
+  std::vector<double> scores;
+  if (text.starts_with('[') && text.ends_with(']')) text = text.substr(1, text.size() - 2);
+  while (!text.empty()) {
+    double score = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), score);
+    if (error != std::errc()) return InvalidModel("base_score is no number");
+    scores.push_back(static_cast<float>(score));
+    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+    if (text.starts_with(',')) text.remove_prefix(1);
+  }
+  return scores;
+}
+
+Result<Learner> ReadLearner(const Value& root) {
+  Learner learner;
+  ATH_TRY(learner.objective, FindObjective(root));
+  ATH_TRY(const Value* param, Object(root, "learner_model_param"));
+  ATH_TRY(learner.features, Integer(*param, "num_feature", 0));
+  if (learner.features < 1 || learner.features > kMostFeatures)
+    return InvalidModel("num_feature is {}; 1 to {} is accepted", learner.features, kMostFeatures);
+  ATH_TRY(const std::int64_t classes, Integer(*param, "num_class", 0));
+  ATH_TRY(const std::int64_t targets, Integer(*param, "num_target", 1));
+  learner.groups = std::max<std::int64_t>({1, classes, targets});
+  if (learner.groups > kMostGroups || (classes > 1 && targets > 1)) {
+    return Unsupported("{} classes and {} targets; one of them up to {} is accepted", classes,
+                       targets, kMostGroups);
+  }
+  const Value* base = param->Find("base_score");
+  if (base == nullptr) return InvalidModel("there is no \"base_score\"");
+  ATH_TRY(learner.margin, BaseScores(base->text));
+  if (learner.margin.size() == 1)
+    learner.margin.resize(static_cast<std::size_t>(learner.groups), learner.margin[0]);
+  if (learner.margin.size() != static_cast<std::size_t>(learner.groups)) {
+    return InvalidModel("{} base scores are given for {} outputs", learner.margin.size(),
+                        learner.groups);
+  }
+  for (double& margin : learner.margin)
+    margin = static_cast<float>(learner.objective->margin(margin));
+  ATH_TRY(learner.names, Strings(root, "feature_names"));
+  ATH_TRY(learner.types, Strings(root, "feature_types"));
+  for (const std::vector<std::string>* list : {&learner.names, &learner.types}) {
+    if (!list->empty() && list->size() != static_cast<std::size_t>(learner.features)) {
+      return InvalidModel("{} feature names or types are given for {} features", list->size(),
+                          learner.features);
+    }
+  }
+  ATH_RETURN_IF_ERROR(tabular::CheckNames(learner.names));
+  return learner;
+}
+
+// ---- columns
+
+// The categories of one feature: strings as offsets into bytes, or numbers. Empty: no category.
+struct Categories {
+  std::vector<std::string> strings;
+  std::vector<double> numbers;
+};
+
+Result<Categories> ReadCategories(const Value& encoding) {
+  Categories categories;
+  ATH_TRY(const std::span<const double> values, Numbers(encoding, "values"));
+  if (encoding.Find("offsets") == nullptr) {
+    categories.numbers.assign(values.begin(), values.end());
+    return categories;
+  }
+  ATH_TRY(const std::span<const double> offsets, Numbers(encoding, "offsets"));
+  for (std::size_t i = 0; i + 1 < offsets.size(); ++i) {
+    const double begin = offsets[i], end = offsets[i + 1];
+    if (!(begin >= 0 && begin <= end && end <= static_cast<double>(values.size())))
+      return InvalidModel("the offsets of the categories are out of range");
+    std::string name;
+    for (auto at = static_cast<std::size_t>(begin); at < static_cast<std::size_t>(end); ++at)
+      name.push_back(static_cast<char>(static_cast<std::int64_t>(
+          std::clamp(values[at], -128.0, 255.0))));
+    categories.strings.push_back(std::move(name));
+  }
+  return categories;
+}
+
+// The matrix that the trees look at: f32 [rows, features].
+Result<ValueId> AddColumns(Graph& graph, const Learner& learner, const Value& model) {
+  if (learner.names.empty()) {
+    return graph.AddInput("x", Type::Tensor(DType::kF32, {Dim::Symbol("N"), learner.features}));
+  }
+  const Value* cats = model.Find("cats");
+  const Value* encodings = cats == nullptr ? nullptr : cats->Find("enc");
+  const std::size_t given = encodings == nullptr ? 0 : encodings->items.size();
+  if (given != 0 && given != learner.names.size())
+    return InvalidModel("categories are given for {} of {} features", given, learner.names.size());
+  std::vector<ValueId> columns;
+  for (std::size_t i = 0; i < learner.names.size(); ++i) {
+    Categories categories;
+    if (given != 0) {
+      ATH_TRY(categories, ReadCategories(encodings->items[i]));
+    }
+    const DType dtype = categories.strings.empty() ? DType::kF32 : DType::kString;
+    ValueId column = graph.AddInput(learner.names[i], tabular::ColumnType(dtype));
+    if (!categories.strings.empty()) {
+      ATH_TRY(column, tabular::CodesOfStrings(graph, column, DType::kF32, categories.strings,
+                                              std::nan("")));
+    } else if (!categories.numbers.empty()) {
+      ATH_TRY(column,
+              tabular::CodesOfNumbers(graph, column, categories.numbers, std::nan("")));
+    }
+    columns.push_back(column);
+  }
+  return tabular::SideBySide(graph, columns);
+}
+
+// ---- trees
+
+// One tree as the file has it: arrays over its nodes.
+struct Tree {
+  std::span<const double> left, right, feature, condition, default_left, type;
+  std::span<const double> categories, category_nodes, category_begins, category_sizes;
+};
+
+Result<Tree> ReadTree(const Value& value) {
+  Tree tree;
+  ATH_TRY(const Value* param, Object(value, "tree_param"));
+  ATH_TRY(const std::int64_t leaf_size, Integer(*param, "size_leaf_vector", 1));
+  if (leaf_size > 1)
+    return Unsupported("leaves of {} values (multi_output_tree); leaves of one are implemented",
+                       leaf_size);
+  ATH_TRY(tree.left, Numbers(value, "left_children"));
+  ATH_TRY(tree.right, Numbers(value, "right_children"));
+  ATH_TRY(tree.feature, Numbers(value, "split_indices"));
+  ATH_TRY(tree.condition, Numbers(value, "split_conditions"));
+  // Old files have booleans here.
+  const Value* defaults = value.Find("default_left");
+  if (defaults == nullptr || defaults->kind != Value::Kind::kNumbers)
+    return Unsupported("\"default_left\" is no list of numbers, as XGBoost 1.6 and newer write it");
+  tree.default_left = defaults->numbers;
+  if (value.Find("split_type") != nullptr) {
+    ATH_TRY(tree.type, Numbers(value, "split_type"));
+    ATH_TRY(tree.categories, Numbers(value, "categories"));
+    ATH_TRY(tree.category_nodes, Numbers(value, "categories_nodes"));
+    ATH_TRY(tree.category_begins, Numbers(value, "categories_segments"));
+    ATH_TRY(tree.category_sizes, Numbers(value, "categories_sizes"));
+  }
+  const std::size_t nodes = tree.left.size();
+  const auto fits = [&](std::span<const double> list) { return list.size() == nodes; };
+  if (nodes == 0 || !fits(tree.right) || !fits(tree.feature) || !fits(tree.condition) ||
+      !fits(tree.default_left) || (!tree.type.empty() && !fits(tree.type)))
+    return InvalidModel("the lists of the nodes differ in length");
+  if (tree.category_begins.size() != tree.category_nodes.size() ||
+      tree.category_sizes.size() != tree.category_nodes.size())
+    return InvalidModel("the lists of the categories differ in length");
+  return tree;
+}
+
+// The categories of node `at` that go right.
+Result<std::vector<double>> CategoriesOf(const Tree& tree, std::size_t at) {
+  const auto found = std::lower_bound(tree.category_nodes.begin(), tree.category_nodes.end(),
+                                      static_cast<double>(at));
+  if (found == tree.category_nodes.end() || *found != static_cast<double>(at))
+    return InvalidModel("node {} splits by category but has no categories", at);
+  const auto index = static_cast<std::size_t>(found - tree.category_nodes.begin());
+  const double begin = tree.category_begins[index], size = tree.category_sizes[index];
+  if (!(begin >= 0 && size >= 0 && begin + size <= static_cast<double>(tree.categories.size())))
+    return InvalidModel("the categories of node {} are out of range", at);
+  const auto from = tree.categories.begin() + static_cast<std::ptrdiff_t>(begin);
+  return std::vector<double>(from, from + static_cast<std::ptrdiff_t>(size));
+}
+
+// Adds the tree; its leaves count `weight` times.
+Status AddTree(ForestBuilder& forest, const Tree& tree, std::int64_t group, float weight,
+               std::int64_t features) {
+  const std::size_t count = tree.left.size();
+  std::vector<ForestBuilder::Ref> refs(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const bool leaf = tree.left[i] < 0;
+    refs[i] = leaf ? forest.AddLeaf(group, static_cast<float>(tree.condition[i]) * weight)
+                   : forest.Reserve(1);
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    if (refs[i].leaf) continue;
+    const double left = tree.left[i], right = tree.right[i], feature = tree.feature[i];
+    if (!(left < static_cast<double>(count) && right >= 0 && right < static_cast<double>(count)))
+      return InvalidModel("node {} has a child that does not exist", i);
+    if (!(feature >= 0 && feature < static_cast<double>(features)))
+      return InvalidModel("node {} looks at feature {} of {}", i, feature, features);
+    ForestBuilder::Node& node = forest.node(refs[i]);
+    node.feature = static_cast<std::int64_t>(feature);
+    node.yes = refs[static_cast<std::size_t>(left)];
+    node.no = refs[static_cast<std::size_t>(right)];
+    node.missing_is_yes = tree.default_left[i] != 0;
+    node.value = static_cast<float>(tree.condition[i]);
+    if (tree.type.empty() || tree.type[i] == 0) continue;
+    // Categories of the set go right.
+    ATH_TRY(node.members, CategoriesOf(tree, i));
+    node.test = tabular::Test::kMember;
+    node.value = 0;
+    std::swap(node.yes, node.no);
+    node.missing_is_yes = !node.missing_is_yes;
+  }
+  forest.AddTree(refs[0]);
+  return {};
+}
+
+Result<ForestBuilder> ReadForest(const Learner& learner, const Value& model,
+                                 std::span<const double> tree_weights) {
+  ATH_TRY(const Value* trees, Member(model, "trees", Value::Kind::kArray));
+  ATH_TRY(const std::span<const double> groups, Numbers(model, "tree_info"));
+  if (groups.size() != trees->items.size() ||
+      (!tree_weights.empty() && tree_weights.size() != groups.size()))
+    return InvalidModel("{} trees, but {} groups", trees->items.size(), groups.size());
+  ForestBuilder forest;
+  // The library adds the trees to the base score one by one, and so does a first tree of one leaf.
+  for (std::size_t group = 0; group < learner.margin.size(); ++group)
+    forest.AddTree(forest.AddLeaf(static_cast<std::int64_t>(group), learner.margin[group]));
+  std::vector<Status> problems;
+  for (std::size_t i = 0; i < trees->items.size(); ++i) {
+    const auto add = [&]() -> Status {
+      if (!(groups[i] >= 0 && groups[i] < static_cast<double>(learner.groups)))
+        return InvalidModel("output {} does not exist", groups[i]);
+      ATH_TRY(const Tree tree, ReadTree(trees->items[i]));
+      return AddTree(forest, tree, static_cast<std::int64_t>(groups[i]),
+                     tree_weights.empty() ? 1.0F : static_cast<float>(tree_weights[i]),
+                     learner.features);
+    };
+    Status status = add();
+    if (!status.ok()) problems.push_back(std::move(status).In(fmt::format("tree {}", i)));
+    if (problems.size() == 16) break;
+  }
+  if (!problems.empty()) return Status::All(std::move(problems));
+  return forest;
+}
+
+Result<Graph> Make(const Value& root) {
+  ATH_TRY(const Value* top, Object(root, "learner"));
+  ATH_TRY(const Learner learner, ReadLearner(*top));
+  ATH_TRY(const Value* booster, Object(*top, "gradient_booster"));
+  ATH_TRY(const Value* name, Member(*booster, "name", Value::Kind::kString));
+  std::span<const double> tree_weights;
+  const Value* holder = booster;
+  if (name->text == "dart") {
+    ATH_TRY(holder, Object(*booster, "gbtree"));
+    ATH_TRY(tree_weights, Numbers(*booster, "weight_drop"));
+  } else if (name->text != "gbtree") {
+    return Unsupported("booster {} is not implemented; gbtree and dart are", Quote(name->text));
+  }
+  ATH_TRY(const Value* model, Object(*holder, "model"));
+  ATH_TRY(const ForestBuilder forest, ReadForest(learner, *model, tree_weights));
+  Graph graph(ops::Standard(), "xgboost");
+  ATH_TRY(const ValueId x, AddColumns(graph, learner, *model));
+  ATH_TRY(const ValueId margin, forest.Build(graph, x, learner.groups));
+  ATH_RETURN_IF_ERROR(tabular::AddOutputs(graph, margin, learner.objective->link));
+  return graph;
+}
+
+}  // namespace
+
+bool IsXgboost(std::span<const std::uint8_t> bytes) {
+  const std::string_view head(reinterpret_cast<const char*>(bytes.data()),
+                              std::min<std::size_t>(bytes.size(), 256));
+  return head.substr(0, head.find_first_not_of(" \t\r\n") + 1).ends_with('{') &&
+         head.find("learner") != std::string_view::npos;
+}
+
+Result<Graph> Import(std::span<const std::uint8_t> bytes) {
+  // After the brace JSON has a quote, UBJSON the type of a length.
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const std::size_t next = text.find_first_not_of(" \t\r\n{");
+  const bool json = next != std::string_view::npos && text[next] == '"';
+  ATH_TRY(const Value root, json ? ParseJson(bytes) : ParseUbjson(bytes));
+  return Make(root);
+}
+
+}  // namespace athanor::xgboost

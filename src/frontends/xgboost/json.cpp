@@ -1,0 +1,92 @@
+#include <simdjson.h>
+
+#include "frontends/xgboost/document.h"
+
+namespace athanor::xgboost {
+namespace {
+
+constexpr int kDeepest = 64;
+
+Status TooDeep() {
+  return Error(ErrorCode::kResource, "values are nested more than {} deep", kDeepest);
+}
+
+double NumberOf(const simdjson::dom::element& element) {
+  double number = 0;
+  ATH_CHECK(element.get(number) == simdjson::SUCCESS, "the type says so");
+  return number;
+}
+
+Result<Value> Convert(const simdjson::dom::element& element, int depth);
+
+Result<Value> ConvertArray(const simdjson::dom::array& array, int depth) {
+  Value value = {.kind = Value::Kind::kNumbers};
+  bool packed = true;
+  for (const simdjson::dom::element item : array) {
+    if (!item.is_number()) packed = false;
+  }
+  for (const simdjson::dom::element item : array) {
+    if (packed) {
+      value.numbers.push_back(NumberOf(item));
+      continue;
+    }
+    value.kind = Value::Kind::kArray;
+    ATH_TRY(Value converted, Convert(item, depth + 1));
+    value.items.push_back(std::move(converted));
+  }
+  return value;
+}
+
+Result<Value> Convert(const simdjson::dom::element& element, int depth) {
+  if (depth > kDeepest) return TooDeep();
+  switch (element.type()) {
+    case simdjson::dom::element_type::NULL_VALUE:
+      return Value();
+    case simdjson::dom::element_type::BOOL:
+      return Value{.kind = Value::Kind::kBool, .number = element.is_bool() && bool(element) ? 1.0 : 0.0};
+    case simdjson::dom::element_type::INT64:
+    case simdjson::dom::element_type::UINT64:
+    case simdjson::dom::element_type::DOUBLE:
+      return Value{.kind = Value::Kind::kNumber, .number = NumberOf(element)};
+    case simdjson::dom::element_type::STRING:
+      return Value{.kind = Value::Kind::kString,
+                   .text = std::string(element.get_string().value())};
+    case simdjson::dom::element_type::ARRAY: {
+      simdjson::dom::array array;
+      ATH_CHECK(element.get(array) == simdjson::SUCCESS, "the type says so");
+      return ConvertArray(array, depth);
+    }
+    case simdjson::dom::element_type::OBJECT:
+      break;
+  }
+  Value value = {.kind = Value::Kind::kObject};
+  simdjson::dom::object object;
+  ATH_CHECK(element.get(object) == simdjson::SUCCESS, "no other type is left");
+  for (const simdjson::dom::key_value_pair field : object) {
+    ATH_TRY(Value converted, Convert(field.value, depth + 1));
+    value.members.emplace_back(std::string(field.key), std::move(converted));
+  }
+  return value;
+}
+
+}  // namespace
+
+const Value* Value::Find(std::string_view name) const {
+  for (const auto& [key, value] : members) {
+    if (key == name) return &value;
+  }
+  return nullptr;
+}
+
+Result<Value> ParseJson(std::span<const std::uint8_t> bytes) {
+  simdjson::dom::parser parser;
+  simdjson::dom::element root;
+  const auto error =
+      parser.parse(reinterpret_cast<const char*>(bytes.data()), bytes.size()).get(root);
+  if (error != simdjson::SUCCESS) {
+    return Error(ErrorCode::kCorruptFile, "the JSON is broken: {}", simdjson::error_message(error));
+  }
+  return Convert(root, 0);
+}
+
+}  // namespace athanor::xgboost
