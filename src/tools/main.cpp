@@ -27,6 +27,9 @@ constexpr Verb kVerbs[] = {
     {"run", "infer on pictures, arrays, tables, text or random data", RunModel,
      "athanor run model.onnx cat.jpg --labels labels.txt\n"
      "  athanor run model.onnx --input x=x.npy --save out.npz"},
+    {"score", "a table of rows, from csv to csv", ScoreTable,
+     "athanor score model.json in.csv -o out.csv --keep id\n"
+     "  cat in.csv | athanor score model.txt - --on-error skip > out.csv"},
     {"convert", "to another format, with a parity check", Convert,
      "athanor convert model.onnx -o model.ath"},
     {"optimize", "the portable passes, with a parity check", OptimizeModel,

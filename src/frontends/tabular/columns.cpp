@@ -43,8 +43,8 @@ Result<ValueId> CodesOfStrings(Graph& graph, ValueId column, DType dtype,
                 unknown);
 }
 
-Result<ValueId> CodesOfNumbers(Graph& graph, ValueId column,
-                               const std::vector<double>& categories, double unknown) {
+Result<ValueId> CodesOfNumbers(Graph& graph, ValueId column, const std::vector<double>& categories,
+                               double unknown) {
   const DType dtype = graph.value(column).type.dtype;
   return Encode(graph, column, dtype, NumbersTensor(dtype, categories), unknown);
 }

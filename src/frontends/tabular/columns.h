@@ -26,8 +26,8 @@ Type ColumnType(DType dtype);
 Result<ValueId> CodesOfStrings(Graph& graph, ValueId column, DType dtype,
                                const std::vector<std::string>& categories, double unknown);
 // The same for an input of numbers.
-Result<ValueId> CodesOfNumbers(Graph& graph, ValueId column,
-                               const std::vector<double>& categories, double unknown);
+Result<ValueId> CodesOfNumbers(Graph& graph, ValueId column, const std::vector<double>& categories,
+                               double unknown);
 
 // Columns side by side: [rows, columns].
 Result<ValueId> SideBySide(Graph& graph, const std::vector<ValueId>& columns);

@@ -76,8 +76,9 @@ Status AddClasses(Graph& graph, ValueId scores, Link link, double slope) {
     ATH_TRY(probability, graph.Add("Softmax", {scores}, {{"axis", std::int64_t{1}}}));
   }
   // The scores decide: probabilities of far apart scores may both round to 1.
-  ATH_TRY(const ValueId label, graph.Add("ArgMax", {scores},
-                                         {{"axis", std::int64_t{1}}, {"keepdims", std::int64_t{0}}}));
+  ATH_TRY(
+      const ValueId label,
+      graph.Add("ArgMax", {scores}, {{"axis", std::int64_t{1}}, {"keepdims", std::int64_t{0}}}));
   graph.AddOutput("label", label);
   graph.AddOutput("probability", probability);
   return {};

@@ -8,14 +8,14 @@ namespace athanor::tabular {
 enum class Link : std::uint8_t {
   kIdentity,
   kExp,
-  kLogistic,          // a number between 0 and 1
-  kSquare,            // sign(x) * x * x
-  kLog1pExp,          // log(1 + exp(x))
-  kBinaryLogistic,    // one score per target: label and probabilities of two classes
-  kHinge,             // the same, without doubt
-  kSoftmax,           // one score per class: label and probabilities
-  kSoftmaxLabel,      // the same, for a library that gives the label only
-  kOneVersusAll,      // one score per class, each a probability of its own
+  kLogistic,        // a number between 0 and 1
+  kSquare,          // sign(x) * x * x
+  kLog1pExp,        // log(1 + exp(x))
+  kBinaryLogistic,  // one score per target: label and probabilities of two classes
+  kHinge,           // the same, without doubt
+  kSoftmax,         // one score per class: label and probabilities
+  kSoftmaxLabel,    // the same, for a library that gives the label only
+  kOneVersusAll,    // one score per class, each a probability of its own
 };
 
 // Adds the outputs for scores [rows, targets or classes]. Numbers: `prediction` [rows, targets].

@@ -17,10 +17,10 @@ namespace athanor::xgboost {
 struct Value {
   enum class Kind : std::uint8_t { kNull, kBool, kNumber, kString, kNumbers, kArray, kObject };
   Kind kind = Kind::kNull;
-  double number = 0;                 // also of kBool
-  std::string text = {};             // of kString
-  std::vector<double> numbers = {};  // of kNumbers; an empty array is one
-  std::vector<Value> items = {};     // of kArray
+  double number = 0;                                        // also of kBool
+  std::string text = {};                                    // of kString
+  std::vector<double> numbers = {};                         // of kNumbers; an empty array is one
+  std::vector<Value> items = {};                            // of kArray
   std::vector<std::pair<std::string, Value>> members = {};  // of kObject
 
   // nullptr when this is no object or has no such member.

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "core/checked.h"
 #include "core/text.h"
 #include "frontends/tabular/columns.h"
 #include "frontends/tabular/forest_builder.h"
@@ -190,8 +191,8 @@ Result<Categories> ReadCategories(const Value& encoding) {
       return InvalidModel("the offsets of the categories are out of range");
     std::string name;
     for (auto at = static_cast<std::size_t>(begin); at < static_cast<std::size_t>(end); ++at)
-      name.push_back(static_cast<char>(static_cast<std::int64_t>(
-          std::clamp(values[at], -128.0, 255.0))));
+      name.push_back(
+          static_cast<char>(static_cast<std::int64_t>(std::clamp(values[at], -128.0, 255.0))));
     categories.strings.push_back(std::move(name));
   }
   return categories;
@@ -219,8 +220,7 @@ Result<ValueId> AddColumns(Graph& graph, const Learner& learner, const Value& mo
       ATH_TRY(column, tabular::CodesOfStrings(graph, column, DType::kF32, categories.strings,
                                               std::nan("")));
     } else if (!categories.numbers.empty()) {
-      ATH_TRY(column,
-              tabular::CodesOfNumbers(graph, column, categories.numbers, std::nan("")));
+      ATH_TRY(column, tabular::CodesOfNumbers(graph, column, categories.numbers, std::nan("")));
     }
     columns.push_back(column);
   }
@@ -318,7 +318,23 @@ Status AddTree(ForestBuilder& forest, const Tree& tree, std::int64_t group, floa
   return {};
 }
 
-Result<ForestBuilder> ReadForest(const Learner& learner, const Value& model,
+// How many of the trees count. After early stopping the library's predictors use those up to the
+// best iteration.
+Result<std::size_t> CountedTrees(const Learner& learner, const Value& root, const Value& model,
+                                 std::size_t trees) {
+  const Value* attributes = root.Find("attributes");
+  if (attributes == nullptr || attributes->Find("best_iteration") == nullptr) return trees;
+  ATH_TRY(const std::int64_t best, Integer(*attributes, "best_iteration", 0));
+  ATH_TRY(const Value* param, Object(model, "gbtree_model_param"));
+  ATH_TRY(const std::int64_t parallel, Integer(*param, "num_parallel_tree", 1));
+  if (best < 0 || parallel < 1) return InvalidModel("best_iteration is {}", best);
+  const auto per_iteration = CheckedMul(parallel, learner.groups);
+  const auto counted = per_iteration ? CheckedMul(*per_iteration, best + 1) : std::nullopt;
+  if (!counted || *counted > static_cast<std::int64_t>(trees)) return trees;
+  return static_cast<std::size_t>(*counted);
+}
+
+Result<ForestBuilder> ReadForest(const Learner& learner, const Value& root, const Value& model,
                                  std::span<const double> tree_weights) {
   ATH_TRY(const Value* trees, Member(model, "trees", Value::Kind::kArray));
   ATH_TRY(const std::span<const double> groups, Numbers(model, "tree_info"));
@@ -329,8 +345,9 @@ Result<ForestBuilder> ReadForest(const Learner& learner, const Value& model,
   // The library adds the trees to the base score one by one, and so does a first tree of one leaf.
   for (std::size_t group = 0; group < learner.margin.size(); ++group)
     forest.AddTree(forest.AddLeaf(static_cast<std::int64_t>(group), learner.margin[group]));
+  ATH_TRY(const std::size_t counted, CountedTrees(learner, root, model, trees->items.size()));
   std::vector<Status> problems;
-  for (std::size_t i = 0; i < trees->items.size(); ++i) {
+  for (std::size_t i = 0; i < counted; ++i) {
     const auto add = [&]() -> Status {
       if (!(groups[i] >= 0 && groups[i] < static_cast<double>(learner.groups)))
         return InvalidModel("output {} does not exist", groups[i]);
@@ -361,7 +378,11 @@ Result<Graph> Make(const Value& root) {
     return Unsupported("booster {} is not implemented; gbtree and dart are", Quote(name->text));
   }
   ATH_TRY(const Value* model, Object(*holder, "model"));
-  ATH_TRY(const ForestBuilder forest, ReadForest(learner, *model, tree_weights));
+  // Newer files keep the weights of dart with the trees.
+  if (model->Find("weight_drop") != nullptr) {
+    ATH_TRY(tree_weights, Numbers(*model, "weight_drop"));
+  }
+  ATH_TRY(const ForestBuilder forest, ReadForest(learner, *top, *model, tree_weights));
   Graph graph(ops::Standard(), "xgboost");
   ATH_TRY(const ValueId x, AddColumns(graph, learner, *model));
   ATH_TRY(const ValueId margin, forest.Build(graph, x, learner.groups));

@@ -43,14 +43,14 @@ Result<Value> Convert(const simdjson::dom::element& element, int depth) {
     case simdjson::dom::element_type::NULL_VALUE:
       return Value();
     case simdjson::dom::element_type::BOOL:
-      return Value{.kind = Value::Kind::kBool, .number = element.is_bool() && bool(element) ? 1.0 : 0.0};
+      return Value{.kind = Value::Kind::kBool,
+                   .number = element.is_bool() && bool(element) ? 1.0 : 0.0};
     case simdjson::dom::element_type::INT64:
     case simdjson::dom::element_type::UINT64:
     case simdjson::dom::element_type::DOUBLE:
       return Value{.kind = Value::Kind::kNumber, .number = NumberOf(element)};
     case simdjson::dom::element_type::STRING:
-      return Value{.kind = Value::Kind::kString,
-                   .text = std::string(element.get_string().value())};
+      return Value{.kind = Value::Kind::kString, .text = std::string(element.get_string().value())};
     case simdjson::dom::element_type::ARRAY: {
       simdjson::dom::array array;
       ATH_CHECK(element.get(array) == simdjson::SUCCESS, "the type says so");

@@ -1,0 +1,122 @@
+#include "score/row_blocks.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace athanor::score {
+namespace {
+
+// A row longer than this is no row: a quote was never closed.
+constexpr std::size_t kLongestRow = std::size_t{16} << 20;
+
+}  // namespace
+
+Result<RowBlocks> RowBlocks::Open(const std::string& path, std::size_t block_bytes) {
+  RowBlocks blocks;
+  blocks.block_bytes_ = block_bytes;
+  if (path == "-") {
+    blocks.file_ = STDIN_FILENO;
+    return blocks;
+  }
+  blocks.file_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (blocks.file_ < 0)
+    return Error(ErrorCode::kFileNotFound, "{}: {}", path, std::strerror(errno));
+  blocks.owned_ = true;
+  struct stat info = {};
+  if (::fstat(blocks.file_, &info) == 0) {
+    if (S_ISDIR(info.st_mode)) return Error(ErrorCode::kFileNotFound, "{}: is a folder", path);
+    blocks.size_ = info.st_size;
+  }
+  return blocks;
+}
+
+RowBlocks::RowBlocks(RowBlocks&& other) noexcept
+    : file_(std::exchange(other.file_, -1)),
+      owned_(std::exchange(other.owned_, false)),
+      ended_(other.ended_),
+      block_bytes_(other.block_bytes_),
+      size_(other.size_),
+      buffer_(std::move(other.buffer_)),
+      line_(other.line_) {}
+
+RowBlocks::~RowBlocks() {
+  if (owned_) ::close(file_);
+}
+
+Result<bool> RowBlocks::Fill() {
+  if (ended_) return false;
+  const std::size_t before = buffer_.size();
+  buffer_.resize(before + block_bytes_);
+  std::size_t got = 0;
+  while (got < block_bytes_) {
+    const ssize_t n = ::read(file_, buffer_.data() + before + got, block_bytes_ - got);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return Error(ErrorCode::kFileNotFound, "cannot read on: {}", std::strerror(errno));
+    if (n == 0) {
+      ended_ = true;
+      break;
+    }
+    got += static_cast<std::size_t>(n);
+  }
+  buffer_.resize(before + got);
+  return got > 0;
+}
+
+std::size_t RowBlocks::RowEnd(bool first) {
+  // A line end inside quotes belongs to its cell; a doubled quote changes nothing.
+  std::size_t end = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < buffer_.size(); ++i) {
+    if (buffer_[i] == '"') quoted = !quoted;
+    if (buffer_[i] != '\n' || quoted) continue;
+    end = i + 1;
+    if (first) break;
+  }
+  return end;
+}
+
+Result<std::optional<std::string>> RowBlocks::Header() {
+  for (;;) {
+    const std::size_t end = RowEnd(true);
+    if (end == 0 && buffer_.size() > kLongestRow)
+      return Error(ErrorCode::kResource, "line {}: the row is too long", line_);
+    bool more = false;
+    if (end == 0) {
+      ATH_TRY(more, Fill());
+      if (more) continue;
+    }
+    if (buffer_.empty()) return std::optional<std::string>();
+    std::string row = buffer_.substr(0, end == 0 ? buffer_.size() : end);
+    buffer_.erase(0, row.size());
+    line_ += static_cast<std::size_t>(std::count(row.begin(), row.end(), '\n'));
+    while (!row.empty() && (row.back() == '\n' || row.back() == '\r')) row.pop_back();
+    if (row.starts_with("\xEF\xBB\xBF")) row.erase(0, 3);  // the UTF-8 mark of spreadsheets
+    if (row.empty()) continue;
+    return std::optional(std::move(row));
+  }
+}
+
+Result<std::optional<RowBlock>> RowBlocks::Next() {
+  ATH_TRY(bool more, Fill());
+  std::size_t end = RowEnd(false);
+  while (end == 0 && more) {
+    if (buffer_.size() > kLongestRow)
+      return Error(ErrorCode::kResource, "line {}: the row is too long", line_);
+    ATH_TRY(more, Fill());
+    end = RowEnd(false);
+  }
+  if (ended_) end = buffer_.size();
+  if (end == 0) return std::optional<RowBlock>();
+  RowBlock block = {.text = buffer_.substr(0, end), .first_line = line_};
+  buffer_.erase(0, end);
+  line_ += static_cast<std::size_t>(std::count(block.text.begin(), block.text.end(), '\n'));
+  return std::optional(std::move(block));
+}
+
+}  // namespace athanor::score

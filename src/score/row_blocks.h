@@ -1,0 +1,48 @@
+// A table as text, cut into blocks of whole rows, read once from front to back.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/status.h"
+
+namespace athanor::score {
+
+struct RowBlock {
+  std::string text;  // whole rows; the last may lack its line end
+  std::size_t first_line = 1;
+};
+
+// Not thread-safe.
+class RowBlocks {
+ public:
+  // "-" is the standard input. `block_bytes` is what a block has at least, but for the last.
+  static Result<RowBlocks> Open(const std::string& path, std::size_t block_bytes);
+  RowBlocks(RowBlocks&& other) noexcept;
+  RowBlocks& operator=(RowBlocks&&) = delete;
+  ~RowBlocks();
+
+  // The first row, without its line end; once, before Next. Nothing: the table is empty.
+  Result<std::optional<std::string>> Header();
+  // Nothing at the end.
+  Result<std::optional<RowBlock>> Next();
+  // Of a file; 0 where it is not known.
+  std::int64_t size() const { return size_; }
+
+ private:
+  RowBlocks() = default;
+  // Appends to buffer_; false at the end.
+  Result<bool> Fill();
+  // The end of the last (or first) whole row in the buffer; 0 when there is none.
+  std::size_t RowEnd(bool first);
+
+  int file_ = -1;
+  bool owned_ = false, ended_ = false;
+  std::size_t block_bytes_ = 0;
+  std::int64_t size_ = 0;
+  std::string buffer_;
+  std::size_t line_ = 1;
+};
+
+}  // namespace athanor::score

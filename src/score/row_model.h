@@ -1,0 +1,64 @@
+// A model that answers row by row: which columns it reads, which it gives, and how it runs.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "athanor/athanor.h"
+#include "score/table_parser.h"
+
+namespace athanor::score {
+
+struct RowModelOptions {
+  std::string model, model_format, device;
+  int threads = 1;  // of one run
+};
+
+// Thread-safe once made.
+class RowModel {
+ public:
+  static Result<RowModel> Load(const RowModelOptions& options);
+
+  // The columns of a table with this header that the model reads, by name; or, where the model has
+  // one matrix as its input, all columns that are not dropped, in order. Every name that is not
+  // there is listed.
+  Result<std::vector<Column>> Bind(const std::vector<std::string>& header,
+                                   const std::vector<std::string>& drop) const;
+
+  // Scores all rows of the block: the answers as csv text, one line per row, kept cells first.
+  // `columns` takes the names of the answer's columns.
+  Result<std::string> Run(const ParsedBlock& block, std::size_t num_kept,
+                          std::vector<std::string>& columns) const;
+
+ private:
+  struct Port {
+    std::string name, type;
+    DType dtype = DType::kUndefined;
+    std::vector<std::int64_t> dims;  // -1: not a number
+    int rank = -1;
+  };
+  template <class T>
+  using Handle = std::unique_ptr<T, void (*)(T*)>;
+
+  RowModel() = default;
+  bool ReadsOneMatrix() const;
+  Status CheckColumnInput(const Port& input) const;
+  Result<std::vector<Column>> BindMatrix(const std::vector<std::string>& header,
+                                         const std::vector<std::string>& drop) const;
+  Result<Handle<ath_result>> RunRows(const ParsedBlock& block, std::size_t begin,
+                                     std::size_t rows) const;
+  Status Write(const ath_result& result, const ParsedBlock& block, std::size_t begin,
+               std::size_t rows, std::size_t num_kept, std::vector<std::string>& columns,
+               std::string& text) const;
+
+  Handle<ath_model> model_ = {nullptr, ath_model_destroy};
+  Handle<ath_session> session_ = {nullptr, ath_session_destroy};
+  std::vector<Port> inputs_, outputs_;
+};
+
+// The cell as csv wants it: in quotes where it holds a separator, a quote or a line end.
+void AppendCell(std::string_view cell, std::string& text);
+
+}  // namespace athanor::score

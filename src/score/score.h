@@ -1,0 +1,43 @@
+// A model over a csv table: rows in, rows out, in blocks, in bounded memory.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/status.h"
+#include "score/table_parser.h"
+
+namespace athanor::score {
+
+struct ScoreOptions {
+  std::string model;
+  std::string model_format = "";  // "" finds out
+  std::string input = "-";        // a csv file, or the standard input
+  std::string output = "-";       // a csv file, or the standard output
+  std::string device = "cpu";
+  int threads = 0;  // 0: one per core
+  bool skip_bad_rows = false;
+  std::vector<std::string> keep = {};  // columns of the table that are copied to the result
+  std::vector<std::string> drop = {};  // columns that are no features, for models of one matrix
+  TableFormat format = {};
+  std::size_t block_bytes = std::size_t{1} << 20;
+};
+
+struct ScoreReport {
+  std::int64_t rows = 0;  // scored
+  std::int64_t bad_rows = 0;
+  std::vector<BadRow> bad = {};  // the first of them
+  std::vector<std::string> columns = {};
+  double seconds = 0;  // without loading the model
+  int threads = 1;
+};
+
+// `progress` is told how many bytes of the table are done more; any thread.
+Result<ScoreReport> Score(const ScoreOptions& options,
+                          const std::function<void(std::int64_t)>& progress = {});
+// Bytes of the table, for progress; 0 where they are not known.
+std::int64_t TableBytes(const std::string& path);
+
+}  // namespace athanor::score

@@ -1,0 +1,105 @@
+// athanor score MODEL in.csv -o out.csv: a model over a table.
+#include "score/score.h"
+
+#include "core/text.h"
+#include "tools/console.h"
+#include "tools/progress.h"
+
+namespace athanor::tools {
+namespace {
+
+struct Options {
+  score::ScoreOptions score;
+  std::string on_error = "stop", missing, separator;
+};
+
+nlohmann::json ReportJson(const Options& options, const score::ScoreReport& report) {
+  nlohmann::json bad = nlohmann::json::array();
+  for (const score::BadRow& row : report.bad)
+    bad.push_back({{"line", row.line}, {"reason", row.reason}});
+  return {{"model", options.score.model},
+          {"input", options.score.input},
+          {"output", options.score.output},
+          {"rows", report.rows},
+          {"bad_rows", report.bad_rows},
+          {"bad", std::move(bad)},
+          {"columns", report.columns},
+          {"seconds", report.seconds},
+          {"rows_per_s", static_cast<double>(report.rows) / std::max(report.seconds, 1e-9)},
+          {"threads", report.threads}};
+}
+
+Status Run(Options options, const Common& common) {
+  if (options.on_error != "skip" && options.on_error != "stop")
+    return Error(ErrorCode::kUsage, "--on-error is skip or stop, not \"{}\"", options.on_error);
+  if (common.json && options.score.output == "-")
+    return Error(ErrorCode::kUsage, "--json and the answers cannot both go to the standard output")
+        .Fix("-o out.csv");
+  if (options.separator.size() > 1)
+    return Error(ErrorCode::kUsage, "--separator is one character, not \"{}\"", options.separator);
+  options.score.skip_bad_rows = options.on_error == "skip";
+  if (!options.separator.empty()) options.score.format.separator = options.separator[0];
+  if (!options.missing.empty()) {
+    options.score.format.missing = {""};
+    std::string_view words = options.missing;
+    while (!words.empty()) {
+      const std::size_t comma = std::min(words.find(','), words.size());
+      options.score.format.missing.emplace_back(words.substr(0, comma));
+      words.remove_prefix(std::min(comma + 1, words.size()));
+    }
+  }
+  Progress progress(common, "score (bytes)", score::TableBytes(options.score.input));
+  ATH_TRY(const score::ScoreReport report,
+          score::Score(options.score, [&](std::int64_t bytes) { progress.Advance(bytes); }));
+  progress.Finish();
+  const bool to_stdout = options.score.output == "-";
+  std::string text =
+      fmt::format("{} rows in {:.2f} s: {:.0f} rows/s on {} threads\n", report.rows, report.seconds,
+                  report.rows / std::max(report.seconds, 1e-9), report.threads);
+  if (report.bad_rows > 0) {
+    text += fmt::format("{} bad rows left out\n", report.bad_rows);
+    for (const score::BadRow& row : report.bad)
+      text += fmt::format("  line {}: {}\n", row.line, row.reason);
+  }
+  if (to_stdout) {
+    PrintNote(common, text);
+    return {};
+  }
+  PrintText(common, text);
+  Say(common, "saved {}", options.score.output);
+  PrintJson(common, ReportJson(options, report));
+  Next(common, fmt::format("athanor inspect {}", ShellWord(options.score.model)));
+  return {};
+}
+
+}  // namespace
+
+std::function<Status()> ScoreTable(CLI::App& app, const Common& common) {
+  auto options = std::make_shared<Options>();
+  app.add_option("model", options->score.model, "the model file")->required();
+  app.add_option("--format", options->score.model_format,
+                 "the model's format, when it cannot be guessed");
+  app.add_option("table", options->score.input,
+                 "a csv file with a first row of names; - reads the standard input")
+      ->required();
+  app.add_option("--output,-o", options->score.output,
+                 "the csv file to write; - is the standard output")
+      ->capture_default_str();
+  app.add_option("--keep", options->score.keep, "a column of the table to copy before the answers")
+      ->take_all();
+  app.add_option("--drop", options->score.drop,
+                 "a column that is no feature (models of one matrix)")
+      ->take_all();
+  app.add_option("--on-error", options->on_error, "of a bad row: stop, or skip and count it")
+      ->capture_default_str();
+  app.add_option("--missing", options->missing,
+                 "words that mean a missing value, between commas (default "
+                 "NA,N/A,NaN,nan,null,NULL,?); an empty cell always does");
+  app.add_option("--separator", options->separator, "between cells; found from the first row");
+  app.add_option("--device", options->score.device, "cpu or reference")->capture_default_str();
+  app.add_option("--threads", options->score.threads, "0: one per core")
+      ->check(CLI::Range(0, 1024));
+  return [options, &common] { return Run(*options, common); };
+}
+
+}  // namespace athanor::tools
