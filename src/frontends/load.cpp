@@ -6,6 +6,7 @@
 #include "core/file.h"
 #include "core/text.h"
 #include "frontends/ath/ath.h"
+#include "frontends/lightgbm/lightgbm.h"
 #include "frontends/ncnn/import.h"
 #include "frontends/ncnn/param_file.h"
 #include "frontends/onnx/import.h"
@@ -65,6 +66,8 @@ Result<Graph> ReadAth(const Source& source) {
 Result<Graph> ReadTflite(const Source& source) {
   return tflite::Import(source.file->bytes(), source.file);
 }
+Result<Graph> ReadLightgbm(const Source& source) { return lightgbm::Import(source.file->bytes()); }
+
 Result<Graph> ReadXgboost(const Source& source) { return xgboost::Import(source.file->bytes()); }
 
 Result<Graph> ReadText(const Source& source) { return ParseText(source.text(), ops::Standard()); }
@@ -83,6 +86,7 @@ constexpr Format kFormats[] = {
     {"tflite", tflite::IsTflite, ReadTflite},
     {"txt", IsText, ReadText},
     {"ncnn", IsNcnn, ReadNcnn},
+    {"lightgbm", lightgbm::IsLightgbm, ReadLightgbm},
     {"xgboost", xgboost::IsXgboost, ReadXgboost},
     {"onnx", IsOnnx, ReadOnnx},
 };

@@ -6,9 +6,9 @@
 #include "core/checked.h"
 #include "core/text.h"
 #include "frontends/tabular/columns.h"
+#include "frontends/tabular/document.h"
 #include "frontends/tabular/forest_builder.h"
 #include "frontends/tabular/outputs.h"
-#include "frontends/xgboost/document.h"
 #include "frontends/xgboost/xgboost.h"
 #include "ops/catalog.h"
 
@@ -17,6 +17,7 @@ namespace {
 
 using tabular::ForestBuilder;
 using tabular::Link;
+using tabular::Value;
 
 constexpr std::int64_t kMostFeatures = 1 << 20;
 constexpr std::int64_t kMostGroups = 1 << 16;
@@ -404,7 +405,7 @@ Result<Graph> Import(std::span<const std::uint8_t> bytes) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   const std::size_t next = text.find_first_not_of(" \t\r\n{");
   const bool json = next != std::string_view::npos && text[next] == '"';
-  ATH_TRY(const Value root, json ? ParseJson(bytes) : ParseUbjson(bytes));
+  ATH_TRY(const Value root, json ? tabular::ParseJson(bytes) : tabular::ParseUbjson(bytes));
   return Make(root);
 }
 

@@ -1,8 +1,8 @@
 #include <simdjson.h>
 
-#include "frontends/xgboost/document.h"
+#include "frontends/tabular/document.h"
 
-namespace athanor::xgboost {
+namespace athanor::tabular {
 namespace {
 
 constexpr int kDeepest = 64;
@@ -89,4 +89,4 @@ Result<Value> ParseJson(std::span<const std::uint8_t> bytes) {
   return Convert(root, 0);
 }
 
-}  // namespace athanor::xgboost
+}  // namespace athanor::tabular

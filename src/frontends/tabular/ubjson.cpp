@@ -4,9 +4,9 @@
 #include <limits>
 #include <optional>
 
-#include "frontends/xgboost/document.h"
+#include "frontends/tabular/document.h"
 
-namespace athanor::xgboost {
+namespace athanor::tabular {
 namespace {
 
 constexpr int kDeepest = 64;
@@ -219,4 +219,4 @@ class Reader {
 
 Result<Value> ParseUbjson(std::span<const std::uint8_t> bytes) { return Reader(bytes).Document(); }
 
-}  // namespace athanor::xgboost
+}  // namespace athanor::tabular

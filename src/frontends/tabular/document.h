@@ -12,7 +12,7 @@
 
 #include "core/status.h"
 
-namespace athanor::xgboost {
+namespace athanor::tabular {
 
 struct Value {
   enum class Kind : std::uint8_t { kNull, kBool, kNumber, kString, kNumbers, kArray, kObject };
@@ -31,4 +31,4 @@ struct Value {
 Result<Value> ParseJson(std::span<const std::uint8_t> bytes);
 Result<Value> ParseUbjson(std::span<const std::uint8_t> bytes);
 
-}  // namespace athanor::xgboost
+}  // namespace athanor::tabular

@@ -1,0 +1,385 @@
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <map>
+
+#include "core/text.h"
+#include "frontends/lightgbm/categories.h"
+#include "frontends/lightgbm/lightgbm.h"
+#include "frontends/tabular/columns.h"
+#include "frontends/tabular/forest_builder.h"
+#include "frontends/tabular/outputs.h"
+#include "ops/catalog.h"
+
+namespace athanor::lightgbm {
+namespace {
+
+using tabular::ForestBuilder;
+using tabular::Link;
+
+constexpr std::int64_t kMostFeatures = 1 << 20;
+constexpr std::int64_t kMostGroups = 1 << 16;
+
+// ---- text
+
+// The lines KEY=VALUE up to an empty line.
+using Section = std::map<std::string_view, std::string_view>;
+
+std::string_view TakeLine(std::string_view& text) {
+  const std::size_t end = std::min(text.find('\n'), text.size());
+  std::string_view line = text.substr(0, end);
+  text.remove_prefix(std::min(end + 1, text.size()));
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  return line;
+}
+
+Section TakeSection(std::string_view& text) {
+  Section section;
+  while (!text.empty()) {
+    const std::string_view line = TakeLine(text);
+    if (line.empty()) break;
+    const std::size_t equals = line.find('=');
+    section.emplace(line.substr(0, equals),
+                    equals == std::string_view::npos ? "" : line.substr(equals + 1));
+  }
+  return section;
+}
+
+std::vector<std::string_view> Words(std::string_view text) {
+  std::vector<std::string_view> words;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(' '), text.size());
+    if (end > 0) words.push_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return words;
+}
+
+template <class T>
+Result<T> Number(std::string_view word) {
+  T value = {};
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+  if (error != std::errc() || end != word.data() + word.size())
+    return InvalidModel("\"{:.40}\" is no number", word);
+  return value;
+}
+
+// A list of numbers; empty where the section has none of this name.
+template <class T>
+Result<std::vector<T>> Numbers(const Section& section, std::string_view name) {
+  std::vector<T> numbers;
+  const auto found = section.find(name);
+  if (found == section.end()) return numbers;
+  for (const std::string_view word : Words(found->second)) {
+    Result<T> number = Number<T>(word);
+    if (!number.ok()) return std::move(number).status().In(name);
+    numbers.push_back(*number);
+  }
+  return numbers;
+}
+
+template <class T>
+Result<T> One(const Section& section, std::string_view name) {
+  const auto found = section.find(name);
+  if (found == section.end()) return InvalidModel("there is no {}=", name);
+  Result<T> number = Number<T>(found->second);
+  if (!number.ok()) return std::move(number).status().In(name);
+  return number;
+}
+
+// ---- objectives
+
+struct Objective {
+  std::string_view name;
+  Link link;
+};
+constexpr std::array kObjectives = {
+    Objective{"binary", Link::kBinaryLogistic},
+    Objective{"cross_entropy", Link::kLogistic},
+    Objective{"cross_entropy_lambda", Link::kLog1pExp},
+    Objective{"custom", Link::kIdentity},
+    Objective{"fair", Link::kIdentity},
+    Objective{"gamma", Link::kExp},
+    Objective{"huber", Link::kIdentity},
+    Objective{"lambdarank", Link::kIdentity},
+    Objective{"mape", Link::kIdentity},
+    Objective{"multiclass", Link::kSoftmax},
+    Objective{"multiclassova", Link::kOneVersusAll},
+    Objective{"poisson", Link::kExp},
+    Objective{"quantile", Link::kIdentity},
+    Objective{"rank_xendcg", Link::kIdentity},
+    Objective{"regression", Link::kIdentity},
+    Objective{"regression_l1", Link::kIdentity},
+    Objective{"tweedie", Link::kExp},
+};
+
+struct Head {
+  Link link = Link::kIdentity;
+  double slope = 1;
+  std::int64_t groups = 1;  // trees per iteration
+  std::vector<std::string> names;
+  std::vector<std::string_view> infos;
+  bool average = false;
+};
+
+Status ReadObjective(std::string_view text, Head& head) {
+  const std::vector<std::string_view> words = Words(text);
+  if (words.empty()) return {};  // trained with a function of the user's: raw scores
+  std::vector<std::string> known;
+  const Objective* found = nullptr;
+  for (const Objective& objective : kObjectives) {
+    if (objective.name == words[0]) found = &objective;
+    known.emplace_back(objective.name);
+  }
+  if (found == nullptr) {
+    return Unsupported("objective {} is not implemented; {} are", Quote(words[0]),
+                       Join(known, ", "));
+  }
+  head.link = found->link;
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    if (words[i].starts_with("sigmoid:")) {
+      ATH_TRY(head.slope, Number<double>(words[i].substr(8)));
+    } else if (words[i] == "sqrt") {
+      head.link = Link::kSquare;
+    }
+  }
+  return {};
+}
+
+Result<Head> ReadHead(const Section& section) {
+  Head head;
+  const auto objective = section.find("objective");
+  if (objective != section.end()) ATH_RETURN_IF_ERROR(ReadObjective(objective->second, head));
+  ATH_TRY(head.groups, One<std::int64_t>(section, "num_tree_per_iteration"));
+  if (head.groups < 1 || head.groups > kMostGroups)
+    return InvalidModel("num_tree_per_iteration is {}; 1 to {} is accepted", head.groups,
+                        kMostGroups);
+  ATH_TRY(const auto last, One<std::int64_t>(section, "max_feature_idx"));
+  if (last < 0 || last >= kMostFeatures)
+    return InvalidModel("max_feature_idx is {}; 0 to {} is accepted", last, kMostFeatures - 1);
+  const auto names = section.find("feature_names"), infos = section.find("feature_infos");
+  if (names == section.end()) return InvalidModel("there is no feature_names=");
+  for (const std::string_view name : Words(names->second)) head.names.emplace_back(name);
+  if (head.names.size() != static_cast<std::size_t>(last) + 1)
+    return InvalidModel("{} feature names are given for {} features", head.names.size(), last + 1);
+  ATH_RETURN_IF_ERROR(tabular::CheckNames(head.names));
+  if (infos != section.end()) head.infos = Words(infos->second);
+  if (head.infos.size() != head.names.size())
+    return InvalidModel("{} feature_infos are given for {} features", head.infos.size(),
+                        head.names.size());
+  head.average = section.contains("average_output");
+  return head;
+}
+
+// ---- columns
+
+// Numbers of a file without pandas categories are the codes themselves, cut to integers.
+Result<ValueId> AddColumns(Graph& graph, const Head& head, std::vector<Categories> categories) {
+  std::vector<std::size_t> categorical;
+  for (std::size_t i = 0; i < head.infos.size(); ++i) {
+    const bool range = head.infos[i].starts_with('[') || head.infos[i] == "none";
+    if (!range) categorical.push_back(i);
+  }
+  if (!categories.empty() && categories.size() != categorical.size()) {
+    return Unsupported(
+        "{} lists of pandas categories for {} categorical features: which is whose is not known",
+        categories.size(), categorical.size());
+  }
+  std::vector<ValueId> columns;
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < head.names.size(); ++i) {
+    const bool is_category = next < categorical.size() && categorical[next] == i;
+    const Categories* known = is_category && !categories.empty() ? &categories[next] : nullptr;
+    next += is_category;
+    const bool text = known != nullptr && !known->strings.empty();
+    ValueId column =
+        graph.AddInput(head.names[i], tabular::ColumnType(text ? DType::kString : DType::kF64));
+    if (text) {
+      ATH_TRY(column,
+              tabular::CodesOfStrings(graph, column, DType::kF64, known->strings, std::nan("")));
+    } else if (known != nullptr) {
+      ATH_TRY(column, tabular::CodesOfNumbers(graph, column, known->numbers, std::nan("")));
+    } else if (is_category) {
+      ATH_TRY(column, graph.Add("Floor", {column}));
+    }
+    columns.push_back(column);
+  }
+  return tabular::SideBySide(graph, columns);
+}
+
+// ---- trees
+
+struct Tree {
+  std::int64_t leaves = 0;
+  std::vector<std::int64_t> feature, decision, left, right, category_begins, category_bits;
+  std::vector<double> threshold, value;
+};
+
+Result<Tree> ReadTree(const Section& section) {
+  Tree tree;
+  ATH_TRY(tree.leaves, One<std::int64_t>(section, "num_leaves"));
+  const auto linear = section.find("is_linear");
+  if (linear != section.end() && linear->second != "0")
+    return Unsupported("is_linear={}: leaves that hold a linear model are not implemented",
+                       linear->second);
+  ATH_TRY(tree.value, Numbers<double>(section, "leaf_value"));
+  if (tree.leaves < 1 || tree.value.size() != static_cast<std::size_t>(tree.leaves))
+    return InvalidModel("num_leaves is {}, but {} values are given", tree.leaves,
+                        tree.value.size());
+  ATH_TRY(tree.feature, Numbers<std::int64_t>(section, "split_feature"));
+  ATH_TRY(tree.decision, Numbers<std::int64_t>(section, "decision_type"));
+  ATH_TRY(tree.left, Numbers<std::int64_t>(section, "left_child"));
+  ATH_TRY(tree.right, Numbers<std::int64_t>(section, "right_child"));
+  ATH_TRY(tree.threshold, Numbers<double>(section, "threshold"));
+  ATH_TRY(tree.category_begins, Numbers<std::int64_t>(section, "cat_boundaries"));
+  ATH_TRY(tree.category_bits, Numbers<std::int64_t>(section, "cat_threshold"));
+  const std::size_t nodes = tree.value.size() - 1;
+  const auto fits = [&](const auto& list) { return list.size() == nodes; };
+  // A tree of one leaf may leave the lists of its nodes out or not.
+  if (nodes > 0 && (!fits(tree.feature) || !fits(tree.decision) || !fits(tree.left) ||
+                    !fits(tree.right) || !fits(tree.threshold)))
+    return InvalidModel("a tree of {} leaves needs {} splits", tree.leaves, nodes);
+  return tree;
+}
+
+// The categories of a split: the bits that are set in its words of 32.
+Result<std::vector<double>> CategoriesOf(const Tree& tree, double number) {
+  const auto sets = static_cast<double>(tree.category_begins.size()) - 1;
+  if (!(number >= 0 && number < sets))
+    return InvalidModel("category set {} does not exist", number);
+  const auto at = static_cast<std::size_t>(number);
+  const std::int64_t begin = tree.category_begins[at], end = tree.category_begins[at + 1];
+  if (begin < 0 || begin > end || end > static_cast<std::int64_t>(tree.category_bits.size()))
+    return InvalidModel("the words of category set {} are out of range", number);
+  std::vector<double> categories;
+  for (std::int64_t word = begin; word < end; ++word) {
+    for (int bit = 0; bit < 32; ++bit) {
+      if (((tree.category_bits[static_cast<std::size_t>(word)] >> bit) & 1) != 0)
+        categories.push_back(static_cast<double>((word - begin) * 32 + bit));
+    }
+  }
+  return categories;
+}
+
+// decision_type: bit 0 category, bit 1 missing goes left, bits 2 and 3 what counts as missing.
+Status FillNode(const Tree& tree, std::size_t i, ForestBuilder::Node& node) {
+  const std::int64_t decision = tree.decision[i];
+  node.feature = tree.feature[i];
+  if ((decision & 1) != 0) {
+    node.test = tabular::Test::kMember;
+    ATH_TRY(node.members, CategoriesOf(tree, tree.threshold[i]));
+    return {};  // a missing category is in no set
+  }
+  node.test = tabular::Test::kLeq;
+  node.value = tree.threshold[i];
+  const bool left = (decision & 2) != 0;
+  const bool zero_is_left = 0 <= node.value;
+  switch ((decision >> 2) & 3) {
+    case 0:  // nothing is: NaN counts as 0
+      node.missing_is_yes = zero_is_left;
+      return {};
+    case 1:  // 0 and NaN are
+      if (left != zero_is_left) {
+        return Unsupported("split {} sends 0 as a missing value to the side where no number goes",
+                           i);
+      }
+      node.missing_is_yes = left;
+      return {};
+    case 2:
+      node.missing_is_yes = left;
+      return {};
+    default:
+      return InvalidModel("split {} has decision_type {}", i, decision);
+  }
+}
+
+Status AddTree(ForestBuilder& forest, const Tree& tree, std::int64_t group, std::int64_t features) {
+  const std::size_t nodes = tree.value.size() - 1;
+  std::vector<ForestBuilder::Ref> leaves;
+  for (const double value : tree.value) leaves.push_back(forest.AddLeaf(group, value));
+  if (nodes == 0) {
+    forest.AddTree(leaves[0]);
+    return {};
+  }
+  const ForestBuilder::Ref first = forest.Reserve(nodes);
+  // A negative child is the complement of a leaf.
+  const auto child = [&](std::int64_t at) -> Result<ForestBuilder::Ref> {
+    if (at >= static_cast<std::int64_t>(nodes) || at < -tree.leaves)
+      return InvalidModel("child {} does not exist", at);
+    if (at < 0) return leaves[static_cast<std::size_t>(-1 - at)];
+    return ForestBuilder::Ref{first.index + at, false};
+  };
+  for (std::size_t i = 0; i < nodes; ++i) {
+    if (tree.feature[i] < 0 || tree.feature[i] >= features)
+      return InvalidModel("split {} looks at feature {} of {}", i, tree.feature[i], features);
+    ForestBuilder::Node& node = forest.node({first.index + static_cast<std::int64_t>(i), false});
+    ATH_RETURN_IF_ERROR(FillNode(tree, i, node));
+    ATH_TRY(node.yes, child(tree.left[i]));
+    ATH_TRY(node.no, child(tree.right[i]));
+  }
+  forest.AddTree(first);
+  return {};
+}
+
+struct Body {
+  ForestBuilder forest;
+  std::vector<Categories> categories;
+};
+
+Result<Body> ReadBody(std::string_view text, const Head& head) {
+  Body body;
+  std::vector<Status> problems;
+  while (!text.empty() && problems.size() < 16) {
+    if (text.starts_with("pandas_categorical:")) {
+      std::string_view line = TakeLine(text);
+      ATH_TRY(body.categories, ReadCategories(line.substr(line.find(':') + 1)));
+      continue;
+    }
+    if (!text.starts_with("Tree=")) {
+      TakeLine(text);
+      continue;
+    }
+    const auto number = static_cast<std::int64_t>(body.forest.num_trees() + problems.size());
+    const Section section = TakeSection(text);
+    const auto add = [&]() -> Status {
+      ATH_TRY(const Tree tree, ReadTree(section));
+      return AddTree(body.forest, tree, number % head.groups,
+                     static_cast<std::int64_t>(head.names.size()));
+    };
+    Status status = add();
+    if (!status.ok()) problems.push_back(std::move(status).In(fmt::format("tree {}", number)));
+  }
+  if (!problems.empty()) return Status::All(std::move(problems));
+  if (body.forest.num_trees() == 0) return InvalidModel("there are no trees");
+  return body;
+}
+
+}  // namespace
+
+bool IsLightgbm(std::span<const std::uint8_t> bytes) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()),
+                              std::min<std::size_t>(bytes.size(), 16));
+  return text.starts_with("tree\nversion=") || text.starts_with("tree\r\nversion=");
+}
+
+Result<Graph> Import(std::span<const std::uint8_t> bytes) {
+  std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  Section top = TakeSection(text);
+  ATH_TRY(const Head head, ReadHead(top));
+  ATH_TRY(const Body body, ReadBody(text, head));
+  Graph graph(ops::Standard(), "lightgbm");
+  ATH_TRY(const ValueId x, AddColumns(graph, head, body.categories));
+  ATH_TRY(ValueId score, body.forest.Build(graph, x, head.groups));
+  if (head.average) {
+    const double iterations =
+        std::ceil(static_cast<double>(body.forest.num_trees()) / static_cast<double>(head.groups));
+    ATH_TRY(score,
+            graph.Add("Div",
+                      {score, graph.AddConstant(tabular::NumberScalar(DType::kF64, iterations))}));
+  }
+  ATH_RETURN_IF_ERROR(tabular::AddOutputs(graph, score, head.link, head.slope));
+  return graph;
+}
+
+}  // namespace athanor::lightgbm
