@@ -172,6 +172,7 @@ def main():
     script(count, "models_test.py", "--binary", str(ATHANOR), "--device", "reference")
     for device in DEVICES:
         script(count, "tflite_test.py", "--binary", str(ATHANOR), "--device", device)
+    script(count, "tabular_test.py", "--binary", str(ATHANOR))
     script(count, "cli_test.py")
     script(count, "docs_test.py")
     python_package(count)

@@ -171,7 +171,7 @@ def unit_cases(scratch):
                     columns[f"{name}({key})"] = f"{name}({key})"
                 continue
             expected[name] = "" if value is None else str(value)
-            columns[name] = (target[1] or target[2]) if name == "(target)" and target else name
+            columns[name] = name if name != "(target)" else (target[1] or target[2]) if target else "prediction"
         tolerance = case.get("tolerance", 1e-9)
         yield Case("pmml-unit", f"unit/{case['model']}#{number}", model, table, [expected], tolerance, tolerance, columns)
 

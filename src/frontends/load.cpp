@@ -11,6 +11,7 @@
 #include "frontends/ncnn/param_file.h"
 #include "frontends/onnx/import.h"
 #include "frontends/tflite/import.h"
+#include "frontends/pmml/pmml.h"
 #include "frontends/xgboost/xgboost.h"
 #include "ir/text.h"
 #include "ops/catalog.h"
@@ -68,6 +69,8 @@ Result<Graph> ReadTflite(const Source& source) {
 }
 Result<Graph> ReadLightgbm(const Source& source) { return lightgbm::Import(source.file->bytes()); }
 
+Result<Graph> ReadPmml(const Source& source) { return pmml::Import(source.file->bytes()); }
+
 Result<Graph> ReadXgboost(const Source& source) { return xgboost::Import(source.file->bytes()); }
 
 Result<Graph> ReadText(const Source& source) { return ParseText(source.text(), ops::Standard()); }
@@ -88,6 +91,9 @@ constexpr Format kFormats[] = {
     {"ncnn", IsNcnn, ReadNcnn},
     {"lightgbm", lightgbm::IsLightgbm, ReadLightgbm},
     {"xgboost", xgboost::IsXgboost, ReadXgboost},
+    {"ath", ath::IsAth, ReadAth, true}, {"txt", IsText, ReadText},
+    {"ncnn", IsNcnn, ReadNcnn},         {"lightgbm", lightgbm::IsLightgbm, ReadLightgbm},
+    {"pmml", pmml::IsPmml, ReadPmml},   {"xgboost", xgboost::IsXgboost, ReadXgboost},
     {"onnx", IsOnnx, ReadOnnx},
 };
 

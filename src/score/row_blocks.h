@@ -10,7 +10,7 @@
 namespace athanor::score {
 
 struct RowBlock {
-  std::string text;  // whole rows; the last may lack its line end
+  std::string text = "";  // whole rows; the last may lack its line end
   std::size_t first_line = 1;
 };
 

@@ -12,7 +12,7 @@
 namespace athanor::score {
 
 struct ScoreOptions {
-  std::string model;
+  std::string model = "";
   std::string model_format = "";  // "" finds out
   std::string input = "-";        // a csv file, or the standard input
   std::string output = "-";       // a csv file, or the standard output

@@ -88,7 +88,7 @@ Status SplitRow(char* begin, char* end, char separator, std::vector<Cell>& cells
 }
 
 bool TableParser::IsMissing(const Cell& cell) const {
-  if (cell.quoted) return false;
+  if (cell.quoted) return cell.text.empty();
   const std::string_view text = Trim(cell.text);
   return std::any_of(format_.missing.begin(), format_.missing.end(),
                      [&](const std::string& word) { return text == word; });

@@ -146,9 +146,65 @@ Status InputPlan::BindArchive(const std::string& path) {
                Join(given, ", "), Join(names, ", "));
 }
 
+namespace {
+
+// The cells of one column, as an input of this type wants them.
+Result<Tensor> ColumnTensor(const std::vector<io::CsvCell>& cells, const Type& type) {
+  Dims dims = {static_cast<std::int64_t>(cells.size())};
+  if (!type.HasRank() || type.rank() == 2) dims.push_back(1);
+  if (type.dtype == DType::kString) {
+    std::vector<std::string> texts;
+    for (const io::CsvCell& cell : cells) texts.push_back(cell.missing ? "" : cell.text);
+    return Tensor::FromVector(dims, texts);
+  }
+  std::vector<double> numbers;
+  for (const io::CsvCell& cell : cells) {
+    std::optional<double> number = cell.Number();
+    if (cell.text == "TRUE" || cell.text == "true") number = 1;
+    if (cell.text == "FALSE" || cell.text == "false") number = 0;
+    if (!number) {
+      return Error(ErrorCode::kInvalidInput, "row {}: {} is not a number", numbers.size() + 1,
+                   Quote(cell.text.substr(0, 40)));
+    }
+    numbers.push_back(*number);
+  }
+  return FitType(Tensor::FromVector(dims, numbers), type);
+}
+
+}  // namespace
+
+// Columns that are called as inputs are fill them. False when there are none.
+Result<bool> InputPlan::BindColumns(const std::string& path) {
+  ATH_TRY(io::CsvReader reader, io::CsvReader::Open(path));
+  const std::vector<std::string> names = InputNames(*graph_);
+  std::vector<std::pair<std::size_t, std::size_t>> bound;  // input, column
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (const auto column = reader.Column(names[i])) bound.emplace_back(i, *column);
+  }
+  if (bound.empty()) return false;
+  std::vector<std::vector<io::CsvCell>> cells(bound.size());
+  for (;;) {
+    Result<std::optional<io::CsvRow>> row = reader.Next();
+    if (!row.ok()) return std::move(row).status().In(path);
+    if (!*row) break;
+    for (std::size_t i = 0; i < bound.size(); ++i) cells[i].push_back((**row)[bound[i].second]);
+  }
+  for (std::size_t i = 0; i < bound.size(); ++i) {
+    const Value& input = graph_->value(graph_->inputs()[bound[i].first]);
+    Result<Tensor> tensor = ColumnTensor(cells[i], input.type);
+    if (!tensor.ok())
+      return std::move(tensor).status().In(fmt::format("{}: column {}", path, Quote(input.name)));
+    fixed_[bound[i].first] = *std::move(tensor);
+  }
+  return true;
+}
+
 // A table fills one matrix input, or one input per column when the names agree.
 Status InputPlan::BindTable(const std::string& path) {
   ATH_TRY(io::CsvMatrix table, AsInput(io::ReadCsvMatrix(path)));
+  ATH_TRY(const bool named, BindColumns(path));
+  if (named) return {};
+  ATH_TRY(io::CsvMatrix table, io::ReadCsvMatrix(path));
   std::vector<std::size_t> keep;
   for (const std::string& name : options_.drop) {
     if (!Position(table.columns, name)) {
@@ -171,16 +227,6 @@ Status InputPlan::BindTable(const std::string& path) {
     return Tensor::FromVector<float>(
         {static_cast<std::int64_t>(rows), static_cast<std::int64_t>(wanted.size())}, values);
   };
-  const std::vector<std::string> names = InputNames(*graph_);
-  bool named = false;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    const auto column = Position(table.columns, names[i]);
-    if (!column) continue;
-    named = true;
-    const Type& type = graph_->value(graph_->inputs()[i]).type;
-    ATH_TRY(fixed_[i], FitType(take(std::span(&*column, 1)), type));
-  }
-  if (named) return {};
   const auto free = FirstFree();
   if (!free) return Error(ErrorCode::kUsage, "{}: every input has a value already", path);
   const Type& type = graph_->value(graph_->inputs()[*free]).type;

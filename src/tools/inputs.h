@@ -49,6 +49,7 @@ class InputPlan {
   Status AssignItems(const std::string& source);
   Status BindArchive(const std::string& path);
   Status BindTable(const std::string& path);
+  Result<bool> BindColumns(const std::string& path);
   Result<Tensor> ReadFile(const std::string& path, std::size_t input) const;
   std::optional<std::size_t> FirstFree() const;
 

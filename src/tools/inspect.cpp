@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "core/text.h"
+#include "ops/ml/tree_ensemble.h"
 #include "runtime/session.h"
 #include "tools/console.h"
 #include "tools/describe.h"
@@ -40,6 +41,24 @@ std::string OperatorTable(const GraphFigures& figures) {
   return table.ToString();
 }
 
+// The forests of the model taken together; nothing without one.
+std::optional<ops::ForestFigures> Forests(const Graph& graph) {
+  std::optional<ops::ForestFigures> all;
+  for (std::size_t i = 0; i < graph.node_capacity(); ++i) {
+    const auto id = static_cast<NodeId>(i);
+    if (!graph.IsLive(id)) continue;
+    const Node& node = graph.node(id);
+    const auto one = ops::ForestFiguresOf(*node.op, node.attributes);
+    if (!one) continue;
+    if (!all) all.emplace();
+    all->trees += one->trees;
+    all->leaves += one->leaves;
+    all->depth = std::max(all->depth, one->depth);
+    all->features = std::max(all->features, one->features);
+  }
+  return all;
+}
+
 Status Run(const Options& options, const Common& common) {
   ATH_TRY(Graph graph, OpenModel(options.model));
   ATH_TRY(const GraphFigures figures, Measure(graph));
@@ -55,6 +74,11 @@ Status Run(const Options& options, const Common& common) {
       HumanCount(figures.flops) + " ");
   Say(common, "activations  {} at most alive at once",
       HumanBytes(static_cast<double>(figures.peak_activation_bytes)));
+  const std::optional<ops::ForestFigures> forest = Forests(graph);
+  if (forest) {
+    Say(common, "trees        {} with {} leaves, at most {} deep, looking at {} features",
+        forest->trees, forest->leaves, forest->depth, forest->features);
+  }
   const std::vector<std::string> symbols = InputSymbols(graph);
   if (!symbols.empty())
     Say(common, "symbols      {} (counted as 1; --set-dim {}=8 sets one)", Join(symbols, ", "),
@@ -77,6 +101,12 @@ Status Run(const Options& options, const Common& common) {
       {"peak_activation_bytes", figures.peak_activation_bytes},
       {"symbols", symbols},
   };
+  if (forest) {
+    document["forest"] = {{"trees", forest->trees},
+                          {"leaves", forest->leaves},
+                          {"depth", forest->depth},
+                          {"features", forest->features}};
+  }
   // Whether it runs is known when a device has accepted it.
   const Result<std::unique_ptr<Session>> session =
       Session::Create(std::move(graph), {.device = options.device});

@@ -118,6 +118,9 @@ std::vector<FamilyEntry> AllFamilies() {
       {"bmp", BmpFamily},   {"webp", WebpFamily}, {"pnm", PnmFamily},  {"csv", CsvFamily},
       {"wav", WavFamily},
   };
+std::vector<Family> AllFamilies() {
+  return {OnnxFamily(),    AthFamily(),      TextFamily(), NcnnFamily(),
+          XgboostFamily(), LightgbmFamily(), PmmlFamily()};
 }
 
 }  // namespace athanor::broken

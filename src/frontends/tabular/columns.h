@@ -1,5 +1,5 @@
 // The inputs of a tabular model: one typed input [rows, 1] per column of the table it was trained
-// on, named as the column is. docs/adr/0006 says why.
+// on, named as the column is. docs/adr/0014 says why.
 //
 // Numbers are f32 or f64, whichever the model's library compares in; NaN is a missing number.
 // Categories are strings; "" is a missing one. A category that training did not see counts as

@@ -243,6 +243,42 @@ std::int64_t Forest::longest_paths() const {
     sum += longest;
   }
   return sum;
+std::size_t Forest::Depth() const {
+  // Longest ways from the leaves up; a node is done after its children.
+  std::vector<std::size_t> depth(nodes_.size(), 0);
+  std::vector<Child> walk(roots_.begin(), roots_.end());
+  std::size_t deepest = 0;
+  const auto of = [&](Child child) {
+    return child < 0 ? 0 : depth[static_cast<std::size_t>(child)];
+  };
+  while (!walk.empty()) {
+    const Child at = walk.back();
+    if (at < 0 || of(at) != 0) {
+      walk.pop_back();
+      continue;
+    }
+    const Node& node = nodes_[static_cast<std::size_t>(at)];
+    bool ready = true;
+    for (const Child child : {node.yes, node.no}) {
+      if (child < 0 || of(child) != 0) continue;
+      walk.push_back(child);
+      ready = false;
+    }
+    if (!ready) continue;
+    depth[static_cast<std::size_t>(at)] = 1 + std::max(of(node.yes), of(node.no));
+    deepest = std::max(deepest, of(at));
+    walk.pop_back();
+  }
+  return deepest;
+}
+
+std::size_t Forest::NumFeatures() const {
+  std::vector<std::size_t> features;
+  for (const Node& node : nodes_) {
+    if (node.yes != node.no) features.push_back(node.feature);
+  }
+  std::sort(features.begin(), features.end());
+  return static_cast<std::size_t>(std::unique(features.begin(), features.end()) - features.begin());
 }
 
 bool Forest::IsYes(const Node& node, double x) {

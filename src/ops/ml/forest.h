@@ -45,6 +45,11 @@ class Forest {
   std::int64_t longest_paths() const;
   std::int64_t max_feature() const { return max_feature_; }
   std::int64_t max_target() const { return max_target_; }  // -1 without weights
+  std::size_t num_leaves() const { return leaf_ends_.size(); }
+  // Comparisons on the longest way from a root to a leaf.
+  std::size_t Depth() const;
+  // How many different features the nodes look at.
+  std::size_t NumFeatures() const;
   // The leaf that a sample reaches. features must hold more than max_feature() values.
   std::span<const Weight> Reach(std::size_t tree, std::span<const double> features) const;
 

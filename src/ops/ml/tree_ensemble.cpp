@@ -2,6 +2,8 @@
 //
 // Where the specification is silent the classifier does what engines agree on: two labels with all
 // weights on class 0 mean one score for the second label.
+#include "ops/ml/tree_ensemble.h"
+
 #include <algorithm>
 
 #include "ops/ml/feature_table.h"
@@ -396,6 +398,25 @@ Dim Cost(const CostCtx& ctx) {
 std::vector<Port> FeaturePorts() { return {{"x", "[samples, features], or one sample"}}; }
 
 }  // namespace
+
+std::optional<ForestFigures> ForestFiguresOf(const OpDef& op, const AttrMap& attributes) {
+  const auto figures = [](const Forest& forest) {
+    return ForestFigures{forest.num_trees(), forest.num_leaves(), forest.Depth(),
+                         forest.NumFeatures()};
+  };
+  // The operator is known by its inference: names are for people.
+  if (op.infer == InferScores<EnsembleAttrs>) {
+    const Result<Ensemble> ensemble = Read(ReadAttributes<EnsembleAttrs>(attributes));
+    if (ensemble.ok()) return figures(ensemble->forest);
+  } else if (op.infer == InferScores<RegressorAttrs>) {
+    const Result<Ensemble> ensemble = Read(ReadAttributes<RegressorAttrs>(attributes));
+    if (ensemble.ok()) return figures(ensemble->forest);
+  } else if (op.infer == InferClassifier) {
+    const Result<Classifier> classifier = Read(ReadAttributes<ClassifierAttrs>(attributes));
+    if (classifier.ok()) return figures(classifier->ensemble.forest);
+  }
+  return std::nullopt;
+}
 
 OpDef TreeEnsemble() {
   return {

@@ -1,0 +1,181 @@
+// The three readers of tabular models on files small enough to be computed by hand.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "frontends/lightgbm/lightgbm.h"
+#include "frontends/pmml/pmml.h"
+#include "frontends/tabular/document.h"
+#include "frontends/tabular/small_files_for_test.h"
+#include "frontends/xgboost/xgboost.h"
+#include "ir/evaluate.h"
+
+namespace athanor {
+namespace {
+
+using tabular::LightgbmFile;
+using tabular::PmmlFile;
+using tabular::XgboostFile;
+
+std::span<const std::uint8_t> Bytes(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+// One row: numbers as f32 or f64, strings as they are, in the order of the graph's inputs.
+struct Cell {
+  double number = 0;
+  std::string text = {};
+};
+
+Datum OneCell(const Type& type, const Cell& cell) {
+  if (type.dtype == DType::kString) return Tensor::FromVector<std::string>({1, 1}, {cell.text});
+  if (type.dtype == DType::kF64) return Tensor::FromVector<double>({1, 1}, {cell.number});
+  return Tensor::FromVector<float>({1, 1}, {static_cast<float>(cell.number)});
+}
+
+std::vector<Datum> Answers(const Graph& graph, const std::vector<Cell>& row) {
+  std::vector<Datum> inputs;
+  for (std::size_t i = 0; i < row.size(); ++i)
+    inputs.push_back(OneCell(graph.value(graph.inputs()[i]).type, row[i]));
+  Result<std::vector<Datum>> outputs = Evaluate(graph, std::move(inputs));
+  EXPECT_TRUE(outputs.ok()) << outputs.status().ToString();
+  return outputs.ok() ? *std::move(outputs) : std::vector<Datum>(8);
+}
+
+double NumberOf(const Datum& datum, std::size_t at = 0) {
+  const Result<std::vector<double>> values = ToDoubles(datum.tensor());
+  EXPECT_TRUE(values.ok());
+  return (*values)[at];
+}
+
+// ---- XGBoost
+
+constexpr std::string_view kRight = "[2,-1,4,-1,-1]";
+
+TEST(Xgboost, FollowsNumbersCategoriesAndMissingValues) {
+  const std::string file = XgboostFile("reg:squarederror", kRight);
+  ASSERT_TRUE(xgboost::IsXgboost(Bytes(file)));
+  const Result<Graph> graph = xgboost::Import(Bytes(file));
+  ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+  EXPECT_EQ(graph->value(graph->inputs()[1]).type.ToString(), "string[N, 1]");
+  EXPECT_FLOAT_EQ(NumberOf(Answers(*graph, {{9.5}, {0, "blue"}})[0]), 0.5 + 1.5);
+  EXPECT_FLOAT_EQ(NumberOf(Answers(*graph, {{10}, {0, "blue"}})[0]), 0.5 - 2);
+  EXPECT_FLOAT_EQ(NumberOf(Answers(*graph, {{10}, {0, "green"}})[0]), 0.5 + 4);
+  EXPECT_FLOAT_EQ(NumberOf(Answers(*graph, {{NAN}, {0, "red"}})[0]), 0.5 + 4);
+  // A missing category takes the default, which is left here; so does one that is not known.
+  EXPECT_FLOAT_EQ(NumberOf(Answers(*graph, {{10}, {0, ""}})[0]), 0.5 - 2);
+  EXPECT_FLOAT_EQ(NumberOf(Answers(*graph, {{10}, {0, "mauve"}})[0]), 0.5 - 2);
+}
+
+TEST(Xgboost, GivesLabelAndProbabilitiesOfTwoClasses) {
+  const Result<Graph> graph = xgboost::Import(Bytes(XgboostFile("binary:logistic", kRight)));
+  ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+  const std::vector<Datum> outputs = Answers(*graph, {{1}, {0, "red"}});  // logit(0.5) is 0
+  EXPECT_EQ(NumberOf(outputs[0]), 1);
+  EXPECT_NEAR(NumberOf(outputs[1], 1), 1 / (1 + std::exp(-1.5)), 1e-6);
+  EXPECT_NEAR(NumberOf(outputs[1], 0), 1 - 1 / (1 + std::exp(-1.5)), 1e-6);
+}
+
+TEST(Xgboost, RefusesObjectivesChildrenAndCirclesByName) {
+  Status status = xgboost::Import(Bytes(XgboostFile("reg:unheard", kRight))).status();
+  EXPECT_EQ(status.code(), ErrorCode::kUnsupported);
+  EXPECT_NE(status.message().find("reg:unheard"), std::string::npos);
+  status = xgboost::Import(Bytes(XgboostFile("reg:squarederror", "[9,-1,4,-1,-1]"))).status();
+  EXPECT_EQ(status.code(), ErrorCode::kInvalidModel);
+  EXPECT_EQ(status.where(), "tree 0");
+  status = xgboost::Import(Bytes(XgboostFile("reg:squarederror", "[2,-1,0,-1,-1]"))).status();
+  EXPECT_NE(status.message().find("circle"), std::string::npos) << status.ToString();
+}
+
+TEST(Xgboost, RefusesDeepNestingAndArraysLongerThanTheirFile) {
+  std::string deep = "{\"learner\":";
+  for (int i = 0; i < 500; ++i) deep += "[";
+  EXPECT_FALSE(xgboost::Import(Bytes(deep + std::string(500, ']') + "}")).ok());
+  std::string ubj("{U\x07learner[$d#l\x7f\xff\xff\xff", 18);
+  EXPECT_EQ(xgboost::Import(Bytes(ubj)).status().code(), ErrorCode::kCorruptFile);
+  EXPECT_EQ(tabular::ParseUbjson(Bytes("[#i\x02i\x01i")).status().code(), ErrorCode::kCorruptFile);
+  const Result<tabular::Value> good =
+      tabular::ParseUbjson(Bytes("{i\x01"
+                                 "a[$U#i\x02\x05\x06}"));
+  ASSERT_TRUE(good.ok()) << good.status().ToString();
+  EXPECT_EQ(good->Find("a")->numbers, (std::vector<double>{5, 6}));
+}
+
+// ---- LightGBM
+
+TEST(Lightgbm, FollowsNumbersCategoriesAndMissingValues) {
+  const std::string file = LightgbmFile();
+  ASSERT_TRUE(lightgbm::IsLightgbm(Bytes(file)));
+  const Result<Graph> graph = lightgbm::Import(Bytes(file));
+  ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+  const auto chance = [&](double size, const char* kind) {
+    return NumberOf(Answers(*graph, {{size}, {0, kind}})[1], 1);
+  };
+  const auto logistic = [](double x) { return 1 / (1 + std::exp(-2 * x)); };
+  EXPECT_NEAR(chance(2.5, "b"), logistic(0.5), 1e-12);  // <= goes left
+  EXPECT_NEAR(chance(NAN, "b"), logistic(0.5), 1e-12);  // missing goes left
+  EXPECT_NEAR(chance(3, "a"), logistic(-1), 1e-12);     // bits 0 and 2 of the set
+  EXPECT_NEAR(chance(3, "c"), logistic(-1), 1e-12);
+  EXPECT_NEAR(chance(3, "b"), logistic(2), 1e-12);
+  EXPECT_NEAR(chance(3, ""), logistic(2), 1e-12);  // a missing category is in no set
+}
+
+TEST(Lightgbm, RefusesLinearLeavesAndNumbersThatAreNone) {
+  std::string linear = LightgbmFile();
+  linear.replace(linear.find("is_linear=0"), 11, "is_linear=1");
+  EXPECT_EQ(lightgbm::Import(Bytes(linear)).status().code(), ErrorCode::kUnsupported);
+  std::string wrong = LightgbmFile();
+  wrong.replace(wrong.find("2.5"), 3, "x.5");
+  EXPECT_EQ(lightgbm::Import(Bytes(wrong)).status().where(), "tree 0: threshold");
+}
+
+// ---- PMML
+
+std::string Label(const Graph& graph, double age, const char* town) {
+  return Answers(graph, {{age}, {0, town}})[0].tensor().Data<std::string>()[0];
+}
+
+TEST(Pmml, FollowsTheStrategyForMissingValues) {
+  ASSERT_TRUE(pmml::IsPmml(Bytes(PmmlFile("none"))));
+  const Result<Graph> none = pmml::Import(Bytes(PmmlFile("none")));
+  ASSERT_TRUE(none.ok()) << none.status().ToString();
+  EXPECT_EQ(Label(*none, 20, "Rome"), "no");
+  EXPECT_EQ(Label(*none, 40, "Oslo"), "yes");
+  EXPECT_EQ(Label(*none, 40, "Rome"), "");  // no child is true, and null is the default
+  EXPECT_EQ(Label(*none, NAN, "Oslo"), "");
+  const Result<Graph> last = pmml::Import(Bytes(PmmlFile("lastPrediction")));
+  ASSERT_TRUE(last.ok()) << last.status().ToString();
+  EXPECT_EQ(Label(*last, NAN, "Oslo"), "no");
+  EXPECT_EQ(Label(*last, 40, ""), "yes");
+  const Result<Graph> child = pmml::Import(Bytes(PmmlFile("defaultChild")));
+  ASSERT_TRUE(child.ok()) << child.status().ToString();
+  EXPECT_EQ(Label(*child, NAN, "Oslo"), "yes");
+  const std::vector<Datum> outputs = Answers(*last, {{NAN}, {0, "Oslo"}});
+  EXPECT_DOUBLE_EQ(NumberOf(outputs[1]), 0.6);
+  EXPECT_DOUBLE_EQ(NumberOf(outputs[2]), 0.4);
+}
+
+TEST(Pmml, GivesNoAnswerForAnInvalidValue) {
+  const Result<Graph> graph = pmml::Import(Bytes(PmmlFile("lastPrediction")));
+  ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+  EXPECT_EQ(Label(*graph, 200, "Oslo"), "");
+  EXPECT_EQ(Label(*graph, 40, "Atlantis"), "");
+  EXPECT_EQ(Label(*graph, 150, "Oslo"), "yes");
+}
+
+TEST(Pmml, RefusesDocumentTypesDepthAndWhatIsNotThere) {
+  const std::string bomb = "<!DOCTYPE PMML [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;&a;\">]>";
+  EXPECT_EQ(pmml::Import(Bytes(PmmlFile("none", bomb))).status().code(), ErrorCode::kUnsafeFile);
+  const std::string outside = "<!DOCTYPE PMML SYSTEM \"file:///etc/passwd\">";
+  EXPECT_EQ(pmml::Import(Bytes(PmmlFile("none", outside))).status().code(), ErrorCode::kUnsafeFile);
+  EXPECT_EQ(pmml::Import(Bytes(PmmlFile("aggregateNodes"))).status().code(),
+            ErrorCode::kUnsupported);
+  std::string deep = "<PMML>";
+  for (int i = 0; i < 100'000; ++i) deep += "<Node>";
+  EXPECT_FALSE(pmml::Import(Bytes(deep)).ok());
+  for (int i = 0; i < 100'000; ++i) deep += "</Node>";
+  EXPECT_EQ(pmml::Import(Bytes(deep + "</PMML>")).status().code(), ErrorCode::kResource);
+}
+
+}  // namespace
+}  // namespace athanor

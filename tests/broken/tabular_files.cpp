@@ -1,0 +1,123 @@
+// Broken files of the three tabular formats.
+#include "corpus.h"
+#include "frontends/load.h"
+#include "frontends/tabular/small_files_for_test.h"
+
+namespace athanor::broken {
+namespace {
+
+std::vector<std::uint8_t> Bytes(std::string_view text) { return {text.begin(), text.end()}; }
+
+template <const char* kFormat>
+Status Read(const std::string& path) {
+  Result<Graph> graph = LoadModel(path, {.format = kFormat});
+  return std::move(graph).status();
+}
+
+Family Make(std::string name, Status (*read)(const std::string&),
+            const std::vector<std::string>& good, const std::vector<std::string>& mistakes) {
+  Family family = {std::move(name), {}, {}, read};
+  for (std::size_t i = 0; i < good.size(); ++i)
+    family.good.push_back({fmt::format("good_{}", i), Bytes(good[i])});
+  for (const File& file : family.good) {
+    for (File& bad : Damage(file)) family.bad.push_back(std::move(bad));
+  }
+  for (std::size_t i = 0; i < mistakes.size(); ++i)
+    family.bad.push_back({fmt::format("mistake_{}", i), Bytes(mistakes[i]), true});
+  family.bad.push_back({"empty", {}, true});
+  return family;
+}
+
+std::string With(std::string text, std::string_view from, std::string_view to) {
+  text.replace(text.find(from), from.size(), to);
+  return text;
+}
+
+std::string Repeated(std::string_view part, int times) {
+  std::string text;
+  for (int i = 0; i < times; ++i) text += part;
+  return text;
+}
+
+constexpr char kXgboost[] = "xgboost";
+constexpr char kLightgbm[] = "lightgbm";
+constexpr char kPmml[] = "pmml";
+constexpr std::string_view kRight = "[2,-1,4,-1,-1]";
+
+}  // namespace
+
+Family XgboostFamily() {
+  const std::string good = tabular::XgboostFile("binary:logistic", kRight);
+  return Make(kXgboost, Read<kXgboost>, {good},
+              {
+                  tabular::XgboostFile("rank:unheard", kRight),
+                  tabular::XgboostFile("binary:logistic", "[2,-1,0,-1,-1]"),
+                  tabular::XgboostFile("binary:logistic", "[99,-1,4,-1,-1]"),
+                  tabular::XgboostFile("binary:logistic", "[-7,-1,4,-1,-1]"),
+                  tabular::XgboostFile("binary:logistic", "[1e300,-1,4,-1,-1]"),
+                  tabular::XgboostFile("binary:logistic", "[2,-1,4]"),
+                  With(good, "\"num_feature\":\"2\"", "\"num_feature\":\"99999999999\""),
+                  With(good, "\"num_class\":\"0\"", "\"num_class\":\"1000000000\""),
+                  With(good, "\"categories_segments\":[0]", "\"categories_segments\":[1e18]"),
+                  With(good, "\"categories_sizes\":[2]", "\"categories_sizes\":[-1]"),
+                  With(good, "\"offsets\":[0,3,7,12]", "\"offsets\":[0,3,7,1e12]"),
+                  With(good, "\"split_indices\":[0,0,1,0,0]", "\"split_indices\":[2,0,1,0,0]"),
+                  With(good, "\"tree_info\":[0]", "\"tree_info\":[5]"),
+                  With(good, "\"size_leaf_vector\":\"1\"", "\"size_leaf_vector\":\"3\""),
+                  With(good, "[\"amount\",\"colour\"]", "[\"amount\",\"amount\"]"),
+                  "{\"learner\":" + Repeated("[", 1'000'000),
+                  "{\"learner\":" + Repeated("{\"a\":", 1000) + "1" + Repeated("}", 1001),
+                  std::string("{U\x07learner[$d#l\x7f\xff\xff\xff", 18),
+                  std::string("{U\x07learner[$Z#l\x7f\xff\xff\xff", 18),
+                  "{U\x07learner" + Repeated("[", 100'000),
+              });
+}
+
+Family LightgbmFamily() {
+  const std::string good = tabular::LightgbmFile();
+  return Make(kLightgbm, Read<kLightgbm>, {good},
+              {
+                  With(good, "binary sigmoid:2", "unheard"),
+                  With(good, "left_child=-1 -2", "left_child=-1 -9"),
+                  With(good, "left_child=-1 -2", "left_child=-1 0"),
+                  With(good, "left_child=-1 -2", "left_child=-1"),
+                  With(good, "num_leaves=3", "num_leaves=300000000000"),
+                  With(good, "max_feature_idx=1", "max_feature_idx=4000000000"),
+                  With(good, "split_feature=0 1", "split_feature=0 7"),
+                  With(good, "threshold=2.5 0", "threshold=2.5 3"),
+                  With(good, "cat_boundaries=0 1", "cat_boundaries=0 9"),
+                  With(good, "num_tree_per_iteration=1", "num_tree_per_iteration=0"),
+                  With(good, "is_linear=0", "is_linear=1"),
+                  With(good, "[\"a\", \"b\", \"c\"]", "[\"a\", 1, null]"),
+                  With(good, "feature_names=size kind", "feature_names=size size"),
+                  "tree\nversion=v4\n",
+              });
+}
+
+Family PmmlFamily() {
+  const std::string good = tabular::PmmlFile("defaultChild");
+  std::string laughs = "<!DOCTYPE PMML [<!ENTITY a0 \"ha\">";
+  for (int i = 1; i < 30; ++i)
+    laughs += fmt::format("<!ENTITY a{} \"&a{};&a{};\">", i, i - 1, i - 1);
+  return Make(
+      kPmml, Read<kPmml>, {good},
+      {
+          tabular::PmmlFile("aggregateNodes"),
+          tabular::PmmlFile("none", laughs + "]>"),
+          tabular::PmmlFile("none", "<!DOCTYPE PMML SYSTEM \"file:///etc/passwd\">"),
+          tabular::PmmlFile("none", "<!DOCTYPE PMML [<!ENTITY x SYSTEM \"http://a/b\">]>"),
+          With(good, "<TreeModel", "<UnheardModel"),
+          With(good, "field=\"age\"", "field=\"agee\""),
+          With(good, "value=\"30\"", "value=\"thirty\""),
+          With(good, "lessThan", "lessish"),
+          With(good, "defaultChild=\"3\"", "defaultChild=\"33\""),
+          With(good, "recordCount=\"6\"", "recordCount=\"many\""),
+          With(good, "<ScoreDistribution value=\"no\"", "<ScoreDistribution value=\"perhaps\""),
+          With(good, "dataType=\"double\"", "dataType=\"dateTime\""),
+          "<PMML>" + Repeated("<Node>", 200'000) + Repeated("</Node>", 200'000) + "</PMML>",
+          "<PMML>" + Repeated("<Node>", 200'000),
+          "<PMML/>",
+      });
+}
+
+}  // namespace athanor::broken
