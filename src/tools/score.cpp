@@ -54,8 +54,8 @@ Status Run(Options options, const Common& common) {
   progress.Finish();
   const bool to_stdout = options.score.output == "-";
   std::string text =
-      fmt::format("{} rows in {:.2f} s: {:.0f} rows/s on {} threads\n", report.rows, report.seconds,
-                  report.rows / std::max(report.seconds, 1e-9), report.threads);
+      fmt::format("{} rows in {:.2f} s: {:.1f} thousand rows/s\n", report.rows, report.seconds,
+                  static_cast<double>(report.rows) / std::max(report.seconds, 1e-9) / 1000);
   if (report.bad_rows > 0) {
     text += fmt::format("{} bad rows left out\n", report.bad_rows);
     for (const score::BadRow& row : report.bad)
