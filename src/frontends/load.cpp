@@ -10,8 +10,8 @@
 #include "frontends/ncnn/import.h"
 #include "frontends/ncnn/param_file.h"
 #include "frontends/onnx/import.h"
-#include "frontends/tflite/import.h"
 #include "frontends/pmml/pmml.h"
+#include "frontends/tflite/import.h"
 #include "frontends/xgboost/xgboost.h"
 #include "ir/text.h"
 #include "ops/catalog.h"
@@ -91,9 +91,12 @@ constexpr Format kFormats[] = {
     {"ncnn", IsNcnn, ReadNcnn},
     {"lightgbm", lightgbm::IsLightgbm, ReadLightgbm},
     {"xgboost", xgboost::IsXgboost, ReadXgboost},
-    {"ath", ath::IsAth, ReadAth, true}, {"txt", IsText, ReadText},
-    {"ncnn", IsNcnn, ReadNcnn},         {"lightgbm", lightgbm::IsLightgbm, ReadLightgbm},
-    {"pmml", pmml::IsPmml, ReadPmml},   {"xgboost", xgboost::IsXgboost, ReadXgboost},
+    {"ath", ath::IsAth, ReadAth, true},
+    {"txt", IsText, ReadText},
+    {"ncnn", IsNcnn, ReadNcnn},
+    {"lightgbm", lightgbm::IsLightgbm, ReadLightgbm},
+    {"pmml", pmml::IsPmml, ReadPmml},
+    {"xgboost", xgboost::IsXgboost, ReadXgboost},
     {"onnx", IsOnnx, ReadOnnx},
 };
 

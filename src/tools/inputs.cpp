@@ -201,10 +201,9 @@ Result<bool> InputPlan::BindColumns(const std::string& path) {
 
 // A table fills one matrix input, or one input per column when the names agree.
 Status InputPlan::BindTable(const std::string& path) {
-  ATH_TRY(io::CsvMatrix table, AsInput(io::ReadCsvMatrix(path)));
   ATH_TRY(const bool named, BindColumns(path));
   if (named) return {};
-  ATH_TRY(io::CsvMatrix table, io::ReadCsvMatrix(path));
+  ATH_TRY(io::CsvMatrix table, AsInput(io::ReadCsvMatrix(path)));
   std::vector<std::size_t> keep;
   for (const std::string& name : options_.drop) {
     if (!Position(table.columns, name)) {

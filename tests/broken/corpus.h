@@ -39,6 +39,9 @@ Family WebpFamily();
 Family PnmFamily();
 Family CsvFamily();
 Family WavFamily();
+Family XgboostFamily();
+Family LightgbmFamily();
+Family PmmlFamily();
 
 struct FamilyEntry {
   const char* name = "";
@@ -46,10 +49,6 @@ struct FamilyEntry {
 };
 // Making a family takes a while (some files are large), so each is made when it is wanted.
 std::vector<FamilyEntry> AllFamilies();
-Family XgboostFamily();
-Family LightgbmFamily();
-Family PmmlFamily();
-std::vector<Family> AllFamilies();
 
 // Small graphs that between them use every feature of the formats.
 std::vector<Graph> GoodGraphs();

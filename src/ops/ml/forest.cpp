@@ -243,6 +243,8 @@ std::int64_t Forest::longest_paths() const {
     sum += longest;
   }
   return sum;
+}
+
 std::size_t Forest::Depth() const {
   // Longest ways from the leaves up; a node is done after its children.
   std::vector<std::size_t> depth(nodes_.size(), 0);
