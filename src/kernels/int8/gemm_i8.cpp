@@ -79,7 +79,7 @@ struct GemmI8 {
     s->flip = FlipOf(q.quant->inputs[0]);
     s->direct = s->k % 4 == 0 && s->flip == 0;
     const std::vector<std::int8_t> rows = WeightRows(q, s->n, s->k);
-    ATH_TRY(s->requant, RequantPlan::ForWeights(q, SumsOfRows(rows, s->n)));
+    ATH_TRY(s->requant, RequantPlan::ForWeights(q, SumsOfRows(rows, s->n), true));
     ATH_TRY(s->weights,
             store.Get(*q.in[1].constant,
                       fmt::format("gemm i8 {} {}", s->cols(), IsTransposed(q) ? "rows" : "columns"),

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "kernels/check_kernels.h"
+#include "kernels/int8/requant.h"
 
 namespace athanor::kernels {
 namespace {
@@ -34,8 +35,8 @@ Tensor RandomBias(std::int64_t channels) {
 
 QuantPort Port(DType dtype, float scale, std::int64_t zero) { return {dtype, {scale}, {zero}}; }
 
-// Scales that are powers of two, so that no product or sum of the reference is rounded: the
-// integers must be equal. One per channel.
+// Scales that are powers of two, so that no product or sum of the reference is
+// rounded: the integers must be equal. One per channel.
 QuantPort PerChannel(std::int64_t channels, float middle, std::int64_t axis) {
   QuantPort port = {.dtype = DType::kI8, .axis = axis};
   for (std::int64_t i = 0; i < channels; ++i) {
@@ -163,7 +164,33 @@ TEST(Int8Gemm, AgreesWithTheReference) {
   }
 }
 
-// Kernels that do the reference's arithmetic step by step give the same integers.
+// 5 / 4 rounded twice (first to 3 / 2) is 2, rounded once it is 1; halves of negative numbers go
+// up.
+TEST(Int8Finish, RoundsAsTensorFlowLiteDoes) {
+  const std::int32_t offset[] = {0, 0}, half = 1 << 30, shifts[] = {0, -1};
+  const std::int32_t mantissas[] = {half, half};
+  const std::int32_t sums[32] = {3, -3, 1000, 5, -5};
+  for (const bool once : {false, true}) {
+    for (std::size_t channel = 0; channel < 2; ++channel) {
+      const int8::Requant how = {.offset = offset,
+                                 .mantissa = mantissas,
+                                 .shift = shifts,
+                                 .once = once,
+                                 .zero = 10,
+                                 .low = 0,
+                                 .high = 255};
+      std::uint8_t y[5] = {};
+      int8::Matrices(int8::Variant::kBase).finish_row(sums, 5, how, channel, y);
+      const std::vector<int> expected = channel == 0 ? std::vector<int>{12, 9, 255, 13, 8}
+                                        : once       ? std::vector<int>{11, 9, 255, 11, 9}
+                                                     : std::vector<int>{11, 9, 255, 12, 9};
+      EXPECT_EQ(std::vector<int>(y, y + 5), expected) << once << channel;
+    }
+  }
+}
+
+// Kernels that do the reference's arithmetic step by step give the same
+// integers.
 void CheckExact(const char* op, std::vector<Tensor> inputs, QuantSpec spec, AttrMap map = {},
                 std::vector<bool> constant = {}, double tolerance = 0) {
   WriteQuantSpec(spec, map);

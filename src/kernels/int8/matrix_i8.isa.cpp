@@ -83,21 +83,35 @@ void Gemm(std::size_t steps, const std::uint8_t* x, std::size_t stride, const st
   Put(left, right, c);
 }
 
-// TFLite's rounding: to the high half of a doubled product, halves away from zero for both steps.
-HWY_INLINE std::int32_t Fixed31(std::int32_t sum, std::int32_t mantissa, std::int32_t shift) {
+// TFLite's rounding in convolutions: to the high half of a doubled product,
+// then of the shift.
+HWY_INLINE std::int32_t MultiplyTwice(std::int32_t sum, std::int32_t mantissa, std::int32_t shift) {
   const std::int32_t left = shift > 0 ? shift : 0, right = shift > 0 ? 0 : -shift;
-  const std::int64_t shifted = static_cast<std::int64_t>(sum) * (std::int64_t{1} << left);
-  const std::int64_t product = static_cast<std::int32_t>(shifted) * std::int64_t{mantissa};
+  const auto shifted = static_cast<std::int32_t>(static_cast<std::uint32_t>(sum) << left);
+  const std::int64_t product = static_cast<std::int64_t>(shifted) * mantissa;
   const std::int64_t nudge = product >= 0 ? std::int64_t{1} << 30 : 1 - (std::int64_t{1} << 30);
   const auto high = static_cast<std::int32_t>((product + nudge) / (std::int64_t{1} << 31));
-  const std::int32_t mask = static_cast<std::int32_t>((std::int64_t{1} << right) - 1);
+  const auto mask = static_cast<std::int32_t>((std::int64_t{1} << right) - 1);
   const std::int32_t rest = high & mask;
   return (high >> right) + (rest > (mask >> 1) + (high < 0 ? 1 : 0) ? 1 : 0);
 }
 
+// In dense layers: halves upwards.
+HWY_INLINE std::int32_t MultiplyOnce(std::int32_t sum, std::int32_t mantissa, std::int32_t shift) {
+  const std::int32_t right = 31 - shift;
+  const std::int64_t half = std::int64_t{1} << (right - 1);
+  return static_cast<std::int32_t>((static_cast<std::int64_t>(sum) * mantissa + half) >> right);
+}
+
 HWY_INLINE std::uint8_t FinishFixed(std::int32_t sum, const Requant& how, std::size_t channel) {
-  std::int32_t q = Fixed31(sum + how.offset[channel], how.mantissa[channel], how.shift[channel]);
-  q += how.zero;
+  // Wraps around as the sums do.
+  sum = static_cast<std::int32_t>(static_cast<std::uint32_t>(sum) +
+                                  static_cast<std::uint32_t>(how.offset[channel]));
+  const std::int32_t mantissa = how.mantissa[channel], shift = how.shift[channel];
+  std::int32_t q =
+      how.once ? MultiplyOnce(sum, mantissa, shift) : MultiplyTwice(sum, mantissa, shift);
+  q = static_cast<std::int32_t>(static_cast<std::uint32_t>(q) +
+                                static_cast<std::uint32_t>(how.zero));
   q = q < how.low ? how.low : q > how.high ? how.high : q;
   return static_cast<std::uint8_t>(q);
 }

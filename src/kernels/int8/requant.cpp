@@ -23,8 +23,8 @@ FixedMultiplier FixedFrom(double multiplier) {
     ++shift;
   }
   if (shift < -31) return {};  // rounds every sum to nothing
-  // Sums are below 2^31: a larger shift saturates whatever it is.
-  return {static_cast<std::int32_t>(mantissa), std::min(shift, 30)};
+  if (shift > 30) return {std::numeric_limits<std::int32_t>::max(), 30};
+  return {static_cast<std::int32_t>(mantissa), shift};
 }
 
 std::int32_t Saturated(double value) {
@@ -167,17 +167,23 @@ void RequantPlan::Pad() {
 }
 
 Result<RequantPlan> RequantPlan::ForWeights(const KernelQuery& q,
-                                            const std::vector<std::int64_t>& weight_sums) {
+                                            const std::vector<std::int64_t>& weight_sums,
+                                            bool matrix) {
   const QuantSpec& spec = *q.quant;
   const QuantPort &x = spec.inputs[0], &w = spec.inputs[1], &y = spec.outputs[0];
   const std::vector<double> bias = BiasUnits(q, weight_sums.size());
   RequantPlan plan;
   plan.SetOutput(spec);
+  plan.once_ = matrix;
+  // TFLite multiplies these scales as floats.
+  const bool as_floats = spec.fixed31() && w.per_tensor() && (matrix || y.dtype == DType::kU8);
   for (std::size_t c = 0; c < weight_sums.size(); ++c) {
-    const double multiplier = static_cast<double>(x.scales[0]) * w.scales[w.per_tensor() ? 0 : c] /
-                              static_cast<double>(y.scales[0]);
+    const float w_scale = w.scales[w.per_tensor() ? 0 : c];
+    const double product = as_floats ? static_cast<double>(x.scales[0] * w_scale)
+                                     : static_cast<double>(x.scales[0]) * w_scale;
     const double correction = static_cast<double>(weight_sums[c]) * FlippedZero(x);
-    plan.AddChannel(multiplier, Saturated(std::nearbyint(bias[c] - correction)), spec.fixed31());
+    plan.AddChannel(product / static_cast<double>(y.scales[0]),
+                    Saturated(std::nearbyint(bias[c] - correction)), spec.fixed31());
   }
   plan.Pad();
   return plan;
@@ -197,6 +203,7 @@ Requant RequantPlan::how() const {
           .factor = factors_.data(),
           .mantissa = mantissas_.empty() ? nullptr : mantissas_.data(),
           .shift = shifts_.empty() ? nullptr : shifts_.data(),
+          .once = once_,
           .zero = zero_,
           .low = low_,
           .high = high_};

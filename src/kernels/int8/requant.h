@@ -65,8 +65,10 @@ class RequantPlan {
  public:
   RequantPlan() = default;
   // `weight_sums`: of each channel, over its weights. The bias is input 2.
+  // `matrix`: not a convolution; TFLite rounds the two differently.
   static Result<RequantPlan> ForWeights(const KernelQuery& q,
-                                        const std::vector<std::int64_t>& weight_sums);
+                                        const std::vector<std::int64_t>& weight_sums,
+                                        bool matrix = false);
   // All sums are multiplied by `ratio` of their scale and the output's; `offset` is added first.
   static RequantPlan ForSums(const QuantSpec& spec, double ratio, std::int32_t offset);
   Requant how() const;
@@ -79,6 +81,7 @@ class RequantPlan {
   std::vector<std::int32_t> offsets_, mantissas_, shifts_;
   std::vector<float> factors_;
   std::int32_t zero_ = 0, low_ = 0, high_ = 255;
+  bool once_ = false;
 };
 
 }  // namespace athanor::kernels::int8

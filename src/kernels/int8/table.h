@@ -11,13 +11,15 @@ namespace athanor::kernels::int8 {
 
 // How sums become 8-bit integers again: of one channel
 //   float:    round((sum + offset) * factor) + zero, halves to even
-//   fixed31:  TFLite's multiplication by mantissa * 2^(shift - 31), then + zero
+//   fixed31:  TFLite's multiplication by mantissa * 2^(shift - 31), rounded twice (as the product's
+//             upper half, then as the shift) or `once`; then + zero
 // within [low, high].
 struct Requant {
   const std::int32_t* offset = nullptr;    // of each channel: bias, zero point of the input
   const float* factor = nullptr;           // of each channel
   const std::int32_t* mantissa = nullptr;  // of each channel; nullptr: float
   const std::int32_t* shift = nullptr;
+  bool once = false;
   std::int32_t zero = 0, low = 0, high = 255;
 };
 
