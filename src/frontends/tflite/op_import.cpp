@@ -152,10 +152,25 @@ Result<ValueId> OpImport::Permuted(ValueId value, const Ints& perm) {
   return graph.AddConstant(std::move(tensor), graph.value(value).name);
 }
 
+// 16-bit activations come with 64-bit biases, which nearly always fit 32 bits.
+Result<ValueId> OpImport::Narrowed(ValueId value) {
+  const Tensor* wide = graph.Constant(value);
+  if (wide == nullptr) return Unsupported("64-bit integers with a scale must be constant");
+  const auto numbers = wide->Data<std::int64_t>();
+  std::vector<std::int32_t> narrow;
+  for (const std::int64_t number : numbers) {
+    narrow.push_back(static_cast<std::int32_t>(number));
+    if (narrow.back() != number)
+      return Unsupported("a 64-bit bias is {}; those that fit 32 bits are read", number);
+  }
+  return graph.AddConstant(Tensor::FromVector(wide->dims(), narrow), graph.value(value).name);
+}
+
 Result<ValueId> OpImport::Dequantized(ValueId value, const Quantization& quantization,
                                       std::int64_t axis) {
-  if (graph.value(value).type.dtype == DType::kI64)
-    return Unsupported("64-bit biases (of 16-bit activations) are not read; 32-bit ones are");
+  if (graph.value(value).type.dtype == DType::kI64) {
+    ATH_TRY(value, Narrowed(value));
+  }
   const bool per_axis = quantization.scales.size() > 1;
   const Dims dims = per_axis ? Dims{static_cast<std::int64_t>(quantization.scales.size())} : Dims{};
   const Tensor scale = Tensor::FromVector<float>(dims, quantization.scales);
@@ -232,9 +247,13 @@ Result<ValueId> OpImport::Activated(ValueId value, schema::Activation activation
 
 // A quantised result must be what TFLite computes, bit by bit: the operator behind it must have
 // integer arithmetic of its own.
-Status OpImport::CheckArithmetic(ValueId real) const {
+Status OpImport::CheckArithmetic(ValueId real, const TensorInfo& info) const {
   const NodeId producer = graph.value(real).producer;
-  if (producer == kNoNode || graph.node(producer).op->fixed31 != nullptr) return {};
+  if (producer == kNoNode) return {};
+  const OpDef& operation = *graph.node(producer).op;
+  if (info.dtype == DType::kI16 && operation.name != "Conv")
+    return Unsupported("{} on 16-bit quantised numbers is not read; Conv is", operation.name);
+  if (operation.fixed31 != nullptr) return {};
   return Unsupported("{} on quantised numbers is not read; on floating-point numbers it is",
                      graph.node(producer).op->name);
 }
@@ -244,7 +263,7 @@ Status OpImport::Give(Result<ValueId> real, schema::Activation activation, const
   ATH_TRY(ValueId value, std::move(real));
   const TensorInfo& info = Out(o);
   if (!info.quantization) return GiveStored(value, activation, perm, o);
-  ATH_RETURN_IF_ERROR(CheckArithmetic(value));
+  ATH_RETURN_IF_ERROR(CheckArithmetic(value, info));
   ATH_TRY(value, Activated(value, activation, info));
   ATH_TRY(value, Quantized(value, info));
   return GiveStored(value, schema::Activation_NONE, perm, o);

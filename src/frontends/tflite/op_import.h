@@ -96,6 +96,8 @@ class OpImport {
   // Output o is this value as it stands, but for the activation and the permutation.
   Status GiveStored(Result<ValueId> value, schema::Activation activation = schema::Activation_NONE,
                     const Ints& perm = {}, std::size_t o = 0);
+  // Real numbers as integers of a tensor's scale.
+  Result<ValueId> Quantized(ValueId real, const TensorInfo& info);
   // For operators that only move elements: input i and output o must have the same scale.
   Status ExpectSameScale(std::size_t i, std::size_t o = 0) const;
 
@@ -108,9 +110,9 @@ class OpImport {
 
  private:
   Result<ValueId> Dequantized(ValueId value, const Quantization& quantization, std::int64_t axis);
-  Result<ValueId> Quantized(ValueId real, const TensorInfo& info);
   Result<ValueId> Activated(ValueId value, schema::Activation activation, const TensorInfo& info);
-  Status CheckArithmetic(ValueId real) const;
+  Result<ValueId> Narrowed(ValueId value);
+  Status CheckArithmetic(ValueId real, const TensorInfo& info) const;
 
   std::string name_;
   std::vector<Port> inputs_;

@@ -188,7 +188,7 @@ Status Quantize(OpImport& ctx) {
   ATH_RETURN_IF_ERROR(ctx.Expect(1));
   if (!ctx.Out(0).quantization) return InvalidModel("output \"{}\" has no scale", ctx.Out(0).name);
   ATH_TRY(const ValueId x, ctx.Real(0));
-  if (!ctx.In(0).quantization) return ctx.Give(x);
+  if (!ctx.In(0).quantization) return ctx.GiveStored(ctx.Quantized(x, ctx.Out(0)));
   return ctx.Give(ctx.Add("Identity", {x}));
 }
 

@@ -10,7 +10,7 @@ using IntTypes = TypeList<std::int8_t, std::uint8_t, std::int16_t>;
 }  // namespace
 
 Result<Fixed31> Fixed31::Read(RefCtx& ctx, std::size_t num_quantized,
-                              std::optional<std::size_t> may_have_axis) {
+                              std::optional<std::size_t> may_have_axis, bool may_be_wide) {
   ATH_TRY(QuantSpec spec, ReadQuantSpec(ctx.attributes()));
   for (std::size_t i = 0; i < num_quantized; ++i) {
     if (i >= spec.inputs.size() || !spec.inputs[i].quantized() || !ctx.Has(i))
@@ -21,7 +21,7 @@ Result<Fixed31> Fixed31::Read(RefCtx& ctx, std::size_t num_quantized,
   if (spec.outputs.empty() || !spec.outputs[0].quantized() || !spec.outputs[0].per_tensor())
     return Unsupported("fixed31: the output is not quantised with one scale");
   const DType dtype = spec.outputs[0].dtype;
-  if (dtype != DType::kI8 && dtype != DType::kU8)
+  if (dtype != DType::kI8 && dtype != DType::kU8 && !(dtype == DType::kI16 && may_be_wide))
     return Unsupported("fixed31: an output of {} is not implemented; i8 and u8 are", Name(dtype));
   Fixed31 fixed(ctx, std::move(spec));
   const IntRange range = *QuantRange(dtype);

@@ -11,9 +11,10 @@ namespace athanor::ops {
 class Fixed31 {
  public:
   // Checks that the first `num_quantized` inputs and output 0 are quantised. All but those listed
-  // must have one scale.
+  // must have one scale. `may_be_wide`: the output may be i16.
   static Result<Fixed31> Read(RefCtx& ctx, std::size_t num_quantized,
-                              std::optional<std::size_t> may_have_axis = {});
+                              std::optional<std::size_t> may_have_axis = {},
+                              bool may_be_wide = false);
 
   const QuantPort& in(std::size_t i) const { return spec_.inputs[i]; }
   const QuantPort& out() const { return spec_.outputs[0]; }

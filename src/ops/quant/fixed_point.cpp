@@ -1,5 +1,6 @@
 #include "ops/quant/fixed_point.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 
@@ -55,6 +56,17 @@ Multiplier MakeMultiplier(double real) {
   if (m.shift > 30) return {INT32_MAX, 30};
   m.value = static_cast<std::int32_t>(fixed);
   return m;
+}
+
+std::int32_t MultiplyWide(std::int64_t x, Multiplier m) {
+  const std::int64_t reduced = m.value < 0x7FFF0000 ? (m.value + (1 << 15)) >> 16 : 0x7FFF;
+  const int shift = 15 - m.shift;
+  // Products of numbers from files must not overflow; results this large saturate anyway.
+  constexpr std::int64_t kLargest = std::int64_t{1} << 46;
+  x = std::clamp(x, -kLargest, kLargest) * reduced;
+  if (shift <= 0) return x > 0 ? INT32_MAX : x < 0 ? INT32_MIN : 0;
+  const std::int64_t result = (x + (std::int64_t{1} << (shift - 1))) >> shift;
+  return static_cast<std::int32_t>(std::clamp<std::int64_t>(result, INT32_MIN, INT32_MAX));
 }
 
 std::int32_t SaturatingShiftLeft(std::int32_t x, int exponent) {

@@ -50,6 +50,10 @@ inline std::int32_t MultiplyOnce(std::int32_t x, Multiplier m) {
   return static_cast<std::int32_t>((std::int64_t{x} * m.value + half) >> shift);
 }
 
+// x * m for sums beyond 32 bits: the multiplier is cut to 15 bits, as the original does for 16-bit
+// activations. Saturates.
+std::int32_t MultiplyWide(std::int64_t x, Multiplier m);
+
 // x * 2^exponent with saturation, exponent in [0, 31].
 std::int32_t SaturatingShiftLeft(std::int32_t x, int exponent);
 
