@@ -67,14 +67,19 @@ TEST(QuantizeLinear, RefusesTypesThatDisagree) {
                    .ok());
 }
 
-TEST(QuantizeLinear, SaysThatTheReferenceLacksFixed31) {
-  const auto run = [](std::string arithmetic) {
-    return RunOperator("QuantizeLinear", {Floats({1}, {1}), Floats({}, {1})},
-                       {{"arithmetic", std::move(arithmetic)}})
-        .status();
-  };
-  EXPECT_EQ(run("fixed31").code(), ErrorCode::kUnsupported);
-  EXPECT_EQ(run("fixed16").code(), ErrorCode::kInvalidModel);
+TEST(QuantizeLinear, RoundsHalvesAwayFromZeroWithFixed31) {
+  const Tensor x = Floats({4}, {0.5F, 1.5F, 2.5F, -2.5F});
+  EXPECT_EQ(Ints(RunOperator("QuantizeLinear", {x, Floats({}, {1}), Bytes({}, {10})},
+                             {{"arithmetic", std::string("fixed31")}})),
+            (std::vector<std::int64_t>{11, 12, 13, 7}));
+}
+
+TEST(QuantizeLinear, RefusesAnArithmeticItDoesNotKnow) {
+  EXPECT_EQ(RunOperator("QuantizeLinear", {Floats({1}, {1}), Floats({}, {1})},
+                        {{"arithmetic", std::string("fixed16")}})
+                .status()
+                .code(),
+            ErrorCode::kInvalidModel);
 }
 
 TEST(DequantizeLinear, SubtractsTheZeroPointBeforeScaling) {
