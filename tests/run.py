@@ -173,6 +173,7 @@ def main():
     for device in DEVICES:
         script(count, "tflite_test.py", "--binary", str(ATHANOR), "--device", device)
     script(count, "tabular_test.py", "--binary", str(ATHANOR))
+    script(count, "codegen_test.py")
     script(count, "cli_test.py")
     script(count, "docs_test.py")
     python_package(count)

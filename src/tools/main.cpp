@@ -53,6 +53,8 @@ constexpr Verb kVerbs[] = {
      "athanor load 127.0.0.1:8000 --requests 100000 --concurrency 16"},
     {"serve", "models behind HTTP and gRPC, with batching, deadlines and default answers", Serve,
      "athanor serve model.onnx --deadline-ms 50 --default '{\"scores\": 0}'"},
+    {"codegen", "an int8 network as C99 for a microcontroller", GenerateCode,
+     "athanor codegen int8.tflite --target c99 -o firmware --fit ram=64K,flash=512K"},
     {"zoo", "standard topologies with seeded weights", Zoo,
      "athanor zoo resnet50 -o resnet50.onnx"},
     {"conformance", "run a suite of model tests and count passed, failed, skipped", Conformance,

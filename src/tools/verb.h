@@ -39,6 +39,7 @@ std::function<Status()> Demo(CLI::App& app, const Common& common);
 std::function<Status()> Doctor(CLI::App& app, const Common& common);
 std::function<Status()> Eval(CLI::App& app, const Common& common);
 std::function<Status()> Explain(CLI::App& app, const Common& common);
+std::function<Status()> GenerateCode(CLI::App& app, const Common& common);
 std::function<Status()> Inspect(CLI::App& app, const Common& common);
 std::function<Status()> OptimizeModel(CLI::App& app, const Common& common);
 std::function<Status()> ProfileModel(CLI::App& app, const Common& common);

@@ -5,6 +5,7 @@
 
 #include "ir/gradient.h"
 #include "ops/nn/nn.h"
+#include "ops/quant/fixed31.h"
 
 namespace athanor::ops {
 namespace {
@@ -108,6 +109,7 @@ Status AverageGradient(GradientCtx& ctx) {
 
 OpDef GlobalAveragePool() {
   OpDef op = Global("GlobalAveragePool", "The mean of each channel.", AverageReference);
+  op.fixed31 = GlobalAveragePoolFixed31;
   op.gradient = AverageGradient;
   return op;
 }

@@ -16,6 +16,7 @@ class Fixed31 {
                               std::optional<std::size_t> may_have_axis = {},
                               bool may_be_wide = false);
 
+  const QuantSpec& spec() const { return spec_; }
   const QuantPort& in(std::size_t i) const { return spec_.inputs[i]; }
   const QuantPort& out() const { return spec_.outputs[0]; }
   // Smallest and largest integer of the output, the activation considered.
@@ -40,6 +41,7 @@ Status AveragePoolFixed31(RefCtx& ctx);
 Status ConcatFixed31(RefCtx& ctx);
 Status ConvFixed31(RefCtx& ctx);
 Status GemmFixed31(RefCtx& ctx);
+Status GlobalAveragePoolFixed31(RefCtx& ctx);
 Status IdentityFixed31(RefCtx& ctx);
 Status MaxPoolFixed31(RefCtx& ctx);
 Status MulFixed31(RefCtx& ctx);

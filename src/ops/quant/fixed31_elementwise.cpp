@@ -3,6 +3,7 @@
 
 #include "ops/broadcast.h"
 #include "ops/quant/fixed31.h"
+#include "ops/quant/fixed31_scales.h"
 
 namespace athanor::ops {
 namespace {
@@ -21,20 +22,14 @@ Status MapPair(RefCtx& ctx, Fixed31& q, F f) {
   return q.Store(y);
 }
 
-// Both inputs come to one scale, twice the larger, with 20 bits to spare.
 Status Sum(RefCtx& ctx, bool subtract) {
   ATH_TRY(Fixed31 q, Fixed31::Read(ctx, 2));
-  constexpr int kSpareBits = 20;
-  const float scale_a = q.in(0).scales[0], scale_b = q.in(1).scales[0];
-  const double common = 2.0 * static_cast<double>(std::max(scale_a, scale_b));
-  const fixed::Multiplier a = fixed::MakeMultiplier(static_cast<double>(scale_a) / common);
-  const fixed::Multiplier b = fixed::MakeMultiplier(static_cast<double>(scale_b) / common);
-  const fixed::Multiplier y =
-      fixed::MakeMultiplier(common / ((1 << kSpareBits) * static_cast<double>(q.out().scales[0])));
+  const SumMultipliers m =
+      MultipliersOfSum(q.in(0).scales[0], q.in(1).scales[0], q.out().scales[0]);
   return MapPair(ctx, q, [&](std::int32_t left, std::int32_t right) {
-    left = fixed::Multiply(fixed::ShiftLeft(left, kSpareBits), a);
-    right = fixed::Multiply(fixed::ShiftLeft(right, kSpareBits), b);
-    return fixed::Multiply(subtract ? left - right : left + right, y);
+    left = fixed::Multiply(fixed::ShiftLeft(left, kSumSpareBits), m.a);
+    right = fixed::Multiply(fixed::ShiftLeft(right, kSumSpareBits), m.b);
+    return fixed::Multiply(subtract ? left - right : left + right, m.y);
   });
 }
 
@@ -55,8 +50,7 @@ Status MulFixed31(RefCtx& ctx) {
 Status IdentityFixed31(RefCtx& ctx) {
   ATH_TRY(Fixed31 q, Fixed31::Read(ctx, 1));
   ATH_TRY(std::vector<std::int32_t> values, q.Centred(0));
-  const fixed::Multiplier m = fixed::MakeMultiplier(static_cast<double>(q.in(0).scales[0]) /
-                                                    static_cast<double>(q.out().scales[0]));
+  const fixed::Multiplier m = RatioMultiplier(q.in(0).scales[0], q.out().scales[0]);
   for (std::int32_t& value : values) value = fixed::Multiply(value, m);
   ATH_RETURN_IF_ERROR(ctx.Allocate(0, q.out().dtype, ctx.In(0).dims()));
   return q.Store(values);

@@ -6,6 +6,7 @@
 #include "ops/nn/nn.h"
 #include "ops/nn/tile.h"
 #include "ops/quant/fixed31.h"
+#include "ops/quant/fixed31_scales.h"
 
 namespace athanor::ops {
 namespace {
@@ -15,22 +16,6 @@ namespace {
 template <class Sum>
 std::vector<Sum> AsSums(const std::vector<std::int32_t>& values) {
   return {values.begin(), values.end()};
-}
-
-// Scale of a product per output channel. The original multiplies the scales as floats where all
-// channels share one scale in matrix products and in networks of unsigned bytes, else as doubles.
-std::vector<fixed::Multiplier> ProductMultipliers(const Fixed31& q, std::int64_t channels,
-                                                  bool is_matrix) {
-  const float x = q.in(0).scales[0], y = q.out().scales[0];
-  const bool as_floats = q.in(1).per_tensor() && (is_matrix || q.out().dtype == DType::kU8);
-  std::vector<fixed::Multiplier> multipliers;
-  for (std::int64_t c = 0; c < channels; ++c) {
-    const float w = q.in(1).scales[q.in(1).per_tensor() ? 0 : static_cast<std::size_t>(c)];
-    const double product =
-        as_floats ? static_cast<double>(x * w) : static_cast<double>(x) * static_cast<double>(w);
-    multipliers.push_back(fixed::MakeMultiplier(product / static_cast<double>(y)));
-  }
-  return multipliers;
 }
 
 // The bias of each output channel; 0 without one.
@@ -114,7 +99,7 @@ Result<Product<Sum>> ReadProduct(const RefCtx& ctx, const Fixed31& q, std::int64
   product.x = AsSums<Sum>(x);
   product.w = AsSums<Sum>(w);
   ATH_TRY(product.bias, Biases<Sum>(ctx, channels));
-  product.multipliers = ProductMultipliers(q, channels, is_matrix);
+  product.multipliers = ProductMultipliers(q.spec(), channels, is_matrix);
   return product;
 }
 

@@ -5,6 +5,7 @@
 
 #include "ops/broadcast.h"
 #include "ops/quant/fixed31.h"
+#include "ops/quant/fixed31_scales.h"
 
 namespace athanor::ops {
 namespace {
@@ -31,30 +32,19 @@ Result<Around> AroundAxis(const Dims& dims, std::int64_t axis) {
   return around;
 }
 
-constexpr int kDifferenceBits = 5;  // integer bits of x - max
-constexpr int kSumBits = 12;        // integer bits of the sum of exponentials
+constexpr int kSumBits = 12;  // integer bits of the sum of exponentials
 
-// exp(x - max) of one line, as fixed-point numbers with 0 integer bits.
+// exp(x - max), as a fixed-point number with 0 integer bits.
 class Exponentials {
  public:
-  explicit Exponentials(float scale) {
-    constexpr double kLargest = (std::int64_t{1} << 31) - 1.0;
-    scale_ = fixed::MakeMultiplier(std::min(
-        static_cast<double>(scale) * (std::int64_t{1} << (31 - kDifferenceBits)), kLargest));
-    // Differences whose fixed-point form would overflow count as minus infinity.
-    const double radius = ((1 << kDifferenceBits) - 1) *
-                          static_cast<double>(std::int64_t{1} << (31 - kDifferenceBits)) /
-                          std::ldexp(1.0, scale_.shift);
-    lowest_ = -std::floor(std::min(radius, kLargest));
-  }
-  bool IsZero(std::int32_t difference) const { return difference < lowest_; }
+  explicit Exponentials(float scale) : scale_(SoftmaxScaleOf(scale)) {}
+  bool IsZero(std::int32_t difference) const { return difference < scale_.lowest; }
   std::int32_t operator()(std::int32_t difference) const {
-    return fixed::ExpOnNegative(fixed::Multiply(difference, scale_));
+    return fixed::ExpOnNegative(fixed::Multiply(difference, scale_.multiplier));
   }
 
  private:
-  fixed::Multiplier scale_;
-  double lowest_ = 0;
+  SoftmaxScale scale_;
 };
 
 }  // namespace

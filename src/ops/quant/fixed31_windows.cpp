@@ -1,10 +1,10 @@
 // Pooling and means on integers.
 #include <algorithm>
-#include <bit>
 
 #include "ops/broadcast.h"
 #include "ops/nn/pool_windows.h"
 #include "ops/quant/fixed31.h"
+#include "ops/quant/fixed31_scales.h"
 
 namespace athanor::ops {
 namespace {
@@ -46,16 +46,6 @@ Result<Dims> OutputStrides(const RefCtx& ctx, std::int64_t& reduced) {
     }
   }
   return strides;
-}
-
-// sum * multiplier / count, the division folded into the multiplier.
-fixed::Multiplier DividedBy(fixed::Multiplier m, std::int64_t count) {
-  int shift = 63 - std::countl_zero(static_cast<std::uint64_t>(count));
-  shift = std::min(shift, 32);
-  shift = std::min(shift, 31 + m.shift);
-  m.value = static_cast<std::int32_t>((std::int64_t{m.value} << std::max(shift, 0)) / count);
-  m.shift -= shift;
-  return m;
 }
 
 }  // namespace
@@ -101,6 +91,23 @@ Status MaxPoolFixed31(RefCtx& ctx) {
   return q.Store(y);
 }
 
+Status GlobalAveragePoolFixed31(RefCtx& ctx) {
+  ATH_TRY(Fixed31 q, Fixed31::Read(ctx, 1));
+  ATH_TRY(const std::vector<std::int32_t> x, q.Centred(0));
+  std::vector<std::int32_t> y(static_cast<std::size_t>(ctx.Out(0).count()));
+  if (y.empty()) return {};
+  const std::size_t size = x.size() / y.size();
+  if (size == 0) return DataError("a mean of nothing");
+  const fixed::Multiplier m =
+      MeanMultiplier(q.in(0).scales[0], q.out().scales[0], static_cast<std::int64_t>(size));
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    std::int64_t sum = 0;
+    for (std::size_t k = 0; k < size; ++k) sum += x[i * size + k];
+    y[i] = fixed::Multiply(static_cast<std::int32_t>(sum), m);
+  }
+  return q.Store(y);
+}
+
 Status ReduceMeanFixed31(RefCtx& ctx) {
   ATH_TRY(Fixed31 q, Fixed31::Read(ctx, 1));
   const auto attrs = ctx.Attrs<ReduceAttrs>();
@@ -123,10 +130,7 @@ Status ReduceMeanFixed31(RefCtx& ctx) {
       index[a] = 0;
     }
   }
-  const fixed::Multiplier m =
-      DividedBy(fixed::MakeMultiplier(static_cast<double>(q.in(0).scales[0]) /
-                                      static_cast<double>(q.out().scales[0])),
-                count);
+  const fixed::Multiplier m = MeanMultiplier(q.in(0).scales[0], q.out().scales[0], count);
   std::vector<std::int32_t> y;
   for (const std::int64_t sum : sums)
     y.push_back(fixed::Multiply(static_cast<std::int32_t>(sum), m));

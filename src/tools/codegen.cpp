@@ -1,0 +1,112 @@
+// athanor codegen MODEL --target c99 -o DIR: an int8 network as C for a microcontroller.
+#include <filesystem>
+
+#include "codegen/program.h"
+#include "core/file.h"
+#include "tools/console.h"
+#include "tools/open_model.h"
+
+namespace athanor::tools {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  ModelOptions model;
+  codegen::Options program;
+  std::string target = "c99", output;
+  std::string fit;  // "ram=64K,flash=512K"
+};
+
+// "64K" or "1M" or bytes.
+Result<std::int64_t> ParseBytes(const std::string& text) {
+  std::size_t end = 0;
+  std::int64_t number = 0;
+  while (end < text.size() && end < 12 && text[end] >= '0' && text[end] <= '9')
+    number = number * 10 + (text[end++] - '0');
+  const std::string unit = text.substr(end);
+  const std::int64_t factor = unit.empty() ? 1 : unit == "K" ? 1024 : unit == "M" ? 1 << 20 : 0;
+  if (end == 0 || factor == 0)
+    return Error(ErrorCode::kUsage, "\"{}\" is no number of bytes; 65536, 64K or 1M are", text);
+  return number * factor;
+}
+
+Status ReadFit(const std::string& fit, codegen::Options& options) {
+  std::size_t at = 0;
+  while (at < fit.size()) {
+    const std::size_t end = std::min(fit.find(',', at), fit.size());
+    const std::string item = fit.substr(at, end - at);
+    at = end + 1;
+    const std::size_t equals = item.find('=');
+    const std::string key = item.substr(0, equals);
+    if (equals == std::string::npos || (key != "ram" && key != "flash"))
+      return Error(ErrorCode::kUsage, "--fit {}: ram=BYTES,flash=BYTES is expected", fit)
+          .Fix("--fit ram=64K,flash=512K");
+    ATH_TRY(const std::int64_t bytes, ParseBytes(item.substr(equals + 1)));
+    (key == "ram" ? options.max_ram : options.max_flash) = bytes;
+  }
+  return {};
+}
+
+std::string Stem(const Options& options) {
+  std::string stem = fs::path(options.model.path).stem().string();
+  const std::size_t colon = stem.find(':');
+  if (colon != std::string::npos) stem = stem.substr(colon + 1);
+  for (char& c : stem) {
+    const bool fits = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (!fits) c = '_';
+  }
+  return stem.empty() || (stem[0] >= '0' && stem[0] <= '9') ? "model_" + stem : stem;
+}
+
+Status Run(Options options, const Common& common) {
+  ATH_RETURN_IF_ERROR(ReadFit(options.fit, options.program));
+  if (options.program.name.empty()) options.program.name = Stem(options);
+  const fs::path folder =
+      options.output.empty() ? fs::path(options.program.name + "_c99") : fs::path(options.output);
+  ATH_TRY(Graph graph, OpenModel(options.model));
+  ATH_TRY(const codegen::Program program, codegen::Generate(std::move(graph), options.program));
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) return Error(ErrorCode::kFileWrite, "{}: {}", folder.string(), error.message());
+  nlohmann::json files = nlohmann::json::array();
+  for (const codegen::File& file : program.files) {
+    const std::string path = (folder / file.name).string();
+    ATH_RETURN_IF_ERROR(WriteFileAtomically(path, std::string_view(file.text)));
+    Say(common, "wrote {}", path);
+    files.push_back(path);
+  }
+  Say(common, "constants {} bytes (flash), activations {} bytes (RAM, at least {}), {} operations",
+      program.constant_bytes, program.arena_bytes, program.arena_bound, program.operations);
+  PrintJson(common, {{"files", std::move(files)},
+                     {"constant_bytes", program.constant_bytes},
+                     {"arena_bytes", program.arena_bytes},
+                     {"arena_lower_bound", program.arena_bound},
+                     {"operations", program.operations}});
+  const std::string base = ShellWord((folder / options.program.name).string());
+  Next(common,
+       fmt::format("gcc -std=c99 -O2 {}.c {}_test.c -o self_test && ./self_test", base, base));
+  return {};
+}
+
+}  // namespace
+
+std::function<Status()> GenerateCode(CLI::App& app, const Common& common) {
+  auto options = std::make_shared<Options>();
+  options->program.name = "";
+  AddModelOptions(app, options->model);
+  app.add_option("--target", options->target, "c99: straight-line C without a library")
+      ->check(CLI::IsMember({"c99"}))
+      ->capture_default_str();
+  app.add_option("-o,--output", options->output, "the folder of the files; NAME_c99 by default");
+  app.add_option("--name", options->program.name, "of the files and functions; the model's name");
+  app.add_option("--fit", options->fit,
+                 "fail when it needs more, for example ram=64K,flash=512K (constants only)");
+  app.add_option("--self-tests", options->program.self_tests,
+                 "random inputs of the self-test; 0 writes none")
+      ->check(CLI::Range(0, 100))
+      ->capture_default_str();
+  return [options, &common] { return Run(*options, common); };
+}
+
+}  // namespace athanor::tools
