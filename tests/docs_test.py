@@ -34,7 +34,7 @@ def blocks(text):
 
 def normal(line):
     """What may differ from run to run and machine to machine becomes one mark: figures, spaces, bars, instruction sets."""
-    line = re.sub(r"\b(avx512|avx2|base)\b", "isa", line)
+    line = re.sub(r"\b(avx512|avx2|base|vnni)\b", "isa", line)
     return re.sub(r"[\s#=.|-]+", " ", NUMBER.sub("0", line)).strip()
 
 

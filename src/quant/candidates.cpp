@@ -12,11 +12,11 @@ enum class Kind : std::uint8_t {
   kConv,
   kGemm,
   kMatMul,
-  kBinary,  // two tensors of one shape, or one and a number
-  kUnary,   // one tensor; other inputs are constants
-  kPool,    // one tensor, new scale
-  kMover,   // one tensor, same scale
-  kGatherer // several tensors, same scale
+  kBinary,   // two tensors of one shape, or one and a number
+  kUnary,    // one tensor; other inputs are constants
+  kPool,     // one tensor, new scale
+  kMover,    // one tensor, same scale
+  kGatherer  // several tensors, same scale
 };
 
 struct Row {
@@ -55,10 +55,9 @@ constexpr Row kRows[] = {
     {"Unsqueeze", Kind::kMover},
 };
 
-const Row *RowOf(const Node &node) {
-  const auto *row =
-      std::find_if(std::begin(kRows), std::end(kRows),
-                   [&](const Row &r) { return r.op == node.op->name; });
+const Row* RowOf(const Node& node) {
+  const auto* row = std::find_if(std::begin(kRows), std::end(kRows),
+                                 [&](const Row& r) { return r.op == node.op->name; });
   return row == std::end(kRows) ? nullptr : row;
 }
 
@@ -67,157 +66,132 @@ bool IsProduct(Kind kind) {
 }
 
 template <class T>
-T Attribute(const Node &node, std::string_view name, T otherwise) {
+T Attribute(const Node& node, std::string_view name, T otherwise) {
   const std::optional<AttrValue> value = passes::AttributeOf(node, name);
-  const T *typed = value ? std::get_if<T>(&*value) : nullptr;
+  const T* typed = value ? std::get_if<T>(&*value) : nullptr;
   return typed == nullptr ? otherwise : *typed;
 }
 
 class Finder {
-public:
-  explicit Finder(const Graph &graph) : graph_(graph) {}
+ public:
+  explicit Finder(const Graph& graph) : graph_(graph) {}
 
   Result<Candidates> Run() {
     ATH_TRY(const std::vector<NodeId> order, graph_.Order());
     for (const NodeId id : order) {
-      const Node &node = graph_.node(id);
-      const Row *row = RowOf(node);
-      if (row == nullptr || covered_.contains(id))
-        continue;
+      const Node& node = graph_.node(id);
+      const Row* row = RowOf(node);
+      if (row == nullptr || covered_.contains(id)) continue;
       Candidate candidate = {.node = id};
       const std::string reason = Look(node, row->kind, candidate);
       if (!reason.empty()) {
-        if (IsProduct(row->kind))
-          found_.skipped.push_back({node.name, node.op->name, reason});
+        if (IsProduct(row->kind)) found_.skipped.push_back({node.name, node.op->name, reason});
         continue;
       }
       candidate.result = ResultOf(node);
-      candidate.shares_scale =
-          row->kind == Kind::kMover || row->kind == Kind::kGatherer;
+      candidate.shares_scale = row->kind == Kind::kMover || row->kind == Kind::kGatherer;
       integers_.insert(candidate.result);
       found_.nodes.push_back(std::move(candidate));
     }
+    found_.activations = covered_.size();
     return std::move(found_);
   }
 
-private:
+ private:
   bool IsReal(ValueId id) const {
-    if (id == kNoValue)
-      return false;
-    const Type &type = graph_.value(id).type;
+    if (id == kNoValue) return false;
+    const Type& type = graph_.value(id).type;
     return type.IsTensor() && type.dtype == DType::kF32;
   }
-  const Tensor *Constant(const Node &node, std::size_t i) const {
+  const Tensor* Constant(const Node& node, std::size_t i) const {
     return i < node.inputs.size() ? graph_.Constant(node.inputs[i]) : nullptr;
   }
-  bool Has(const Node &node, std::size_t i) const {
+  bool Has(const Node& node, std::size_t i) const {
     return i < node.inputs.size() && node.inputs[i] != kNoValue;
   }
 
   // "" when the node is to be quantised.
-  std::string Look(const Node &node, Kind kind, Candidate &c) const {
-    if (!IsReal(node.outputs[0]))
-      return "it does not compute f32";
+  std::string Look(const Node& node, Kind kind, Candidate& c) const {
+    if (!IsReal(node.outputs[0])) return "it does not compute f32";
     for (std::size_t i = 1; i < node.outputs.size(); ++i) {
       if (node.outputs[i] != kNoValue && graph_.num_uses(node.outputs[i]) > 0)
         return "it has several outputs";
     }
-    return IsProduct(kind) ? LookProduct(node, kind, c)
-                           : LookFollower(node, kind, c);
+    return IsProduct(kind) ? LookProduct(node, kind, c) : LookFollower(node, kind, c);
   }
 
-  std::string LookProduct(const Node &node, Kind kind, Candidate &c) const {
-    const Tensor *weights = Constant(node, 1);
+  std::string LookProduct(const Node& node, Kind kind, Candidate& c) const {
+    const Tensor* weights = Constant(node, 1);
     if (weights == nullptr || weights->dtype() != DType::kF32)
       return "its weights are computed by the model";
-    if (graph_.Constant(node.inputs[0]) != nullptr)
-      return "its data are constant";
+    if (graph_.Constant(node.inputs[0]) != nullptr) return "its data are constant";
     c.activations = {0};
     c.weights = 1;
     if (kind == Kind::kMatMul) {
-      if (weights->rank() != 2)
-        return "its weights are no matrix";
+      if (weights->rank() != 2) return "its weights are no matrix";
       c.weight_axis = 1;
       c.data_axis = -1;
     }
     if (kind == Kind::kGemm) {
-      if (Attribute<std::int64_t>(node, "transA", 0) != 0)
-        return "it transposes its data";
-      if (Attribute(node, "alpha", 1.0F) != 1 ||
-          Attribute(node, "beta", 1.0F) != 1)
+      if (Attribute<std::int64_t>(node, "transA", 0) != 0) return "it transposes its data";
+      if (Attribute(node, "alpha", 1.0F) != 1 || Attribute(node, "beta", 1.0F) != 1)
         return "it scales its data";
       c.weight_axis = Attribute<std::int64_t>(node, "transB", 0) != 0 ? 0 : 1;
     }
-    if (!Has(node, 2))
-      return "";
-    const Tensor *bias = Constant(node, 2);
+    if (!Has(node, 2)) return "";
+    const Tensor* bias = Constant(node, 2);
     const std::int64_t channels = weights->dim(c.weight_axis);
-    if (bias == nullptr || bias->dtype() != DType::kF32)
-      return "its bias is computed by the model";
+    if (bias == nullptr || bias->dtype() != DType::kF32) return "its bias is computed by the model";
     if (bias->rank() != 1 || bias->dim(0) != channels)
       return "its bias is not one value per channel";
     c.bias = 2;
     return "";
   }
 
-  std::string LookFollower(const Node &node, Kind kind, Candidate &c) const {
-    constexpr const char *kNotIntegers = "it reads real numbers";
+  std::string LookFollower(const Node& node, Kind kind, Candidate& c) const {
+    constexpr const char* kNotIntegers = "it reads real numbers";
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-      if (!Has(node, i) || !IsReal(node.inputs[i]))
-        continue;
-      if (const Tensor *constant = Constant(node, i)) {
+      if (!Has(node, i) || !IsReal(node.inputs[i])) continue;
+      if (const Tensor* constant = Constant(node, i)) {
         // A number is folded into a table of 256 results; anything larger is
         // left alone.
-        if (constant->count() != 1 || kind == Kind::kGatherer)
-          return "it reads a constant";
+        if (constant->count() != 1 || kind == Kind::kGatherer) return "it reads a constant";
         continue;
       }
-      if (!integers_.contains(node.inputs[i]))
-        return kNotIntegers;
+      if (!integers_.contains(node.inputs[i])) return kNotIntegers;
       c.activations.push_back(i);
     }
-    if (c.activations.empty())
-      return kNotIntegers;
-    if (kind != Kind::kBinary || c.activations.size() == 1)
-      return "";
-    const Type &a = graph_.value(node.inputs[0]).type,
-               &b = graph_.value(node.inputs[1]).type;
-    return a.shape && b.shape && *a.shape == *b.shape
-               ? ""
-               : "it repeats one of its inputs";
+    if (c.activations.empty()) return kNotIntegers;
+    if (kind != Kind::kBinary || c.activations.size() == 1) return "";
+    const Type &a = graph_.value(node.inputs[0]).type, &b = graph_.value(node.inputs[1]).type;
+    return a.shape && b.shape && *a.shape == *b.shape ? "" : "it repeats one of its inputs";
   }
 
   // The value after the Relu or Clip that only this node feeds: quantising
   // turns it into a clamp.
-  ValueId ResultOf(const Node &node) {
+  ValueId ResultOf(const Node& node) {
     const ValueId own = node.outputs[0];
-    if (graph_.num_uses(own) != 1 || graph_.value(own).users.empty())
-      return own;
+    if (graph_.num_uses(own) != 1 || graph_.value(own).users.empty()) return own;
     const NodeId next_id = graph_.value(own).users[0];
-    const Node &next = graph_.node(next_id);
+    const Node& next = graph_.node(next_id);
     const bool clamps = next.op->name == "Relu" || next.op->name == "Clip";
-    if (!clamps || next.inputs[0] != own)
-      return own;
+    if (!clamps || next.inputs[0] != own) return own;
     for (std::size_t i = 1; i < next.inputs.size(); ++i) {
-      const Tensor *limit = Constant(next, i);
-      if (next.inputs[i] != kNoValue &&
-          (limit == nullptr || limit->count() != 1))
-        return own;
+      const Tensor* limit = Constant(next, i);
+      if (next.inputs[i] != kNoValue && (limit == nullptr || limit->count() != 1)) return own;
     }
     covered_.insert(next_id);
     return next.outputs[0];
   }
 
-  const Graph &graph_;
+  const Graph& graph_;
   Candidates found_;
-  std::set<ValueId> integers_; // values that are quantised by their producer
-  std::set<NodeId> covered_; // activations that became part of the node before
+  std::set<ValueId> integers_;  // values that are quantised by their producer
+  std::set<NodeId> covered_;    // activations that became part of the node before
 };
 
-} // namespace
+}  // namespace
 
-Result<Candidates> FindCandidates(const Graph &graph) {
-  return Finder(graph).Run();
-}
+Result<Candidates> FindCandidates(const Graph& graph) { return Finder(graph).Run(); }
 
-} // namespace athanor::quant
+}  // namespace athanor::quant

@@ -17,12 +17,11 @@ namespace athanor::quant {
 
 struct Candidate {
   NodeId node = kNoNode;
-  std::vector<std::size_t> activations =
-      {}; // inputs that get a range from samples
-  std::optional<std::size_t> weights = {}; // the constant input that becomes i8
-  std::int64_t weight_axis = 0;            // output channels of the weights
-  std::int64_t data_axis = 1;              // input channels of the data
-  std::optional<std::size_t> bias = {}; // the constant input that becomes i32
+  std::vector<std::size_t> activations = {};  // inputs that get a range from samples
+  std::optional<std::size_t> weights = {};    // the constant input that becomes i8
+  std::int64_t weight_axis = 0;               // output channels of the weights
+  std::int64_t data_axis = 1;                 // input channels of the data
+  std::optional<std::size_t> bias = {};       // the constant input that becomes i32
   // The value that is quantised: of the node, or of the Relu or Clip that
   // follows it.
   ValueId result = kNoValue;
@@ -36,10 +35,11 @@ struct Skipped {
 };
 
 struct Candidates {
-  std::vector<Candidate> nodes = {}; // in order of execution
+  std::vector<Candidate> nodes = {};  // in order of execution
   std::vector<Skipped> skipped = {};
+  std::size_t activations = 0;  // nodes that become part of the one before
 };
 
-Result<Candidates> FindCandidates(const Graph &graph);
+Result<Candidates> FindCandidates(const Graph& graph);
 
-} // namespace athanor::quant
+}  // namespace athanor::quant

@@ -9,7 +9,7 @@
 namespace athanor::quant {
 
 class Histogram {
-public:
+ public:
   Histogram() = default;
   // All values that are added lie in the range.
   explicit Histogram(Range range);
@@ -19,14 +19,14 @@ public:
   // end for what is outside.
   Range BestForBytes() const;
 
-private:
+ private:
   static constexpr std::size_t kBins = 2048;
   double Middle(std::size_t bin) const;
   double Error(Range range) const;
 
   Range range_;
-  double width_ = 0; // of a bin
+  double width_ = 0;  // of a bin
   std::vector<std::int64_t> counts_ = {};
 };
 
-} // namespace athanor::quant
+}  // namespace athanor::quant

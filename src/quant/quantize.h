@@ -19,11 +19,11 @@ struct QuantizeOptions {
 };
 
 struct QuantizeReport {
-  std::size_t quantized = 0;              // nodes
-  std::size_t nodes = 0;                  // of the float graph
-  std::vector<Skipped> skipped = {};      // products that stay in float
-  std::vector<std::string> constant = {}; // values that were 0 on every sample
-  std::size_t dead_channels = 0; // output channels whose weights are all 0
+  std::size_t quantized = 0;               // nodes
+  std::size_t nodes = 0;                   // of the float graph
+  std::vector<Skipped> skipped = {};       // products that stay in float
+  std::vector<std::string> constant = {};  // values that were 0 on every sample
+  std::size_t dead_channels = 0;           // output channels whose weights are all 0
 };
 
 // Scale and zero point of u8 for a range; 0 is always exact.
@@ -35,9 +35,7 @@ ByteScale ScaleFor(Range range);
 
 // `graph` has been through the portable passes. An error when nothing in it can
 // be quantised.
-Result<Graph> QuantizeGraph(const Graph &graph, std::size_t samples,
-                            const SampleSource &source,
-                            const QuantizeOptions &options,
-                            QuantizeReport &report);
+Result<Graph> QuantizeGraph(const Graph& graph, std::size_t samples, const SampleSource& source,
+                            const QuantizeOptions& options, QuantizeReport& report);
 
-} // namespace athanor::quant
+}  // namespace athanor::quant

@@ -46,18 +46,16 @@ Graph Network() {
 Result<std::vector<Datum>> Sample(std::size_t i) {
   ATH_TRY(Tensor x, Tensor::Allocate(DType::kF32, {1, 3, 12, 12}));
   std::uint64_t state = i * 77 + 1;
-  for (float &value : x.MutableData<float>()) {
+  for (float& value : x.MutableData<float>()) {
     state = state * 6364136223846793005ULL + 1442695040888963407ULL;
-    value =
-        static_cast<float>(state >> 40) / static_cast<float>(1 << 24) * 2 - 1;
+    value = static_cast<float>(state >> 40) / static_cast<float>(1 << 24) * 2 - 1;
   }
   return std::vector<Datum>{std::move(x)};
 }
 
-Graph Quantized(const RangeOptions &ranges = {}) {
+Graph Quantized(const RangeOptions& ranges = {}) {
   QuantizeReport report;
-  Result<Graph> graph =
-      QuantizeGraph(Network(), 8, Sample, {.ranges = ranges}, report);
+  Result<Graph> graph = QuantizeGraph(Network(), 8, Sample, {.ranges = ranges}, report);
   EXPECT_TRUE(graph.ok()) << graph.status().ToString();
   return *std::move(graph);
 }
@@ -74,8 +72,7 @@ TEST(ScaleFor, KeepsZeroExactAndNeverGivesASenselessScale) {
 
 TEST(Histogram, DrawsTheEndsInWhereFewValuesAreFarOut) {
   std::vector<float> values(10'000);
-  for (std::size_t i = 0; i < values.size(); ++i)
-    values[i] = static_cast<float>(i % 100) / 100;
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 100) / 100;
   Histogram even({0, 0.99F});
   even.Add(values);
   EXPECT_FLOAT_EQ(even.BestForBytes().high, 0.99F);
@@ -101,20 +98,17 @@ graph main(x: f32[1, 4]) -> (y: f32[1, 2]) {
   ASSERT_TRUE(graph.ok()) << graph.status().ToString();
   const auto sample = [](std::size_t i) -> Result<std::vector<Datum>> {
     const auto a = static_cast<float>(i);
-    return std::vector<Datum>{
-        Tensor::FromVector<float>({1, 4}, {a, 40 + a, 50 - a, 60})};
+    return std::vector<Datum>{Tensor::FromVector<float>({1, 4}, {a, 40 + a, 50 - a, 60})};
   };
   double errors[2] = {};
   for (const bool correct : {false, true}) {
     QuantizeReport report;
-    const Result<Graph> small = QuantizeGraph(
-        *graph, 4, sample, {.ranges = {}, .correct_bias = correct}, report);
+    const Result<Graph> small =
+        QuantizeGraph(*graph, 4, sample, {.ranges = {}, .correct_bias = correct}, report);
     ASSERT_TRUE(small.ok()) << small.status().ToString();
     for (std::size_t i = 0; i < 4; ++i) {
-      const float real =
-          (*Evaluate(*graph, *sample(i)))[0].tensor().Data<float>()[0];
-      const float got =
-          (*Evaluate(*small, *sample(i)))[0].tensor().Data<float>()[0];
+      const float real = (*Evaluate(*graph, *sample(i)))[0].tensor().Data<float>()[0];
+      const float got = (*Evaluate(*small, *sample(i)))[0].tensor().Data<float>()[0];
       errors[correct ? 1 : 0] += std::abs(real - got);
     }
   }
@@ -124,8 +118,7 @@ graph main(x: f32[1, 4]) -> (y: f32[1, 2]) {
 TEST(Quantize, IsTheSameForAnyNumberOfThreads) {
   for (const RangeMethod method :
        {RangeMethod::kMinMax, RangeMethod::kPercentile, RangeMethod::kMse}) {
-    const std::string one =
-        PrintText(Quantized({.method = method, .threads = 1}));
+    const std::string one = PrintText(Quantized({.method = method, .threads = 1}));
     EXPECT_EQ(one, PrintText(Quantized({.method = method, .threads = 2})));
     EXPECT_EQ(one, PrintText(Quantized({.method = method, .threads = 3})));
   }
@@ -137,10 +130,8 @@ TEST(Quantize, KeepsAnswersNearTheFloatOnes) {
     const Result<std::vector<Datum>> expected = Evaluate(Network(), *Sample(i));
     const Result<std::vector<Datum>> actual = Evaluate(graph, *Sample(i));
     ASSERT_TRUE(expected.ok() && actual.ok());
-    const auto a = (*actual)[0].tensor().Data<float>(),
-               b = (*expected)[0].tensor().Data<float>();
-    for (std::size_t j = 0; j < a.size(); ++j)
-      EXPECT_NEAR(a[j], b[j], 0.05);
+    const auto a = (*actual)[0].tensor().Data<float>(), b = (*expected)[0].tensor().Data<float>();
+    for (std::size_t j = 0; j < a.size(); ++j) EXPECT_NEAR(a[j], b[j], 0.05);
   }
 }
 
@@ -156,9 +147,8 @@ TEST(Quantize, LeavesNoFloatBetweenTheFirstAndTheLastInteger) {
     if (!lowered.node(id).attributes.Find("quant.arithmetic"))
       float_nodes.push_back(lowered.node(id).op->name);
   }
-  EXPECT_EQ(float_nodes,
-            (std::vector<std::string>{"QuantizeLinear", "Concat", "Flatten",
-                                      "DequantizeLinear", "Softmax"}))
+  EXPECT_EQ(float_nodes, (std::vector<std::string>{"QuantizeLinear", "Concat", "Flatten",
+                                                   "DequantizeLinear", "Softmax"}))
       << PrintText(lowered);
 }
 
@@ -166,14 +156,11 @@ TEST(Quantize, RunsOnKernelsAsOnTheReference) {
   Result<std::unique_ptr<Session>> cpu = Session::Create(Quantized(), {});
   ASSERT_TRUE(cpu.ok()) << cpu.status().ToString();
   for (std::size_t i = 0; i < 4; ++i) {
-    const Result<std::vector<Datum>> expected =
-        Evaluate(Quantized(), *Sample(i));
+    const Result<std::vector<Datum>> expected = Evaluate(Quantized(), *Sample(i));
     const Result<std::vector<Datum>> actual = (*cpu)->Run(*Sample(i));
     ASSERT_TRUE(expected.ok() && actual.ok());
-    const auto a = (*actual)[0].tensor().Data<float>(),
-               b = (*expected)[0].tensor().Data<float>();
-    for (std::size_t j = 0; j < a.size(); ++j)
-      EXPECT_NEAR(a[j], b[j], 0.02);
+    const auto a = (*actual)[0].tensor().Data<float>(), b = (*expected)[0].tensor().Data<float>();
+    for (std::size_t j = 0; j < a.size(); ++j) EXPECT_NEAR(a[j], b[j], 0.02);
   }
 }
 
@@ -192,8 +179,7 @@ graph main(a: u8[3, 4], b: u8[1, 4]) -> (y: u8[3, 4]) {
                                         ops::Standard());
   ASSERT_TRUE(graph.ok()) << graph.status().ToString();
   const std::vector<Datum> inputs = {
-      Tensor::FromVector<std::uint8_t>(
-          {3, 4}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 200, 255}),
+      Tensor::FromVector<std::uint8_t>({3, 4}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 200, 255}),
       Tensor::FromVector<std::uint8_t>({1, 4}, {0, 3, 9, 255})};
   Result<std::unique_ptr<Session>> cpu = Session::Create(graph->Clone(), {});
   ASSERT_TRUE(cpu.ok()) << cpu.status().ToString();
@@ -203,8 +189,7 @@ graph main(a: u8[3, 4], b: u8[1, 4]) -> (y: u8[3, 4]) {
   EXPECT_TRUE((*actual)[0].tensor().SameAs((*expected)[0].tensor()));
   const auto plan = (*cpu)->PlanFor({Type::Of(inputs[0]), Type::Of(inputs[1])});
   ASSERT_TRUE(plan.ok());
-  for (const Step &step : (*plan)->steps)
-    EXPECT_NE(step.kernel, nullptr);
+  for (const Step& step : (*plan)->steps) EXPECT_NE(step.kernel, nullptr);
 }
 
 TEST(Quantize, NamesValuesThatAreAlwaysZero) {
@@ -253,5 +238,5 @@ graph main(x: f32[2, 2]) -> (y: f32[2, 2]) {
   EXPECT_EQ(report.skipped[0].node, "square");
 }
 
-} // namespace
-} // namespace athanor::quant
+}  // namespace
+}  // namespace athanor::quant

@@ -19,21 +19,21 @@ struct Range {
 
 struct Observed {
   Range range;
-  std::vector<double> means = {}; // per index of the axis that was asked for
+  std::vector<double> means = {};  // per index of the axis that was asked for
 };
 
 enum class RangeMethod : std::uint8_t {
-  kMinMax,     // the smallest and the largest of all samples
-  kPercentile, // of each sample the share `tail` at each end is cut off
-  kMse, // where the mean square error of 8 bits is smallest, from a histogram;
-        // a second run
+  kMinMax,      // the smallest and the largest of all samples
+  kPercentile,  // of each sample the share `tail` at each end is cut off
+  kMse,         // where the mean square error of 8 bits is smallest, from a histogram;
+                // a second run
 };
 
 struct RangeOptions {
   RangeMethod method = RangeMethod::kMinMax;
   double tail = 1e-4;
   int threads = 0;
-  std::function<void()> after_sample = {}; // for progress; see RunsPerSample
+  std::function<void()> after_sample = {};  // for progress; see RunsPerSample
 };
 
 // How often the graph runs on each sample.
@@ -44,15 +44,13 @@ using SampleSource = std::function<Result<std::vector<Datum>>(std::size_t i)>;
 
 struct Watch {
   ValueId value = kNoValue;
-  std::optional<std::int64_t> means_axis = {}; // negative counts from the end
+  std::optional<std::int64_t> means_axis = {};  // negative counts from the end
 };
 
 // Runs the graph on the samples and looks at values. One that is not finite is
 // an error that names it.
-Result<std::map<ValueId, Observed>> Observe(const Graph &graph,
-                                            const std::vector<Watch> &watched,
-                                            std::size_t count,
-                                            const SampleSource &source,
-                                            const RangeOptions &options);
+Result<std::map<ValueId, Observed>> Observe(const Graph& graph, const std::vector<Watch>& watched,
+                                            std::size_t count, const SampleSource& source,
+                                            const RangeOptions& options);
 
-} // namespace athanor::quant
+}  // namespace athanor::quant

@@ -176,7 +176,8 @@ Result<std::int64_t> BatchOf(const Graph& graph) {
 
 Status Run(const Options& options, const Common& common) {
   if (options.precision != "f32") {
-    return Unsupported("precision {} is not available; f32 is", options.precision);
+    return Unsupported("precision {} is not available; f32 is", options.precision)
+        .Fix("athanor quantize makes a model of 8 bits, which bench runs like any other");
   }
   ATH_TRY(Graph graph, OpenModel(options.model));
   if (options.batch > 0) ATH_RETURN_IF_ERROR(SetBatch(graph, options.batch));

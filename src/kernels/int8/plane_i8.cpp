@@ -1,6 +1,7 @@
 #include "kernels/int8/plane_i8.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace athanor::kernels::int8 {
 
@@ -32,8 +33,12 @@ void PaddedPlane::Stage(const std::uint8_t* x, std::uint8_t* to) const {
     }
     std::fill_n(to, begin, fill_);
     const std::uint8_t* from = x + y * w_.in;
-    for (std::int64_t i = 0; i < count; ++i)
-      to[begin + i] = static_cast<std::uint8_t>(from[i] ^ flip_);
+    if (flip_ == 0) {
+      std::memcpy(to + begin, from, static_cast<std::size_t>(count));
+    } else {
+      for (std::int64_t i = 0; i < count; ++i)
+        to[begin + i] = static_cast<std::uint8_t>(from[i] ^ flip_);
+    }
     std::fill_n(to + begin + count, width - begin - count, fill_);
   }
 }
