@@ -4,22 +4,17 @@
 
 #include <chrono>
 #include <filesystem>
-#include <limits>
-#include <numeric>
 
 #include "core/text.h"
 #include "frontends/load.h"
 #include "frontends/save.h"
-#include "io/npy.h"
 #include "passes/pipeline.h"
 #include "runtime/session.h"
-#include "tools/classify.h"
 #include "tools/console.h"
 #include "tools/describe.h"
-#include "tools/fit_type.h"
-#include "tools/inputs.h"
 #include "tools/open_model.h"
 #include "tools/progress.h"
+#include "tools/samples.h"
 #include "verify/compare.h"
 
 namespace athanor::tools {
@@ -48,143 +43,6 @@ Result<double> ParseDrop(std::string text) {
     return Error(ErrorCode::kUsage, "--max-drop: a share such as 1% or 0.01 is expected");
   return percent ? value / 100 : value;
 }
-
-// ---- samples
-
-constexpr std::string_view kLabels = "labels";  // the array of an archive that is no input
-
-// One sample per index, from a folder (one file each) or from the rows of an
-// archive's arrays.
-class Samples {
- public:
-  // `most`: no more than so many are used, spread evenly over those there are.
-  static Result<Samples> Open(const Graph& graph, const std::string& name, const ImageFlags& image,
-                              std::int64_t most) {
-    Samples samples(graph, name, image, most);
-    const fs::path path(name);
-    std::error_code error;
-    if (fs::is_directory(path, error)) {
-      InputOptions input;
-      input.sources = {name};
-      input.image = image;
-      ATH_TRY(InputPlan plan, InputPlan::Make(graph, input));
-      samples.available_ = plan.size();
-      samples.plan_.emplace(std::move(plan));
-    } else if (path.extension() == ".npz") {
-      ATH_RETURN_IF_ERROR(samples.OpenArchive());
-    } else {
-      return Error(ErrorCode::kUsage,
-                   "{}: a folder of pictures or arrays, or an .npz file, is expected", name);
-    }
-    if (samples.available_ == 0)
-      return Error(ErrorCode::kInvalidInput, "{}: there are no samples", name);
-    return samples;
-  }
-
-  std::size_t count() const { return std::min(available_, most_); }
-  Result<std::vector<Datum>> Read(std::size_t i) const {
-    const std::size_t at = i * available_ / count();
-    if (plan_) {
-      ATH_TRY(InputSet set, plan_->Read(at));
-      return std::move(set.values);
-    }
-    std::vector<Datum> values;
-    for (std::size_t input = 0; input < rows_.size(); ++input) {
-      ATH_TRY(Tensor row, RowOf(input, static_cast<std::int64_t>(at)));
-      values.emplace_back(std::move(row));
-    }
-    return values;
-  }
-
- private:
-  Samples(const Graph& graph, const std::string& name, const ImageFlags& image, std::int64_t most)
-      : graph_(&graph), name_(name), image_(image), most_(static_cast<std::size_t>(most)) {}
-
-  Status OpenArchive() {
-    ATH_TRY(io::NamedTensors arrays, io::ReadNpz(name_));
-    std::erase_if(arrays, [](const auto& array) { return array.first == kLabels; });
-    for (const ValueId id : graph_->inputs()) {
-      const std::string& name = graph_->value(id).name;
-      const Tensor* found = nullptr;
-      for (const auto& [given, tensor] : arrays) {
-        if (given == name || (arrays.size() == 1 && graph_->inputs().size() == 1)) found = &tensor;
-      }
-      if (found == nullptr) {
-        std::vector<std::string> names;
-        for (const auto& [given, tensor] : arrays) names.push_back(given);
-        return Error(ErrorCode::kUnknownName, "{}: there is no array \"{}\"{}; it has: {}", name_,
-                     name, DidYouMean(name, names), Join(names, ", "));
-      }
-      if (found->rank() == 0)
-        return Error(ErrorCode::kInvalidInput, "{}: array \"{}\" has no first axis of samples",
-                     name_, name);
-      const auto count = static_cast<std::size_t>(found->dim(0));
-      if (!rows_.empty() && count != available_)
-        return Error(ErrorCode::kInvalidInput, "{}: the arrays have {} and {} samples", name_,
-                     available_, count);
-      available_ = count;
-      rows_.push_back(*found);
-    }
-    return {};
-  }
-
-  // Row `at` of an array, as the input wants it; bytes for a real input are
-  // pixels.
-  Result<Tensor> RowOf(std::size_t input, std::int64_t at) const {
-    const Tensor& all = rows_[input];
-    const Type& type = graph_->value(graph_->inputs()[input]).type;
-    Dims dims = all.dims();
-    dims[0] = 1;
-    if (type.shape) {
-      Dims wanted;
-      for (const Dim& dim : *type.shape) wanted.push_back(dim.IsConst() ? dim.value() : 1);
-      const auto product = [](const Dims& d) {
-        return std::accumulate(d.begin(), d.end(), std::int64_t{1}, std::multiplies<>());
-      };
-      if (product(wanted) == product(dims)) dims = wanted;
-    }
-    const std::size_t bytes = all.bytes() / static_cast<std::size_t>(all.dim(0));
-    const auto* from =
-        static_cast<const std::byte*>(all.raw()) + static_cast<std::size_t>(at) * bytes;
-    const Tensor row = Tensor::View(all.dtype(), dims, from, all.owner());
-    if (row.dtype() != DType::kU8 || type.dtype != DType::kF32) return FitType(row, type);
-    return Normalize(row, type);
-  }
-
-  Result<Tensor> Normalize(const Tensor& pixels, const Type& type) const {
-    ATH_TRY(const io::Preprocess steps, ToPreprocess(image_));
-    const std::size_t axis =
-        type.shape && type.shape->size() == 4 && !type.shape->back().Is(3) ? 1 : 3;
-    std::int64_t inner = 1, channels = 1;
-    if (pixels.rank() == 4) {
-      channels = pixels.dim(static_cast<std::int64_t>(axis));
-      for (std::size_t i = axis + 1; i < 4; ++i) inner *= pixels.dim(static_cast<std::int64_t>(i));
-    }
-    const auto pick = [](const std::vector<double>& values, std::int64_t channel,
-                         double otherwise) {
-      if (values.empty()) return otherwise;
-      return values.size() == 1 ? values[0]
-                                : values[static_cast<std::size_t>(channel) % values.size()];
-    };
-    ATH_TRY(Tensor real, Tensor::Allocate(DType::kF32, pixels.dims()));
-    const auto in = pixels.Data<std::uint8_t>();
-    const auto out = real.MutableData<float>();
-    for (std::size_t i = 0; i < in.size(); ++i) {
-      const std::int64_t channel = static_cast<std::int64_t>(i) / inner % channels;
-      out[i] =
-          static_cast<float>((in[i] - pick(steps.mean, channel, 0)) / pick(steps.std, channel, 1));
-    }
-    return real;
-  }
-
-  const Graph* graph_;
-  std::string name_;
-  ImageFlags image_;
-  std::size_t most_;
-  std::size_t available_ = 0;
-  std::optional<InputPlan> plan_;
-  std::vector<Tensor> rows_;  // one array per input
-};
 
 // ---- what it costs
 
@@ -230,53 +88,6 @@ std::size_t Best(const Tensor& scores) {
                                   values->begin());
 }
 
-// What accuracy is measured on: pictures in a folder, or the rows of an
-// archive.
-struct LabelledSet {
-  std::vector<LabelledPicture> rows;
-  std::optional<Samples> archive;
-};
-
-Result<LabelledSet> OpenLabelled(const Graph& graph, const Options& options) {
-  LabelledSet set;
-  if (!options.labels.empty()) {
-    ATH_TRY(set.rows, ReadLabelled(options.data, options.labels));
-    std::erase_if(set.rows, [](const LabelledPicture& row) { return row.path.empty(); });
-  } else {
-    ATH_TRY(Samples archive, Samples::Open(graph, options.data, options.classify.image,
-                                           std::numeric_limits<std::int64_t>::max()));
-    ATH_TRY(const io::NamedTensors arrays, io::ReadNpz(options.data));
-    const auto found = std::find_if(arrays.begin(), arrays.end(),
-                                    [](const auto& array) { return array.first == kLabels; });
-    if (found == arrays.end())
-      return Error(ErrorCode::kInvalidInput, "{}: there is no array \"labels\"", options.data)
-          .Fix("--labels FILE.csv when --data is a folder of pictures");
-    ATH_TRY(const std::vector<std::int64_t> labels, ToInts(found->second));
-    if (labels.size() != archive.count())
-      return Error(ErrorCode::kInvalidInput, "{}: {} samples and {} labels", options.data,
-                   archive.count(), labels.size());
-    for (std::size_t i = 0; i < labels.size(); ++i)
-      set.rows.push_back({fmt::format("row {}", i), "", labels[i]});
-    set.archive.emplace(std::move(archive));
-  }
-  if (options.limit > 0 && std::ssize(set.rows) > options.limit)
-    set.rows.resize(static_cast<std::size_t>(options.limit));
-  if (set.rows.empty())
-    return Error(ErrorCode::kInvalidInput, "none of the files named in {} is in {} or its parent",
-                 options.labels, options.data);
-  return set;
-}
-
-Result<Tensor> ScoresOf(Session& session, std::size_t output, const LabelledSet& set,
-                        std::size_t row, const ImageFlags& image) {
-  if (!set.archive) return ClassScores(session, output, set.rows[row], image);
-  ATH_TRY(std::vector<Datum> inputs, set.archive->Read(row));
-  ATH_TRY(std::vector<Datum> outputs, session.Run(std::move(inputs)));
-  if (!outputs[output].IsTensor())
-    return Error(ErrorCode::kInvalidInput, "the output is no tensor");
-  return std::move(outputs[output].tensor());
-}
-
 // Both forms on the labelled set; gives how often they name the same class.
 Result<std::int64_t> Evaluate(const Options& options, const Common& common, Form& before,
                               Form& after) {
@@ -284,7 +95,8 @@ Result<std::int64_t> Evaluate(const Options& options, const Common& common, Form
   if (graph.inputs().size() != 1)
     return Error(ErrorCode::kInvalidInput, "accuracy needs a model with one input, this has {}",
                  graph.inputs().size());
-  ATH_TRY(const LabelledSet set, OpenLabelled(graph, options));
+  ATH_TRY(const LabelledSet set,
+          OpenLabelled(graph, options.data, options.labels, options.classify.image, options.limit));
   ATH_TRY(const std::size_t output, ScoreOutput(graph, options.classify.output));
   std::int64_t agree = 0;
   Progress progress(common, "accuracy", std::ssize(set.rows));
@@ -380,7 +192,7 @@ Status Gate(const Options& options, const Form& before, const Form& after) {
       .Fix("--method percentile, more samples, or samples nearer to the data");
 }
 
-Status Run(const Options& options, const Common& common) {
+Status CheckOptions(const Options& options) {
   if (!options.max_drop.empty()) {
     ATH_RETURN_IF_ERROR(ParseDrop(options.max_drop).status());
     if (options.data.empty())
@@ -389,11 +201,61 @@ Status Run(const Options& options, const Common& common) {
   const bool archive = fs::path(options.data).extension() == ".npz";
   if (!options.data.empty() && archive == !options.labels.empty())
     return Error(ErrorCode::kUsage,
-                 "--data is a folder with --labels, or an "
-                 ".npz that holds the labels itself");
+                 "--data is a folder with --labels, or an .npz that holds the labels itself");
   if (options.data.empty() && !options.labels.empty())
     return Error(ErrorCode::kUsage, "--labels needs --data");
-  ATH_TRY(Graph graph, OpenModel(options.model));
+  return {};
+}
+
+nlohmann::json ReportJson(const Options& options, std::size_t samples,
+                          const quant::QuantizeReport& report) {
+  nlohmann::json stays = nlohmann::json::array();
+  for (const quant::Skipped& s : report.skipped)
+    stays.push_back({{"node", s.node}, {"op", s.op}, {"reason", s.reason}});
+  return {{"model", options.model.path},
+          {"out", options.out},
+          {"method", options.method},
+          {"samples", samples},
+          {"quantized_nodes", report.quantized},
+          {"nodes", report.nodes},
+          {"float_products", std::move(stays)},
+          {"always_zero", report.constant},
+          {"dead_channels", report.dead_channels}};
+}
+
+void PrintForms(const Common& common, const Form& before, const Form& after, std::int64_t agree) {
+  Table table({"", ">KiB", ">ms", ">top1", ">top5"});
+  table.Add(FormRow("float", before));
+  table.Add(FormRow("int8", after));
+  PrintText(common, table.ToString());
+  Say(common, "{:.2f} x smaller, {:.2f} x as fast",
+      static_cast<double>(before.bytes) / static_cast<double>(after.bytes),
+      before.milliseconds / after.milliseconds);
+  if (before.score.n > 0)
+    Say(common, "the same class on {:.2f} % of {} pictures", 100 * Share(agree, before.score.n),
+        before.score.n);
+}
+
+// Time, size and, where labels are given, accuracy of the model before and after.
+Status Measure(const Options& options, const Common& common, const Samples& samples, Form& before,
+               Form& after, nlohmann::json& document) {
+  ATH_TRY(const std::vector<Datum> first, samples.Read(0));
+  ATH_RETURN_IF_ERROR(TimeForms(before, after, first));
+  std::int64_t agree = 0;
+  if (!options.data.empty()) {
+    ATH_TRY(agree, Evaluate(options, common, before, after));
+    document["agreement"] = Share(agree, before.score.n);
+    document["n"] = before.score.n;
+  }
+  PrintForms(common, before, after, agree);
+  document["float"] = FormJson(before);
+  document["int8"] = FormJson(after);
+  return {};
+}
+
+Status Run(const Options& options, const Common& common) {
+  ATH_RETURN_IF_ERROR(CheckOptions(options));
+  ATH_TRY(const Graph graph, OpenModel(options.model));
   ATH_TRY(const Samples samples,
           Samples::Open(graph, options.calib, options.classify.image, options.samples));
   Graph plain = graph.Clone();
@@ -408,39 +270,11 @@ Status Run(const Options& options, const Common& common) {
   std::error_code error;
   before.bytes = WeightBytes(plain);
   after.bytes = fs::file_size(options.out, error);
-  ATH_TRY(const std::vector<Datum> first, samples.Read(0));
-  ATH_RETURN_IF_ERROR(TimeForms(before, after, first));
-  nlohmann::json document = {{"model", options.model.path},
-                             {"out", options.out},
-                             {"method", options.method},
-                             {"samples", samples.count()},
-                             {"quantized_nodes", report.quantized},
-                             {"nodes", report.nodes},
-                             {"always_zero", report.constant},
-                             {"dead_channels", report.dead_channels}};
-  document["float_products"] = nlohmann::json::array();
-  for (const quant::Skipped& s : report.skipped)
-    document["float_products"].push_back({{"node", s.node}, {"op", s.op}, {"reason", s.reason}});
-  if (!options.data.empty()) {
-    ATH_TRY(const std::int64_t agree, Evaluate(options, common, before, after));
-    document["agreement"] = Share(agree, before.score.n);
-    document["n"] = before.score.n;
-  }
   SayWhatStays(common, report);
-  Table table({"", ">KiB", ">ms", ">top1", ">top5"});
-  table.Add(FormRow("float", before));
-  table.Add(FormRow("int8", after));
-  PrintText(common, table.ToString());
-  Say(common, "{:.2f} x smaller, {:.2f} x as fast",
-      static_cast<double>(before.bytes) / static_cast<double>(after.bytes),
-      before.milliseconds / after.milliseconds);
-  if (before.score.n > 0)
-    Say(common, "the same class on {:.2f} % of {} pictures",
-        100 * document["agreement"].get<double>(), before.score.n);
+  nlohmann::json document = ReportJson(options, samples.count(), report);
+  ATH_RETURN_IF_ERROR(Measure(options, common, samples, before, after, document));
   Say(common, "wrote {}", options.out);
   const Status gate = Gate(options, before, after);
-  document["float"] = FormJson(before);
-  document["int8"] = FormJson(after);
   document["pass"] = gate.ok();
   PrintJson(common, std::move(document));
   ATH_RETURN_IF_ERROR(gate);

@@ -1,0 +1,172 @@
+#include "tools/samples.h"
+
+#include <filesystem>
+#include <limits>
+#include <numeric>
+
+#include "core/text.h"
+#include "io/npy.h"
+#include "tools/fit_type.h"
+
+namespace athanor::tools {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kLabels = "labels";  // the array of an archive that is no input
+
+}  // namespace
+
+Result<Samples> Samples::Open(const Graph& graph, const std::string& name, const ImageFlags& image,
+                              std::int64_t most) {
+  Samples samples(graph, name, image, most);
+  const fs::path path(name);
+  std::error_code error;
+  if (fs::is_directory(path, error)) {
+    InputOptions input;
+    input.sources = {name};
+    input.image = image;
+    ATH_TRY(InputPlan plan, InputPlan::Make(graph, input));
+    samples.available_ = plan.size();
+    samples.plan_.emplace(std::move(plan));
+  } else if (path.extension() == ".npz") {
+    ATH_RETURN_IF_ERROR(samples.OpenArchive());
+  } else {
+    return Error(ErrorCode::kUsage,
+                 "{}: a folder of pictures or arrays, or an .npz file, is expected", name);
+  }
+  if (samples.available_ == 0)
+    return Error(ErrorCode::kInvalidInput, "{}: there are no samples", name);
+  return samples;
+}
+
+Result<std::vector<Datum>> Samples::Read(std::size_t i) const {
+  const std::size_t at = i * available_ / count();
+  if (plan_) {
+    ATH_TRY(InputSet set, plan_->Read(at));
+    return std::move(set.values);
+  }
+  std::vector<Datum> values;
+  for (std::size_t input = 0; input < rows_.size(); ++input) {
+    ATH_TRY(Tensor row, RowOf(input, static_cast<std::int64_t>(at)));
+    values.emplace_back(std::move(row));
+  }
+  return values;
+}
+
+Status Samples::OpenArchive() {
+  ATH_TRY(io::NamedTensors arrays, io::ReadNpz(name_));
+  std::erase_if(arrays, [](const auto& array) { return array.first == kLabels; });
+  for (const ValueId id : graph_->inputs()) {
+    const std::string& name = graph_->value(id).name;
+    const Tensor* found = nullptr;
+    for (const auto& [given, tensor] : arrays) {
+      if (given == name || (arrays.size() == 1 && graph_->inputs().size() == 1)) found = &tensor;
+    }
+    if (found == nullptr) {
+      std::vector<std::string> names;
+      for (const auto& [given, tensor] : arrays) names.push_back(given);
+      return Error(ErrorCode::kUnknownName, "{}: there is no array \"{}\"{}; it has: {}", name_,
+                   name, DidYouMean(name, names), Join(names, ", "));
+    }
+    if (found->rank() == 0)
+      return Error(ErrorCode::kInvalidInput, "{}: array \"{}\" has no first axis of samples", name_,
+                   name);
+    const auto count = static_cast<std::size_t>(found->dim(0));
+    if (!rows_.empty() && count != available_)
+      return Error(ErrorCode::kInvalidInput, "{}: the arrays have {} and {} samples", name_,
+                   available_, count);
+    available_ = count;
+    rows_.push_back(*found);
+  }
+  return {};
+}
+
+Result<Tensor> Samples::RowOf(std::size_t input, std::int64_t at) const {
+  const Tensor& all = rows_[input];
+  const Type& type = graph_->value(graph_->inputs()[input]).type;
+  Dims dims = all.dims();
+  dims[0] = 1;
+  if (type.shape) {
+    Dims wanted;
+    for (const Dim& dim : *type.shape) wanted.push_back(dim.IsConst() ? dim.value() : 1);
+    const auto product = [](const Dims& d) {
+      return std::accumulate(d.begin(), d.end(), std::int64_t{1}, std::multiplies<>());
+    };
+    if (product(wanted) == product(dims)) dims = wanted;
+  }
+  const std::size_t bytes = all.bytes() / static_cast<std::size_t>(all.dim(0));
+  const auto* from =
+      static_cast<const std::byte*>(all.raw()) + static_cast<std::size_t>(at) * bytes;
+  const Tensor row = Tensor::View(all.dtype(), dims, from, all.owner());
+  if (row.dtype() != DType::kU8 || type.dtype != DType::kF32) return FitType(row, type);
+  return Normalize(row, type);
+}
+
+Result<Tensor> Samples::Normalize(const Tensor& pixels, const Type& type) const {
+  ATH_TRY(const io::Preprocess steps, ToPreprocess(image_));
+  const std::size_t axis =
+      type.shape && type.shape->size() == 4 && !type.shape->back().Is(3) ? 1 : 3;
+  std::int64_t inner = 1, channels = 1;
+  if (pixels.rank() == 4) {
+    channels = pixels.dim(static_cast<std::int64_t>(axis));
+    for (std::size_t i = axis + 1; i < 4; ++i) inner *= pixels.dim(static_cast<std::int64_t>(i));
+  }
+  const auto pick = [](const std::vector<double>& values, std::int64_t channel, double otherwise) {
+    if (values.empty()) return otherwise;
+    return values.size() == 1 ? values[0]
+                              : values[static_cast<std::size_t>(channel) % values.size()];
+  };
+  ATH_TRY(Tensor real, Tensor::Allocate(DType::kF32, pixels.dims()));
+  const auto in = pixels.Data<std::uint8_t>();
+  const auto out = real.MutableData<float>();
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    const std::int64_t channel = static_cast<std::int64_t>(i) / inner % channels;
+    out[i] =
+        static_cast<float>((in[i] - pick(steps.mean, channel, 0)) / pick(steps.std, channel, 1));
+  }
+  return real;
+}
+
+Result<LabelledSet> OpenLabelled(const Graph& graph, const std::string& data,
+                                 const std::string& labels, const ImageFlags& image,
+                                 std::int64_t limit) {
+  LabelledSet set;
+  if (!labels.empty()) {
+    ATH_TRY(set.rows, ReadLabelled(data, labels));
+    std::erase_if(set.rows, [](const LabelledPicture& row) { return row.path.empty(); });
+  } else {
+    ATH_TRY(Samples archive,
+            Samples::Open(graph, data, image, std::numeric_limits<std::int64_t>::max()));
+    ATH_TRY(const io::NamedTensors arrays, io::ReadNpz(data));
+    const auto found = std::find_if(arrays.begin(), arrays.end(),
+                                    [](const auto& array) { return array.first == kLabels; });
+    if (found == arrays.end())
+      return Error(ErrorCode::kInvalidInput, "{}: there is no array \"labels\"", data)
+          .Fix("--labels FILE.csv when --data is a folder of pictures");
+    ATH_TRY(const std::vector<std::int64_t> classes, ToInts(found->second));
+    if (classes.size() != archive.count())
+      return Error(ErrorCode::kInvalidInput, "{}: {} samples and {} labels", data, archive.count(),
+                   classes.size());
+    for (std::size_t i = 0; i < classes.size(); ++i)
+      set.rows.push_back({fmt::format("row {}", i), "", classes[i]});
+    set.archive.emplace(std::move(archive));
+  }
+  if (limit > 0 && std::ssize(set.rows) > limit) set.rows.resize(static_cast<std::size_t>(limit));
+  if (set.rows.empty())
+    return Error(ErrorCode::kInvalidInput, "none of the files named in {} is in {} or its parent",
+                 labels, data);
+  return set;
+}
+
+Result<Tensor> ScoresOf(Session& session, std::size_t output, const LabelledSet& set,
+                        std::size_t row, const ImageFlags& image) {
+  if (!set.archive) return ClassScores(session, output, set.rows[row], image);
+  ATH_TRY(std::vector<Datum> inputs, set.archive->Read(row));
+  ATH_TRY(std::vector<Datum> outputs, session.Run(std::move(inputs)));
+  if (!outputs[output].IsTensor())
+    return Error(ErrorCode::kInvalidInput, "the output is no tensor");
+  return std::move(outputs[output].tensor());
+}
+
+}  // namespace athanor::tools

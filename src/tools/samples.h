@@ -1,0 +1,56 @@
+// Samples of a model's inputs for calibration and accuracy: a folder with one file each, or the
+// rows of an archive's arrays.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tools/classify.h"
+#include "tools/inputs.h"
+
+namespace athanor::tools {
+
+class Samples {
+ public:
+  // `most`: no more than so many are used, spread evenly over those there are.
+  static Result<Samples> Open(const Graph& graph, const std::string& name, const ImageFlags& image,
+                              std::int64_t most);
+  std::size_t count() const { return std::min(available_, most_); }
+  // One datum per input of the graph.
+  Result<std::vector<Datum>> Read(std::size_t i) const;
+
+ private:
+  Samples(const Graph& graph, const std::string& name, const ImageFlags& image, std::int64_t most)
+      : graph_(&graph), name_(name), image_(image), most_(static_cast<std::size_t>(most)) {}
+
+  Status OpenArchive();
+  // Row `at` of an array, as the input wants it; bytes for a real input are pixels.
+  Result<Tensor> RowOf(std::size_t input, std::int64_t at) const;
+  Result<Tensor> Normalize(const Tensor& pixels, const Type& type) const;
+
+  const Graph* graph_;
+  std::string name_;
+  ImageFlags image_;
+  std::size_t most_;
+  std::size_t available_ = 0;
+  std::optional<InputPlan> plan_;
+  std::vector<Tensor> rows_;  // one array per input
+};
+
+// What accuracy is measured on: pictures in a folder, or the rows of an archive with an array
+// "labels".
+struct LabelledSet {
+  std::vector<LabelledPicture> rows;
+  std::optional<Samples> archive;
+};
+
+// `labels`: a table when `data` is a folder, else "". `limit` 0: all.
+Result<LabelledSet> OpenLabelled(const Graph& graph, const std::string& data,
+                                 const std::string& labels, const ImageFlags& image,
+                                 std::int64_t limit);
+// Runs the model on one row; gives the scores of the classes.
+Result<Tensor> ScoresOf(Session& session, std::size_t output, const LabelledSet& set,
+                        std::size_t row, const ImageFlags& image);
+
+}  // namespace athanor::tools
