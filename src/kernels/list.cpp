@@ -12,6 +12,7 @@
 #include "kernels/move/view.h"
 #include "kernels/norm/rows.h"
 #include "kernels/plane/plane.h"
+#include "kernels/tree/forest.h"
 
 namespace athanor::kernels {
 namespace {
@@ -25,6 +26,7 @@ std::vector<KernelDef> Make() {
   add(ConvGemmKernels());
   add(CopyKernels());
   add(DepthwiseKernels());
+  add(ForestKernels());
   add(Int8BinaryKernels());
   add(Int8ConvertKernels());
   add(Int8ConvKernels());

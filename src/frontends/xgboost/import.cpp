@@ -76,7 +76,7 @@ double Log(double x) { return std::log(x); }
 constexpr std::array kObjectives = {
     Objective{"binary:hinge", Link::kHinge},
     Objective{"binary:logistic", Link::kBinaryLogistic, Logit},
-    Objective{"binary:logitraw", Link::kIdentity, Logit},
+    Objective{"binary:logitraw", Link::kIdentity},
     Objective{"count:poisson", Link::kExp, Log},
     Objective{"multi:softmax", Link::kSoftmaxLabel},
     Objective{"multi:softprob", Link::kSoftmax},

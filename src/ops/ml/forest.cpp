@@ -227,50 +227,45 @@ Status Forest::CheckTrees() const {
 
 std::int64_t Forest::longest_paths() const {
   std::int64_t sum = 0;
-  std::vector<std::pair<Child, std::int64_t>> open;  // a child and the comparisons above it
-  for (const Child root : roots_) {
-    std::int64_t longest = 0;
-    open.emplace_back(root, 0);
-    while (!open.empty()) {
-      const auto [child, above] = open.back();
-      open.pop_back();
-      longest = std::max(longest, above);
-      if (child < 0) continue;
-      const Node& node = nodes_[static_cast<std::size_t>(child)];
-      open.emplace_back(node.yes, above + 1);
-      if (node.no != node.yes) open.emplace_back(node.no, above + 1);
-    }
-    sum += longest;
-  }
+  for (const Walk& walk : Walks()) sum += static_cast<std::int64_t>(walk.depth);
   return sum;
 }
 
-std::size_t Forest::Depth() const {
-  // Longest ways from the leaves up; a node is done after its children.
+std::vector<Forest::Walk> Forest::Walks() const {
+  // Longest ways from the leaves up: a node is known after its children, and once.
   std::vector<std::size_t> depth(nodes_.size(), 0);
-  std::vector<Child> walk(roots_.begin(), roots_.end());
-  std::size_t deepest = 0;
+  std::vector<std::size_t> seen_by(nodes_.size(), 0);  // tree + 1
   const auto of = [&](Child child) {
     return child < 0 ? 0 : depth[static_cast<std::size_t>(child)];
   };
-  while (!walk.empty()) {
-    const Child at = walk.back();
-    if (at < 0 || of(at) != 0) {
-      walk.pop_back();
-      continue;
+  std::vector<Walk> walks(roots_.size());
+  std::vector<Child> open;
+  for (std::size_t tree = 0; tree < roots_.size(); ++tree) {
+    Walk& walk = walks[tree];
+    if (roots_[tree] >= 0) open.push_back(roots_[tree]);
+    while (!open.empty()) {
+      const auto at = static_cast<std::size_t>(open.back());
+      const Node& node = nodes_[at];
+      if (seen_by[at] == tree + 1) {  // its children are known now
+        depth[at] = 1 + std::max(of(node.yes), of(node.no));
+        open.pop_back();
+        continue;
+      }
+      seen_by[at] = tree + 1;
+      walk.nodes.push_back(open.back());
+      for (const Child child : {node.yes, node.no}) {
+        if (child >= 0 && seen_by[static_cast<std::size_t>(child)] != tree + 1)
+          open.push_back(child);
+      }
     }
-    const Node& node = nodes_[static_cast<std::size_t>(at)];
-    bool ready = true;
-    for (const Child child : {node.yes, node.no}) {
-      if (child < 0 || of(child) != 0) continue;
-      walk.push_back(child);
-      ready = false;
-    }
-    if (!ready) continue;
-    depth[static_cast<std::size_t>(at)] = 1 + std::max(of(node.yes), of(node.no));
-    deepest = std::max(deepest, of(at));
-    walk.pop_back();
+    walk.depth = of(roots_[tree]);
   }
+  return walks;
+}
+
+std::size_t Forest::Depth() const {
+  std::size_t deepest = 0;
+  for (const Walk& walk : Walks()) deepest = std::max(deepest, walk.depth);
   return deepest;
 }
 

@@ -50,10 +50,15 @@ class Forest {
   std::size_t Depth() const;
   // How many different features the nodes look at.
   std::size_t NumFeatures() const;
+  // Which nodes each tree reaches, and how many comparisons its longest way has.
+  struct Walk {
+    std::vector<std::int64_t> nodes;
+    std::size_t depth = 0;
+  };
+  std::vector<Walk> Walks() const;
   // The leaf that a sample reaches. features must hold more than max_feature() values.
   std::span<const Weight> Reach(std::size_t tree, std::span<const double> features) const;
 
- private:
   // A child is a node (0 and up) or a leaf (-1 - leaf).
   using Child = std::int64_t;
   struct Node {
@@ -66,6 +71,13 @@ class Forest {
     std::vector<double> members = {};
   };
 
+  const std::vector<Child>& roots() const { return roots_; }
+  const std::vector<Node>& nodes() const { return nodes_; }
+  // What the leaves add, one after the other.
+  const std::vector<Weight>& weights() const { return weights_; }
+  bool HasOneWeightPerLeaf() const { return weights_.size() == leaf_ends_.size(); }
+
+ private:
   static bool IsYes(const Node& node, double x);
   Status AddWeight(std::int64_t target);
   // No walk from a root comes back to a node. Branches may meet again.

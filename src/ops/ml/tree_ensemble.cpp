@@ -399,6 +399,11 @@ std::vector<Port> FeaturePorts() { return {{"x", "[samples, features], or one sa
 
 }  // namespace
 
+Result<Forest> ForestOf(const AttrMap& attributes) {
+  ATH_TRY(Ensemble ensemble, Read(ReadAttributes<EnsembleAttrs>(attributes)));
+  return std::move(ensemble.forest);
+}
+
 std::optional<ForestFigures> ForestFiguresOf(const OpDef& op, const AttrMap& attributes) {
   const auto figures = [](const Forest& forest) {
     return ForestFigures{forest.num_trees(), forest.num_leaves(), forest.Depth(),

@@ -1,9 +1,10 @@
-// What the tree-ensemble operators hold, for people.
+// What the tree-ensemble operators hold, for people and for kernels.
 #pragma once
 
 #include <optional>
 
 #include "ir/op_def.h"
+#include "ops/ml/forest.h"
 
 namespace athanor::ops {
 
@@ -16,5 +17,8 @@ struct ForestFigures {
 
 // Nothing when the operator is no tree ensemble.
 std::optional<ForestFigures> ForestFiguresOf(const OpDef& op, const AttrMap& attributes);
+
+// The trees of a TreeEnsemble; inference has accepted the attributes.
+Result<Forest> ForestOf(const AttrMap& attributes);
 
 }  // namespace athanor::ops
