@@ -24,6 +24,53 @@ ValueId SourceOf(const Graph& graph, ValueId transposed) {
   return graph.node(graph.value(transposed).producer).inputs[0];
 }
 
+// Scales of several values belong to an axis, which stays where it is.
+bool HasOneScale(const Graph& graph, const Node& node) {
+  return std::all_of(node.inputs.begin() + 1, node.inputs.end(), [&](ValueId input) {
+    const Tensor* constant = graph.Constant(input);
+    return input == kNoValue || (constant != nullptr && constant->count() == 1);
+  });
+}
+
+// A value that is another one turned; between the two integers may become real numbers. Transposes
+// stay on the side of the integers: they are smaller there, and DequantizeLinear stays beside the
+// operator that reads it, with which it is lowered.
+struct Turned {
+  Ints perm;
+  ValueId transposed = kNoValue;
+  NodeId dequantize = kNoNode;
+};
+
+std::optional<Turned> TurnedOf(const Graph& graph, ValueId id) {
+  if (id == kNoValue || graph.value(id).producer == kNoNode) return std::nullopt;
+  Turned turned = {.perm = {}, .transposed = id};
+  const NodeId producer = graph.value(id).producer;
+  const Node& node = graph.node(producer);
+  if (node.op->name == "DequantizeLinear" && HasOneScale(graph, node)) {
+    turned.transposed = node.inputs[0];
+    turned.dequantize = producer;
+  }
+  std::optional<Ints> perm = PermutationOf(graph, turned.transposed);
+  if (!perm) return std::nullopt;
+  turned.perm = *std::move(perm);
+  return turned;
+}
+
+bool IsUsedOnce(const Graph& graph, ValueId id, const Turned& turned) {
+  return graph.num_uses(id) == 1 && graph.num_uses(turned.transposed) == 1;
+}
+
+// The value before it was turned.
+Expr Unturned(Builder& g, const Turned& turned) {
+  const Expr source = g.Give(SourceOf(g.graph(), turned.transposed));
+  if (turned.dequantize == kNoNode) return source;
+  const Node& node = g.graph().node(turned.dequantize);
+  std::vector<Expr> inputs = {source};
+  for (std::size_t i = 1; i < node.inputs.size(); ++i) inputs.push_back(g.Give(node.inputs[i]));
+  const AttrMap attributes = node.attributes;
+  return g.Op("DequantizeLinear", std::move(inputs), attributes);
+}
+
 Ints Inverse(const Ints& perm) {
   Ints inverse(perm.size());
   for (std::size_t i = 0; i < perm.size(); ++i)
@@ -54,10 +101,10 @@ std::optional<Ints> CommonPermutation(const Match& m) {
   bool used_once = false;
   for (const ValueId input : Root(m).inputs) {
     if (input == kNoValue || m.graph().Constant(input) != nullptr) continue;
-    const std::optional<Ints> perm = PermutationOf(m.graph(), input);
-    if (!perm || (common && *common != *perm)) return std::nullopt;
-    common = perm;
-    used_once = used_once || m.graph().num_uses(input) == 1;
+    const std::optional<Turned> turned = TurnedOf(m.graph(), input);
+    if (!turned || (common && *common != turned->perm)) return std::nullopt;
+    common = turned->perm;
+    used_once = used_once || IsUsedOnce(m.graph(), input, *turned);
   }
   return used_once ? common : std::nullopt;
 }
@@ -79,37 +126,21 @@ Expr TurnedBack(Builder& g, ValueId constant, const Ints& perm) {
 
 // Operators that treat each element alone. Of the second list, all inputs but the first are single
 // values.
-constexpr std::string_view kElementwise[] = {"Abs",
-                                             "Add",
-                                             "Cast",
-                                             "Ceil",
-                                             "Clip",
-                                             "DequantizeLinear",
-                                             "Div",
-                                             "Elu",
-                                             "Exp",
-                                             "Floor",
-                                             "Gelu",
-                                             "HardSigmoid",
-                                             "HardSwish",
-                                             "LeakyRelu",
-                                             "Log",
-                                             "Max",
-                                             "Min",
-                                             "Mish",
-                                             "Mul",
-                                             "Neg",
-                                             "PRelu",
-                                             "Pow",
-                                             "QuantizeLinear",
-                                             "Reciprocal",
-                                             "Relu",
-                                             "Round",
-                                             "Sigmoid",
-                                             "Sqrt",
-                                             "Sub",
-                                             "Sum",
-                                             "Swish",
+constexpr std::string_view kElementwise[] = {"Abs",         "Add",
+                                             "Cast",        "Ceil",
+                                             "Clip",        "Div",
+                                             "Elu",         "Exp",
+                                             "Floor",       "Gelu",
+                                             "HardSigmoid", "HardSwish",
+                                             "LeakyRelu",   "Log",
+                                             "Max",         "Min",
+                                             "Mish",        "Mul",
+                                             "Neg",         "PRelu",
+                                             "Pow",         "QuantizeLinear",
+                                             "Reciprocal",  "Relu",
+                                             "Round",       "Sigmoid",
+                                             "Sqrt",        "Sub",
+                                             "Sum",         "Swish",
                                              "Tanh"};
 
 bool FitsRank(const Match& m, const Ints& perm) {
@@ -119,16 +150,6 @@ bool FitsRank(const Match& m, const Ints& perm) {
       return false;
   }
   return true;
-}
-
-// Scales of several values belong to an axis, which stays where it is.
-bool HasAxisOfScales(const Match& m) {
-  const Node& node = Root(m);
-  if (node.op->name != "QuantizeLinear" && node.op->name != "DequantizeLinear") return false;
-  return !std::all_of(node.inputs.begin() + 1, node.inputs.end(), [&](ValueId input) {
-    const Tensor* constant = input == kNoValue ? nullptr : m.graph().Constant(input);
-    return input == kNoValue || (constant != nullptr && constant->count() == 1);
-  });
 }
 
 Rule BelowElementwise() {
@@ -147,7 +168,7 @@ Rule BelowElementwise() {
                   } else if (g.graph().Constant(input) != nullptr) {
                     inputs.push_back(TurnedBack(g, input, perm));
                   } else {
-                    inputs.push_back(g.Give(SourceOf(g.graph(), input)));
+                    inputs.push_back(Unturned(g, *TurnedOf(g.graph(), input)));
                   }
                 }
                 return Transpose(g.Op(op, std::move(inputs), attributes), perm);
@@ -156,7 +177,7 @@ Rule BelowElementwise() {
               [](const Match& m) {
                 const auto perm = CommonPermutation(m);
                 return perm && Root(m).outputs.size() == 1 && FitsRank(m, *perm) &&
-                       !HasAxisOfScales(m);
+                       (Root(m).op->name != "QuantizeLinear" || HasOneScale(m.graph(), Root(m)));
               }};
 }
 
@@ -173,7 +194,7 @@ Rule BelowConcat() {
                 for (const ValueId input : std::vector<ValueId>(Root(g).inputs)) {
                   const bool constant = g.graph().Constant(input) != nullptr;
                   inputs.push_back(constant ? Transpose(g.Give(input), Inverse(perm))
-                                            : g.Give(SourceOf(g.graph(), input)));
+                                            : Unturned(g, *TurnedOf(g.graph(), input)));
                 }
                 return Transpose(g.Op("Concat", std::move(inputs), {{"axis", *axis}}), perm);
               },
@@ -268,8 +289,8 @@ Rule BelowReduction() {
                 const Node& node = Root(g);
                 const std::string_view op = node.op->name;
                 const AttrMap attributes = node.attributes;
-                const Ints perm = *PermutationOf(g.graph(), node.inputs[0]);
-                const Expr source = g.Give(SourceOf(g.graph(), node.inputs[0]));
+                const Turned turned = *TurnedOf(g.graph(), node.inputs[0]);
+                const Ints& perm = turned.perm;
                 const Ints given = KnownInts(g.graph(), node.inputs[1]).value_or(Ints());
                 Ints axes;
                 for (const std::int64_t axis : given) {
@@ -278,7 +299,7 @@ Rule BelowReduction() {
                   axes.push_back(*before);
                 }
                 const bool keeps = g.IntAttr("keepdims") != 0;
-                const Expr reduced = g.Op(op, {source, g.Ints(axes)}, attributes);
+                const Expr reduced = g.Op(op, {Unturned(g, turned), g.Ints(axes)}, attributes);
                 const Ints order = keeps ? perm : OrderOfRest(perm, axes);
                 return std::is_sorted(order.begin(), order.end()) ? reduced
                                                                   : Transpose(reduced, order);
@@ -288,8 +309,9 @@ Rule BelowReduction() {
                 const Node& node = Root(m);
                 if (node.inputs.size() < 2 || node.inputs[1] == kNoValue) return false;
                 const auto axes = KnownInts(m.graph(), node.inputs[1]);
-                return axes && !axes->empty() && m.graph().num_uses(node.inputs[0]) == 1 &&
-                       PermutationOf(m.graph(), node.inputs[0]).has_value();
+                const auto turned = TurnedOf(m.graph(), node.inputs[0]);
+                return axes && !axes->empty() && turned &&
+                       IsUsedOnce(m.graph(), node.inputs[0], *turned);
               }};
 }
 
