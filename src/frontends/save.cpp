@@ -5,6 +5,7 @@
 #include "core/file.h"
 #include "core/text.h"
 #include "frontends/ath/ath.h"
+#include "frontends/ncnn/export.h"
 #include "frontends/onnx/export.h"
 #include "ir/text.h"
 
@@ -24,6 +25,10 @@ Status WriteAth(const Graph& graph, const std::string& path, const SaveOptions&)
   return ath::Save(graph, path);
 }
 
+Status WriteNcnn(const Graph& graph, const std::string& path, const SaveOptions&) {
+  return ncnn::SaveNcnn(graph, path);
+}
+
 Status WriteText(const Graph& graph, const std::string& path, const SaveOptions&) {
   return WriteFileAtomically(path, std::string_view(PrintText(graph)));
 }
@@ -31,6 +36,7 @@ Status WriteText(const Graph& graph, const std::string& path, const SaveOptions&
 constexpr Writer kWriters[] = {
     {"ath", WriteAth},
     {"onnx", WriteOnnx},
+    {"param", WriteNcnn},
     {"txt", WriteText},
 };
 

@@ -1,5 +1,6 @@
 // athanor convert MODEL -o OUT: another format, with proof that the answers stay the same.
 // athanor optimize MODEL: the portable passes, with the same proof.
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 
@@ -43,6 +44,15 @@ Result<std::string> DumpStage(const Options& options) {
 
 void Dump(const Common& common, const Graph& graph) {
   PrintText(common, athanor::PrintText(graph, {.constants = ConstantText::kElide}));
+}
+
+// Formats with few operators of their own: what a network computes with more is made plain first.
+constexpr std::string_view kPlainFormats[] = {".param"};
+
+bool WantsPlainGraph(const std::string& path) {
+  const std::string ending = fs::path(path).extension().string();
+  return std::find(std::begin(kPlainFormats), std::end(kPlainFormats), ending) !=
+         std::end(kPlainFormats);
 }
 
 // Inputs for the proof. Random ones have the sizes for open dimensions with which the shapes agree.
@@ -143,7 +153,9 @@ Status RunConvert(const Options& options, const Common& common) {
   if (!stage.empty()) Dump(common, graph);
   {
     Progress progress(common, "writing", 0);
-    ATH_RETURN_IF_ERROR(SaveModel(graph, options.out, {.opset = options.opset}));
+    Graph plain = graph.Clone();
+    if (WantsPlainGraph(options.out)) ATH_RETURN_IF_ERROR(passes::Optimize(plain, {}).status());
+    ATH_RETURN_IF_ERROR(SaveModel(plain, options.out, {.opset = options.opset}));
   }
   return ProveFile(options, common, graph, nlohmann::json::object());
 }

@@ -2,10 +2,13 @@
 
 #include <cstring>
 
+#include "core/checked.h"
+#include "frontends/ncnn/export.h"
 #include "frontends/ncnn/import.h"
 #include "frontends/ncnn/param_file.h"
 #include "ir/evaluate.h"
 #include "ir/text.h"
+#include "ops/catalog.h"
 
 namespace athanor::ncnn {
 namespace {
@@ -154,6 +157,97 @@ TEST(NcnnParam, TextComesBackTheSame) {
   EXPECT_EQ(PrintParam(*once), PrintParam(*again));
   EXPECT_EQ((*again)[1].params.at(0).values[0], -1.5);
   EXPECT_EQ((*again)[2].params.at(0).values, (std::vector<double>{-233, -233}));
+}
+
+// The answers of a network before it was written and after it was read again.
+void ExpectSameAnswers(std::string_view text, Dims dims) {
+  const Result<Graph> graph = ParseText(text, ops::Standard());
+  ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+  const auto files = ExportNcnn(*graph);
+  ASSERT_TRUE(files.ok()) << files.status().ToString();
+  auto owner = std::make_shared<std::vector<std::uint8_t>>(files->bin);
+  const auto back = Import(files->param, *owner, owner);
+  ASSERT_TRUE(back.ok()) << back.status().ToString() << files->param;
+  Floats values;
+  for (std::int64_t i = 0; i < *CheckedCount(dims); ++i)
+    values.push_back(static_cast<float>((i * 37) % 19) / 10 - 0.9F);
+  const Floats before = Answer(graph->Clone(), dims, values);
+  const Floats after = Answer(back->Clone(), dims, values);
+  ASSERT_EQ(before.size(), after.size());
+  for (std::size_t i = 0; i < before.size(); ++i) EXPECT_NEAR(before[i], after[i], 1e-5F);
+}
+
+TEST(NcnnExport, LayersWithWeightsComeBackTheSame) {
+  ExpectSameAnswers(R"(graph g(x: f32[N, 4, 5, 5]) -> (y) {
+    const %w: f32[6, 4, 3, 3] = random(1)
+    const %b: f32[6] = random(2)
+    const %d: f32[6, 1, 3, 3] = random(3)
+    const %t: f32[6, 2, 2, 2] = random(4)
+    const %m: f32[4, 3] = random(5)
+    %a = Conv(%x, %w, %b) {pads = [1, 0, 1, 2], strides = [2, 1]}
+    %c = Conv(%a, %d) {group = 6, auto_pad = "SAME_UPPER"}
+    %e = ConvTranspose(%c, %t) {group = 2, strides = [2, 2]}
+    %f = AveragePool(%e) {kernel_shape = [2, 2], strides = [2, 2], pads = [1, 1, 0, 0]}
+    %g = GlobalMaxPool(%f)
+    %h = Flatten(%g)
+    %y = Gemm(%h, %m)
+  })",
+                    {1, 4, 5, 5});
+}
+
+TEST(NcnnExport, MovementAndArithmeticComeBackTheSame) {
+  ExpectSameAnswers(R"(graph g(x: f32[1, 4, 2, 6]) -> (y) {
+    const %half: f32[] = 0.5
+    const %row: f32[4, 1, 1] = [1, 2, 3, 4]
+    const %low: f32[] = -0.5
+    const %high: f32[] = 2
+    const %split: i64[2] = [1, 3]
+    const %shape: i64[4] = [1, 2, 4, 3]
+    const %axes: i64[1] = [-1]
+    const %flat: i64[2] = [0, -1]
+    %a = Sub(%half, %x)
+    %b = Mul(%a, %row)
+    %c, %d = Split(%b, %split) {axis = 1}
+    %e = Concat(%d, %c) {axis = 1}
+    %f = Clip(%e, %low, %high)
+    %g = Transpose(%f) {perm = [0, 3, 1, 2]}
+    %h = HardSwish(%g)
+    %i = Add(%h, %g)
+    %j = ReduceMean(%i, %axes)
+    %k = Mul(%i, %j)
+    %l = Reshape(%k, %flat)
+    %y = Softmax(%l)
+  })",
+                    {1, 4, 2, 6});
+}
+
+TEST(NcnnExport, ABlobWithSeveralReadersGoesThroughASplit) {
+  const auto graph = ParseText(R"(graph g(x: f32[N, 4]) -> (a, y) {
+    %a = Relu(%x)
+    %y = Add(%a, %a)
+  })",
+                               ops::Standard());
+  const auto files = ExportNcnn(*graph);
+  ASSERT_TRUE(files.ok()) << files.status().ToString();
+  const auto layers = ParseParam(files->param);
+  ASSERT_EQ(layers->size(), 4U);
+  EXPECT_EQ((*layers)[2].type, "Split");
+  EXPECT_EQ((*layers)[2].tops.size(), 3U);
+  EXPECT_EQ((*layers)[2].tops[0], "a");
+}
+
+TEST(NcnnExport, WhatNcnnCannotSayIsListedAtOnce) {
+  const auto graph = ParseText(R"(graph g(x: f32[N, 4, 4]) -> (y) {
+    %a = Erf(%x)
+    %b = Transpose(%a) {perm = [1, 0, 2]}
+    %y = Softmax(%b) {axis = 0}
+  })",
+                               ops::Standard());
+  ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+  const std::string message = ExportNcnn(*graph).status().ToString();
+  EXPECT_NE(message.find("(Erf)"), std::string::npos) << message;
+  EXPECT_NE(message.find("the batch must stay"), std::string::npos) << message;
+  EXPECT_NE(message.find("axis 0, which is the batch"), std::string::npos) << message;
 }
 
 }  // namespace

@@ -119,10 +119,9 @@ Status ParseLayer(std::string_view line, Layer& layer) {
   return {};
 }
 
-std::string PrintNumber(double value) {
-  if (value == std::floor(value) && std::abs(value) < 2147483648.0)
-    return fmt::format("{:.0f}", value);
-  return fmt::format("{}", static_cast<float>(value));
+std::string PrintNumber(const Param& param, double value) {
+  return param.real || value != std::floor(value) ? fmt::format("{:.8e}", value)
+                                                  : fmt::format("{:.0f}", value);
 }
 
 }  // namespace
@@ -176,9 +175,9 @@ std::string PrintParam(const std::vector<Layer>& layers) {
     for (const auto& [id, param] : layer.params) {
       if (param.list) {
         text += fmt::format(" {}={}", kFirstListId - id, param.values.size());
-        for (const double value : param.values) text += "," + PrintNumber(value);
+        for (const double value : param.values) text += "," + PrintNumber(param, value);
       } else {
-        text += fmt::format(" {}={}", id, PrintNumber(param.values[0]));
+        text += fmt::format(" {}={}", id, PrintNumber(param, param.values[0]));
       }
     }
     text += "\n";

@@ -16,7 +16,8 @@ namespace athanor::ncnn {
 // A number or a list of numbers. Whole numbers of 32 bits and floats are both exact in a double.
 struct Param {
   bool list = false;
-  std::vector<double> values;
+  bool real = false;  // printed as a float: ncnn tells the kinds apart by their look
+  std::vector<double> values = {};
 };
 
 struct Layer {

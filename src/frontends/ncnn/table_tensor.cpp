@@ -1,8 +1,8 @@
 // Layers that move, cut and join blobs.
 #include <algorithm>
-#include <array>
 #include <limits>
 
+#include "frontends/ncnn/axis_order.h"
 #include "frontends/ncnn/layer_import.h"
 
 namespace athanor::ncnn {
@@ -56,32 +56,13 @@ Status Slice(LayerImport& ctx) {
   return {};
 }
 
-// Orders of the axes, innermost first, as parameter 0 numbers them.
-constexpr std::array<std::string_view, 2> kOrders2 = {"WH", "HW"};
-constexpr std::array<std::string_view, 6> kOrders3 = {"WHC", "HWC", "WCH", "CWH", "HCW", "CHW"};
-constexpr std::array<std::string_view, 24> kOrders4 = {
-    "WHDC", "HWDC", "WDHC", "DWHC", "HDWC", "DHWC", "WHCD", "HWCD", "WCHD", "CWHD", "HCWD", "CHWD",
-    "WDCH", "DWCH", "WCDH", "CWDH", "DCWH", "CDWH", "HDCW", "DHCW", "HCDW", "CHDW", "DCHW", "CDHW"};
-
-Result<std::string_view> Order(std::int64_t rank, std::int64_t type) {
-  std::span<const std::string_view> orders;
-  if (rank == 2) orders = kOrders2;
-  if (rank == 3) orders = kOrders3;
-  if (rank == 4) orders = kOrders4;
-  if (type < 0 || type >= static_cast<std::int64_t>(orders.size()))
-    return InvalidModel("order {} does not exist for {} axes", type, rank);
-  return orders[static_cast<std::size_t>(type)];
-}
-
 Status Permute(LayerImport& ctx) {
   ATH_TRY(const std::int64_t rank, ctx.BlobRank());
   const std::int64_t type = ctx.Int(0, 0);
   if (type == 0) return Same(ctx);
-  ATH_TRY(const std::string_view order, Order(rank, type));
-  ATH_TRY(const std::string_view straight, Order(rank, 0));
+  ATH_TRY(const std::vector<std::int64_t> order, AxisOrder(rank, type));
   std::vector<std::int64_t> perm = {0};
-  for (std::size_t i = order.size(); i-- > 0;)
-    perm.push_back(rank - static_cast<std::int64_t>(straight.find(order[i])));
+  for (const std::int64_t axis : order) perm.push_back(axis + 1);
   return ctx.Give(ctx.Add("Transpose", {ctx.In()}, {{"perm", std::move(perm)}}));
 }
 

@@ -1,0 +1,145 @@
+#include "frontends/ncnn/export.h"
+
+#include <map>
+
+#include "core/file.h"
+#include "core/text.h"
+#include "frontends/ncnn/import.h"
+#include "frontends/ncnn/layer_export.h"
+
+namespace athanor::ncnn {
+namespace {
+
+std::string NodePlace(const Node& node) {
+  return fmt::format("node \"{}\" ({})", node.name, node.op->name);
+}
+
+Status CheckInput(const Value& value) {
+  const Type& type = value.type;
+  if (!type.HasRank() || type.rank() < 2 || type.rank() > 5 || type.dtype != DType::kF32) {
+    return Unsupported("input \"{}\" is {}; ncnn reads f32 with a batch and 1 to 4 axes",
+                       value.name, type.ToString());
+  }
+  if (type.dim(0).IsConst() && !type.dim(0).Is(1)) {
+    return Unsupported("input \"{}\" is {}; ncnn has no batch, so its size must be 1 or open",
+                       value.name, type.ToString());
+  }
+  return {};
+}
+
+void AddInput(FileExport& file, ValueId id) {
+  const Value& value = file.graph.value(id);
+  Layer& layer = file.layers.emplace_back();
+  layer.type = "Input";
+  layer.name = file.blobs.at(id);
+  layer.tops = {layer.name};
+  const Type& type = value.type;
+  constexpr int kIds[][4] = {{0}, {1, 0}, {2, 1, 0}, {2, 11, 1, 0}};
+  for (std::int64_t axis = 1; axis < type.rank(); ++axis) {
+    if (!type.dim(axis).IsConst()) {
+      layer.params.clear();  // a shape is given whole or not at all
+      return;
+    }
+    layer.params[kIds[type.rank() - 2][axis - 1]] = Int(type.dim(axis).value());
+  }
+}
+
+Status AddNode(FileExport& file, const Node& node) {
+  const ExportRow* row = FindExportRow(node.op->name);
+  if (row == nullptr) return Unsupported("ncnn has no layer for it, or none that is written");
+  for (const ValueId output : node.outputs) {
+    if (output == kNoValue) continue;
+    const Type& type = file.graph.value(output).type;
+    if (type.dtype != DType::kF32)
+      return Error(ErrorCode::kUnsupportedType, "it gives {}; ncnn knows f32", Name(type.dtype));
+    if (!type.HasRank() || type.rank() < 2 || type.rank() > 5)
+      return Unsupported("it gives {}; ncnn knows a batch and 1 to 4 axes", type.ToString());
+  }
+  LayerExport ctx(file, node);
+  return row->make(ctx);
+}
+
+// In ncnn a blob has one reader: what has more goes through a Split.
+void InsertSplits(FileExport& file) {
+  std::map<std::string, std::size_t> readers;
+  for (const Layer& layer : file.layers) {
+    for (const std::string& blob : layer.bottoms) ++readers[blob];
+  }
+  for (const GraphOutput& output : file.graph.outputs()) ++readers[file.blobs.at(output.value)];
+  std::map<std::string, std::vector<std::string>> shares;  // the first one is the last to go
+  std::vector<Layer> layers;
+  for (Layer& layer : file.layers) {
+    for (std::string& blob : layer.bottoms) {
+      const auto found = shares.find(blob);
+      if (found == shares.end()) continue;
+      blob = found->second.back();
+      found->second.pop_back();
+    }
+    std::vector<Layer> splits;
+    for (std::string& top : layer.tops) {
+      if (readers[top] < 2) continue;
+      Layer& split = splits.emplace_back();
+      split.type = "Split";
+      split.name = file.UniqueName("split_" + top);
+      split.tops = {top};  // an output keeps its name
+      while (split.tops.size() < readers[top])
+        split.tops.push_back(file.UniqueName(fmt::format("{}_part", top)));
+      shares[top] = split.tops;
+      split.bottoms = {file.UniqueName(top + "_whole")};
+      top = split.bottoms[0];
+    }
+    layers.push_back(std::move(layer));
+    std::move(splits.begin(), splits.end(), std::back_inserter(layers));
+  }
+  file.layers = std::move(layers);
+}
+
+// Gives outputs the graph's own names. An output that is an input or a constant, or a value that
+// is an output twice, cannot be written.
+Status NameOutputs(FileExport& file) {
+  for (const GraphOutput& output : file.graph.outputs()) {
+    if (file.graph.value(output.value).producer == kNoNode)
+      return Unsupported("output \"{}\" is an input or a constant of the graph", output.name);
+    std::string& name = file.blobs[output.value];
+    if (!name.empty()) return Unsupported("output \"{}\" is also \"{}\"", output.name, name);
+    name = file.UniqueName(output.name);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<NcnnFiles> ExportNcnn(const Graph& graph) {
+  FileExport file(graph);
+  std::vector<Status> problems;
+  for (const ValueId id : graph.inputs()) {
+    Status status = CheckInput(graph.value(id));
+    if (!status.ok()) problems.push_back(std::move(status));
+    file.blobs[id] = file.UniqueName(graph.value(id).name);
+  }
+  if (!problems.empty()) return Status::All(std::move(problems));
+  ATH_RETURN_IF_ERROR(NameOutputs(file));
+  for (const ValueId id : graph.inputs()) AddInput(file, id);
+  ATH_TRY(const std::vector<NodeId> order, graph.Order());
+  for (const NodeId id : order) {
+    const Node& node = graph.node(id);
+    Status status = AddNode(file, node);
+    if (status.ok()) continue;
+    problems.push_back(std::move(status).In(NodePlace(node)));
+    // So that the nodes behind it are looked at too.
+    for (const ValueId output : node.outputs) {
+      if (output != kNoValue && file.blobs[output].empty()) file.blobs[output] = "?";
+    }
+  }
+  if (!problems.empty()) return Status::All(std::move(problems));
+  InsertSplits(file);
+  return NcnnFiles{PrintParam(file.layers), file.weights.bytes()};
+}
+
+Status SaveNcnn(const Graph& graph, const std::string& path) {
+  ATH_TRY(const NcnnFiles files, ExportNcnn(graph));
+  ATH_RETURN_IF_ERROR(WriteFileAtomically(WeightsPath(path), files.bin));
+  return WriteFileAtomically(path, std::string_view(files.param));
+}
+
+}  // namespace athanor::ncnn

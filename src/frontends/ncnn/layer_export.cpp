@@ -1,0 +1,111 @@
+#include "frontends/ncnn/layer_export.h"
+
+#include <algorithm>
+#include <cctype>
+
+namespace athanor::ncnn {
+
+std::string FileExport::UniqueName(std::string_view wish) {
+  std::string name(wish.empty() ? "blob" : wish);
+  for (char& c : name) {
+    const bool plain = std::isgraph(static_cast<unsigned char>(c)) != 0 && c != '=' && c != ',';
+    if (!plain) c = '_';
+  }
+  int& taken = names_[name];
+  if (taken++ == 0) return name;
+  return UniqueName(fmt::format("{}_{}", name, taken));
+}
+
+Param Int(std::int64_t value) { return {.values = {static_cast<double>(value)}}; }
+
+Param Real(float value) { return {.real = true, .values = {value}}; }
+
+Param Ints(const std::vector<std::int64_t>& values) {
+  Param param = {.list = true};
+  for (const std::int64_t value : values) param.values.push_back(static_cast<double>(value));
+  return param;
+}
+
+Result<std::int64_t> LayerExport::BlobRank(std::size_t i) const {
+  const Type& type = InType(i);
+  if (!type.HasRank() || type.rank() < 2 || type.rank() > 5)
+    return Unsupported("input {} is {}; a batch and 1 to 4 axes are expected", i, type.ToString());
+  return type.rank() - 1;
+}
+
+Result<std::int64_t> LayerExport::BlobAxis(std::int64_t axis, std::size_t i) const {
+  ATH_TRY(const std::int64_t rank, BlobRank(i));
+  const std::int64_t from_front = axis < 0 ? axis + rank + 1 : axis;
+  if (from_front < 1 || from_front > rank)
+    return Unsupported("it works along axis {}, which is the batch", axis);
+  return from_front - 1;
+}
+
+Result<Tensor> LayerExport::Weight(std::size_t i, std::string_view what) const {
+  const Tensor* tensor = Constant(i);
+  if (tensor == nullptr) return Unsupported("the {} must be a constant", what);
+  if (tensor->dtype() != DType::kF32)
+    return Error(ErrorCode::kUnsupportedType, "the {} is {}; f32 is written", what,
+                 Name(tensor->dtype()));
+  return *tensor;
+}
+
+Result<std::vector<std::int64_t>> LayerExport::ConstantInts(std::size_t i,
+                                                            std::string_view what) const {
+  const Tensor* tensor = Constant(i);
+  if (tensor == nullptr) return Unsupported("the {} must be a constant", what);
+  return ToInts(*tensor);
+}
+
+Result<float> LayerExport::ConstantFloat(std::size_t i, float otherwise) const {
+  if (!Has(i)) return otherwise;
+  const Tensor* tensor = Constant(i);
+  if (tensor == nullptr || tensor->count() != 1)
+    return Unsupported("input {} must be a constant of one number", i);
+  ATH_TRY(const std::vector<double> values, ToDoubles(*tensor));
+  return static_cast<float>(values[0]);
+}
+
+Layer& LayerExport::Add(std::string_view type, std::vector<std::string> bottoms, Params params) {
+  Layer& layer = file.layers.emplace_back();
+  layer.type = type;
+  layer.name = file.UniqueName(node.name.empty() ? node.op->name : node.name);
+  layer.bottoms = std::move(bottoms);
+  layer.params = std::move(params);
+  return layer;
+}
+
+void LayerExport::Emit(std::string_view type, std::vector<std::string> bottoms, Params params) {
+  Layer& layer = Add(type, std::move(bottoms), std::move(params));
+  for (const ValueId output : node.outputs) {
+    if (output == kNoValue) continue;
+    std::string& name = file.blobs[output];
+    if (name.empty()) name = file.UniqueName(graph.value(output).name);
+    layer.tops.push_back(name);
+  }
+}
+
+std::string LayerExport::Make(std::string_view type, std::vector<std::string> bottoms,
+                              Params params) {
+  Layer& layer = Add(type, std::move(bottoms), std::move(params));
+  layer.tops.push_back(file.UniqueName(layer.name + "_out"));
+  return layer.tops[0];
+}
+
+const ExportRow* FindExportRow(std::string_view op) {
+  static const std::vector<ExportRow> table = [] {
+    std::vector<ExportRow> rows = NnExportRows();
+    for (std::vector<ExportRow>& more :
+         std::vector<std::vector<ExportRow>>{MathExportRows(), TensorExportRows()})
+      std::move(more.begin(), more.end(), std::back_inserter(rows));
+    std::sort(rows.begin(), rows.end(),
+              [](const ExportRow& a, const ExportRow& b) { return a.op < b.op; });
+    return rows;
+  }();
+  const auto found =
+      std::lower_bound(table.begin(), table.end(), op,
+                       [](const ExportRow& row, std::string_view name) { return row.op < name; });
+  return found != table.end() && found->op == op ? &*found : nullptr;
+}
+
+}  // namespace athanor::ncnn

@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""What `athanor convert -o NAME.param` writes, against the answers ncnn itself gave for it (tests/oracles/ncnn.npz).
+
+    python3 tests/ncnn_test.py [--binary build/test/bin/athanor]
+
+Also: UltraFace from ONNX and from ncnn gives the same boxes and scores, and from ONNX through ncnn once more.
+Prints one line per failure and "N passed, N failed, N skipped".
+"""
+import argparse
+import pathlib
+import sys
+import tempfile
+
+import numpy as np
+
+from models_test import DATA, ROOT, Runner, random_tensor
+
+MAX_REL_L2 = 1e-4
+MAX_ABS = 1e-4
+
+
+def zoo_networks(runner, folder):
+    recorded = np.load(ROOT / "tests" / "oracles" / "ncnn.npz")
+    for key in recorded.files:
+        if key == "version":
+            continue
+        network, name, shape, output = key.split("|")
+        param = folder / f"{network}.param"
+        runner.call("convert", f"zoo:{network}", "-o", param, "--no-check")
+        array = random_tensor(name, np.float32, [1, *map(int, shape.split(","))], -1.0, 1.0)
+        got = runner.run(param, {name: array})[output].ravel().astype(np.float64)
+        want = recorded[key].ravel().astype(np.float64)
+        error = np.linalg.norm(got - want) / np.linalg.norm(want)
+        yield f"{network} as ncnn runs it", None if error <= MAX_REL_L2 else f"rel-L2 {error:.2e}"
+
+
+def ultraface(runner, folder):
+    flags = ["--mean", "127", "--std", "128", "--rgb"]
+    formats = {"onnx": DATA / "ultraface/onnx/version-RFB-320_simplified.onnx", "ncnn": DATA / "ultraface/ncnn/RFB-320.param"}
+    formats["onnx through ncnn"] = folder / "rfb.param"
+    runner.call("convert", formats["onnx"], "-o", formats["onnx through ncnn"])
+    for picture in ("1", "11"):
+        image = DATA / f"ultraface/golden/{picture}_320x240.png"
+        answers = {form: runner.run(model, {"input": image}, flags) for form, model in formats.items()}
+        for form, answer in answers.items():
+            error = max(float(np.abs(answer[name] - answers["onnx"][name]).max()) for name in ("boxes", "scores"))
+            yield f"UltraFace {picture} from {form}", None if error <= MAX_ABS else f"{error:.2e} from ONNX's answer"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--binary", default=str(ROOT / "build" / "test" / "bin" / "athanor"))
+    parser.add_argument("--device", default="cpu")
+    options = parser.parse_args()
+    passed = failed = skipped = 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        runner = Runner(options, folder)
+        parts = [zoo_networks]
+        if DATA.is_dir():
+            parts.append(ultraface)
+        else:
+            print(f"SKIPPED UltraFace: {DATA} is absent")
+            skipped = 1
+        for part in parts:
+            for what, problem in part(runner, folder):
+                passed += problem is None
+                failed += problem is not None
+                if problem is not None:
+                    print(f"FAIL {what}: {problem}")
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
