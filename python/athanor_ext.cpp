@@ -124,4 +124,18 @@ NB_MODULE(_athanor, m) {
       .def("num_parameters", &athanor::Model::num_parameters)
       .def("is_batchable", &athanor::Model::is_batchable)
       .def("save", &athanor::Model::save);
+  nb::class_<athanor::Package>(m, "Package")
+      .def("__init__",
+           [](athanor::Package* self, const std::string& path, const std::string& key,
+              const std::string& passphrase, const std::string& trust, const std::string& device,
+              int threads) {
+             new (self) athanor::Package(path, {key, passphrase, trust}, {device, threads});
+           })
+      .def("run",
+           [](const athanor::Package& package, const nb::bytes& picture) {
+             const nb::gil_scoped_release other_threads_may_run;
+             return package.run(picture.c_str(), picture.size());
+           })
+      .def("name", &athanor::Package::name)
+      .def("signer", &athanor::Package::signer);
 }

@@ -175,6 +175,7 @@ def main():
     script(count, "tabular_test.py", "--binary", str(ATHANOR))
     script(count, "codegen_test.py")
     script(count, "ncnn_test.py", "--binary", str(ATHANOR))
+    script(count, "package_test.py", "--binary", str(ATHANOR))
     script(count, "cli_test.py")
     script(count, "docs_test.py")
     python_package(count)

@@ -64,6 +64,8 @@ typedef enum ath_dtype {
 typedef struct ath_model ath_model;     /* a verified graph */
 typedef struct ath_session ath_session; /* a model made ready for a device */
 typedef struct ath_result ath_result;   /* the outputs of one run */
+typedef struct ath_package ath_package; /* an .athpkg file made ready for a device */
+typedef struct ath_answer ath_answer;   /* what a package says about one picture */
 
 /* Dense, row-major, at most 64 dimensions. `data` is aligned as its elements are (f32: 4 bytes);
  * that of ATH_STRING is an array of const char*, none NULL. An ATH_BOOL is 0 or 1. */
@@ -95,6 +97,16 @@ typedef struct ath_session_options {
   const char* device; /* "cpu" (default when NULL) or "reference" */
   int32_t threads;    /* 0: one per core; at most 1024 */
 } ath_session_options;
+
+/* Members may be NULL or 0. */
+typedef struct ath_package_options {
+  uint32_t struct_size;
+  const char* key_file;   /* a recipient's NAME.key that opens an encrypted package */
+  const char* passphrase; /* opens it too */
+  const char* trust_file; /* a NAME.pub: only what this key has signed is opened */
+  const char* device;     /* "cpu" (default) or "reference" */
+  int32_t threads;        /* 0: one per core */
+} ath_package_options;
 
 typedef struct ath_difference {
   uint32_t struct_size;
@@ -145,6 +157,21 @@ ATH_EXPORT int32_t ath_result_num_outputs(const ath_result* result);
 /* A view that lives as long as the result. */
 ATH_EXPORT ath_status ath_result_output(const ath_result* result, int32_t index,
                                         ath_tensor* tensor);
+
+/* Checks every byte of the file and makes its model ready. `options` may be NULL. Any number of
+ * threads may run one package at once. */
+ATH_EXPORT ath_status ath_package_open(const char* path, const ath_package_options* options,
+                                       ath_package** package);
+ATH_EXPORT void ath_package_destroy(ath_package* package);
+ATH_EXPORT const char* ath_package_name(const ath_package* package);
+/* The id of the key that signed it; "" when it is not signed. */
+ATH_EXPORT const char* ath_package_signer(const ath_package* package);
+/* `picture` holds the bytes of a JPEG, PNG, BMP, WebP or PNM file. */
+ATH_EXPORT ath_status ath_package_run(const ath_package* package, const void* picture, size_t size,
+                                      ath_answer** answer);
+ATH_EXPORT void ath_answer_destroy(ath_answer* answer);
+/* {"picture": [width, height], "classes": [...]} or "boxes"; as `athanor run --json` gives it. */
+ATH_EXPORT const char* ath_answer_json(const ath_answer* answer);
 
 /* How far two tensors of one shape are apart. The tolerances are 0 or more. */
 ATH_EXPORT ath_status ath_compare(const ath_tensor* actual, const ath_tensor* expected, double rtol,

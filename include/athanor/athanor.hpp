@@ -201,6 +201,51 @@ inline Model load(const std::string& path, const Options& options = {}) {
   return Model(path, options);
 }
 
+// What opens a package. Empty: not needed.
+struct Access {
+  std::string key_file, passphrase, trust_file;
+};
+
+// An .athpkg file made ready to run: pictures in, classes or boxes out. May be run from any number
+// of threads.
+class Package {
+ public:
+  explicit Package(const std::string& path, const Access& access = {},
+                   const Options& options = {}) {
+    const auto given = [](const std::string& text) {
+      return text.empty() ? nullptr : text.c_str();
+    };
+    ath_package_options wanted{};
+    wanted.struct_size = sizeof(wanted);
+    wanted.key_file = given(access.key_file);
+    wanted.passphrase = given(access.passphrase);
+    wanted.trust_file = given(access.trust_file);
+    wanted.device = options.device.c_str();
+    wanted.threads = options.threads;
+    ath_package* package = nullptr;
+    detail::check(ath_package_open(path.c_str(), &wanted, &package));
+    package_.reset(package, ath_package_destroy);
+  }
+
+  std::string name() const { return ath_package_name(package_.get()); }
+  std::string signer() const { return ath_package_signer(package_.get()); }
+  // The bytes of a picture file. Gives JSON: {"picture": [w, h], "classes": [...]} or "boxes".
+  std::string run(const void* picture, std::size_t size) const {
+    ath_answer* raw = nullptr;
+    detail::check(ath_package_run(package_.get(), picture, size, &raw));
+    const std::unique_ptr<ath_answer, void (*)(ath_answer*)> answer(raw, ath_answer_destroy);
+    return ath_answer_json(answer.get());
+  }
+
+ private:
+  std::shared_ptr<ath_package> package_;
+};
+
+inline Package open_package(const std::string& path, const Access& access = {},
+                            const Options& options = {}) {
+  return Package(path, access, options);
+}
+
 struct Difference {
   bool pass = false;
   double max_abs = 0, rel_l2 = 0, cosine = 0;

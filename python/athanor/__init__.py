@@ -9,6 +9,8 @@ type of the model's input (`x.astype(np.float32)`); outputs share the memory of 
 called from any number of threads; the interpreter lock is released while it runs.
 """
 import difflib
+import json
+import pathlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,6 +96,25 @@ class Model:
     def save(self, path):
         """Writes the format that the extension names (.onnx, .ath)."""
         self._model.save(str(path))
+
+
+class Package:
+    """A package (.athpkg) ready to run: a picture in, classes or boxes out."""
+
+    def __init__(self, path, key="", passphrase="", trust="", device="cpu", threads=0):
+        self._package = _athanor.Package(str(path), str(key), passphrase, str(trust), device, threads)
+        self.name = self._package.name()
+        self.signer = self._package.signer()
+
+    def __call__(self, picture):
+        """picture: a path, or the bytes of a JPEG, PNG, BMP, WebP or PNM file. Gives a dict with "classes" or "boxes"."""
+        data = picture if isinstance(picture, bytes) else pathlib.Path(picture).read_bytes()
+        return json.loads(self._package.run(data))
+
+
+def open_package(path, key="", passphrase="", trust="", device="cpu", threads=0):
+    """Checks every byte of a package and makes it ready. key: a recipient's .key file; trust: a signer's .pub file."""
+    return Package(path, key, passphrase, trust, device, threads)
 
 
 def load(path, device="cpu", threads=0):

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "api/open_model.h"
+#include "api/pipeline.h"
 #include "athanor/athanor.h"
 #include "core/checked.h"
 #include "frontends/save.h"
@@ -108,6 +109,8 @@ constexpr std::size_t kInfoSize = offsetof(ath_value_info, type) + sizeof(void*)
 constexpr std::size_t kLoadOptionsSize = offsetof(ath_load_options, format) + sizeof(void*);
 constexpr std::size_t kSessionOptionsSize =
     offsetof(ath_session_options, threads) + sizeof(std::int32_t);
+constexpr std::size_t kPackageOptionsSize =
+    offsetof(ath_package_options, threads) + sizeof(std::int32_t);
 constexpr std::size_t kDifferenceSize = offsetof(ath_difference, cosine) + sizeof(double);
 
 Status CheckStructSize(const char* type, std::uint32_t given, std::size_t needed) {
@@ -220,6 +223,14 @@ struct ath_model {
 
 struct ath_session {
   std::unique_ptr<athanor::Session> session;
+};
+
+struct ath_package {
+  std::unique_ptr<athanor::PipelineRunner> runner;
+};
+
+struct ath_answer {
+  std::string json;
 };
 
 struct ath_result {
@@ -396,6 +407,56 @@ ath_status ath_result_output(const ath_result* result, int32_t index, ath_tensor
     return {};
   });
 }
+
+ath_status ath_package_open(const char* path, const ath_package_options* options,
+                            ath_package** package) {
+  return Guard([&]() -> Status {
+    if (path == nullptr || package == nullptr) return Missing(path == nullptr ? "path" : "package");
+    athanor::package::ReadOptions access;
+    athanor::SessionOptions session;
+    if (options != nullptr) {
+      ATH_RETURN_IF_ERROR(
+          CheckStructSize("ath_package_options", options->struct_size, kPackageOptionsSize));
+    }
+    if (options != nullptr && options->key_file != nullptr) {
+      ATH_TRY(access.key, athanor::package::PrivateKey::Read(options->key_file));
+    }
+    if (options != nullptr && options->passphrase != nullptr)
+      access.passphrase = options->passphrase;
+    if (options != nullptr && options->trust_file != nullptr) {
+      ATH_TRY(access.trust, athanor::package::PublicKey::Read(options->trust_file));
+    }
+    if (options != nullptr && options->device != nullptr) session.device = options->device;
+    if (options != nullptr) session.threads = options->threads;
+    ATH_TRY(auto runner, athanor::PipelineRunner::Open(path, access, session));
+    *package = new ath_package{std::move(runner)};
+    return {};
+  });
+}
+
+void ath_package_destroy(ath_package* package) { delete package; }
+const char* ath_package_name(const ath_package* package) {
+  return package->runner->package().name().c_str();
+}
+const char* ath_package_signer(const ath_package* package) {
+  return package->runner->package().signer().c_str();
+}
+
+ath_status ath_package_run(const ath_package* package, const void* picture, size_t size,
+                           ath_answer** answer) {
+  return Guard([&]() -> Status {
+    if (package == nullptr || answer == nullptr)
+      return Missing(package == nullptr ? "package" : "answer");
+    if (picture == nullptr) return Missing("picture");
+    ATH_TRY(const athanor::PipelineResult result,
+            package->runner->Run({static_cast<const std::uint8_t*>(picture), size}));
+    *answer = new ath_answer{athanor::ToJson(result, package->runner->pipeline()).dump()};
+    return {};
+  });
+}
+
+void ath_answer_destroy(ath_answer* answer) { delete answer; }
+const char* ath_answer_json(const ath_answer* answer) { return answer->json.c_str(); }
 
 ath_status ath_compare(const ath_tensor* actual, const ath_tensor* expected, double rtol,
                        double atol, ath_difference* difference) {

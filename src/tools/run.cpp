@@ -2,6 +2,7 @@
 #include <chrono>
 #include <filesystem>
 
+#include "api/pipeline.h"
 #include "core/text.h"
 #include "io/npy.h"
 #include "runtime/session.h"
@@ -12,6 +13,7 @@
 #include "tools/open_model.h"
 #include "tools/progress.h"
 #include "tools/results.h"
+#include "tools/run_package.h"
 
 namespace athanor::tools {
 namespace {
@@ -23,6 +25,7 @@ struct Options {
   int threads = 0, top = 5;
   bool boxes = false;
   BoxOptions box;
+  AccessFlags access;
 };
 
 struct Answer {
@@ -69,8 +72,9 @@ nlohmann::json AnswerJson(const Graph& graph, const Answer& answer, const Option
   for (std::size_t i = 0; i < answer.outputs.size(); ++i)
     json["outputs"].push_back(OutputJson(graph.outputs()[i].name, answer.outputs[i], results));
   if (options.boxes) {
-    if (const auto boxes = FindBoxes(Tensors(graph, answer), options.box))
-      json["boxes"] = BoxesJson(*boxes);
+    const auto boxes = FindBoxes(Tensors(graph, answer), options.box);
+    json["boxes"] = boxes.ok() ? BoxesJson(*boxes) : nlohmann::json();
+    if (!boxes.ok()) json["no_boxes"] = boxes.status().message();
   }
   return json;
 }
@@ -79,9 +83,10 @@ std::string AnswerText(const Graph& graph, const Answer& answer, const Options& 
                        const ResultOptions& results) {
   std::string text = fmt::format("{}  {:.2f} ms\n", answer.name, answer.ms);
   if (options.boxes) {
-    if (const auto boxes = FindBoxes(Tensors(graph, answer), options.box))
-      return text + BoxText(*boxes, results);
-    text += "no output looks like boxes: [1, N, 4] with scores [1, N, classes], or [1, 1, N, 7]\n";
+    const auto boxes = FindBoxes(Tensors(graph, answer), options.box);
+    if (boxes.ok()) return text + BoxText(*boxes, results);
+    text += fmt::format("no boxes: {}\n", boxes.status().message());
+    if (!boxes.status().fix().empty()) text += fmt::format("  fix: {}\n", boxes.status().fix());
   }
   for (std::size_t i = 0; i < answer.outputs.size(); ++i)
     text += OutputText(graph.outputs()[i].name, answer.outputs[i], results);
@@ -167,6 +172,18 @@ Result<Answer> RunOne(Session& session, InputSet set) {
 }
 
 Status Run(const Options& options, const Common& common) {
+  if (IsPackageFile(options.model.path)) {
+    return RunPackage({.path = options.model.path,
+                       .device = options.device,
+                       .save = options.save,
+                       .threads = options.threads,
+                       .pictures = options.input.sources,
+                       .access = options.access},
+                      common);
+  }
+  if (!options.access.empty())
+    return Error(ErrorCode::kUsage, "{} is no package: keys open packages only",
+                 options.model.path);
   ResultOptions results = {.labels = {}, .top = options.top};
   if (!options.labels.empty()) {
     ATH_TRY(results.labels, ReadLabels(options.labels));
@@ -222,7 +239,10 @@ std::function<Status()> RunModel(CLI::App& app, const Common& common) {
   AddInputOptions(app, options->input, true);
   app.add_option("--device", options->device, "cpu or reference")->capture_default_str();
   app.add_option("--threads", options->threads, "0: one per core")->check(CLI::Range(0, 1024));
-  app.add_option("--save", options->save, "write the outputs to this .npz (or .npy) file");
+  app.add_option("--save", options->save,
+                 "write the outputs to this .npz (or .npy) file; of a package also .json or, with "
+                 "the boxes drawn, .png");
+  AddAccessOptions(app, options->access);
   app.add_option("--labels", options->labels, "class names, one per line");
   app.add_option("--top", options->top, "how many classes to show")
       ->check(CLI::Range(1, 1000))

@@ -28,6 +28,7 @@ struct Family {
 Family OnnxFamily();
 Family AthFamily();
 Family NcnnFamily();
+Family PackageFamily();
 Family TextFamily();
 Family TfliteFamily();
 Family NpyFamily();
