@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import pathlib
+import queue
 import shutil
 import signal
 import socket
@@ -307,6 +308,18 @@ class Deadlines(unittest.TestCase):
         self.assertEqual(answer["outputs"][0]["data"], [0.25] * 20)
         self.assertEqual(self.server.stop()[0], 0)
 
+    @unittest.skipUnless(HAS_CLIENTS, "tritonclient is not installed")
+    def test_grpc_gets_the_default_too_and_before_the_clients_own_deadline(self):
+        client = tritonclient.grpc.InferenceServerClient(f"127.0.0.1:{self.server.facts['grpc_port']}")
+        tensor = tritonclient.grpc.InferInput("image", [1, 1, 32, 32], "FP32")
+        tensor.set_data_from_numpy(np.zeros((1, 1, 32, 32), np.float32))
+        for timeout in [None, 0.05]:
+            answer = client.infer("digits", [tensor], client_timeout=timeout)
+            self.assertTrue(answer.get_response().parameters["fallback"].bool_param)
+            self.assertEqual(answer.get_response().parameters["fallback_reason"].string_param, "deadline")
+            self.assertTrue(np.array_equal(answer.as_numpy("logits"), np.full((1, 10), 0.25, np.float32)))
+        client.close()
+
     def test_a_request_may_shorten_the_deadline_but_not_lengthen_it(self):
         for header, low, high in [("20", 15, 50), ("5000", 55, 200)]:
             begin = time.monotonic()
@@ -326,6 +339,20 @@ class Stopping(unittest.TestCase):
         self.assertEqual(code, 0, text)
         self.assertGreater(result["answered"], 100)
         self.assertEqual((result["lost"], result["errors"]), (0, 0), result)
+
+    @unittest.skipUnless(HAS_CLIENTS, "tritonclient is not installed")
+    def test_sigterm_answers_the_grpc_calls_it_has(self):
+        server = Server(DIGITS, ATHANOR_INJECT_DELAY_MS="500")
+        client = tritonclient.grpc.InferenceServerClient(f"127.0.0.1:{server.facts['grpc_port']}")
+        tensor = tritonclient.grpc.InferInput("image", [1, 1, 32, 32], "FP32")
+        tensor.set_data_from_numpy(np.zeros((1, 1, 32, 32), np.float32))
+        answers = queue.Queue()
+        for _ in range(20):
+            client.async_infer("digits", [tensor], lambda result, error: answers.put(error))
+        time.sleep(0.3)
+        self.assertEqual(server.stop()[0], 0)
+        self.assertEqual([answers.get(timeout=10) for _ in range(20)], [None] * 20)
+        client.close()
 
     def test_idle_connections_do_not_hold_it(self):
         server = Server(DIGITS)

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
 
 namespace athanor::serve {
@@ -50,7 +51,11 @@ const Figure kFigures[] = {
     {"nv_inference_request_failure", "counter", "Requests answered with an error",
      ",reason=\"REJECTED\"", [](const ModelMetrics& m) -> std::uint64_t { return m.rejected; }},
     {"nv_inference_request_failure", "counter", "", ",reason=\"OTHER\"",
-     [](const ModelMetrics& m) -> std::uint64_t { return m.fail.count; }},
+     [](const ModelMetrics& m) -> std::uint64_t {
+       // Read first: a request is counted as rejected before it is counted as failed.
+       const std::uint64_t failed = m.fail.count;
+       return failed - std::min<std::uint64_t>(m.rejected, failed);
+     }},
     {"nv_inference_count", "counter", "Rows inferred", "",
      [](const ModelMetrics& m) -> std::uint64_t { return m.rows; }},
     {"nv_inference_exec_count", "counter", "Runs of the model", "",

@@ -153,7 +153,7 @@ void Summarise(const serve::Server& server, const Common& common) {
   for (const serve::RepositoryEntry& entry : server.models()) {
     const serve::ModelMetrics& m = entry.line->metrics;
     Note(common, "{}: {} answered in {} runs, {} errors, {} defaults", entry.spec.name,
-         m.success.count.load(), m.runs.load(), m.fail.count.load() + m.rejected.load(),
+         m.success.count.load(), m.runs.load(), m.fail.count.load(),
          m.defaults_deadline.load() + m.defaults_queue_full.load());
   }
 }
