@@ -117,7 +117,7 @@ std::vector<FamilyEntry> AllFamilies() {
       {"lightgbm", LightgbmFamily}, {"pmml", PmmlFamily},     {"npy", NpyFamily},
       {"npz", NpzFamily},           {"jpg", JpegFamily},      {"png", PngFamily},
       {"bmp", BmpFamily},           {"webp", WebpFamily},     {"pnm", PnmFamily},
-      {"csv", CsvFamily},           {"wav", WavFamily},      {"athpkg", PackageFamily},
+      {"csv", CsvFamily},           {"wav", WavFamily},       {"athpkg", PackageFamily},
   };
 }
 

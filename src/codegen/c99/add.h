@@ -10,8 +10,7 @@ static void ath_add_i8(const ath_add* p, const int8_t* a, const int8_t* b, size_
                        int8_t* y) {
   for (size_t i = 0; i < count; ++i) {
     const int32_t left = ath_multiply((a[i] - p->a_zero) * (1 << 20), p->a_multiplier, p->a_shift);
-    const int32_t right =
-        ath_multiply((b[i] - p->b_zero) * (1 << 20), p->b_multiplier, p->b_shift);
+    const int32_t right = ath_multiply((b[i] - p->b_zero) * (1 << 20), p->b_multiplier, p->b_shift);
     const int32_t sum = ath_multiply(left + p->sign * right, p->y_multiplier, p->y_shift);
     y[i] = ath_store(sum, p->y_zero, p->low, p->high);
   }

@@ -36,8 +36,8 @@ static void ath_pool_i8(const ath_pool* p, int mean, const int8_t* x, int8_t* y)
   for (int32_t plane = 0; plane < p->planes; ++plane, x += p->in_h * p->in_w) {
     for (int32_t oh = 0; oh < p->out_h; ++oh) {
       for (int32_t ow = 0; ow < p->out_w; ++ow) {
-        const ath_window window = ath_pool_window(p, x, oh * p->stride_h - p->pad_top,
-                                                  ow * p->stride_w - p->pad_left);
+        const ath_window window =
+            ath_pool_window(p, x, oh * p->stride_h - p->pad_top, ow * p->stride_w - p->pad_left);
         const int32_t value = mean ? ath_pool_mean(&window) : window.largest;
         *y++ = ath_store(value, 0, p->low, p->high);
       }

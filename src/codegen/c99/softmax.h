@@ -68,8 +68,7 @@ static void ath_softmax_i8(const ath_softmax* p, const int8_t* x, int8_t* y) {
           ath_exp_on_negative(ath_multiply(difference, p->multiplier, p->shift)), 12);
     }
     while (headroom < 32 && ((sum << headroom) & ((uint32_t)1 << 31)) == 0) ++headroom;
-    const int32_t scale =
-        ath_one_over_one_plus((int32_t)((sum << headroom) - ((uint32_t)1 << 31)));
+    const int32_t scale = ath_one_over_one_plus((int32_t)((sum << headroom) - ((uint32_t)1 << 31)));
     int32_t shift = 12 - headroom + 31 - 8;
     shift = shift < 0 ? 0 : shift > 31 ? 31 : shift;
     for (int32_t i = 0; i < p->size; ++i) {
