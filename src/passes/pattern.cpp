@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "ir/quantized.h"
+
 namespace athanor::passes {
 namespace {
 
@@ -280,6 +282,8 @@ class Matcher {
     const Node& node = graph().node(id);
     if (node.outputs[0] != goal.value || node.op->name != form.op || node.captures != 0)
       return false;
+    // Formulas speak of real numbers, not of the integers that stand for them.
+    if (HasQuantSpec(node.attributes)) return false;
     for (const auto& [name, wanted] : form.attributes) {
       const std::optional<AttrValue> value = AttributeOf(node, name);
       if (!value || !SameValue(*value, wanted)) return false;

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "ir/quantized.h"
 #include "passes/rewrite.h"
 #include "passes/structure.h"
 
@@ -10,7 +11,8 @@ using Ints = std::vector<std::int64_t>;
 constexpr int kMaxDepth = 8;  // elementwise nodes between two convolutions
 
 bool IsConv(const Graph& graph, NodeId id) {
-  return id != kNoNode && graph.node(id).op->name == "Conv";
+  return id != kNoNode && graph.node(id).op->name == "Conv" &&
+         !HasQuantSpec(graph.node(id).attributes);
 }
 
 bool HasFixedPads(const Match& conv) {

@@ -43,6 +43,8 @@ Result<std::unique_ptr<Session>> CpuSession::Create(Graph graph, const SessionOp
                  options.threads, kMostThreads);
   }
   Graph optimized = graph.Clone();
+  // What rounds in its own way is fixed before the passes change the formulas around it.
+  ATH_RETURN_IF_ERROR(LowerQuantized(optimized, false));
   if (options.optimize) ATH_RETURN_IF_ERROR(OptimizeForPlans(optimized));
   ATH_RETURN_IF_ERROR(LowerQuantized(optimized, options.optimize));
   return std::unique_ptr<Session>(new CpuSession(std::move(graph), std::move(optimized), options));
