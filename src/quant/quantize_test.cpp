@@ -192,6 +192,44 @@ graph main(a: u8[3, 4], b: u8[1, 4]) -> (y: u8[3, 4]) {
   for (const Step& step : (*plan)->steps) EXPECT_NE(step.kernel, nullptr);
 }
 
+// The portable passes would make the mean a GlobalAveragePool, which rounds in another way.
+TEST(Quantize, RoundsFixed31TheSameOnEveryDevice) {
+  const Result<Graph> graph = ParseText(R"(
+graph main(x: i8[1, 4, 3, 3]) -> (y: i8[1, 2]) {
+  const %sx: f32[] = [0.02]
+  const %zx: i8[] = [-5]
+  const %axes: i64[2] = [2, 3]
+  const %sm: f32[] = [0.015]
+  const %zm: i8[] = [3]
+  const %w: i8[2, 4] = [100, -7, 33, 90, -127, 5, 64, 11]
+  const %sw: f32[] = [0.01]
+  const %sy: f32[] = [0.013]
+  %xr = DequantizeLinear(%x, %sx, %zx)
+  %m = ReduceMean(%xr, %axes) {keepdims = false}
+  %mq = QuantizeLinear(%m, %sm, %zm) {arithmetic = "fixed31"}
+  %mr = DequantizeLinear(%mq, %sm, %zm)
+  %wr = DequantizeLinear(%w, %sw)
+  %g = Gemm(%mr, %wr) {transB = true}
+  %y = QuantizeLinear(%g, %sy, %zm) {arithmetic = "fixed31"}
+}
+)",
+                                        ops::Standard());
+  ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+  Result<std::unique_ptr<Session>> cpu = Session::Create(graph->Clone(), {});
+  Result<std::unique_ptr<Session>> reference =
+      Session::Create(graph->Clone(), {.device = "reference"});
+  ASSERT_TRUE(cpu.ok() && reference.ok());
+  for (int seed = 0; seed < 50; ++seed) {
+    std::vector<std::int8_t> values;
+    for (int i = 0; i < 36; ++i)
+      values.push_back(static_cast<std::int8_t>((i * 37 + seed * 101) % 255 - 127));
+    const std::vector<Datum> inputs = {Tensor::FromVector<std::int8_t>({1, 4, 3, 3}, values)};
+    const Result<std::vector<Datum>> a = (*cpu)->Run(inputs), b = (*reference)->Run(inputs);
+    ASSERT_TRUE(a.ok() && b.ok()) << a.status().ToString() << b.status().ToString();
+    EXPECT_TRUE((*a)[0].tensor().SameAs((*b)[0].tensor())) << seed;
+  }
+}
+
 TEST(Quantize, NamesValuesThatAreAlwaysZero) {
   Result<Graph> graph = ParseText(R"(
 graph main(x: f32[1, 4]) -> (y: f32[1, 2]) {
