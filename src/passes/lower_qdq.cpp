@@ -145,6 +145,10 @@ class Lowering {
       const NodeId producer = graph_.value(at).producer;
       if (producer == kNoNode) return false;
       const Node& node = graph_.node(producer);
+      if (node.op->name == "Identity" && UsedOnce(at)) {  // a change of scale, or nothing
+        at = node.inputs[0];
+        continue;
+      }
       const std::optional<Limits> limits =
           UsedOnce(at) ? LimitsOf(graph_, node) : std::optional<Limits>();
       if (!limits) {

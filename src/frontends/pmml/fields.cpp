@@ -201,6 +201,21 @@ void ReadTarget(const Element& field, std::string_view name, Inputs& inputs) {
   }
 }
 
+// The input of an active field, by its data type.
+Result<Field> AddField(Graph& graph, std::string_view name, std::string_view type,
+                       const Mentions& mentions, const Rules& rules) {
+  if (type == "double" || type == "float" || type == "integer")
+    return AddNumber(graph, name, rules);
+  if (type != "string" && type != "boolean") {
+    return Unsupported("dataType {}; string, boolean, integer, float and double are implemented",
+                       Quote(type));
+  }
+  const auto mentioned = mentions.find(name);
+  return AddText(graph, name,
+                 mentioned == mentions.end() ? std::vector<std::string>() : mentioned->second,
+                 rules, type == "boolean");
+}
+
 }  // namespace
 
 double Field::CodeOf(std::string_view category) const {
@@ -267,22 +282,7 @@ Result<Inputs> ReadInputs(Graph& graph, const Element& dictionary, const Element
       if (!usage.empty() && usage != "active") return {};
       if (inputs.scope.Find(name) != nullptr) return InvalidModel("the field stands twice");
       ATH_TRY(const Rules rules, ReadRules(field, mining));
-      const std::string_view type = Text(field, "dataType");
-      Field made;
-      const auto mentioned = mentions.find(name);
-      if (type == "string" || type == "boolean") {
-        ATH_TRY(made, AddText(graph, name,
-                              mentioned == mentions.end() ? std::vector<std::string>()
-                                                          : mentioned->second,
-                              rules, type == "boolean"));
-      } else if (type == "double" || type == "float" || type == "integer") {
-        ATH_TRY(made, AddNumber(graph, name, rules));
-      } else {
-        return Unsupported(
-            "dataType {}; string, boolean, integer, float and double are "
-            "implemented",
-            Quote(type));
-      }
+      ATH_TRY(Field made, AddField(graph, name, Text(field, "dataType"), mentions, rules));
       const bool limited =
           rules.invalid_is_error && (!rules.valid.empty() || !rules.intervals.empty());
       if (limited || rules.missing_is_error) {
