@@ -16,7 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 DATA = pathlib.Path(os.environ.get("ATHANOR_DATA", ROOT.parent / "shared" / "data"))
 TINY = DATA / "models" / "mlperf-tiny"
 LIST = [TINY / "ic01_resnet8_int8.tflite", TINY / "kws_int8.tflite", TINY / "vww_96_int8.tflite",
-        TINY / "ad01_int8.tflite"]
+        TINY / "ad01_int8.tflite", ROOT / "examples" / "digits" / "digits.onnx"]
 # MPS2 boards with 4 MiB of code memory and 4 MiB of data memory.
 BOARDS = {"cortex-m4": "mps2-an386", "cortex-m7": "mps2-an500"}
 LINK = """
@@ -89,6 +89,16 @@ def on_board(folder, name, cpu):
                "-kernel", folder / "self_test.elf", stdin=subprocess.DEVNULL)
 
 
+def int8(model, folder):
+    """The digits network of the examples is float: our own quantiser makes it int8 first."""
+    if model.suffix != ".onnx":
+        return model
+    out = folder / "int8.ath"
+    run(binary(), "quantize", model, "--calib", model.parent / "calib.npz", "--std", 255, "--arithmetic", "fixed31",
+        "-o", out)
+    return out
+
+
 def check(model, folder):
     """Problems, by where it ran."""
     made = run(binary(), "codegen", model, "--name", "network", "-o", folder, "--self-tests", 2)
@@ -111,7 +121,7 @@ def main():
             skipped += 1
             continue
         with tempfile.TemporaryDirectory() as folder:
-            problems = check(model, pathlib.Path(folder))
+            problems = check(int8(model, pathlib.Path(folder)), pathlib.Path(folder))
         for where, text in problems.items():
             print(f"FAIL codegen {model.name} ({where}): {text.strip()[-2000:]}")
         failed += len(problems)

@@ -174,6 +174,7 @@ def main():
         script(count, "tflite_test.py", "--binary", str(ATHANOR), "--device", device)
     script(count, "tabular_test.py", "--binary", str(ATHANOR))
     script(count, "codegen_test.py")
+    script(count, "gradients_test.py", "--binary", str(ATHANOR))
     script(count, "ncnn_test.py", "--binary", str(ATHANOR))
     script(count, "package_test.py", "--binary", str(ATHANOR))
     script(count, "cli_test.py")

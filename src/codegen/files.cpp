@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "codegen/writer.h"
 #include "core/embedded_file.h"
 #include "ir/evaluate.h"
 #include "ops/random/generator.h"
@@ -89,27 +90,41 @@ struct SelfTest {
   std::vector<std::vector<std::int8_t>> inputs, outputs;  // per edge, all runs after each other
 };
 
+// The byte of i8 that stands for element i, whichever of the two types it has.
+std::int8_t SignedByte(const Tensor& tensor, std::size_t i) {
+  if (tensor.dtype() == DType::kI8) return tensor.Data<std::int8_t>()[i];
+  return static_cast<std::int8_t>(tensor.Data<std::uint8_t>()[i] - kUnsignedShift);
+}
+
+Result<Tensor> RandomBytes(const Type& type, ops::Random& random) {
+  ATH_TRY(Tensor tensor, Tensor::Allocate(type.dtype, *type.StaticDims()));
+  const bool is_signed = type.dtype == DType::kI8;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(tensor.count()); ++i) {
+    const std::uint64_t bits = random.Bits() & 0xFFU;
+    if (is_signed) tensor.MutableData<std::int8_t>()[i] = static_cast<std::int8_t>(bits);
+    if (!is_signed) tensor.MutableData<std::uint8_t>()[i] = static_cast<std::uint8_t>(bits);
+  }
+  return tensor;
+}
+
 Result<SelfTest> Record(const Graph& graph, int runs) {
   SelfTest test;
   test.inputs.resize(graph.inputs().size());
   test.outputs.resize(graph.outputs().size());
   ops::Random random(1.0F);
+  const auto append = [](const Tensor& tensor, std::vector<std::int8_t>& bytes) {
+    for (std::size_t i = 0; i < static_cast<std::size_t>(tensor.count()); ++i)
+      bytes.push_back(SignedByte(tensor, i));
+  };
   for (int run = 0; run < runs; ++run) {
     std::vector<Datum> values;
     for (std::size_t i = 0; i < graph.inputs().size(); ++i) {
-      ATH_TRY(Tensor tensor,
-              Tensor::Allocate(DType::kI8, *graph.value(graph.inputs()[i]).type.StaticDims()));
-      for (std::int8_t& value : tensor.MutableData<std::int8_t>()) {
-        value = static_cast<std::int8_t>(random.Bits() & 0xFFU);
-        test.inputs[i].push_back(value);
-      }
+      ATH_TRY(Tensor tensor, RandomBytes(graph.value(graph.inputs()[i]).type, random));
+      append(tensor, test.inputs[i]);
       values.emplace_back(std::move(tensor));
     }
     ATH_TRY(const std::vector<Datum> results, Evaluate(graph, std::move(values)));
-    for (std::size_t i = 0; i < results.size(); ++i) {
-      const auto data = results[i].tensor().Data<std::int8_t>();
-      test.outputs[i].insert(test.outputs[i].end(), data.begin(), data.end());
-    }
+    for (std::size_t i = 0; i < results.size(); ++i) append(results[i].tensor(), test.outputs[i]);
   }
   return test;
 }

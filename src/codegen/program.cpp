@@ -28,7 +28,9 @@ std::int64_t Bytes(const Graph& graph, ValueId id) {
   return count;
 }
 
-// Every value of a node is i8 of a known shape, and there is a row for the operator.
+bool IsByte(DType dtype) { return dtype == DType::kI8 || dtype == DType::kU8; }
+
+// Every value of a node is i8 or u8 of a known shape, and there is a row for the operator.
 Status CheckNode(const Graph& graph, NodeId id) {
   const Node& node = graph.node(id);
   const auto problem = [&](Status status) {
@@ -46,8 +48,8 @@ Status CheckNode(const Graph& graph, NodeId id) {
   if (!type.StaticDims())
     return problem(
         Unsupported("the shape {} is not known; --set-dim gives numbers", type.ToString()));
-  if (type.dtype != DType::kI8) {
-    return problem(Unsupported("the result is {}; i8 is written", Name(type.dtype))
+  if (!IsByte(type.dtype)) {
+    return problem(Unsupported("the result is {}; i8 and u8 are written", Name(type.dtype))
                        .Fix("athanor quantize MODEL --arithmetic fixed31 makes an int8 network"));
   }
   const bool moves = row->alias || node.op->name == "Transpose" || node.op->name == "MaxPool";
@@ -66,9 +68,9 @@ Status CheckGraph(const Graph& graph, const std::vector<NodeId>& order) {
   }
   const auto check_edge = [&](ValueId id, std::string_view what) {
     const Value& value = graph.value(id);
-    if (value.type.dtype != DType::kI8 || !value.type.StaticDims())
-      problems.push_back(Unsupported("{} \"{}\" is {}; i8 of a known shape is written", what,
-                                     value.name, value.type.ToString()));
+    if (!IsByte(value.type.dtype) || !value.type.StaticDims())
+      problems.push_back(Unsupported("{} \"{}\" is {}; i8 and u8 of a known shape are written",
+                                     what, value.name, value.type.ToString()));
   };
   for (const ValueId id : graph.inputs()) check_edge(id, "input");
   for (const GraphOutput& output : graph.outputs()) check_edge(output.value, "output");
@@ -81,6 +83,7 @@ class Generator {
 
   Result<Program> Run() {
     ATH_TRY(source_.edges, MakeInteger(graph_));
+    MakeSigned(source_.edges);
     const Graph as_given = graph_.Clone();  // what the self-test's answers come from
     ATH_RETURN_IF_ERROR(passes::Optimize(graph_, {}).status());
     ATH_TRY(order_, graph_.Order());
@@ -100,6 +103,17 @@ class Generator {
   }
 
  private:
+  void MakeSigned(Edges& edges) const {
+    for (std::size_t i = 0; i < edges.inputs.size(); ++i) {
+      if (graph_.value(graph_.inputs()[i]).type.dtype == DType::kU8)
+        edges.inputs[i].zero -= kUnsignedShift;
+    }
+    for (std::size_t i = 0; i < edges.outputs.size(); ++i) {
+      if (graph_.value(graph_.outputs()[i].value).type.dtype == DType::kU8)
+        edges.outputs[i].zero -= kUnsignedShift;
+    }
+  }
+
   // The value whose memory this one has: reshaping moves nothing.
   ValueId Root(ValueId id) const {
     for (;;) {

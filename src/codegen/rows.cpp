@@ -164,6 +164,9 @@ Status WritePool(NodeWriter& w, const ops::PoolAttrs& attrs, bool mean) {
 Status WriteAveragePool(NodeWriter& w) {
   const auto attrs = w.Attrs<ops::AveragePoolAttrs>();
   if (attrs.count_include_pad) return Unsupported("a mean that counts its padding");
+  // Halves are rounded away from the integer 0, which is another number in u8.
+  if (w.spec().outputs[0].dtype != DType::kI8)
+    return Unsupported("AveragePool of u8; i8 is written");
   return WritePool(w, attrs, true);
 }
 Status WriteMaxPool(NodeWriter& w) { return WritePool(w, w.Attrs<ops::MaxPoolAttrs>(), false); }

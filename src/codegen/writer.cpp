@@ -1,6 +1,15 @@
 #include "codegen/writer.h"
 
 namespace athanor::codegen {
+namespace {
+
+void MakeSigned(QuantPort& port) {
+  if (port.dtype != DType::kU8) return;
+  port.dtype = DType::kI8;
+  for (std::int64_t& zero : port.zeros) zero -= kUnsignedShift;
+}
+
+}  // namespace
 
 NodeWriter::NodeWriter(const Graph& graph, NodeId node, int index, std::vector<std::string> in,
                        std::string out)
@@ -9,14 +18,23 @@ NodeWriter::NodeWriter(const Graph& graph, NodeId node, int index, std::vector<s
     Result<QuantSpec> spec = ReadQuantSpec(graph.node(node).attributes);
     ATH_CHECK(spec.ok(), "the graph has been verified");
     spec_ = *std::move(spec);
+    signed_ = spec_;
+    if (signed_.clamp && spec_.outputs[0].dtype == DType::kU8) {
+      signed_.clamp->low -= kUnsignedShift;
+      signed_.clamp->high -= kUnsignedShift;
+    }
+    MakeSigned(signed_.outputs[0]);
+    for (std::size_t i = 0; i < signed_.inputs.size(); ++i) {
+      if (Constant(i) == nullptr) MakeSigned(signed_.inputs[i]);
+    }
   }
 }
 
 std::int64_t NodeWriter::Low() const {
-  return spec_.clamp ? spec_.clamp->low : QuantRange(out_port().dtype)->low;
+  return signed_.clamp ? signed_.clamp->low : QuantRange(out_port().dtype)->low;
 }
 std::int64_t NodeWriter::High() const {
-  return spec_.clamp ? spec_.clamp->high : QuantRange(out_port().dtype)->high;
+  return signed_.clamp ? signed_.clamp->high : QuantRange(out_port().dtype)->high;
 }
 
 std::string NodeWriter::Array(std::string_view prefix, std::string_view type,

@@ -12,6 +12,9 @@
 
 namespace athanor::codegen {
 
+// Bytes of u8 are kept as i8: the same real numbers with another zero point.
+inline constexpr std::int64_t kUnsignedShift = 128;
+
 // One node of the network, being written.
 class NodeWriter {
  public:
@@ -19,9 +22,11 @@ class NodeWriter {
              std::string out);
 
   const Node& node() const { return graph_.node(node_); }
+  // As the model has it; the multipliers follow from it.
   const QuantSpec& spec() const { return spec_; }
-  const QuantPort& in_port(std::size_t i) const { return spec_.inputs[i]; }
-  const QuantPort& out_port() const { return spec_.outputs[0]; }
+  // As C has it: bytes are signed, so u8 and its zero point are moved down by 128.
+  const QuantPort& in_port(std::size_t i) const { return signed_.inputs[i]; }
+  const QuantPort& out_port() const { return signed_.outputs[0]; }
   bool Has(std::size_t i) const { return i < node().inputs.size() && node().inputs[i] != kNoValue; }
   const Tensor* Constant(std::size_t i) const {
     return Has(i) ? graph_.Constant(node().inputs[i]) : nullptr;
@@ -64,7 +69,7 @@ class NodeWriter {
   int index_;
   std::vector<std::string> in_;
   std::string out_;
-  QuantSpec spec_;
+  QuantSpec spec_, signed_;
   std::string constants_, code_;
   std::set<std::string> headers_ = {"fixed31.h"};
   std::int64_t constant_bytes_ = 0;

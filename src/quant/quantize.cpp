@@ -151,6 +151,7 @@ class Quantizer {
     const bool everyone = produced_.contains(id);
     ATH_TRY(const NodeId q, graph_.AddNode({.op = "QuantizeLinear",
                                             .inputs = {id, scale, zero},
+                                            .attributes = {{"arithmetic", options_.arithmetic}},
                                             .output_names = {name + "_quantized"},
                                             .name = name + "_quantize"}));
     const ValueId integers = graph_.node(q).outputs[0];

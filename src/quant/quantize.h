@@ -16,6 +16,8 @@ struct QuantizeOptions {
   // Rounding weights moves the mean of a sum of products; the bias takes that
   // back.
   bool correct_bias = true;
+  // "fixed31": integers only when it runs, which microcontrollers need; see QuantizeLinear.
+  std::string arithmetic = "float";
 };
 
 struct QuantizeReport {

@@ -31,6 +31,7 @@ struct Options {
   double tail = 1e-4;
   int threads = 0;
   bool keep_bias = false;
+  std::string arithmetic = "float";
 };
 
 // "1%" or "0.01".
@@ -169,6 +170,7 @@ Result<Graph> Quantized(const Options& options, const Common& common, const Grap
       {"percentile", quant::RangeMethod::kPercentile}};
   quant::QuantizeOptions how;
   how.correct_bias = !options.keep_bias;
+  how.arithmetic = options.arithmetic;
   for (const auto& [name, method] : kMethods) {
     if (name == options.method) how.ranges.method = method;
   }
@@ -301,6 +303,10 @@ std::function<Status()> QuantizeModel(CLI::App& app, const Common& common) {
       ->capture_default_str();
   app.add_option("--tail", options->tail, "percentile: the share cut off at each end")
       ->check(CLI::Range(0.0, 0.1))
+      ->capture_default_str();
+  app.add_option("--arithmetic", options->arithmetic,
+                 "float, or fixed31: integers only, for `athanor codegen`")
+      ->check(CLI::IsMember({"float", "fixed31"}))
       ->capture_default_str();
   app.add_flag("--keep-bias", options->keep_bias,
                "do not take back in the bias what rounding the weights adds to "
