@@ -42,7 +42,7 @@ class PythonApi(unittest.TestCase):
         pixels = np.random.default_rng(0).random((1, 1, 32, 32), np.float32)
         odd = np.zeros(pixels.nbytes + 1, np.uint8)[1:].view(np.float32).reshape(pixels.shape)
         odd[...] = pixels
-        net = athanor.load(MODEL)
+        net = athanor.load(DIGITS / "digits.onnx")
         expected = net(pixels)
         for array in (odd, np.asfortranarray(pixels), pixels[..., ::-1][..., ::-1]):
             np.testing.assert_array_equal(net(array), expected)

@@ -100,7 +100,7 @@ TEST_F(SchedulerTest, WithoutADefaultTheDeadlineIsAnError) {
 
 TEST_F(SchedulerTest, AFullQueueRefusesAndTheOthersAreAnswered) {
   Scheduler scheduler(
-      {.workers = 1, .max_queue = 2, .injected_delay = std::chrono::milliseconds(100)});
+      {.workers = 1, .max_queue = 2, .injected_delay = std::chrono::milliseconds(500)});
   std::vector<std::unique_ptr<Asked>> asked;
   for (int i = 0; i < 10; ++i) asked.push_back(Ask(scheduler, Image(0)));
   int answered = 0, refused = 0;
@@ -111,7 +111,8 @@ TEST_F(SchedulerTest, AFullQueueRefusesAndTheOthersAreAnswered) {
   }
   EXPECT_EQ(answered + refused, 10);
   EXPECT_GE(answered, 2);
-  EXPECT_GE(refused, 7);
+  // At most two run, as one batch, and two wait.
+  EXPECT_GE(refused, 6);
 }
 
 TEST_F(SchedulerTest, StopAnswersWhatIsQueuedAndRefusesWhatComesLater) {

@@ -5,27 +5,12 @@
 #include <limits>
 #include <numeric>
 
+#include "ops/quant/fixed_point.h"
+
 namespace athanor::kernels::int8 {
 namespace {
 
 bool IsByte(DType dtype) { return dtype == DType::kI8 || dtype == DType::kU8; }
-
-// multiplier = mantissa * 2^(shift - 31), the mantissa in [2^30, 2^31).
-struct FixedMultiplier {
-  std::int32_t mantissa = 0, shift = 0;
-};
-FixedMultiplier FixedFrom(double multiplier) {
-  int shift = 0;
-  const double fraction = std::frexp(multiplier, &shift);
-  auto mantissa = static_cast<std::int64_t>(std::round(fraction * static_cast<double>(1LL << 31)));
-  if (mantissa == 1LL << 31) {
-    mantissa /= 2;
-    ++shift;
-  }
-  if (shift < -31) return {};  // rounds every sum to nothing
-  if (shift > 30) return {std::numeric_limits<std::int32_t>::max(), 30};
-  return {static_cast<std::int32_t>(mantissa), shift};
-}
 
 std::int32_t Saturated(double value) {
   using Limits = std::numeric_limits<std::int32_t>;
@@ -155,8 +140,8 @@ void RequantPlan::AddChannel(double multiplier, std::int32_t offset, bool fixed3
   offsets_.push_back(offset);
   factors_.push_back(static_cast<float>(multiplier));
   if (!fixed31) return;
-  const FixedMultiplier fixed = FixedFrom(multiplier);
-  mantissas_.push_back(fixed.mantissa);
+  const ops::fixed::Multiplier fixed = ops::fixed::MakeMultiplier(multiplier);
+  mantissas_.push_back(fixed.value);
   shifts_.push_back(fixed.shift);
 }
 
