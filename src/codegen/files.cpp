@@ -78,16 +78,9 @@ std::string Code(const Options& options, const Source& source) {
       std::max<std::int64_t>(source.arena_bytes, 1), Parameters(source), source.calls);
 }
 
-std::string ByteArray(std::string_view name, std::span<const std::int8_t> values) {
-  std::string text = fmt::format("static const int8_t {}[{}] = {{", name, values.size());
-  for (std::size_t i = 0; i < values.size(); ++i)
-    text += fmt::format("{}{},", i % 20 == 0 ? "\n    " : " ", values[i]);
-  return text + "\n};\n";
-}
-
 // Random integers and what the references make of them.
 struct SelfTest {
-  std::vector<std::vector<std::int8_t>> inputs, outputs;  // per edge, all runs after each other
+  std::vector<std::vector<std::int64_t>> inputs, outputs;  // per edge, all runs after each other
 };
 
 // The byte of i8 that stands for element i, whichever of the two types it has.
@@ -112,7 +105,7 @@ Result<SelfTest> Record(const Graph& graph, int runs) {
   test.inputs.resize(graph.inputs().size());
   test.outputs.resize(graph.outputs().size());
   ops::Random random(1.0F);
-  const auto append = [](const Tensor& tensor, std::vector<std::int8_t>& bytes) {
+  const auto append = [](const Tensor& tensor, std::vector<std::int64_t>& bytes) {
     for (std::size_t i = 0; i < static_cast<std::size_t>(tensor.count()); ++i)
       bytes.push_back(SignedByte(tensor, i));
   };
@@ -132,13 +125,13 @@ Result<SelfTest> Record(const Graph& graph, int runs) {
 std::string TestCode(const Options& options, const Source& source, const SelfTest& test) {
   std::string data, arguments, checks;
   for (std::size_t i = 0; i < source.inputs.size(); ++i) {
-    data += ByteArray(fmt::format("input_{}", i), test.inputs[i]);
+    data += ArrayText("int8_t", fmt::format("input_{}", i), test.inputs[i]);
     arguments += fmt::format("{}input_{} + run * {}", arguments.empty() ? "" : ", ", i,
                              source.inputs[i].bytes);
   }
   for (std::size_t i = 0; i < source.outputs.size(); ++i) {
     const std::int64_t bytes = source.outputs[i].bytes;
-    data += ByteArray(fmt::format("expected_{}", i), test.outputs[i]);
+    data += ArrayText("int8_t", fmt::format("expected_{}", i), test.outputs[i]);
     data += fmt::format("static int8_t output_{}[{}];\n", i, bytes);
     arguments += fmt::format(", output_{}", i);
     checks += fmt::format(

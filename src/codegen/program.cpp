@@ -8,6 +8,7 @@
 #include "codegen/boundary.h"
 #include "codegen/files.h"
 #include "codegen/writer.h"
+#include "core/checked.h"
 #include "core/text.h"
 #include "passes/pipeline.h"
 
@@ -22,10 +23,7 @@ const Row* FindRow(std::string_view op) {
 }
 
 std::int64_t Bytes(const Graph& graph, ValueId id) {
-  const Dims dims = *graph.value(id).type.StaticDims();
-  std::int64_t count = 1;
-  for (const std::int64_t dim : dims) count *= dim;
-  return count;
+  return *CheckedCount(*graph.value(id).type.StaticDims());
 }
 
 bool IsByte(DType dtype) { return dtype == DType::kI8 || dtype == DType::kU8; }
@@ -194,20 +192,6 @@ class Generator {
       expression_[id] = fmt::format("arena + {}", source_.buffers[index].offset);
   }
 
-  // A constant operand that a row does not write itself.
-  std::string ConstantExpression(ValueId id, int index) {
-    const Tensor& tensor = *graph_.Constant(id);
-    const Result<std::vector<std::int64_t>> values = ToInts(tensor);
-    if (tensor.dtype() != DType::kI8 || !values.ok()) return "";
-    std::string name = fmt::format("operand_{}_{}", index, static_cast<std::uint32_t>(id));
-    source_.constants += fmt::format("static const int8_t {}[{}] = {{", name, values->size());
-    for (std::size_t i = 0; i < values->size(); ++i)
-      source_.constants += fmt::format("{}{},", i % 20 == 0 ? "\n    " : " ", (*values)[i]);
-    source_.constants += "\n};\n";
-    source_.constant_bytes += tensor.count();
-    return name;
-  }
-
   Status WriteNodes() {
     int index = 0;
     for (const NodeId id : order_) {
@@ -216,13 +200,10 @@ class Generator {
       if (row.alias) continue;
       ++index;
       std::vector<std::string> in;
-      for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-        const ValueId input = node.inputs[i];
-        const bool sums = node.op->name == "Add" || node.op->name == "Sub";
-        in.push_back(input == kNoValue ? std::string()
-                     : graph_.Constant(input) != nullptr
-                         ? (sums ? ConstantExpression(input, index) : std::string())
-                         : expression_[Root(input)]);
+      // Omitted inputs and constants have no place in memory.
+      for (const ValueId input : node.inputs) {
+        const bool computed = input != kNoValue && graph_.Constant(input) == nullptr;
+        in.push_back(computed ? expression_[Root(input)] : std::string());
       }
       NodeWriter writer(graph_, id, index, std::move(in), expression_[node.outputs[0]]);
       Status status = row.write(writer);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "codegen/writer.h"
+#include "core/checked.h"
 #include "ops/nn/conv.h"
 #include "ops/nn/pool.h"
 #include "ops/quant/fixed31_scales.h"
@@ -11,11 +12,8 @@ namespace {
 
 using ops::fixed::Multiplier;
 
-std::int64_t Count(const Dims& dims) {
-  std::int64_t count = 1;
-  for (const std::int64_t dim : dims) count *= dim;  // checked when the tensor was made
-  return count;
-}
+// Checked when the tensor was made.
+std::int64_t Count(const Dims& dims) { return *CheckedCount(dims); }
 
 Result<std::vector<std::int64_t>> ConstantInts(const NodeWriter& w, std::size_t input) {
   const Tensor* tensor = w.Constant(input);
@@ -51,37 +49,52 @@ Result<std::string> PerChannel(NodeWriter& w, std::int64_t channels, bool is_mat
                      w.Array("shift", "int8_t", shifts, 1));
 }
 
+// The parameters of a window over two axes, after those in `fields`; one axis counts as the second.
+Status AppendWindow(std::vector<ops::WindowAxis> axes, std::vector<NodeWriter::Field>& fields) {
+  if (axes.size() == 1) axes.insert(axes.begin(), ops::WindowAxis{.in = 1, .out = 1});
+  if (axes.size() != 2) return Unsupported("one or two spatial axes are written");
+  const ops::WindowAxis &h = axes[0], &v = axes[1];
+  fields.insert(fields.end(), {{"in_h", h.in},
+                               {"in_w", v.in},
+                               {"out_h", h.out},
+                               {"out_w", v.out},
+                               {"kernel_h", h.kernel},
+                               {"kernel_w", v.kernel},
+                               {"stride_h", h.stride},
+                               {"stride_w", v.stride},
+                               {"dilation_h", h.dilation},
+                               {"dilation_w", v.dilation},
+                               {"pad_top", h.pad_begin},
+                               {"pad_left", v.pad_begin}});
+  return {};
+}
+
+// An operand of a sum: an activation, or a constant.
+Result<std::string> Operand(NodeWriter& w, std::size_t i) {
+  const Tensor* constant = w.Constant(i);
+  if (constant == nullptr) return w.In(i);
+  if (constant->dtype() != DType::kI8)
+    return Unsupported("a constant of {}; i8 is written", Name(constant->dtype()));
+  ATH_TRY(const std::vector<std::int64_t> values, ToInts(*constant));
+  return w.Array(fmt::format("operand{}", i), "int8_t", values, 1);
+}
+
 Status WriteConv(NodeWriter& w) {
-  ATH_TRY(ops::ConvGeometry conv,
+  ATH_TRY(const ops::ConvGeometry conv,
           ops::ResolveConv(w.Attrs<ops::ConvAttrs>(), w.InDims(0), w.InDims(1)));
-  if (conv.axes.size() == 1)
-    conv.axes.insert(conv.axes.begin(), ops::WindowAxis{.in = 1, .out = 1});
-  if (conv.axes.size() != 2) return Unsupported("one or two spatial axes are written");
   if (conv.batch != 1) return Unsupported("a batch of {}; 1 is written", conv.batch);
-  const ops::WindowAxis &h = conv.axes[0], &v = conv.axes[1];
+  std::vector<NodeWriter::Field> fields = {{"groups", conv.group},
+                                           {"in_channels", conv.in_channels / conv.group},
+                                           {"out_channels", conv.out_channels / conv.group}};
+  ATH_RETURN_IF_ERROR(AppendWindow(conv.axes, fields));
+  fields.insert(fields.end(), {{"x_zero", w.in_port(0).zeros[0]},
+                               {"y_zero", w.out_port().zeros[0]},
+                               {"low", w.Low()},
+                               {"high", w.High()}});
   w.Use("conv.h");
   ATH_TRY(const std::string weights, Weights(w));
   ATH_TRY(const std::string channels, PerChannel(w, conv.out_channels, false));
-  const std::string parameters =
-      w.Struct("ath_conv", {{"groups", conv.group},
-                            {"in_channels", conv.in_channels / conv.group},
-                            {"out_channels", conv.out_channels / conv.group},
-                            {"in_h", h.in},
-                            {"in_w", v.in},
-                            {"out_h", h.out},
-                            {"out_w", v.out},
-                            {"kernel_h", h.kernel},
-                            {"kernel_w", v.kernel},
-                            {"stride_h", h.stride},
-                            {"stride_w", v.stride},
-                            {"dilation_h", h.dilation},
-                            {"dilation_w", v.dilation},
-                            {"pad_top", h.pad_begin},
-                            {"pad_left", v.pad_begin},
-                            {"x_zero", w.in_port(0).zeros[0]},
-                            {"y_zero", w.out_port().zeros[0]},
-                            {"low", w.Low()},
-                            {"high", w.High()}});
+  const std::string parameters = w.Struct("ath_conv", fields);
   w.Call(fmt::format("ath_conv_i8(&{}, {}, {}, {}, {})", parameters, w.In(0), weights, channels,
                      w.Out()));
   return {};
@@ -128,35 +141,23 @@ Status WriteSum(NodeWriter& w) {
                                                       {"b_shift", m.b.shift},
                                                       {"y_shift", m.y.shift},
                                                       {"sign", kSign}});
-  w.Call(fmt::format("ath_add_i8(&{}, {}, {}, {}, {})", parameters, w.In(0), w.In(1),
-                     Count(w.OutDims()), w.Out()));
+  ATH_TRY(const std::string a, Operand(w, 0));
+  ATH_TRY(const std::string b, Operand(w, 1));
+  w.Call(fmt::format("ath_add_i8(&{}, {}, {}, {}, {})", parameters, a, b, Count(w.OutDims()),
+                     w.Out()));
   return {};
 }
 
 Status WritePool(NodeWriter& w, const ops::PoolAttrs& attrs, bool mean) {
-  ATH_TRY(ops::PoolGeometry pool, ops::ResolvePool(attrs, w.InDims(0)));
-  if (pool.axes.size() == 1)
-    pool.axes.insert(pool.axes.begin(), ops::WindowAxis{.in = 1, .out = 1});
-  if (pool.axes.size() != 2) return Unsupported("one or two spatial axes are written");
+  ATH_TRY(const ops::PoolGeometry pool, ops::ResolvePool(attrs, w.InDims(0)));
   // MaxPool of unchanged scales is only moved, so it may come without a QuantSpec.
   const bool quantized = !w.spec().outputs.empty();
-  const ops::WindowAxis &h = pool.axes[0], &v = pool.axes[1];
+  std::vector<NodeWriter::Field> fields = {{"planes", pool.planes}};
+  ATH_RETURN_IF_ERROR(AppendWindow(pool.axes, fields));
+  fields.insert(fields.end(),
+                {{"low", quantized ? w.Low() : -128}, {"high", quantized ? w.High() : 127}});
   w.Use("pool.h");
-  const std::string parameters = w.Struct("ath_pool", {{"planes", pool.planes},
-                                                       {"in_h", h.in},
-                                                       {"in_w", v.in},
-                                                       {"out_h", h.out},
-                                                       {"out_w", v.out},
-                                                       {"kernel_h", h.kernel},
-                                                       {"kernel_w", v.kernel},
-                                                       {"stride_h", h.stride},
-                                                       {"stride_w", v.stride},
-                                                       {"dilation_h", h.dilation},
-                                                       {"dilation_w", v.dilation},
-                                                       {"pad_top", h.pad_begin},
-                                                       {"pad_left", v.pad_begin},
-                                                       {"low", quantized ? w.Low() : -128},
-                                                       {"high", quantized ? w.High() : 127}});
+  const std::string parameters = w.Struct("ath_pool", fields);
   w.Call(fmt::format("ath_pool_i8(&{}, {}, {}, {})", parameters, mean ? 1 : 0, w.In(0), w.Out()));
   return {};
 }

@@ -37,16 +37,19 @@ std::int64_t NodeWriter::High() const {
   return signed_.clamp ? signed_.clamp->high : QuantRange(out_port().dtype)->high;
 }
 
+std::string ArrayText(std::string_view type, std::string_view name,
+                      std::span<const std::int64_t> values) {
+  std::string text = fmt::format("static const {} {}[{}] = {{", type, name, values.size());
+  constexpr std::size_t kPerLine = 20;
+  for (std::size_t i = 0; i < values.size(); ++i)
+    text += fmt::format("{}{},", i % kPerLine == 0 ? "\n    " : " ", values[i]);
+  return text + "\n};\n";
+}
+
 std::string NodeWriter::Array(std::string_view prefix, std::string_view type,
                               std::span<const std::int64_t> values, int bytes_each) {
   std::string name = fmt::format("{}_{}", prefix, index_);
-  constants_ += fmt::format("static const {} {}[{}] = {{", type, name, values.size());
-  constexpr std::size_t kPerLine = 20;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    constants_ += i % kPerLine == 0 ? "\n    " : " ";
-    constants_ += fmt::format("{},", values[i]);
-  }
-  constants_ += "\n};\n";
+  constants_ += ArrayText(type, name, values);
   constant_bytes_ += static_cast<std::int64_t>(values.size()) * bytes_each;
   return name;
 }

@@ -12,6 +12,10 @@
 
 namespace athanor::codegen {
 
+// static const TYPE NAME[] = {...};
+std::string ArrayText(std::string_view type, std::string_view name,
+                      std::span<const std::int64_t> values);
+
 // Bytes of u8 are kept as i8: the same real numbers with another zero point.
 inline constexpr std::int64_t kUnsignedShift = 128;
 
