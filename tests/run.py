@@ -176,6 +176,7 @@ def main():
     script(count, "codegen_test.py")
     script(count, "gradients_test.py", "--binary", str(ATHANOR))
     script(count, "ncnn_test.py", "--binary", str(ATHANOR))
+    script(count, "peers_test.py")
     script(count, "package_test.py", "--binary", str(ATHANOR))
     script(count, "cli_test.py")
     script(count, "docs_test.py")
