@@ -72,6 +72,7 @@ Result<std::vector<Datum>> Evaluate(const Graph& graph, std::vector<Datum> input
     values[static_cast<std::size_t>(graph.inputs()[i])] = std::move(inputs[i]);
 
   for (const NodeId id : order) {
+    if (options.may_go_on) ATH_RETURN_IF_ERROR(options.may_go_on());
     const Node& node = graph.node(id);
     std::vector<Datum> node_inputs;
     for (const ValueId input : node.inputs) {

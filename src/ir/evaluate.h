@@ -15,6 +15,8 @@ using NodeObserver = std::function<void(const Graph&, NodeId, std::span<const Da
 
 struct EvaluateOptions {
   NodeObserver observer = {};
+  // Asked before each node, those of sub-graphs too; a failure ends the evaluation with it.
+  std::function<Status()> may_go_on = {};
   int max_depth = 64;  // of nested sub-graphs
 };
 

@@ -3,13 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <future>
-#include <mutex>
 #include <thread>
 
 #include "ops/catalog.h"
 #include "plan/plan.h"
+#include "runtime/gate_for_test.h"
 #include "runtime/session.h"
 
 namespace athanor {
@@ -19,38 +18,6 @@ using std::chrono::seconds;
 
 constexpr std::int64_t kWaits = 13;  // planning for this many elements waits for the gate
 constexpr std::int64_t kFails = 17;  // planning for this many elements fails
-constexpr seconds kTooLong(60);      // a test that would hang fails instead
-
-// Where a thread stands still until the test lets it go on.
-class Gate {
- public:
-  void Close() {
-    const std::scoped_lock lock(mutex_);
-    open_ = false;
-    arrived_ = 0;
-  }
-  void Open() {
-    const std::scoped_lock lock(mutex_);
-    open_ = true;
-    changed_.notify_all();
-  }
-  void Pass() {
-    std::unique_lock lock(mutex_);
-    ++arrived_;
-    changed_.notify_all();
-    changed_.wait(lock, [&] { return open_; });
-  }
-  bool AwaitArrival() {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, kTooLong, [&] { return arrived_ > 0; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool open_ = true;
-  int arrived_ = 0;
-};
 
 // Inference is a plain function, so the gate it knows is the test program's own.
 Gate& PlanningGate() {

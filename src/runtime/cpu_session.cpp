@@ -24,23 +24,54 @@ struct CpuSession::Entry {
 };
 
 CpuSession::CpuSession(Graph graph, Graph optimized, const SessionOptions& options)
-    : graph_(std::move(graph)),
-      optimized_(std::move(optimized)),
-      options_(options),
-      pool_(options.threads) {
-  plan_options_.threads = pool_.threads();
+    : graph_(std::move(graph)), optimized_(std::move(optimized)), options_(options) {
+  const int streams = std::max(1, options.streams);
+  const int threads = options.threads > 0 ? options.threads : std::max(1, Cpu().cores / streams);
+  for (int i = 0; i < streams; ++i) {
+    pools_.push_back(std::make_unique<ThreadPool>(threads));
+    free_pools_.push_back(pools_.back().get());
+  }
+  plan_options_.threads = threads;
   plan_options_.isa = std::min(options.isa.value_or(Isa::kAvx512), BestIsa());
 }
 
 CpuSession::~CpuSession() = default;
 
+class CpuSession::Lease {
+ public:
+  explicit Lease(CpuSession& session) : session_(session) {
+    const std::scoped_lock lock(session_.mutex_);
+    if (session_.free_pools_.empty()) return;
+    pool_ = session_.free_pools_.back();
+    session_.free_pools_.pop_back();
+  }
+  ~Lease() {
+    if (pool_ == nullptr) return;
+    const std::scoped_lock lock(session_.mutex_);
+    session_.free_pools_.push_back(pool_);
+  }
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+
+  // All streams are busy: a pool whose threads another run has does the work on the caller's own.
+  ThreadPool& pool() const { return pool_ != nullptr ? *pool_ : *session_.pools_.front(); }
+
+ private:
+  CpuSession& session_;
+  ThreadPool* pool_ = nullptr;
+};
+
 Result<std::unique_ptr<Session>> CpuSession::Create(Graph graph, const SessionOptions& options) {
   if (options.isa && !HasIsa(*options.isa)) {
     return Error(ErrorCode::kUsage, "this machine has no {}", Name(*options.isa));
   }
-  if (options.threads < 0 || options.threads > kMostThreads) {
-    return Error(ErrorCode::kUsage, "{} threads are wanted; 0 (one per core) to {} are accepted",
-                 options.threads, kMostThreads);
+  const auto in_range = [](int n) { return n >= 0 && n <= kMostThreads; };
+  if (!in_range(options.threads) || !in_range(options.streams) ||
+      options.threads * options.streams > kMostThreads) {
+    return Error(ErrorCode::kUsage,
+                 "{} threads in each of {} streams are wanted; 0 (the cores shared out) to {} in "
+                 "all are accepted",
+                 options.threads, options.streams, kMostThreads);
   }
   Graph optimized = graph.Clone();
   // What rounds in its own way is fixed before the passes change the formulas around it.
@@ -95,6 +126,7 @@ Result<std::shared_ptr<CpuSession::Entry>> CpuSession::EntryFor(const std::vecto
 }
 
 Result<std::vector<Datum>> CpuSession::RunEntry(Entry& entry, std::vector<Datum> inputs,
+                                                const RunOptions& options,
                                                 std::vector<std::chrono::nanoseconds>* step_times) {
   std::unique_ptr<RunState> state;
   {
@@ -107,20 +139,23 @@ Result<std::vector<Datum>> CpuSession::RunEntry(Entry& entry, std::vector<Datum>
   if (state == nullptr) {
     ATH_TRY(state, RunState::Create(*entry.plan));
   }
-  Result<std::vector<Datum>> outputs = state->Run(
-      std::move(inputs), pool_,
-      {.observer = options_.observer, .step_times = step_times, .poison = options_.poison});
+  const Lease lease(*this);
+  Result<std::vector<Datum>> outputs = state->Run(std::move(inputs), lease.pool(),
+                                                  {.observer = options_.observer,
+                                                   .step_times = step_times,
+                                                   .options = options,
+                                                   .poison = options_.poison});
   const std::scoped_lock lock(entry.mutex);
   entry.idle.push_back(std::move(state));
   return outputs;
 }
 
-Result<std::vector<Datum>> CpuSession::Run(std::vector<Datum> inputs) {
+Result<std::vector<Datum>> CpuSession::Run(std::vector<Datum> inputs, const RunOptions& options) {
   ATH_RETURN_IF_ERROR(CheckInputs(graph_, inputs));
   std::vector<Type> types;
   for (const Datum& input : inputs) types.push_back(Type::Of(input));
   ATH_TRY(const std::shared_ptr<Entry> entry, EntryFor(types));
-  return RunEntry(*entry, std::move(inputs), nullptr);
+  return RunEntry(*entry, std::move(inputs), options, nullptr);
 }
 
 Result<std::shared_ptr<const Plan>> CpuSession::PlanFor(const std::vector<Type>& inputs) {
@@ -135,7 +170,7 @@ Result<Profile> CpuSession::RunProfiled(std::vector<Datum> inputs) {
   ATH_TRY(const std::shared_ptr<Entry> entry, EntryFor(types));
   Profile profile = {.plan = entry->plan, .step_times = {}};
   ATH_TRY(const std::vector<Datum> outputs,
-          RunEntry(*entry, std::move(inputs), &profile.step_times));
+          RunEntry(*entry, std::move(inputs), {}, &profile.step_times));
   return profile;
 }
 

@@ -19,7 +19,7 @@ class CpuSession final : public Session {
   ~CpuSession() override;
 
   const Graph& graph() const override { return graph_; }
-  Result<std::vector<Datum>> Run(std::vector<Datum> inputs) override;
+  Result<std::vector<Datum>> Run(std::vector<Datum> inputs, const RunOptions& options) override;
   Result<std::shared_ptr<const Plan>> PlanFor(const std::vector<Type>& inputs) override;
   Result<Profile> RunProfiled(std::vector<Datum> inputs) override;
 
@@ -27,6 +27,9 @@ class CpuSession final : public Session {
   // A plan, or the place of one that is being made, and the memory of runs that are over, for the
   // next ones.
   struct Entry;
+
+  // Threads for one run; those of a stream when one is free.
+  class Lease;
 
   CpuSession(Graph graph, Graph optimized, const SessionOptions& options);
   // The entry of these input types, planned.
@@ -36,16 +39,18 @@ class CpuSession final : public Session {
   // Gives up what has no use any more. mutex_ is held.
   void Tidy();
   Result<std::vector<Datum>> RunEntry(Entry& entry, std::vector<Datum> inputs,
+                                      const RunOptions& options,
                                       std::vector<std::chrono::nanoseconds>* step_times);
 
   Graph graph_;      // as given: what the caller sees
   Graph optimized_;  // what is planned
   SessionOptions options_;
   PlanOptions plan_options_;
-  ThreadPool pool_;
+  std::vector<std::unique_ptr<ThreadPool>> pools_;  // of each stream
   kernels::PackStore store_;
-  std::mutex mutex_;  // guards entries_; never held while planning or running
+  std::mutex mutex_;  // guards entries_ and free_pools_; never held while planning or running
   std::vector<std::pair<std::string, std::shared_ptr<Entry>>> entries_;  // latest use last
+  std::vector<ThreadPool*> free_pools_;
 };
 
 }  // namespace athanor

@@ -126,11 +126,12 @@ Status RunState::RunKernel(const Step& step, ThreadPool& pool) {
   return {};
 }
 
-Status RunState::RunReference(const Step& step) {
+Status RunState::RunReference(const Step& step, const RunOptions& options) {
   const Node& node = plan_.graph.node(step.nodes.back());
   std::vector<Datum> inputs;
   for (const Place& place : step.in) inputs.push_back(Read(place));
-  ATH_TRY(std::vector<Datum> outputs, EvaluateNode(node, inputs));
+  ATH_TRY(std::vector<Datum> outputs,
+          EvaluateNode(node, inputs, {.may_go_on = [&] { return options.MayGoOn(); }}));
   for (std::size_t i = 0; i < step.out.size(); ++i) {
     if (step.out[i].storage >= 0) ATH_RETURN_IF_ERROR(Write(step.out[i], std::move(outputs[i])));
   }
@@ -170,8 +171,10 @@ Result<std::vector<Datum>> RunState::Run(std::vector<Datum> inputs, ThreadPool& 
   if (hooks.step_times != nullptr) hooks.step_times->assign(plan_.steps.size(), {});
   for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
     const Step& step = plan_.steps[i];
+    ATH_RETURN_IF_ERROR(hooks.options.MayGoOn());
     const auto start = hooks.step_times != nullptr ? Clock::now() : Clock::time_point();
-    Status status = step.kernel != nullptr ? RunKernel(step, pool) : RunReference(step);
+    Status status =
+        step.kernel != nullptr ? RunKernel(step, pool) : RunReference(step, hooks.options);
     if (!status.ok()) return InStep(step, std::move(status));
     if (hooks.step_times != nullptr) (*hooks.step_times)[i] = Clock::now() - start;
     if (hooks.observer) {

@@ -8,6 +8,7 @@
 
 #include "ir/evaluate.h"
 #include "plan/plan.h"
+#include "runtime/session.h"
 
 namespace athanor {
 
@@ -16,6 +17,7 @@ struct RunHooks {
   NodeObserver observer = {};
   // Takes the time of each step, in order of the plan's steps.
   std::vector<std::chrono::nanoseconds>* step_times = nullptr;
+  RunOptions options = {};
   // Fills memory with NaNs as soon as its values are dead: a fault in the memory plan shows.
   bool poison = false;
 };
@@ -34,7 +36,7 @@ class RunState {
 
   Status BeginRun();
   Status RunKernel(const Step& step, ThreadPool& pool);
-  Status RunReference(const Step& step);
+  Status RunReference(const Step& step, const RunOptions& options);
   // Forgets all values of a run.
   void Release();
   void Poison(std::int32_t step);

@@ -16,20 +16,19 @@ class ReferenceSession final : public Session {
         new ReferenceSession(std::move(graph), std::move(lowered), options));
   }
   const Graph& graph() const override { return graph_; }
-  Result<std::vector<Datum>> Run(std::vector<Datum> inputs) override {
+  Result<std::vector<Datum>> Run(std::vector<Datum> inputs, const RunOptions& options) override {
     ATH_RETURN_IF_ERROR(CheckInputs(graph_, inputs));
-    return Evaluate(lowered_, std::move(inputs), options_);
+    return Evaluate(lowered_, std::move(inputs),
+                    {.observer = observer_, .may_go_on = [&] { return options.MayGoOn(); }});
   }
 
  private:
   ReferenceSession(Graph graph, Graph lowered, const SessionOptions& options)
-      : graph_(std::move(graph)),
-        lowered_(std::move(lowered)),
-        options_{.observer = options.observer} {}
+      : graph_(std::move(graph)), lowered_(std::move(lowered)), observer_(options.observer) {}
 
   Graph graph_;    // as given: what the caller sees
   Graph lowered_;  // what runs
-  EvaluateOptions options_;
+  NodeObserver observer_;
 };
 
 struct Device {
@@ -43,6 +42,14 @@ constexpr Device kDevices[] = {
 };
 
 }  // namespace
+
+Status RunOptions::MayGoOn() const {
+  if (cancelled != nullptr && cancelled->load(std::memory_order_relaxed))
+    return Error(ErrorCode::kCancelled, "the run was cancelled");
+  if (deadline && std::chrono::steady_clock::now() >= *deadline)
+    return Error(ErrorCode::kDeadline, "the run did not end before its deadline");
+  return {};
+}
 
 std::vector<std::string> Session::Devices() {
   std::vector<std::string> names;

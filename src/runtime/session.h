@@ -4,6 +4,7 @@
 // runs planned kernels. A session is immutable; any number of threads may call Run at once.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -19,13 +20,23 @@ struct Plan;
 
 struct SessionOptions {
   std::string device = "cpu";
-  int threads = 0;       // 0: one per core
+  int threads = 0;       // of one run; 0: the cores shared out among the streams
+  int streams = 1;       // runs that have threads of their own; more at once run on their caller's
   bool optimize = true;  // run the portable passes first ("cpu")
   // Called after each node ("reference") or step ("cpu") with its outputs, which are valid only
   // during the call. The graph it is given is the one that runs, after passes.
   NodeObserver observer = {};
   std::optional<Isa> isa = {};  // the widest instruction set to use; the machine's best by default
   bool poison = false;          // for tests: overwrite memory as soon as its values are dead
+};
+
+// What may end a run before its time. Looked at between nodes: one that has begun runs to its end.
+struct RunOptions {
+  std::optional<std::chrono::steady_clock::time_point> deadline = {};
+  const std::atomic<bool>* cancelled = nullptr;  // true: end. Outlives the run
+
+  // Deadline (ATH-4002) or Cancelled (ATH-4003) when the run shall end.
+  Status MayGoOn() const;
 };
 
 // How long each step of a plan took in one run.
@@ -43,8 +54,10 @@ class Session {
   static std::vector<std::string> Devices();
 
   virtual const Graph& graph() const = 0;
-  // One datum per graph input, in order. Checks names, types and shapes first.
-  virtual Result<std::vector<Datum>> Run(std::vector<Datum> inputs) = 0;
+  // One datum per graph input, in order. Checks names, types and shapes first. A run that was ended
+  // early leaves the session as it was.
+  virtual Result<std::vector<Datum>> Run(std::vector<Datum> inputs, const RunOptions& options) = 0;
+  Result<std::vector<Datum>> Run(std::vector<Datum> inputs) { return Run(std::move(inputs), {}); }
   // The plan for inputs of these types; Unsupported on a device without plans.
   virtual Result<std::shared_ptr<const Plan>> PlanFor(const std::vector<Type>& inputs);
   // One run with the time of each step; Unsupported on a device without plans.
