@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# ./dev fresh [--keep] [--quickstart-only]: proves ./quickstart and ./test on a bare Debian 12.
+# ./dev fresh [--keep] [--quickstart-only] [--cached-test]: proves ./quickstart and ./test on a bare Debian 12.
+#
+# --cached-test lends this machine's compiler cache to ./test (not to ./quickstart, whose time is what counts).
 #
 # Makes a clean root with debootstrap, clones HEAD into it, and runs both commands there with times. The
 # root uses this machine's own package sources and certificates. Needs root (chroot, mount).
@@ -7,12 +9,14 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 keep=no
+cached=no
 commands="quickstart test"
 for argument in "$@"; do
   case "$argument" in
     --keep) keep=yes ;;
     --quickstart-only) commands="quickstart" ;;
-    *) echo "usage: ./dev fresh [--keep] [--quickstart-only]" >&2; exit 1 ;;
+    --cached-test) cached=yes ;;
+    *) echo "usage: ./dev fresh [--keep] [--quickstart-only] [--cached-test]" >&2; exit 1 ;;
   esac
 done
 [ "$(id -u)" -eq 0 ] || { echo "./dev fresh needs root: it uses chroot and mount" >&2; exit 1; }
@@ -20,7 +24,7 @@ done
 data="${ATHANOR_DATA:-$(cd .. && pwd)/shared/data}"
 root="$(mktemp -d "${TMPDIR:-/tmp}/athanor-fresh.XXXXXX")"
 cleanup() {
-  for mount in shared/data dev proc; do umount -l "$root/$mount" 2>/dev/null || true; done
+  for mount in root/.cache/ccache shared/data dev proc; do umount -l "$root/$mount" 2>/dev/null || true; done
   [ "$keep" = yes ] && echo "kept: $root" || rm -rf --one-file-system "$root"
 }
 trap cleanup EXIT
@@ -52,6 +56,10 @@ git clone -q --no-hardlinks . "$root/athanor"
 
 failed=0
 for command in $commands; do
+  if [ "$cached$command" = yestest ]; then
+    mkdir -p "$root/root/.cache/ccache"
+    mount --bind "$(ccache --get-config cache_dir)" "$root/root/.cache/ccache"
+  fi
   begin=$(date +%s)
   echo "== ./$command in a clean root"
   if env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 PIP_CERT="${PIP_CERT:-}" \
