@@ -93,15 +93,35 @@ nb::list Run(const athanor::Model& model, const std::vector<Array>& arrays,
   return list;
 }
 
+nb::dict Info(const athanor::ValueInfo& info) {
+  nb::dict entry;
+  entry["name"] = info.name;
+  entry["type"] = info.type;
+  entry["dtype"] = info.dtype;
+  entry["shape"] = info.dims;
+  return entry;
+}
+
 nb::list Infos(const std::vector<athanor::ValueInfo>& infos) {
   nb::list list;
-  for (const athanor::ValueInfo& info : infos) {
-    nb::dict entry;
-    entry["name"] = info.name;
-    entry["type"] = info.type;
-    entry["dtype"] = info.dtype;
-    entry["shape"] = info.dims;
-    list.append(entry);
+  for (const athanor::ValueInfo& info : infos) list.append(Info(info));
+  return list;
+}
+
+// Of each picture: the JSON and the tensors.
+nb::list RunAll(const athanor::Package& package, const std::vector<nb::bytes>& pictures) {
+  std::vector<std::string_view> files;
+  for (const nb::bytes& picture : pictures) files.emplace_back(picture.c_str(), picture.size());
+  std::vector<athanor::Answer> answers;
+  {
+    const nb::gil_scoped_release other_threads_may_run;
+    answers = package.run_all(files);
+  }
+  nb::list list;
+  for (const athanor::Answer& answer : answers) {
+    nb::list tensors;
+    for (const athanor::Tensor& tensor : answer.outputs()) tensors.append(ToPython(tensor));
+    list.append(nb::make_tuple(answer.json(), tensors));
   }
   return list;
 }
@@ -131,11 +151,11 @@ NB_MODULE(_athanor, m) {
               int threads) {
              new (self) athanor::Package(path, {key, passphrase, trust}, {device, threads});
            })
-      .def("run",
-           [](const athanor::Package& package, const nb::bytes& picture) {
-             const nb::gil_scoped_release other_threads_may_run;
-             return package.run(picture.c_str(), picture.size());
-           })
+      .def("run_all", RunAll)
+      .def("input", [](const athanor::Package& package) { return Info(package.input()); })
+      .def("outputs", [](const athanor::Package& package) { return Infos(package.outputs()); })
+      .def("is_batchable", &athanor::Package::is_batchable)
       .def("name", &athanor::Package::name)
       .def("signer", &athanor::Package::signer);
+  m.def("is_package", athanor::is_package);
 }

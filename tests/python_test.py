@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """The Python package from the outside. Run by tests/run.py in the environment where it is installed."""
 import pathlib
+import subprocess
 import sys
+import tempfile
 import threading
 import unittest
 
@@ -70,6 +72,27 @@ class PythonApi(unittest.TestCase):
             thread.join()
         for result in results:
             self.assertTrue(np.array_equal(result, expected))
+
+    def test_a_package_answers_as_json_and_as_tensors(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "digits.athpkg"
+            subprocess.run(["athanor", "pack", DIGITS / "pipeline.yaml", "-o", path], check=True, capture_output=True)
+            self.assertTrue(athanor.is_package(path))
+            self.assertFalse(athanor.is_package(DIGITS / "digits.onnx"))
+            package = athanor.open_package(path)
+        self.assertEqual((package.input.type, package.is_batchable), ("string[N]", True))
+        self.assertEqual([info.name for info in package.outputs], ["class", "label", "score"])
+        pictures = [DIGITS / "images" / name for name in ("3_0389.png", "7_0174.png")]
+        answers = package.run_all(pictures)
+        for picture, answer in zip(pictures, answers):
+            classes = package(picture)["classes"]
+            self.assertEqual(answer["label"], [c["label"] for c in classes])
+            np.testing.assert_array_equal(answer["class"], [[c["class"] for c in classes]])
+            np.testing.assert_allclose(answer["score"], [[c["score"] for c in classes]], rtol=1e-5)
+            self.assertEqual(answer["label"][0], picture.name[0])
+        np.testing.assert_array_equal(package.run(pictures[0].read_bytes())["class"], answers[0]["class"])
+        with self.assertRaisesRegex(athanor.Error, "picture 1"):
+            package.run_all([pictures[0], b"no picture"])
 
     def test_compare_sees_a_difference(self):
         difference = athanor.compare([1.0, 2.0], [1.0, 2.5])

@@ -158,20 +158,43 @@ ATH_EXPORT int32_t ath_result_num_outputs(const ath_result* result);
 ATH_EXPORT ath_status ath_result_output(const ath_result* result, int32_t index,
                                         ath_tensor* tensor);
 
+/* 1 when the file is a package (.athpkg), 0 when it is anything else or cannot be read. */
+ATH_EXPORT int32_t ath_is_package(const char* path);
 /* Checks every byte of the file and makes its model ready. `options` may be NULL. Any number of
  * threads may run one package at once. */
 ATH_EXPORT ath_status ath_package_open(const char* path, const ath_package_options* options,
                                        ath_package** package);
 ATH_EXPORT void ath_package_destroy(ath_package* package);
+/* "" for NULL. */
 ATH_EXPORT const char* ath_package_name(const ath_package* package);
 /* The id of the key that signed it; "" when it is not signed. */
 ATH_EXPORT const char* ath_package_signer(const ath_package* package);
+/* What a request is made of: "picture", the bytes of files. string[N]: each picture has its rows in
+ * every output; string[1]: how many rows there are differs from picture to picture. */
+ATH_EXPORT ath_status ath_package_input(const ath_package* package, ath_value_info* info);
+/* The tensors of an answer. With top_k: class i64[N, K], label string[N, K], score f32[N, K]. With
+ * nms: box f32[M, 4] (x1, y1, x2, y2 in pixels of the picture as it came), class i64[M], label
+ * string[M], score f32[M]. Labels are there when the package has names. Else the network's own. */
+ATH_EXPORT int32_t ath_package_num_outputs(const ath_package* package);
+ATH_EXPORT ath_status ath_package_output(const ath_package* package, int32_t index,
+                                         ath_value_info* info);
+/* 1 when one run of the network may serve several pictures: its types allow it, and a trial (made
+ * by the first call) showed that rows do not depend on each other. */
+ATH_EXPORT int32_t ath_package_is_batchable(const ath_package* package);
 /* `picture` holds the bytes of a JPEG, PNG, BMP, WebP or PNM file. */
 ATH_EXPORT ath_status ath_package_run(const ath_package* package, const void* picture, size_t size,
                                       ath_answer** answer);
+/* `count` answers, each as ath_package_run gives it, through one run of the network when it is
+ * batchable and the pictures have one size for it. On a failure no answer is given. */
+ATH_EXPORT ath_status ath_package_run_all(const ath_package* package, const void* const* pictures,
+                                          const size_t* sizes, int32_t count, ath_answer** answers);
 ATH_EXPORT void ath_answer_destroy(ath_answer* answer);
 /* {"picture": [width, height], "classes": [...]} or "boxes"; as `athanor run --json` gives it. */
 ATH_EXPORT const char* ath_answer_json(const ath_answer* answer);
+ATH_EXPORT int32_t ath_answer_num_outputs(const ath_answer* answer);
+/* A view that lives as long as the answer: one picture's rows (N = 1). */
+ATH_EXPORT ath_status ath_answer_output(const ath_answer* answer, int32_t index,
+                                        ath_tensor* tensor);
 
 /* How far two tensors of one shape are apart. The tolerances are 0 or more. */
 ATH_EXPORT ath_status ath_compare(const ath_tensor* actual, const ath_tensor* expected, double rtol,

@@ -15,11 +15,14 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 namespace athanor {
+// Keeps these classes apart from the library's own of the same names in one program.
+inline namespace cpp {
 
 class Error : public std::runtime_error {
  public:
@@ -94,9 +97,13 @@ View view(const std::vector<T>& data, std::vector<int64_t> dims) {
 // One output. Shares the memory of the run it came from.
 class Tensor {
  public:
-  Tensor(std::shared_ptr<ath_result> result, int32_t index) : result_(std::move(result)) {
+  Tensor(const std::shared_ptr<ath_result>& result, int32_t index) : owner_(result) {
     tensor_.struct_size = sizeof(tensor_);
-    detail::check(ath_result_output(result_.get(), index, &tensor_));
+    detail::check(ath_result_output(result.get(), index, &tensor_));
+  }
+  Tensor(const std::shared_ptr<ath_answer>& answer, int32_t index) : owner_(answer) {
+    tensor_.struct_size = sizeof(tensor_);
+    detail::check(ath_answer_output(answer.get(), index, &tensor_));
   }
   int32_t dtype() const { return tensor_.dtype; }
   std::vector<int64_t> dims() const { return {tensor_.dims, tensor_.dims + tensor_.rank}; }
@@ -119,7 +126,7 @@ class Tensor {
   const ath_tensor& c_tensor() const { return tensor_; }
 
  private:
-  std::shared_ptr<ath_result> result_;
+  std::shared_ptr<void> owner_;
   ath_tensor tensor_{};
 };
 
@@ -128,6 +135,29 @@ struct ValueInfo {
   int32_t dtype = ATH_UNDEFINED;
   std::vector<int64_t> dims;  // -1 where not a number
 };
+
+namespace detail {
+
+inline ValueInfo read_info(const ath_value_info& info) {
+  const int32_t rank = info.rank < 0 ? 0 : info.rank;
+  return {info.name, info.type, info.dtype, {info.dims, info.dims + rank}};
+}
+
+// All inputs or outputs of an owner that has `count` of them.
+template <class Owner>
+std::vector<ValueInfo> list(const Owner* owner, int32_t count,
+                            ath_status (*get)(const Owner*, int32_t, ath_value_info*)) {
+  std::vector<ValueInfo> infos;
+  for (int32_t i = 0; i < count; ++i) {
+    ath_value_info info{};
+    info.struct_size = sizeof(info);
+    check(get(owner, i, &info));
+    infos.push_back(read_info(info));
+  }
+  return infos;
+}
+
+}  // namespace detail
 
 struct Options {
   std::string device = "cpu";
@@ -167,10 +197,10 @@ class Model {
   }
 
   std::vector<ValueInfo> inputs() const {
-    return list(ath_model_num_inputs(model_.get()), ath_model_input);
+    return detail::list(model_.get(), ath_model_num_inputs(model_.get()), ath_model_input);
   }
   std::vector<ValueInfo> outputs() const {
-    return list(ath_model_num_outputs(model_.get()), ath_model_output);
+    return detail::list(model_.get(), ath_model_num_outputs(model_.get()), ath_model_output);
   }
   int64_t num_nodes() const { return ath_model_num_nodes(model_.get()); }
   int64_t num_parameters() const { return ath_model_num_parameters(model_.get()); }
@@ -180,19 +210,6 @@ class Model {
   }
 
  private:
-  std::vector<ValueInfo> list(int32_t count,
-                              ath_status (*get)(const ath_model*, int32_t, ath_value_info*)) const {
-    std::vector<ValueInfo> infos;
-    for (int32_t i = 0; i < count; ++i) {
-      ath_value_info info{};
-      info.struct_size = sizeof(info);
-      detail::check(get(model_.get(), i, &info));
-      const int32_t rank = info.rank < 0 ? 0 : info.rank;
-      infos.push_back({info.name, info.type, info.dtype, {info.dims, info.dims + rank}});
-    }
-    return infos;
-  }
-
   std::shared_ptr<ath_model> model_;
   std::shared_ptr<ath_session> session_;
 };
@@ -204,6 +221,24 @@ inline Model load(const std::string& path, const Options& options = {}) {
 // What opens a package. Empty: not needed.
 struct Access {
   std::string key_file, passphrase, trust_file;
+};
+
+// What a package says about one picture.
+class Answer {
+ public:
+  explicit Answer(ath_answer* answer) : answer_(answer, ath_answer_destroy) {}
+  // {"picture": [w, h], "classes": [...]} or "boxes"
+  std::string json() const { return ath_answer_json(answer_.get()); }
+  // In the order of Package::outputs().
+  std::vector<Tensor> outputs() const {
+    std::vector<Tensor> tensors;
+    for (int32_t i = 0; i < ath_answer_num_outputs(answer_.get()); ++i)
+      tensors.emplace_back(answer_, i);
+    return tensors;
+  }
+
+ private:
+  std::shared_ptr<ath_answer> answer_;
 };
 
 // An .athpkg file made ready to run: pictures in, classes or boxes out. May be run from any number
@@ -229,17 +264,45 @@ class Package {
 
   std::string name() const { return ath_package_name(package_.get()); }
   std::string signer() const { return ath_package_signer(package_.get()); }
-  // The bytes of a picture file. Gives JSON: {"picture": [w, h], "classes": [...]} or "boxes".
-  std::string run(const void* picture, std::size_t size) const {
-    ath_answer* raw = nullptr;
-    detail::check(ath_package_run(package_.get(), picture, size, &raw));
-    const std::unique_ptr<ath_answer, void (*)(ath_answer*)> answer(raw, ath_answer_destroy);
-    return ath_answer_json(answer.get());
+  // "picture", string[N]; string[1] when an answer has any number of rows.
+  ValueInfo input() const {
+    ath_value_info info{};
+    info.struct_size = sizeof(info);
+    detail::check(ath_package_input(package_.get(), &info));
+    return detail::read_info(info);
+  }
+  // The tensors of an answer; athanor.h names them.
+  std::vector<ValueInfo> outputs() const {
+    return detail::list(package_.get(), ath_package_num_outputs(package_.get()),
+                        ath_package_output);
+  }
+  bool is_batchable() const { return ath_package_is_batchable(package_.get()) != 0; }
+
+  // The bytes of a picture file.
+  Answer run(const void* picture, std::size_t size) const {
+    ath_answer* answer = nullptr;
+    detail::check(ath_package_run(package_.get(), picture, size, &answer));
+    return Answer(answer);
+  }
+  // Several, through one run of the network where it is batchable.
+  std::vector<Answer> run_all(const std::vector<std::string_view>& pictures) const {
+    std::vector<const void*> data;
+    std::vector<std::size_t> sizes;
+    for (const std::string_view picture : pictures) {
+      data.push_back(picture.data());
+      sizes.push_back(picture.size());
+    }
+    std::vector<ath_answer*> raw(pictures.size());
+    detail::check(ath_package_run_all(package_.get(), data.data(), sizes.data(),
+                                      static_cast<int32_t>(data.size()), raw.data()));
+    return {raw.begin(), raw.end()};
   }
 
  private:
   std::shared_ptr<ath_package> package_;
 };
+
+inline bool is_package(const std::string& path) { return ath_is_package(path.c_str()) != 0; }
 
 inline Package open_package(const std::string& path, const Access& access = {},
                             const Options& options = {}) {
@@ -262,4 +325,5 @@ inline Difference compare(const Tensor& actual, const View& expected, double rto
   return {difference.pass != 0, difference.max_abs, difference.rel_l2, difference.cosine};
 }
 
+}  // namespace cpp
 }  // namespace athanor

@@ -34,6 +34,10 @@ class ValueInfo:
     shape: tuple
 
 
+def _info(fields):
+    return ValueInfo(**{**fields, "shape": tuple(fields["shape"])})
+
+
 @dataclass(frozen=True)
 class Difference:
     """How far two results are apart. `passed`: all elements within atol + rtol * |expected|."""
@@ -48,8 +52,8 @@ class Model:
 
     def __init__(self, path, device="cpu", threads=0):
         self._model = _athanor.Model(str(path), device, threads)
-        self.inputs = [ValueInfo(**{**info, "shape": tuple(info["shape"])}) for info in self._model.inputs()]
-        self.outputs = [ValueInfo(**{**info, "shape": tuple(info["shape"])}) for info in self._model.outputs()]
+        self.inputs = [_info(info) for info in self._model.inputs()]
+        self.outputs = [_info(info) for info in self._model.outputs()]
 
     @property
     def num_nodes(self):
@@ -99,17 +103,40 @@ class Model:
 
 
 class Package:
-    """A package (.athpkg) ready to run: a picture in, classes or boxes out."""
+    """A package (.athpkg) ready to run: pictures in, classes or boxes out."""
 
     def __init__(self, path, key="", passphrase="", trust="", device="cpu", threads=0):
         self._package = _athanor.Package(str(path), str(key), passphrase, str(trust), device, threads)
         self.name = self._package.name()
         self.signer = self._package.signer()
+        self.input = _info(self._package.input())
+        self.outputs = [_info(info) for info in self._package.outputs()]
+
+    @property
+    def is_batchable(self):
+        """True when one run of the network may serve several pictures."""
+        return self._package.is_batchable()
 
     def __call__(self, picture):
         """picture: a path, or the bytes of a JPEG, PNG, BMP, WebP or PNM file. Gives a dict with "classes" or "boxes"."""
-        data = picture if isinstance(picture, bytes) else pathlib.Path(picture).read_bytes()
-        return json.loads(self._package.run(data))
+        return json.loads(self._answers([picture])[0][0])
+
+    def run(self, picture):
+        """The answer's tensors: name -> array (labels: a list of texts), in the order of `outputs`."""
+        return self.run_all([picture])[0]
+
+    def run_all(self, pictures):
+        """As `run`, for several pictures through one run of the network where it is batchable."""
+        names = [info.name for info in self.outputs]
+        return [dict(zip(names, tensors)) for _, tensors in self._answers(pictures)]
+
+    def _answers(self, pictures):
+        return self._package.run_all([p if isinstance(p, bytes) else pathlib.Path(p).read_bytes() for p in pictures])
+
+
+def is_package(path):
+    """True when the file is a package."""
+    return _athanor.is_package(str(path))
 
 
 def open_package(path, key="", passphrase="", trust="", device="cpu", threads=0):

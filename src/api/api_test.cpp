@@ -13,6 +13,10 @@ extern "C" int32_t ath_c_test_run(const char* path, const float* input, const in
 extern "C" int32_t ath_c_test_refusals(const char* path, char* got, size_t capacity);
 extern "C" int32_t ath_c_test_later_caller(const char* path);
 
+// pipeline_test.cpp
+std::string MakePackageFile();
+std::string MakePictureFile(int red, int green, int blue);
+
 namespace {
 
 constexpr const char* kDigits = "examples/digits/digits.onnx";
@@ -88,6 +92,33 @@ TEST(CppApi, AWrongShapeNamesTheInput) {
     EXPECT_EQ(error.code(), 1003) << error.what();
     EXPECT_NE(std::string(error.what()).find("image"), std::string::npos) << error.what();
   }
+}
+
+TEST(CppApi, APackageAnswersAsTensors) {
+  const std::string path = MakePackageFile();
+  EXPECT_TRUE(athanor::is_package(path));
+  EXPECT_FALSE(athanor::is_package(kDigits));
+  EXPECT_FALSE(athanor::is_package("no-such-file"));
+  const athanor::Package package = athanor::open_package(path);
+  std::filesystem::remove(path);
+  EXPECT_EQ(package.input().type, "string[N]");
+  std::vector<std::string> ports;
+  for (const athanor::ValueInfo& info : package.outputs())
+    ports.push_back(info.name + " " + info.type);
+  const std::vector<std::string> expected = {"class i64[N, 2]", "label string[N, 2]",
+                                             "score f32[N, 2]"};
+  EXPECT_EQ(ports, expected);
+  EXPECT_TRUE(package.is_batchable());
+  const std::string green = MakePictureFile(51, 255, 0), blue = MakePictureFile(0, 51, 255);
+  const std::vector<athanor::Answer> answers = package.run_all({green, blue});
+  ASSERT_EQ(answers.size(), 2U);
+  const std::vector<athanor::Tensor> tensors = answers[1].outputs();
+  EXPECT_EQ(tensors[0].dims(), (std::vector<int64_t>{1, 2}));
+  EXPECT_EQ(tensors[0].to_vector<int64_t>(), (std::vector<int64_t>{2, 1}));
+  EXPECT_STREQ(tensors[1].data<const char*>()[0], "blue");
+  EXPECT_NEAR(tensors[2].data<float>()[1], 0.2, 1e-6);
+  EXPECT_EQ(package.run(green.data(), green.size()).json(), answers[0].json());
+  EXPECT_THROW(package.run_all({"no picture"}), athanor::Error);
 }
 
 TEST(CApi, RunsFromC) {

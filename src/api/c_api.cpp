@@ -5,6 +5,8 @@
 #include <exception>
 #include <new>
 
+#include "api/answer_tensors.h"
+#include "api/batch.h"
 #include "api/open_model.h"
 #include "api/pipeline.h"
 #include "athanor/athanor.h"
@@ -38,26 +40,6 @@ ValueText Describe(const std::string& name, const Type& type) {
   text.rank = static_cast<std::int32_t>(type.rank());
   for (const athanor::Dim& dim : *type.shape) text.dims.push_back(dim.IsConst() ? dim.value() : -1);
   return text;
-}
-
-// One symbol is the first dimension of every type and stands nowhere else in them.
-bool HaveCommonBatch(const std::vector<Type>& types) {
-  std::optional<athanor::Dim> batch;
-  for (const Type& type : types) {
-    if (!type.HasRank() || type.rank() == 0) return false;
-    if (!batch) batch = type.dim(0);
-    if (!ProvablyEqual(type.dim(0), *batch)) return false;
-  }
-  if (!batch || batch->IsConst()) return false;
-  std::vector<std::string> names;
-  batch->CollectSymbols(names);
-  if (names.size() != 1 || !(*batch == athanor::Dim::Symbol(names[0]))) return false;
-  for (const Type& type : types) {
-    std::vector<std::string> others;
-    for (std::int64_t i = 1; i < type.rank(); ++i) type.dim(i).CollectSymbols(others);
-    if (std::find(others.begin(), others.end(), names[0]) != others.end()) return false;
-  }
-  return true;
 }
 
 struct LastError {
@@ -227,23 +209,33 @@ struct ath_session {
 
 struct ath_package {
   std::unique_ptr<athanor::PipelineRunner> runner;
-};
-
-struct ath_answer {
-  std::string json;
+  std::vector<ValueText> inputs, outputs;
 };
 
 struct ath_result {
   std::vector<Tensor> outputs;
   std::vector<std::vector<const char*>> strings;  // per output, of string tensors
+
+  void Add(Tensor tensor) {
+    auto& texts = strings.emplace_back();
+    if (tensor.dtype() == DType::kString) {
+      for (const std::string& text : tensor.Data<std::string>()) texts.push_back(text.c_str());
+    }
+    outputs.push_back(std::move(tensor));
+  }
+};
+
+struct ath_answer {
+  std::string json;
+  ath_result result;
 };
 
 namespace {
 
-ath_status FillInfo(const std::vector<ValueText>* values, std::int32_t index,
-                    ath_value_info* info) {
+ath_status FillInfo(const std::vector<ValueText>* values, std::int32_t index, ath_value_info* info,
+                    const char* owner = "model") {
   return Guard([&]() -> Status {
-    if (values == nullptr || info == nullptr) return Missing(values == nullptr ? "model" : "info");
+    if (values == nullptr || info == nullptr) return Missing(values == nullptr ? owner : "info");
     if (index < 0 || static_cast<std::size_t>(index) >= values->size()) {
       return athanor::Error(ErrorCode::kUsage, "index {} is outside [0, {})", index,
                             values->size());
@@ -255,6 +247,37 @@ ath_status FillInfo(const std::vector<ValueText>* values, std::int32_t index,
     std::memcpy(info, &full, std::min<std::size_t>(info->struct_size, sizeof(full)));
     return {};
   });
+}
+
+ath_status ViewOutput(const ath_result* result, const char* owner, std::int32_t index,
+                      ath_tensor* tensor) {
+  return Guard([&]() -> Status {
+    if (result == nullptr || tensor == nullptr)
+      return Missing(result == nullptr ? owner : "tensor");
+    if (index < 0 || static_cast<std::size_t>(index) >= result->outputs.size()) {
+      return athanor::Error(ErrorCode::kUsage, "output {} is outside [0, {})", index,
+                            result->outputs.size());
+    }
+    ATH_RETURN_IF_ERROR(CheckStructSize("ath_tensor", tensor->struct_size, kTensorSize));
+    const Tensor& output = result->outputs[static_cast<std::size_t>(index)];
+    const bool is_text = output.dtype() == DType::kString;
+    const ath_tensor full = {
+        tensor->struct_size, static_cast<int32_t>(output.dtype()),
+        static_cast<int32_t>(output.rank()), output.dims().data(),
+        is_text ? static_cast<const void*>(result->strings[static_cast<std::size_t>(index)].data())
+                : output.raw()};
+    std::memcpy(tensor, &full, std::min<std::size_t>(tensor->struct_size, sizeof(full)));
+    return {};
+  });
+}
+
+std::unique_ptr<ath_answer> MakeAnswer(const athanor::PipelineResult& result,
+                                       const athanor::PipelineRunner& runner) {
+  auto made = std::make_unique<ath_answer>();
+  made->json = athanor::ToJson(result, runner.pipeline()).dump();
+  for (Tensor& tensor : athanor::ToTensors(result, runner.pipeline()))
+    made->result.Add(std::move(tensor));
+  return made;
 }
 
 }  // namespace
@@ -318,12 +341,7 @@ int64_t ath_model_num_parameters(const ath_model* model) {
 }
 
 int32_t ath_model_is_batchable(const ath_model* model) {
-  std::vector<Type> types;
-  for (const athanor::ValueId id : model->graph.inputs())
-    types.push_back(model->graph.value(id).type);
-  for (const athanor::GraphOutput& output : model->graph.outputs())
-    types.push_back(model->graph.value(output.value).type);
-  return !model->graph.inputs().empty() && HaveCommonBatch(types) ? 1 : 0;
+  return model != nullptr && athanor::IsBatchable(model->graph) ? 1 : 0;
 }
 
 ath_status ath_model_save(const ath_model* model, const char* path) {
@@ -371,11 +389,7 @@ ath_status ath_session_run(ath_session* session, const ath_tensor* inputs, int32
       if (tensor.owner() == nullptr && tensor.count() > 0) {
         ATH_TRY(tensor, tensor.Clone());
       }
-      auto& texts = made->strings.emplace_back();
-      if (tensor.dtype() == DType::kString) {
-        for (const std::string& text : tensor.Data<std::string>()) texts.push_back(text.c_str());
-      }
-      made->outputs.push_back(std::move(tensor));
+      made->Add(std::move(tensor));
     }
     *result = made.release();
     return {};
@@ -388,24 +402,11 @@ int32_t ath_result_num_outputs(const ath_result* result) {
 }
 
 ath_status ath_result_output(const ath_result* result, int32_t index, ath_tensor* tensor) {
-  return Guard([&]() -> Status {
-    if (result == nullptr || tensor == nullptr)
-      return Missing(result == nullptr ? "result" : "tensor");
-    if (index < 0 || static_cast<std::size_t>(index) >= result->outputs.size()) {
-      return athanor::Error(ErrorCode::kUsage, "output {} is outside [0, {})", index,
-                            result->outputs.size());
-    }
-    ATH_RETURN_IF_ERROR(CheckStructSize("ath_tensor", tensor->struct_size, kTensorSize));
-    const Tensor& output = result->outputs[static_cast<std::size_t>(index)];
-    const bool is_text = output.dtype() == DType::kString;
-    const ath_tensor full = {
-        tensor->struct_size, static_cast<int32_t>(output.dtype()),
-        static_cast<int32_t>(output.rank()), output.dims().data(),
-        is_text ? static_cast<const void*>(result->strings[static_cast<std::size_t>(index)].data())
-                : output.raw()};
-    std::memcpy(tensor, &full, std::min<std::size_t>(tensor->struct_size, sizeof(full)));
-    return {};
-  });
+  return ViewOutput(result, "result", index, tensor);
+}
+
+int32_t ath_is_package(const char* path) {
+  return path != nullptr && athanor::IsPackageFile(path) ? 1 : 0;
 }
 
 ath_status ath_package_open(const char* path, const ath_package_options* options,
@@ -429,17 +430,36 @@ ath_status ath_package_open(const char* path, const ath_package_options* options
     if (options != nullptr && options->device != nullptr) session.device = options->device;
     if (options != nullptr) session.threads = options->threads;
     ATH_TRY(auto runner, athanor::PipelineRunner::Open(path, access, session));
-    *package = new ath_package{std::move(runner)};
+    auto made = std::make_unique<ath_package>();
+    const athanor::AnswerPort input = athanor::PictureInput(*runner);
+    made->inputs = {Describe(input.name, input.type)};
+    for (const athanor::AnswerPort& port : athanor::AnswerOutputs(*runner))
+      made->outputs.push_back(Describe(port.name, port.type));
+    made->runner = std::move(runner);
+    *package = made.release();
     return {};
   });
 }
 
 void ath_package_destroy(ath_package* package) { delete package; }
 const char* ath_package_name(const ath_package* package) {
-  return package->runner->package().name().c_str();
+  return package == nullptr ? "" : package->runner->package().name().c_str();
 }
 const char* ath_package_signer(const ath_package* package) {
-  return package->runner->package().signer().c_str();
+  return package == nullptr ? "" : package->runner->package().signer().c_str();
+}
+
+ath_status ath_package_input(const ath_package* package, ath_value_info* info) {
+  return FillInfo(package == nullptr ? nullptr : &package->inputs, 0, info, "package");
+}
+int32_t ath_package_num_outputs(const ath_package* package) {
+  return package == nullptr ? -1 : static_cast<int32_t>(package->outputs.size());
+}
+ath_status ath_package_output(const ath_package* package, int32_t index, ath_value_info* info) {
+  return FillInfo(package == nullptr ? nullptr : &package->outputs, index, info, "package");
+}
+int32_t ath_package_is_batchable(const ath_package* package) {
+  return package != nullptr && package->runner->IsBatchable() ? 1 : 0;
 }
 
 ath_status ath_package_run(const ath_package* package, const void* picture, size_t size,
@@ -450,13 +470,43 @@ ath_status ath_package_run(const ath_package* package, const void* picture, size
     if (picture == nullptr) return Missing("picture");
     ATH_TRY(const athanor::PipelineResult result,
             package->runner->Run({static_cast<const std::uint8_t*>(picture), size}));
-    *answer = new ath_answer{athanor::ToJson(result, package->runner->pipeline()).dump()};
+    *answer = MakeAnswer(result, *package->runner).release();
+    return {};
+  });
+}
+
+ath_status ath_package_run_all(const ath_package* package, const void* const* pictures,
+                               const size_t* sizes, int32_t count, ath_answer** answers) {
+  return Guard([&]() -> Status {
+    if (package == nullptr || answers == nullptr)
+      return Missing(package == nullptr ? "package" : "answers");
+    if (count < 0) return athanor::Error(ErrorCode::kUsage, "count is {}", count);
+    if (count > 0 && (pictures == nullptr || sizes == nullptr))
+      return Missing(pictures == nullptr ? "pictures" : "sizes");
+    std::vector<std::span<const std::uint8_t>> files;
+    for (int32_t i = 0; i < count; ++i) {
+      if (pictures[i] == nullptr) return Missing("a picture");
+      files.emplace_back(static_cast<const std::uint8_t*>(pictures[i]), sizes[i]);
+    }
+    ATH_TRY(const std::vector<athanor::PipelineResult> results, package->runner->RunAll(files));
+    std::vector<std::unique_ptr<ath_answer>> made;
+    for (const athanor::PipelineResult& result : results)
+      made.push_back(MakeAnswer(result, *package->runner));
+    for (std::unique_ptr<ath_answer>& answer : made) *answers++ = answer.release();
     return {};
   });
 }
 
 void ath_answer_destroy(ath_answer* answer) { delete answer; }
-const char* ath_answer_json(const ath_answer* answer) { return answer->json.c_str(); }
+const char* ath_answer_json(const ath_answer* answer) {
+  return answer == nullptr ? "" : answer->json.c_str();
+}
+int32_t ath_answer_num_outputs(const ath_answer* answer) {
+  return answer == nullptr ? -1 : ath_result_num_outputs(&answer->result);
+}
+ath_status ath_answer_output(const ath_answer* answer, int32_t index, ath_tensor* tensor) {
+  return ViewOutput(answer == nullptr ? nullptr : &answer->result, "answer", index, tensor);
+}
 
 ath_status ath_compare(const ath_tensor* actual, const ath_tensor* expected, double rtol,
                        double atol, ath_difference* difference) {

@@ -5,10 +5,14 @@
 #include <fstream>
 #include <numeric>
 
+#include "api/batch.h"
 #include "core/file.h"
+#include "core/rows.h"
 #include "core/text.h"
 #include "frontends/ath/ath.h"
 #include "io/image.h"
+#include "verify/compare.h"
+#include "verify/random_inputs.h"
 
 namespace athanor {
 namespace {
@@ -29,6 +33,9 @@ Result<io::ImageInput> InputOf(const Graph& graph, const Pipeline& pipeline) {
   if (!type.HasRank() || type.rank() != 4 ||
       (!is_channels(type.dim(1)) && !is_channels(type.dim(3))))
     return Unsupported("the model reads {}; a picture [N, C, H, W] or [N, H, W, C] is expected",
+                       type.ToString());
+  if (type.dim(0).IsConst() && !type.dim(0).Is(1))
+    return Unsupported("the model reads {}, several pictures at once; a pipeline gives it one",
                        type.ToString());
   const auto* normalise = pipeline.Find<package::Normalise>();
   io::ImageInput input = {.dtype = type.dtype};
@@ -250,26 +257,79 @@ Status PipelineRunner::CheckOutputs() const {
   return {};
 }
 
-Result<PipelineResult> PipelineRunner::Run(std::span<const std::uint8_t> bytes) const {
+bool PipelineRunner::IsBatchable() const {
+  std::call_once(tried_,
+                 [this] { is_batchable_ = athanor::IsBatchable(graph()) && RowsAreIndependent(); });
+  return is_batchable_;
+}
+
+bool PipelineRunner::RowsAreIndependent() const {
+  constexpr std::int64_t kOpenSize = 64;  // of a network that reads pictures of any size
+  // Kernels may add in another order for another number of rows.
+  constexpr Tolerance kSame = {.rtol = 1e-3, .atol = 1e-3};
+  const auto try_rows = [&]() -> Result<bool> {
+    Type row = graph().value(graph().inputs()[0]).type;
+    (*row.shape)[0] = 1;
+    std::vector<Tensor> rows;
+    for (const std::uint64_t seed : {1, 2}) {
+      ATH_TRY(Tensor tensor, RandomTensor(row, seed, kOpenSize));
+      rows.push_back(std::move(tensor));
+    }
+    ATH_TRY(Tensor stacked, StackRows(rows));
+    ATH_TRY(const std::vector<Datum> both, RunNetwork(std::move(stacked)));
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      ATH_TRY(const std::vector<Datum> one, RunNetwork(rows[i]));
+      for (std::size_t k = 0; k < one.size(); ++k) {
+        const Tensor& all = both[k].tensor();
+        if (all.rank() == 0 || all.dim(0) != 2) return false;
+        const Tensor part = TakeRows(all, static_cast<std::int64_t>(i), 1);
+        if (!Compare(part, one[k], kSame).pass) return false;
+      }
+    }
+    return true;
+  };
+  const Result<bool> same = try_rows();
+  return same.ok() && *same;
+}
+
+// Everything of a picture that later stages ask for.
+struct PipelineRunner::Prepared {
+  io::Size picture, fitted;  // as it came, as the network sees it
+  Placement at;
+  Tensor tensor;
+};
+
+Result<PipelineRunner::Prepared> PipelineRunner::Prepare(
+    std::span<const std::uint8_t> bytes) const {
   ATH_TRY(const io::ImageInput input, InputOf(graph(), pipeline_));
   const auto* decode = pipeline_.Find<package::Decode>();
   const bool grey = input.channels == 1 || (decode != nullptr && decode->grey);
   ATH_TRY(const Tensor picture,
           io::DecodeImage(bytes, {.colour = grey ? io::Colour::kGrey : io::Colour::kRgb}));
-  PipelineResult result;
-  result.picture = SizeOf(picture);
-  Placement at;
-  ATH_TRY(const Tensor fitted, Fit(picture, pipeline_, input, at));
+  Prepared prepared;
+  prepared.picture = SizeOf(picture);
+  ATH_TRY(const Tensor fitted, Fit(picture, pipeline_, input, prepared.at));
+  prepared.fitted = SizeOf(fitted);
   io::Preprocess steps;
   steps.bgr = decode != nullptr && decode->bgr;
   if (const auto* normalise = pipeline_.Find<package::Normalise>()) {
     steps.mean = normalise->mean;
     steps.std = normalise->std;
   }
-  ATH_TRY(Tensor tensor, io::ToNetworkInput(fitted, steps, input));
+  ATH_TRY(prepared.tensor, io::ToNetworkInput(fitted, steps, input));
+  return prepared;
+}
+
+Result<std::vector<Datum>> PipelineRunner::RunNetwork(Tensor input) const {
   std::vector<Datum> feed;
-  feed.emplace_back(std::move(tensor));
-  ATH_TRY(const std::vector<Datum> outputs, session_->Run(std::move(feed)));
+  feed.emplace_back(std::move(input));
+  return session_->Run(std::move(feed));
+}
+
+Result<PipelineResult> PipelineRunner::Finish(const Prepared& picture,
+                                              const std::vector<Datum>& outputs) const {
+  PipelineResult result;
+  result.picture = picture.picture;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     if (outputs[i].IsTensor())
       result.outputs.emplace_back(graph().outputs()[i].name, outputs[i].tensor());
@@ -285,10 +345,56 @@ Result<PipelineResult> PipelineRunner::Run(std::span<const std::uint8_t> bytes) 
     ATH_TRY(result.classes, BestClasses(scores, *top, labels_));
   }
   if (pipeline_.Find<package::Suppress>() != nullptr) {
-    ATH_TRY(result.boxes,
-            FindBoxes(result.outputs, pipeline_, SizeOf(fitted), at, result.picture, labels_));
+    ATH_TRY(result.boxes, FindBoxes(result.outputs, pipeline_, picture.fitted, picture.at,
+                                    result.picture, labels_));
   }
   return result;
+}
+
+Result<PipelineResult> PipelineRunner::Run(std::span<const std::uint8_t> picture) const {
+  ATH_TRY(Prepared prepared, Prepare(picture));
+  ATH_TRY(const std::vector<Datum> outputs, RunNetwork(std::move(prepared.tensor)));
+  return Finish(prepared, outputs);
+}
+
+Result<std::vector<PipelineResult>> PipelineRunner::RunAll(
+    std::span<const std::span<const std::uint8_t>> pictures) const {
+  std::vector<Prepared> prepared;
+  std::vector<Tensor> inputs;
+  for (std::size_t i = 0; i < pictures.size(); ++i) {
+    Result<Prepared> one = Prepare(pictures[i]);
+    if (!one.ok()) return std::move(one).status().In(fmt::format("picture {}", i));
+    inputs.push_back(std::exchange(one->tensor, {}));
+    prepared.push_back(*std::move(one));
+  }
+  const bool together = inputs.size() > 1 && IsBatchable() &&
+                        std::all_of(inputs.begin(), inputs.end(), [&](const Tensor& input) {
+                          return input.dims() == inputs[0].dims();
+                        });
+  std::vector<Datum> all;
+  if (together) {
+    ATH_TRY(Tensor stacked, StackRows(inputs));
+    ATH_TRY(all, RunNetwork(std::move(stacked)));
+  }
+  const auto count = static_cast<std::int64_t>(prepared.size());
+  for (const Datum& output : all) {
+    if (output.tensor().rank() == 0 || output.tensor().dim(0) != count)
+      return Error(ErrorCode::kInternal, "an output has shape {} for {} pictures",
+                   ToString(output.tensor().dims()), count);
+  }
+  std::vector<PipelineResult> results;
+  for (std::size_t i = 0; i < prepared.size(); ++i) {
+    std::vector<Datum> outputs;
+    if (together) {
+      for (const Datum& output : all)
+        outputs.emplace_back(TakeRows(output.tensor(), static_cast<std::int64_t>(i), 1));
+    } else {
+      ATH_TRY(outputs, RunNetwork(std::move(inputs[i])));
+    }
+    ATH_TRY(PipelineResult result, Finish(prepared[i], outputs));
+    results.push_back(std::move(result));
+  }
+  return results;
 }
 
 nlohmann::json ToJson(const PipelineResult& result, const Pipeline& pipeline) {

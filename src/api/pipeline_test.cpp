@@ -30,9 +30,9 @@ constexpr std::string_view kStages =
 
 Bytes AsBytes(std::string_view text) { return {text.begin(), text.end()}; }
 
-std::shared_ptr<Bytes> MakePackage(const std::string& output,
-                                   const package::WriteOptions& options) {
-  const Result<Graph> graph = ParseText(kMeans, ops::Standard());
+std::shared_ptr<Bytes> MakePackage(const std::string& output, const package::WriteOptions& options,
+                                   const char* network = kMeans) {
+  const Result<Graph> graph = ParseText(network, ops::Standard());
   const Result<Bytes> model = ath::Write(*graph);
   std::string text(kStages);
   text.replace(text.find("OUTPUT"), 6, output);
@@ -45,10 +45,10 @@ std::shared_ptr<Bytes> MakePackage(const std::string& output,
   return std::make_shared<Bytes>(*std::move(file));
 }
 
-// 8 x 6, mostly green.
-Bytes Picture() {
+// 8 x 6, of one colour.
+Bytes Picture(std::uint8_t red = 51, std::uint8_t green = 255, std::uint8_t blue = 0) {
   std::vector<std::uint8_t> pixels;
-  for (int i = 0; i < 48; ++i) pixels.insert(pixels.end(), {51, 255, 0});
+  for (int i = 0; i < 48; ++i) pixels.insert(pixels.end(), {red, green, blue});
   return *io::EncodePng(Tensor::FromVector<std::uint8_t>({6, 8, 3}, pixels));
 }
 
@@ -82,13 +82,94 @@ TEST(PipelineRunner, BytesThatAreNoPictureAreRefused) {
   EXPECT_FALSE((*runner)->Run(AsBytes("no picture")).ok());
 }
 
-TEST(PipelineRunner, ProgramsOpenAPackageThroughTheCInterface) {
+TEST(PipelineRunner, SeveralPicturesShareARunAndOneThatIsBrokenIsNamed) {
+  const auto runner = Open(MakePackage("y", {}));
+  ASSERT_TRUE(runner.ok()) << runner.status().ToString();
+  EXPECT_TRUE((*runner)->IsBatchable());
+  const std::vector<Bytes> files = {Picture(), Picture(0, 0, 255), Picture(255, 51, 0)};
+  const std::vector<std::span<const std::uint8_t>> pictures(files.begin(), files.end());
+  const auto results = (*runner)->RunAll(pictures);
+  ASSERT_TRUE(results.ok()) << results.status().ToString();
+  ASSERT_EQ(results->size(), 3U);
+  const char* best[] = {"green", "blue", "red"};
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ((*results)[i].classes[0].label, best[i]);
+    EXPECT_NEAR((*results)[i].classes[0].score, 1, 1e-6);
+  }
+  const std::vector<std::span<const std::uint8_t>> broken = {files[0], AsBytes("no picture")};
+  const auto refused = (*runner)->RunAll(broken);
+  EXPECT_NE(refused.status().where().find("picture 1"), std::string::npos);
+  EXPECT_EQ((*runner)->RunAll({})->size(), 0U);
+}
+
+TEST(PipelineRunner, RowsThatDependOnEachOtherRunOneByOne) {
+  // The share of each picture's redness in all of them.
+  constexpr const char* kShares = R"(graph shares(x: f32[N, 3, 4, 4]) -> (y) {
+  %m = GlobalAveragePool(%x)
+  %f = Flatten(%m)
+  %y = Softmax(%f) {axis = 0}
+})";
+  const auto runner = Open(MakePackage("y", {}, kShares));
+  ASSERT_TRUE(runner.ok()) << runner.status().ToString();
+  EXPECT_FALSE((*runner)->IsBatchable());
+  const std::vector<Bytes> files = {Picture(), Picture(0, 0, 255)};
+  const std::vector<std::span<const std::uint8_t>> pictures(files.begin(), files.end());
+  const auto results = (*runner)->RunAll(pictures);
+  ASSERT_TRUE(results.ok()) << results.status().ToString();
+  for (const PipelineResult& result : *results) EXPECT_EQ(result.classes[0].score, 1);
+}
+
+TEST(PipelineRunner, ANetworkOfSeveralPicturesAtOnceIsRefused) {
+  const auto runner = Open(MakePackage("y", {}, R"(graph means(x: f32[4, 3, 4, 4]) -> (y) {
+  %m = GlobalAveragePool(%x)
+  %y = Flatten(%m)
+})"));
+  EXPECT_EQ(runner.status().code(), ErrorCode::kUnsupported);
+}
+
+// A package in a file of its own.
+std::string SavePackage(const package::WriteOptions& options) {
   const auto path = std::filesystem::temp_directory_path() /
                     fmt::format("athanor_package_test_{}.athpkg", getpid());
-  const auto file = MakePackage("y", {.passphrase = "open sesame"});
+  const auto file = MakePackage("y", options);
   std::ofstream(path, std::ios::binary)
       .write(reinterpret_cast<const char*>(file->data()),
              static_cast<std::streamsize>(file->size()));
+  return path.string();
+}
+
+TEST(PipelineRunner, WhatACallerOfPackagesGetsWrongIsRefusedWithACode) {
+  ath_value_info info = {};
+  ath_tensor tensor = {};
+  ath_answer* answer = nullptr;
+  EXPECT_EQ(ath_package_run(nullptr, "x", 1, &answer), 1001);
+  EXPECT_EQ(ath_package_run_all(nullptr, nullptr, nullptr, 0, &answer), 1001);
+  EXPECT_EQ(ath_package_input(nullptr, &info), 1001);
+  EXPECT_STREQ(ath_error_message(), "package is NULL");
+  EXPECT_EQ(ath_package_output(nullptr, 0, &info), 1001);
+  EXPECT_EQ(ath_answer_output(nullptr, 0, &tensor), 1001);
+  EXPECT_EQ(ath_package_num_outputs(nullptr), -1);
+  EXPECT_EQ(ath_answer_num_outputs(nullptr), -1);
+  EXPECT_EQ(ath_package_is_batchable(nullptr), 0);
+  EXPECT_EQ(ath_is_package(nullptr), 0);
+  EXPECT_STREQ(ath_package_name(nullptr), "");
+  EXPECT_STREQ(ath_answer_json(nullptr), "");
+  const auto path = SavePackage({});
+  ath_package* package = nullptr;
+  ASSERT_EQ(ath_package_open(path.c_str(), nullptr, &package), 0) << ath_error_text();
+  info.struct_size = sizeof(info);
+  EXPECT_EQ(ath_package_output(package, 3, &info), 1001);
+  EXPECT_EQ(ath_package_run_all(package, nullptr, nullptr, 1, &answer), 1001);
+  EXPECT_EQ(ath_package_run_all(package, nullptr, nullptr, -1, &answer), 1001);
+  const void* none = nullptr;
+  const std::size_t size = 1;
+  EXPECT_EQ(ath_package_run_all(package, &none, &size, 1, &answer), 1001);
+  ath_package_destroy(package);
+  std::filesystem::remove(path);
+}
+
+TEST(PipelineRunner, ProgramsOpenAPackageThroughTheCInterface) {
+  const auto path = SavePackage({.passphrase = "open sesame"});
   ath_package_options options = {};
   options.struct_size = sizeof(options);
   ath_package* opened = nullptr;
@@ -150,3 +231,16 @@ TEST(Boxes, TheWeakerOfTwoThatOverlapGoesUnlessItsClassDiffers) {
 
 }  // namespace
 }  // namespace athanor
+
+// For the tests of the C++ header, which cannot include what makes packages.
+std::string MakePackageFile();
+std::string MakePackageFile() { return athanor::SavePackage({}); }
+
+// A picture of one colour.
+std::string MakePictureFile(int red, int green, int blue);
+std::string MakePictureFile(int red, int green, int blue) {
+  const athanor::package::Bytes bytes =
+      athanor::Picture(static_cast<std::uint8_t>(red), static_cast<std::uint8_t>(green),
+                       static_cast<std::uint8_t>(blue));
+  return {bytes.begin(), bytes.end()};
+}
