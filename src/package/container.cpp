@@ -128,7 +128,10 @@ Result<Bytes> FindContentKey(const Manifest& manifest, const ReadOptions& option
   const std::string given =
       options.key ? "key " + options.key->public_key().Id() : "the passphrase";
   return Error(ErrorCode::kUsage, "{} does not open the package; it opens with {}", given,
-               Openers(manifest));
+               Openers(manifest))
+      .Fix(
+          "--key or --passphrase-file with one of these; or pack it for this key: --encrypt "
+          "NAME.pub");
 }
 
 Result<Head> ReadHead(View file) {
@@ -151,7 +154,8 @@ Status CheckSignature(const Manifest& manifest, View signature, View message,
   if (manifest.signer.empty()) {
     if (!options.trust) return {};
     return Error(ErrorCode::kUnsafeFile,
-                 "the package is not signed; a signature of {} is asked for", options.trust->Id());
+                 "the package is not signed; a signature of {} is asked for", options.trust->Id())
+        .Fix("athanor pack pipeline.yaml --sign NAME.key");
   }
   ATH_TRY(const PublicKey signer, PublicKey::FromRaw(KeyKind::kSigning, manifest.signer));
   ATH_TRY(const bool holds, signer.Verifies(signature, message));
@@ -160,7 +164,8 @@ Status CheckSignature(const Manifest& manifest, View signature, View message,
   if (options.trust && options.trust->raw() != manifest.signer) {
     return Error(ErrorCode::kUnsafeFile,
                  "the package is signed by {}; a signature of {} is asked for", signer.Id(),
-                 options.trust->Id());
+                 options.trust->Id())
+        .Fix("get the package from whom you trust, or name its signer: --trust NAME.pub");
   }
   return {};
 }
@@ -233,6 +238,14 @@ Result<Bytes> WritePackage(const Contents& contents, const WriteOptions& options
 
 Result<Package> Package::Open(View file, std::shared_ptr<const void> owner,
                               const ReadOptions& options) {
+  Result<Package> package = Check(file, std::move(owner), options);
+  if (package.ok() || package.status().code() != ErrorCode::kCorruptFile) return package;
+  return std::move(package).status().Fix(
+      "copy the file again from where it was made; athanor pack pipeline.yaml makes it anew");
+}
+
+Result<Package> Package::Check(View file, std::shared_ptr<const void> owner,
+                               const ReadOptions& options) {
   ATH_TRY(const Head head, ReadHead(file));
   const View text = file.subspan(sizeof(Head), head.manifest_size);
   const std::string_view manifest_text(reinterpret_cast<const char*>(text.data()), text.size());

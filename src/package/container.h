@@ -69,6 +69,9 @@ class Package {
     std::string name;
     View bytes;
   };
+  static Result<Package> Check(View file, std::shared_ptr<const void> owner,
+                               const ReadOptions& options);
+
   std::string name_, description_, signer_;
   std::optional<Cipher> cipher_;
   Bytes content_key_, id_;
