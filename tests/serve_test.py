@@ -15,6 +15,8 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 import unittest
 
@@ -382,6 +384,221 @@ class Load(Shared):
     def test_tensors_as_json(self):
         result = finished(self.server.load("--model", "fraud", "--requests", "1000", "--concurrency", "4", "--rows", "3", "--json-tensors"))
         self.assertEqual((result["answered"], result["errors"], result["lost"]), (1000, 0, 0))
+
+
+# Finds "red" in the upper left quarter and "green" in the whole picture, as sure as there is of the colour.
+FINDER = """graph finder(x: f32[N, 3, 4, 4]) -> (boxes: f32[N, 2, 4], scores: f32[N, 2, 2]) {
+  const %corners: f32[1, 2, 4] = [0, 0, 0.5, 0.5, 0, 0, 1, 1]
+  const %nowhere: f32[3, 8] = fill(0)
+  const %colours: f32[3, 4] = [0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]
+  const %as_boxes: i64[3] = [0, 2, 4]
+  const %as_scores: i64[3] = [0, 2, 2]
+  %pool = GlobalAveragePool(%x)
+  %means = Flatten(%pool)
+  %zero = MatMul(%means, %nowhere)
+  %zeros = Reshape(%zero, %as_boxes)
+  %boxes = Add(%corners, %zeros)
+  %score = MatMul(%means, %colours)
+  %scores = Reshape(%score, %as_scores)
+}
+"""
+FINDER_STAGES = """name: finder
+stages:
+  - resize: {to: [4, 4]}
+  - normalise: {mean: 0, std: 255}
+  - model: {file: finder.txt}
+  - boxes: {boxes: boxes, scores: scores}
+  - nms: {min_score: 0.5}
+  - labels: {file: names}
+"""
+
+
+def athanor(folder, *arguments):
+    return subprocess.run([binary(), *map(str, arguments)], cwd=folder, capture_output=True, text=True, check=False)
+
+
+def plain_picture(red, green, blue):
+    return b"P6 8 6 255\n" + bytes([red, green, blue] * 48)
+
+
+class Packages(unittest.TestCase):
+    """A pipeline behind the ports: pictures in, what `athanor run` says out."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.temporary = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.temporary.cleanup)
+        cls.folder = pathlib.Path(cls.temporary.name)
+        (cls.folder / "finder.txt").write_text(FINDER)
+        (cls.folder / "finder.yaml").write_text(FINDER_STAGES)
+        (cls.folder / "names").write_text("background\ncolour\n")
+        for command in [("keys", "vendor"), ("keys", "customer", "--kind", "recipient"), ("keys", "stranger", "--kind", "recipient"),
+                        ("pack", DIGITS.parent / "pipeline.yaml", "-o", "digits.athpkg", "--sign", "vendor.key", "--encrypt", "customer.pub"),
+                        ("pack", "finder.yaml")]:
+            run = athanor(cls.folder, *command)
+            assert run.returncode == 0, run.stderr
+        cls.pictures = sorted((DIGITS.parent / "images").glob("*.png"))[:6]
+        cls.files = [picture.read_bytes() for picture in cls.pictures]
+        run = athanor(cls.folder, "run", "digits.athpkg", *cls.pictures, "--key", "customer.key", "--json")
+        cls.expected = [[(c["class"], c["label"], np.float32(c["score"])) for c in one["classes"]] for one in json.loads(run.stdout)["runs"]]
+        cls.keys = ["--key", f"digits={cls.folder}/customer.key", "--trust", f"digits={cls.folder}/vendor.pub"]
+        cls.server = Server(cls.folder / "digits.athpkg", cls.folder / "finder.athpkg", *cls.keys, "--batch-delay-us", "30000")
+
+    @classmethod
+    def tearDownClass(cls):
+        code, text = cls.server.stop()
+        assert code == 0, text
+
+    def tearDown(self):
+        self.assertEqual(self.server.request("GET", "/v2/health/ready")[0], 200)
+
+    def ask(self, file, model="digits", **headers):
+        status, _, body = self.server.request("POST", f"/v2/models/{model}/infer", file, {
+            "Inference-Header-Content-Length": "0", "Accept": "application/json", **headers})
+        return status, json.loads(body)
+
+    def rows(self, answer):
+        """Per picture the classes as `expected` has them."""
+        o = {output["name"]: np.array(output["data"]).reshape(output["shape"]) for output in answer["outputs"]}
+        return [[(int(c), str(text), np.float32(score)) for c, text, score in zip(*row)] for row in zip(o["class"], o["label"], o["score"])]
+
+    def test_it_is_described(self):
+        digits = json.loads(self.server.request("GET", "/v2/models/digits")[2])
+        self.assertEqual(digits["platform"], "athanor_package")
+        self.assertEqual(digits["inputs"], [{"name": "picture", "datatype": "BYTES", "shape": [-1]}])
+        self.assertEqual(digits["outputs"], [{"name": "class", "datatype": "INT64", "shape": [-1, 3]}, {"name": "label", "datatype": "BYTES", "shape": [-1, 3]},
+                                             {"name": "score", "datatype": "FP32", "shape": [-1, 3]}])
+        finder = json.loads(self.server.request("GET", "/v2/models/finder")[2])
+        self.assertEqual(finder["inputs"][0]["shape"], [1])
+        self.assertEqual(finder["outputs"][0], {"name": "box", "datatype": "FP32", "shape": [-1, 4]})
+        config = json.loads(self.server.request("GET", "/v2/models/digits/config")[2])
+        self.assertEqual((config["max_batch_size"], config["output"][0]["dims"]), (16, [3]))
+        self.assertEqual(json.loads(self.server.request("GET", "/v2/models/finder/config")[2])["max_batch_size"], 0)
+
+    def test_a_picture_is_answered_as_athanor_run_does(self):
+        for file, expected in zip(self.files, self.expected):
+            status, answer = self.ask(file)
+            self.assertEqual((status, self.rows(answer)), (200, [expected]))
+
+    def test_several_pictures_in_one_request_and_bytes_as_numbers(self):
+        blob = b"".join(struct.pack("<I", len(file)) + file for file in self.files)
+        head = json.dumps({"inputs": [{"name": "picture", "datatype": "BYTES", "shape": [len(self.files)],
+                                       "parameters": {"binary_data_size": len(blob)}}]}).encode()
+        status, _, body = self.server.request("POST", "/v2/models/digits/infer", head + blob, {"Inference-Header-Content-Length": str(len(head))})
+        self.assertEqual((status, self.rows(json.loads(body))), (200, self.expected))
+        file = self.files[0]
+        status, answer = self.server.infer("digits", {"inputs": [{"name": "picture", "datatype": "UINT8", "shape": [len(file)], "data": list(file)}]})
+        self.assertEqual((status, self.rows(answer)), (200, self.expected[:1]))
+
+    def test_requests_share_a_run_and_a_broken_one_harms_none(self):
+        def runs():
+            text = self.server.request("GET", "/metrics")[2].decode()
+            return int(next(line for line in text.splitlines() if line.startswith('nv_inference_exec_count{model="digits"')).split()[-1])
+
+        before, answers = runs(), [None] * len(self.files)
+
+        def work(i):
+            answers[i] = self.ask(self.files[i] if i != 2 else self.files[i][:40])
+
+        threads = [threading.Thread(target=work, args=(i,)) for i in range(len(self.files))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for i, (status, answer) in enumerate(answers):
+            if i == 2:
+                self.assertEqual(status, 400, answer)
+            else:
+                self.assertEqual((status, self.rows(answer)), (200, [self.expected[i]]))
+        threads = [threading.Thread(target=self.ask, args=(self.files[0],)) for _ in range(8)]
+        before = runs()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertLess(runs() - before, 8)
+
+    def test_boxes_are_in_pixels_of_the_picture_that_came(self):
+        status, answer = self.ask(plain_picture(255, 102, 0), "finder")
+        self.assertEqual(status, 200, answer)
+        outputs = {output["name"]: (output["shape"], output["data"]) for output in answer["outputs"]}
+        self.assertEqual(outputs, {"box": ([1, 4], [0, 0, 4, 3]), "class": ([1], [1]), "label": ([1], ["colour"]), "score": ([1], [1])})
+        status, answer = self.ask(plain_picture(0, 0, 255), "finder")
+        self.assertEqual((status, answer["outputs"][0]["shape"], answer["outputs"][0]["data"]), (200, [0, 4], []))
+
+    def test_what_is_no_picture_is_the_requests_fault(self):
+        def infer(shape, data):
+            return self.server.infer("digits", {"inputs": [{"name": "picture", "datatype": "BYTES", "shape": shape, "data": data}]})
+
+        for status, answer in [self.ask(b"no picture"), self.ask(b""), self.ask(self.files[0][:-30]), infer([0], []), infer([257], ["x"] * 257),
+                               infer([1, 1], ["x"]), self.ask(plain_picture(0, 0, 0)[:50], "finder"),
+                               self.server.infer("finder", {"inputs": [{"name": "picture", "datatype": "BYTES", "shape": [2], "data": ["x", "y"]}]})]:
+            self.assertEqual(status, 400, answer)
+
+    @unittest.skipUnless(HAS_CLIENTS, "tritonclient is not installed")
+    def test_the_public_clients(self):
+        for module, port in [(tritonclient.http, self.server.port), (tritonclient.grpc, self.server.facts["grpc_port"])]:
+            client = module.InferenceServerClient(f"127.0.0.1:{port}")
+            tensor = module.InferInput("picture", [len(self.files)], "BYTES")
+            tensor.set_data_from_numpy(np.array(self.files, object))
+            answer = client.infer("digits", [tensor])
+            got = [[(int(c), text.decode(), score) for c, text, score in zip(*row)]
+                   for row in zip(answer.as_numpy("class"), answer.as_numpy("label"), answer.as_numpy("score"))]
+            self.assertEqual(got, self.expected)
+            client.close()
+
+    def test_load(self):
+        result = finished(self.server.load("--model", "finder", "--requests", "200", "--concurrency", "4", "--file", self.pictures[0]))
+        self.assertEqual((result["answered"], result["errors"], result["lost"]), (200, 0, 0))
+
+    def test_the_declared_default_is_for_packages_too(self):
+        server = Server(self.folder / "digits.athpkg", self.folder / "finder.athpkg", *self.keys, "--deadline-ms", "50",
+                        "--default", 'digits={"class": 8, "label": "unknown", "score": 0}',
+                        "--default", 'finder={"box": {"shape": [0, 4], "data": []}, "class": {"shape": [0], "data": []}, '
+                        '"label": {"shape": [0], "data": []}, "score": {"shape": [0], "data": []}}', ATHANOR_INJECT_DELAY_MS="1000")
+        self.addCleanup(server.stop)
+        blob = b"".join(struct.pack("<I", len(file)) + file for file in self.files[:2])
+        head = json.dumps({"inputs": [{"name": "picture", "datatype": "BYTES", "shape": [2], "parameters": {"binary_data_size": len(blob)}}]}).encode()
+        _, headers, body = server.request("POST", "/v2/models/digits/infer", head + blob, {"Inference-Header-Content-Length": str(len(head))})
+        self.assertEqual((headers["X-Athanor-Fallback"], self.rows(json.loads(body))), ("deadline", [[(8, "unknown", 0)] * 3] * 2))
+        raw = {"Inference-Header-Content-Length": "0", "Accept": "application/json"}
+        _, headers, body = server.request("POST", "/v2/models/finder/infer", plain_picture(255, 0, 0), raw)
+        self.assertEqual((headers["X-Athanor-Fallback"], json.loads(body)["outputs"][0]["shape"]), ("deadline", [0, 4]))
+
+    def test_a_package_that_does_not_open_is_an_error_that_names_it_and_the_fix(self):
+        changed = bytearray((self.folder / "digits.athpkg").read_bytes())
+        changed[len(changed) // 2] ^= 1
+        (self.folder / "changed.athpkg").write_bytes(changed)
+        free = ["--http-port", "0", "--grpc-port", "0", "--metrics-port", "0"]
+        for name, flags, words in [("digits", [], "it opens with key"), ("digits", ["--key", "stranger.key"], "does not open the package"),
+                                   ("digits", ["--key", "customer.key", "--trust", "stranger.pub"], "signing key"),
+                                   ("finder", ["--trust", "vendor.pub"], "is not signed"),
+                                   ("changed", ["--key", "customer.key"], "was changed"), ("digits", ["--key", "none.key"], "none.key")]:
+            run = athanor(self.folder, "serve", f"{name}.athpkg", *flags, *free)
+            self.assertIn(run.returncode, (1, 2), run.stderr)
+            self.assertIn(words, run.stderr)
+            self.assertIn(f"{name}.athpkg", run.stderr)
+            self.assertIn("fix: ", run.stderr)
+        run = athanor(self.folder, "serve", DIGITS, "--key", "customer.key", *free)
+        self.assertIn("is no package", run.stderr)
+
+    def test_one_bad_model_does_not_stop_the_others(self):
+        (self.folder / "bad.athpkg").write_bytes((self.folder / "finder.athpkg").read_bytes()[:-1])
+        server = Server(self.folder / "bad.athpkg", FRAUD, "--model-control")
+        self.addCleanup(lambda: server.process.poll() is None and server.stop())
+        self.assertEqual(server.request("GET", "/v2/health/ready")[0], 503)
+        self.assertEqual(server.request("GET", "/v2/models/fraud/ready")[0], 200)
+        index = json.loads(server.request("POST", "/v2/repository/index")[2])
+        self.assertEqual([row["state"] for row in index], ["UNAVAILABLE", "READY"])
+        self.assertIn("do not fit the file", index[0]["reason"])
+        self.assertEqual(server.request("POST", "/v2/models/bad/infer", b"{}")[0], 503)
+        (self.folder / "bad.athpkg").write_bytes((self.folder / "finder.athpkg").read_bytes())
+        self.assertEqual(server.request("POST", "/v2/repository/models/bad/load")[0], 200)
+        self.assertEqual(server.request("GET", "/v2/health/ready")[0], 200)
+        code, text = server.stop()
+        self.assertEqual(code, 0)
+        self.assertIn("bad: not served", text)
+        self.assertIn("bad.athpkg", text)
 
 
 @unittest.skipUnless(HAS_CLIENTS, "tritonclient is not installed")

@@ -80,7 +80,7 @@ Result<std::shared_ptr<const DefaultAnswer>> DefaultAnswer::Parse(std::string_vi
     }
   }
   std::shared_ptr<DefaultAnswer> made(new DefaultAnswer());
-  made->per_row_ = model.max_batch() > 1;
+  made->per_row_ = model.has_rows();
   for (const Port& port : model.outputs()) {
     element value;
     if (values[port.name].get(value) != simdjson::SUCCESS)

@@ -46,12 +46,16 @@ std::span<const std::string_view> Extensions() { return kExtensions; }
 Dims ConfigDims(const Port& port, const ServedModel& model) {
   if (!port.has_rank) return {-1};
   Dims dims = port.shape;
-  if (model.max_batch() > 1) dims.erase(dims.begin());
+  if (ConfigMaxBatch(model) > 0) dims.erase(dims.begin());
   return dims;
 }
 
 std::int64_t ConfigMaxBatch(const ServedModel& model) {
-  return model.max_batch() > 1 ? model.max_batch() : 0;
+  return model.has_rows() && model.max_batch() > 1 ? model.max_batch() : 0;
+}
+
+std::string_view Platform(const ServedModel& model) {
+  return model.inputs().size() == 1 && model.inputs()[0].is_file ? "athanor_package" : "athanor";
 }
 
 std::string ServerJson() {
@@ -60,10 +64,9 @@ std::string ServerJson() {
 }
 
 std::string ModelJson(const RepositoryEntry& entry) {
-  return fmt::format(
-      R"({{"name":{},"versions":["1"],"platform":"athanor","inputs":{},"outputs":{}}})",
-      Text(entry.spec.name), List(entry.model->inputs(), PortJson),
-      List(entry.model->outputs(), PortJson));
+  return fmt::format(R"({{"name":{},"versions":["1"],"platform":"{}","inputs":{},"outputs":{}}})",
+                     Text(entry.spec.name), Platform(*entry.model),
+                     List(entry.model->inputs(), PortJson), List(entry.model->outputs(), PortJson));
 }
 
 std::string ConfigJson(const RepositoryEntry& entry) {
@@ -74,9 +77,9 @@ std::string ConfigJson(const RepositoryEntry& entry) {
                        ShapeJson(ConfigDims(value, model)));
   };
   return fmt::format(
-      R"({{"name":{},"platform":"athanor","backend":"athanor","version_policy":{{"latest":{{"num_versions":1}}}},"max_batch_size":{},"input":{},"output":{},{}"parameters":{{"batching":{{"string_value":{}}},"default_answer":{{"string_value":"{}"}}}}}})",
-      Text(entry.spec.name), ConfigMaxBatch(model), List(model.inputs(), port),
-      List(model.outputs(), port), model.max_batch() > 1 ? R"("dynamic_batching":{},)" : "",
+      R"({{"name":{},"platform":"{}","backend":"athanor","version_policy":{{"latest":{{"num_versions":1}}}},"max_batch_size":{},"input":{},"output":{},{}"parameters":{{"batching":{{"string_value":{}}},"default_answer":{{"string_value":"{}"}}}}}})",
+      Text(entry.spec.name), Platform(model), ConfigMaxBatch(model), List(model.inputs(), port),
+      List(model.outputs(), port), ConfigMaxBatch(model) > 0 ? R"("dynamic_batching":{},)" : "",
       Text(model.max_batch() > 1 ? "rows are stacked" : "off: " + model.batch_note()),
       entry.fallback != nullptr ? "declared" : "none");
 }

@@ -16,6 +16,8 @@ std::string IndexJson(std::span<const RepositoryEntry> entries);
 
 // The shape a configuration shows: without the batch dimension when rows are stacked.
 Dims ConfigDims(const Port& port, const ServedModel& model);
+// What clients are told runs: "athanor" a model, "athanor_package" a package, which reads files.
+std::string_view Platform(const ServedModel& model);
 // 0 when rows are not stacked, as Triton writes it.
 std::int64_t ConfigMaxBatch(const ServedModel& model);
 

@@ -203,12 +203,12 @@ void FillConfigPort(const Port& port, const ServedModel& model, Row& row) {
 void FillConfig(const RepositoryEntry& entry, inference::ModelConfig& config) {
   const ServedModel& model = *entry.model;
   config.set_name(model.name());
-  config.set_platform("athanor");
+  config.set_platform(std::string(Platform(model)));
   config.set_backend("athanor");
   config.set_max_batch_size(static_cast<std::int32_t>(ConfigMaxBatch(model)));
   for (const Port& port : model.inputs()) FillConfigPort(port, model, *config.add_input());
   for (const Port& port : model.outputs()) FillConfigPort(port, model, *config.add_output());
-  if (model.max_batch() > 1) config.mutable_dynamic_batching();
+  if (ConfigMaxBatch(model) > 0) config.mutable_dynamic_batching();
 }
 
 void FillStatistics(const RepositoryEntry& entry, inference::ModelStatistics& row) {
@@ -301,7 +301,7 @@ void GrpcServer::Core::OfferAll(grpc::ServerCompletionQueue& queue) {
         AboutModel(s, call, [&](const RepositoryEntry& entry) {
           call.response.set_name(entry.spec.name);
           call.response.add_versions("1");
-          call.response.set_platform("athanor");
+          call.response.set_platform(std::string(Platform(*entry.model)));
           FillMetadata(entry.model->inputs(), *call.response.mutable_inputs());
           FillMetadata(entry.model->outputs(), *call.response.mutable_outputs());
         });

@@ -147,7 +147,7 @@ void HttpApi::Infer(HttpCall& call, const std::string& model, const std::string&
       ATH_TRY(NamedTensor tensor,
               entry.model->FromRawBytes(std::as_bytes(std::span(*call.body)), call.body));
       infer->request.inputs.push_back(std::move(tensor));
-      infer->request.binary_outputs = true;
+      infer->request.binary_outputs = call.accept.find("application/json") == std::string::npos;
       return {};
     }
     ATH_TRY(infer->request, ParseInferRequest(*call.body, json_length, call.body));

@@ -165,6 +165,7 @@ class Session : public std::enable_shared_from_this<Session> {
                      std::string(request["Inference-Header-Content-Length"]),
                      std::string(request["X-Request-Deadline-Ms"]),
                      std::string(request[http::field::content_encoding]),
+                     std::string(request[http::field::accept]),
                      std::make_shared<const std::string>(std::move(request.body())),
                      arrival_};
     core_.handler(std::move(call), [self = shared_from_this()](HttpReply reply) {

@@ -17,6 +17,7 @@ struct HttpCall {
   std::string json_length;       // Inference-Header-Content-Length, "" when absent
   std::string deadline_ms;       // X-Request-Deadline-Ms
   std::string content_encoding;  // "" or "identity": plain
+  std::string accept;            // Accept
   std::shared_ptr<const std::string> body;
   Clock::time_point arrival;  // when the head had been read
 };

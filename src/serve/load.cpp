@@ -137,12 +137,15 @@ Result<std::string> FirstModel(const LoadOptions& options) {
 }
 
 // Values between 0 and 1: valid as pixels, features and indices.
-Result<Tensor> Sample(DType dtype, Dims dims) {
+Result<Tensor> Sample(DType dtype, Dims dims, const std::string& text) {
   ATH_TRY(const std::int64_t count, CountElements(dims));
   if (count > (std::int64_t{1} << 28))
     return Error(ErrorCode::kResource, "an input of shape {} is too large", ToString(dims));
   ATH_TRY(Tensor tensor, Tensor::Allocate(dtype, std::move(dims)));
-  if (dtype == DType::kString) return tensor;
+  if (dtype == DType::kString) {
+    for (std::string& element : tensor.MutableData<std::string>()) element = text;
+    return tensor;
+  }
   std::memset(tensor.mutable_raw(), 0, tensor.bytes());
   if (dtype == DType::kF32) {
     std::uint32_t state = 1;
@@ -187,7 +190,7 @@ Result<std::string> BuildRequest(const LoadOptions& options, const std::string& 
       if (item.get(dim) != simdjson::SUCCESS || dim < 0) dim = dims.empty() ? options.rows : 1;
       dims.push_back(dim);
     }
-    ATH_TRY(const Tensor tensor, Sample(*FromV2(datatype), dims));
+    ATH_TRY(const Tensor tensor, Sample(*FromV2(datatype), dims, options.text));
     if (json.back() != '[') json += ',';
     json += "{\"name\":";
     AppendJsonString(name, json);

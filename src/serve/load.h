@@ -18,6 +18,7 @@ struct LoadOptions {
   int concurrency = 16;
   std::int64_t rows = 1;   // where the model takes any number
   bool json = false;       // tensors as JSON instead of bytes
+  std::string text;        // what each element of a BYTES input holds
   double deadline_ms = 0;  // sent with each request; 0: none
 };
 

@@ -7,8 +7,10 @@
 namespace athanor::serve {
 
 Status Repository::LoadEntry(RepositoryEntry& entry) const {
-  ATH_TRY(entry.model, ServedModel::Load(entry.spec.name, entry.spec.path, options_));
+  ATH_TRY(entry.model,
+          ServedModel::Load(entry.spec.name, entry.spec.path, options_, entry.spec.access));
   entry.reason.clear();
+  entry.failure = {};
   if (entry.spec.default_json.empty()) return {};
   auto fallback = DefaultAnswer::Parse(entry.spec.default_json, *entry.model);
   if (!fallback.ok())
@@ -25,12 +27,21 @@ Result<std::unique_ptr<Repository>> Repository::Open(const std::vector<ModelSpec
       return Error(ErrorCode::kUsage, "two models are named \"{}\"", spec.name)
           .Fix(fmt::format("other={}", spec.path));
     }
-    RepositoryEntry entry = {spec, std::make_shared<ModelLine>(), nullptr, nullptr, ""};
+    RepositoryEntry entry = {spec, std::make_shared<ModelLine>(), nullptr, nullptr, "", {}};
     entry.line->name = spec.name;
     entry.line->deadline = spec.deadline;
-    ATH_RETURN_IF_ERROR(made->LoadEntry(entry));
+    if (Status status = made->LoadEntry(entry); !status.ok()) {
+      entry.model = nullptr;
+      // Clients learn what is wrong, not where the file lies.
+      entry.reason = status.message();
+      entry.failure = std::move(status);
+    }
     made->entries_.push_back(std::move(entry));
   }
+  const auto& entries = made->entries_;
+  const bool any_ready = std::any_of(entries.begin(), entries.end(),
+                                     [](const RepositoryEntry& e) { return e.model != nullptr; });
+  if (!any_ready && !entries.empty()) return entries[0].failure;
   return made;
 }
 

@@ -10,6 +10,7 @@ struct ModelSpec {
   std::string name;
   std::string path;
   std::string default_json;  // "": no default answer
+  Access access;             // opens it, when it is a package
   std::optional<std::chrono::microseconds> deadline;
 };
 
@@ -19,11 +20,13 @@ struct RepositoryEntry {
   std::shared_ptr<const ServedModel> model;  // null while unloaded
   std::shared_ptr<const DefaultAnswer> fallback;
   std::string reason;  // why it is not ready
+  Status failure;      // of its first load
 };
 
 class Repository {
  public:
-  // Loads every model; the first that fails is the error.
+  // Loads every model. Those that fail are kept as not ready, with the reason; when none is ready,
+  // the first failure is the error.
   static Result<std::unique_ptr<Repository>> Open(const std::vector<ModelSpec>& specs,
                                                   const ModelOptions& options);
 

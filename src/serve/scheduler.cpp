@@ -19,7 +19,7 @@ bool SameShapes(const Job& a, const Job& b) {
 }
 
 std::int64_t RowsOf(const Job& job) {
-  return job.model->max_batch() > 1 ? job.inputs[0].dim(0) : 1;
+  return job.model->has_rows() ? job.inputs[0].dim(0) : 1;
 }
 
 std::uint64_t UnixMillis() {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/file.h"
 #include "tools/console.h"
 #include "tools/verb.h"
 
@@ -11,6 +12,7 @@ namespace {
 
 struct Options {
   std::string server = "127.0.0.1:8000";
+  std::string file;  // of BYTES inputs
   serve::LoadOptions load;
 };
 
@@ -32,6 +34,9 @@ Status ParseServer(const std::string& text, serve::LoadOptions& load) {
 
 Status Run(Options options, const Common& common) {
   ATH_RETURN_IF_ERROR(ParseServer(options.server, options.load));
+  if (!options.file.empty()) {
+    ATH_TRY(options.load.text, ReadTextFile(options.file));
+  }
   Note(common, "{} requests from {} clients", options.load.requests, options.load.concurrency);
   ATH_TRY(const serve::LoadResult result, serve::RunLoad(options.load));
   std::int64_t errors = 0;
@@ -95,6 +100,7 @@ std::function<Status()> Load(CLI::App& app, const Common& common) {
   app.add_option("--rows", load.rows, "rows per request, where the model takes any number")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
+  app.add_option("--file", options->file, "what BYTES inputs hold: a picture for a package");
   app.add_option("--deadline-ms", load.deadline_ms, "sent with each request");
   app.add_flag("--json-tensors", load.json, "tensors as JSON instead of bytes");
   return [options, &common] { return Run(*options, common); };

@@ -12,15 +12,17 @@
 #include "core/text.h"
 #include "serve/server.h"
 #include "tools/console.h"
+#include "tools/package_options.h"
 #include "tools/verb.h"
 
 namespace athanor::tools {
 namespace {
 
 struct Options {
-  std::vector<std::string> models;     // PATH or NAME=PATH
-  std::vector<std::string> defaults;   // JSON or NAME=JSON, JSON may be @FILE
-  std::vector<std::string> deadlines;  // MS or NAME=MS
+  std::vector<std::string> models;                     // PATH or NAME=PATH
+  std::vector<std::string> defaults;                   // JSON or NAME=JSON, JSON may be @FILE
+  std::vector<std::string> deadlines;                  // MS or NAME=MS
+  std::vector<std::string> keys, passphrases, trusts;  // FILE or NAME=FILE
   serve::ServerOptions server;
   std::int64_t batch_delay_us = 0, max_body_mb = 64, drain_ms = 30000;
   int workers = 0;
@@ -46,10 +48,10 @@ serve::ModelSpec ParseModel(const std::string& text) {
   const std::size_t equals = text.find('=');
   // A file whose name has a = in it is still a file.
   if (equals != std::string::npos && equals > 0 && !std::filesystem::exists(text, error))
-    return {text.substr(0, equals), text.substr(equals + 1), "", {}};
+    return {text.substr(0, equals), text.substr(equals + 1), "", {}, {}};
   constexpr std::string_view kZoo = "zoo:";
-  if (text.starts_with(kZoo)) return {text.substr(kZoo.size()), text, "", {}};
-  return {std::filesystem::path(text).stem().string(), text, "", {}};
+  if (text.starts_with(kZoo)) return {text.substr(kZoo.size()), text, "", {}, {}};
+  return {std::filesystem::path(text).stem().string(), text, "", {}, {}};
 }
 
 // Writes each setting into the models it is for.
@@ -91,6 +93,21 @@ Status SetDeadline(serve::ModelSpec& spec, const std::string& value) {
   return {};
 }
 
+Status SetKey(serve::ModelSpec& spec, const std::string& file) {
+  spec.access.key_file = file;
+  return {};
+}
+
+Status SetPassphrase(serve::ModelSpec& spec, const std::string& file) {
+  ATH_TRY(spec.access.passphrase, ReadPassphrase(file));
+  return {};
+}
+
+Status SetTrust(serve::ModelSpec& spec, const std::string& file) {
+  spec.access.trust_file = file;
+  return {};
+}
+
 Status Complete(Options& options) {
   serve::ServerOptions& server = options.server;
   for (const std::string& text : options.models) server.models.push_back(ParseModel(text));
@@ -98,6 +115,10 @@ Status Complete(Options& options) {
       ForEach(server.models, SplitNames(options.defaults), "--default", SetDefault));
   ATH_RETURN_IF_ERROR(
       ForEach(server.models, SplitNames(options.deadlines), "--deadline-ms", SetDeadline));
+  ATH_RETURN_IF_ERROR(ForEach(server.models, SplitNames(options.keys), "--key", SetKey));
+  ATH_RETURN_IF_ERROR(
+      ForEach(server.models, SplitNames(options.passphrases), "--passphrase-file", SetPassphrase));
+  ATH_RETURN_IF_ERROR(ForEach(server.models, SplitNames(options.trusts), "--trust", SetTrust));
   server.scheduler.workers = options.workers > 0 ? options.workers : Cpu().cores;
   server.scheduler.batch_delay = std::chrono::microseconds(options.batch_delay_us);
   server.http.max_body_bytes = static_cast<std::size_t>(options.max_body_mb) << 20;
@@ -116,6 +137,11 @@ std::string Ports(const std::vector<serve::Port>& ports) {
 void Announce(const Options& options, const serve::Server& server, const Common& common) {
   nlohmann::json models = nlohmann::json::array();
   for (const serve::RepositoryEntry& entry : server.models()) {
+    if (entry.model == nullptr) {
+      Note(common, "model    {}: not served\n{}", entry.spec.name, entry.failure.ToString());
+      models.push_back({{"name", entry.spec.name}, {"error", entry.failure.ToString()}});
+      continue;
+    }
     const serve::ServedModel& model = *entry.model;
     Say(common, "model    {}: {} -> {}", model.name(), Ports(model.inputs()),
         Ports(model.outputs()));
@@ -187,13 +213,26 @@ Status Run(Options options, const Common& common) {
   return {};
 }
 
+void AddKeys(CLI::App& app, Options& options) {
+  app.add_option("--key", options.keys,
+                 "a recipient's NAME.key that opens encrypted packages: [NAME=]FILE")
+      ->take_all();
+  app.add_option("--passphrase-file", options.passphrases,
+                 "a file whose first line opens encrypted packages: [NAME=]FILE")
+      ->take_all();
+  app.add_option("--trust", options.trusts,
+                 "a NAME.pub: open only what this key has signed: [NAME=]FILE")
+      ->take_all();
+}
+
 }  // namespace
 
 std::function<Status()> Serve(CLI::App& app, const Common& common) {
   auto options = std::make_shared<Options>();
   serve::ServerOptions& server = options->server;
   server.model.max_batch = 16;
-  app.add_option("models", options->models, "model files, or NAME=PATH; zoo:NAME too")->required();
+  app.add_option("models", options->models, "model files and packages, or NAME=PATH; zoo:NAME too")
+      ->required();
   app.add_option("--http-port", server.http.port, "HTTP; 0: any free one")
       ->check(CLI::Range(0, 65535))
       ->capture_default_str();
@@ -214,6 +253,7 @@ std::function<Status()> Serve(CLI::App& app, const Common& common) {
          "the safe answer: [NAME=]{\"OUTPUT\": VALUE, ...} or @FILE; VALUE is a number, the "
          "elements of one row, or {\"shape\": [...], \"data\": [...]}")
       ->take_all();
+  AddKeys(app, *options);
   app.add_option("--max-queue", server.scheduler.max_queue, "waiting requests per model")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
