@@ -17,37 +17,8 @@ DATA = pathlib.Path(os.environ.get("ATHANOR_DATA", ROOT.parent / "shared" / "dat
 TINY = DATA / "models" / "mlperf-tiny"
 LIST = [TINY / "ic01_resnet8_int8.tflite", TINY / "kws_int8.tflite", TINY / "vww_96_int8.tflite",
         TINY / "ad01_int8.tflite", ROOT / "examples" / "digits" / "digits.onnx"]
-# MPS2 boards with 4 MiB of code memory and 4 MiB of data memory.
+BOARD = ROOT / "examples" / "journey" / "board"
 BOARDS = {"cortex-m4": "mps2-an386", "cortex-m7": "mps2-an500"}
-LINK = """
-ENTRY(Reset_Handler)
-MEMORY { CODE (rx) : ORIGIN = 0, LENGTH = 4M  DATA (rwx) : ORIGIN = 0x20000000, LENGTH = 4M }
-SECTIONS {
-  .text : { KEEP(*(.vectors)) *(.text*) *(.rodata*) *(.ARM.exidx*) } > CODE
-  .data : { data_begin = .; *(.data*) data_end = .; } > DATA AT > CODE
-  data_load = LOADADDR(.data);
-  .bss : { bss_begin = .; *(.bss*) *(COMMON) bss_end = .; end = .; } > DATA
-  stack_top = ORIGIN(DATA) + LENGTH(DATA);
-}
-"""
-START = """
-#include <stdint.h>
-extern uint32_t data_begin, data_end, data_load, bss_begin, bss_end, stack_top;
-extern int main(void);
-extern void initialise_monitor_handles(void);
-extern void exit(int);
-void Reset_Handler(void) {
-  for (uint32_t *to = &data_begin, *from = &data_load; to < &data_end;) *to++ = *from++;
-  for (uint32_t *to = &bss_begin; to < &bss_end;) *to++ = 0;
-  initialise_monitor_handles();
-  exit(main());
-}
-void _init(void) {}
-void _fini(void) {}
-void Fault(void) { for (;;) {} }
-__attribute__((section(".vectors"), used)) static const void *const vectors[] = {
-    &stack_top, (const void *)Reset_Handler, (const void *)Fault, (const void *)Fault};
-"""
 WARNINGS = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O2"]
 
 
@@ -68,8 +39,6 @@ def on_host(folder, name):
 
 
 def on_board(folder, name, cpu):
-    (folder / "link.ld").write_text(LINK)
-    (folder / "start.c").write_text(START)
     target = [f"-mcpu={cpu}", "-mthumb"]
     compiled = run("arm-none-eabi-gcc", *target, *WARNINGS, "-ffreestanding", "-c", f"{name}.c", "-o", "network.o", cwd=folder)
     if compiled.returncode:
@@ -79,8 +48,8 @@ def on_board(folder, name, cpu):
     foreign = {symbol for symbol in needs if symbol not in {"memcpy", "memset"} and not symbol.startswith("__aeabi")}
     if foreign:
         return subprocess.CompletedProcess([], 1, "", f"needs {foreign}")
-    compiled = run("arm-none-eabi-gcc", *target, "-O2", "--specs=rdimon.specs", "-nostartfiles", "-T", "link.ld",
-                   "start.c", "network.o", f"{name}_test.c", "-o", "self_test.elf", cwd=folder)
+    compiled = run("arm-none-eabi-gcc", *target, "-O2", "--specs=rdimon.specs", "-nostartfiles", "-T", BOARD / "mps2.ld",
+                   BOARD / "start.c", "network.o", f"{name}_test.c", "-o", "self_test.elf", cwd=folder)
     if compiled.returncode:
         return compiled
     size = run("arm-none-eabi-size", "network.o", cwd=folder).stdout.splitlines()[-1].split()

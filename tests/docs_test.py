@@ -4,12 +4,14 @@
 A block fenced as ```console holds lines "$ command" and below each the output a reader will see. Commands
 run in order in a scratch folder that has `examples/` in it and `athanor` on the path. Decimals and numbers
 before a unit may differ (they are measured); everything else must be the same. A line
-"..." stands for any lines. A block fenced as ```sh is shown, not run: it needs another machine or minutes.
+"..." stands for any lines. A block fenced as ```sh is shown, not run: it needs another machine or minutes. A line
+"<!-- needs: TOOL python3:MODULE -->" before a block skips it where one of these is absent.
 """
 import argparse
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,9 +22,22 @@ PAGES = ["README.md", "CONTRIBUTING.md", "docs/**/*.md", "examples/**/README.md"
 NUMBER = re.compile(r"[-+]?(\d+\.\d+(e[-+]?\d+)?|\d+e[-+]?\d+|\d+(?= ?(ns|us|ms|s|KiB|MiB|GiB|%)\b))")
 
 
-def blocks(text):
-    """The (command, expected output lines) pairs of each console block."""
-    for block in re.findall(r"^```console\n(.*?)^```", text, re.M | re.S):
+def absent(needs, env):
+    """The first of the tools and modules that is not there."""
+    def is_there(name):
+        tool, _, module = name.partition(":")
+        return shutil.which(tool, path=env["PATH"]) and (
+            not module or subprocess.run([tool, "-c", f"import {module}"], env=env, capture_output=True, check=False).returncode == 0)
+    return next((name for name in needs.split() if not is_there(name)), None)
+
+
+def blocks(text, env):
+    """The (command, expected output lines) pairs of each console block, or None and what it lacks."""
+    for needs, block in re.findall(r"^(?:<!-- needs: (.*?) -->\n)?```console\n(.*?)^```", text, re.M | re.S):
+        lacking = absent(needs, env)
+        if lacking:
+            yield [(None, lacking)]
+            continue
         steps = []
         for line in block.rstrip("\n").split("\n"):
             if line.startswith("$ "):
@@ -72,15 +87,21 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bin", default=str(ROOT / "build" / "test" / "bin"))
     parser.add_argument("--update", metavar="PAGE", help="write the page's outputs anew instead")
+    parser.add_argument("--page", metavar="PAGE", help="only this page")
     options = parser.parse_args()
-    env = {**os.environ, "PATH": f"{options.bin}:{os.environ['PATH']}"}
+    # Python with the public clients, where tests/run.py has made it.
+    env = {**os.environ, "PATH": f"{options.bin}:{ROOT / 'build' / 'venv' / 'bin'}:{os.environ['PATH']}"}
     if options.update:
         return update(ROOT / options.update, env)
-    passed = failed = 0
-    for page in sorted(path for pattern in PAGES for path in ROOT.glob(pattern)):
+    passed = failed = skipped = 0
+    for page in sorted(path for pattern in ([options.page] if options.page else PAGES) for path in ROOT.glob(pattern)):
         with tempfile.TemporaryDirectory() as scratch:
             prepare(scratch)
-            for command, expected in (step for block in blocks(page.read_text()) for step in block):
+            for command, expected in (step for block in blocks(page.read_text(), env) for step in block):
+                if command is None:
+                    print(f"SKIPPED a block of {page.relative_to(ROOT)}: {expected} is absent")
+                    skipped += 1
+                    continue
                 code, actual = execute(command, scratch, env)
                 # A command that shows an error is meant to fail.
                 wanted_ok = not any(line.startswith("error ATH-") for line in expected)
@@ -90,7 +111,7 @@ def main():
                 if not right:
                     print(f"FAIL {page.relative_to(ROOT)}: $ {command}\n  exit {code}; it printed:")
                     print("\n".join(f"    {line}" for line in actual[:40]), flush=True)
-    print(f"{passed} passed, {failed} failed, 0 skipped")
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return 1 if failed else 0
 
 

@@ -152,14 +152,13 @@ def python_package(count):
     return script(count, "python_test.py", python=str(VENV / "bin" / "python"))
 
 
-def served(count):
-    """The server, with the public clients where PyPI can be reached."""
+def public_clients():
+    """Triton's clients, where PyPI can be reached. What needs them is skipped without them."""
     python = VENV / "bin" / "python"
     present = subprocess.run([python, "-c", "import tritonclient.http, tritonclient.grpc"], capture_output=True, check=False)
     install = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "tritonclient[http,grpc]"]
     if present.returncode != 0 and subprocess.run(install, check=False).returncode != 0:
         print("tritonclient could not be installed: its tests are skipped")
-    return script(count, "serve_test.py", python=str(python))
 
 
 def main():
@@ -179,9 +178,12 @@ def main():
     script(count, "peers_test.py")
     script(count, "package_test.py", "--binary", str(ATHANOR))
     script(count, "cli_test.py")
+    public_clients()
+    python = str(VENV / "bin" / "python")
     script(count, "docs_test.py")
     python_package(count)
-    served(count)
+    script(count, "serve_test.py", python=python)
+    script(count, "journey_test.py", "--binary", str(ATHANOR), python=python)
     print(f"tests took {time.time() - begin:.0f} s")
     print(f"{count.passed} passed, {count.failed} failed, {count.skipped} skipped")
     return 1 if count.failed else 0
