@@ -4,15 +4,20 @@
 
 namespace athanor::serve {
 
-DeadlineTimer::DeadlineTimer() : thread_([this] { Work(); }) {}
+DeadlineTimer::DeadlineTimer() {
+  constexpr std::size_t kMostThreads =
+      4;  // each makes a late call less likely, and costs a wake-up
+  for (const int core : CoresOfThisProcess(kMostThreads))
+    threads_.emplace_back([this, core] { Work(core); });
+}
 
 DeadlineTimer::~DeadlineTimer() {
   {
     const std::scoped_lock lock(mutex_);
     stop_ = true;
   }
-  changed_.notify_one();
-  thread_.join();
+  changed_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
 }
 
 DeadlineTimer::Token DeadlineTimer::Add(Clock::time_point when, std::function<void()> call) {
@@ -20,7 +25,10 @@ DeadlineTimer::Token DeadlineTimer::Add(Clock::time_point when, std::function<vo
   // Deadlines mostly come in order, so the end is the place to look first.
   const auto added =
       entries_.emplace_hint(entries_.end(), Token(when, next_id_++), std::move(call));
-  if (added == entries_.begin()) changed_.notify_one();
+  if (when < armed_) {
+    armed_ = when;
+    changed_.notify_all();
+  }
   return added->first;
 }
 
@@ -30,17 +38,18 @@ void DeadlineTimer::Cancel(const Token& token) {
   removed = entries_.extract(token);
 }
 
-void DeadlineTimer::Work() {
+void DeadlineTimer::Work(int core) {
   PreferThisThread();
+  StayOn(core);
   std::unique_lock lock(mutex_);
   while (!stop_) {
+    armed_ = entries_.empty() ? Clock::time_point::max() : entries_.begin()->first.first;
     if (entries_.empty()) {
       changed_.wait(lock);
       continue;
     }
-    const Clock::time_point next = entries_.begin()->first.first;
-    if (Clock::now() < next) {
-      changed_.wait_until(lock, next);
+    if (Clock::now() < armed_) {
+      changed_.wait_until(lock, Clock::time_point(armed_));  // a copy: others move it meanwhile
       continue;
     }
     auto due = entries_.extract(entries_.begin());

@@ -1,4 +1,8 @@
-// Calls functions at their times from a thread of its own, whatever all other threads do.
+// Calls functions at their times from threads of its own, whatever all other threads do.
+//
+// A thread that wakes on a busy core may wait a time slice for it, about 4 ms. So one waits on each
+// of a few cores, all for the same moment, and the first that is let in makes the call: all cores
+// are seldom busy with somebody else's slice at once.
 #pragma once
 
 #include <condition_variable>
@@ -6,6 +10,7 @@
 #include <map>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "serve/message.h"
 
@@ -27,14 +32,16 @@ class DeadlineTimer {
   void Cancel(const Token& token);
 
  private:
-  void Work();
+  void Work(int core);
 
-  std::mutex mutex_;
+  std::mutex mutex_;  // guards all below but the threads
   std::condition_variable changed_;
   std::map<Token, std::function<void()>> entries_;
   std::uint64_t next_id_ = 0;
+  // No thread sleeps longer: what is added for later than this need not wake them.
+  Clock::time_point armed_ = Clock::time_point::max();
   bool stop_ = false;
-  std::thread thread_;
+  std::vector<std::thread> threads_;
 };
 
 }  // namespace athanor::serve

@@ -4,10 +4,13 @@
 #include <linux/filter.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
@@ -17,6 +20,7 @@
 #include <set>
 #include <thread>
 
+#include "serve/arrival.h"
 #include "serve/priority.h"
 #include "serve/v2_json.h"
 
@@ -71,7 +75,11 @@ namespace {
 class Session : public std::enable_shared_from_this<Session> {
  public:
   Session(HttpServer::Core& core, tcp::socket socket)
-      : core_(core), stream_(std::move(socket)), buffer_(kReadBuffer * 2) {
+      : core_(core),
+        stream_(std::move(socket)),
+        idle_timer_(stream_.get_executor()),
+        buffer_(kReadBuffer * 2) {
+    StampArrivals(stream_.socket().native_handle());
     buffer_.reserve(kReadBuffer);
     const std::scoped_lock lock(core_.mutex);
     core_.sessions.insert(this);
@@ -84,7 +92,7 @@ class Session : public std::enable_shared_from_this<Session> {
   }
 
   void Start() {
-    asio::dispatch(stream_.get_executor(), [self = shared_from_this()] { self->ReadHead(); });
+    asio::dispatch(stream_.get_executor(), [self = shared_from_this()] { self->AwaitHead(); });
   }
 
   // Closes the connection when nothing is being read or answered on it.
@@ -101,12 +109,40 @@ class Session : public std::enable_shared_from_this<Session> {
   }
 
  private:
+  // Looks at the bytes before they are read: only so the system tells when they came.
+  void AwaitHead() {
+    idle_ = true;
+    arrival_ = {};
+    if (buffer_.size() > 0) return ReadHead();  // the next request came with the last one
+    idle_timer_.expires_after(core_.options.idle_timeout);
+    idle_timer_.async_wait([self = shared_from_this()](error_code error) {
+      if (!error && self->idle_timer_.expiry() <= Clock::now()) self->stream_.close();
+    });
+    stream_.socket().async_wait(tcp::socket::wait_read,
+                                [self = shared_from_this()](error_code error) {
+                                  self->idle_timer_.expires_at(Clock::time_point::max());
+                                  if (!error) self->StampHead();
+                                });
+  }
+
+  void StampHead() {
+    constexpr std::string_view kEnd = "\r\n\r\n";
+    std::array<char, 4096> start;  // the heads of clients are shorter
+    const Received seen =
+        ReceiveStamped(stream_.socket().native_handle(), start, MSG_PEEK | MSG_DONTWAIT);
+    const std::string_view text(start.data(),
+                                static_cast<std::size_t>(std::max<ssize_t>(seen.count, 0)));
+    if (seen.count > 0) idle_ = false;
+    // A head that is not complete has not arrived.
+    if (text.find(kEnd) != std::string_view::npos) arrival_ = seen.when;
+    ReadHead();
+  }
+
   void ReadHead() {
     parser_.emplace();
     parser_->header_limit(static_cast<std::uint32_t>(core_.options.max_head_bytes));
     parser_->body_limit(core_.options.max_body_bytes);
     stream_.expires_after(core_.options.idle_timeout);
-    idle_ = true;
     http::async_read_header(
         stream_, buffer_, *parser_,
         [self = shared_from_this()](error_code error, std::size_t) { self->OnHead(error); });
@@ -114,7 +150,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   void OnHead(error_code error) {
     idle_ = false;
-    arrival_ = Clock::now();
+    if (arrival_ == Clock::time_point()) arrival_ = Clock::now();
     if (error == http::error::body_limit) return Refuse(413, "the body is too large");
     if (error == http::error::header_limit) return Refuse(431, "the head is too large");
     if (error.category() == http::make_error_code(http::error::end_of_stream).category() &&
@@ -168,10 +204,11 @@ class Session : public std::enable_shared_from_this<Session> {
                      std::string(request[http::field::accept]),
                      std::make_shared<const std::string>(std::move(request.body())),
                      arrival_};
-    core_.handler(std::move(call), [self = shared_from_this()](HttpReply reply) {
-      asio::post(self->stream_.get_executor(),
-                 [self, reply = std::move(reply)]() mutable { self->Write(std::move(reply)); });
-    });
+    // Whoever has the answer writes it: handing it to a thread of the context would cost a wake-up,
+    // which on a busy machine is a time slice. Until then nothing else is under way on this
+    // connection, and what touches it checks `idle_` first.
+    core_.handler(std::move(call),
+                  [self = shared_from_this()](HttpReply reply) { self->Write(std::move(reply)); });
   }
 
   // An answer after which the connection cannot go on.
@@ -207,7 +244,7 @@ class Session : public std::enable_shared_from_this<Session> {
     if (error) return;
     response_.reset();
     serializer_.reset();
-    if (keep_alive_) return ReadHead();
+    if (keep_alive_) return AwaitHead();
     stream_.socket().shutdown(tcp::socket::shutdown_send, error);
     if (lingering_) Discard();
   }
@@ -227,6 +264,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   HttpServer::Core& core_;
   beast::tcp_stream stream_;
+  asio::steady_timer idle_timer_;
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
   std::optional<http::response<http::string_body>> response_;

@@ -13,6 +13,7 @@
 #include <optional>
 #include <thread>
 
+#include "serve/arrival.h"
 #include "serve/datatype.h"
 #include "serve/json_tensor.h"
 #include "serve/message.h"
@@ -50,6 +51,7 @@ class Client {
     setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     const timeval patience = {60, 0};
     setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    StampArrivals(fd_);
     if (connect(fd_, reinterpret_cast<const sockaddr*>(&address_), sizeof(address_)) == 0)
       return true;
     Close();
@@ -87,11 +89,16 @@ class Client {
     return reply;
   }
 
+  // When the last bytes had come, by the system's time stamp: how long this thread then waited for
+  // a core of a machine that it keeps busy is not the server's time.
+  Clock::time_point arrival() const { return arrival_; }
+
  private:
   bool Receive() {
     char chunk[16384];
-    const ssize_t count = recv(fd_, chunk, sizeof(chunk), 0);
+    const auto [count, when] = ReceiveStamped(fd_, chunk, 0);
     if (count <= 0) return false;
+    arrival_ = when;
     buffer_.append(chunk, static_cast<std::size_t>(count));
     return true;
   }
@@ -107,6 +114,7 @@ class Client {
   }
 
   sockaddr_in address_{};
+  Clock::time_point arrival_;
   bool valid_ = false;
   int fd_ = -1;
   std::string buffer_;
@@ -227,7 +235,7 @@ void RunClient(const LoadOptions& options, const std::string& request,
     }
     const Clock::time_point begin = Clock::now();
     const std::optional<Reply> reply = client.Ask(request);
-    const double ms = std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+    const double ms = std::chrono::duration<double, std::milli>(client.arrival() - begin).count();
     if (!reply) {
       ++result.lost;
       client.Close();

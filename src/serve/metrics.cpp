@@ -113,6 +113,10 @@ std::string PrintMetrics(const Models& models) {
   Head(text, "athanor_request_latency_seconds", "histogram", "From arrival to answer");
   for (const auto& [model, metrics] : models)
     metrics->latency.Print("athanor_request_latency_seconds", Labels(model), text);
+  Head(text, "athanor_default_lateness_seconds", "histogram",
+       "From the deadline until the default was sent");
+  for (const auto& [model, metrics] : models)
+    metrics->lateness.Print("athanor_default_lateness_seconds", Labels(model), text);
   Head(text, "athanor_batch_rows", "histogram", "Rows per run");
   for (const auto& [model, metrics] : models)
     metrics->batch.Print("athanor_batch_rows", Labels(model), text);

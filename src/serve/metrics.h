@@ -54,6 +54,7 @@ struct ModelMetrics {
   std::atomic<std::int64_t> running = 0;
   std::atomic<std::uint64_t> last_inference_ms = 0;  // since 1970
   Histogram<16> latency{kLatencyBounds};
+  Histogram<16> lateness{kLatencyBounds};  // of defaults, from the deadline until they are sent
   Histogram<8> batch{kBatchBounds};
 };
 

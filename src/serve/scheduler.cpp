@@ -18,9 +18,7 @@ bool SameShapes(const Job& a, const Job& b) {
   return true;
 }
 
-std::int64_t RowsOf(const Job& job) {
-  return job.model->has_rows() ? job.inputs[0].dim(0) : 1;
-}
+std::int64_t RowsOf(const Job& job) { return job.model->has_rows() ? job.inputs[0].dim(0) : 1; }
 
 std::uint64_t UnixMillis() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -74,7 +72,12 @@ void Scheduler::Core::Deliver(Job& job, InferAnswer answer) {
   metrics.latency.Add(std::chrono::duration<double>(time).count());
   // Let go of the connection even when a worker keeps the job for ever.
   const auto done = std::exchange(job.done, nullptr);
+  const bool is_due = answer.fallback == kDeadlineReason;
   done(std::move(answer));
+  if (is_due) {
+    const std::chrono::duration<double> late = Clock::now() - *job.deadline;
+    metrics.lateness.Add(std::max(late.count(), 0.0));
+  }
   const std::scoped_lock lock(mutex);
   if (--open == 0) idle.notify_all();
 }
