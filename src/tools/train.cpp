@@ -1,11 +1,9 @@
 // athanor train MODEL --data train.npz -o OUT: trains a classifier on pictures with labels.
-#include <algorithm>
-
 #include "core/text.h"
 #include "frontends/save.h"
-#include "io/npy.h"
 #include "runtime/session.h"
 #include "tools/console.h"
+#include "tools/examples.h"
 #include "tools/open_model.h"
 #include "tools/progress.h"
 #include "train/initialize.h"
@@ -16,64 +14,12 @@ namespace {
 
 struct Options {
   ModelOptions model;
-  std::string data, held_out, output;
+  std::string data, held_out, output, isa;
   train::TrainOptions train;
   float mean = 0, std = 1;
   bool fresh = false;
   std::optional<double> min;
 };
-
-Result<const Tensor*> Member(const io::NamedTensors& arrays, const std::string& path,
-                             const std::string& name) {
-  std::vector<std::string> names;
-  for (const auto& [key, tensor] : arrays) {
-    if (key == name) return &tensor;
-    names.push_back(key);
-  }
-  return Error(ErrorCode::kInvalidInput, "{} has no array \"{}\"{}; it has: {}", path, name,
-               DidYouMean(name, names), Join(names, ", "))
-      .Fix("two arrays are read: pixels u8 [count, h, w] or [count, c, h, w], and labels");
-}
-
-Result<train::Examples> ReadExamples(const std::string& path, const Options& options) {
-  ATH_TRY(const io::NamedTensors arrays, io::ReadNpz(path));
-  ATH_TRY(const Tensor* const pixels, Member(arrays, path, "pixels"));
-  ATH_TRY(const Tensor* const labels, Member(arrays, path, "labels"));
-  train::Examples examples = {
-      .pixels = *pixels, .labels = {}, .mean = options.mean, .std = options.std};
-  if (pixels->rank() == 3) {  // grey pictures need no axis of channels
-    const Dims dims = {pixels->dim(0), 1, pixels->dim(1), pixels->dim(2)};
-    examples.pixels = pixels->Reshaped(dims);
-  }
-  ATH_TRY(examples.labels, ToInts(*labels));
-  return examples;
-}
-
-struct Accuracy {
-  std::int64_t right = 0, count = 0;
-  double share() const { return static_cast<double>(right) / static_cast<double>(count); }
-};
-
-Result<Accuracy> Evaluate(const Graph& model, const train::Examples& examples, int threads) {
-  ATH_TRY(const std::unique_ptr<Session> session,
-          Session::Create(model.Clone(), {.threads = threads}));
-  const Dims& dims = examples.pixels.dims();
-  const std::int64_t size = dims[1] * dims[2] * dims[3];
-  Accuracy accuracy;
-  for (std::int64_t i = 0; i < dims[0]; ++i) {
-    ATH_TRY(Tensor input, Tensor::Allocate(DType::kF32, {1, dims[1], dims[2], dims[3]}));
-    const std::uint8_t* from = examples.pixels.Data<std::uint8_t>().data() + i * size;
-    std::transform(from, from + size, input.MutableData<float>().data(), [&](std::uint8_t pixel) {
-      return (static_cast<float>(pixel) - examples.mean) / examples.std;
-    });
-    ATH_TRY(const std::vector<Datum> outputs, session->Run({std::move(input)}));
-    const auto scores = outputs[0].tensor().Data<float>();
-    const auto best = std::max_element(scores.begin(), scores.end()) - scores.begin();
-    accuracy.right += best == examples.labels[static_cast<std::size_t>(i)] ? 1 : 0;
-    ++accuracy.count;
-  }
-  return accuracy;
-}
 
 Status Report(const Options& options, const Common& common, nlohmann::json document,
               const std::optional<Accuracy>& held_out) {
@@ -98,13 +44,14 @@ Status Report(const Options& options, const Common& common, nlohmann::json docum
 Status Run(Options options, const Common& common) {
   if (options.min && options.held_out.empty())
     return Error(ErrorCode::kUsage, "--min needs pictures to judge by").Fix("--held-out FILE.npz");
+  if (!options.isa.empty()) options.train.isa = IsaFromName(options.isa);
   ATH_TRY(Graph model, OpenModel(options.model));
-  ATH_TRY(const train::Examples examples, ReadExamples(options.data, options));
+  ATH_TRY(const train::Examples examples, ReadExamples(options.data, options.mean, options.std));
   if (options.fresh) ATH_RETURN_IF_ERROR(train::Initialize(model, options.train.seed));
   ATH_TRY(const std::int64_t steps, train::CountSteps(examples, options.train));
   nlohmann::json epochs = nlohmann::json::array();
   Progress progress(common, "train", steps);
-  options.train.on_step = [&] { progress.Advance(); };
+  options.train.on_step = [&](double) { progress.Advance(); };
   options.train.on_epoch = [&](int epoch, double loss, double accuracy) {
     Note(common, "epoch {:>3}/{}  loss {:.4f}  right while training {:.2f} %\n", epoch + 1,
          options.train.epochs, loss, 100 * accuracy);
@@ -115,8 +62,11 @@ Status Run(Options options, const Common& common) {
   ATH_RETURN_IF_ERROR(SaveModel(trained, options.output));
   std::optional<Accuracy> held_out;
   if (!options.held_out.empty()) {
-    ATH_TRY(const train::Examples others, ReadExamples(options.held_out, options));
-    ATH_TRY(held_out, Evaluate(trained, others, options.train.threads));
+    ATH_TRY(const train::Examples others,
+            ReadExamples(options.held_out, options.mean, options.std));
+    ATH_TRY(const std::unique_ptr<Session> session,
+            Session::Create(trained.Clone(), {.threads = options.train.threads}));
+    ATH_TRY(held_out, MeasureAccuracy(*session, others));
   }
   return Report(options, common, {{"epochs", std::move(epochs)}}, held_out);
 }
@@ -158,6 +108,9 @@ std::function<Status()> TrainModel(CLI::App& app, const Common& common) {
   app.add_option("--mean", options->mean, "the network reads (pixel - mean) / std");
   app.add_option("--std", options->std, "see --mean")->check(CLI::PositiveNumber);
   app.add_option("--threads", train.threads, "0: one per core")->check(CLI::Range(0, 1024));
+  app.add_option("--isa", options->isa,
+                 "base, avx2 or avx512: the same bytes on every processor that has it")
+      ->check(CLI::IsMember({"base", "avx2", "avx512"}));
   return [options, &common] { return Run(*options, common); };
 }
 

@@ -69,8 +69,9 @@ class Trainer {
       std::int64_t right = 0, batches = 0;
       for (std::size_t at = 0; at + batch <= order.size(); at += batch, ++batches) {
         const std::span<const std::size_t> rows(&order[at], batch);
+        const double before = loss;
         ATH_RETURN_IF_ERROR(Step(rows, steps, loss, right));
-        if (options_.on_step) options_.on_step();
+        if (options_.on_step) options_.on_step(loss - before);
       }
       loss /= static_cast<double>(batches);
       if (!std::isfinite(loss)) {
@@ -172,7 +173,7 @@ Result<Graph> Train(const Graph& model, const Examples& examples, const TrainOpt
   ATH_TRY(TrainingStep step, BuildStep(model, options.step));
   ATH_RETURN_IF_ERROR(CheckExamples(model, examples, options));
   ATH_TRY(const std::unique_ptr<Session> session,
-          Session::Create(std::move(step.graph), {.threads = options.threads}));
+          Session::Create(std::move(step.graph), {.threads = options.threads, .isa = options.isa}));
   Trainer trainer(examples, options, step, *session);
   ATH_RETURN_IF_ERROR(trainer.Run(steps));
   Graph trained = model.Clone();

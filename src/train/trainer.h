@@ -2,7 +2,9 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 
+#include "core/cpu.h"
 #include "train/step.h"
 
 namespace athanor::train {
@@ -22,16 +24,19 @@ struct TrainOptions {
   std::int64_t shift = 0;       // pictures are moved by up to this many pixels, zeros come in
   std::uint32_t seed = 1;
   int threads = 0;  // 0: one per core; the result does not depend on it
-  // Called after each epoch with its mean loss and the share of right answers while training.
+  // The widest instruction set to use, on which rounding depends; the machine's best by default.
+  std::optional<Isa> isa = {};
+  // Called after each step with its loss, and after each epoch with the mean loss and the share of
+  // right answers while training.
   std::function<void(int epoch, double loss, double accuracy)> on_epoch = {};
-  std::function<void()> on_step = {};
+  std::function<void(double loss)> on_step = {};
 };
 
 // How many steps that will be.
 Result<std::int64_t> CountSteps(const Examples& examples, const TrainOptions& options);
 
-// The model with new constants. Deterministic: the same seed, model and examples give the same bits
-// on the same kind of CPU.
+// The model with new constants. Deterministic: the same seed, model, examples and instruction set
+// give the same bits.
 Result<Graph> Train(const Graph& model, const Examples& examples, const TrainOptions& options);
 
 }  // namespace athanor::train

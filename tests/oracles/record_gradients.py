@@ -30,7 +30,7 @@ def convolve(node, x, w):
 
 
 def normalise(node, x, scale, bias, mean, variance):
-    return F.batch_norm(x, mean.clone(), variance.clone(), scale, bias, training=True, eps=attributes(node)["epsilon"])
+    return F.batch_norm(x, mean.clone(), variance.clone(), scale, bias, training=True, eps=attributes(node).get("epsilon", 1e-5))
 
 
 OPERATORS = {
