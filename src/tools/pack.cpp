@@ -1,76 +1,23 @@
 // athanor pack PIPELINE.yaml: models, labels and the stages around them in one file.
 // athanor unpack PACKAGE: the parts again. athanor keys NAME: a pair of keys.
 #include <filesystem>
-#include <set>
 
-#include "api/open_model.h"
-#include "api/pipeline.h"
 #include "core/file.h"
 #include "core/text.h"
-#include "frontends/ath/ath.h"
 #include "tools/console.h"
 #include "tools/package_options.h"
+#include "tools/package_parts.h"
 
 namespace athanor::tools {
 namespace {
 
 namespace fs = std::filesystem;
 using package::Bytes;
-using package::Config;
 
 struct PackOptions {
   std::string yaml, out, sign, passphrase_file, cipher = "aes-256-gcm";
   std::vector<std::string> recipients;
 };
-
-// A part on its way into the package.
-struct Part {
-  std::string name;
-  Bytes bytes;
-};
-
-Config* Field(Config& map, std::string_view name) {
-  for (auto& [field, value] : map.fields) {
-    if (field == name) return &value;
-  }
-  return nullptr;
-}
-
-// The file that a stage names, which becomes the name of an entry.
-Config* FileOf(Config& pipeline, std::string_view stage) {
-  Config* stages = Field(pipeline, "stages");
-  for (std::size_t i = 0; stages != nullptr && i < stages->items.size(); ++i) {
-    if (Config* found = Field(stages->items[i], stage)) return Field(*found, "file");
-  }
-  return nullptr;
-}
-
-// Reads the files that stages name, relative to the pipeline's folder, and renames them in it.
-Result<std::vector<Part>> ReadParts(Config& pipeline, const fs::path& folder) {
-  std::vector<Part> parts;
-  Config* model = FileOf(pipeline, "model");
-  const bool from_zoo = model->text.starts_with("zoo:");
-  const std::string path = from_zoo ? model->text : (folder / model->text).string();
-  Result<Graph> graph = OpenModel(path);
-  if (!graph.ok()) return std::move(graph).status().In(package::Where(*model));
-  model->text = (from_zoo ? model->text.substr(4) : fs::path(path).stem().string()) + ".ath";
-  ATH_TRY(Bytes bytes, ath::Write(*graph));
-  parts.push_back({model->text, std::move(bytes)});
-  if (Config* labels = FileOf(pipeline, "labels")) {
-    const Result<std::string> text = ReadTextFile((folder / labels->text).string());
-    if (!text.ok()) return text.status().In(package::Where(*labels));
-    labels->text = fs::path(labels->text).filename().string();
-    parts.push_back({labels->text, Bytes(text->begin(), text->end())});
-  }
-  const std::string json = package::ToJson(pipeline);
-  parts.push_back({std::string(package::kPipelineEntry), Bytes(json.begin(), json.end())});
-  std::set<std::string> names;
-  for (const Part& part : parts) {
-    if (!names.insert(part.name).second)
-      return Error(ErrorCode::kUsage, "two parts would be called \"{}\"", part.name);
-  }
-  return parts;
-}
 
 Result<package::WriteOptions> ToWriteOptions(const PackOptions& options) {
   package::WriteOptions write;
@@ -93,40 +40,18 @@ Result<package::WriteOptions> ToWriteOptions(const PackOptions& options) {
   return write;
 }
 
-// The same bytes without locks: proves that the pipeline fits its model before anything is written.
-Status Prove(const package::Contents& contents) {
-  ATH_TRY(Bytes bytes, package::WritePackage(contents, {}));
-  const auto owner = std::make_shared<Bytes>(std::move(bytes));
-  ATH_TRY(package::Package plain, package::Package::Open(*owner, owner, {}));
-  return PipelineRunner::Make(std::move(plain), {.device = "reference"}).status();
-}
-
 Status RunPack(PackOptions options, const Common& common) {
   const fs::path source(options.yaml);
-  ATH_TRY(const std::string text, ReadTextFile(options.yaml));
-  const auto in_file = [&](Status status) {
-    return std::move(status).In(source.filename().string());
-  };
-  Result<Config> config = package::ConfigFromYaml(text);
-  if (!config.ok()) return in_file(std::move(config).status());
-  const Result<package::Pipeline> pipeline = package::ReadPipeline(*config);
-  if (!pipeline.ok()) return in_file(pipeline.status());
-  Result<std::vector<Part>> parts = ReadParts(*config, source.parent_path());
-  if (!parts.ok()) return in_file(std::move(parts).status());
-  package::Contents contents = {
-      pipeline->name.empty() ? source.stem().string() : pipeline->name, pipeline->description, {}};
-  for (const Part& part : *parts) contents.entries.push_back({part.name, part.bytes});
-  Status proof = Prove(contents);
-  if (!proof.ok()) return in_file(std::move(proof));
+  ATH_TRY(const PackageParts parts, ReadPackageParts(options.yaml));
   ATH_TRY(const package::WriteOptions write, ToWriteOptions(options));
-  ATH_TRY(const Bytes file, package::WritePackage(contents, write));
+  ATH_TRY(const Bytes file, package::WritePackage(parts.Contents(), write));
   if (options.out.empty())
     options.out = (source.parent_path() / (source.stem().string() + ".athpkg")).string();
   ATH_RETURN_IF_ERROR(WriteFileAtomically(options.out, file));
   const bool encrypted = !write.recipients.empty() || !write.passphrase.empty();
   Table table({"entry", ">bytes"});
   nlohmann::json entries = nlohmann::json::array();
-  for (const Part& part : *parts) {
+  for (const PackageParts::Part& part : parts.parts) {
     table.Add({part.name, std::to_string(part.bytes.size())});
     entries.push_back({{"name", part.name}, {"bytes", part.bytes.size()}});
   }
@@ -138,7 +63,7 @@ Status RunPack(PackOptions options, const Common& common) {
   PrintJson(common,
             {{"out", options.out},
              {"bytes", file.size()},
-             {"name", contents.name},
+             {"name", parts.name},
              {"entries", std::move(entries)},
              {"signer", signer},
              {"cipher", encrypted ? nlohmann::json(package::Name(write.cipher)) : nullptr}});
