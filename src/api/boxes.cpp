@@ -10,14 +10,6 @@ double Area(const Box& box) {
   return std::max(0.0, box.x2 - box.x1) * std::max(0.0, box.y2 - box.y1);
 }
 
-double Overlap(const Box& a, const Box& b) {
-  const double width = std::min(a.x2, b.x2) - std::max(a.x1, b.x1);
-  const double height = std::min(a.y2, b.y2) - std::max(a.y1, b.y1);
-  if (width <= 0 || height <= 0) return 0;
-  const double both = width * height;
-  return both / (Area(a) + Area(b) - both);
-}
-
 struct Prior {
   double x, y, width, height;  // the centre, in fractions of the input
 };
@@ -50,6 +42,14 @@ std::vector<Prior> MakePriors(const package::SsdDecode& ssd, io::Size input, std
 }
 
 }  // namespace
+
+double Overlap(const Box& a, const Box& b) {
+  const double width = std::min(a.x2, b.x2) - std::max(a.x1, b.x1);
+  const double height = std::min(a.y2, b.y2) - std::max(a.y1, b.y1);
+  if (width <= 0 || height <= 0) return 0;
+  const double both = width * height;
+  return both / (Area(a) + Area(b) - both);
+}
 
 std::vector<Box> Suppress(std::vector<Box> boxes, const BoxOptions& options) {
   std::stable_sort(boxes.begin(), boxes.end(),

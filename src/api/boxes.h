@@ -15,6 +15,9 @@ struct Box {
   double x1 = 0, y1 = 0, x2 = 0, y2 = 0;
 };
 
+// Intersection over union, 0..1.
+double Overlap(const Box& a, const Box& b);
+
 struct BoxOptions {
   double min_score = 0.5;
   double max_overlap = 0.45;  // intersection over union above which the weaker of a class goes

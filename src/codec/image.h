@@ -31,5 +31,7 @@ Result<Tensor> DecodeImage(std::span<const std::uint8_t> bytes, const ImageOptio
 
 // `image` is u8 [height, width, 1 or 3].
 Result<std::vector<std::uint8_t>> EncodePng(const Tensor& image);
+// The same, not exact and much smaller; `quality` from 1 to 100.
+Result<std::vector<std::uint8_t>> EncodeJpeg(const Tensor& image, int quality = 85);
 
 }  // namespace athanor::codec

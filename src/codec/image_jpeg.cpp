@@ -9,6 +9,8 @@
 namespace athanor::codec {
 namespace {
 
+constexpr std::int64_t kMostSide = 65500;  // of a JPEG file
+
 struct Destroy {
   void operator()(void* handle) const { tjDestroy(handle); }
 };
@@ -61,6 +63,28 @@ Result<Tensor> DecodeJpeg(Bytes bytes, const ImageOptions& options) {
     return Error(ErrorCode::kCorruptFile, "{}", tjGetErrorStr2(handle.get()));
   }
   return image;
+}
+
+Result<std::vector<std::uint8_t>> EncodeJpeg(const Tensor& image, int quality) {
+  const bool fits = image.dtype() == DType::kU8 && image.rank() == 3 && image.count() > 0 &&
+                    (image.dim(2) == 1 || image.dim(2) == 3) && image.dim(0) <= kMostSide &&
+                    image.dim(1) <= kMostSide;
+  if (!fits) {
+    return Error(ErrorCode::kInvalidInput, "{}{} is no picture; u8 [h, w, 1 or 3] is written",
+                 Name(image.dtype()), ToString(image.dims()));
+  }
+  const std::unique_ptr<void, Destroy> handle(tjInitCompress());
+  if (!handle) return Error(ErrorCode::kResource, "the encoder cannot be started");
+  unsigned char* data = nullptr;
+  unsigned long size = 0;  // NOLINT(google-runtime-int): the library's type
+  const bool grey = image.dim(2) == 1;
+  const int failed = tjCompress2(
+      handle.get(), static_cast<const std::uint8_t*>(image.raw()), static_cast<int>(image.dim(1)),
+      0, static_cast<int>(image.dim(0)), grey ? TJPF_GRAY : TJPF_RGB, &data, &size,
+      grey ? TJSAMP_GRAY : TJSAMP_420, std::clamp(quality, 1, 100), TJFLAG_ACCURATEDCT);
+  const std::unique_ptr<unsigned char, decltype(&tjFree)> owner(data, tjFree);
+  if (failed != 0) return Error(ErrorCode::kResource, "{}", tjGetErrorStr2(handle.get()));
+  return std::vector<std::uint8_t>(data, data + size);
 }
 
 }  // namespace athanor::codec

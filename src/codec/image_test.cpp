@@ -1,7 +1,6 @@
 #include "codec/image.h"
 
 #include <gtest/gtest.h>
-#include <turbojpeg.h>
 #include <webp/encode.h>
 
 #include <algorithm>
@@ -20,20 +19,7 @@ Tensor Gradient(std::int64_t height, std::int64_t width, std::int64_t channels) 
   return Tensor::FromVector<std::uint8_t>({height, width, channels}, values);
 }
 
-std::vector<std::uint8_t> Jpeg(const Tensor& image) {
-  tjhandle handle = tjInitCompress();
-  unsigned char* data = nullptr;
-  unsigned long size = 0;
-  const bool grey = image.dim(2) == 1;
-  EXPECT_EQ(tjCompress2(handle, image.Data<std::uint8_t>().data(), static_cast<int>(image.dim(1)),
-                        0, static_cast<int>(image.dim(0)), grey ? TJPF_GRAY : TJPF_RGB, &data,
-                        &size, grey ? TJSAMP_GRAY : TJSAMP_444, 100, 0),
-            0);
-  std::vector<std::uint8_t> bytes(data, data + size);
-  tjFree(data);
-  tjDestroy(handle);
-  return bytes;
-}
+std::vector<std::uint8_t> Jpeg(const Tensor& image) { return *EncodeJpeg(image, 100); }
 
 std::vector<std::uint8_t> Bmp(std::int32_t width, std::int32_t height, std::uint16_t bits,
                               const std::vector<std::uint8_t>& data,
@@ -97,6 +83,14 @@ TEST(Image, JpegOfOneColourStaysThatColour) {
   const auto values = Values(*decoded);
   // Conversion to YCbCr and back rounds twice.
   for (std::size_t i = 0; i < values.size(); ++i) EXPECT_NEAR(values[i], Values(image)[i], 2);
+}
+
+TEST(Image, OnlyPicturesAreWrittenAsJpeg) {
+  const Tensor floats = Tensor::FromVector<float>({1, 1, 3}, {0, 0, 0});
+  const Tensor two_channels = Tensor::FromVector<std::uint8_t>({1, 1, 2}, {0, 0});
+  const Tensor empty = Tensor::FromVector<std::uint8_t>({0, 1, 3}, {});
+  for (const Tensor& tensor : {floats, two_channels, empty})
+    EXPECT_EQ(EncodeJpeg(tensor).status().code(), ErrorCode::kInvalidInput);
 }
 
 TEST(Image, GreyJpegHasOneChannelAsStoredAndThreeOnRequest) {

@@ -91,6 +91,7 @@ class Generator {
     ATH_RETURN_IF_ERROR(WriteNodes());
     CopyOutputs();
     Program program = {.files = {},
+                       .buffers = source_.buffers,
                        .arena_bytes = source_.arena_bytes,
                        .arena_bound = LowerBound(source_.buffers),
                        .constant_bytes = source_.constant_bytes,

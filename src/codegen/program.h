@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "codegen/arena.h"
 #include "ir/graph.h"
 
 namespace athanor::codegen {
@@ -25,6 +26,7 @@ struct File {
 
 struct Program {
   std::vector<File> files;
+  std::vector<Buffer> buffers;      // where each result lies in the arena, and when
   std::int64_t arena_bytes = 0;     // static memory for activations
   std::int64_t arena_bound = 0;     // what no plan can go below
   std::int64_t constant_bytes = 0;  // weights, biases and multipliers

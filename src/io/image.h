@@ -9,6 +9,7 @@ namespace athanor::io {
 
 using codec::Colour;
 using codec::DecodeImage;
+using codec::EncodeJpeg;
 using codec::EncodePng;
 using codec::ImageOptions;
 using codec::LooksLikeImage;

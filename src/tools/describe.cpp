@@ -64,6 +64,12 @@ Statistics StatisticsOf(std::span<const double> values) {
   return s;
 }
 
+double Percentile(const std::vector<double>& sorted, double share) {
+  if (sorted.empty()) return 0;
+  const auto index = static_cast<std::size_t>(share * static_cast<double>(sorted.size()));
+  return sorted[std::min(index, sorted.size() - 1)];
+}
+
 nlohmann::json NumberJson(double value) {
   if (!std::isfinite(value)) return nullptr;
   return value;

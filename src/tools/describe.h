@@ -20,6 +20,9 @@ struct Statistics {
 };
 Statistics StatisticsOf(std::span<const double> values);
 
+// The value that `share` (0..1) of the sorted values lie below; 0 when there are none.
+double Percentile(const std::vector<double>& sorted, double share);
+
 // A number as JSON, which knows no NaN: null.
 nlohmann::json NumberJson(double value);
 

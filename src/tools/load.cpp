@@ -1,10 +1,9 @@
 // athanor load: requests to a running server, from several clients at once.
 #include "serve/load.h"
 
-#include <algorithm>
-
 #include "core/file.h"
 #include "tools/console.h"
+#include "tools/describe.h"
 #include "tools/verb.h"
 
 namespace athanor::tools {
@@ -15,12 +14,6 @@ struct Options {
   std::string file;  // of BYTES inputs
   serve::LoadOptions load;
 };
-
-double Percentile(const std::vector<double>& sorted, double share) {
-  if (sorted.empty()) return 0;
-  const auto index = static_cast<std::size_t>(share * static_cast<double>(sorted.size()));
-  return sorted[std::min(index, sorted.size() - 1)];
-}
 
 Status ParseServer(const std::string& text, serve::LoadOptions& load) {
   std::string rest = text.starts_with("http://") ? text.substr(7) : text;
