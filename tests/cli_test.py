@@ -406,7 +406,7 @@ class Documents(Case):
     def test_demo_and_zoo_print_one_document(self):
         self.assertTrue(document(self, "zoo")["models"])
         result = document(self, "demo", "--fast", "--out", self.folder / "demo")
-        self.assertEqual(len(result["ladder"]), 4)
+        self.assertEqual(len(result["legs"]), 12)
 
 
 class Compare(Case):
@@ -512,6 +512,31 @@ class Train(Case):
             self.assertLess(result["epochs"][1]["loss"], result["epochs"][0]["loss"])
             document(self, "train", MODEL, *self.FLAGS, "--threads", 1, "-o", second)
             self.assertEqual(first.read_bytes(), second.read_bytes())
+
+    def test_one_instruction_set_gives_one_file_whatever_the_threads(self):
+        with tempfile.TemporaryDirectory() as folder:
+            paths = [pathlib.Path(folder, name) for name in ("one.ath", "two.ath")]
+            for threads, path in enumerate(paths, 1):
+                document(self, "train", DIGITS / "digits.txt", *self.FLAGS, "--isa", "base", "--threads", threads, "-o", path)
+            self.assertEqual(*(path.read_bytes() for path in paths))
+
+    @unittest.skipUnless("avx2" in pathlib.Path("/proc/cpuinfo").read_text(), "the recipe is for processors with AVX2")
+    def test_the_recipe_gives_the_committed_model(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "digits.onnx")
+            run = subprocess.run([DIGITS / "train.sh", path], capture_output=True, text=True, check=False,
+                                 env={**os.environ, "PATH": f"{pathlib.Path(binary()).parent}:{os.environ['PATH']}"})
+            self.assertEqual(run.returncode, 0, run.stderr)
+            self.assertEqual(path.read_bytes(), MODEL.read_bytes())
+
+    def test_held_out_labels_fit_their_pictures(self):
+        arrays = self.folder / "few.npz"
+        with zipfile.ZipFile(arrays, "w") as archive:
+            archive.writestr("pixels.npy", npy("|u1", (2, 32, 32), bytes(2048)))
+            archive.writestr("labels.npy", npy("|u1", (1,), bytes(1)))
+        run = athanor("train", MODEL, *self.FLAGS, "--held-out", arrays, "-o", self.folder / "x.ath")
+        self.assertEqual(run.returncode, 1, run.stderr)
+        self.assertIn("2 pictures and 1 labels", run.stderr)
 
     def test_a_gate_needs_pictures_to_judge_by(self):
         run = athanor("train", MODEL, *self.FLAGS, "--min", 0.5, "-o", "x.ath")

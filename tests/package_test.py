@@ -23,6 +23,7 @@ PRIORS = """
         - {stride: 16, boxes: [32, 48]}
         - {stride: 32, boxes: [64, 96]}
         - {stride: 64, boxes: [128, 192, 256]}"""
+DECODE = {}
 PIPELINE = """name: faces
 stages:
   - decode: {{colour: rgb}}
@@ -77,6 +78,46 @@ def ultraface(package):
     yield "run --boxes refuses offsets", None if "holds no corners" in raw.stdout else raw.stdout + raw.stderr
 
 
+def overlap(a, b):
+    """Intersection over union of two boxes of corners."""
+    width, height = (max(0, min(a[2 + i], b[2 + i]) - max(a[i], b[i])) for i in (0, 1))
+    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b))
+    return width * height / (areas - width * height)
+
+
+def faces_report(package):
+    """The same detector from three formats on every photograph: outputs, boxes, and the page that shows them."""
+    images = sorted((DATA / "images").glob("*.jpg"))
+    formats = {"onnx": DATA / "onnx/version-RFB-320_without_postprocessing.onnx", "ncnn": DATA / "ncnn/RFB-320.param",
+               "tflite": DATA / "tflite/version-RFB-320_without_postprocessing.tflite"}
+    packages = {form: package.pack(f"report_{form}", model, DECODE.get(form, "ssd_decode:") + PRIORS) for form, model in formats.items()}
+    told = package.json("compare", packages["onnx"], packages["ncnn"], "--and", packages["tflite"], "--input", DATA / "images",
+                        "--report", "faces.html")
+    yield "three formats see the same", None if told["pass"] and told["pictures"] == len(images) else str(told)
+    # What the comparison claims, from the answers of each package by itself.
+    runs = {form: package.json("run", path, DATA / "images")["runs"] for form, path in packages.items()}
+    for form in ("ncnn", "tflite"):
+        for run, want in zip(runs[form], runs["onnx"]):
+            least = min((max(overlap(box["box"], other["box"]) for other in run["boxes"]) for box in want["boxes"]), default=1)
+            wrong = len(run["boxes"]) != len(want["boxes"]) or least < 0.99
+            yield f"boxes of {pathlib.Path(run['input']).name} from {form}", f"overlap {least}" if wrong else None
+        for picture in images:
+            answers = []
+            for which in (form, "onnx"):
+                package.json("run", packages[which], picture, "--save", "out.npz")
+                with np.load(package.folder / "out.npz") as arrays:
+                    answers.append(sorted(arrays.values(), key=lambda array: array.shape))
+            error = max(np.abs(a - b).max() for a, b in zip(*answers))
+            yield f"outputs of {picture.name} from {form}", None if error <= 1e-4 else f"off by {error:.2e}"
+    page = (package.folder / "faces.html").read_text()
+    boxes = sum(len(run["boxes"]) for form in runs.values() for run in form)
+    yield "a picture for each photograph", None if page.count("data:image/jpeg") == len(images) else str(page.count("data:image/jpeg"))
+    yield "every box is drawn", None if page.count("class='frame") == boxes + 1 else f"{page.count('class=' + chr(39) + 'frame')} of {boxes}"
+    other = package.pack("slim", DATA / "ncnn/slim_320.param")
+    differs = package.call("compare", packages["onnx"], other, "--input", DATA / "images", "--json")
+    yield "another network differs", None if differs.returncode == 3 and not json.loads(differs.stdout)["pass"] else str(differs.returncode)
+
+
 def locks(package):
     package.json("keys", "vendor")
     package.json("keys", "customer", "--kind", "recipient")
@@ -119,7 +160,7 @@ def main():
         package = Package(options.binary, folder)
         parts = [locks]
         if DATA.is_dir():
-            parts.append(ultraface)
+            parts += [ultraface, faces_report]
         else:
             print(f"SKIPPED UltraFace: {DATA} is absent")
             skipped = 1

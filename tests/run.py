@@ -177,6 +177,7 @@ def main():
     script(count, "ncnn_test.py", "--binary", str(ATHANOR))
     script(count, "peers_test.py")
     script(count, "package_test.py", "--binary", str(ATHANOR))
+    script(count, "demo_test.py", "--binary", str(ATHANOR))
     script(count, "cli_test.py")
     public_clients()
     python = str(VENV / "bin" / "python")

@@ -1,7 +1,10 @@
-// athanor compare MODEL_A [MODEL_B]: do two models, or one on two devices, give the same answers.
+// athanor compare MODEL_A [MODEL_B]: do two models, or one on two devices, give the same answers;
+// or packages on pictures.
 #include <cmath>
 
+#include "api/pipeline.h"
 #include "runtime/session.h"
+#include "tools/compare_packages.h"
 #include "tools/console.h"
 #include "tools/describe.h"
 #include "tools/inputs.h"
@@ -18,6 +21,11 @@ struct Options {
   InputOptions input;
   std::string device = "cpu", device_b;
   Tolerance tolerance = {.rtol = 1e-4, .atol = 1e-4};
+  // Of packages:
+  std::vector<std::string> more;
+  double min_overlap = 0.99;
+  AccessFlags access;
+  std::string report;
 };
 
 Result<std::unique_ptr<Session>> Open(const Options& options, const std::string& path,
@@ -55,12 +63,33 @@ nlohmann::json ToJson(const std::vector<OutputDifference>& outputs) {
   return list;
 }
 
+Status RunPackages(const Options& options, const Common& common) {
+  PackageComparison comparison = {.packages = {options.a.path},
+                                  .pictures = options.input.sources,
+                                  .device = options.device,
+                                  .tolerance = options.tolerance,
+                                  .min_overlap = options.min_overlap,
+                                  .access = options.access,
+                                  .report = options.report};
+  if (!options.b.empty()) comparison.packages.push_back(options.b);
+  for (const std::string& path : options.more) comparison.packages.push_back(path);
+  if (comparison.packages.size() < 2)
+    return Error(ErrorCode::kUsage, "a second package is needed to compare with");
+  return ComparePackages(comparison, common);
+}
+
 Status Run(const Options& options, const Common& common) {
   const std::string path_b = options.b.empty() ? options.a.path : options.b;
   const std::string device_b = options.device_b.empty() ? options.device : options.device_b;
   // A range check alone lets NaN pass, with which nothing ever differs.
   if (std::isnan(options.tolerance.atol) || std::isnan(options.tolerance.rtol))
     return Error(ErrorCode::kUsage, "--atol and --rtol: a number of 0 or more is expected");
+  if (IsPackageFile(options.a.path)) return RunPackages(options, common);
+  if (!options.more.empty() || !options.report.empty() || !options.access.empty()) {
+    return Error(ErrorCode::kUsage, "{} is no package: --and, --report and keys are for packages",
+                 options.a.path)
+        .Fix("athanor pack pipeline.yaml makes one: docs/packages.md");
+  }
   if (options.b.empty() && device_b == options.device) {
     return Error(ErrorCode::kUsage, "a second model or --device-b is needed to compare with")
         .Fix(fmt::format("athanor compare {} --device cpu --device-b reference",
@@ -115,6 +144,14 @@ std::function<Status()> CompareModels(CLI::App& app, const Common& common) {
   AddModelOptions(app, options->a);
   app.add_option("other", options->b, "the second model; left out: the first on --device-b");
   AddInputOptions(app, options->input, false);
+  app.add_option("--and", options->more, "one more package to compare with the first")->take_all();
+  app.add_option("--min-overlap", options->min_overlap,
+                 "of boxes of packages that count as the same")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  app.add_option("--report", options->report,
+                 "of packages: a page with the pictures and what each package sees in them");
+  AddAccessOptions(app, options->access);
   app.add_option("--device", options->device, "of the first model")->capture_default_str();
   app.add_option("--device-b", options->device_b, "of the second model; default: the same");
   app.add_option("--atol", options->tolerance.atol, "absolute tolerance")

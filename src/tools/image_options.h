@@ -11,7 +11,7 @@
 namespace athanor::tools {
 
 struct ImageFlags {
-  std::string mean, std, scale, layout, crop, resize;
+  std::string mean = {}, std = {}, scale = {}, layout = {}, crop = {}, resize = {};
   bool rgb = false, bgr = false;
 };
 

@@ -16,30 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Folders stand for the files in them, by name.
-Result<std::vector<std::string>> Pictures(const std::vector<std::string>& sources) {
-  std::vector<std::string> files;
-  for (const std::string& source : sources) {
-    const std::size_t equals = source.find('=');
-    const std::string path =
-        equals != std::string::npos && !fs::exists(source) ? source.substr(equals + 1) : source;
-    if (!fs::is_directory(path)) {
-      files.push_back(path);
-      continue;
-    }
-    std::vector<std::string> inside;
-    for (const auto& entry : fs::directory_iterator(path)) {
-      if (entry.is_regular_file()) inside.push_back(entry.path().string());
-    }
-    std::sort(inside.begin(), inside.end());
-    files.insert(files.end(), inside.begin(), inside.end());
-  }
-  if (files.empty())
-    return Error(ErrorCode::kUsage, "a package runs on pictures; none is given")
-        .Fix("athanor run PACKAGE.athpkg photo.jpg");
-  return files;
-}
-
 std::string Named(const std::string& label, std::size_t index) {
   return label.empty() ? std::to_string(index) : Shorten(label, 40);
 }
@@ -115,13 +91,36 @@ std::string SavePath(const std::string& path, const std::string& picture, bool s
 
 }  // namespace
 
+Result<std::vector<std::string>> PictureFiles(const std::vector<std::string>& sources) {
+  std::vector<std::string> files;
+  for (const std::string& source : sources) {
+    const std::size_t equals = source.find('=');
+    const std::string path =
+        equals != std::string::npos && !fs::exists(source) ? source.substr(equals + 1) : source;
+    if (!fs::is_directory(path)) {
+      files.push_back(path);
+      continue;
+    }
+    std::vector<std::string> inside;
+    for (const auto& entry : fs::directory_iterator(path)) {
+      if (entry.is_regular_file()) inside.push_back(entry.path().string());
+    }
+    std::sort(inside.begin(), inside.end());
+    files.insert(files.end(), inside.begin(), inside.end());
+  }
+  if (files.empty())
+    return Error(ErrorCode::kUsage, "a package runs on pictures; none is given")
+        .Fix("athanor run PACKAGE.athpkg photo.jpg");
+  return files;
+}
+
 Status RunPackage(const PackageRun& options, const Common& common) {
   using Clock = std::chrono::steady_clock;
   ATH_TRY(const package::ReadOptions access, ToReadOptions(options.access));
   ATH_TRY(const auto runner,
           PipelineRunner::Open(options.path, access,
                                {.device = options.device, .threads = options.threads}));
-  ATH_TRY(const std::vector<std::string> pictures, Pictures(options.pictures));
+  ATH_TRY(const std::vector<std::string> pictures, PictureFiles(options.pictures));
   Progress progress(common, "run", static_cast<std::int64_t>(pictures.size()));
   nlohmann::json runs = nlohmann::json::array(), saved = nlohmann::json::array();
   std::string text;

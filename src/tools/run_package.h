@@ -15,6 +15,9 @@ struct PackageRun {
   AccessFlags access;
 };
 
+// Files; folders stand for the files in them, by name.
+Result<std::vector<std::string>> PictureFiles(const std::vector<std::string>& sources);
+
 Status RunPackage(const PackageRun& options, const Common& common);
 
 }  // namespace athanor::tools
