@@ -571,7 +571,7 @@ class Packages(unittest.TestCase):
         (self.folder / "changed.athpkg").write_bytes(changed)
         free = ["--http-port", "0", "--grpc-port", "0", "--metrics-port", "0"]
         for name, flags, words in [("digits", [], "it opens with key"), ("digits", ["--key", "stranger.key"], "does not open the package"),
-                                   ("digits", ["--key", "customer.key", "--trust", "stranger.pub"], "signing key"),
+                                   ("digits", ["--key", "customer.key", "--trust", "stranger.pub"], "a signature of"),
                                    ("finder", ["--trust", "vendor.pub"], "is not signed"),
                                    ("changed", ["--key", "customer.key"], "was changed"), ("digits", ["--key", "none.key"], "none.key")]:
             run = athanor(self.folder, "serve", f"{name}.athpkg", *flags, *free)
