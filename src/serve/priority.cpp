@@ -2,16 +2,39 @@
 
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstdint>
 
 namespace athanor::serve {
+namespace {
+
+// The first version of the system's struct sched_attr, whose header clashes with <sched.h>.
+struct SchedAttr {
+  std::uint32_t size = sizeof(SchedAttr), policy = SCHED_OTHER;
+  std::uint64_t flags = 0;
+  std::int32_t nice = 0;
+  std::uint32_t priority = 0;
+  std::uint64_t runtime_ns = 0, deadline_ns = 0, period_ns = 0;
+};
+static_assert(sizeof(SchedAttr) == 48);
+constexpr std::uint64_t kResetOnFork = 1;
+
+}  // namespace
 
 void PreferThisThread() {
   // The lowest real-time priority: measured with twelve busy threads on two cores, a sleeper wakes
   // up within 0.2 ms, with any nice value within 4 ms. The kernel leaves 5 % of the time to the
   // others whatever happens. Threads made by this one are ordinary.
   const sched_param lowest = {.sched_priority = 1};
-  (void)sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &lowest);
-  // Ordinary threads' timers may otherwise be 50 us late, to be bundled.
+  if (sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &lowest) == 0) return;
+  // An ordinary thread that asks for short slices is let in sooner when it wakes (Linux 6.12 and
+  // later; others ignore it), and its timers are not bundled, which costs 0.05 ms.
+  SchedAttr brief;
+  brief.flags = kResetOnFork;
+  brief.runtime_ns = 200'000;
+  (void)syscall(SYS_sched_setattr, 0, &brief, 0);
   (void)prctl(PR_SET_TIMERSLACK, 1);
 }
 
