@@ -573,7 +573,7 @@ class Packages(unittest.TestCase):
         for name, flags, words in [("digits", [], "it opens with key"), ("digits", ["--key", "stranger.key"], "does not open the package"),
                                    ("digits", ["--key", "customer.key", "--trust", "stranger.pub"], "a signature of"),
                                    ("finder", ["--trust", "vendor.pub"], "is not signed"),
-                                   ("changed", ["--key", "customer.key"], "was changed"), ("digits", ["--key", "none.key"], "none.key")]:
+                                   ("changed", ["--key", "customer.key"], "was changed")]:
             run = athanor(self.folder, "serve", f"{name}.athpkg", *flags, *free)
             self.assertIn(run.returncode, (1, 2), run.stderr)
             self.assertIn(words, run.stderr)
