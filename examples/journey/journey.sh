@@ -16,7 +16,7 @@ step "1. the trained file, checked and simplified"
 athanor optimize examples/digits/digits.onnx -o digits.ath
 
 step "2. 8 bits instead of 32, at most 1 % less accurate"
-athanor quantize digits.ath --calib examples/digits/calib.npz --std 255 --data examples/digits/heldout.npz --max-drop 1% --arithmetic fixed31 -o digits.int8.ath
+athanor quantize digits.ath --calib examples/digits/calib.npz --std 255 --data examples/digits/heldout.npz --max-drop 1% --arithmetic fixed31 --quiet -o digits.int8.ath
 
 step "3. one file with all that comes before and after the network, signed and encrypted"
 athanor keys vendor > /dev/null
@@ -33,6 +33,7 @@ cat serve.log
 
 step "5. asked by curl and by Triton's client"
 curl -s http://127.0.0.1:8640/v2/models/digits/infer -H 'Inference-Header-Content-Length: 0' -H 'Accept: application/json' --data-binary @examples/digits/images/3_0389.png | tee served.json
+echo
 if python3 -c 'import tritonclient.http, tritonclient.grpc' 2>/dev/null; then
   python3 examples/journey/ask.py digits 8640 8641 examples/digits/images/3_0389.png examples/digits/images/7_0174.png
 else
