@@ -104,9 +104,6 @@ class Session : public std::enable_shared_from_this<Session> {
         self->stream_.close();
     });
   }
-  void Close() {
-    asio::post(stream_.get_executor(), [self = shared_from_this()] { self->stream_.close(); });
-  }
 
  private:
   // Looks at the bytes before they are read: only so the system tells when they came.
