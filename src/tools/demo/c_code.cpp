@@ -66,15 +66,15 @@ Drawing ArenaMap(const codegen::Program& program, double width, double height) {
   std::vector<Block> blocks;
   for (const codegen::Buffer& buffer : program.buffers) {
     blocks.push_back({static_cast<double>(buffer.first), static_cast<double>(buffer.last) + 1,
-                      static_cast<double>(buffer.offset),
-                      static_cast<double>(buffer.offset + buffer.bytes), buffer.name,
+                      static_cast<double>(buffer.offset) / 1024,
+                      static_cast<double>(buffer.offset + buffer.bytes) / 1024, buffer.name,
                       HumanBytes(static_cast<double>(buffer.bytes))});
   }
   return BlockMap(blocks, {.width = width,
                            .height = height,
                            .x = "call of the C program",
-                           .y_text = HumanBytes,
-                           .top = static_cast<double>(program.arena_bytes)});
+                           .y_text = [](double kib) { return fmt::format("{:g} KiB", kib); },
+                           .top = static_cast<double>(program.arena_bytes) / 1024});
 }
 
 std::string Say(Proof proof, int runs) {
@@ -104,7 +104,7 @@ Result<Outcome> CCode(State& state) {
   const std::string flash = HumanBytes(static_cast<double>(program.constant_bytes)),
                     ram = HumanBytes(static_cast<double>(program.arena_bytes)),
                     least = HumanBytes(static_cast<double>(program.arena_bound));
-  state.highlights.emplace_back("memory of the C program", ArenaMap(program, 400, 170));
+  state.highlights.emplace_back("memory of the C program", ArenaMap(program, kHighlightWidth, 170));
   state.tiles.emplace_back(
       ram, fmt::format("of RAM and {} of constants as C99, without a library", flash));
   Outcome outcome;

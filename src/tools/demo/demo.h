@@ -21,6 +21,9 @@ struct Rung {
   double max_difference = 0;  // of the scores, against the first rung
 };
 
+// Of the drawings in the summary picture, which shows two side by side.
+inline constexpr double kHighlightWidth = 374;
+
 // What legs hand on to later ones.
 struct State {
   const Common& common;

@@ -29,7 +29,7 @@ Drawing Compared(const Form (&forms)[2], double width) {
   };
   const Column columns[] = {{"size of the file", &Form::bytes, HumanBytes},
                             {"time of a picture", &Form::milliseconds, HumanTime},
-                            {"held-out pictures right", &Form::accuracy,
+                            {"right answers", &Form::accuracy,
                              [](double share) { return fmt::format("{:.2f} %", 100 * share); }}};
   constexpr double kGap = 28, kTall = 96;
   const double wide = (width - 2 * kGap) / 3;
@@ -94,10 +94,10 @@ Result<Outcome> Int8(State& state) {
                faster = forms[0].milliseconds / forms[1].milliseconds;
   state.ladder.push_back({"int8, 1 thread", "8-bit weights and activations", times[1].median(),
                           is.accuracy, MaxDifference(is.logits, state.expected)});
-  state.highlights.emplace_back("8 bits instead of 32", Compared(forms, 400));
+  state.highlights.emplace_back("8 bits instead of 32", Compared(forms, kHighlightWidth));
   state.tiles.emplace_back(
-      fmt::format("{:.1f} x smaller", smaller),
-      fmt::format("int8 network, {:.1f} x as fast on one thread, {:.2f} % right", faster,
+      fmt::format("1 / {:.1f}", smaller),
+      fmt::format("of the size as int8, {:.1f} x as fast on one thread, {:.2f} % right", faster,
                   100 * is.accuracy));
   Outcome outcome;
   outcome.what = fmt::format(

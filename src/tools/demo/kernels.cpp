@@ -66,14 +66,14 @@ Drawing MemoryMap(const Plan& plan, double width) {
       }
     }
     blocks.push_back({static_cast<double>(storage.first), static_cast<double>(storage.last) + 1,
-                      static_cast<double>(storage.offset),
-                      static_cast<double>(storage.offset + storage.bytes), name,
+                      static_cast<double>(storage.offset) / 1024,
+                      static_cast<double>(storage.offset + storage.bytes) / 1024, name,
                       HumanBytes(static_cast<double>(storage.bytes))});
   }
   return BlockMap(blocks, {.width = width,
                            .x = "step of the plan",
-                           .y_text = HumanBytes,
-                           .top = static_cast<double>(plan.arena_bytes)});
+                           .y_text = [](double kib) { return fmt::format("{:g} KiB", kib); },
+                           .top = static_cast<double>(plan.arena_bytes) / 1024});
 }
 
 Rows LayerRows(const std::vector<Layer>& layers) {
@@ -116,7 +116,7 @@ Result<Outcome> Kernels(State& state) {
   state.fastest = std::move(sessions[best]);
   state.fastest_ms = rung.milliseconds;
   state.highlights.emplace_back("latency of one picture",
-                                HistogramChart(times[best].milliseconds, 400, 110));
+                                HistogramChart(times[best].milliseconds, kHighlightWidth, 110));
   Outcome outcome;
   outcome.what =
       fmt::format("{} a picture, x {:.0f}, largest difference {:.0e}, {} of memory",

@@ -81,7 +81,8 @@ Result<Outcome> Server(State& state) {
   state.tiles.emplace_back(HumanTime(p99), fmt::format("p99 over HTTP with 4 clients, {:.0f} "
                                                        "answers a second",
                                                        rate));
-  state.highlights.emplace_back("an answer over HTTP", HistogramChart(load.latencies_ms, 400, 110));
+  state.highlights.emplace_back("an answer over HTTP",
+                                HistogramChart(load.latencies_ms, kHighlightWidth, 110));
   Outcome outcome;
   outcome.what = fmt::format(
       "{} requests, {} errors, p50 {}, p99 {}; with hanging workers {} of {} defaults by {:.1f} ms "

@@ -90,6 +90,8 @@ Result<Outcome> Streams(State& state) {
   state.tiles.emplace_back(fmt::format("{:.0f} / s", best.per_second),
                            fmt::format("pictures with {} requests at once, p99 {}", best.streams,
                                        HumanTime(best.p99_ms)));
+  state.highlights.emplace_back("requests at once",
+                                LineChart({rate}, Axes(kHighlightWidth, 170, true)));
   Outcome outcome;
   outcome.what = fmt::format("{:.0f} pictures/s with {} requests at once, p99 {}", best.per_second,
                              best.streams, HumanTime(best.p99_ms));

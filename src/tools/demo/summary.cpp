@@ -41,7 +41,9 @@ Drawing Summary(const State& state, const std::string& verdict) {
   const Drawing ladder = LadderChart(state.ladder, inner - 32);
   const double tall = ladder.height + 54;
   page.body +=
-      Place(Card("one picture, six ways to run the same network", ladder, inner, tall), kMargin, y);
+      Place(Card(fmt::format("one picture, {} ways to run the same network", state.ladder.size()),
+                 ladder, inner, tall),
+            kMargin, y);
   y += tall + kGap;
   // The others two in a row, a row as high as the higher of them.
   const double half = (inner - kGap) / 2;

@@ -63,7 +63,7 @@ Result<Outcome> Training(State& state) {
   const Series smooth = Smoothed(losses, 10);
   const double rate = static_cast<double>(losses.points.size()) * 32 / seconds;
   state.highlights.emplace_back("loss while it learns",
-                                LineChart({losses, smooth}, Axes(400, 170)));
+                                LineChart({losses, smooth}, Axes(kHighlightWidth, 170)));
   const double first = smooth.points.front().second, last = smooth.points.back().second;
   Outcome outcome;
   outcome.what = fmt::format(

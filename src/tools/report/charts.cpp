@@ -66,16 +66,34 @@ Drawing BarChart(const std::vector<Bar>& bars, const BarOptions& options) {
   return drawing;
 }
 
+namespace {
+
+// 1, 2 and 5 of each power of ten between the two.
+std::vector<double> LogTicks(double low, double high) {
+  std::vector<double> ticks;
+  for (double power = std::pow(10, std::floor(std::log10(low))); power <= high; power *= 10) {
+    for (const double lead : {1.0, 2.0, 5.0}) {
+      if (lead * power >= low && lead * power <= high) ticks.push_back(lead * power);
+    }
+  }
+  return ticks;
+}
+
+}  // namespace
+
 Drawing HistogramChart(std::vector<double> values, double width, double height) {
   constexpr std::size_t kBins = 48;
-  Drawing drawing = {width, height + 52, "", "histogram of times"};
+  Drawing drawing = {width, height + 64, "", "histogram of times"};
   if (values.empty()) return drawing;
   std::sort(values.begin(), values.end());
-  const double low = values.front(), high = std::max(Percentile(values, 0.995), low * 1.0001);
+  // Logarithmic, because late answers are late by a factor.
+  const double low = std::max(values.front(), 1e-6) * 0.95,
+               high = std::max(Percentile(values, 0.995), low) * 1.1;
+  const auto share = [&](double value) { return std::log(value / low) / std::log(high / low); };
   std::vector<int> bins(kBins, 0);
   for (const double value : values) {
-    const double share = (value - low) / (high - low);
-    if (share <= 1) ++bins[std::min(kBins - 1, static_cast<std::size_t>(share * kBins))];
+    if (value >= low && value <= high)
+      ++bins[std::min(kBins - 1, static_cast<std::size_t>(share(value) * kBins))];
   }
   const double most = *std::max_element(bins.begin(), bins.end()), step = width / kBins;
   for (std::size_t i = 0; i < kBins; ++i) {
@@ -85,16 +103,20 @@ Drawing HistogramChart(std::vector<double> values, double width, double height) 
                                 tall, "gold", 1.5);
   }
   drawing.body += Line(0, height + 0.5, width, height + 0.5);
-  const Scale x = {low, high, 0, width};
-  double line = 16;
-  for (const auto& [share, name] : {std::pair(0.5, "median"), {0.9, "p90"}, {0.99, "p99"}}) {
-    const double at = x(Percentile(values, share));
+  for (const double tick : LogTicks(low, high))
+    drawing.body +=
+        Text(share(tick) * width, height + 14,
+             tick < 1 ? fmt::format("{:g} us", tick * 1000) : fmt::format("{:g} ms", tick),
+             "small soft middle");
+  double line = 31;
+  for (const auto& [part, name] : {std::pair(0.5, "median"), {0.9, "p90"}, {0.99, "p99"}}) {
+    const double at = share(Percentile(values, part)) * width;
     const bool turn = at > width * 0.72;
     drawing.body += Line(at, 0, at, height + line - 9, "rule dash");
     drawing.body += Text(at + (turn ? -5 : 5), height + line,
-                         fmt::format("{} {}", name, HumanTime(Percentile(values, share))),
+                         fmt::format("{} {}", name, HumanTime(Percentile(values, part))),
                          turn ? "right small" : "small");
-    line += 16;
+    line += 15;
   }
   return drawing;
 }
@@ -123,7 +145,13 @@ Frame MakeFrame(const std::vector<Series>& series, const LineOptions& options) {
     frame.axes += Line(left, frame.y(tick), right, frame.y(tick));
     frame.axes += Text(left - 8, frame.y(tick) + 4, options.y_text(tick), "small soft right");
   }
-  for (const double tick : Ticks(x1, x2, 8))
+  // Few points that are shown one by one are their own marks.
+  std::vector<double> ticks = Ticks(x1, x2, 8);
+  if (series[0].dots) {
+    ticks.clear();
+    for (const auto& [x, y] : series[0].points) ticks.push_back(x);
+  }
+  for (const double tick : ticks)
     frame.axes += Text(frame.x(tick), bottom + 16, options.x_text(tick), "small soft middle");
   frame.axes += Text((left + right) / 2, bottom + 34, options.x, "small soft middle");
   frame.axes += Text(0, 10, options.y, "small soft");
