@@ -13,12 +13,12 @@ namespace athanor::serve {
 struct LoadOptions {
   std::string host = "127.0.0.1";
   int port = 8000;
-  std::string model;  // "": the first that is ready
+  std::string model = {};  // "": the first that is ready
   std::int64_t requests = 10000;
   int concurrency = 16;
   std::int64_t rows = 1;   // where the model takes any number
   bool json = false;       // tensors as JSON instead of bytes
-  std::string text;        // what each element of a BYTES input holds
+  std::string text = {};   // what each element of a BYTES input holds
   double deadline_ms = 0;  // sent with each request; 0: none
 };
 

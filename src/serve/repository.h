@@ -9,9 +9,9 @@ namespace athanor::serve {
 struct ModelSpec {
   std::string name;
   std::string path;
-  std::string default_json;  // "": no default answer
-  Access access;             // opens it, when it is a package
-  std::optional<std::chrono::microseconds> deadline;
+  std::string default_json = {};  // "": no default answer
+  Access access = {};             // opens it, when it is a package
+  std::optional<std::chrono::microseconds> deadline = {};
 };
 
 struct RepositoryEntry {

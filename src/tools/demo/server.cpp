@@ -13,7 +13,7 @@ constexpr double kDeadlineMs = 50, kHangMs = 200;
 // Any free ports; nothing outside this machine reaches them.
 serve::ServerOptions Options(const State& state) {
   serve::ServerOptions options;
-  options.models = {{"digits", state.File("digits.onnx"), "", {}}};
+  options.models = {{.name = "digits", .path = state.File("digits.onnx")}};
   options.model.max_batch = 16;
   options.http.port = options.grpc.port = options.metrics_port = 0;
   return options;
