@@ -152,20 +152,18 @@ Status Interp(LayerImport& ctx) {
 Status ShuffleChannel(LayerImport& ctx) {
   std::int64_t group = ctx.Int(0, 1);
   ATH_TRY(const std::int64_t rank, ctx.BlobRank());
-  const Dim& channels = ctx.InType().dim(1);
-  if (rank != 3 || !channels.IsConst())
+  if (rank != 3 || !ctx.InType().dim(1).IsConst())
     return Unsupported("a blob of known channels, height and width is expected");
-  if (group < 1 || channels.value() % group != 0)
-    return InvalidModel("{} channels cannot be divided into {} groups", channels.value(), group);
-  const std::int64_t share = channels.value() / group;
+  const std::int64_t channels = ctx.InType().dim(1).value();
+  if (group < 1 || channels % group != 0)
+    return InvalidModel("{} channels cannot be divided into {} groups", channels, group);
+  const std::int64_t share = channels / group;
   if (ctx.Int(1, 0) != 0) group = share;
   ATH_TRY(const ValueId shape, ctx.Add("Shape", {ctx.In()}));
-  ATH_TRY(
-      ValueId y,
-      ctx.Add(
-          "Reshape",
-          {ctx.In(),
-           ctx.ConstantInts({0, group, channels.value() / std::max<std::int64_t>(group, 1), -1})}));
+  ATH_TRY(ValueId y,
+          ctx.Add("Reshape",
+                  {ctx.In(),
+                   ctx.ConstantInts({0, group, channels / std::max<std::int64_t>(group, 1), -1})}));
   ATH_TRY(y, ctx.Add("Transpose", {y}, {{"perm", std::vector<std::int64_t>{0, 2, 1, 3}}}));
   return ctx.Give(ctx.Add("Reshape", {y, shape}));
 }

@@ -387,5 +387,22 @@ TEST_F(ExternalData, BeyondTheEndOfTheFileIsRefused) {
   EXPECT_NE(ErrorOf(ModelWith("none.bin", "0"), Models()).find("ATH-1004"), std::string::npos);
 }
 
+// Version 18 of the operator has a scale per group; no table of all channels is made of it.
+TEST(OnnxImport, GroupScalesOfManyChannelsTakeNoMemory) {
+  NodeProto node = MakeNode("GroupNormalization", {"x", "s", "b"}, {"y"});
+  AttributeProto& groups = node.attribute.emplace_back();
+  groups.name = "num_groups";
+  groups.type = 2;  // INT
+  groups.i = 1;
+  ModelProto model = MakeModel({node});
+  model.opset_import[0].version = 18;
+  const std::vector<DimProto> dims = {Number(1), Number(std::int64_t{1} << 40), Number(1)};
+  model.graph->input[0] = Info("x", dims);
+  model.graph->output[0] = Info("y", dims);
+  model.graph->initializer = {Floats("s", {2}), Floats("b", {1})};
+  const Result<Graph> graph = ImportModel(std::move(model));
+  EXPECT_TRUE(graph.ok()) << graph.status().ToString();
+}
+
 }  // namespace
 }  // namespace athanor::onnx

@@ -85,7 +85,7 @@ void HideFuture(Formula& f, Scores& scores) {
 // Masks of Attention and MultiHeadAttention, told apart by rank: [B] lengths, [2B] ends and starts,
 // [B, T], [B, S, T] and [B, 1, M, M] zeros and ones.
 void ApplyMask(Formula& f, Scores& scores, ValueId mask, const Dim& batch, double filter) {
-  const Type& type = f.TypeOf(mask);
+  const Type type = f.TypeOf(mask);  // a copy: nodes are added below
   if (!type.HasRank()) return f.Fail(Unsupported("the mask has an unknown rank; 1 to 4 is needed"));
   if (type.rank() == 1) {
     const bool ends_and_starts = ProvablyEqual(type.dim(0), batch * Dim(2));
@@ -409,7 +409,7 @@ Status MsRotaryEmbedding(NodeImport& ctx) {
   ATH_RETURN_IF_ERROR(RequireInputs(ctx, 4));
   ATH_RETURN_IF_ERROR(RefuseAttributes(ctx, {"is_packed_batching"}));
   Formula f(ctx);
-  const Type& x = ctx.InType(0);
+  const Type x = ctx.InType(0);  // a copy: nodes are added below
   const Type& given = ctx.InType(1);
   if (!x.HasRank() || (x.rank() != 3 && x.rank() != 4) || !given.HasRank())
     return Unsupported("the input is {}; a known rank of 3 or 4 is needed", x.ToString());

@@ -88,7 +88,7 @@ Status MsQLinearPool(NodeImport& ctx) {
 Status MsQLinearSoftmax(NodeImport& ctx) {
   ATH_RETURN_IF_ERROR(RequireInputs(ctx, 4, {2}));
   const std::int64_t opset = ctx.Int("opset", 13);
-  const Type& type = ctx.InType(0);
+  const Type type = ctx.InType(0);  // a copy: nodes are added below
   std::int64_t axis = ctx.Int("axis", -1);
   Formula f(ctx);
   ValueId y = Dequantize(ctx, f, {0, 1, 2});

@@ -93,19 +93,15 @@ Status GroupNormBefore21(NodeImport& ctx) {
   const Type& x = ctx.InType(0);
   if (!x.HasRank() || x.rank() < 2 || !x.dim(1).IsConst())
     return Unsupported("the number of channels must be known in operator set {}", ctx.opset);
-  if (groups < 1 || x.dim(1).value() % groups != 0)
-    return InvalidModel("{} channels cannot be divided into {} groups", x.dim(1).value(), groups);
+  const std::int64_t channels = x.dim(1).value();
+  if (groups < 1 || channels % groups != 0)
+    return InvalidModel("{} channels cannot be divided into {} groups", channels, groups);
   std::vector<ValueId> inputs = {ctx.In(0)};
   for (const std::size_t i : {1, 2}) {
-    // [g] -> [g, 1] * ones[1, c / g] -> [c]
-    ATH_TRY(Tensor ones, Tensor::Allocate(ctx.InType(i).dtype, {1, x.dim(1).value() / groups}));
-    ATH_RETURN_IF_ERROR(Dispatch(FloatTypes{}, ones.dtype(), [&](auto tag) -> Status {
-      using T = typename decltype(tag)::Type;
-      for (T& one : ones.MutableData<T>()) one = T(1.0F);
-      return {};
-    }));
+    // [g] -> [g, 1] -> [g, c / g] -> [c]
     ATH_TRY(const ValueId column, ctx.Add("Reshape", {ctx.In(i), ctx.ConstantInts({groups, 1})}));
-    ATH_TRY(const ValueId table, ctx.Add("Mul", {column, ctx.Constant(std::move(ones))}));
+    ATH_TRY(const ValueId table,
+            ctx.Add("Expand", {column, ctx.ConstantInts({groups, channels / groups})}));
     ATH_TRY(const ValueId all, ctx.Add("Reshape", {table, ctx.ConstantInts({-1})}));
     inputs.push_back(all);
   }

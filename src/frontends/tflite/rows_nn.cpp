@@ -189,11 +189,10 @@ Status FullyConnected(OpImport& ctx) {
   ATH_TRY(const auto* options, OptionsOf<schema::FullyConnectedOptions>(ctx));
   if (options->weights_format() != 0)
     return Unsupported("shuffled weights are not read; weights in the default format are");
-  const Type& weights = ctx.InType(1);
+  const Type weights = ctx.InType(1), type = ctx.InType(0);  // copies: nodes are added below
   if (!weights.HasRank() || weights.rank() != 2 || !weights.dim(1).IsConst())
     return InvalidModel("the weights are {}; two known sizes are expected", weights.ToString());
   const std::int64_t depth = weights.dim(1).value();
-  const Type type = ctx.InType(0);
   const bool is_matrix = type.HasRank() && type.rank() == 2 && type.dim(1).Is(depth);
   ValueId x = ctx.Stored(0);
   if (!is_matrix) {
