@@ -9,12 +9,16 @@ namespace {
 
 constexpr int kDeepest = 16;
 constexpr std::size_t kMostText = std::size_t{1} << 20;
+constexpr std::size_t kMostNodes = std::size_t{1} << 16;
 using Json = nlohmann::json;
 
 Status TooDeep() { return Unsupported("settings are nested more than {} deep", kDeepest); }
 
-Result<Config> FromYaml(const YAML::Node& node, int depth) {
+// `count`: the nodes so far. Aliases let a short text name one node any number of times.
+Result<Config> FromYaml(const YAML::Node& node, int depth, std::size_t& count) {
   if (depth > kDeepest) return TooDeep();
+  if (++count > kMostNodes)
+    return Error(ErrorCode::kResource, "the settings have more than {} parts", kMostNodes);
   Config config;
   config.line = node.Mark().line + 1;
   if (node.IsScalar()) {
@@ -23,7 +27,7 @@ Result<Config> FromYaml(const YAML::Node& node, int depth) {
   } else if (node.IsSequence()) {
     config.kind = Config::Kind::kList;
     for (const YAML::Node& item : node) {
-      ATH_TRY(Config made, FromYaml(item, depth + 1));
+      ATH_TRY(Config made, FromYaml(item, depth + 1, count));
       config.items.push_back(std::move(made));
     }
   } else if (node.IsMap()) {
@@ -31,7 +35,7 @@ Result<Config> FromYaml(const YAML::Node& node, int depth) {
     for (const auto& field : node) {
       if (!field.first.IsScalar())
         return InvalidModel("a name is expected before the colon").In(Where(config));
-      ATH_TRY(Config made, FromYaml(field.second, depth + 1));
+      ATH_TRY(Config made, FromYaml(field.second, depth + 1, count));
       if (made.line == 0) made.line = field.first.Mark().line + 1;
       config.fields.emplace_back(field.first.Scalar(), std::move(made));
     }
@@ -92,7 +96,8 @@ Result<Config> ConfigFromYaml(std::string_view text) {
   if (text.size() > kMostText)
     return Error(ErrorCode::kResource, "{} bytes of settings; {} are read", text.size(), kMostText);
   try {
-    return FromYaml(YAML::Load(std::string(text)), 0);
+    std::size_t count = 0;
+    return FromYaml(YAML::Load(std::string(text)), 0, count);
   } catch (const YAML::Exception& exception) {
     return InvalidModel("this is no YAML: {}", exception.msg)
         .In(fmt::format("line {}", exception.mark.line + 1));

@@ -155,6 +155,14 @@ TEST(PackagePipeline, MistakesAreNamedWithTheirLineAndTheNearestName) {
 TEST(PackagePipeline, HostileSettingsAreRefused) {
   EXPECT_FALSE(ReadYaml(std::string(100'000, '[')).ok());
   EXPECT_FALSE(ReadYaml("a: &a [*a]").ok());
+  // 9^14 nodes, were the aliases followed.
+  std::string laughs = "a0: &a0 [x, x]\n";
+  for (int i = 1; i < 15; ++i) {
+    laughs += fmt::format("a{0}: &a{0} [", i);
+    for (int copy = 0; copy < 9; ++copy) laughs += fmt::format("*a{}, ", i - 1);
+    laughs += "x]\n";
+  }
+  EXPECT_EQ(ReadYaml(laughs).code(), ErrorCode::kResource);
   EXPECT_FALSE(ReadYaml("stages: 7").ok());
   EXPECT_FALSE(ReadYaml("").ok());
   EXPECT_FALSE(ConfigFromJson(std::string(100'000, '[')).ok());

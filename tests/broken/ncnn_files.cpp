@@ -51,6 +51,11 @@ constexpr const char* kMistakes[] = {
     "7767517\n2 2\nInput data 0 1 data 0=4 1=4 2=3\nReshape r 1 1 data out 0=7\n",
     "7767517\n2 2\nInput data 0 1 data 0=4 1=4 2=3\nShuffleChannel s 1 1 data out 0=2\n",
     "7767517\n2 3\nInput data 0 1 data 0=4 1=4 2=3\nSlice s 1 2 data a b -23300=2,-5,9\n",
+    "7767517\n2 3\nInput data 0 1 data 0=4 1=4 2=3\nSlice s 1 2 data a b -23302=1,-9\n",
+    "7767517\n2 2\nInput data 0 1 data 0=4 1=4 2=3\nInstanceNorm n 1 1 data out 0=2147483647 2=0\n",
+    "7767517\n2 2\nInput data 0 1 data 0=2147483647\nLayerNorm n 1 1 data out 0=2147483647 2=0\n",
+    "7767517\n2 2\nInput data 0 1 data 0=4 1=4 2=2147483647\nGroupNorm n 1 1 data out 0=1 "
+    "1=2147483647 3=0\n",
 };
 
 Bytes Pack(std::string_view text, std::size_t weight_bytes) {

@@ -39,6 +39,66 @@ std::string Repeated(std::string_view part, int times) {
   return text;
 }
 
+// `part` `times` times, with commas between.
+std::string Listed(std::string_view part, int times) {
+  return std::string(part) + Repeated("," + std::string(part), times - 1);
+}
+
+// A tree that is one path of `nodes` splits, each with the same `categories`.
+std::string SharedXgboostCategories(const std::string& good, int nodes, int categories) {
+  std::string left, right, at;
+  for (int i = 0; i < nodes; ++i) {
+    left += fmt::format("{},", nodes + i);
+    right += fmt::format("{},", i + 1 < nodes ? i + 1 : 2 * nodes);
+    at += fmt::format("{}{}", i > 0 ? "," : "", i);
+  }
+  const std::string leaves = Listed("-1", nodes + 1), zeros = Listed("0", 2 * nodes + 1);
+  std::string file = With(good, "\"left_children\":[1,-1,3,-1,-1]",
+                          fmt::format("\"left_children\":[{}{}]", left, leaves));
+  file = With(file, "\"right_children\":[2,-1,4,-1,-1]",
+              fmt::format("\"right_children\":[{}{}]", right, leaves));
+  file = With(file, "\"split_indices\":[0,0,1,0,0]", fmt::format("\"split_indices\":[{}]", zeros));
+  file = With(file, "\"split_conditions\":[10,1.5,0,-2,4]",
+              fmt::format("\"split_conditions\":[{}]", zeros));
+  file = With(file, "\"default_left\":[0,0,1,0,0]", fmt::format("\"default_left\":[{}]", zeros));
+  file = With(file, "\"split_type\":[0,0,1,0,0]",
+              fmt::format("\"split_type\":[{},{}]", Listed("1", nodes), Listed("0", nodes + 1)));
+  file = With(file, "\"categories\":[0,2]",
+              fmt::format("\"categories\":[{}]", Listed("1", categories)));
+  file = With(file, "\"categories_nodes\":[2]", fmt::format("\"categories_nodes\":[{}]", at));
+  file = With(file, "\"categories_segments\":[0]",
+              fmt::format("\"categories_segments\":[{}]", Listed("0", nodes)));
+  return With(
+      file, "\"categories_sizes\":[2]",
+      fmt::format("\"categories_sizes\":[{}]", Listed(fmt::format("{}", categories), nodes)));
+}
+
+// The same for LightGBM: every split asks the same set of `words` words.
+std::string SharedLightgbmCategories(const std::string& good, int nodes, int words) {
+  std::string left, right;
+  for (int i = 0; i < nodes; ++i) {
+    left += fmt::format("{} ", -1 - i);
+    right += fmt::format("{} ", i + 1 < nodes ? i + 1 : -1 - nodes);
+  }
+  std::string file = With(good, "num_leaves=3", fmt::format("num_leaves={}", nodes + 1));
+  file = With(file, "split_feature=0 1", "split_feature=" + Repeated("1 ", nodes));
+  file = With(file, "threshold=2.5 0", "threshold=" + Repeated("0 ", nodes));
+  file = With(file, "decision_type=10 1", "decision_type=" + Repeated("1 ", nodes));
+  file = With(file, "left_child=-1 -2", "left_child=" + left);
+  file = With(file, "right_child=1 -3", "right_child=" + right);
+  file = With(file, "leaf_value=0.5 -1 2", "leaf_value=" + Repeated("1 ", nodes + 1));
+  file = With(file, "cat_boundaries=0 1", fmt::format("cat_boundaries=0 {}", words));
+  return With(file, "cat_threshold=5", "cat_threshold=" + Repeated("4294967295 ", words));
+}
+
+// `count` classes, and as many leaves, each with a probability for every class.
+std::string ManyClassesAndLeaves(const std::string& good, int count) {
+  std::string classes = R"(<Value value="yes"/>)";
+  for (int i = 0; i < count; ++i) classes += fmt::format(R"(<Value value="{}"/>)", i);
+  return With(With(good, R"(<Value value="yes"/>)", classes), "</Node></TreeModel>",
+              Repeated(R"(<Node score="no"><True/></Node>)", count) + "</Node></TreeModel>");
+}
+
 constexpr char kXgboost[] = "xgboost";
 constexpr char kLightgbm[] = "lightgbm";
 constexpr char kPmml[] = "pmml";
@@ -70,6 +130,8 @@ Family XgboostFamily() {
                   std::string("{U\x07learner[$d#l\x7f\xff\xff\xff", 18),
                   std::string("{U\x07learner[$Z#l\x7f\xff\xff\xff", 18),
                   "{U\x07learner" + Repeated("[", 100'000),
+                  "{U\x07learner[" + Repeated("Z", 10'000'000) + "]}",
+                  SharedXgboostCategories(good, 20'000, 20'000),
               });
 }
 
@@ -91,6 +153,7 @@ Family LightgbmFamily() {
                   With(good, "[\"a\", \"b\", \"c\"]", "[\"a\", 1, null]"),
                   With(good, "feature_names=size kind", "feature_names=size size"),
                   "tree\nversion=v4\n",
+                  SharedLightgbmCategories(good, 10'000, 10'000),
               });
 }
 
@@ -117,6 +180,7 @@ Family PmmlFamily() {
           "<PMML>" + Repeated("<Node>", 200'000) + Repeated("</Node>", 200'000) + "</PMML>",
           "<PMML>" + Repeated("<Node>", 200'000),
           "<PMML/>",
+          ManyClassesAndLeaves(good, 20'000),
       });
 }
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "corpus.h"
@@ -61,12 +62,28 @@ constexpr Mistake kMistakes[] = {
      [](ModelMaker& m) {
        m.graph().tensors[1]->shape = {-3, -3, 3, 2};
      }},
+    {"shape_of_nothing",
+     [](ModelMaker& m) {
+       m.graph().tensors[1]->shape = {0, INT32_MAX, INT32_MAX, INT32_MAX};
+       m.model.buffers[m.graph().tensors[1]->buffer]->data.clear();
+     }},
     {"shape_rank", [](ModelMaker& m) { m.graph().tensors[1]->shape.assign(5000, 1); }},
     {"weight_rank",
      [](ModelMaker& m) {
        m.graph().tensors[1]->shape = {27, 2};
      }},
     {"input_rank", [](ModelMaker& m) { m.graph().tensors[0]->shape = {40}; }},
+    {"picture_huge",
+     [](ModelMaker& m) {
+       m.graph().tensors[0]->shape_signature = {-1, -1, -1, -1};
+       const std::int32_t shape =
+           m.Constant<std::int64_t>("shape", schema::TensorType_INT64, {4}, {1, INT64_MAX, 1, 2});
+       const std::int32_t huge = m.Tensor("huge", schema::TensorType_FLOAT32, {1, 1, 1, 2});
+       m.Operator(schema::BuiltinOperator_RESHAPE, {0, shape}, {huge});
+       auto& operators = m.graph().operators;
+       std::rotate(operators.begin(), operators.end() - 1, operators.end());
+       operators[1]->inputs[0] = huge;
+     }},
     {"stride_0", [](ModelMaker& m) { Conv(m).stride_h = 0; }},
     {"stride_min", [](ModelMaker& m) { Conv(m).stride_w = INT32_MIN; }},
     {"dilation_max", [](ModelMaker& m) { Conv(m).dilation_h = INT32_MAX; }},

@@ -215,6 +215,7 @@ struct Tree {
   std::vector<std::int64_t> feature, decision, left, right, category_begins, category_bits;
   std::vector<double> threshold, value;
 };
+  std::int64_t words_left = 0;  // of category_bits: sets that overlapped could ask for much memory
 
 Result<Tree> ReadTree(const Section& section) {
   Tree tree;
@@ -235,6 +236,7 @@ Result<Tree> ReadTree(const Section& section) {
   ATH_TRY(tree.category_begins, Numbers<std::int64_t>(section, "cat_boundaries"));
   ATH_TRY(tree.category_bits, Numbers<std::int64_t>(section, "cat_threshold"));
   const std::size_t nodes = tree.value.size() - 1;
+  tree.words_left = static_cast<std::int64_t>(tree.category_bits.size());
   const auto fits = [&](const auto& list) { return list.size() == nodes; };
   // A tree of one leaf may leave the lists of its nodes out or not.
   if (nodes > 0 && (!fits(tree.feature) || !fits(tree.decision) || !fits(tree.left) ||
@@ -244,7 +246,7 @@ Result<Tree> ReadTree(const Section& section) {
 }
 
 // The categories of a split: the bits that are set in its words of 32.
-Result<std::vector<double>> CategoriesOf(const Tree& tree, double number) {
+Result<std::vector<double>> CategoriesOf(Tree& tree, double number) {
   const auto sets = static_cast<double>(tree.category_begins.size()) - 1;
   if (!(number >= 0 && number < sets))
     return InvalidModel("category set {} does not exist", number);
@@ -253,6 +255,8 @@ Result<std::vector<double>> CategoriesOf(const Tree& tree, double number) {
   if (begin < 0 || begin > end || end > static_cast<std::int64_t>(tree.category_bits.size()))
     return InvalidModel("the words of category set {} are out of range", number);
   std::vector<double> categories;
+  tree.words_left -= end - begin;
+  if (tree.words_left < 0) return InvalidModel("category sets share their words");
   for (std::int64_t word = begin; word < end; ++word) {
     for (int bit = 0; bit < 32; ++bit) {
       if (((tree.category_bits[static_cast<std::size_t>(word)] >> bit) & 1) != 0)
@@ -263,7 +267,7 @@ Result<std::vector<double>> CategoriesOf(const Tree& tree, double number) {
 }
 
 // decision_type: bit 0 category, bit 1 missing goes left, bits 2 and 3 what counts as missing.
-Status FillNode(const Tree& tree, std::size_t i, ForestBuilder::Node& node) {
+Status FillNode(Tree& tree, std::size_t i, ForestBuilder::Node& node) {
   const std::int64_t decision = tree.decision[i];
   node.feature = tree.feature[i];
   if ((decision & 1) != 0) {
@@ -294,7 +298,7 @@ Status FillNode(const Tree& tree, std::size_t i, ForestBuilder::Node& node) {
   }
 }
 
-Status AddTree(ForestBuilder& forest, const Tree& tree, std::int64_t group, std::int64_t features) {
+Status AddTree(ForestBuilder& forest, Tree& tree, std::int64_t group, std::int64_t features) {
   const std::size_t nodes = tree.value.size() - 1;
   std::vector<ForestBuilder::Ref> leaves;
   for (const double value : tree.value) leaves.push_back(forest.AddLeaf(group, value));
@@ -343,7 +347,7 @@ Result<Body> ReadBody(std::string_view text, const Head& head) {
     const auto number = static_cast<std::int64_t>(body.forest.num_trees() + problems.size());
     const Section section = TakeSection(text);
     const auto add = [&]() -> Status {
-      ATH_TRY(const Tree tree, ReadTree(section));
+      ATH_TRY(Tree tree, ReadTree(section));
       return AddTree(body.forest, tree, number % head.groups,
                      static_cast<std::int64_t>(head.names.size()));
     };

@@ -261,8 +261,7 @@ Result<std::vector<ValueId>> Affine(LayerImport& ctx, std::int64_t count, int af
       values.push_back(ctx.Constant(std::move(stored)));
       continue;
     }
-    ATH_TRY(Tensor filled, Tensor::Allocate(DType::kF32, {count}));
-    for (float& value : filled.MutableData<float>()) value = otherwise;
+    ATH_TRY(Tensor filled, ctx.weights.Implied(count, otherwise));
     values.push_back(ctx.Constant(std::move(filled)));
   }
   return values;

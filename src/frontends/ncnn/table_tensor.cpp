@@ -32,13 +32,15 @@ Result<std::vector<std::int64_t>> PartSizes(const LayerImport& ctx, const Dim& w
     for (std::size_t i = 0; i < parts; ++i) {
       const std::int64_t end = i < cuts.size() ? cuts[i] : whole.value();
       sizes.push_back((end < 0 ? end + whole.value() : end) - done);
-      done += sizes.back();
+      if (sizes[i] < 0) return InvalidModel("part {} would have size {}", i, sizes[i]);
+      done += sizes[i];
     }
     return sizes;
   }
   if (sizes.size() != parts) return InvalidModel("{} sizes for {} parts", sizes.size(), parts);
   for (std::size_t i = 0; i < parts; ++i) {
     if (sizes[i] == kOpen) sizes[i] = (whole.value() - done) / static_cast<std::int64_t>(parts - i);
+    if (sizes[i] < 0) return InvalidModel("part {} would have size {}", i, sizes[i]);
     done += sizes[i];
   }
   return sizes;

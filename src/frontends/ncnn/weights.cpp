@@ -37,6 +37,14 @@ Result<std::span<const std::uint8_t>> WeightReader::Take(std::size_t size) {
   return bytes_.subspan(position_ - size, size);
 }
 
+Result<Tensor> WeightReader::Implied(std::int64_t count, float value) {
+  if (count > implied_left_)
+    return Error(ErrorCode::kResource,
+                 "layers without weights of their own have too many channels");
+  implied_left_ -= count;
+  return Tensor::FromVector({count}, std::vector<float>(static_cast<std::size_t>(count), value));
+}
+
 Result<Tensor> WeightReader::Raw(Dims dims) {
   ATH_TRY(const std::size_t count, Count(dims));
   ATH_TRY(const auto bytes, Take(count * sizeof(float)));

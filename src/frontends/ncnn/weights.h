@@ -21,6 +21,10 @@ class WeightReader {
   // A mark of four bytes says how the numbers are stored: f32, f16 or indices into a table of 256.
   Result<Tensor> Marked(Dims dims);
 
+  // Numbers that the file leaves out, all of one value. Few of them are given per file: they are
+  // not bounded by its size.
+  Result<Tensor> Implied(std::int64_t count, float value);
+
   std::size_t left() const { return bytes_.size() - position_; }
 
  private:
@@ -28,6 +32,7 @@ class WeightReader {
 
   std::span<const std::uint8_t> bytes_;
   std::size_t position_ = 0;
+  std::int64_t implied_left_ = std::int64_t{1} << 22;
   std::shared_ptr<const void> owner_;
 };
 

@@ -17,6 +17,9 @@ using Ref = ForestBuilder::Ref;
 
 enum class Missing : std::uint8_t { kNone, kLastPrediction, kNullPrediction, kDefaultChild };
 
+// Probabilities of all leaves: a file that named as many would have a gigabyte.
+constexpr std::size_t kMostShares = std::size_t{1} << 25;
+
 // The rows of the table that leaves of classification trees point to.
 struct LeafTable {
   std::vector<double> labels, probabilities;  // per leaf: one code; one number per class
@@ -62,7 +65,7 @@ class TreeReader {
     last_when_none_fits_ = Text(model_, "noTrueChildStrategy") == "returnLastPrediction";
     const Element root = model_.child("Node");
     if (!root) return Unsupported("a tree without <Node>");
-    null_ = NullLeaf();
+    ATH_TRY(null_, NullLeaf());
     ATH_TRY(Ref top, Build(root, 0));
     // The root has a predicate as well.
     ATH_TRY(const Question question, Ask(root));
@@ -72,14 +75,16 @@ class TreeReader {
   }
 
  private:
-  Ref AddRow(double label, std::span<const double> probabilities) {
+  Result<Ref> AddRow(double label, std::span<const double> probabilities) {
+    if (table_.probabilities.size() + probabilities.size() > kMostShares)
+      return Error(ErrorCode::kResource, "the leaves have more than {} probabilities", kMostShares);
     table_.labels.push_back(label);
     table_.probabilities.insert(table_.probabilities.end(), probabilities.begin(),
                                 probabilities.end());
     return forest_.AddLeaf(target_, static_cast<double>(table_.labels.size() - 1));
   }
 
-  Ref NullLeaf() {
+  Result<Ref> NullLeaf() {
     const double none = std::nan("");
     if (!classification_) return forest_.AddLeaf(target_, none);
     return AddRow(none, std::vector<double>(context_.classes.size(), none));

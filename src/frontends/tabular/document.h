@@ -27,6 +27,10 @@ struct Value {
   const Value* Find(std::string_view name) const;
 };
 
+// Refuses values nested too deep or, numbers of packed arrays apart, too many of them: each takes
+// far more memory than its one byte in a file.
+Status CheckLimits(int depth, std::size_t num_values);
+
 // The whole document, or where it is broken.
 Result<Value> ParseJson(std::span<const std::uint8_t> bytes);
 Result<Value> ParseUbjson(std::span<const std::uint8_t> bytes);

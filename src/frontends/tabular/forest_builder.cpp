@@ -1,6 +1,8 @@
 #include "frontends/tabular/forest_builder.h"
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
 #include "frontends/tabular/columns.h"
@@ -50,7 +52,9 @@ Result<ValueId> ForestBuilder::Build(Graph& graph, ValueId x, std::int64_t targe
     no_leaf.push_back(node.no.leaf);
     missing.push_back(node.missing_is_yes);
     if (node.test != Test::kMember) continue;
-    members.insert(members.end(), node.members.begin(), node.members.end());
+    // NaN ends a set; as a member it would equal nothing.
+    std::copy_if(node.members.begin(), node.members.end(), std::back_inserter(members),
+                 [](double member) { return !std::isnan(member); });
     members.push_back(std::nan(""));
   }
   const DType dtype = graph.value(x).type.dtype;

@@ -6,10 +6,7 @@ namespace athanor::tabular {
 namespace {
 
 constexpr int kDeepest = 64;
-
-Status TooDeep() {
-  return Error(ErrorCode::kResource, "values are nested more than {} deep", kDeepest);
-}
+constexpr std::size_t kMostValues = std::size_t{1} << 21;
 
 double NumberOf(const simdjson::dom::element& element) {
   double number = 0;
@@ -17,9 +14,10 @@ double NumberOf(const simdjson::dom::element& element) {
   return number;
 }
 
-Result<Value> Convert(const simdjson::dom::element& element, int depth);
+// `count`: the values of the document so far.
+Result<Value> Convert(const simdjson::dom::element& element, int depth, std::size_t& count);
 
-Result<Value> ConvertArray(const simdjson::dom::array& array, int depth) {
+Result<Value> ConvertArray(const simdjson::dom::array& array, int depth, std::size_t& count) {
   Value value = {.kind = Value::Kind::kNumbers};
   bool packed = true;
   for (const simdjson::dom::element item : array) {
@@ -31,14 +29,14 @@ Result<Value> ConvertArray(const simdjson::dom::array& array, int depth) {
       continue;
     }
     value.kind = Value::Kind::kArray;
-    ATH_TRY(Value converted, Convert(item, depth + 1));
+    ATH_TRY(Value converted, Convert(item, depth + 1, count));
     value.items.push_back(std::move(converted));
   }
   return value;
 }
 
-Result<Value> Convert(const simdjson::dom::element& element, int depth) {
-  if (depth > kDeepest) return TooDeep();
+Result<Value> Convert(const simdjson::dom::element& element, int depth, std::size_t& count) {
+  ATH_RETURN_IF_ERROR(CheckLimits(depth, ++count));
   switch (element.type()) {
     case simdjson::dom::element_type::NULL_VALUE:
       return Value();
@@ -54,7 +52,7 @@ Result<Value> Convert(const simdjson::dom::element& element, int depth) {
     case simdjson::dom::element_type::ARRAY: {
       simdjson::dom::array array;
       ATH_CHECK(element.get(array) == simdjson::SUCCESS, "the type says so");
-      return ConvertArray(array, depth);
+      return ConvertArray(array, depth, count);
     }
     case simdjson::dom::element_type::OBJECT:
       break;
@@ -63,7 +61,7 @@ Result<Value> Convert(const simdjson::dom::element& element, int depth) {
   simdjson::dom::object object;
   ATH_CHECK(element.get(object) == simdjson::SUCCESS, "no other type is left");
   for (const simdjson::dom::key_value_pair field : object) {
-    ATH_TRY(Value converted, Convert(field.value, depth + 1));
+    ATH_TRY(Value converted, Convert(field.value, depth + 1, count));
     value.members.emplace_back(std::string(field.key), std::move(converted));
   }
   return value;
@@ -78,6 +76,14 @@ const Value* Value::Find(std::string_view name) const {
   return nullptr;
 }
 
+Status CheckLimits(int depth, std::size_t num_values) {
+  if (depth > kDeepest)
+    return Error(ErrorCode::kResource, "values are nested more than {} deep", kDeepest);
+  if (num_values > kMostValues)
+    return Error(ErrorCode::kResource, "the document has more than {} values", kMostValues);
+  return {};
+}
+
 Result<Value> ParseJson(std::span<const std::uint8_t> bytes) {
   simdjson::dom::parser parser;
   simdjson::dom::element root;
@@ -86,7 +92,8 @@ Result<Value> ParseJson(std::span<const std::uint8_t> bytes) {
   if (error != simdjson::SUCCESS) {
     return Error(ErrorCode::kCorruptFile, "the JSON is broken: {}", simdjson::error_message(error));
   }
-  return Convert(root, 0);
+  std::size_t count = 0;
+  return Convert(root, 0, count);
 }
 
 }  // namespace athanor::tabular

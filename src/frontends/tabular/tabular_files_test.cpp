@@ -87,6 +87,14 @@ TEST(Xgboost, RefusesObjectivesChildrenAndCirclesByName) {
   EXPECT_NE(status.message().find("circle"), std::string::npos) << status.ToString();
 }
 
+TEST(Xgboost, CountsAllTreesWhenTheBestIterationIsBeyondThem) {
+  std::string file = XgboostFile("reg:squarederror", kRight);
+  file.replace(file.find("{},"), 2, R"({"best_iteration":"9223372036854775807"})");
+  const Result<Graph> graph = xgboost::Import(Bytes(file));
+  ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+  EXPECT_FLOAT_EQ(NumberOf(Answers(*graph, {{9.5}, {0, "blue"}})[0]), 0.5 + 1.5);
+}
+
 TEST(Xgboost, RefusesDeepNestingAndArraysLongerThanTheirFile) {
   std::string deep = "{\"learner\":";
   for (int i = 0; i < 500; ++i) deep += "[";
@@ -153,6 +161,21 @@ TEST(Pmml, FollowsTheStrategyForMissingValues) {
   const std::vector<Datum> outputs = Answers(*last, {{NAN}, {0, "Oslo"}});
   EXPECT_DOUBLE_EQ(NumberOf(outputs[1]), 0.6);
   EXPECT_DOUBLE_EQ(NumberOf(outputs[2]), 0.4);
+}
+
+// A word that is NaN is a member of its own set only, as is every other: the sets of other nodes
+// stay.
+TEST(Pmml, ReadsNanInASetAsNoMember) {
+  std::string file = PmmlFile("lastPrediction");
+  const std::string_view test = R"(<SimplePredicate field="age" operator="lessThan" value="30"/>)";
+  file.replace(file.find(test), test.size(),
+               R"(<SimpleSetPredicate field="age" booleanOperator="isIn">)"
+               R"(<Array n="2" type="real">nan 20</Array></SimpleSetPredicate>)");
+  const Result<Graph> graph = pmml::Import(Bytes(file));
+  ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+  EXPECT_EQ(Label(*graph, 20, "Rome"), "no");
+  EXPECT_EQ(Label(*graph, 40, "Oslo"), "yes");
+  EXPECT_DOUBLE_EQ(NumberOf(Answers(*graph, {{40}, {0, "Oslo"}})[2]), 1);
 }
 
 TEST(Pmml, GivesNoAnswerForAnInvalidValue) {

@@ -9,8 +9,6 @@
 namespace athanor::tabular {
 namespace {
 
-constexpr int kDeepest = 64;
-
 class Reader {
  public:
   explicit Reader(std::span<const std::uint8_t> bytes) : bytes_(bytes) {}
@@ -183,8 +181,7 @@ class Reader {
   }
 
   Result<Value> Read(std::uint8_t marker, int depth) {
-    if (depth > kDeepest)
-      return Error(ErrorCode::kResource, "values are nested more than {} deep", kDeepest);
+    ATH_RETURN_IF_ERROR(CheckLimits(depth, ++num_values_));
     switch (marker) {
       case 'Z':
         return Value();
@@ -213,6 +210,7 @@ class Reader {
 
   std::span<const std::uint8_t> bytes_;
   std::size_t at_ = 0;
+  std::size_t num_values_ = 0;
 };
 
 }  // namespace

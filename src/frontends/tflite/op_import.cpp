@@ -14,12 +14,11 @@ namespace {
 Result<Tensor> TransposedTensor(const Tensor& tensor, const Ints& perm) {
   const std::size_t rank = perm.size();
   Dims dims(rank), strides(rank, 1), from(rank), index(rank, 0);
-  for (std::size_t i = rank; i-- > 1;) strides[i - 1] = strides[i] * tensor.dims()[i];
-  for (std::size_t i = 0; i < rank; ++i) {
-    dims[i] = tensor.dim(perm[i]);
-    from[i] = strides[static_cast<std::size_t>(perm[i])];
-  }
+  for (std::size_t i = 0; i < rank; ++i) dims[i] = tensor.dim(perm[i]);
   ATH_TRY(Tensor result, Tensor::Allocate(tensor.dtype(), dims));
+  if (result.count() == 0) return result;  // beside an axis of 0 the others may have any size
+  for (std::size_t i = rank; i-- > 1;) strides[i - 1] = strides[i] * tensor.dims()[i];
+  for (std::size_t i = 0; i < rank; ++i) from[i] = strides[static_cast<std::size_t>(perm[i])];
   const std::size_t bytes = ElementBytes(tensor.dtype());
   const auto* source = static_cast<const std::uint8_t*>(tensor.raw());
   auto* target = static_cast<std::uint8_t*>(result.mutable_raw());

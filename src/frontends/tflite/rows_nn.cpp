@@ -72,6 +72,11 @@ Status ExpectPicture(const OpImport& ctx, std::size_t i) {
   const Type& type = ctx.InType(i);
   if (type.HasRank() && type.rank() != 4)
     return InvalidModel("a picture of rank 4 is expected, {} is given", type.ToString());
+  // So that rows can compute with the sizes: a RESHAPE before may have given any.
+  for (std::int64_t axis = 0; type.HasRank() && axis < 4; ++axis) {
+    if (type.dim(axis).IsConst() && type.dim(axis).value() > std::int64_t{1} << 40)
+      return InvalidModel("a picture of {}", type.ToString());
+  }
   return {};
 }
 

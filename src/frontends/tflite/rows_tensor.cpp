@@ -395,6 +395,8 @@ Result<Blocks> ReadBlocks(const OpImport& ctx) {
   constexpr std::int64_t kLargest = 1 << 16;
   if (block[0] < 1 || block[1] < 1 || block[0] > kLargest || block[1] > kLargest)
     return InvalidModel("blocks of {}", ToString(block));
+  if (std::max(type.dim(1).value(), type.dim(2).value()) > std::int64_t{1} << 40)
+    return InvalidModel("a picture of {}", type.ToString());
   return Blocks{type.dim(1).value(), type.dim(2).value(), type.dim(3).value(), block[0], block[1]};
 }
 

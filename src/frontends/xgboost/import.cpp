@@ -267,6 +267,13 @@ Result<Tree> ReadTree(const Value& value) {
   if (tree.category_begins.size() != tree.category_nodes.size() ||
       tree.category_sizes.size() != tree.category_nodes.size())
     return InvalidModel("the lists of the categories differ in length");
+  // The nodes' categories do not overlap: a small file cannot ask for much memory.
+  double categories_left = static_cast<double>(tree.categories.size());
+  for (const double size : tree.category_sizes) {
+    categories_left -= size;
+    if (!(size >= 0 && categories_left >= 0))
+      return InvalidModel("the nodes have more categories than are listed");
+  }
   return tree;
 }
 
@@ -329,8 +336,9 @@ Result<std::size_t> CountedTrees(const Learner& learner, const Value& root, cons
   ATH_TRY(const Value* param, Object(model, "gbtree_model_param"));
   ATH_TRY(const std::int64_t parallel, Integer(*param, "num_parallel_tree", 1));
   if (best < 0 || parallel < 1) return InvalidModel("best_iteration is {}", best);
+  const std::int64_t iterations = 1 + std::min(best, static_cast<std::int64_t>(trees));
   const auto per_iteration = CheckedMul(parallel, learner.groups);
-  const auto counted = per_iteration ? CheckedMul(*per_iteration, best + 1) : std::nullopt;
+  const auto counted = per_iteration ? CheckedMul(*per_iteration, iterations) : std::nullopt;
   if (!counted || *counted > static_cast<std::int64_t>(trees)) return trees;
   return static_cast<std::size_t>(*counted);
 }
