@@ -18,8 +18,8 @@ namespace fs = std::filesystem;
 constexpr double kSeconds = 1;
 constexpr rlim_t kMemory = rlim_t{2} << 30;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kLimits = false;  // sanitizers reserve more address space than that
+#ifdef __has_feature  // sanitizers, for which the presets take clang, reserve more address space
+constexpr bool kLimits = !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer);
 #else
 constexpr bool kLimits = true;
 #endif
@@ -65,6 +65,8 @@ std::string ReadInChild(const Family& family, const File& file, const fs::path& 
   int result = 0;
   waitpid(child, &result, 0);
   if (WIFSIGNALED(result)) return fmt::format("died of signal {}", WTERMSIG(result));
+  // A sanitizer's report went to stderr and ended the child in this way.
+  if (WEXITSTATUS(result) != 0) return fmt::format("exited with {}", WEXITSTATUS(result));
   return std::string(text, size > 0 ? static_cast<std::size_t>(size) : 0);
 }
 
