@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
 
 namespace athanor {
 namespace {
@@ -39,10 +40,11 @@ Status Status::Fix(std::string_view fix) && {
 
 Status Status::All(std::vector<Status> problems) {
   if (problems.empty()) return {};
-  Status first = problems.front();
+  Status first = std::move(problems.front());
   if (problems.size() == 1) return first;
   auto info = std::make_shared<Info>(*first.info_);
-  info->others.assign(problems.begin() + 1, problems.end());
+  info->others.assign(std::make_move_iterator(problems.begin() + 1),
+                      std::make_move_iterator(problems.end()));
   first.info_ = std::move(info);
   return first;
 }

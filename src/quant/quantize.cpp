@@ -262,7 +262,7 @@ class Quantizer {
   }
 
   Result<ValueId> AddDequantized(Tensor values, const std::vector<float>& scales, std::int64_t axis,
-                                 std::string name) {
+                                 const std::string& name) {
     const ValueId integers = graph_.AddConstant(std::move(values), name + "_quantized");
     const ValueId scale = graph_.AddConstant(
         Tensor::FromVector<float>({static_cast<std::int64_t>(scales.size())}, scales),

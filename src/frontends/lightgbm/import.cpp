@@ -175,7 +175,8 @@ Result<Head> ReadHead(const Section& section) {
 // ---- columns
 
 // Numbers of a file without pandas categories are the codes themselves, cut to integers.
-Result<ValueId> AddColumns(Graph& graph, const Head& head, std::vector<Categories> categories) {
+Result<ValueId> AddColumns(Graph& graph, const Head& head,
+                           const std::vector<Categories>& categories) {
   std::vector<std::size_t> categorical;
   for (std::size_t i = 0; i < head.infos.size(); ++i) {
     const bool range = head.infos[i].starts_with('[') || head.infos[i] == "none";
@@ -214,8 +215,8 @@ struct Tree {
   std::int64_t leaves = 0;
   std::vector<std::int64_t> feature, decision, left, right, category_begins, category_bits;
   std::vector<double> threshold, value;
-};
   std::int64_t words_left = 0;  // of category_bits: sets that overlapped could ask for much memory
+};
 
 Result<Tree> ReadTree(const Section& section) {
   Tree tree;
@@ -235,8 +236,8 @@ Result<Tree> ReadTree(const Section& section) {
   ATH_TRY(tree.threshold, Numbers<double>(section, "threshold"));
   ATH_TRY(tree.category_begins, Numbers<std::int64_t>(section, "cat_boundaries"));
   ATH_TRY(tree.category_bits, Numbers<std::int64_t>(section, "cat_threshold"));
-  const std::size_t nodes = tree.value.size() - 1;
   tree.words_left = static_cast<std::int64_t>(tree.category_bits.size());
+  const std::size_t nodes = tree.value.size() - 1;
   const auto fits = [&](const auto& list) { return list.size() == nodes; };
   // A tree of one leaf may leave the lists of its nodes out or not.
   if (nodes > 0 && (!fits(tree.feature) || !fits(tree.decision) || !fits(tree.left) ||
@@ -254,9 +255,9 @@ Result<std::vector<double>> CategoriesOf(Tree& tree, double number) {
   const std::int64_t begin = tree.category_begins[at], end = tree.category_begins[at + 1];
   if (begin < 0 || begin > end || end > static_cast<std::int64_t>(tree.category_bits.size()))
     return InvalidModel("the words of category set {} are out of range", number);
-  std::vector<double> categories;
   tree.words_left -= end - begin;
   if (tree.words_left < 0) return InvalidModel("category sets share their words");
+  std::vector<double> categories;
   for (std::int64_t word = begin; word < end; ++word) {
     for (int bit = 0; bit < 32; ++bit) {
       if (((tree.category_bits[static_cast<std::size_t>(word)] >> bit) & 1) != 0)

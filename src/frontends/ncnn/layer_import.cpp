@@ -79,7 +79,7 @@ Result<ValueId> LayerImport::Add(std::string_view op, std::vector<ValueId> in, A
   return graph.Add(op, std::move(in), std::move(attributes), layer.name);
 }
 
-Result<ValueId> LayerImport::PerChannel(Tensor values, std::int64_t rank) {
+Result<ValueId> LayerImport::PerChannel(const Tensor& values, std::int64_t rank) {
   Dims dims = {values.count()};
   dims.resize(static_cast<std::size_t>(rank), 1);
   return Constant(values.Reshaped(std::move(dims)));

@@ -46,7 +46,7 @@ class LayerImport {
   // Adds a node with one output, named after the layer.
   Result<ValueId> Add(std::string_view op, std::vector<ValueId> in, AttrMap attributes = {});
   // One value per channel, shaped to be broadcast against a value of blob rank `rank`.
-  Result<ValueId> PerChannel(Tensor values, std::int64_t rank);
+  Result<ValueId> PerChannel(const Tensor& values, std::int64_t rank);
   Result<ValueId> Unsqueeze(ValueId x, const std::vector<std::int64_t>& axes);
   // The activation that parameters `type_id` and the next say is part of the layer.
   Result<ValueId> Activate(ValueId x, int type_id = 9);

@@ -236,7 +236,7 @@ Status Bias(LayerImport& ctx) {
   ATH_TRY(const std::int64_t channels, Channels(ctx, 0));
   ATH_TRY(const std::int64_t rank, ctx.BlobRank());
   ATH_TRY(Tensor bias, ctx.weights.Raw({channels}));
-  ATH_TRY(const ValueId column, ctx.PerChannel(std::move(bias), rank));
+  ATH_TRY(const ValueId column, ctx.PerChannel(bias, rank));
   return ctx.Give(ctx.Add("Add", {ctx.In(), column}));
 }
 
@@ -244,11 +244,11 @@ Status Scale(LayerImport& ctx) {
   ATH_TRY(const std::int64_t channels, Channels(ctx, 0));
   ATH_TRY(const std::int64_t rank, ctx.BlobRank());
   ATH_TRY(Tensor scale, ctx.weights.Raw({channels}));
-  ATH_TRY(const ValueId factor, ctx.PerChannel(std::move(scale), rank));
+  ATH_TRY(const ValueId factor, ctx.PerChannel(scale, rank));
   ATH_TRY(const ValueId y, ctx.Add("Mul", {ctx.In(), factor}));
   if (ctx.Int(1, 0) == 0) return ctx.Give(y);
   ATH_TRY(Tensor bias, ctx.weights.Raw({channels}));
-  ATH_TRY(const ValueId shift, ctx.PerChannel(std::move(bias), rank));
+  ATH_TRY(const ValueId shift, ctx.PerChannel(bias, rank));
   return ctx.Give(ctx.Add("Add", {y, shift}));
 }
 
@@ -304,7 +304,7 @@ Status PRelu(LayerImport& ctx) {
   ATH_TRY(const std::int64_t channels, Channels(ctx, 0));
   ATH_TRY(const std::int64_t rank, ctx.BlobRank());
   ATH_TRY(Tensor slope, ctx.weights.Raw({channels}));
-  ATH_TRY(const ValueId column, ctx.PerChannel(std::move(slope), rank));
+  ATH_TRY(const ValueId column, ctx.PerChannel(slope, rank));
   return ctx.Give(ctx.Add("PRelu", {ctx.In(), column}));
 }
 

@@ -125,7 +125,7 @@ std::optional<ValueId> Inverse(Calculator& c, std::string_view method, ValueId y
 
 // The probabilities of the classes in the order of the tables.
 Result<std::vector<ValueId>> Probabilities(Context& context, std::string_view method,
-                                           std::vector<ValueId> y) {
+                                           const std::vector<ValueId>& y) {
   Calculator& c = context.calculator;
   if (method == "softmax" || method == "simplemax") {
     ATH_TRY(const ValueId all, tabular::SideBySide(context.graph, y));

@@ -62,7 +62,7 @@ Status ArgReference(RefCtx& ctx, F better) {
   });
 }
 
-OpDef Arg(std::string name, std::string which, Status (*reference)(RefCtx&)) {
+OpDef Arg(std::string name, const std::string& which, Status (*reference)(RefCtx&)) {
   return {
       .name = std::move(name),
       .summary = "The index of the " + which + " element along an axis.",
@@ -129,7 +129,7 @@ Status CumulativeReference(RefCtx& ctx, int neutral, F f) {
   });
 }
 
-OpDef Cumulative(std::string name, std::string what, Status (*reference)(RefCtx&)) {
+OpDef Cumulative(std::string name, const std::string& what, Status (*reference)(RefCtx&)) {
   return {
       .name = std::move(name),
       .summary = "The " + what + " of all elements up to each one along an axis.",

@@ -77,7 +77,7 @@ OpDef Logical(std::string name, std::string summary, Status (*reference)(RefCtx&
                   InferBroadcastOf<BoolOnly>, reference);
 }
 
-OpDef Ordered(std::string name, std::string relation, Status (*reference)(RefCtx&)) {
+OpDef Ordered(std::string name, const std::string& relation, Status (*reference)(RefCtx&)) {
   return BinaryOp(std::move(name), "a " + relation + " b as bool, with broadcasting.", "numeric",
                   kPure, InferOrdered, reference);
 }

@@ -246,7 +246,7 @@ Dim Cost(const CostCtx& ctx) {
   return ctx.in[0]->HasRank() ? ElementCount(*ctx.in[0]->shape) : Dim::Unknown();
 }
 
-OpDef Reduction(std::string name, std::string what, Status (*infer)(InferCtx&),
+OpDef Reduction(std::string name, const std::string& what, Status (*infer)(InferCtx&),
                 Status (*reference)(RefCtx&)) {
   return {
       .name = std::move(name),

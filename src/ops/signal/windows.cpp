@@ -81,7 +81,7 @@ Status HannReference(RefCtx& ctx) { return Window(ctx, 0.5, 0.5, 0); }
 Status HammingReference(RefCtx& ctx) { return Window(ctx, 25.0 / 46, 21.0 / 46, 0); }
 Status BlackmanReference(RefCtx& ctx) { return Window(ctx, 0.42, 0.5, 0.08); }
 
-OpDef WindowOperator(std::string name, std::string formula, Status (*reference)(RefCtx&)) {
+OpDef WindowOperator(std::string name, const std::string& formula, Status (*reference)(RefCtx&)) {
   return {
       .name = std::move(name),
       .summary = "w[n] = " + formula + ", N the number of points (less 1 when symmetric).",
