@@ -23,7 +23,7 @@ PRIORS = """
         - {stride: 16, boxes: [32, 48]}
         - {stride: 32, boxes: [64, 96]}
         - {stride: 64, boxes: [128, 192, 256]}"""
-DECODE = {}
+DECODE = {"tflite": "ssd_decode:\n      boxes: Identity\n      scores: Identity_1"}
 PIPELINE = """name: faces
 stages:
   - decode: {{colour: rgb}}

@@ -42,19 +42,43 @@ void Fail(Verdict& verdict, const std::string& where, const std::string& reason)
   verdict.pass = false;
 }
 
-Status CompareOutputs(const PipelineResult& actual, const PipelineResult& expected,
-                      const Tolerance& tolerance, const std::string& where, Verdict& verdict) {
-  std::vector<std::string> names[2];
-  for (const auto& [name, tensor] : expected.outputs) names[0].push_back(name);
-  for (const auto& [name, tensor] : actual.outputs) names[1].push_back(name);
-  ATH_TRY(const std::vector<std::size_t> match, MatchByName(names[0], names[1], "outputs"));
+// The names of a detector's outputs, which differ from format to format: boxes, then scores.
+std::vector<std::string> RolesOf(const package::Pipeline& pipeline) {
+  if (const auto* ssd = pipeline.Find<package::SsdDecode>()) return {ssd->boxes, ssd->scores};
+  if (const auto* boxes = pipeline.Find<package::Boxes>()) return {boxes->boxes, boxes->scores};
+  return {};
+}
+
+std::vector<std::string> NamesOf(const PipelineResult& result) {
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : result.outputs) names.push_back(name);
+  return names;
+}
+
+// By what they are for a detector, else by name.
+Result<std::vector<std::size_t>> MatchOutputs(const PipelineRunner& actual,
+                                              const PipelineRunner& expected,
+                                              const std::vector<std::string>& actual_names,
+                                              std::vector<std::string> expected_names) {
+  const std::vector<std::string> from = RolesOf(expected.pipeline()),
+                                 to = RolesOf(actual.pipeline());
+  for (std::string& name : expected_names) {
+    const auto role = std::find(from.begin(), from.end(), name);
+    if (role != from.end() && from.size() == to.size())
+      name = to[static_cast<std::size_t>(role - from.begin())];
+  }
+  return MatchByName(expected_names, actual_names, "outputs");
+}
+
+void CompareOutputs(const PipelineResult& actual, const PipelineResult& expected,
+                    const std::vector<std::size_t>& match, const Tolerance& tolerance,
+                    const std::string& where, Verdict& verdict) {
   for (std::size_t i = 0; i < match.size(); ++i) {
     const Difference d =
         Compare(actual.outputs[match[i]].second, expected.outputs[i].second, tolerance);
     verdict.max_abs = std::max(verdict.max_abs, d.max_abs);
-    if (!d.pass) Fail(verdict, where, names[0][i] + ": " + d.reason);
+    if (!d.pass) Fail(verdict, where, expected.outputs[i].first + ": " + d.reason);
   }
-  return {};
 }
 
 // Each box belongs to the one of the same class that covers it best; each is used once.
@@ -91,14 +115,18 @@ void CompareClasses(const PipelineResult& actual, const PipelineResult& expected
 }
 
 Result<std::vector<Verdict>> Judge(const PackageComparison& options,
+                                   const std::vector<std::unique_ptr<PipelineRunner>>& runners,
                                    const std::vector<Seen>& pictures) {
   std::vector<Verdict> verdicts;
   for (std::size_t k = 0; k < options.packages.size(); ++k) {
     Verdict verdict = {.name = fs::path(options.packages[k]).filename().string()};
+    ATH_TRY(const std::vector<std::size_t> match,
+            MatchOutputs(*runners[k], *runners[0], NamesOf(pictures[0].results[k]),
+                         NamesOf(pictures[0].results[0])));
     for (const Seen& seen : pictures) {
       const std::string where = fs::path(seen.path).filename().string();
       const PipelineResult &actual = seen.results[k], &expected = seen.results[0];
-      ATH_RETURN_IF_ERROR(CompareOutputs(actual, expected, options.tolerance, where, verdict));
+      CompareOutputs(actual, expected, match, options.tolerance, where, verdict);
       CompareBoxes(actual, expected, options.min_overlap, where, verdict);
       CompareClasses(actual, expected, where, verdict);
     }
@@ -271,7 +299,7 @@ Status ComparePackages(const PackageComparison& options, const Common& common) {
     runners.push_back(std::move(runner));
   }
   ATH_TRY(const std::vector<Seen> pictures, Look(options, common, runners));
-  ATH_TRY(const std::vector<Verdict> verdicts, Judge(options, pictures));
+  ATH_TRY(const std::vector<Verdict> verdicts, Judge(options, runners, pictures));
   const bool pass = std::all_of(verdicts.begin(), verdicts.end(),
                                 [](const Verdict& verdict) { return verdict.pass; });
   if (!options.report.empty()) ATH_RETURN_IF_ERROR(WriteReport(options, pictures, verdicts, pass));
