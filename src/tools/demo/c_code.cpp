@@ -116,7 +116,7 @@ Result<Outcome> CCode(State& state) {
       .finding = fmt::format(
           "The int8 network as {} lines of C99 without malloc and without a library: {} of "
           "constants for the flash, one static array of {} for the activations ({} is the least "
-          "that any placement needs). {}.",
+          "that any placement needs). The C was {}.",
           lines, flash, ram, least, Say(proof, runs)),
       .figures = {{ArenaMap(program, 720, 230),
                    "The static array: which result lies where, and during which calls."}},

@@ -77,7 +77,7 @@ Result<Outcome> Training(State& state) {
           "pictures a second): the loss falls from {:.2f} to {:.2f}, the share of held-out "
           "pictures "
           "that are right rises from {:.1f} % to {:.1f} %. digits.onnx itself is the product of 24 "
-          "epochs of the same command.",
+          "epochs with batches of 64.",
           options.epochs, examples.labels.size(), seconds, rate, first, last, 100 * before.accuracy,
           100 * after.accuracy),
       .figures = {{LineChart({losses, smooth}, Axes(720, 230)),

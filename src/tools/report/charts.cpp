@@ -103,11 +103,20 @@ Drawing HistogramChart(std::vector<double> values, double width, double height) 
                                 tall, "gold", 1.5);
   }
   drawing.body += Line(0, height + 0.5, width, height + 0.5);
-  for (const double tick : LogTicks(low, high))
+  // A mark would strike through a number that stands close to it.
+  const double marks[] = {share(Percentile(values, 0.5)) * width,
+                          share(Percentile(values, 0.9)) * width,
+                          share(Percentile(values, 0.99)) * width};
+  for (const double tick : LogTicks(low, high)) {
+    const double at = share(tick) * width;
+    const bool struck = std::any_of(std::begin(marks), std::end(marks),
+                                    [&](double mark) { return std::fabs(mark - at) < 26; });
+    if (struck || at < 20 || at > width - 20) continue;
     drawing.body +=
-        Text(share(tick) * width, height + 14,
+        Text(at, height + 14,
              tick < 1 ? fmt::format("{:g} us", tick * 1000) : fmt::format("{:g} ms", tick),
              "small soft middle");
+  }
   double line = 31;
   for (const auto& [part, name] : {std::pair(0.5, "median"), {0.9, "p90"}, {0.99, "p99"}}) {
     const double at = share(Percentile(values, part)) * width;
