@@ -19,7 +19,8 @@ namespace {
 
 // One row per verb, in the order of a first visit.
 constexpr Verb kVerbs[] = {
-    {"demo", "every leg of the product in half a minute, with a report", Demo, "athanor demo --fast"},
+    {"demo", "every leg of the product in half a minute, with a report", Demo,
+     "athanor demo --fast"},
     {"doctor", "what this machine can do, measured", Doctor, "athanor doctor --json"},
     {"inspect", "inputs, outputs, operators, parameters, FLOPs, memory", Inspect,
      "athanor inspect model.onnx\n"
