@@ -1,13 +1,13 @@
 #include "serve/deadline_timer.h"
 
-#include "serve/priority.h"
+#include "http/priority.h"
 
 namespace athanor::serve {
 
 DeadlineTimer::DeadlineTimer() {
   constexpr std::size_t kMostThreads =
       4;  // each makes a late call less likely, and costs a wake-up
-  for (const int core : CoresOfThisProcess(kMostThreads))
+  for (const int core : http::CoresOfThisProcess(kMostThreads))
     threads_.emplace_back([this, core] { Work(core); });
 }
 
@@ -39,8 +39,8 @@ void DeadlineTimer::Cancel(const Token& token) {
 }
 
 void DeadlineTimer::Work(int core) {
-  PreferThisThread();
-  StayOn(core);
+  http::PreferThisThread();
+  http::StayOn(core);
   std::unique_lock lock(mutex_);
   while (!stop_) {
     armed_ = entries_.empty() ? Clock::time_point::max() : entries_.begin()->first.first;

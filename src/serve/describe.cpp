@@ -3,8 +3,8 @@
 #include <athanor/athanor.h>
 #include <fmt/format.h>
 
+#include "http/json_text.h"
 #include "serve/datatype.h"
-#include "serve/v2_json.h"
 
 namespace athanor::serve {
 namespace {
@@ -16,7 +16,7 @@ constexpr std::string_view kExtensions[] = {"binary_tensor_data",  "classificati
 // A JSON string.
 std::string Text(std::string_view text) {
   std::string json;
-  AppendJsonString(text, json);
+  http::AppendJsonString(text, json);
   return json;
 }
 

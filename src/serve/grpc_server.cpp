@@ -8,11 +8,12 @@
 
 #include <future>
 
+#include "http/json_text.h"
+#include "http/priority.h"
 #include "open_inference.grpc.pb.h"
 #include "serve/datatype.h"
 #include "serve/describe.h"
 #include "serve/grpc_tensors.h"
-#include "serve/priority.h"
 #include "serve/v2_json.h"
 
 namespace athanor::serve {
@@ -47,7 +48,7 @@ grpc::Status ToGrpc(const Status& status) {
     default:
       break;
   }
-  return {code, ErrorText(status)};
+  return {code, http::ErrorText(status)};
 }
 
 // The client's deadline on our clock, a little sooner: the answer has to travel.
@@ -332,7 +333,7 @@ void GrpcServer::Core::OfferAll(grpc::ServerCompletionQueue& queue) {
 }
 
 void GrpcServer::Core::Work(grpc::ServerCompletionQueue& queue) {
-  PreferThisThread();
+  http::PreferThisThread();
   void* tag = nullptr;
   bool ok = false;
   while (queue.Next(&tag, &ok)) static_cast<Event*>(tag)->Proceed(ok);

@@ -3,6 +3,8 @@
 #include <charconv>
 
 #include "core/embedded_file.h"
+#include "http/json_text.h"
+#include "http/target.h"
 #include "serve/describe.h"
 #include "serve/v2_json.h"
 
@@ -11,31 +13,11 @@ std::span<const EmbeddedFile> ServePage();
 }
 
 namespace athanor::serve {
-namespace {
 
-// "/v2/models/a%2Fb" -> {"v2", "models", "a/b"}; the query is dropped. Nothing for a bad escape.
-std::optional<std::vector<std::string>> SplitPath(std::string_view target) {
-  target = target.substr(0, target.find('?'));
-  std::vector<std::string> parts;
-  while (!target.empty()) {
-    const std::size_t slash = std::min(target.find('/'), target.size());
-    std::string part;
-    for (std::size_t i = 0; i < slash; ++i) {
-      if (target[i] != '%') {
-        part += target[i];
-        continue;
-      }
-      unsigned value = 0;
-      const char* hex = target.data() + i + 1;
-      if (i + 2 >= slash || std::from_chars(hex, hex + 2, value, 16).ptr != hex + 2) return {};
-      part += static_cast<char>(value);
-      i += 2;
-    }
-    if (!part.empty()) parts.push_back(std::move(part));
-    target.remove_prefix(std::min(slash + 1, target.size()));
-  }
-  return parts;
-}
+using http::AppendJsonString;
+using http::ErrorJson;
+
+namespace {
 
 template <class T>
 std::optional<T> ParseNumber(std::string_view text) {
@@ -66,6 +48,14 @@ std::string MetricsText(const Repository& repository) {
   return PrintMetrics(models);
 }
 
+// Nothing when the body is as it is.
+std::optional<HttpReply> RefuseEncoding(const HttpCall& call) {
+  const std::string encoding(call.Header("Content-Encoding"));
+  if (encoding.empty() || encoding == "identity") return std::nullopt;
+  return Json(
+      ErrorJson("Content-Encoding \"" + encoding + "\" is not read; send the body as it is"), 415);
+}
+
 HttpReply Metrics(const Repository& repository) {
   return {200, MetricsText(repository), "text/plain; version=0.0.4", {}};
 }
@@ -83,32 +73,8 @@ HttpReply Page() {
 
 }  // namespace
 
-int HttpStatus(const Status& status) {
-  switch (status.code()) {
-    case ErrorCode::kOk:
-      return 200;
-    case ErrorCode::kUsage:
-    case ErrorCode::kInvalidInput:
-    case ErrorCode::kInvalidModel:  // a shape that the model cannot take
-    case ErrorCode::kDataError:
-      return 400;
-    case ErrorCode::kUnknownName:
-      return 404;
-    case ErrorCode::kUnsupported:
-    case ErrorCode::kUnsupportedType:
-      return 501;
-    case ErrorCode::kResource:
-    case ErrorCode::kCancelled:
-      return 503;
-    case ErrorCode::kDeadline:
-      return 504;
-    default:
-      return 500;
-  }
-}
-
 HttpReply ErrorReply(const Status& status) {
-  HttpReply reply = Json(ErrorJson(ErrorText(status)), HttpStatus(status));
+  HttpReply reply = Json(ErrorJson(http::ErrorText(status)), http::HttpStatus(status));
   if (reply.status == 503) reply.headers.emplace_back("Retry-After", "1");
   return reply;
 }
@@ -116,26 +82,24 @@ HttpReply ErrorReply(const Status& status) {
 void HttpApi::Infer(HttpCall& call, const std::string& model, const std::string& version,
                     const HttpReplyTo& reply) {
   if (call.method != "POST") return reply(NotAllowed("POST"));
-  if (!call.content_encoding.empty() && call.content_encoding != "identity") {
-    return reply(Json(ErrorJson("Content-Encoding \"" + call.content_encoding +
-                                "\" is not read; send the body as it is"),
-                      415));
-  }
+  if (std::optional<HttpReply> refusal = RefuseEncoding(call)) return reply(*std::move(refusal));
   auto infer = std::make_shared<Service::Call>();
   infer->model = model;
   infer->version = version;
   infer->arrival = call.arrival;
   const auto parse = [&]() -> Status {
-    if (!call.deadline_ms.empty()) {
-      const auto ms = ParseNumber<std::uint32_t>(call.deadline_ms);
+    const std::string_view deadline_ms = call.Header("X-Request-Deadline-Ms");
+    if (!deadline_ms.empty()) {
+      const auto ms = ParseNumber<std::uint32_t>(deadline_ms);
       if (!ms) {
         return Error(ErrorCode::kInvalidInput, "X-Request-Deadline-Ms: a whole number is expected");
       }
       infer->deadline = call.arrival + std::chrono::milliseconds(*ms);
     }
     std::optional<std::size_t> json_length;
-    if (!call.json_length.empty()) {
-      json_length = ParseNumber<std::size_t>(call.json_length);
+    const std::string_view length = call.Header("Inference-Header-Content-Length");
+    if (!length.empty()) {
+      json_length = ParseNumber<std::size_t>(length);
       if (!json_length) {
         return Error(ErrorCode::kInvalidInput,
                      "Inference-Header-Content-Length: a whole number is expected");
@@ -147,7 +111,8 @@ void HttpApi::Infer(HttpCall& call, const std::string& model, const std::string&
       ATH_TRY(NamedTensor tensor,
               entry.model->FromRawBytes(std::as_bytes(std::span(*call.body)), call.body));
       infer->request.inputs.push_back(std::move(tensor));
-      infer->request.binary_outputs = call.accept.find("application/json") == std::string::npos;
+      infer->request.binary_outputs =
+          call.Header("Accept").find("application/json") == std::string_view::npos;
       return {};
     }
     ATH_TRY(infer->request, ParseInferRequest(*call.body, json_length, call.body));
@@ -226,7 +191,7 @@ void HttpApi::HandleHealth(const HttpCall& call, const std::vector<std::string>&
 }
 
 void HttpApi::Handle(HttpCall call, HttpReplyTo reply) {
-  const auto split = SplitPath(call.target);
+  const auto split = http::SplitPath(call.target);
   if (!split) return reply(Json(ErrorJson("the path has an escape that is none"), 400));
   const std::vector<std::string>& path = *split;
   if (path.empty()) return reply(call.method == "GET" ? Page() : NotAllowed("GET"));

@@ -1,10 +1,14 @@
 // The inference protocol over HTTP: which path does what. Knows nothing of sockets.
 #pragma once
 
-#include "serve/http_server.h"
+#include "http/http_server.h"
 #include "serve/service.h"
 
 namespace athanor::serve {
+
+using http::HttpCall;
+using http::HttpReply;
+using http::HttpReplyTo;
 
 class HttpApi {
  public:
@@ -26,8 +30,6 @@ class HttpApi {
   Service& service_;
 };
 
-// The protocol's number for an error.
-int HttpStatus(const Status& status);
 HttpReply ErrorReply(const Status& status);
 
 }  // namespace athanor::serve

@@ -13,11 +13,11 @@
 #include <optional>
 #include <thread>
 
-#include "serve/arrival.h"
+#include "http/arrival.h"
+#include "http/json_text.h"
 #include "serve/datatype.h"
 #include "serve/json_tensor.h"
 #include "serve/message.h"
-#include "serve/v2_json.h"
 
 namespace athanor::serve {
 namespace {
@@ -51,7 +51,7 @@ class Client {
     setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     const timeval patience = {60, 0};
     setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-    StampArrivals(fd_);
+    http::StampArrivals(fd_);
     if (connect(fd_, reinterpret_cast<const sockaddr*>(&address_), sizeof(address_)) == 0)
       return true;
     Close();
@@ -96,7 +96,7 @@ class Client {
  private:
   bool Receive() {
     char chunk[16384];
-    const auto [count, when] = ReceiveStamped(fd_, chunk, 0);
+    const auto [count, when] = http::ReceiveStamped(fd_, chunk, 0);
     if (count <= 0) return false;
     arrival_ = when;
     buffer_.append(chunk, static_cast<std::size_t>(count));
@@ -201,7 +201,7 @@ Result<std::string> BuildRequest(const LoadOptions& options, const std::string& 
     ATH_TRY(const Tensor tensor, Sample(*FromV2(datatype), dims, options.text));
     if (json.back() != '[') json += ',';
     json += "{\"name\":";
-    AppendJsonString(name, json);
+    http::AppendJsonString(name, json);
     fmt::format_to(std::back_inserter(json), ",\"datatype\":\"{}\",\"shape\":[{}],", datatype,
                    fmt::join(dims, ","));
     if (options.json && tensor.dtype() == DType::kF32) {

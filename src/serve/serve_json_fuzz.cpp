@@ -1,5 +1,6 @@
 // The JSON and binary parts of HTTP requests, and their paths, against bytes from anywhere. The
 // first two bytes say how long the JSON is; all ones: there is no binary part.
+#include "http/json_text.h"
 #include "serve/http_api.h"
 #include "serve/v2_json.h"
 
@@ -36,7 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto request = athanor::serve::ParseInferRequest(*body, json_length, body);
   if (!request.ok()) {
     // What is refused is said in valid JSON.
-    (void)athanor::serve::ErrorJson(athanor::serve::ErrorText(request.status()));
+    (void)athanor::http::ErrorJson(athanor::http::ErrorText(request.status()));
   }
   AskPath(*body);
   return 0;

@@ -4,6 +4,8 @@
 
 namespace athanor::serve {
 
+using http::HttpServer;
+
 // In the order of their making; ports close before workers end, workers before models go.
 struct Server::Parts {
   std::unique_ptr<Repository> repository;

@@ -1,11 +1,13 @@
 // The whole server: models, workers and ports, from start to a drained stop.
 #pragma once
 
+#include "http/http_server.h"
 #include "serve/grpc_server.h"
-#include "serve/http_server.h"
 #include "serve/repository.h"
 
 namespace athanor::serve {
+
+using http::HttpOptions;
 
 struct ServerOptions {
   std::vector<ModelSpec> models;

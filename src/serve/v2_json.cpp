@@ -5,10 +5,14 @@
 #include <algorithm>
 #include <cmath>
 
+#include "http/json_text.h"
 #include "serve/datatype.h"
 #include "serve/json_tensor.h"
 
 namespace athanor::serve {
+
+using http::AppendJsonString;
+
 namespace {
 
 using simdjson::dom::element;
@@ -151,35 +155,6 @@ void AppendData(const Tensor& tensor, std::string& json) {
 }
 
 }  // namespace
-
-void AppendJsonString(std::string_view text, std::string& json) {
-  json += '"';
-  const bool is_utf8 = simdjson::validate_utf8(text.data(), text.size());
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      json += '\\';
-      json += c;
-    } else if (byte < 0x20 || (byte >= 0x7F && !is_utf8)) {
-      // Bytes that are no text read as Latin-1: the document stays valid.
-      fmt::format_to(std::back_inserter(json), "\\u{:04x}", static_cast<unsigned>(byte));
-    } else {
-      json += c;
-    }
-  }
-  json += '"';
-}
-
-std::string ErrorJson(std::string_view text) {
-  std::string json = "{\"error\":";
-  AppendJsonString(text, json);
-  return json + "}";
-}
-
-std::string ErrorText(const Status& status) {
-  std::string text = status.where().empty() ? "" : status.where() + ": ";
-  return text + status.message();
-}
 
 Result<InferRequest> ParseInferRequest(std::string_view body,
                                        std::optional<std::size_t> json_length,

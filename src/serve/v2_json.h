@@ -24,10 +24,4 @@ Result<InferBody> RenderInferAnswer(const ServedModel& model, const InferRequest
 // The best `top` classes along the last axis as "score:index", as a string tensor.
 Result<Tensor> Classify(const Tensor& scores, std::int64_t top);
 
-void AppendJsonString(std::string_view text, std::string& json);
-// {"error": "..."}
-std::string ErrorJson(std::string_view text);
-// What, where and how to fix it, for people at the other end.
-std::string ErrorText(const Status& status);
-
 }  // namespace athanor::serve

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <vector>
 
-namespace athanor::serve {
+namespace athanor::http {
 
 // For threads that wait and answer, not compute: they need the core briefly and at once, before
 // workers and other programs. Takes effect where the system allows it (root or CAP_SYS_NICE);
@@ -16,4 +16,4 @@ std::vector<int> CoresOfThisProcess(std::size_t most);
 // Keeps this thread on one core, where the system allows it.
 void StayOn(int core);
 
-}  // namespace athanor::serve
+}  // namespace athanor::http

@@ -6,11 +6,12 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <span>
 
-#include "serve/message.h"
+namespace athanor::http {
 
-namespace athanor::serve {
+using Clock = std::chrono::steady_clock;
 
 // From now on the bytes of this socket are stamped; without effect where the system cannot.
 void StampArrivals(int socket);
@@ -23,4 +24,4 @@ struct Received {
 // As recv; `when` is the stamp of the last byte, or now when there is none.
 Received ReceiveStamped(int socket, std::span<char> into, int flags);
 
-}  // namespace athanor::serve
+}  // namespace athanor::http

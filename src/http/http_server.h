@@ -2,24 +2,28 @@
 // answer; nothing here knows what it is about.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/status.h"
-#include "serve/message.h"
 
-namespace athanor::serve {
+namespace athanor::http {
+
+using Clock = std::chrono::steady_clock;
 
 struct HttpCall {
   std::string method, target;
-  std::string json_length;       // Inference-Header-Content-Length, "" when absent
-  std::string deadline_ms;       // X-Request-Deadline-Ms
-  std::string content_encoding;  // "" or "identity": plain
-  std::string accept;            // Accept
+  std::vector<std::pair<std::string, std::string>> headers;
   std::shared_ptr<const std::string> body;
   Clock::time_point arrival;  // when the head had been read
+
+  // The first header of this name, whatever its case; "" when absent.
+  std::string_view Header(std::string_view name) const;
 };
 
 struct HttpReply {
@@ -65,4 +69,4 @@ class HttpServer {
   std::unique_ptr<Core> core_;
 };
 
-}  // namespace athanor::serve
+}  // namespace athanor::http

@@ -1,11 +1,11 @@
-#include "serve/arrival.h"
+#include "http/arrival.h"
 
 #include <sys/socket.h>
 #include <time.h>
 
 #include <cstring>
 
-namespace athanor::serve {
+namespace athanor::http {
 namespace {
 
 // Stamps are of the wall clock, which may be set meanwhile: what lies further back is not believed.
@@ -51,4 +51,4 @@ Received ReceiveStamped(int socket, std::span<char> into, int flags) {
   return received;
 }
 
-}  // namespace athanor::serve
+}  // namespace athanor::http

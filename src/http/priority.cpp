@@ -1,4 +1,4 @@
-#include "serve/priority.h"
+#include "http/priority.h"
 
 #include <sched.h>
 #include <sys/prctl.h>
@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-namespace athanor::serve {
+namespace athanor::http {
 namespace {
 
 // The first version of the system's struct sched_attr, whose header clashes with <sched.h>.
@@ -55,4 +55,4 @@ void StayOn(int core) {
   (void)sched_setaffinity(0, sizeof(only), &only);
 }
 
-}  // namespace athanor::serve
+}  // namespace athanor::http

@@ -1,5 +1,5 @@
-// The only file that includes Boost.Beast for the server: it takes long to compile.
-#include "serve/http_server.h"
+// The only file that includes Boost.Beast for servers: it takes long to compile.
+#include "http/http_server.h"
 
 #include <linux/filter.h>
 #include <sys/socket.h>
@@ -17,19 +17,20 @@
 #include <boost/beast/version.hpp>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <thread>
 
-#include "serve/arrival.h"
-#include "serve/priority.h"
-#include "serve/v2_json.h"
+#include "http/arrival.h"
+#include "http/json_text.h"
+#include "http/priority.h"
 
-namespace athanor::serve {
+namespace athanor::http {
 namespace {
 
 namespace asio = boost::asio;
 namespace beast = boost::beast;
-namespace http = beast::http;
+namespace beast_http = beast::http;
 using asio::ip::tcp;
 using boost::system::error_code;
 
@@ -140,7 +141,7 @@ class Session : public std::enable_shared_from_this<Session> {
     parser_->header_limit(static_cast<std::uint32_t>(core_.options.max_head_bytes));
     parser_->body_limit(core_.options.max_body_bytes);
     stream_.expires_after(core_.options.idle_timeout);
-    http::async_read_header(
+    beast_http::async_read_header(
         stream_, buffer_, *parser_,
         [self = shared_from_this()](error_code error, std::size_t) { self->OnHead(error); });
   }
@@ -148,10 +149,11 @@ class Session : public std::enable_shared_from_this<Session> {
   void OnHead(error_code error) {
     idle_ = false;
     if (arrival_ == Clock::time_point()) arrival_ = Clock::now();
-    if (error == http::error::body_limit) return Refuse(413, "the body is too large");
-    if (error == http::error::header_limit) return Refuse(431, "the head is too large");
-    if (error.category() == http::make_error_code(http::error::end_of_stream).category() &&
-        error != http::error::end_of_stream && error != http::error::partial_message) {
+    if (error == beast_http::error::body_limit) return Refuse(413, "the body is too large");
+    if (error == beast_http::error::header_limit) return Refuse(431, "the head is too large");
+    if (error.category() ==
+            beast_http::make_error_code(beast_http::error::end_of_stream).category() &&
+        error != beast_http::error::end_of_stream && error != beast_http::error::partial_message) {
       return Refuse(400, "this is no HTTP request: " + error.message());
     }
     if (error) return;
@@ -162,45 +164,46 @@ class Session : public std::enable_shared_from_this<Session> {
         parser_->content_length().value_or(parser_->chunked() ? core_.options.max_body_bytes : 0);
     if (core_.held_bytes.fetch_add(reserved_) + reserved_ > core_.options.max_held_bytes)
       return Refuse(503, "too many large requests at once");
-    if (beast::iequals(parser_->get()[http::field::expect], "100-continue")) return Continue();
+    if (beast::iequals(parser_->get()[beast_http::field::expect], "100-continue"))
+      return Continue();
     ReadBody();
   }
 
   void Continue() {
-    auto go_on = std::make_shared<http::response<http::empty_body>>(http::status::continue_, 11);
-    http::async_write(stream_, *go_on,
-                      [self = shared_from_this(), go_on](error_code error, std::size_t) {
-                        if (!error) self->ReadBody();
-                      });
+    auto go_on = std::make_shared<beast_http::response<beast_http::empty_body>>(
+        beast_http::status::continue_, 11);
+    beast_http::async_write(stream_, *go_on,
+                            [self = shared_from_this(), go_on](error_code error, std::size_t) {
+                              if (!error) self->ReadBody();
+                            });
   }
 
   void ReadBody() {
     stream_.expires_after(core_.options.body_timeout);
-    http::async_read(
+    beast_http::async_read(
         stream_, buffer_, *parser_,
         [self = shared_from_this()](error_code error, std::size_t) { self->OnBody(error); });
   }
 
   void OnBody(error_code error) {
-    if (error == http::error::body_limit) return Refuse(413, "the body is too large");
+    if (error == beast_http::error::body_limit) return Refuse(413, "the body is too large");
     if (error == beast::error::timeout) return;
-    if (error.category() == http::make_error_code(http::error::end_of_stream).category() &&
-        error != http::error::partial_message && error != http::error::end_of_stream) {
+    if (error.category() ==
+            beast_http::make_error_code(beast_http::error::end_of_stream).category() &&
+        error != beast_http::error::partial_message && error != beast_http::error::end_of_stream) {
       return Refuse(400, "the body cannot be read: " + error.message());
     }
     if (error) return;
     stream_.expires_never();
     auto request = parser_->release();
     keep_alive_ = request.keep_alive();
-    is_head_ = request.method() == http::verb::head;
+    is_head_ = request.method() == beast_http::verb::head;
     HttpCall call = {std::string(is_head_ ? "GET" : request.method_string()),
                      std::string(request.target()),
-                     std::string(request["Inference-Header-Content-Length"]),
-                     std::string(request["X-Request-Deadline-Ms"]),
-                     std::string(request[http::field::content_encoding]),
-                     std::string(request[http::field::accept]),
+                     {},
                      std::make_shared<const std::string>(std::move(request.body())),
                      arrival_};
+    for (const auto& field : request) call.headers.emplace_back(field.name_string(), field.value());
     // Whoever has the answer writes it: handing it to a thread of the context would cost a wake-up,
     // which on a busy machine is a time slice. Until then nothing else is under way on this
     // connection, and what touches it checks `idle_` first.
@@ -221,9 +224,9 @@ class Session : public std::enable_shared_from_this<Session> {
   void Write(HttpReply reply) {
     Release();
     if (core_.draining.load()) keep_alive_ = false;
-    response_.emplace(static_cast<http::status>(reply.status), 11);
-    response_->set(http::field::server, "athanor");
-    response_->set(http::field::content_type, reply.content_type);
+    response_.emplace(static_cast<beast_http::status>(reply.status), 11);
+    response_->set(beast_http::field::server, "athanor");
+    response_->set(beast_http::field::content_type, reply.content_type);
     for (const auto& [name, value] : reply.headers) response_->set(name, value);
     response_->keep_alive(keep_alive_);
     response_->body() = std::move(reply.body);
@@ -232,9 +235,9 @@ class Session : public std::enable_shared_from_this<Session> {
     const auto written = [self = shared_from_this()](error_code error, std::size_t) {
       self->OnWritten(error);
     };
-    if (!is_head_) return http::async_write(stream_, *response_, written);
+    if (!is_head_) return beast_http::async_write(stream_, *response_, written);
     serializer_.emplace(*response_);
-    http::async_write_header(stream_, *serializer_, written);
+    beast_http::async_write_header(stream_, *serializer_, written);
   }
 
   void OnWritten(error_code error) {
@@ -263,9 +266,9 @@ class Session : public std::enable_shared_from_this<Session> {
   beast::tcp_stream stream_;
   asio::steady_timer idle_timer_;
   beast::flat_buffer buffer_;
-  std::optional<http::request_parser<http::string_body>> parser_;
-  std::optional<http::response<http::string_body>> response_;
-  std::optional<http::response_serializer<http::string_body>> serializer_;
+  std::optional<beast_http::request_parser<beast_http::string_body>> parser_;
+  std::optional<beast_http::response<beast_http::string_body>> response_;
+  std::optional<beast_http::response_serializer<beast_http::string_body>> serializer_;
   Clock::time_point arrival_;
   std::size_t reserved_ = 0, discarded_ = 0;
   bool idle_ = false, keep_alive_ = false, lingering_ = false, is_head_ = false;
@@ -364,6 +367,13 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(const HttpOptions& options
   return server;
 }
 
+std::string_view HttpCall::Header(std::string_view name) const {
+  for (const auto& [key, value] : headers) {
+    if (beast::iequals(key, beast::string_view(name.data(), name.size()))) return value;
+  }
+  return {};
+}
+
 int HttpServer::port() const {
   error_code error;
   return core_->acceptor.local_endpoint(error).port();
@@ -399,4 +409,4 @@ HttpServer::~HttpServer() {
   core_->threads.clear();
 }
 
-}  // namespace athanor::serve
+}  // namespace athanor::http
