@@ -16,16 +16,10 @@ import time
 import unittest
 import zipfile
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from running import ROOT, binary
+
 DIGITS = ROOT / "examples" / "digits"
 MODEL = DIGITS / "digits.onnx"
-
-
-def binary():
-    if "ATHANOR_BIN" in os.environ:
-        return os.environ["ATHANOR_BIN"]
-    built = [p for p in ROOT.glob("build/*/bin/athanor") if p.exists()]
-    return str(max(built, key=lambda p: p.stat().st_mtime))
 
 
 def athanor(*arguments, **options):

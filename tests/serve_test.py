@@ -6,11 +6,9 @@ without it; tests/run.py installs it.
 """
 import http.client
 import json
-import os
 import pathlib
 import queue
 import shutil
-import signal
 import socket
 import struct
 import subprocess
@@ -22,6 +20,8 @@ import unittest
 
 import numpy as np
 
+from running import ROOT, Running, SharedServer, binary
+
 try:
     import tritonclient.grpc
     import tritonclient.http
@@ -29,70 +29,24 @@ try:
 except ImportError:
     HAS_CLIENTS = False
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 DIGITS = ROOT / "examples" / "digits" / "digits.onnx"
 FRAUD = ROOT / "examples" / "tabular" / "fraud.onnx"
 
 
-def binary():
-    if "ATHANOR_BIN" in os.environ:
-        return os.environ["ATHANOR_BIN"]
-    built = [p for p in ROOT.glob("build/*/bin/athanor") if p.exists()]
-    return str(max(built, key=lambda p: p.stat().st_mtime))
-
-
-class Server:
+class Server(Running):
     """A server on free ports, from its first answer to its end."""
 
     def __init__(self, *arguments, **env):
-        self.process = subprocess.Popen(
-            [binary(), "serve", *map(str, arguments), "--http-port", "0", "--grpc-port", "0", "--metrics-port", "0", "--json"],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **env})
-        lines = []
-        while True:
-            line = self.process.stdout.readline()
-            if not line:
-                raise RuntimeError(self.process.communicate()[1])
-            lines.append(line)
-            if line == "}\n":
-                self.facts = json.loads("".join(lines))
-                break
-        self.port = self.facts["http_port"]
-
-    def request(self, method, path, body=None, headers=None):
-        """status, headers, body"""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        try:
-            connection.request(method, path, body, headers or {})
-            reply = connection.getresponse()
-            return reply.status, dict(reply.getheaders()), reply.read()
-        finally:
-            connection.close()
+        super().__init__("serve", *arguments, "--http-port", "0", "--grpc-port", "0", "--metrics-port", "0", port_key="http_port", **env)
 
     def infer(self, model, request, **headers):
         status, _, body = self.request("POST", f"/v2/models/{model}/infer", json.dumps(request), headers)
         return status, json.loads(body)
 
-    def raw(self, data, wait=10):
-        """What comes back for these bytes on a connection of their own."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=wait) as connection:
-            connection.sendall(data)
-            connection.shutdown(socket.SHUT_WR)
-            answer = b""
-            while chunk := connection.recv(65536):
-                answer += chunk
-            return answer
-
     def load(self, *arguments, prefix=()):
         run = subprocess.Popen([*prefix, binary(), "load", f"127.0.0.1:{self.port}", *map(str, arguments), "--json"],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         return run
-
-    def stop(self):
-        # communicate() also closes the pipes.
-        self.process.send_signal(signal.SIGTERM)
-        text = self.process.communicate(timeout=60)[1]
-        return self.process.returncode, text
 
 
 def real_time():
@@ -110,21 +64,15 @@ def image(rows=1, value=0.5):
     return {"inputs": [{"name": "image", "datatype": "FP32", "shape": [rows, 1, 32, 32], "data": [value] * (rows * 1024)}]}
 
 
-class Shared(unittest.TestCase):
-    """One server for the tests of a class; it must be alive after each."""
+class Shared(SharedServer):
     arguments = [DIGITS, FRAUD]
 
     @classmethod
-    def setUpClass(cls):
-        cls.server = Server(*cls.arguments)
+    def start(cls):
+        return Server(*cls.arguments)
 
-    @classmethod
-    def tearDownClass(cls):
-        code, text = cls.server.stop()
-        assert code == 0, text
-
-    def tearDown(self):
-        self.assertEqual(self.server.request("GET", "/v2/health/ready")[0], 200)
+    def alive(self):
+        return self.server.request("GET", "/v2/health/ready")[0]
 
 
 class Http(Shared):

@@ -1,9 +1,7 @@
 // athanor serve PATH...: models behind HTTP and gRPC until SIGTERM or Ctrl-C.
-#include <pthread.h>
 #include <unistd.h>
 
 #include <charconv>
-#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 
@@ -13,6 +11,7 @@
 #include "serve/server.h"
 #include "tools/console.h"
 #include "tools/package_options.h"
+#include "tools/stop_signal.h"
 #include "tools/verb.h"
 
 namespace athanor::tools {
@@ -186,21 +185,10 @@ void Summarise(const serve::Server& server, const Common& common) {
 
 Status Run(Options options, const Common& common) {
   ATH_RETURN_IF_ERROR(Complete(options));
-  // Blocked before any thread starts, so that only sigwait below sees them.
-  sigset_t stop;
-  sigemptyset(&stop);
-  sigaddset(&stop, SIGTERM);
-  sigaddset(&stop, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &stop, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
+  StopSignal stop;
   ATH_TRY(const std::unique_ptr<serve::Server> server, serve::Server::Start(options.server));
   Announce(options, *server, common);
-  int signal_number = 0;
-  sigwait(&stop, &signal_number);
-  // A second signal does not wait.
-  std::signal(SIGTERM, SIG_DFL);
-  std::signal(SIGINT, SIG_DFL);
-  pthread_sigmask(SIG_UNBLOCK, &stop, nullptr);
+  stop.Wait();
   Note(common, "stopping: answering what has been sent");
   const bool complete = server->Stop(std::chrono::milliseconds(options.drain_ms));
   Summarise(*server, common);
