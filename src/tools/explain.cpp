@@ -53,25 +53,6 @@ std::string ChoiceText(const StepNotes::Choice& choice) {
   return "does not fit: " + choice.reason;
 }
 
-nlohmann::json StepJson(const StepText& text, const StepNotes& notes) {
-  nlohmann::json choices = nlohmann::json::array();
-  for (const StepNotes::Choice& choice : notes.choices) {
-    nlohmann::json item = {{"kernel", choice.kernel}, {"fits", choice.fits}};
-    if (choice.fits) item["estimated_us"] = choice.cost_ns / 1e3;
-    if (!choice.fits) item["reason"] = choice.reason;
-    choices.push_back(std::move(item));
-  }
-  return {{"op", text.op},
-          {"node", text.node},
-          {"kernel", text.kernel},
-          {"output", text.output},
-          {"flops", notes.flops},
-          {"bytes", notes.bytes},
-          {"clones", notes.clones},
-          {"bytes_saved_by_cloning", notes.saved_bytes},
-          {"candidates", std::move(choices)}};
-}
-
 Status ExplainModel(const Options& options, const Common& common) {
   ATH_TRY(Graph graph, OpenModel(options.model));
   ATH_TRY(
@@ -92,7 +73,7 @@ Status ExplainModel(const Options& options, const Common& common) {
   for (const Step& step : plan->steps) {
     const StepText text = Describe(*plan, step);
     on_reference += step.kernel == nullptr ? 1 : 0;
-    steps.push_back(StepJson(text, step.notes));
+    steps.push_back(StepJson(*plan, step));
     const auto& choices = step.notes.choices;
     std::string why = choices.empty() ? "no kernel for this operator" : "";
     if (!choices.empty()) why = ChoiceText(choices[0]);

@@ -2,11 +2,9 @@
 #include <algorithm>
 
 #include "core/text.h"
-#include "ops/ml/tree_ensemble.h"
 #include "runtime/session.h"
 #include "tools/console.h"
-#include "tools/describe.h"
-#include "tools/graph_figures.h"
+#include "tools/model_facts.h"
 #include "tools/open_model.h"
 
 namespace athanor::tools {
@@ -41,31 +39,12 @@ std::string OperatorTable(const GraphFigures& figures) {
   return table.ToString();
 }
 
-// The forests of the model taken together; nothing without one.
-std::optional<ops::ForestFigures> Forests(const Graph& graph) {
-  std::optional<ops::ForestFigures> all;
-  for (std::size_t i = 0; i < graph.node_capacity(); ++i) {
-    const auto id = static_cast<NodeId>(i);
-    if (!graph.IsLive(id)) continue;
-    const Node& node = graph.node(id);
-    const auto one = ops::ForestFiguresOf(*node.op, node.attributes);
-    if (!one) continue;
-    if (!all) all.emplace();
-    all->trees += one->trees;
-    all->leaves += one->leaves;
-    all->depth = std::max(all->depth, one->depth);
-    all->features = std::max(all->features, one->features);
-  }
-  return all;
-}
-
 Status Run(const Options& options, const Common& common) {
   ATH_TRY(Graph graph, OpenModel(options.model));
-  ATH_TRY(const GraphFigures figures, Measure(graph));
-  std::int64_t nodes = 0;
-  for (const auto& [name, count] : figures.ops) nodes += count;
+  ATH_TRY(const ModelFacts facts, FactsOf(graph));
+  const GraphFigures& figures = facts.figures;
   PrintText(common, PortTable(graph) + "\n" + OperatorTable(figures) + "\n");
-  Say(common, "nodes        {}", nodes);
+  Say(common, "nodes        {}", facts.nodes);
   Say(common, "parameters   {} ({})", figures.params,
       HumanCount(static_cast<double>(figures.params)));
   Say(common, "weights      {}", HumanBytes(static_cast<double>(figures.weight_bytes)));
@@ -74,39 +53,19 @@ Status Run(const Options& options, const Common& common) {
       HumanCount(figures.flops) + " ");
   Say(common, "activations  {} at most alive at once",
       HumanBytes(static_cast<double>(figures.peak_activation_bytes)));
-  const std::optional<ops::ForestFigures> forest = Forests(graph);
-  if (forest) {
+  if (const auto& forest = facts.forest) {
     Say(common, "trees        {} with {} leaves, at most {} deep, looking at {} features",
         forest->trees, forest->leaves, forest->depth, forest->features);
   }
-  const std::vector<std::string> symbols = InputSymbols(graph);
-  if (!symbols.empty())
-    Say(common, "symbols      {} (counted as 1; --set-dim {}=8 sets one)", Join(symbols, ", "),
-        symbols[0]);
+  if (!facts.symbols.empty())
+    Say(common, "symbols      {} (counted as 1; --set-dim {}=8 sets one)",
+        Join(facts.symbols, ", "), facts.symbols[0]);
   if (figures.uncounted > 0) {
     Say(common, "not counted  {} nodes whose shapes depend on data", figures.uncounted);
   }
-  nlohmann::json document = {
-      {"model", options.model.path},
-      {"inputs", InputsJson(graph)},
-      {"outputs", OutputsJson(graph)},
-      {"ops", figures.ops},
-      {"nodes", nodes},
-      {"params", figures.params},
-      {"flops", figures.flops},
-      {"flops_by_op", figures.flops_by_op},
-      {"flops_unknown_nodes", figures.uncounted},
-      {"weight_bytes", figures.weight_bytes},
-      {"weights_verified", options.model.verify},
-      {"peak_activation_bytes", figures.peak_activation_bytes},
-      {"symbols", symbols},
-  };
-  if (forest) {
-    document["forest"] = {{"trees", forest->trees},
-                          {"leaves", forest->leaves},
-                          {"depth", forest->depth},
-                          {"features", forest->features}};
-  }
+  nlohmann::json document = FactsJson(graph, facts);
+  document["model"] = options.model.path;
+  document["weights_verified"] = options.model.verify;
   // Whether it runs is known when a device has accepted it.
   const Result<std::unique_ptr<Session>> session =
       Session::Create(std::move(graph), {.device = options.device});

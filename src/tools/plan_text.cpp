@@ -19,4 +19,25 @@ StepText Describe(const Plan& plan, const Step& step) {
   return text;
 }
 
+nlohmann::json StepJson(const Plan& plan, const Step& step) {
+  const StepText text = Describe(plan, step);
+  const StepNotes& notes = step.notes;
+  nlohmann::json choices = nlohmann::json::array();
+  for (const StepNotes::Choice& choice : notes.choices) {
+    nlohmann::json item = {{"kernel", choice.kernel}, {"fits", choice.fits}};
+    if (choice.fits) item["estimated_us"] = choice.cost_ns / 1e3;
+    if (!choice.fits) item["reason"] = choice.reason;
+    choices.push_back(std::move(item));
+  }
+  return {{"op", text.op},
+          {"node", text.node},
+          {"kernel", text.kernel},
+          {"output", text.output},
+          {"flops", notes.flops},
+          {"bytes", notes.bytes},
+          {"clones", notes.clones},
+          {"bytes_saved_by_cloning", notes.saved_bytes},
+          {"candidates", std::move(choices)}};
+}
+
 }  // namespace athanor::tools

@@ -1,6 +1,7 @@
 // A plan's steps as people and programs see them, for `explain` and `profile`.
 #pragma once
 
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "plan/plan.h"
@@ -15,5 +16,8 @@ struct StepText {
 };
 
 StepText Describe(const Plan& plan, const Step& step);
+// The same with its figures and every candidate kernel: the time it is estimated to take, or why it
+// does not fit.
+nlohmann::json StepJson(const Plan& plan, const Step& step);
 
 }  // namespace athanor::tools

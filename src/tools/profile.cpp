@@ -11,6 +11,7 @@
 #include "tools/open_model.h"
 #include "tools/plan_text.h"
 #include "tools/progress.h"
+#include "tools/step_times.h"
 
 namespace athanor::tools {
 namespace {
@@ -128,22 +129,14 @@ Result<std::vector<NodeTime>> TimeSteps(Session& session, const Options& options
                                         const Common& common) {
   ATH_TRY(const InputPlan plan, InputPlan::Make(session.graph(), options.input));
   ATH_TRY(const InputSet set, plan.Read(0));
-  std::vector<NodeTime> times;
   Progress progress(common, "profile", options.runs + 1);
-  for (int run = 0; run <= options.runs; ++run) {
-    ATH_TRY(const athanor::Profile profile, session.RunProfiled(set.values));
-    progress.Advance();
-    if (run == 0) continue;  // the first run warms up
-    for (std::size_t i = 0; i < profile.step_times.size(); ++i) {
-      const double ms = std::chrono::duration<double, std::milli>(profile.step_times[i]).count();
-      if (run > 1) {
-        times[i].ms = std::min(times[i].ms, ms);
-        continue;
-      }
-      const Step& step = profile.plan->steps[i];
-      const StepText text = Describe(*profile.plan, step);
-      times.push_back({text.node, text.op, text.kernel, ms, 1, step.notes.flops});
-    }
+  ATH_TRY(const StepTimes fastest,
+          MeasureSteps(session, set.values, options.runs, [&progress] { progress.Advance(); }));
+  std::vector<NodeTime> times;
+  for (std::size_t i = 0; i < fastest.ms.size(); ++i) {
+    const Step& step = fastest.plan->steps[i];
+    const StepText text = Describe(*fastest.plan, step);
+    times.push_back({text.node, text.op, text.kernel, fastest.ms[i], 1, step.notes.flops});
   }
   return times;
 }

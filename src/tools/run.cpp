@@ -1,18 +1,14 @@
 // athanor run MODEL INPUT...: infers and shows the result.
-#include <chrono>
 #include <filesystem>
 
 #include "api/pipeline.h"
 #include "core/text.h"
 #include "io/npy.h"
 #include "runtime/session.h"
-#include "tools/boxes.h"
+#include "tools/answer.h"
 #include "tools/console.h"
-#include "tools/describe.h"
-#include "tools/inputs.h"
 #include "tools/open_model.h"
 #include "tools/progress.h"
-#include "tools/results.h"
 #include "tools/run_package.h"
 
 namespace athanor::tools {
@@ -27,71 +23,6 @@ struct Options {
   BoxOptions box;
   AccessFlags access;
 };
-
-struct Answer {
-  std::string name;
-  std::vector<Datum> outputs;
-  double ms = 0;
-};
-
-std::vector<NamedOutput> Tensors(const Graph& graph, const Answer& answer) {
-  std::vector<NamedOutput> tensors;
-  for (std::size_t i = 0; i < answer.outputs.size(); ++i) {
-    if (answer.outputs[i].IsTensor())
-      tensors.push_back({graph.outputs()[i].name, answer.outputs[i].tensor()});
-  }
-  return tensors;
-}
-
-std::string BoxText(const std::vector<Box>& boxes, const ResultOptions& results) {
-  if (boxes.empty()) return "no boxes above the threshold\n";
-  Table table({"class", ">score", ">x1", ">y1", ">x2", ">y2"});
-  for (const Box& box : boxes) {
-    const std::string label =
-        box.label < results.labels.size() ? results.labels[box.label] : std::to_string(box.label);
-    table.Add({label, fmt::format("{:.3f}", box.score), fmt::format("{:.4g}", box.x1),
-               fmt::format("{:.4g}", box.y1), fmt::format("{:.4g}", box.x2),
-               fmt::format("{:.4g}", box.y2)});
-  }
-  return table.ToString();
-}
-
-nlohmann::json BoxesJson(const std::vector<Box>& boxes) {
-  nlohmann::json list = nlohmann::json::array();
-  for (const Box& box : boxes) {
-    list.push_back(
-        {{"class", box.label}, {"score", box.score}, {"box", {box.x1, box.y1, box.x2, box.y2}}});
-  }
-  return list;
-}
-
-nlohmann::json AnswerJson(const Graph& graph, const Answer& answer, const Options& options,
-                          const ResultOptions& results) {
-  nlohmann::json json = {{"input", answer.name}, {"ms", answer.ms}};
-  json["outputs"] = nlohmann::json::array();
-  for (std::size_t i = 0; i < answer.outputs.size(); ++i)
-    json["outputs"].push_back(OutputJson(graph.outputs()[i].name, answer.outputs[i], results));
-  if (options.boxes) {
-    const auto boxes = FindBoxes(Tensors(graph, answer), options.box);
-    json["boxes"] = boxes.ok() ? BoxesJson(*boxes) : nlohmann::json();
-    if (!boxes.ok()) json["no_boxes"] = boxes.status().message();
-  }
-  return json;
-}
-
-std::string AnswerText(const Graph& graph, const Answer& answer, const Options& options,
-                       const ResultOptions& results) {
-  std::string text = fmt::format("{}  {:.2f} ms\n", answer.name, answer.ms);
-  if (options.boxes) {
-    const auto boxes = FindBoxes(Tensors(graph, answer), options.box);
-    if (boxes.ok()) return text + BoxText(*boxes, results);
-    text += fmt::format("no boxes: {}\n", boxes.status().message());
-    if (!boxes.status().fix().empty()) text += fmt::format("  fix: {}\n", boxes.status().fix());
-  }
-  for (std::size_t i = 0; i < answer.outputs.size(); ++i)
-    text += OutputText(graph.outputs()[i].name, answer.outputs[i], results);
-  return text;
-}
 
 // The rows of several runs under each other; nothing when they do not fit.
 Result<Tensor> Stack(const std::vector<Tensor>& parts) {
@@ -163,14 +94,6 @@ void CheckLabels(const Options& options, const Common& common, const Graph& grap
   }
 }
 
-Result<Answer> RunOne(Session& session, InputSet set) {
-  using Clock = std::chrono::steady_clock;
-  const auto start = Clock::now();
-  ATH_TRY(std::vector<Datum> outputs, session.Run(std::move(set.values)));
-  const double ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-  return Answer{std::move(set.name), std::move(outputs), ms};
-}
-
 Status Run(const Options& options, const Common& common) {
   if (IsPackageFile(options.model.path)) {
     return RunPackage({.path = options.model.path,
@@ -184,9 +107,10 @@ Status Run(const Options& options, const Common& common) {
   if (!options.access.empty())
     return Error(ErrorCode::kUsage, "{} is no package: keys open packages only",
                  options.model.path);
-  ResultOptions results = {.labels = {}, .top = options.top};
+  AnswerOptions shown = {.results = {.labels = {}, .top = options.top}, .boxes = {}};
+  if (options.boxes) shown.boxes = options.box;
   if (!options.labels.empty()) {
-    ATH_TRY(results.labels, ReadLabels(options.labels));
+    ATH_TRY(shown.results.labels, ReadLabels(options.labels));
   }
   ATH_TRY(Graph graph, OpenModel(options.model));
   ATH_TRY(
@@ -210,9 +134,10 @@ Status Run(const Options& options, const Common& common) {
                         plan.counts_symbols_as_one());
     }
     progress.Advance();
-    if (i == 0 && !options.boxes) CheckLabels(options, common, session->graph(), *answer, results);
-    if (common.json) runs.push_back(AnswerJson(session->graph(), *answer, options, results));
-    text += AnswerText(session->graph(), *answer, options, results);
+    if (i == 0 && !options.boxes)
+      CheckLabels(options, common, session->graph(), *answer, shown.results);
+    if (common.json) runs.push_back(AnswerJson(session->graph(), *answer, shown));
+    text += AnswerText(session->graph(), *answer, shown);
     if (!options.save.empty()) answers.push_back(*std::move(answer));
   }
   progress.Finish();
