@@ -219,7 +219,7 @@ def main():
     parser.add_argument("--build", default="build/dev", help="build folder for nm and clang-tidy")
     options = parser.parse_args()
     sources = tracked("*.cpp", "*.h", "*.hpp", "*.c")
-    scripts = tracked("*.py", "*.js", "*.sh", "dev", "test", "quickstart")
+    scripts = tracked("*.py", "*.js", "*.mjs", "*.ts", "*.sh", "dev", "test", "quickstart")
     findings = [*check_includes(sources), *check_sizes(sources + scripts), *check_functions(sources),
                 *check_macros(sources),
                 *check_switches(sources), *check_text(tracked()), *check_format(sources), *check_catalog(),

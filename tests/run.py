@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -161,6 +162,17 @@ def public_clients():
         print("tritonclient could not be installed: its tests are skipped")
 
 
+def workbench(count):
+    """The workbench, in a browser where npm and chromium are to be had."""
+    web = ROOT / "web"
+    if shutil.which("npm") and not (web / "node_modules").exists():
+        install = subprocess.run(["npm", "ci", "--prefix", web, "--no-progress"], capture_output=True, text=True, check=False)
+        if install.returncode != 0:
+            shutil.rmtree(web / "node_modules", ignore_errors=True)
+            print(f"web/node_modules could not be installed: the workbench is not tested in a browser\n{install.stderr[-500:]}")
+    return script(count, "workbench_test.py")
+
+
 def main():
     begin = time.time()
     count = Count()
@@ -185,6 +197,7 @@ def main():
     python_package(count)
     script(count, "serve_test.py", python=python)
     script(count, "journey_test.py", "--binary", str(ATHANOR), python=python)
+    workbench(count)
     print(f"tests took {time.time() - begin:.0f} s")
     print(f"{count.passed} passed, {count.failed} failed, {count.skipped} skipped")
     return 1 if count.failed else 0

@@ -54,6 +54,9 @@ constexpr Verb kVerbs[] = {
      "athanor load 127.0.0.1:8000 --requests 100000 --concurrency 16"},
     {"serve", "models behind HTTP and gRPC, with batching, deadlines and default answers", Serve,
      "athanor serve model.onnx --deadline-ms 50 --default '{\"scores\": 0}'"},
+    {"workbench", "the model in a browser: graph, kernels, times, passes, try it", OpenWorkbench,
+     "athanor workbench model.onnx\n"
+     "  athanor workbench model.onnx --std 255 --labels labels.txt"},
     {"codegen", "an int8 network as C99 for a microcontroller", GenerateCode,
      "athanor codegen int8.tflite --target c99 -o firmware --fit ram=64K,flash=512K"},
     {"pack", "a model with its pre- and post-processing in one signed file", Pack,

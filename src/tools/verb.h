@@ -44,6 +44,7 @@ std::function<Status()> Inspect(CLI::App& app, const Common& common);
 std::function<Status()> Keys(CLI::App& app, const Common& common);
 std::function<Status()> OptimizeModel(CLI::App& app, const Common& common);
 std::function<Status()> Pack(CLI::App& app, const Common& common);
+std::function<Status()> OpenWorkbench(CLI::App& app, const Common& common);
 std::function<Status()> ProfileModel(CLI::App& app, const Common& common);
 std::function<Status()> QuantizeModel(CLI::App& app, const Common& common);
 std::function<Status()> RunModel(CLI::App& app, const Common& common);
