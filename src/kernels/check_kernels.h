@@ -16,7 +16,8 @@ struct KernelCase {
   std::size_t num_outputs = 1;
   // |kernel - reference| <= tolerance (1 + |reference|); of integers, steps when 1 or more.
   double tolerance = 1e-5;
-  std::vector<std::string> epilogue = {};  // unary operators that follow
+  std::vector<std::string> epilogue = {};  // operators that follow
+  std::vector<Tensor> operands = {};       // second inputs of those that are binary, in order
 };
 
 // How many kernels ran. Differences are reported as test failures.

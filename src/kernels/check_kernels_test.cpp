@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "ir/evaluate.h"
+#include "kernels/layout.h"
 #include "kernels/list.h"
 #include "ops/catalog.h"
 
@@ -44,7 +45,18 @@ void ExpectSame(const Tensor& actual, const Tensor& expected, double tolerance,
   }
 }
 
-// The node, then the unary operators of the epilogue.
+// The inputs of each operator of the epilogue after the first: none, or the next operand.
+std::vector<std::vector<Tensor>> EpilogueOperands(const KernelCase& test) {
+  std::vector<std::vector<Tensor>> all;
+  std::size_t next = 0;
+  for (const std::string& op : test.epilogue) {
+    const bool binary = ops::Standard().Find(op)->inputs.size() == 2;
+    all.push_back(binary ? std::vector<Tensor>{test.operands[next++]} : std::vector<Tensor>{});
+  }
+  return all;
+}
+
+// The node, then the operators of the epilogue.
 std::vector<Tensor> Expected(const KernelCase& test, Graph& graph, NodeId& id) {
   std::vector<ValueId> ids;
   std::vector<Datum> inputs;
@@ -68,28 +80,53 @@ std::vector<Tensor> Expected(const KernelCase& test, Graph& graph, NodeId& id) {
   if (!outputs.ok()) return {};
   std::vector<Tensor> expected;
   for (const Datum& output : *outputs) expected.push_back(output.tensor());
-  for (const std::string& op : test.epilogue) {
-    const ValueId x = graph.AddInput("e", Type::Of(expected[0]));
-    Result<NodeId> step = graph.AddNode({.op = op, .inputs = {x}});
+  const std::vector<std::vector<Tensor>> operands = EpilogueOperands(test);
+  for (std::size_t i = 0; i < test.epilogue.size(); ++i) {
+    std::vector<Datum> data = {expected[0]};
+    data.insert(data.end(), operands[i].begin(), operands[i].end());
+    std::vector<ValueId> ids_of_step;
+    for (const Datum& datum : data) ids_of_step.push_back(graph.AddInput("e", Type::Of(datum)));
+    Result<NodeId> step = graph.AddNode({.op = test.epilogue[i], .inputs = ids_of_step});
     EXPECT_TRUE(step.ok()) << step.status().ToString();
-    const Datum data[] = {expected[0]};
     expected[0] = (*EvaluateNode(graph.node(*step), data))[0].tensor();
   }
   return expected;
 }
 
-void RunKernel(const KernelDef& def, KernelQuery query, const KernelCase& test,
-               const std::vector<Tensor>& expected, ThreadPool& pool) {
+// A tensor in memory as the port wants it. What completes a block is NaN: no kernel may read it.
+Tensor Laid(const Tensor& tensor, const PortInfo& port) {
+  if (!tensor.defined() || port.block == 0) return tensor;
+  Tensor laid = *Tensor::Allocate(DType::kF32, {port.stored()});
+  std::memset(laid.mutable_raw(), 0xFF, laid.bytes());
+  ToBlocks(tensor.Data<float>().data(), tensor.dims(), port.block,
+           laid.MutableData<float>().data());
+  return laid;
+}
+
+Tensor RowMajor(const Tensor& laid, const PortInfo& port) {
+  if (port.block == 0) return laid;
+  Tensor plain = *Tensor::Allocate(DType::kF32, port.dims);
+  FromBlocks(laid.Data<float>().data(), port.dims, port.block, plain.MutableData<float>().data());
+  return plain;
+}
+
+// `given`: the node's inputs, then the operands of the epilogue.
+void RunKernel(const KernelDef& def, KernelQuery query, const std::vector<Tensor>& given,
+               const std::vector<Tensor>& expected, double tolerance, ThreadPool& pool) {
   PackStore store;
   query.isa = def.isa;
   Result<Prepared> prepared = def.prepare(query, store);
   ASSERT_TRUE(prepared.ok()) << def.name << ": " << prepared.status().ToString();
+  std::vector<Tensor> inputs, outputs;
   std::vector<const void*> in;
-  for (const Tensor& input : test.inputs) in.push_back(input.defined() ? input.raw() : nullptr);
-  std::vector<Tensor> outputs;
   std::vector<void*> out;
-  for (const Tensor& tensor : expected) {
-    outputs.push_back(*Tensor::Allocate(tensor.dtype(), tensor.dims()));
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    inputs.push_back(Laid(given[i], query.in[i]));
+    in.push_back(inputs.back().defined() ? inputs.back().raw() : nullptr);
+  }
+  for (const PortInfo& port : query.out) {
+    outputs.push_back(
+        *Tensor::Allocate(port.dtype, port.block == 0 ? port.dims : Dims{port.stored()}));
     std::memset(outputs.back().mutable_raw(), 0xFF, outputs.back().bytes());
     out.push_back(outputs.back().mutable_raw());
   }
@@ -104,7 +141,44 @@ void RunKernel(const KernelDef& def, KernelQuery query, const KernelCase& test,
            .data_error = &data_error});
   EXPECT_EQ(data_error.load(), nullptr) << def.name;
   for (std::size_t i = 0; i < expected.size(); ++i)
-    ExpectSame(outputs[i], expected[i], test.tolerance, def.name);
+    ExpectSame(RowMajor(outputs[i], query.out[i]), expected[i], tolerance, def.name);
+}
+
+// Completes the query; gives the node's inputs and the operands of the epilogue.
+std::vector<Tensor> AddEpilogue(const KernelCase& test, KernelQuery& query) {
+  std::vector<Tensor> given = test.inputs;
+  const std::vector<std::vector<Tensor>> operands = EpilogueOperands(test);
+  for (std::size_t i = 0; i < test.epilogue.size(); ++i) {
+    const AttrMap none;
+    KernelQuery step = {.op = ops::Standard().Find(test.epilogue[i]),
+                        .attributes = &none,
+                        .in = {query.out[0]},
+                        .out = {query.out[0]}};
+    for (const Tensor& operand : operands[i]) {
+      step.in.push_back(Port(operand, false));
+      query.in.push_back(step.in.back());
+      given.push_back(operand);
+    }
+    step.own_inputs = step.in.size();
+    query.epilogue.push_back(*AsEpilogue(step, 0));
+    if (!operands[i].empty()) query.epilogue.back().operand = static_cast<int>(query.in.size()) - 1;
+  }
+  return given;
+}
+
+// Every layout that the operator's tensors may have.
+std::vector<std::pair<KernelQuery, Isa>> Layouts(const KernelQuery& query) {
+  std::vector<std::pair<KernelQuery, Isa>> all = {{query, AvailableIsas().back()}};
+  for (const Isa isa : AvailableIsas()) {
+    for (const bool plain_input : {false, true}) {
+      if (auto blocked = InBlocks(query, BlockOf(isa), plain_input))
+        all.emplace_back(*blocked, isa);
+    }
+    if (query.op->name != "Reorder") continue;
+    all.emplace_back(query, isa);  // the only way back
+    all.back().first.in[0].block = BlockOf(isa);
+  }
+  return all;
 }
 
 }  // namespace
@@ -128,21 +202,15 @@ int CheckKernels(const KernelCase& test) {
   for (std::size_t i = 0; i < test.inputs.size(); ++i)
     query.in.push_back(Port(test.inputs[i], i < test.constant.size() && test.constant[i]));
   for (const Tensor& tensor : expected) query.out.push_back(Port(tensor, false));
-  for (const std::string& op : test.epilogue) {
-    const AttrMap none;
-    KernelQuery step = {.op = ops::Standard().Find(op),
-                        .attributes = &none,
-                        .in = {query.out[0]},
-                        .own_inputs = 1,
-                        .out = {query.out[0]}};
-    query.epilogue.push_back(*AsEpilogue(step, 0));
-  }
+  const std::vector<Tensor> given = AddEpilogue(test, query);
   ThreadPool pool(2);
   int ran = 0;
-  for (const Candidate& candidate : Candidates(query, AvailableIsas().back())) {
-    if (!candidate.fit.yes() || candidate.def->view) continue;
-    RunKernel(*candidate.def, query, test, expected, pool);
-    ++ran;
+  for (const auto& [laid, isa] : Layouts(query)) {
+    for (const Candidate& candidate : Candidates(laid, isa)) {
+      if (!candidate.fit.yes() || candidate.def->view) continue;
+      RunKernel(*candidate.def, laid, given, expected, test.tolerance, pool);
+      ++ran;
+    }
   }
   return ran;
 }

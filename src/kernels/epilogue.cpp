@@ -1,5 +1,6 @@
 #include "kernels/epilogue.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "kernels/elementwise/binary.h"
@@ -31,6 +32,19 @@ std::vector<EpilogueProgram::Step> MakeSteps(std::span<const EpilogueStep> rest,
     steps.push_back(made);
   }
   return steps;
+}
+
+// The operand of one block of channels is repeated so often that the function has a loop to run.
+void ApplyPerChannel(const EpilogueProgram::Step& step, const float* operand, std::int64_t own,
+                     const float* x, float* y, std::int64_t n, std::int64_t lanes) {
+  constexpr std::int64_t kPiece = 512;
+  float repeated[kPiece] = {};
+  for (std::int64_t at = 0; at < std::min(n, kPiece); at += lanes)
+    std::copy_n(operand, own, repeated + at);
+  for (std::int64_t at = 0; at < n; at += kPiece) {
+    const auto count = static_cast<std::size_t>(std::min(kPiece, n - at));
+    step.binary(x + at, 1, repeated, 1, y + at, count);
+  }
 }
 
 }  // namespace
@@ -73,6 +87,25 @@ void EpilogueProgram::Apply(const KernelArgs& args, float* row, std::int64_t n, 
     const std::size_t stride =
         step.spread == Spread::kSame || step.spread == Spread::kPerLast ? 1 : 0;
     step.binary(row, 1, args.In(step.operand) + at, stride, row, static_cast<std::size_t>(n));
+  }
+}
+
+void EpilogueProgram::ApplyBlock(const KernelArgs& args, const float* x, float* y,
+                                 std::int64_t positions, std::int64_t lanes, std::int64_t offset,
+                                 std::int64_t channel, std::int64_t channels) const {
+  const std::int64_t n = positions * lanes;
+  for (const Step& step : steps) {
+    if (step.unary != nullptr) {
+      step.unary(x, y, static_cast<std::size_t>(n), step.params);
+    } else if (step.spread == Spread::kPerChannel) {
+      ApplyPerChannel(step, args.In(step.operand) + channel, std::min(lanes, channels - channel), x,
+                      y, n, lanes);
+    } else {
+      const bool same = step.spread == Spread::kSame;
+      step.binary(x, 1, args.In(step.operand) + (same ? offset : 0), same ? 1 : 0, y,
+                  static_cast<std::size_t>(n));
+    }
+    x = y;
   }
 }
 

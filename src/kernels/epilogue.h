@@ -34,6 +34,11 @@ struct EpilogueProgram {
   // `channel`, `column`: what the row belongs to and where in the last dimension it begins.
   void Apply(const KernelArgs& args, float* row, std::int64_t n, std::int64_t offset,
              std::int64_t channel, std::int64_t column) const;
+  // The same from `x` to `y`, which may be one, of `positions` times `lanes` elements of a block of
+  // channels (layout.h). `channel`: the first of the block; `channels`: how many the result has.
+  void ApplyBlock(const KernelArgs& args, const float* x, float* y, std::int64_t positions,
+                  std::int64_t lanes, std::int64_t offset, std::int64_t channel,
+                  std::int64_t channels) const;
 };
 
 // Elements of an element-wise result that a kernel finishes before it goes on.

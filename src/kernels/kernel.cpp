@@ -29,10 +29,21 @@ std::int64_t PortInfo::count() const {
   return count;
 }
 
-std::int64_t PortInfo::bytes() const {
-  return given() ? count() * static_cast<std::int64_t>(ElementBytes(dtype)) : 0;
+std::int64_t PortInfo::stored() const {
+  if (block == 0) return count();
+  return count() / dims[1] * ((dims[1] + block - 1) / block * block);
 }
 
+std::int64_t PortInfo::bytes() const {
+  return given() ? stored() * static_cast<std::int64_t>(ElementBytes(dtype)) : 0;
+}
+
+std::int64_t KernelQuery::block() const {
+  std::int64_t block = 0;
+  for (const PortInfo& port : in) block = std::max(block, port.block);
+  for (const PortInfo& port : out) block = std::max(block, port.block);
+  return block;
+}
 float KernelQuery::Float(std::string_view name) const { return Read<float>(*this, name); }
 std::int64_t KernelQuery::Int(std::string_view name) const {
   return Read<std::int64_t>(*this, name);

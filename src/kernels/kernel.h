@@ -22,10 +22,12 @@ struct PortInfo {
   DType dtype = DType::kUndefined;  // kUndefined: omitted
   Dims dims = {};
   const Tensor* constant = nullptr;  // the value, when it is known at planning time
+  std::int64_t block = 0;            // channels that lie together, see layout.h; 0: row-major
 
   bool given() const { return dtype != DType::kUndefined; }
   std::int64_t count() const;
-  std::int64_t bytes() const;
+  std::int64_t stored() const;  // elements in memory: a last block may not be full
+  std::int64_t bytes() const;   // in memory
   std::int64_t rank() const { return static_cast<std::int64_t>(dims.size()); }
 };
 
@@ -54,6 +56,8 @@ struct KernelQuery {
   int threads = 1;
 
   bool Has(std::size_t i) const { return i < own_inputs && in[i].given(); }
+  // The channels of a block in the inputs or outputs that have their channels in blocks; 0: none.
+  std::int64_t block() const;
   // The attribute, or the operator's default.
   float Float(std::string_view name) const;
   std::int64_t Int(std::string_view name) const;
@@ -130,6 +134,7 @@ struct KernelDef {
   bool in_place = false;
   bool takes_epilogue = false;
   bool quantized = false;  // computes on quantised tensors (KernelQuery::quant) and nothing else
+  bool blocked = false;    // computes on channels in blocks (layout.h) and nothing else
   Fit (*fits)(const KernelQuery&) = nullptr;
   double (*cost_ns)(const KernelQuery&) = nullptr;
   Result<Prepared> (*prepare)(const KernelQuery&, PackStore&) = nullptr;

@@ -5,10 +5,13 @@
 
 #include "kernels/conv/conv.h"
 #include "kernels/elementwise/binary.h"
+#include "kernels/elementwise/blocked.h"
 #include "kernels/elementwise/unary.h"
 #include "kernels/gemm/mat_mul.h"
 #include "kernels/int8/int8.h"
+#include "kernels/layout.h"
 #include "kernels/move/copy.h"
+#include "kernels/move/reorder.h"
 #include "kernels/move/view.h"
 #include "kernels/norm/rows.h"
 #include "kernels/plane/plane.h"
@@ -23,9 +26,13 @@ std::vector<KernelDef> Make() {
     std::move(some.begin(), some.end(), std::back_inserter(all));
   };
   add(BinaryKernels());
+  add(BlockedConcatKernels());
+  add(BlockedElementwiseKernels());
+  add(BlockedWindowKernels());
   add(ConvGemmKernels());
   add(CopyKernels());
   add(DepthwiseKernels());
+  add(DirectConvKernels());
   add(ForestKernels());
   add(Int8BinaryKernels());
   add(Int8ConvertKernels());
@@ -36,6 +43,7 @@ std::vector<KernelDef> Make() {
   add(Int8PoolKernels());
   add(MatMulKernels());
   add(PoolKernels());
+  add(ReorderKernels());
   add(RowKernels());
   add(UnaryKernels());
   add(ViewKernels());
@@ -69,6 +77,13 @@ std::vector<Candidate> Candidates(KernelQuery query, Isa isa) {
     if (def.quantized != (query.quant != nullptr)) continue;
     if (def.isa > isa) {
       candidates.push_back({&def, Fit::No(fmt::format("needs {}", Name(def.isa)))});
+      continue;
+    }
+    if (query.block() != (def.blocked ? BlockOf(def.isa) : 0)) {
+      candidates.push_back(
+          {&def,
+           Fit::No(def.blocked ? fmt::format("needs channels in blocks of {}", BlockOf(def.isa))
+                               : "needs row-major tensors")});
       continue;
     }
     if (!query.epilogue.empty() && !def.takes_epilogue) {

@@ -7,6 +7,9 @@ namespace athanor::kernels {
 
 // As a matrix product over an implicit patch matrix: any window, stride, dilation and group.
 std::vector<KernelDef> ConvGemmKernels();
+// Directly on channels in blocks: any window, stride and dilation. The input may be row-major when
+// it has few channels, as pictures do.
+std::vector<KernelDef> DirectConvKernels();
 // One input channel per output channel, computed directly.
 std::vector<KernelDef> DepthwiseKernels();
 

@@ -6,5 +6,7 @@
 namespace athanor::kernels {
 
 std::vector<KernelDef> CopyKernels();
+// Concat of channels in blocks.
+std::vector<KernelDef> BlockedConcatKernels();
 
 }  // namespace athanor::kernels

@@ -42,6 +42,24 @@ TEST(CopyKernels, JoinAndSplitAlongEveryAxis) {
   }
 }
 
+TEST(CopyKernels, JoinBlocksOfChannels) {
+  for (const std::int64_t last : {1, 8, 17}) {
+    const std::vector<Tensor> inputs = {RandomF32({2, 16, 3, 5}, 1), RandomF32({2, 32, 3, 5}, 2),
+                                        RandomF32({2, last, 3, 5}, 3)};
+    EXPECT_GT(
+        CheckKernels({.op = "Concat", .inputs = inputs, .attributes = {{"axis", std::int64_t{1}}}}),
+        1);
+  }
+}
+
+TEST(ReorderKernels, MoveEveryElementThereAndBack) {
+  for (const std::int64_t channels : {1, 3, 7, 8, 9, 16, 17, 24, 33}) {
+    for (const std::int64_t width : {1, 2, 7, 8, 9, 1030})
+      EXPECT_GT(CheckKernels({.op = "Reorder", .inputs = {RandomF32({2, channels, 1, width}, 1)}}),
+                1);
+  }
+}
+
 TEST(CopyKernels, SliceForwardsAndBackwards) {
   const Tensor x = RandomF32({6, 7, 8}, 1);
   EXPECT_GT(CheckKernels({.op = "Slice",

@@ -34,20 +34,6 @@ double Cost(const KernelQuery& q) {
                     2 * static_cast<double>(q.in[0].bytes()));
 }
 
-// How many taps of each output position count, as a factor.
-std::vector<float> Factors(const ops::WindowAxis& axis, bool include_pad) {
-  std::vector<float> factors(static_cast<std::size_t>(axis.out) + 16, 0.0F);
-  for (std::int64_t o = 0; o < axis.out; ++o) {
-    std::int64_t count = axis.LastTap(o) - axis.FirstTap(o);
-    if (include_pad) {
-      const std::int64_t left = axis.in + axis.pad_end - axis.Position(o, 0);
-      count = std::min(axis.kernel, (left + axis.dilation - 1) / axis.dilation);
-    }
-    factors[static_cast<std::size_t>(o)] = count > 0 ? 1.0F / static_cast<float>(count) : 0.0F;
-  }
-  return factors;
-}
-
 Result<Prepared> Prepare(const KernelQuery& q, PackStore&) {
   const Spatial2d spatial = *SpatialOf(q);
   auto state = std::make_shared<State>();
@@ -59,8 +45,8 @@ Result<Prepared> Prepare(const KernelQuery& q, PackStore&) {
   state->average = q.op->name == "AveragePool";
   if (state->average) {
     const bool include_pad = q.Int("count_include_pad") != 0;
-    state->row_factors = Factors(spatial.h, include_pad);
-    state->col_factors = Factors(spatial.w, include_pad);
+    state->row_factors = AverageFactors(spatial.h, include_pad);
+    state->col_factors = AverageFactors(spatial.w, include_pad);
   }
   return Prepared{state, q.threads * static_cast<std::int64_t>(state->plane.staged_floats() * 4)};
 }
@@ -111,6 +97,19 @@ void RunGlobal(const KernelArgs& args) {
 }
 
 }  // namespace
+
+std::vector<float> AverageFactors(const ops::WindowAxis& axis, bool include_pad) {
+  std::vector<float> factors(static_cast<std::size_t>(axis.out) + 16, 0.0F);
+  for (std::int64_t o = 0; o < axis.out; ++o) {
+    std::int64_t count = axis.LastTap(o) - axis.FirstTap(o);
+    if (include_pad) {
+      const std::int64_t left = axis.in + axis.pad_end - axis.Position(o, 0);
+      count = std::min(axis.kernel, (left + axis.dilation - 1) / axis.dilation);
+    }
+    factors[static_cast<std::size_t>(o)] = count > 0 ? 1.0F / static_cast<float>(count) : 0.0F;
+  }
+  return factors;
+}
 
 std::vector<KernelDef> PoolKernels() {
   std::vector<KernelDef> defs;

@@ -1,0 +1,96 @@
+// The largest tile fills the registers: 2 blocks of channels by 6 positions with 16 registers, 4 by
+// 6 with 32. The vectors of w are loaded once per k, an element of x is broadcast once per column;
+// one multiply-add per accumulator and k covers the latency of the unit from 8 accumulators on.
+#include "kernels/conv/tile_table.h"
+#include "kernels/simd.h"
+
+namespace athanor::kernels::ATH_ISA {
+namespace {
+
+using namespace simd::ATH_ISA;  // NOLINT(google-build-using-namespace)
+
+constexpr int kMostBlocks = kLanes == 16 ? 4 : 2;
+constexpr int kMostColumns = kLanes == 4 ? 4 : 6;
+
+// `shift`: of the tile's first column, in floats of y.
+template <int kBlocks, int kColumns>
+HWY_INLINE void Begin(const ConvTile& t, std::size_t shift, F32 (&acc)[kBlocks][kColumns]) {
+#pragma GCC unroll 8
+  for (int b = 0; b < kBlocks; ++b) {
+    const float* y = t.y + static_cast<std::size_t>(b) * t.y_block + shift;
+    const F32 start = t.bias != nullptr && !t.accumulate
+                          ? Load(t.bias + static_cast<std::size_t>(b) * kLanes)
+                          : Zero();
+#pragma GCC unroll 8
+    for (int j = 0; j < kColumns; ++j)
+      acc[b][j] = t.accumulate ? Load(y + static_cast<std::size_t>(j) * kLanes) : start;
+  }
+}
+
+template <int kBlocks, int kColumns>
+HWY_INLINE void Finish(const ConvTile& t, std::size_t shift, F32 (&acc)[kBlocks][kColumns]) {
+#pragma GCC unroll 8
+  for (int b = 0; b < kBlocks; ++b) {
+    const std::size_t at = static_cast<std::size_t>(b) * t.y_block + shift;
+    if (t.residual != nullptr) {
+#pragma GCC unroll 8
+      for (int j = 0; j < kColumns; ++j) {
+        acc[b][j] =
+            hn::Add(acc[b][j], Load(t.residual + at + static_cast<std::size_t>(j) * kLanes));
+      }
+    }
+    if (t.clamp) {
+      const F32 low = Set(t.low), high = Set(t.high);
+#pragma GCC unroll 8
+      for (int j = 0; j < kColumns; ++j) acc[b][j] = Clamp(acc[b][j], low, high);
+    }
+#pragma GCC unroll 8
+    for (int j = 0; j < kColumns; ++j)
+      Store(acc[b][j], t.y + at + static_cast<std::size_t>(j) * kLanes);
+  }
+}
+
+template <int kBlocks, int kColumns>
+void Tile(const ConvTile& t) {
+  for (std::size_t repeat = 0; repeat < t.repeats; ++repeat) {
+    const std::size_t column = repeat * kColumns;
+    F32 acc[kBlocks][kColumns];
+    Begin(t, column * kLanes, acc);
+    const float* x[kColumns];
+#pragma GCC unroll 8
+    for (std::size_t j = 0; j < kColumns; ++j) x[j] = t.x + t.columns[column + j];
+    const float* w = t.w;
+    for (std::size_t k = 0; k < t.k; ++k, w += kBlocks * kLanes) {
+      const std::ptrdiff_t step = t.steps[k];
+      F32 weights[kBlocks];
+#pragma GCC unroll 8
+      for (int b = 0; b < kBlocks; ++b) weights[b] = Load(w + static_cast<std::size_t>(b) * kLanes);
+#pragma GCC unroll 8
+      for (int j = 0; j < kColumns; ++j) {
+        const F32 v = Set(x[j][step]);
+#pragma GCC unroll 8
+        for (int b = 0; b < kBlocks; ++b) acc[b][j] = MulAdd(v, weights[b], acc[b][j]);
+      }
+    }
+    Finish(t, column * kLanes, acc);
+  }
+}
+
+template <int kBlocks, int kColumns>
+HWY_INLINE constexpr void Fill(ConvTileTable& table) {
+  table.tile[kBlocks][kColumns] = Tile<kBlocks, kColumns>;
+  if constexpr (kColumns > 1) Fill<kBlocks, kColumns - 1>(table);
+  if constexpr (kColumns == 1 && kBlocks > 1) Fill<kBlocks - 1, kMostColumns>(table);
+}
+
+HWY_INLINE constexpr ConvTileTable Table() {
+  ConvTileTable table = {.lanes = kLanes, .blocks = kMostBlocks, .columns = kMostColumns};
+  Fill<kMostBlocks, kMostColumns>(table);
+  return table;
+}
+
+}  // namespace
+
+extern constexpr ConvTileTable kConvTiles = Table();
+
+}  // namespace athanor::kernels::ATH_ISA

@@ -1,0 +1,40 @@
+#include "kernels/move/reorder_table.h"
+#include "kernels/simd.h"
+
+namespace athanor::kernels::ATH_ISA {
+namespace {
+
+using namespace simd::ATH_ISA;  // NOLINT(google-build-using-namespace)
+
+// As many channels at once as a vector has lanes: reads of one channel are whole vectors, and what
+// is written stays in the first cache until its lines are full.
+void Into(const float* planes, std::size_t plane, std::size_t channels, std::size_t n,
+          float* blocks) {
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t c = 0; c < kLanes; ++c)
+      blocks[i * kLanes + c] = c < channels ? planes[c * plane + i] : 0.0F;
+  }
+}
+
+void From(const float* blocks, std::size_t plane, std::size_t channels, std::size_t n,
+          float* planes) {
+  const I32 lanes = hn::Mul(hn::Iota(kI32, 0), hn::Set(kI32, static_cast<std::int32_t>(kLanes)));
+  for (std::size_t i = 0; i < n; i += kLanes) {
+    const std::size_t left = n - i < kLanes ? n - i : kLanes;
+    for (std::size_t c = 0; c < channels; ++c) {
+      const float* from = blocks + i * kLanes + c;
+      float* to = planes + c * plane + i;
+      if (left == kLanes) {
+        Store(hn::GatherIndex(kF32, from, lanes), to);
+      } else {
+        for (std::size_t j = 0; j < left; ++j) to[j] = from[j * kLanes];
+      }
+    }
+  }
+}
+
+}  // namespace
+
+extern const ReorderTable kReorder = {.into = Into, .from = From};
+
+}  // namespace athanor::kernels::ATH_ISA
