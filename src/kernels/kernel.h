@@ -54,6 +54,7 @@ struct KernelQuery {
   const QuantSpec* quant = nullptr;  // how inputs and outputs are quantised; nullptr: not at all
   Isa isa = Isa::kBase;              // that of the kernel being asked
   int threads = 1;
+  bool strict = false;  // only sums of products, in any order: no algorithm that rounds more
 
   bool Has(std::size_t i) const { return i < own_inputs && in[i].given(); }
   // The channels of a block in the inputs or outputs that have their channels in blocks; 0: none.

@@ -47,6 +47,7 @@ std::vector<KernelDef> Make() {
   add(RowKernels());
   add(UnaryKernels());
   add(ViewKernels());
+  add(WinogradKernels());
   return all;
 }
 

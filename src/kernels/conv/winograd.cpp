@@ -1,0 +1,353 @@
+// Winograd's convolution: 3 by 3, stride 1, on channels in blocks.
+//
+// Tiles of the input are transformed, each of their (m + 2)^2 elements becomes a matrix product
+// over the channels, and the products are transformed back: 2.25, 4 or 5.06 times fewer
+// multiplications than by the definition. Two orders of work:
+//   fused   a thread takes a run of tiles through all three steps while they stay in its
+//   second-level
+//           cache, reading all weights for each run: for large pictures;
+//   staged  all tiles pass each step before the next one begins, so that every weight is read once:
+//           for small pictures with many channels.
+#include <algorithm>
+#include <cstring>
+
+#include "kernels/conv/conv.h"
+#include "kernels/conv/spatial.h"
+#include "kernels/conv/tiles.h"
+#include "kernels/conv/winograd_table.h"
+#include "kernels/layout.h"
+
+namespace athanor::kernels {
+namespace {
+
+struct State {
+  const ConvTileTable* table = nullptr;
+  const WinogradTable* transform = nullptr;
+  std::int64_t m = 0, side = 0, points = 0;  // outputs and inputs along a tile, elements of a tile
+  ops::WindowAxis h, w;
+  std::int64_t batch = 1, in_channels = 0, out_channels = 0, in_blocks = 0;
+  ChannelTiles channels;
+  std::int64_t tiles_x = 0, tiles_y = 0;
+  std::int64_t together = 0;            // tiles that pass a step at once
+  std::shared_ptr<const void> weights;  // [channel tile][point][ic][oc]
+  std::vector<float> bias;
+  std::vector<std::int32_t> steps, columns;
+  EpilogueProgram epilogue;
+  std::int64_t scratch_floats = 0;  // per thread when fused
+
+  std::int64_t lanes() const { return channels.lanes; }
+  std::int64_t tiles() const { return batch * tiles_x * tiles_y; }
+  // Between points of the transformed input, and of the products of `blocks` output blocks. Whole
+  // lines, an odd number of them: the elements of one tile then fall into all sets of a cache.
+  std::int64_t InputStride() const { return OddLines(in_blocks * together * lanes()); }
+  std::int64_t ProductStride(std::int64_t output_blocks) const {
+    return OddLines(output_blocks * together * lanes());
+  }
+  static std::int64_t OddLines(std::int64_t floats) { return ((floats + 15) / 16 | 1) * 16; }
+};
+
+// Where a tile lies.
+struct Spot {
+  std::int64_t image = 0, y = 0, x = 0;  // first output
+};
+
+Spot SpotOf(const State& s, std::int64_t tile) {
+  const std::int64_t in_image = tile % (s.tiles_x * s.tiles_y);
+  return {tile / (s.tiles_x * s.tiles_y), in_image / s.tiles_x * s.m, in_image % s.tiles_x * s.m};
+}
+
+const WinogradTable& Transforms(Isa isa, std::int64_t m) {
+  const WinogradTable* const tables[] = {base::kWinograd, avx2::kWinograd, avx512::kWinograd};
+  return tables[static_cast<std::size_t>(isa)][m / 2 - 1];
+}
+
+// G of F(m, 3): a window of three becomes m + 2 points.
+std::vector<std::vector<double>> Points(std::int64_t m) {
+  if (m == 2) return {{1, 0, 0}, {.5, .5, .5}, {.5, -.5, .5}, {0, 0, 1}};
+  if (m == 4) {
+    return {{1. / 4, 0, 0},
+            {-1. / 6, -1. / 6, -1. / 6},
+            {-1. / 6, 1. / 6, -1. / 6},
+            {1. / 24, 1. / 12, 1. / 6},
+            {1. / 24, -1. / 12, 1. / 6},
+            {0, 0, 1}};
+  }
+  return {{1, 0, 0},
+          {-2. / 9, -2. / 9, -2. / 9},
+          {-2. / 9, 2. / 9, -2. / 9},
+          {1. / 90, 1. / 45, 2. / 45},
+          {1. / 90, -1. / 45, 2. / 45},
+          {32. / 45, 16. / 45, 8. / 45},
+          {32. / 45, -16. / 45, 8. / 45},
+          {0, 0, 1}};
+}
+
+Fit FitsAny(const KernelQuery& q) {
+  const auto spatial = Spatial2d::From(q);
+  if (!spatial) return Fit::No("one or two spatial axes of less than 2^30 elements");
+  if (q.strict) return Fit::No("strict arithmetic is asked for");
+  if (q.in[0].block == 0) return Fit::No("needs its input's channels in blocks");
+  for (const ops::WindowAxis* axis : {&spatial->h, &spatial->w}) {
+    if (axis->kernel != 3 || axis->stride != 1 || axis->dilation != 1)
+      return Fit::No("not a window of 3 by 3 with stride 1");
+  }
+  if (spatial->conv.group != 1) return Fit::No("has groups");
+  if (q.in[1].constant == nullptr || (q.Has(2) && q.in[2].constant == nullptr))
+    return Fit::No("the weights are computed by the model");
+  if (spatial->conv.in_channels < 8) return Fit::No("fewer than 8 input channels");
+  return AcceptsEpilogue(q, true, false);
+}
+
+template <std::int64_t kM, bool kStaged>
+double Cost(const KernelQuery& q) {
+  const Spatial2d spatial = *Spatial2d::From(q);
+  const auto tiles_along = [](std::int64_t n) { return static_cast<double>((n + kM - 1) / kM); };
+  const double tiles = static_cast<double>(spatial.conv.batch) * tiles_along(spatial.h.out) *
+                       tiles_along(spatial.w.out);
+  const double points = (kM + 2) * (kM + 2);
+  const auto in = static_cast<double>(spatial.conv.in_channels);
+  const auto out = static_cast<double>(spatial.conv.out_channels);
+  // The products, and about 4 operations per element of a tile for each transform.
+  const double flops = 2 * tiles * points * in * out + 8 * tiles * points * (in + out);
+  const double weights = 4 * points * in * out;
+  const double passes = kStaged ? 1 : std::max(1.0, tiles * points * in * 4 / (256 * 1024));
+  // What is read again lies in a cache further out, but not in memory.
+  const double bytes =
+      weights * (1 + (passes - 1) / 3) + 8 * tiles * points * (in + out) * (kStaged ? 1 : 0.25);
+  return RooflineNs(q.isa, flops, bytes);
+}
+
+// U = G g G^T for all channels, as the tiles of products read it.
+void PackWeights(const State& s, const float* w, float* packed) {
+  const std::vector<std::vector<double>> g = Points(s.m);
+  const auto side = static_cast<std::size_t>(s.side);
+  for (std::int64_t tile = 0; tile < s.channels.tiles; ++tile) {
+    const std::int64_t first = s.channels.Begin(tile) * s.lanes();
+    const std::int64_t width = s.channels.Begin(tile + 1) * s.lanes() - first;
+    float* const to = packed + first * s.points * s.in_channels;
+    std::fill_n(to, width * s.points * s.in_channels, 0.0F);
+    for (std::int64_t oc = first; oc < std::min(s.out_channels, first + width); ++oc) {
+      for (std::int64_t ic = 0; ic < s.in_channels; ++ic) {
+        const float* window = w + (oc * s.in_channels + ic) * 9;
+        double half[8][3];
+        for (std::size_t i = 0; i < side; ++i) {
+          for (std::size_t j = 0; j < 3; ++j)
+            half[i][j] = g[i][0] * window[j] + g[i][1] * window[3 + j] + g[i][2] * window[6 + j];
+        }
+        for (std::size_t i = 0; i < side; ++i) {
+          for (std::size_t j = 0; j < side; ++j) {
+            const double u = half[i][0] * g[j][0] + half[i][1] * g[j][1] + half[i][2] * g[j][2];
+            const auto point = static_cast<std::int64_t>(i * side + j);
+            to[(point * s.in_channels + ic) * width + oc - first] = static_cast<float>(u);
+          }
+        }
+      }
+    }
+  }
+}
+
+template <std::int64_t kM, bool kStaged>
+Result<Prepared> Prepare(const KernelQuery& q, PackStore& store) {
+  const Spatial2d spatial = *Spatial2d::From(q);
+  auto state = std::make_shared<State>();
+  State& s = *state;
+  s.table = &ConvTiles(q.isa);
+  s.transform = &Transforms(q.isa, kM);
+  s.m = kM;
+  s.side = kM + 2;
+  s.points = s.side * s.side;
+  s.h = spatial.h;
+  s.w = spatial.w;
+  s.batch = spatial.conv.batch;
+  s.in_channels = spatial.conv.in_channels;
+  s.out_channels = spatial.conv.out_channels;
+  s.channels = ChannelTiles(*s.table, s.out_channels);
+  s.in_blocks = (s.in_channels + s.lanes() - 1) / s.lanes();
+  s.tiles_y = (s.h.out + kM - 1) / kM;
+  s.tiles_x = (s.w.out + kM - 1) / kM;
+  s.bias = PaddedBias(q, 1, s.channels);
+  s.epilogue = EpilogueProgram::From(q);
+  const std::int64_t per_tile = s.points * s.in_blocks * s.lanes();
+  constexpr std::int64_t kCacheFloats = 56 * 1024;  // of the second level, for transformed tiles
+  const std::int64_t fit = kStaged ? 64 * kCacheFloats / per_tile : kCacheFloats / per_tile;
+  const std::int64_t columns = static_cast<std::int64_t>(s.table->columns);
+  s.together = std::max(columns, fit / columns * columns);
+  if (!kStaged && q.threads > 1)  // enough runs for all threads
+    s.together = std::min(s.together, std::max(2 * columns, s.tiles() / (2 * q.threads)));
+  s.together = std::min(s.together, s.tiles());
+  for (std::int64_t ic = 0; ic < s.in_channels; ++ic) {
+    s.steps.push_back(
+        static_cast<std::int32_t>(ic / s.lanes() * s.together * s.lanes() + ic % s.lanes()));
+  }
+  for (std::int64_t i = 0; i < s.together; ++i)
+    s.columns.push_back(static_cast<std::int32_t>(i * s.lanes()));
+  const Tensor& w = *q.in[1].constant;
+  ATH_TRY(s.weights, store.Get(w, fmt::format("winograd {} {}", kM, s.lanes()),
+                               s.points * s.in_channels * s.channels.stored() * 4, [&](void* to) {
+                                 PackWeights(s, w.Data<float>().data(), static_cast<float*>(to));
+                               }));
+  const auto tallest = static_cast<std::int64_t>(s.table->blocks);
+  s.scratch_floats =
+      s.points * (s.InputStride() + s.ProductStride(kStaged ? s.channels.blocks : tallest));
+  return Prepared{state, (kStaged ? 1 : q.threads) * s.scratch_floats * 4};
+}
+
+// Transforms input block `block` of the tile into place `index` of a run.
+void TransformInput(const KernelArgs& args, const State& s, std::int64_t tile, std::int64_t block,
+                    std::int64_t index, float* inputs) {
+  const Spot spot = SpotOf(s, tile);
+  const std::int64_t row = s.w.in * s.lanes();
+  const float* plane = args.In(0) + (spot.image * s.in_blocks + block) * s.h.in * row;
+  float* const to = inputs + (block * s.together + index) * s.lanes();
+  const auto stride = static_cast<std::size_t>(s.InputStride());
+  const std::int64_t top = spot.y - s.h.pad_begin, left = spot.x - s.w.pad_begin;
+  if (top >= 0 && left >= 0 && top + s.side <= s.h.in && left + s.side <= s.w.in) {
+    s.transform->input(plane + top * row + left * s.lanes(), static_cast<std::size_t>(row), to,
+                       stride);
+    return;
+  }
+  // The tile leaves the input: what is there is copied between zeros.
+  alignas(64) float whole[8 * 8 * 16] = {};
+  const std::int64_t first = std::max<std::int64_t>(0, left);
+  const std::int64_t last = std::min(s.w.in, left + s.side);
+  for (std::int64_t i = std::max<std::int64_t>(0, -top); i < std::min(s.side, s.h.in - top); ++i) {
+    if (first >= last) break;
+    std::memcpy(whole + (i * s.side + first - left) * s.lanes(),
+                plane + (top + i) * row + first * s.lanes(),
+                static_cast<std::size_t>((last - first) * s.lanes()) * sizeof(float));
+  }
+  s.transform->input(whole, static_cast<std::size_t>(s.side * s.lanes()), to, stride);
+}
+
+// The products of one point, for one tile of channels and `count` tiles of the picture.
+void MultiplyPoint(const State& s, std::int64_t channel_tile, std::int64_t point,
+                   std::int64_t count, const float* inputs, float* products,
+                   std::int64_t product_stride) {
+  const std::int64_t first = s.channels.Begin(channel_tile);
+  const std::int64_t blocks = s.channels.Begin(channel_tile + 1) - first;
+  ConvTile tile = {.x = inputs + point * s.InputStride(),
+                   .steps = s.steps.data(),
+                   .k = static_cast<std::size_t>(s.in_channels),
+                   .y_block = static_cast<std::size_t>(s.together * s.lanes())};
+  tile.w = static_cast<const float*>(s.weights.get()) +
+           first * s.lanes() * s.points * s.in_channels +
+           point * s.in_channels * blocks * s.lanes();
+  tile.columns = s.columns.data();
+  tile.y = products + point * product_stride;
+  RunColumns(*s.table, tile, blocks, count);
+}
+
+// Gives output block `block` of the tile its place in the result. `products`: of the block, of tile
+// 0.
+void TransformOutput(const KernelArgs& args, const State& s, std::int64_t tile, std::int64_t block,
+                     std::int64_t index, const float* products, std::int64_t product_stride) {
+  const Spot spot = SpotOf(s, tile);
+  const std::int64_t row = s.w.out * s.lanes();
+  const std::int64_t at =
+      (spot.image * s.channels.blocks + block) * s.h.out * row + spot.y * row + spot.x * s.lanes();
+  WinogradOutput out = {.products = products + index * s.lanes(),
+                        .stride = static_cast<std::size_t>(product_stride),
+                        .y = args.Out(0) + at,
+                        .row_stride = static_cast<std::size_t>(row),
+                        .rows = static_cast<std::size_t>(std::min(s.m, s.h.out - spot.y)),
+                        .cols = static_cast<std::size_t>(std::min(s.m, s.w.out - spot.x)),
+                        .bias = s.bias.data() + block * s.lanes(),
+                        .clamp = s.epilogue.clamp,
+                        .low = s.epilogue.low,
+                        .high = s.epilogue.high};
+  if (s.epilogue.residual != 0) out.residual = args.In(s.epilogue.residual) + at;
+  s.transform->output(out);
+  if (s.epilogue.steps.empty()) return;
+  for (std::int64_t i = 0; i < std::min(s.m, s.h.out - spot.y); ++i) {
+    float* const y = args.Out(0) + at + i * row;
+    s.epilogue.ApplyBlock(args, y, y, std::min(s.m, s.w.out - spot.x), s.lanes(), at + i * row,
+                          block * s.lanes(), s.out_channels);
+  }
+}
+
+void RunFused(const KernelArgs& args) {
+  const State& s = args.State<State>();
+  const std::int64_t runs = (s.tiles() + s.together - 1) / s.together;
+  Parallel(args, runs, 1, [&](std::int64_t begin, std::int64_t end, int thread) {
+    float* const inputs = reinterpret_cast<float*>(args.scratch) + thread * s.scratch_floats;
+    float* const products = inputs + s.points * s.InputStride();
+    for (std::int64_t run = begin; run < end; ++run) {
+      const std::int64_t first = run * s.tiles() / runs, last = (run + 1) * s.tiles() / runs;
+      for (std::int64_t block = 0; block < s.in_blocks; ++block) {
+        for (std::int64_t tile = first; tile < last; ++tile)
+          TransformInput(args, s, tile, block, tile - first, inputs);
+      }
+      for (std::int64_t t = 0; t < s.channels.tiles; ++t) {
+        const std::int64_t from = s.channels.Begin(t), to = s.channels.Begin(t + 1);
+        const std::int64_t stride = s.ProductStride(to - from);
+        for (std::int64_t point = 0; point < s.points; ++point)
+          MultiplyPoint(s, t, point, last - first, inputs, products, stride);
+        for (std::int64_t block = from; block < to; ++block) {
+          const float* of_block = products + (block - from) * s.together * s.lanes();
+          for (std::int64_t tile = first; tile < last; ++tile)
+            TransformOutput(args, s, tile, block, tile - first, of_block, stride);
+        }
+      }
+    }
+  });
+}
+
+void RunStaged(const KernelArgs& args) {
+  const State& s = args.State<State>();
+  float* const inputs = reinterpret_cast<float*>(args.scratch);
+  float* const products = inputs + s.points * s.InputStride();
+  const std::int64_t stride = s.ProductStride(s.channels.blocks);
+  for (std::int64_t first = 0; first < s.tiles(); first += s.together) {
+    const std::int64_t count = std::min(s.together, s.tiles() - first);
+    Parallel(args, s.in_blocks * count, 8, [&](std::int64_t begin, std::int64_t end, int) {
+      for (std::int64_t i = begin; i < end; ++i)
+        TransformInput(args, s, first + i % count, i / count, i % count, inputs);
+    });
+    Parallel(args, s.points * s.channels.tiles, 1, [&](std::int64_t begin, std::int64_t end, int) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const std::int64_t t = i % s.channels.tiles;
+        MultiplyPoint(s, t, i / s.channels.tiles, count, inputs,
+                      products + s.channels.Begin(t) * s.together * s.lanes(), stride);
+      }
+    });
+    Parallel(args, s.channels.blocks * count, 8, [&](std::int64_t begin, std::int64_t end, int) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        TransformOutput(args, s, first + i % count, i / count, i % count,
+                        products + i / count * s.together * s.lanes(), stride);
+      }
+    });
+  }
+}
+
+template <std::int64_t kM>
+void AddWinograd(std::vector<KernelDef>& defs) {
+  for (const Isa isa : {Isa::kBase, Isa::kAvx2, Isa::kAvx512}) {
+    KernelDef def = {.name = fmt::format("Conv.f32.winograd{}.fused.{}", kM, Name(isa)),
+                     .op = "Conv",
+                     .isa = isa,
+                     .takes_epilogue = true,
+                     .blocked = true,
+                     .fits = FitsAny,
+                     .cost_ns = Cost<kM, false>,
+                     .prepare = Prepare<kM, false>,
+                     .run = RunFused};
+    defs.push_back(def);
+    def.name = fmt::format("Conv.f32.winograd{}.staged.{}", kM, Name(isa));
+    def.cost_ns = Cost<kM, true>;
+    def.prepare = Prepare<kM, true>;
+    def.run = RunStaged;
+    defs.push_back(std::move(def));
+  }
+}
+
+}  // namespace
+
+std::vector<KernelDef> WinogradKernels() {
+  std::vector<KernelDef> defs;
+  AddWinograd<2>(defs);
+  AddWinograd<4>(defs);
+  AddWinograd<6>(defs);
+  return defs;
+}
+
+}  // namespace athanor::kernels

@@ -1,0 +1,44 @@
+// The transforms of Winograd's convolution for windows of 3 by 3. Included by .isa.cpp files: no
+// standard library.
+//
+// F(m, 3) computes m by m outputs from (m + 2) by (m + 2) inputs with one product each, all
+// channels of a block side by side.
+#pragma once
+
+#include <cstddef>
+
+namespace athanor::kernels {
+
+// Where the results of one tile go.
+struct WinogradOutput {
+  const float* products = nullptr;  // one vector per tile element, `stride` floats apart
+  std::size_t stride = 0;
+  float* y = nullptr;  // rows lie row_stride floats apart
+  std::size_t row_stride = 0;
+  std::size_t rows = 0, cols = 0;  // how many of the m by m outputs exist
+  const float* bias = nullptr;
+  const float* residual = nullptr;  // lies like y
+  bool clamp = false;
+  float low = 0;
+  float high = 0;
+};
+
+struct WinogradTable {
+  // x: the first element of a whole tile, rows row_stride floats apart. Writes one vector per tile
+  // element, `stride` floats apart.
+  void (*input)(const float* x, std::size_t row_stride, float* to, std::size_t stride) = nullptr;
+  void (*output)(const WinogradOutput& o) = nullptr;
+};
+
+// For m = 2, 4, 6.
+namespace base {
+extern const WinogradTable kWinograd[3];
+}
+namespace avx2 {
+extern const WinogradTable kWinograd[3];
+}
+namespace avx512 {
+extern const WinogradTable kWinograd[3];
+}
+
+}  // namespace athanor::kernels
