@@ -39,15 +39,17 @@ class Planner {
   }
 
   // Where a value of this type can live; kDynamic when its shape is open.
-  Result<Place> MakePlace(const Type& type, Where where) {
-    Place place = {.dtype = type.dtype};
+  Result<Place> MakePlace(const Type& type, Where where, std::int64_t block = 0) {
+    Place place = {.dtype = type.dtype, .block = block};
     Storage storage = {.where = where};
     const std::optional<Dims> dims = type.StaticDims();
     if (!dims || type.dtype == DType::kString) {
       if (where == Where::kArena) storage.where = Where::kDynamic;
     } else {
-      ATH_TRY(storage.bytes, TensorBytes(type.dtype, *dims));
       place.dims = *dims;
+      Dims stored = *dims;
+      if (block != 0) stored[1] = (stored[1] + block - 1) / block * block;
+      ATH_TRY(storage.bytes, TensorBytes(type.dtype, stored));
     }
     place.storage = AddStorage(std::move(storage));
     return place;
@@ -75,8 +77,9 @@ class Planner {
     const Node& last = graph.node(group.nodes.back());
     const kernels::KernelDef* kernel = group.kernel();
     if (kernel != nullptr && kernel->view) {
-      Place view = PlaceOf(last.inputs[0]);
+      Place view = PlaceOf(group.inputs[0]);
       view.dims = group.query.out[0].dims;
+      view.block = group.query.out[0].block;
       PlaceOf(last.outputs[0]) = std::move(view);
       return {};
     }
@@ -86,7 +89,8 @@ class Planner {
     step.kernel = kernel;
     step.notes = Notes(group);
     // Before the kernel prepares itself for sizes that no memory holds.
-    ATH_RETURN_IF_ERROR(PlaceOutputs(last, now));
+    const std::int64_t block = group.query.out.empty() ? 0 : group.query.out[0].block;
+    ATH_RETURN_IF_ERROR(PlaceOutputs(last, now, block));
     if (kernel != nullptr) {
       kernels::KernelQuery query = group.query;
       query.isa = kernel->isa;
@@ -117,10 +121,10 @@ class Planner {
     return {};
   }
 
-  Status PlaceOutputs(const Node& node, std::int32_t now) {
+  Status PlaceOutputs(const Node& node, std::int32_t now, std::int64_t block) {
     for (const ValueId output : node.outputs) {
       if (output == kNoValue) continue;
-      Result<Place> place = MakePlace(plan_.graph.value(output).type, Where::kArena);
+      Result<Place> place = MakePlace(plan_.graph.value(output).type, Where::kArena, block);
       if (!place.ok())
         return std::move(place).status().In(
             fmt::format("node \"{}\" ({})", node.name, node.op->name));
@@ -223,6 +227,7 @@ Result<std::shared_ptr<const Plan>> MakePlan(Graph graph, const std::vector<Type
   if (in_float) {
     ATH_TRY(groups, plan::MakeGroups(made->graph, options));
   }
+  ATH_RETURN_IF_ERROR(plan::ChooseLayouts(made->graph, groups, options));
   ATH_RETURN_IF_ERROR(Planner(*made, store).Make(groups));
   return std::shared_ptr<const Plan>(std::move(made));
 }

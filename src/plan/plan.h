@@ -35,7 +35,8 @@ struct Storage {
 struct Place {
   std::int32_t storage = -1;  // -1: omitted
   DType dtype = DType::kUndefined;
-  Dims dims = {};  // not for kDynamic
+  Dims dims = {};          // not for kDynamic
+  std::int64_t block = 0;  // channels that lie together (kernels/layout.h); 0: row-major
 };
 
 // Why a kernel was or was not taken; for `explain`.
@@ -44,7 +45,7 @@ struct StepNotes {
     std::string kernel;
     bool fits = false;
     double cost_ns = 0;  // estimated
-    std::string reason;  // why it does not fit
+    std::string reason;      // why it does not fit
   };
   std::vector<Choice> choices;  // the first is taken when it fits; else the reference runs
   double flops = 0;

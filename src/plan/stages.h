@@ -32,6 +32,10 @@ Result<std::vector<Group>> MakeGroups(const Graph& graph, const PlanOptions& opt
 // then.
 Result<bool> RunInFloat(Graph& graph, const std::vector<Group>& groups);
 
+// Gives groups kernels that compute on channels in blocks where that is cheaper as a whole, and
+// adds the groups that reorder values between them and the others.
+Status ChooseLayouts(Graph& graph, std::vector<Group>& groups, const PlanOptions& options);
+
 // Gives every storage in the arena its offset, so that no two that are alive at the same step
 // overlap. Sets arena_bytes and lower_bound_bytes. An error when the machine has less memory.
 Status AssignOffsets(Plan& plan);

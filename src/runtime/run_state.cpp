@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/layout.h"
+
 namespace athanor {
 namespace {
 
@@ -70,6 +72,19 @@ Status RunState::BeginRun() {
   return {};
 }
 
+namespace {
+
+// Only observers look at a value whose channels lie in blocks.
+Datum FromBlocks(const Place& place, const std::byte* blocks) {
+  Result<Tensor> plain = Tensor::Allocate(place.dtype, place.dims);
+  if (!plain.ok()) return {};
+  kernels::FromBlocks(reinterpret_cast<const float*>(blocks), place.dims, place.block,
+                      plain->MutableData<float>().data());
+  return *std::move(plain);
+}
+
+}  // namespace
+
 Datum RunState::Read(const Place& place) const {
   if (place.storage < 0) return {};
   const auto index = static_cast<std::size_t>(place.storage);
@@ -88,6 +103,7 @@ Datum RunState::Read(const Place& place) const {
     case Where::kArena:
       break;
   }
+  if (place.block != 0) return FromBlocks(place, base_[index]);
   return Tensor::View(place.dtype, place.dims, base_[index], nullptr);
 }
 

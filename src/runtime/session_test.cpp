@@ -224,5 +224,45 @@ TEST(OrderInputs, ListsEveryNameThatIsWrong) {
   EXPECT_EQ(status.others()[0].message(), "input \"x\" (f32[N, 24]) is missing");
 }
 
+// Two convolutions, a sum and a pooling, of channels that fill no block.
+Graph Pictures() {
+  Graph graph(ops::Standard());
+  const auto conv = [&](ValueId x, Dims w) {
+    return *graph.Add("Conv", {x, graph.AddConstant(Ramp(std::move(w), 0.37F))},
+                      {{"pads", std::vector<std::int64_t>{1, 1, 1, 1}}});
+  };
+  const ValueId x =
+      graph.AddInput("x", Type::Tensor(DType::kF32, {Dim(2), Dim(3), Dim(20), Dim(21)}));
+  const ValueId a = Op(graph, "Relu", {conv(x, {13, 3, 3, 3})});
+  const ValueId b = Op(graph, "Add", {conv(a, {13, 13, 3, 3}), a});
+  graph.AddOutput("b", b);
+  graph.AddOutput("mean", Op(graph, "GlobalAveragePool", {b}));
+  return graph;
+}
+
+TEST(CpuSession, ShowsAndGivesRowMajorValuesWhateverTheLayoutOfAStep) {
+  const Tensor x = Ramp({2, 3, 20, 21}, 0.1F);
+  const auto reference = *Session::Create(Pictures(), {.device = "reference"});
+  const std::vector<Datum> expected = *reference->Run({x});
+  for (const Isa isa : AvailableIsas()) {
+    int seen = 0;
+    const auto session = *Session::Create(
+        Pictures(), {.threads = 2,
+                     .observer =
+                         [&](const Graph& graph, NodeId node, std::span<const Datum> values) {
+                           const std::string& op = graph.node(node).op->name;
+                           if (op != "Add" && op != "GlobalAveragePool") return;
+                           ExpectNear(values[0].tensor(), expected[op == "Add" ? 0 : 1].tensor());
+                           ++seen;
+                         },
+                     .isa = isa,
+                     .poison = true});
+    const std::vector<Datum> actual = *session->Run({x});
+    ExpectNear(actual[0].tensor(), expected[0].tensor());
+    ExpectNear(actual[1].tensor(), expected[1].tensor());
+    EXPECT_EQ(seen, 2);
+  }
+}
+
 }  // namespace
 }  // namespace athanor

@@ -1,0 +1,104 @@
+#include <gtest/gtest.h>
+
+#include "ops/catalog.h"
+#include "plan/plan.h"
+
+namespace athanor {
+namespace {
+
+using Ints = std::vector<std::int64_t>;
+
+Tensor Weights(Dims dims) {
+  Tensor tensor = *Tensor::Allocate(DType::kF32, std::move(dims));
+  for (float& x : tensor.MutableData<float>()) x = 0.01F;
+  return tensor;
+}
+
+class NetworkOfPictures {
+ public:
+  ValueId Input(Dims dims) {
+    Shape shape;
+    for (const std::int64_t dim : dims) shape.emplace_back(dim);
+    return graph_.AddInput("x", Type::Tensor(DType::kF32, shape));
+  }
+  ValueId Op(std::string_view op, std::vector<ValueId> inputs, AttrMap attributes = {}) {
+    Result<ValueId> made = graph_.Add(op, std::move(inputs), std::move(attributes));
+    EXPECT_TRUE(made.ok()) << made.status().ToString();
+    return *made;
+  }
+  ValueId Conv(ValueId x, std::int64_t in, std::int64_t out) {
+    return Op("Conv", {x, graph_.AddConstant(Weights({out, in, 3, 3}))},
+              {{"pads", Ints{1, 1, 1, 1}}});
+  }
+  void Output(ValueId y) { graph_.AddOutput("y", y); }
+
+  std::shared_ptr<const Plan> Make() {
+    std::vector<Type> types;
+    for (const ValueId id : graph_.inputs()) types.push_back(graph_.value(id).type);
+    Result<std::shared_ptr<const Plan>> plan = MakePlan(graph_.Clone(), types, {}, store_);
+    EXPECT_TRUE(plan.ok()) << plan.status().ToString();
+    return *plan;
+  }
+
+ private:
+  Graph graph_{ops::Standard()};
+  kernels::PackStore store_;
+};
+
+// "Conv Conv+Relu Reorder ...", with * behind steps whose result has its channels in blocks.
+std::string Steps(const Plan& plan) {
+  std::string text;
+  for (const Step& step : plan.steps) {
+    text += text.empty() ? "" : " ";
+    for (std::size_t i = 0; i < step.nodes.size(); ++i)
+      text += (i > 0 ? "+" : "") + plan.graph.node(step.nodes[i]).op->name;
+    if (step.out[0].block != 0) text += "*";
+  }
+  return text;
+}
+
+TEST(ChooseLayouts, LeavesNoReorderInAResidualNetwork) {
+  NetworkOfPictures net;
+  const ValueId a = net.Op("Relu", {net.Conv(net.Input({1, 3, 64, 64}), 3, 32)});
+  const ValueId b = net.Op("Relu", {net.Op("Add", {net.Conv(a, 32, 32), a})});
+  const ValueId c = net.Op("MaxPool", {b}, {{"kernel_shape", Ints{2, 2}}, {"strides", Ints{2, 2}}});
+  const ValueId d = net.Op("Concat", {net.Conv(c, 32, 32), c}, {{"axis", std::int64_t{1}}});
+  const ValueId e = net.Op("Flatten", {net.Op("GlobalAveragePool", {net.Conv(d, 64, 33)})});
+  net.Output(net.Op("Relu", {e}));
+  EXPECT_EQ(Steps(*net.Make()),
+            "Conv+Relu* Conv+Add+Relu* MaxPool* Conv* Concat* Conv* GlobalAveragePool* Relu");
+}
+
+TEST(ChooseLayouts, ReordersOncePerValueAtTheEdgesOfARegion) {
+  NetworkOfPictures net;
+  const ValueId a = net.Conv(net.Input({1, 64, 56, 56}), 64, 64);
+  const ValueId b = net.Conv(a, 64, 64);
+  net.Output(net.Op("Transpose", {b}, {{"perm", Ints{0, 2, 3, 1}}}));
+  net.Output(net.Op("Softmax", {b}, {{"axis", std::int64_t{1}}}));
+  net.Output(b);
+  const auto plan = net.Make();
+  EXPECT_EQ(Steps(*plan), "Reorder* Conv* Conv* Reorder Transpose Softmax");
+  for (const Place& output : plan->outputs) EXPECT_EQ(output.block, 0);
+}
+
+TEST(ChooseLayouts, LeavesRowMajorWhatAReorderWouldNotPayFor) {
+  NetworkOfPictures net;
+  const ValueId a = net.Op("Transpose", {net.Input({1, 64, 64, 64})}, {{"perm", Ints{0, 2, 1, 3}}});
+  const ValueId b = net.Op("MaxPool", {a}, {{"kernel_shape", Ints{1, 1}}, {"strides", Ints{2, 2}}});
+  net.Output(net.Op("Transpose", {b}, {{"perm", Ints{0, 2, 1, 3}}}));
+  EXPECT_EQ(Steps(*net.Make()), "Transpose MaxPool Transpose");
+}
+
+TEST(ChooseLayouts, GivesBlocksMemoryForWholeBlocks) {
+  NetworkOfPictures net;
+  const ValueId a = net.Conv(net.Input({1, 3, 32, 32}), 3, 33);
+  net.Output(net.Op("GlobalAveragePool", {net.Conv(a, 33, 1)}));
+  const auto plan = net.Make();
+  const Place& place = plan->steps[0].out[0];
+  ASSERT_NE(place.block, 0);
+  EXPECT_EQ(plan->storages[static_cast<std::size_t>(place.storage)].bytes,
+            (33 + place.block - 1) / place.block * place.block * 32 * 32 * 4);
+}
+
+}  // namespace
+}  // namespace athanor
