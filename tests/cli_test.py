@@ -543,6 +543,43 @@ class Train(Case):
         self.assertIn('no array "labels"', run.stderr)
 
 
+class Tune(Case):
+    def test_times_lie_beside_the_model_and_decide(self):
+        model = self.file("digits.onnx", MODEL.read_bytes())
+        result = document(self, "tune", model, "--threads", 1, "--budget", 20)
+        self.assertEqual(result["output"], f"{model}.athplan")
+        self.assertGreater(result["steps_measured"], 0)
+        self.assertEqual(result["times"], result["new_times"])
+        steps = document(self, "explain", model, "--threads", 1)["steps"]
+        measured = [s for s in steps if any("measured_us" in c for c in s["candidates"])]
+        self.assertEqual(len(measured), result["steps_measured"])
+        for step in measured:
+            times = [c["measured_us"] for c in step["candidates"] if "measured_us" in c]
+            self.assertEqual(min(times), step["candidates"][0]["measured_us"])
+            self.assertEqual(step["kernel"], step["candidates"][0]["kernel"])
+        again = document(self, "tune", model, "--threads", 1, "--budget", 20)
+        self.assertEqual(again["new_times"], 0)
+
+    def test_a_damaged_cache_is_named_and_ignored(self):
+        model = self.file("digits.onnx", MODEL.read_bytes())
+        self.file("digits.onnx.athplan", b"0123456789abcdef\nathplan 1\n")
+        run = athanor("run", model, "random")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertIn("digits.onnx.athplan: it is damaged", run.stderr)
+
+    def test_a_cache_asked_for_by_name_must_exist(self):
+        run = athanor("run", MODEL, "random", "--plan-cache", self.folder / "none.athplan")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("none.athplan", run.stderr)
+
+    def test_strict_keeps_winograd_away(self):
+        steps = document(self, "explain", MODEL, "--strict", "--all")["steps"]
+        for step in steps:
+            for candidate in step["candidates"]:
+                if "winograd" in candidate["kernel"]:
+                    self.assertFalse(candidate["fits"])
+
+
 class Bench(Case):
     def test_json_has_the_agreed_keys(self):
         result = document(self, "bench", MODEL, "--time", 0.2, "--threads", 1, "--batch", 2)

@@ -8,7 +8,8 @@ namespace athanor::kernels {
 struct Candidate {
   const KernelDef* def = nullptr;
   Fit fit = Fit::Yes();
-  double cost_ns = 0;  // when it fits
+  double cost_ns = 0;      // estimated, when it fits
+  double measured_ns = 0;  // by who measured it; 0: nobody
 };
 
 // All kernels; made on first use. Thread-safe.

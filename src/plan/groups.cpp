@@ -31,8 +31,12 @@ std::optional<PortInfo> Describe(const Graph& graph, ValueId id) {
 }
 
 // Why kernels cannot be asked; "" when `query` is filled.
-std::string MakeQuery(const Graph& graph, const Node& node, int threads, KernelQuery& query) {
-  query = {.op = node.op, .attributes = &node.attributes, .threads = threads};
+std::string MakeQuery(const Graph& graph, const Node& node, const PlanOptions& options,
+                      KernelQuery& query) {
+  query = {.op = node.op,
+           .attributes = &node.attributes,
+           .threads = options.threads,
+           .strict = options.strict};
   if (!node.bodies.empty()) return "has sub-graphs";
   const auto fill = [&](const std::vector<ValueId>& ids, std::vector<PortInfo>& ports) {
     for (const ValueId id : ids) {
@@ -113,7 +117,7 @@ class Grouper {
                    .query = {},
                    .candidates = {},
                    .why_not = {}};
-    group.why_not = MakeQuery(graph_, node, options_.threads, group.query);
+    group.why_not = MakeQuery(graph_, node, options_, group.query);
     if (!group.why_not.empty()) return group;
     if (HasQuantSpec(node.attributes)) {
       Result<QuantSpec> spec = ReadQuantSpec(node.attributes);
@@ -201,7 +205,7 @@ class Grouper {
     if (covered_[static_cast<std::size_t>(next_id)] || next.outputs.size() != 1) return false;
     KernelQuery next_query;
     if (HasQuantSpec(next.attributes)) return false;
-    if (!MakeQuery(graph_, next, options_.threads, next_query).empty()) return false;
+    if (!MakeQuery(graph_, next, options_, next_query).empty()) return false;
     const auto through = static_cast<std::size_t>(
         std::find(next.inputs.begin(), next.inputs.end(), result) - next.inputs.begin());
     auto step = kernels::AsEpilogue(next_query, through);

@@ -145,10 +145,10 @@ class Planner {
     notes.clones = group.clones;
     notes.saved_bytes = group.saved_bytes;
     for (const kernels::Candidate& candidate : group.candidates) {
-      notes.choices.push_back(
-          {candidate.def->name, candidate.fit.yes(), candidate.cost_ns, candidate.fit.reason()});
+      notes.choices.push_back({candidate.def->name, candidate.fit.yes(), candidate.cost_ns,
+                               candidate.measured_ns, candidate.fit.reason()});
     }
-    if (!group.why_not.empty()) notes.choices.push_back({"any kernel", false, 0, group.why_not});
+    if (!group.why_not.empty()) notes.choices.push_back({"any kernel", false, 0, 0, group.why_not});
     for (const NodeId id : group.nodes) {
       const Node& node = plan_.graph.node(id);
       std::vector<const Type*> in;
@@ -228,6 +228,7 @@ Result<std::shared_ptr<const Plan>> MakePlan(Graph graph, const std::vector<Type
     ATH_TRY(groups, plan::MakeGroups(made->graph, options));
   }
   ATH_RETURN_IF_ERROR(plan::ChooseLayouts(made->graph, groups, options));
+  ATH_RETURN_IF_ERROR(plan::ChooseMeasured(groups, options, store));
   ATH_RETURN_IF_ERROR(Planner(*made, store).Make(groups));
   return std::shared_ptr<const Plan>(std::move(made));
 }

@@ -10,6 +10,7 @@
 
 #include "ir/graph.h"
 #include "kernels/list.h"
+#include "plan/measured.h"
 
 namespace athanor {
 
@@ -44,7 +45,8 @@ struct StepNotes {
   struct Choice {
     std::string kernel;
     bool fits = false;
-    double cost_ns = 0;  // estimated
+    double cost_ns = 0;      // estimated
+    double measured_ns = 0;  // 0: not measured
     std::string reason;      // why it does not fit
   };
   std::vector<Choice> choices;  // the first is taken when it fits; else the reference runs
@@ -68,6 +70,11 @@ struct Step {
 struct PlanOptions {
   Isa isa = BestIsa();
   int threads = 1;
+  bool strict = false;  // no algorithm that rounds more than a sum of products does
+  // Decide between kernels where it knows their times, and takes those that are measured during
+  // `tune_seconds` of planning. nullptr: estimates decide.
+  std::shared_ptr<MeasuredTimes> measured = {};
+  double tune_seconds = 0;
 };
 
 struct Plan {

@@ -36,6 +36,11 @@ Result<bool> RunInFloat(Graph& graph, const std::vector<Group>& groups);
 // adds the groups that reorder values between them and the others.
 Status ChooseLayouts(Graph& graph, std::vector<Group>& groups, const PlanOptions& options);
 
+// Orders the candidates of each group by how long they run, as far as that is known or there is
+// time to measure it.
+Status ChooseMeasured(std::vector<Group>& groups, const PlanOptions& options,
+                      kernels::PackStore& store);
+
 // Gives every storage in the arena its offset, so that no two that are alive at the same step
 // overlap. Sets arena_bytes and lower_bound_bytes. An error when the machine has less memory.
 Status AssignOffsets(Plan& plan);

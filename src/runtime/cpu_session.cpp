@@ -33,6 +33,9 @@ CpuSession::CpuSession(Graph graph, Graph optimized, const SessionOptions& optio
   }
   plan_options_.threads = threads;
   plan_options_.isa = std::min(options.isa.value_or(Isa::kAvx512), BestIsa());
+  plan_options_.strict = options.strict;
+  plan_options_.measured = options.measured;
+  plan_options_.tune_seconds = options.tune_seconds;
 }
 
 CpuSession::~CpuSession() = default;

@@ -17,6 +17,7 @@
 namespace athanor {
 
 struct Plan;
+class MeasuredTimes;
 
 struct SessionOptions {
   std::string device = "cpu";
@@ -28,6 +29,13 @@ struct SessionOptions {
   NodeObserver observer = {};
   std::optional<Isa> isa = {};  // the widest instruction set to use; the machine's best by default
   bool poison = false;          // for tests: overwrite memory as soon as its values are dead
+  // "cpu": no algorithm that rounds more than a sum of products does (Winograd's convolution).
+  bool strict = false;
+  // "cpu": times of kernels that decide between them (plan/measured.h), and how many seconds of
+  // measuring each plan may take; what is measured is added to `measured`. Without it estimates
+  // decide.
+  std::shared_ptr<MeasuredTimes> measured = {};
+  double tune_seconds = 0;
 };
 
 // What may end a run before its time. Looked at between nodes: one that has begun runs to its end.

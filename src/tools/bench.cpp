@@ -16,6 +16,7 @@
 #include "tools/inputs.h"
 #include "tools/open_model.h"
 #include "tools/progress.h"
+#include "tools/tuning.h"
 
 namespace athanor::tools {
 namespace {
@@ -25,6 +26,7 @@ using Clock = std::chrono::steady_clock;
 struct Options {
   ModelOptions model;
   InputOptions input;
+  TuningOptions tuning;
   std::string device = "cpu", goal = "latency", precision = "f32";
   int threads = 0, streams = 0;
   std::int64_t batch = 0;
@@ -187,9 +189,10 @@ Status Run(const Options& options, const Common& common) {
   ATH_TRY(const InputPlan input_plan, InputPlan::Make(graph, options.input));
   ATH_TRY(const InputSet set, input_plan.Read(0));
   std::vector<std::unique_ptr<Session>> sessions;
+  SessionOptions session_options = {.device = options.device, .threads = plan.threads};
+  ATH_RETURN_IF_ERROR(ApplyTuning(options.tuning, options.model.path, common, session_options));
   for (int s = 0; s < plan.streams; ++s) {
-    ATH_TRY(auto session,
-            Session::Create(graph.Clone(), {.device = options.device, .threads = plan.threads}));
+    ATH_TRY(auto session, Session::Create(graph.Clone(), session_options));
     sessions.push_back(std::move(session));
   }
   // Warm-up: the first runs touch memory and code for the first time.
@@ -209,6 +212,7 @@ std::function<Status()> Bench(CLI::App& app, const Common& common) {
   auto options = std::make_shared<Options>();
   AddModelOptions(app, options->model);
   AddInputOptions(app, options->input, false);
+  AddTuningOptions(app, options->tuning);
   app.add_option("--device", options->device, "cpu or reference")->capture_default_str();
   app.add_option("--threads", options->threads, "of each stream; 0: the cores shared out")
       ->check(CLI::Range(0, 1024));

@@ -9,6 +9,7 @@
 #include "tools/inputs.h"
 #include "tools/open_model.h"
 #include "tools/plan_text.h"
+#include "tools/tuning.h"
 
 namespace athanor::tools {
 namespace {
@@ -16,6 +17,7 @@ namespace {
 struct Options {
   ModelOptions model;  // its path may also be an error code
   InputOptions input;
+  TuningOptions tuning;
   std::string device = "cpu";
   int threads = 0;
   bool all = false;
@@ -49,15 +51,20 @@ Status ExplainCode(int number, const Common& common) {
 }
 
 std::string ChoiceText(const StepNotes::Choice& choice) {
-  if (choice.fits) return fmt::format("estimated {:.1f} us", choice.cost_ns / 1e3);
+  if (choice.fits) {
+    const std::string estimated = fmt::format("estimated {:.1f} us", choice.cost_ns / 1e3);
+    if (choice.measured_ns == 0) return estimated;
+    return fmt::format("measured {:.1f} us, {}", choice.measured_ns / 1e3, estimated);
+  }
   return "does not fit: " + choice.reason;
 }
 
 Status ExplainModel(const Options& options, const Common& common) {
   ATH_TRY(Graph graph, OpenModel(options.model));
-  ATH_TRY(
-      const std::unique_ptr<Session> session,
-      Session::Create(std::move(graph), {.device = options.device, .threads = options.threads}));
+  SessionOptions session_options = {.device = options.device, .threads = options.threads};
+  ATH_RETURN_IF_ERROR(ApplyTuning(options.tuning, options.model.path, common, session_options));
+  ATH_TRY(const std::unique_ptr<Session> session,
+          Session::Create(std::move(graph), session_options));
   ATH_TRY(const InputPlan inputs, InputPlan::Make(session->graph(), options.input));
   ATH_TRY(const InputSet set, inputs.Read(0));
   std::vector<Type> types;
@@ -105,6 +112,7 @@ std::function<Status()> Explain(CLI::App& app, const Common& common) {
   AddModelOptions(app, options->model);
   app.get_option("model")->description("a model file, or an error code such as ATH-2003");
   AddInputOptions(app, options->input, false);
+  AddTuningOptions(app, options->tuning);
   app.add_option("--device", options->device, "a device that plans")->capture_default_str();
   app.add_option("--threads", options->threads, "0: one per core")->check(CLI::Range(0, 1024));
   app.add_flag("--all", options->all, "every candidate of every step");

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "core/cpu_name.h"
 #include "core/thread_pool.h"
 
 namespace athanor::tools {
@@ -152,7 +153,7 @@ Machine DescribeMachine() {
   struct sysinfo memory = {};
   sysinfo(&memory);
   const auto unit = static_cast<std::int64_t>(memory.mem_unit);
-  return {.cpu = CpuInfo("model name"),
+  return {.cpu = ProcessorName(),
           .cores = ThreadPool(0).threads(),
           .instruction_sets = InstructionSets(),
           .caches = Caches(),

@@ -42,6 +42,8 @@ constexpr Verb kVerbs[] = {
     {"bench", "latency and throughput", Bench,
      "athanor bench model.onnx --goal throughput --time 10"},
     {"profile", "time per node", ProfileModel, "athanor profile model.onnx --top 20"},
+    {"tune", "measure the kernels that compete for each layer, and keep the times", Tune,
+     "athanor tune model.onnx --budget 30"},
     {"explain", "an error code, or why each node runs as it does", Explain,
      "athanor explain ATH-2003"},
     {"compare", "two models or devices on the same inputs", CompareModels,

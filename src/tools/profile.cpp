@@ -12,6 +12,7 @@
 #include "tools/plan_text.h"
 #include "tools/progress.h"
 #include "tools/step_times.h"
+#include "tools/tuning.h"
 
 namespace athanor::tools {
 namespace {
@@ -21,6 +22,7 @@ using Clock = std::chrono::steady_clock;
 struct Options {
   ModelOptions model;
   InputOptions input;
+  TuningOptions tuning;
   std::string device = "cpu";
   int threads = 0, runs = 3, top = 20;
 };
@@ -144,9 +146,10 @@ Result<std::vector<NodeTime>> TimeSteps(Session& session, const Options& options
 Result<std::vector<NodeTime>> Measure(const Options& options, const Common& common) {
   ATH_TRY(Graph graph, OpenModel(options.model));
   if (options.device == "reference") return TimeNodes(std::move(graph), options, common);
-  ATH_TRY(
-      const std::unique_ptr<Session> session,
-      Session::Create(std::move(graph), {.device = options.device, .threads = options.threads}));
+  SessionOptions session_options = {.device = options.device, .threads = options.threads};
+  ATH_RETURN_IF_ERROR(ApplyTuning(options.tuning, options.model.path, common, session_options));
+  ATH_TRY(const std::unique_ptr<Session> session,
+          Session::Create(std::move(graph), session_options));
   return TimeSteps(*session, options, common);
 }
 
@@ -181,6 +184,7 @@ std::function<Status()> ProfileModel(CLI::App& app, const Common& common) {
   auto options = std::make_shared<Options>();
   AddModelOptions(app, options->model);
   AddInputOptions(app, options->input, false);
+  AddTuningOptions(app, options->tuning);
   app.add_option("--device", options->device, "cpu or reference")->capture_default_str();
   app.add_option("--threads", options->threads, "0: one per core")->check(CLI::Range(0, 1024));
   app.add_option("--runs", options->runs, "how often; the fastest counts")

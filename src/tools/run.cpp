@@ -10,6 +10,7 @@
 #include "tools/open_model.h"
 #include "tools/progress.h"
 #include "tools/run_package.h"
+#include "tools/tuning.h"
 
 namespace athanor::tools {
 namespace {
@@ -17,6 +18,7 @@ namespace {
 struct Options {
   ModelOptions model;
   InputOptions input;
+  TuningOptions tuning;
   std::string device = "cpu", save, labels;
   int threads = 0, top = 5;
   bool boxes = false;
@@ -113,9 +115,10 @@ Status Run(const Options& options, const Common& common) {
     ATH_TRY(shown.results.labels, ReadLabels(options.labels));
   }
   ATH_TRY(Graph graph, OpenModel(options.model));
-  ATH_TRY(
-      const std::unique_ptr<Session> session,
-      Session::Create(std::move(graph), {.device = options.device, .threads = options.threads}));
+  SessionOptions session_options = {.device = options.device, .threads = options.threads};
+  ATH_RETURN_IF_ERROR(ApplyTuning(options.tuning, options.model.path, common, session_options));
+  ATH_TRY(const std::unique_ptr<Session> session,
+          Session::Create(std::move(graph), session_options));
   ATH_TRY(const InputPlan plan, InputPlan::Make(session->graph(), options.input));
   if (options.input.sources.empty()) {
     Note(common, "no input is given: seeded random values are used; athanor run {} INPUT reads one",
@@ -162,6 +165,7 @@ std::function<Status()> RunModel(CLI::App& app, const Common& common) {
   auto options = std::make_shared<Options>();
   AddModelOptions(app, options->model);
   AddInputOptions(app, options->input, true);
+  AddTuningOptions(app, options->tuning);
   app.add_option("--device", options->device, "cpu or reference")->capture_default_str();
   app.add_option("--threads", options->threads, "0: one per core")->check(CLI::Range(0, 1024));
   app.add_option("--save", options->save,

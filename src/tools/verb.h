@@ -49,6 +49,7 @@ std::function<Status()> ProfileModel(CLI::App& app, const Common& common);
 std::function<Status()> QuantizeModel(CLI::App& app, const Common& common);
 std::function<Status()> RunModel(CLI::App& app, const Common& common);
 std::function<Status()> ScoreTable(CLI::App& app, const Common& common);
+std::function<Status()> Tune(CLI::App& app, const Common& common);
 std::function<Status()> Unpack(CLI::App& app, const Common& common);
 std::function<Status()> TrainModel(CLI::App& app, const Common& common);
 std::function<Status()> Load(CLI::App& app, const Common& common);

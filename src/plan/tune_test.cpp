@@ -1,0 +1,123 @@
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "core/digest.h"
+#include "core/file.h"
+#include "ops/catalog.h"
+#include "plan/plan.h"
+
+namespace athanor {
+namespace {
+
+using Ints = std::vector<std::int64_t>;
+
+// One convolution of 3 by 3 without dilation.
+Graph OneConvolution(std::int64_t in, std::int64_t out, std::int64_t size) {
+  Graph graph(ops::Standard());
+  const ValueId x =
+      graph.AddInput("x", Type::Tensor(DType::kF32, {Dim(1), Dim(in), Dim(size), Dim(size)}));
+  Tensor w = *Tensor::Allocate(DType::kF32, {out, in, 3, 3});
+  for (float& v : w.MutableData<float>()) v = 0.01F;
+  graph.AddOutput("y", *graph.Add("Conv", {x, graph.AddConstant(w)}, {{"pads", Ints{1, 1, 1, 1}}}));
+  return graph;
+}
+
+std::shared_ptr<const Plan> MakePlanOf(Graph graph, const PlanOptions& options) {
+  kernels::PackStore store;
+  const std::vector<Type> types = {graph.value(graph.inputs()[0]).type};
+  Result<std::shared_ptr<const Plan>> plan = MakePlan(std::move(graph), types, options, store);
+  EXPECT_TRUE(plan.ok()) << plan.status().ToString();
+  return *plan;
+}
+
+const StepNotes& ConvolutionOf(const Plan& plan) {
+  for (const Step& step : plan.steps) {
+    if (plan.graph.node(step.nodes[0]).op->name == "Conv") return step.notes;
+  }
+  std::abort();
+}
+
+class TunedPlan : public testing::Test {
+ protected:
+  void TearDown() override { std::filesystem::remove(path_); }
+  const std::string path_ = testing::TempDir() + "tune_test.athplan";
+};
+
+TEST_F(TunedPlan, TakesTheKernelThatWasMeasuredFastest) {
+  PlanOptions options = {.measured = std::make_shared<MeasuredTimes>(), .tune_seconds = 60};
+  const auto plan = MakePlanOf(OneConvolution(32, 32, 28), options);
+  const StepNotes& notes = ConvolutionOf(*plan);
+  ASSERT_GT(notes.choices.size(), 1U);
+  int measured = 0;
+  for (const StepNotes::Choice& choice : notes.choices) {
+    if (choice.measured_ns == 0) continue;
+    EXPECT_LE(notes.choices[0].measured_ns, choice.measured_ns) << choice.kernel;
+    ++measured;
+  }
+  EXPECT_GT(measured, 1);
+}
+
+TEST_F(TunedPlan, BelievesKnownTimesWithoutMeasuring) {
+  PlanOptions options = {.measured = std::make_shared<MeasuredTimes>(), .tune_seconds = 60};
+  const auto first = MakePlanOf(OneConvolution(32, 32, 28), options);
+  ASSERT_TRUE(options.measured->Save(path_).ok());
+  auto loaded = std::make_shared<MeasuredTimes>();
+  ASSERT_TRUE(loaded->Load(path_).ok());
+  EXPECT_EQ(loaded->size(), options.measured->size());
+  const auto again = MakePlanOf(OneConvolution(32, 32, 28), {.measured = loaded});
+  EXPECT_EQ(ConvolutionOf(*again).choices[0].kernel, ConvolutionOf(*first).choices[0].kernel);
+  EXPECT_NEAR(ConvolutionOf(*again).choices[0].measured_ns,
+              ConvolutionOf(*first).choices[0].measured_ns, 1);
+  EXPECT_EQ(loaded->size(), options.measured->size());
+}
+
+TEST_F(TunedPlan, MeasuresNothingWithoutTime) {
+  const PlanOptions options = {.measured = std::make_shared<MeasuredTimes>()};
+  const auto plan = MakePlanOf(OneConvolution(32, 32, 28), options);
+  EXPECT_EQ(options.measured->size(), 0U);
+  EXPECT_EQ(ConvolutionOf(*plan).choices[0].measured_ns, 0);
+}
+
+TEST_F(TunedPlan, StrictPlansHoldNoAlgorithmThatRoundsMore) {
+  const auto plan = MakePlanOf(OneConvolution(64, 64, 56), {.strict = true});
+  for (const StepNotes::Choice& choice : ConvolutionOf(*plan).choices) {
+    const bool winograd = choice.kernel.find("winograd") != std::string::npos;
+    EXPECT_FALSE(winograd && choice.fits) << choice.kernel;
+  }
+}
+
+// Few channels on a large picture: the transforms cost more than the products save.
+TEST_F(TunedPlan, WinogradIsNotTakenWhereItLoses) {
+  const auto plan = MakePlanOf(OneConvolution(3, 64, 224), {});
+  EXPECT_EQ(ConvolutionOf(*plan).choices[0].kernel.find("winograd"), std::string::npos);
+}
+
+TEST_F(TunedPlan, RefusesDamagedFilesAndThoseOfOtherMachines) {
+  MeasuredTimes times;
+  times.Set("layer", "kernel", 5);
+  ASSERT_TRUE(times.Save(path_).ok());
+  const std::string whole = *ReadTextFile(path_);
+  const auto load = [&](const std::string& text) {
+    std::ofstream(path_, std::ios::binary) << text;
+    return MeasuredTimes().Load(path_).ToString();
+  };
+  EXPECT_EQ(load(whole), MeasuredTimes().Load(path_).ToString());
+  for (std::size_t length = 0; length < whole.size(); ++length)
+    EXPECT_NE(load(whole.substr(0, length)).find("damaged"), std::string::npos) << length;
+  for (std::size_t at = 0; at < whole.size(); ++at) {
+    std::string broken = whole;
+    broken[at] ^= 1;
+    EXPECT_NE(load(broken).find("damaged"), std::string::npos) << at;
+  }
+  const std::string other = "athplan 1\tanother processor\tavx2\n";
+  const std::uint64_t digest =
+      Digest64({reinterpret_cast<const std::uint8_t*>(other.data()), other.size()});
+  EXPECT_NE(load(fmt::format("{:016x}\n{}", digest, other)).find("another processor"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace athanor

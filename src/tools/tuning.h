@@ -1,0 +1,27 @@
+// The options that decide between kernels, for every verb that runs a model.
+#pragma once
+
+#include <string>
+
+#include "runtime/session.h"
+#include "tools/verb.h"
+
+namespace athanor::tools {
+
+struct TuningOptions {
+  bool strict = false;
+  std::string cache;  // "": beside the model, when there is one
+};
+
+// Adds --strict and --plan-cache.
+void AddTuningOptions(CLI::App& app, TuningOptions& options);
+
+// MODEL.athplan
+std::string TuningFile(const std::string& model);
+
+// Fills in strict and measured. A cache that cannot be used is named on stderr and ignored, unless
+// it was asked for by name and is not there.
+Status ApplyTuning(const TuningOptions& options, const std::string& model, const Common& common,
+                   SessionOptions& session);
+
+}  // namespace athanor::tools
