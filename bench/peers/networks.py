@@ -6,6 +6,7 @@ import json
 import pathlib
 import shutil
 import subprocess
+import tempfile
 
 import numpy as np
 
@@ -69,7 +70,7 @@ class Maker:
     """Makes files with `athanor` and with the peers' own converters."""
 
     def __init__(self, athanor, python, folder, data):
-        self.athanor, self.python, self.folder, self.data = athanor, python, pathlib.Path(folder), data
+        self.athanor, self.python, self.folder, self.data = athanor, python, pathlib.Path(folder).resolve(), data
 
     def call(self, *arguments):
         run = subprocess.run([self.athanor, *map(str, arguments)], capture_output=True, text=True, check=False)
@@ -142,7 +143,8 @@ class Maker:
         # The compiled converter itself: its Python wrapper installs a logging package and reports to its vendor.
         code = "import sys, MNN, _tools; _tools.mnnconvert(['MNNConvert', '-f', 'ONNX', '--modelFile', sys.argv[1], " \
                "'--MNNModel', sys.argv[2], '--bizCode', 'bench'])"
-        run = subprocess.run([self.python, "-c", code, source, str(path)], capture_output=True, text=True, check=False)
+        with tempfile.TemporaryDirectory() as scratch:  # it leaves files behind where it runs
+            run = subprocess.run([self.python, "-c", code, source, str(path)], cwd=scratch, capture_output=True, text=True, check=False)
         if run.returncode != 0 or not path.exists():
             raise RuntimeError("MNN's converter: " + (run.stdout + run.stderr).strip().split("\n")[-1][:200])
 
