@@ -4,7 +4,6 @@ Runs inside a worker process of its own (worker.py), so that nobody's threads or
 its own documentation advises for speed; what there is to choose between is a variant, and the best one counts. Outputs
 are kept in the order of the ONNX file's outputs.
 """
-import os
 import pathlib
 
 
@@ -69,7 +68,7 @@ class OnnxRuntime:
 
 
 class OpenVino:
-    """Static shapes; the class of precision is the row's; compiled models are cached."""
+    """Static shapes; the class of precision is the row's; the compiled model is its cache."""
     variants = ("latency", "throughput")
 
     def __init__(self, job):
@@ -78,18 +77,25 @@ class OpenVino:
 
     def load(self):
         core = self.ov.Core()
-        core.set_property({"CACHE_DIR": self.job["cache"]})
         variant, _, source = self.job["variant"].partition("+")
+        config = {"PERFORMANCE_HINT": variant.upper(), "INFERENCE_NUM_THREADS": self.job["threads"],
+                  "INFERENCE_PRECISION_HINT": self.job["precision"], "CPU_DENORMALS_OPTIMIZATION": True}
+        cache = pathlib.Path(self.job["cache"], "compiled.blob")
+        if cache.exists():
+            self.compiled = core.import_model(cache.read_bytes(), "CPU", config)
+        else:
+            self.compiled = core.compile_model(self.read(core, source), "CPU", config)
+            cache.write_bytes(self.compiled.export_model().getvalue())
+        self.request = self.compiled.create_infer_request()
+
+    def read(self, core, source):
         model = core.read_model(self.job["files"][source or "onnx"])
         shapes = self.job["shapes"]
         if source:  # the inputs have other names there, in the same order
             shapes = dict(zip([port.any_name for port in model.inputs], shapes.values()))
         if any(port.partial_shape.is_dynamic for port in model.inputs):
             model.reshape({name: self.ov.PartialShape(shape) for name, shape in shapes.items()})
-        config = {"PERFORMANCE_HINT": variant.upper(), "INFERENCE_NUM_THREADS": self.job["threads"],
-                  "INFERENCE_PRECISION_HINT": self.job["precision"], "CPU_DENORMALS_OPTIMIZATION": True}
-        self.compiled = core.compile_model(model, "CPU", config)
-        self.request = self.compiled.create_infer_request()
+        return model
 
     def bind(self, inputs):
         self.inputs = inputs  # the request looks into these arrays
@@ -153,7 +159,7 @@ class Ncnn:
 
 
 class Mnn:
-    """Through MNN's converter (made beforehand)."""
+    """Through MNN's converter (made beforehand). Its cache holds nothing on a CPU."""
     variants = ("high",)
     low_variants = ("low", "low_bf16")
 
@@ -168,7 +174,6 @@ class Mnn:
             raise Skip(self.job["missing"].get("mnn", "no .mnn file"))
         config = {"backend": "CPU", "numThread": self.job["threads"], "precision": self.job["variant"]}
         self.runtime = self.mnn.nn.create_runtime_manager((config,))
-        self.runtime.set_cache(os.path.join(self.job["cache"], "mnn.cache"))
         self.module = self.mnn.nn.load_module_from_file(
             self.job["files"]["mnn"], list(self.job["shapes"]), self.job["outputs"],
             runtime_manager=self.runtime, shape_mutable=False)
