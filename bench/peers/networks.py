@@ -140,11 +140,17 @@ class Maker:
         self.call("convert", source, "-o", path, "--no-check")
 
     def to_mnn(self, source, path):
+        try:
+            self.mnn_converter(source, path)
+        except RuntimeError:  # its default form of LSTM is not always possible
+            self.mnn_converter(source, path, "--useOriginRNNImpl")
+
+    def mnn_converter(self, source, path, *flags):
         # The compiled converter itself: its Python wrapper installs a logging package and reports to its vendor.
-        code = "import sys, MNN, _tools; _tools.mnnconvert(['MNNConvert', '-f', 'ONNX', '--modelFile', sys.argv[1], " \
-               "'--MNNModel', sys.argv[2], '--bizCode', 'bench'])"
+        code = "import sys, MNN, _tools; _tools.mnnconvert(['MNNConvert', '-f', 'ONNX', '--bizCode', 'bench', *sys.argv[1:]])"
+        command = [self.python, "-c", code, "--modelFile", source, "--MNNModel", str(path), *flags]
         with tempfile.TemporaryDirectory() as scratch:  # it leaves files behind where it runs
-            run = subprocess.run([self.python, "-c", code, source, str(path)], cwd=scratch, capture_output=True, text=True, check=False)
+            run = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=False)
         if run.returncode != 0 or not path.exists():
             raise RuntimeError("MNN's converter: " + (run.stdout + run.stderr).strip().split("\n")[-1][:200])
 

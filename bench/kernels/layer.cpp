@@ -1,0 +1,136 @@
+#include "layer.h"
+
+#include <algorithm>
+
+#include "kernels/conv/spatial.h"
+#include "zoo/builder.h"
+#include "zoo/zoo.h"
+
+namespace athanor::bench {
+namespace {
+
+using kernels::KernelQuery;
+
+// Square products that stand for the floor of the engine's matrix kernels; no network's.
+constexpr std::string_view kFloor = "floor";
+
+Result<Graph> FloorNetwork() {
+  zoo::NetBuilder net("floor", 1);
+  const auto matrix = [&](const char* name, std::int64_t n) {
+    return net.Input(name, DType::kF32, {n, n});
+  };
+  net.Output("c", net.Apply("MatMul", {matrix("a", 1024), matrix("b", 1024)}));
+  return std::move(net).Finish();
+}
+
+// Open dimensions: "N" and the like count `batch`, positions in a text 128.
+std::vector<Type> InputTypes(const Graph& graph, std::int64_t batch) {
+  constexpr std::int64_t kSequence = 128;
+  std::vector<Type> types;
+  for (const ValueId id : graph.inputs()) {
+    const Type& type = graph.value(id).type;
+    Shape shape;
+    for (std::int64_t i = 0; i < type.rank(); ++i) {
+      const Dim& dim = type.dim(i);
+      const bool sequence = !dim.IsConst() && dim.ToString().starts_with("s");
+      shape.emplace_back(dim.IsConst() ? dim.value() : sequence ? kSequence : batch);
+    }
+    types.push_back(Type::Tensor(type.dtype, std::move(shape)));
+  }
+  return types;
+}
+
+std::string EpilogueText(const KernelQuery& query) {
+  std::string text;
+  for (const kernels::EpilogueStep& step : query.epilogue) text += " +" + step.op;
+  return text;
+}
+
+std::string ConvName(const KernelQuery& query) {
+  const auto spatial = kernels::Spatial2d::From(query);
+  if (!spatial) return "";
+  const ops::ConvGeometry& conv = spatial->conv;
+  std::string name =
+      fmt::format("{}x{}/{} {}->{} {}x{}", spatial->h.kernel, spatial->w.kernel, spatial->h.stride,
+                  conv.in_channels, conv.out_channels, spatial->h.in, spatial->w.in);
+  if (spatial->h.dilation > 1) name += fmt::format(" dilation {}", spatial->h.dilation);
+  if (conv.group > 1)
+    name += conv.group == conv.in_channels ? " depthwise" : fmt::format(" groups {}", conv.group);
+  if (conv.batch > 1) name += fmt::format(" batch {}", conv.batch);
+  return name + EpilogueText(query);
+}
+
+std::string ProductName(const KernelQuery& query) {
+  return fmt::format("{} {}{} x {}{}{}", query.op->name, query.Int("transA") != 0 ? "T" : "",
+                     ToString(query.in[0].dims), query.Int("transB") != 0 ? "T" : "",
+                     ToString(query.in[1].dims), EpilogueText(query));
+}
+
+double FlopsOf(const KernelQuery& query) {
+  std::vector<Type> in, out;
+  const auto fill = [](const std::vector<kernels::PortInfo>& ports, std::size_t count,
+                       std::vector<Type>& types) {
+    for (std::size_t i = 0; i < count; ++i) {
+      Shape shape(ports[i].dims.begin(), ports[i].dims.end());
+      types.push_back(ports[i].given() ? Type::Tensor(ports[i].dtype, std::move(shape)) : Type());
+    }
+  };
+  fill(query.in, query.own_inputs, in);
+  fill(query.out, query.out.size(), out);
+  std::vector<const Type*> inputs;
+  for (std::size_t i = 0; i < in.size(); ++i) inputs.push_back(query.Has(i) ? &in[i] : nullptr);
+  const Dim flops = Flops(*query.op, {inputs, out, *query.attributes});
+  return flops.IsConst() ? static_cast<double>(flops.value()) : 0;
+}
+
+// "" for what is not measured.
+std::string NameOf(const plan::Group& group, const LayerOptions& options) {
+  const KernelQuery& query = group.query;
+  if (query.op == nullptr || query.in.empty() || query.in[0].dtype != DType::kF32) return "";
+  if (query.op->name == "Conv") return options.conv ? ConvName(query) : "";
+  if (query.op->name == "Gemm" || query.op->name == "MatMul")
+    return options.gemm ? ProductName(query) : "";
+  return "";
+}
+
+Status AddNetwork(const std::string& name, const LayerOptions& options, Layers& layers) {
+  ATH_TRY(Graph made, name == kFloor ? FloorNetwork() : zoo::Make(name));
+  layers.graphs.push_back(std::make_unique<Graph>(std::move(made)));
+  Graph& graph = *layers.graphs.back();
+  ATH_RETURN_IF_ERROR(OptimizeForPlans(graph));
+  ATH_RETURN_IF_ERROR(plan::BindShapes(graph, InputTypes(graph, options.batch)));
+  ATH_TRY(std::vector<plan::Group> groups,
+          plan::MakeGroups(graph, {.isa = BestIsa(), .threads = options.threads}));
+  for (plan::Group& group : groups) {
+    std::string layer = NameOf(group, options);
+    if (layer.empty()) continue;
+    const auto known = std::find_if(layers.list.begin(), layers.list.end(),
+                                    [&](const Layer& other) { return other.name == layer; });
+    if (known != layers.list.end()) {
+      known->networks.push_back(name);
+      continue;
+    }
+    const double flops = FlopsOf(group.query);
+    layers.list.push_back({std::move(layer), std::move(group), flops, {name}});
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Layers> LayersOf(const LayerOptions& options, std::vector<std::string>& absent) {
+  Layers layers;
+  for (const std::string& name : options.networks) {
+    const auto& entries = zoo::Entries();
+    const bool known = name == kFloor || std::any_of(entries.begin(), entries.end(),
+                                                     [&](const auto& e) { return e.name == name; });
+    if (!known) {
+      absent.push_back(name);
+      continue;
+    }
+    ATH_RETURN_IF_ERROR(AddNetwork(name, options, layers));
+  }
+  return layers;
+}
+
+}  // namespace athanor::bench
