@@ -72,6 +72,30 @@ TEST(OnnxExport, NamesOfInputsAndOutputsAreKeptAndValueNamesMadeUnique) {
   }
 }
 
+// ONNX Runtime refused networks from TensorFlow Lite, where a fused activation has its operator's
+// name.
+TEST(OnnxExport, NodesOfOneNameGetDifferentOnes) {
+  const Graph graph = Read(R"(graph g(x: f32[2]) -> (y) {
+    %a = Relu(%x) @same
+    %b = HardSwish(%a) @same
+    %c = Relu(%b)
+    %y = Relu(%c)
+  })");
+  // HardSwish is two nodes in this operator set.
+  const Result<std::vector<std::uint8_t>> bytes = ExportOnnx(graph, {.opset = 13});
+  ASSERT_TRUE(bytes.ok()) << bytes.status().ToString();
+  const ModelProto model = Written(*bytes);
+  std::set<std::string> names;
+  std::size_t named = 0;
+  for (const NodeProto& node : model.graph->node) {
+    if (node.name.empty()) continue;
+    ++named;
+    EXPECT_TRUE(names.insert(node.name).second) << node.name;
+  }
+  EXPECT_EQ(named, 3U);
+  EXPECT_TRUE(names.contains("same"));
+}
+
 TEST(OnnxExport, AnOperatorThatOnnxLacksComesBackFromItsOwnDomain) {
   const Graph graph = Read(R"(graph g(x: f32[2], s: f32[], z: u8[]) -> (y) {
     %y = QuantizeLinear(%x, %s, %z) {arithmetic = "fixed31"}

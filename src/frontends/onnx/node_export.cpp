@@ -20,13 +20,21 @@ AttributeProto& AddAttribute(NodeProto& node, std::string_view name, AttributeTy
   return attribute;
 }
 
+// `wish`, or with a number behind it when that is taken.
+std::string Unique(std::unordered_set<std::string>& taken, const std::string& wish) {
+  std::string name = wish;
+  for (std::size_t n = 1; !taken.insert(name).second; ++n) name = fmt::format("{}_{}", wish, n);
+  return name;
+}
+
 }  // namespace
 
 std::string FileExport::UniqueName(std::string_view wish) {
-  const std::string base = wish.empty() ? "v" : std::string(wish);
-  std::string name = base;
-  for (std::size_t n = 1; !names_.insert(name).second; ++n) name = fmt::format("{}_{}", base, n);
-  return name;
+  return Unique(names_, wish.empty() ? "v" : std::string(wish));
+}
+
+std::string FileExport::UniqueNodeName(const std::string& wish) {
+  return wish.empty() ? "" : Unique(node_names_, wish);
 }
 
 const std::string& FileExport::ConstantName(const Tensor& tensor, std::string_view wish) {
@@ -76,7 +84,7 @@ NodeProto& NodeExport::Emit(std::string_view op, std::vector<std::string> in,
   made.output = std::move(out);
   while (!made.input.empty() && made.input.back().empty()) made.input.pop_back();
   while (!made.output.empty() && made.output.back().empty()) made.output.pop_back();
-  made.name = node.name;
+  made.name = file.UniqueNodeName(node.name);
   return made;
 }
 

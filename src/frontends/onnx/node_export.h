@@ -20,6 +20,9 @@ class FileExport {
 
   // A name nobody has, made from `wish`.
   std::string UniqueName(std::string_view wish);
+  // The same for nodes, whose names are apart; a node without a name stays so. ONNX leaves it open,
+  // but ONNX Runtime refuses a file in which two nodes have one name.
+  std::string UniqueNodeName(const std::string& wish);
   // Takes exactly this name; false when it is taken.
   bool ReserveName(const std::string& name) { return names_.insert(name).second; }
   // The initialiser that holds the tensor.
@@ -39,7 +42,7 @@ class FileExport {
   std::deque<std::vector<std::uint8_t>> storage;
 
  private:
-  std::unordered_set<std::string> names_;
+  std::unordered_set<std::string> names_, node_names_;
   std::map<std::string, std::string> constants_;  // identity of the memory -> name
 };
 
