@@ -317,8 +317,8 @@ class Browser(Shared):
         self.assertLessEqual(seen["paint_ms"], 1000)
         self.assertNotIn("token", seen["address"])
         steps = verb("explain", DIGITS)["steps"]
-        # Steps, Flatten (a view without a step), the input and the output; every shape stands on its edge.
-        self.assertEqual(seen["run"]["nodes"], len(steps) + 3)
+        # Steps, the input and the output, and two views without a step: Flatten, and the Reorder of one pixel; every shape stands on its edge.
+        self.assertEqual(seen["run"]["nodes"], len(steps) + 4)
         self.assertEqual(seen["run"]["titles"], [step["op"] for step in steps])
         self.assertEqual([seen[form]["loose"] for form in ("run", "optimized", "read")], [[], [], []])
         self.assertIn("1\u00d716\u00d732\u00d732", seen["run"]["labels"])
