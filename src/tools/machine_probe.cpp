@@ -186,10 +186,12 @@ double MeasureReadBandwidth(int threads) {
 
 PeakRate MeasurePeakFma(int threads) {
   const FmaLoop loop = WidestLoop();
-  constexpr std::int64_t kSteps = 4'000'000;
+  // Windows of less than a millisecond: on a busy machine some of them are not interrupted.
+  constexpr std::int64_t kSteps = 400'000;
+  constexpr int kWindows = 50;
   ThreadPool pool(threads);
   std::atomic<int> sink = 0;
-  const double seconds = Fastest(5, [&] {
+  const double seconds = Fastest(kWindows, [&] {
     pool.ParallelFor(threads, 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) sink += static_cast<int>(loop.run(kSteps));
     });
