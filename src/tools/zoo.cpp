@@ -1,6 +1,7 @@
 // athanor zoo NAME -o OUT: a standard topology with seeded weights, as a model file.
 #include "zoo/zoo.h"
 
+#include "core/text.h"
 #include "frontends/save.h"
 #include "tools/console.h"
 #include "tools/verb.h"
@@ -16,10 +17,19 @@ struct Options {
 
 void List(const Common& common) {
   nlohmann::json models = nlohmann::json::array();
+  Table table({"name", "task", "input", ">params", ">GMAC", "source"});
   for (const zoo::ZooEntry& entry : zoo::Entries()) {
-    Say(common, "{:<16} {}", entry.name, entry.summary);
-    models.push_back({{"name", entry.name}, {"summary", entry.summary}});
+    table.Add({std::string(entry.name), std::string(entry.task), std::string(entry.input),
+               HumanCount(static_cast<double>(entry.parameters)), fmt::format("{:.4g}", entry.gmac),
+               std::string(entry.source)});
+    models.push_back({{"name", entry.name},
+                      {"task", entry.task},
+                      {"input", entry.input},
+                      {"params", entry.parameters},
+                      {"gmac", entry.gmac},
+                      {"source", entry.source}});
   }
+  PrintText(common, table.ToString());
   PrintJson(common, {{"models", std::move(models)}});
 }
 

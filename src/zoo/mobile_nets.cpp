@@ -1,145 +1,148 @@
-// Networks for small devices: MobileNet v1 and v2, ShuffleNet v2 x1.0, EfficientNet-B0, DS-CNN.
-#include "zoo/builder.h"
+// Image classifiers of inverted residuals and their ancestor, for phones: MobileNet v1 (Howard et
+// al., arXiv 1704.04861), v2 (Sandler et al., arXiv 1801.04381) and v3 (Howard et al., arXiv
+// 1905.02244), MnasNet (Tan et al., arXiv 1807.11626), EfficientNet (Tan, Le, arXiv 1905.11946).
+#include "zoo/blocks.h"
 
 namespace athanor::zoo {
 namespace {
 
-Var Input224(NetBuilder& net) {
-  return net.Input("image", DType::kF32, {Dim::Symbol("N"), 3, 224, 224});
+struct Stage {
+  int expansion, channels, repeats, stride, kernel;
+};
+
+// The nearest multiple of 8, but not more than a tenth below.
+std::int64_t MultipleOf8(std::int64_t channels) {
+  const std::int64_t rounded = std::max<std::int64_t>(8, (channels + 4) / 8 * 8);
+  return rounded * 10 < channels * 9 ? rounded + 8 : rounded;
 }
 
-Result<Graph> Classify(NetBuilder net, Var x, std::int64_t classes) {
-  net.Output("logits", net.Linear(net.Flatten(net.GlobalAveragePool(x)), classes));
-  return std::move(net).Finish();
-}
+struct V3Block {
+  int kernel, expanded, channels;
+  bool squeeze, hard_swish;
+  int stride;
+};
 
-Var ConvBn(NetBuilder& net, Var x, std::int64_t channels, std::int64_t kernel,
-           std::int64_t stride) {
-  return net.BatchNorm(
-      net.Conv(x, channels, {.kernel = kernel, .stride = stride, .pad = kernel / 2}));
-}
-
-Var DepthwiseBn(NetBuilder& net, Var x, std::int64_t kernel, std::int64_t stride) {
-  return net.BatchNorm(net.DepthwiseConv(x, kernel, stride, kernel / 2));
-}
-
-// Expand, filter per channel, project; the input is added when shapes allow.
-Var InvertedResidual(NetBuilder& net, Var x, std::int64_t channels, std::int64_t stride,
-                     std::int64_t expansion) {
-  const std::int64_t in = net.DimOf(x, 1);
-  Var y = expansion == 1 ? x : net.Relu6(ConvBn(net, x, in * expansion, 1, 1));
-  y = ConvBn(net, net.Relu6(DepthwiseBn(net, y, 3, stride)), channels, 1, 1);
-  return stride == 1 && in == channels ? net.Add(x, y) : y;
-}
-
-// MBConv with squeeze-and-excitation.
-Var MobileBlock(NetBuilder& net, Var x, std::int64_t channels, std::int64_t kernel,
-                std::int64_t stride, std::int64_t expansion) {
-  const std::int64_t in = net.DimOf(x, 1);
-  Var y = expansion == 1 ? x : net.Silu(ConvBn(net, x, in * expansion, 1, 1));
-  y = net.Silu(DepthwiseBn(net, y, kernel, stride));
-  Var gate = net.Silu(
-      net.Conv(net.GlobalAveragePool(y), std::max<std::int64_t>(1, in / 4), {.bias = true}));
-  gate = net.Sigmoid(net.Conv(gate, net.DimOf(y, 1), {.bias = true}));
-  y = ConvBn(net, net.Mul(y, gate), channels, 1, 1);
-  return stride == 1 && in == channels ? net.Add(x, y) : y;
-}
-
-// Two groups of channels interleaved.
-Var ChannelShuffle(NetBuilder& net, Var x) {
-  const std::int64_t c = net.DimOf(x, 1), h = net.DimOf(x, 2), w = net.DimOf(x, 3);
-  return net.Reshape(net.Transpose(net.Reshape(x, {0, 2, c / 2, h, w}), {0, 2, 1, 3, 4}),
-                     {0, c, h, w});
-}
-
-Var ShuffleBranch(NetBuilder& net, Var x, std::int64_t channels, std::int64_t stride) {
-  const Var narrow = net.Relu(ConvBn(net, x, channels, 1, 1));
-  return net.Relu(ConvBn(net, DepthwiseBn(net, narrow, 3, stride), channels, 1, 1));
-}
-
-Var ShuffleUnit(NetBuilder& net, Var x, std::int64_t channels, std::int64_t stride) {
-  const std::int64_t half = channels / 2;
-  if (stride == 1) {
-    const Var kept = net.Slice(x, 1, 0, half);
-    return ChannelShuffle(
-        net, net.Concat({kept, ShuffleBranch(net, net.Slice(x, 1, half, channels), half, 1)}, 1));
+Result<Graph> MobileNetV3(const char* name, std::uint64_t seed, std::span<const V3Block> blocks,
+                          std::int64_t last, std::int64_t hidden) {
+  NetBuilder net(name, seed);
+  Var x = net.ConvBn(net.Image(224), 16, 3, 2, kHardSwish);
+  for (const V3Block& block : blocks) {
+    x = Apply(net, x,
+              {.channels = block.channels,
+               .expanded = block.expanded,
+               .kernel = block.kernel,
+               .stride = block.stride,
+               .activation = block.hard_swish ? kHardSwish : kRelu,
+               .squeezed = block.squeeze ? MultipleOf8(block.expanded / 4) : 0,
+               .gate = kHardSigmoid});
   }
-  const Var shortcut = net.Relu(ConvBn(net, DepthwiseBn(net, x, 3, 2), half, 1, 1));
-  return ChannelShuffle(net, net.Concat({shortcut, ShuffleBranch(net, x, half, 2)}, 1));
+  x = net.GlobalAveragePool(net.ConvBn(x, last, 1, 1, kHardSwish));
+  net.Output("logits", net.Linear(net.HardSwish(net.Linear(net.Flatten(x), hidden)), 1000));
+  return std::move(net).Finish();
 }
 
 }  // namespace
 
-Result<Graph> MobileNetV1(std::uint64_t seed) {
-  NetBuilder net("mobilenet_v1", seed);
-  Var x = net.Relu6(ConvBn(net, Input224(net), 32, 3, 2));
+std::vector<Var> MobileNetV1Blocks(NetBuilder& net, Var image, double width) {
+  const auto scaled = [&](int channels) { return static_cast<std::int64_t>(channels * width); };
   constexpr struct {
     int channels, stride;
   } kBlocks[] = {{64, 1},  {128, 2}, {128, 1}, {256, 2}, {256, 1},  {512, 2}, {512, 1},
                  {512, 1}, {512, 1}, {512, 1}, {512, 1}, {1024, 2}, {1024, 1}};
+  std::vector<Var> outputs;
+  Var x = net.ConvBn(image, scaled(32), 3, 2, kRelu6);
   for (const auto& block : kBlocks) {
-    x = net.Relu6(DepthwiseBn(net, x, 3, block.stride));
-    x = net.Relu6(ConvBn(net, x, block.channels, 1, 1));
+    x = net.ConvBn(net.DepthwiseBn(x, 3, block.stride, kRelu6), scaled(block.channels), 1, 1,
+                   kRelu6);
+    outputs.push_back(x);
   }
+  return outputs;
+}
+
+Result<Graph> MobileNetV1(std::uint64_t seed) {
+  NetBuilder net("mobilenet_v1", seed);
+  const Var x = MobileNetV1Blocks(net, net.Image(224), 1.0).back();
   return Classify(std::move(net), x, 1000);
 }
 
 Result<Graph> MobileNetV2(std::uint64_t seed) {
   NetBuilder net("mobilenet_v2", seed);
-  Var x = net.Relu6(ConvBn(net, Input224(net), 32, 3, 2));
-  constexpr struct {
-    int expansion, channels, repeats, stride;
-  } kStages[] = {{1, 16, 1, 1}, {6, 24, 2, 2},  {6, 32, 3, 2}, {6, 64, 4, 2},
-                 {6, 96, 3, 1}, {6, 160, 3, 2}, {6, 320, 1, 1}};
-  for (const auto& stage : kStages) {
-    for (int i = 0; i < stage.repeats; ++i)
-      x = InvertedResidual(net, x, stage.channels, i == 0 ? stage.stride : 1, stage.expansion);
+  Var x = net.ConvBn(net.Image(224), 32, 3, 2, kRelu6);
+  constexpr Stage kStages[] = {{1, 16, 1, 1, 3}, {6, 24, 2, 2, 3}, {6, 32, 3, 2, 3},
+                               {6, 64, 4, 2, 3}, {6, 96, 3, 1, 3}, {6, 160, 3, 2, 3},
+                               {6, 320, 1, 1, 3}};
+  for (const Stage& stage : kStages) {
+    for (int i = 0; i < stage.repeats; ++i) {
+      x = Apply(net, x,
+                {.channels = stage.channels,
+                 .expanded = net.DimOf(x, 1) * stage.expansion,
+                 .stride = i == 0 ? stage.stride : 1});
+    }
   }
-  x = net.Relu6(ConvBn(net, x, 1280, 1, 1));
+  x = net.ConvBn(x, 1280, 1, 1, kRelu6);
   return Classify(std::move(net), x, 1000);
 }
 
-Result<Graph> ShuffleNetV2(std::uint64_t seed) {
-  NetBuilder net("shufflenet_v2", seed);
-  Var x = net.Relu(ConvBn(net, Input224(net), 24, 3, 2));
-  x = net.MaxPool(x, {.kernel = 3, .stride = 2, .pad = 1});
-  constexpr struct {
-    int channels, repeats;
-  } kStages[] = {{116, 4}, {232, 8}, {464, 4}};
-  for (const auto& stage : kStages) {
-    for (int i = 0; i < stage.repeats; ++i) x = ShuffleUnit(net, x, stage.channels, i == 0 ? 2 : 1);
+Result<Graph> MobileNetV3Large(std::uint64_t seed) {
+  constexpr V3Block kBlocks[] = {
+      {3, 16, 16, false, false, 1}, {3, 64, 24, false, false, 2}, {3, 72, 24, false, false, 1},
+      {5, 72, 40, true, false, 2},  {5, 120, 40, true, false, 1}, {5, 120, 40, true, false, 1},
+      {3, 240, 80, false, true, 2}, {3, 200, 80, false, true, 1}, {3, 184, 80, false, true, 1},
+      {3, 184, 80, false, true, 1}, {3, 480, 112, true, true, 1}, {3, 672, 112, true, true, 1},
+      {5, 672, 160, true, true, 2}, {5, 960, 160, true, true, 1}, {5, 960, 160, true, true, 1}};
+  return MobileNetV3("mobilenet_v3_large", seed, kBlocks, 960, 1280);
+}
+
+Result<Graph> MobileNetV3Small(std::uint64_t seed) {
+  constexpr V3Block kBlocks[] = {
+      {3, 16, 16, true, false, 2}, {3, 72, 24, false, false, 2}, {3, 88, 24, false, false, 1},
+      {5, 96, 40, true, true, 2},  {5, 240, 40, true, true, 1},  {5, 240, 40, true, true, 1},
+      {5, 120, 48, true, true, 1}, {5, 144, 48, true, true, 1},  {5, 288, 96, true, true, 2},
+      {5, 576, 96, true, true, 1}, {5, 576, 96, true, true, 1}};
+  return MobileNetV3("mobilenet_v3_small", seed, kBlocks, 576, 1024);
+}
+
+Result<Graph> MnasNet(std::uint64_t seed) {
+  NetBuilder net("mnasnet1_0", seed);
+  Var x = net.ConvBn(net.Image(224), 32, 3, 2, kRelu);
+  constexpr Stage kStages[] = {{1, 16, 1, 1, 3}, {3, 24, 3, 2, 3}, {3, 40, 3, 2, 5},
+                               {6, 80, 3, 2, 5}, {6, 96, 2, 1, 3}, {6, 192, 4, 2, 5},
+                               {6, 320, 1, 1, 3}};
+  for (const Stage& stage : kStages) {
+    for (int i = 0; i < stage.repeats; ++i) {
+      x = Apply(net, x,
+                {.channels = stage.channels,
+                 .expanded = net.DimOf(x, 1) * stage.expansion,
+                 .kernel = stage.kernel,
+                 .stride = i == 0 ? stage.stride : 1,
+                 .activation = kRelu});
+    }
   }
-  x = net.Relu(ConvBn(net, x, 1024, 1, 1));
+  x = net.ConvBn(x, 1280, 1, 1, kRelu);
   return Classify(std::move(net), x, 1000);
 }
 
 Result<Graph> EfficientNetB0(std::uint64_t seed) {
   NetBuilder net("efficientnet_b0", seed);
-  Var x = net.Silu(ConvBn(net, Input224(net), 32, 3, 2));
-  constexpr struct {
-    int expansion, channels, repeats, stride, kernel;
-  } kStages[] = {{1, 16, 1, 1, 3},  {6, 24, 2, 2, 3},  {6, 40, 2, 2, 5}, {6, 80, 3, 2, 3},
-                 {6, 112, 3, 1, 5}, {6, 192, 4, 2, 5}, {6, 320, 1, 1, 3}};
-  for (const auto& stage : kStages) {
+  Var x = net.ConvBn(net.Image(224), 32, 3, 2, kSilu);
+  constexpr Stage kStages[] = {{1, 16, 1, 1, 3}, {6, 24, 2, 2, 3},  {6, 40, 2, 2, 5},
+                               {6, 80, 3, 2, 3}, {6, 112, 3, 1, 5}, {6, 192, 4, 2, 5},
+                               {6, 320, 1, 1, 3}};
+  for (const Stage& stage : kStages) {
     for (int i = 0; i < stage.repeats; ++i) {
-      x = MobileBlock(net, x, stage.channels, stage.kernel, i == 0 ? stage.stride : 1,
-                      stage.expansion);
+      const std::int64_t in = net.DimOf(x, 1);
+      x = Apply(net, x,
+                {.channels = stage.channels,
+                 .expanded = in * stage.expansion,
+                 .kernel = stage.kernel,
+                 .stride = i == 0 ? stage.stride : 1,
+                 .activation = kSilu,
+                 .squeezed = in / 4,
+                 .squeeze_activation = kSilu});
     }
   }
-  x = net.Silu(ConvBn(net, x, 1280, 1, 1));
+  x = net.ConvBn(x, 1280, 1, 1, kSilu);
   return Classify(std::move(net), x, 1000);
-}
-
-Result<Graph> DsCnn(std::uint64_t seed) {
-  NetBuilder net("ds_cnn", seed);
-  Var x = net.Input("features", DType::kF32, {Dim::Symbol("N"), 1, 49, 10});
-  x = net.Relu(
-      net.BatchNorm(net.Conv(x, 64, {.kernel = 10, .kernel_w = 4, .stride = 2, .pad = 4})));
-  for (int i = 0; i < 4; ++i) {
-    x = net.Relu(DepthwiseBn(net, x, 3, 1));
-    x = net.Relu(ConvBn(net, x, 64, 1, 1));
-  }
-  return Classify(std::move(net), x, 12);
 }
 
 }  // namespace athanor::zoo

@@ -1,53 +1,75 @@
-// ResNet-18 and ResNet-50 v1.5 (stride in the 3x3 convolution), as torchvision has them.
-#include "zoo/builder.h"
+// ResNet (He et al., Deep residual learning for image recognition, arXiv 1512.03385), with the
+// stride in the 3x3 convolution ("v1.5"), and RegNetY (Radosavovic et al., Designing network design
+// spaces, arXiv 2003.13678), both as torchvision has them.
+#include "zoo/blocks.h"
 
 namespace athanor::zoo {
 namespace {
 
-Var ConvBn(NetBuilder& net, Var x, std::int64_t channels, std::int64_t kernel,
-           std::int64_t stride) {
-  return net.BatchNorm(
-      net.Conv(x, channels, {.kernel = kernel, .stride = stride, .pad = kernel / 2}));
-}
-
 Var Shortcut(NetBuilder& net, Var x, std::int64_t channels, std::int64_t stride) {
-  return stride == 1 && net.DimOf(x, 1) == channels ? x : ConvBn(net, x, channels, 1, stride);
+  return stride == 1 && net.DimOf(x, 1) == channels ? x : net.ConvBn(x, channels, 1, stride);
 }
 
 Var BasicBlock(NetBuilder& net, Var x, std::int64_t width, std::int64_t stride) {
-  const Var first = net.Relu(ConvBn(net, x, width, 3, stride));
-  return net.Relu(net.Add(ConvBn(net, first, width, 3, 1), Shortcut(net, x, width, stride)));
+  const Var first = net.ConvBn(x, width, 3, stride, kRelu);
+  return net.Relu(net.Add(net.ConvBn(first, width, 3, 1), Shortcut(net, x, width, stride)));
 }
 
 Var Bottleneck(NetBuilder& net, Var x, std::int64_t width, std::int64_t stride) {
-  const Var narrow = net.Relu(ConvBn(net, x, width, 1, 1));
-  const Var spatial = net.Relu(ConvBn(net, narrow, width, 3, stride));
+  const Var spatial = net.ConvBn(net.ConvBn(x, width, 1, 1, kRelu), width, 3, stride, kRelu);
   return net.Relu(
-      net.Add(ConvBn(net, spatial, 4 * width, 1, 1), Shortcut(net, x, 4 * width, stride)));
+      net.Add(net.ConvBn(spatial, 4 * width, 1, 1), Shortcut(net, x, 4 * width, stride)));
 }
 
-Result<Graph> ResNet(const char* name, std::uint64_t seed,
-                     Var (*block)(NetBuilder&, Var, std::int64_t, std::int64_t),
-                     std::initializer_list<int> depths) {
+Result<Graph> ResNet(const char* name, std::uint64_t seed, int layers) {
   NetBuilder net(name, seed);
-  Var x = net.Input("image", DType::kF32, {Dim::Symbol("N"), 3, 224, 224});
-  x = net.MaxPool(net.Relu(ConvBn(net, x, 64, 7, 2)), {.kernel = 3, .stride = 2, .pad = 1});
-  std::int64_t width = 64;
-  for (const int depth : depths) {
-    for (int i = 0; i < depth; ++i) x = block(net, x, width, i == 0 && width > 64 ? 2 : 1);
-    width *= 2;
-  }
-  net.Output("logits", net.Linear(net.Flatten(net.GlobalAveragePool(x)), 1000));
-  return std::move(net).Finish();
+  const Var x = ResNetStages(net, net.Image(224), layers).back();
+  return Classify(std::move(net), x, 1000);
+}
+
+// A bottleneck without narrowing, with grouped convolution and squeeze-and-excitation.
+Var RegNetBlock(NetBuilder& net, Var x, std::int64_t width, std::int64_t stride) {
+  constexpr std::int64_t kGroupWidth = 8;
+  Var y = net.ConvBn(x, width, 1, 1, kRelu);
+  y = net.ConvBn(y, width, 3, stride, kRelu, width / kGroupWidth);
+  y = SqueezeExcite(net, y, (net.DimOf(x, 1) + 2) / 4, kRelu, kSigmoid);
+  return net.Relu(net.Add(net.ConvBn(y, width, 1, 1), Shortcut(net, x, width, stride)));
 }
 
 }  // namespace
 
-Result<Graph> ResNet18(std::uint64_t seed) {
-  return ResNet("resnet18", seed, BasicBlock, {2, 2, 2, 2});
+std::vector<Var> ResNetStages(NetBuilder& net, Var image, int layers) {
+  const bool basic = layers < 50;
+  std::vector<int> depths = {3, 4, 6, 3};
+  if (layers == 18) depths = {2, 2, 2, 2};
+  if (layers == 101) depths[2] = 23;
+  Var x = net.MaxPool(net.ConvBn(image, 64, 7, 2, kRelu), {.kernel = 3, .stride = 2, .pad = 1});
+  std::vector<Var> stages;
+  std::int64_t width = 64;
+  for (const int depth : depths) {
+    for (int i = 0; i < depth; ++i)
+      x = (basic ? BasicBlock : Bottleneck)(net, x, width, i == 0 && width > 64 ? 2 : 1);
+    stages.push_back(x);
+    width *= 2;
+  }
+  return stages;
 }
-Result<Graph> ResNet50(std::uint64_t seed) {
-  return ResNet("resnet50", seed, Bottleneck, {3, 4, 6, 3});
+
+Result<Graph> ResNet18(std::uint64_t seed) { return ResNet("resnet18", seed, 18); }
+Result<Graph> ResNet34(std::uint64_t seed) { return ResNet("resnet34", seed, 34); }
+Result<Graph> ResNet50(std::uint64_t seed) { return ResNet("resnet50", seed, 50); }
+Result<Graph> ResNet101(std::uint64_t seed) { return ResNet("resnet101", seed, 101); }
+
+Result<Graph> RegNetY400M(std::uint64_t seed) {
+  NetBuilder net("regnet_y_400mf", seed);
+  Var x = net.ConvBn(net.Image(224), 32, 3, 2, kRelu);
+  constexpr struct {
+    int width, depth;
+  } kStages[] = {{48, 1}, {104, 3}, {208, 6}, {440, 6}};
+  for (const auto& stage : kStages) {
+    for (int i = 0; i < stage.depth; ++i) x = RegNetBlock(net, x, stage.width, i == 0 ? 2 : 1);
+  }
+  return Classify(std::move(net), x, 1000);
 }
 
 }  // namespace athanor::zoo

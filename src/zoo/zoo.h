@@ -11,7 +11,13 @@ namespace athanor::zoo {
 
 struct ZooEntry {
   std::string_view name;
-  std::string_view summary;  // input, task, source
+  std::string_view task;
+  std::string_view input;   // of one sample
+  std::string_view source;  // the paper, or where the structure is published
+  std::int64_t parameters;  // weights and biases; statistics of BatchNormalization are none
+  // 10^9 multiply-adds of one inference, with one image, step or token; without the work on the
+  // regions that a detector of two stages finds.
+  double gmac;
   Result<Graph> (*make)(std::uint64_t seed);
 };
 

@@ -18,7 +18,8 @@ import numpy as np
 from oracle_common import random_tensor
 
 OUT = Path(__file__).resolve().parent / "ncnn.npz"
-NETWORKS = ["mobilenet_v1", "mobilenet_v2", "resnet18", "squeezenet1_1", "shufflenet_v2", "efficientnet_b0", "ds_cnn"]
+NETWORKS = ["mobilenet_v1", "mobilenet_v2", "resnet18", "squeezenet1_1", "shufflenet_v2", "efficientnet_b0", "ds_cnn",
+            "googlenet", "mobilenet_v3_small", "regnet_y_400mf", "resnet8", "shufflenet_v1"]
 
 
 def layers(param):
