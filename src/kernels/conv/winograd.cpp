@@ -61,27 +61,6 @@ const WinogradTable& Transforms(Isa isa, std::int64_t m) {
   return tables[static_cast<std::size_t>(isa)][m / 2 - 1];
 }
 
-// G of F(m, 3): a window of three becomes m + 2 points.
-std::vector<std::vector<double>> Points(std::int64_t m) {
-  if (m == 2) return {{1, 0, 0}, {.5, .5, .5}, {.5, -.5, .5}, {0, 0, 1}};
-  if (m == 4) {
-    return {{1. / 4, 0, 0},
-            {-1. / 6, -1. / 6, -1. / 6},
-            {-1. / 6, 1. / 6, -1. / 6},
-            {1. / 24, 1. / 12, 1. / 6},
-            {1. / 24, -1. / 12, 1. / 6},
-            {0, 0, 1}};
-  }
-  return {{1, 0, 0},
-          {-2. / 9, -2. / 9, -2. / 9},
-          {-2. / 9, 2. / 9, -2. / 9},
-          {1. / 90, 1. / 45, 2. / 45},
-          {1. / 90, -1. / 45, 2. / 45},
-          {32. / 45, 16. / 45, 8. / 45},
-          {32. / 45, -16. / 45, 8. / 45},
-          {0, 0, 1}};
-}
-
 Fit FitsAny(const KernelQuery& q) {
   const auto spatial = Spatial2d::From(q);
   if (!spatial) return Fit::No("one or two spatial axes of less than 2^30 elements");
@@ -98,49 +77,56 @@ Fit FitsAny(const KernelQuery& q) {
   return AcceptsEpilogue(q, true, false);
 }
 
+// How many elements of transformed tiles stay in the second-level cache.
+constexpr std::int64_t kCacheFloats = 56 * 1024;
+
+// How many tiles pass a step at once: whole tiles of columns. `per_tile`: transformed elements.
+std::int64_t Together(std::int64_t per_tile, std::int64_t columns, bool staged) {
+  const std::int64_t fit = (staged ? 64 : 1) * kCacheFloats / per_tile;
+  return std::max(columns, fit / columns * columns);
+}
+
+// Products and transforms run at the rate of arithmetic while the weights stream in: once from
+// memory, again for every run of tiles from a cache further out. What a staged run writes between
+// its steps comes on top.
 template <std::int64_t kM, bool kStaged>
 double Cost(const KernelQuery& q) {
   const Spatial2d spatial = *Spatial2d::From(q);
-  const auto tiles_along = [](std::int64_t n) { return static_cast<double>((n + kM - 1) / kM); };
-  const double tiles = static_cast<double>(spatial.conv.batch) * tiles_along(spatial.h.out) *
-                       tiles_along(spatial.w.out);
-  const double points = (kM + 2) * (kM + 2);
-  const auto in = static_cast<double>(spatial.conv.in_channels);
-  const auto out = static_cast<double>(spatial.conv.out_channels);
-  // The products, and about 4 operations per element of a tile for each transform.
-  const double flops = 2 * tiles * points * in * out + 8 * tiles * points * (in + out);
-  const double weights = 4 * points * in * out;
-  const double passes = kStaged ? 1 : std::max(1.0, tiles * points * in * 4 / (256 * 1024));
-  // What is read again lies in a cache further out, but not in memory.
-  const double bytes =
-      weights * (1 + (passes - 1) / 3) + 8 * tiles * points * (in + out) * (kStaged ? 1 : 0.25);
-  return RooflineNs(q.isa, flops, bytes);
+  const auto isa = static_cast<std::size_t>(q.isa);
+  constexpr double kFlopsPerNs[] = {16, 85, 170}, kMemoryPerNs[] = {6, 6, 16};
+  constexpr double kFarCachePerNs = 26, kBetweenPerNs = 30;
+  const auto tiles_along = [](std::int64_t n) { return (n + kM - 1) / kM; };
+  const std::int64_t tiles =
+      spatial.conv.batch * tiles_along(spatial.h.out) * tiles_along(spatial.w.out);
+  constexpr std::int64_t kPoints = (kM + 2) * (kM + 2);
+  const std::int64_t in = spatial.conv.in_channels, out = spatial.conv.out_channels;
+  const std::int64_t together =
+      Together(kPoints * in, static_cast<std::int64_t>(ConvTiles(q.isa).columns), kStaged);
+  const double runs = static_cast<double>((tiles + together - 1) / together);
+  const double elements = static_cast<double>(tiles) * static_cast<double>(kPoints);
+  const double weights = 4.0 * static_cast<double>(kPoints) * static_cast<double>(in * out);
+  const double flops =
+      2 * elements * static_cast<double>(in * out) + 8 * elements * static_cast<double>(in + out);
+  const double read = weights / kMemoryPerNs[isa] + (runs - 1) * weights / kFarCachePerNs;
+  const double between = 8 * elements * static_cast<double>(in + out) / kBetweenPerNs;
+  return 1000 + std::max(flops / kFlopsPerNs[isa], read) + between * (kStaged ? 1.0 : 0.5);
 }
 
-// U = G g G^T for all channels, as the tiles of products read it.
+// All windows, transformed, as the tiles of products read them.
 void PackWeights(const State& s, const float* w, float* packed) {
-  const std::vector<std::vector<double>> g = Points(s.m);
-  const auto side = static_cast<std::size_t>(s.side);
+  const std::int64_t distance = s.in_channels * 9;
   for (std::int64_t tile = 0; tile < s.channels.tiles; ++tile) {
-    const std::int64_t first = s.channels.Begin(tile) * s.lanes();
-    const std::int64_t width = s.channels.Begin(tile + 1) * s.lanes() - first;
-    float* const to = packed + first * s.points * s.in_channels;
-    std::fill_n(to, width * s.points * s.in_channels, 0.0F);
-    for (std::int64_t oc = first; oc < std::min(s.out_channels, first + width); ++oc) {
+    const std::int64_t first = s.channels.Begin(tile), last = s.channels.Begin(tile + 1);
+    const std::int64_t width = (last - first) * s.lanes();
+    float* const to = packed + first * s.lanes() * s.points * s.in_channels;
+    for (std::int64_t block = first; block < last; ++block) {
+      const std::int64_t channel = block * s.lanes();
+      const std::int64_t exist = std::min(s.lanes(), s.out_channels - channel);
       for (std::int64_t ic = 0; ic < s.in_channels; ++ic) {
-        const float* window = w + (oc * s.in_channels + ic) * 9;
-        double half[8][3];
-        for (std::size_t i = 0; i < side; ++i) {
-          for (std::size_t j = 0; j < 3; ++j)
-            half[i][j] = g[i][0] * window[j] + g[i][1] * window[3 + j] + g[i][2] * window[6 + j];
-        }
-        for (std::size_t i = 0; i < side; ++i) {
-          for (std::size_t j = 0; j < side; ++j) {
-            const double u = half[i][0] * g[j][0] + half[i][1] * g[j][1] + half[i][2] * g[j][2];
-            const auto point = static_cast<std::int64_t>(i * side + j);
-            to[(point * s.in_channels + ic) * width + oc - first] = static_cast<float>(u);
-          }
-        }
+        s.transform->weights(w + channel * distance + ic * 9, static_cast<std::size_t>(distance),
+                             static_cast<std::size_t>(exist),
+                             to + ic * width + (block - first) * s.lanes(),
+                             static_cast<std::size_t>(s.in_channels * width));
       }
     }
   }
@@ -168,10 +154,8 @@ Result<Prepared> Prepare(const KernelQuery& q, PackStore& store) {
   s.bias = PaddedBias(q, 1, s.channels);
   s.epilogue = EpilogueProgram::From(q);
   const std::int64_t per_tile = s.points * s.in_blocks * s.lanes();
-  constexpr std::int64_t kCacheFloats = 56 * 1024;  // of the second level, for transformed tiles
-  const std::int64_t fit = kStaged ? 64 * kCacheFloats / per_tile : kCacheFloats / per_tile;
   const std::int64_t columns = static_cast<std::int64_t>(s.table->columns);
-  s.together = std::max(columns, fit / columns * columns);
+  s.together = Together(per_tile, columns, kStaged);
   if (!kStaged && q.threads > 1)  // enough runs for all threads
     s.together = std::min(s.together, std::max(2 * columns, s.tiles() / (2 * q.threads)));
   s.together = std::min(s.together, s.tiles());

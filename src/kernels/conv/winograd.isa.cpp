@@ -31,6 +31,13 @@ struct Transform<2> {
     y[0] = Plus(m[0], Plus(m[1], m[2]));
     y[1] = Minus(Minus(m[1], m[2]), m[3]);
   }
+  static HWY_INLINE void Weights(const F32 (&g)[3], F32 (&u)[4]) {
+    const F32 even = Times(Plus(g[0], g[2]), 0.5F), odd = Times(g[1], 0.5F);
+    u[0] = g[0];
+    u[1] = Plus(even, odd);
+    u[2] = Minus(even, odd);
+    u[3] = g[2];
+  }
 };
 
 template <>
@@ -52,6 +59,16 @@ struct Transform<4> {
     y[1] = Fma(odd2, 2, odd1);
     y[2] = Fma(even2, 4, even1);
     y[3] = Plus(m[5], Fma(odd2, 8, odd1));
+  }
+  static HWY_INLINE void Weights(const F32 (&g)[3], F32 (&u)[6]) {
+    const F32 even1 = Times(Plus(g[0], g[2]), -1.0F / 6), odd1 = Times(g[1], -1.0F / 6);
+    const F32 even2 = Fma(g[2], 1.0F / 6, Times(g[0], 1.0F / 24)), odd2 = Times(g[1], 1.0F / 12);
+    u[0] = Times(g[0], 0.25F);
+    u[1] = Plus(even1, odd1);
+    u[2] = Minus(even1, odd1);
+    u[3] = Plus(even2, odd2);
+    u[4] = Minus(even2, odd2);
+    u[5] = g[2];
   }
 };
 
@@ -83,6 +100,20 @@ struct Transform<6> {
     y[3] = Fma(odd2, 8, Fma(odd3, 0.125F, odd1));
     y[4] = Fma(even2, 16, Fma(even3, 0.0625F, even1));
     y[5] = Plus(m[7], Fma(odd2, 32, Fma(odd3, 0.03125F, odd1)));
+  }
+  static HWY_INLINE void Weights(const F32 (&g)[3], F32 (&u)[8]) {
+    const F32 even1 = Times(Plus(g[0], g[2]), -2.0F / 9), odd1 = Times(g[1], -2.0F / 9);
+    const F32 even2 = Fma(g[2], 2.0F / 45, Times(g[0], 1.0F / 90)), odd2 = Times(g[1], 1.0F / 45);
+    const F32 even3 = Fma(g[2], 8.0F / 45, Times(g[0], 32.0F / 45));
+    const F32 odd3 = Times(g[1], 16.0F / 45);
+    u[0] = g[0];
+    u[1] = Plus(even1, odd1);
+    u[2] = Minus(even1, odd1);
+    u[3] = Plus(even2, odd2);
+    u[4] = Minus(even2, odd2);
+    u[5] = Plus(even3, odd3);
+    u[6] = Minus(even3, odd3);
+    u[7] = g[2];
   }
 };
 
@@ -138,9 +169,37 @@ void Output(const WinogradOutput& o) {
   }
 }
 
+template <int kM>
+void Weights(const float* windows, std::size_t distance, std::size_t channels, float* to,
+             std::size_t stride) {
+  constexpr std::size_t kSide = kM + 2;
+  alignas(64) float taps[9 * kLanes] = {};
+  for (std::size_t c = 0; c < channels; ++c) {
+    for (std::size_t t = 0; t < 9; ++t) taps[t * kLanes + c] = windows[c * distance + t];
+  }
+  alignas(64) float between[kSide * 3 * kLanes];
+  for (std::size_t j = 0; j < 3; ++j) {
+    const F32 g[3] = {Load(taps + j * kLanes), Load(taps + (3 + j) * kLanes),
+                      Load(taps + (6 + j) * kLanes)};
+    F32 u[kSide];
+    Transform<kM>::Weights(g, u);
+#pragma GCC unroll 8
+    for (std::size_t i = 0; i < kSide; ++i) Store(u[i], between + (3 * i + j) * kLanes);
+  }
+  for (std::size_t i = 0; i < kSide; ++i) {
+    const F32 g[3] = {Load(between + 3 * i * kLanes), Load(between + (3 * i + 1) * kLanes),
+                      Load(between + (3 * i + 2) * kLanes)};
+    F32 u[kSide];
+    Transform<kM>::Weights(g, u);
+#pragma GCC unroll 8
+    for (std::size_t j = 0; j < kSide; ++j) Store(u[j], to + (i * kSide + j) * stride);
+  }
+}
+
 }  // namespace
 
-extern const WinogradTable kWinograd[3] = {
-    {Input<2>, Output<2>}, {Input<4>, Output<4>}, {Input<6>, Output<6>}};
+extern const WinogradTable kWinograd[3] = {{Input<2>, Output<2>, Weights<2>},
+                                           {Input<4>, Output<4>, Weights<4>},
+                                           {Input<6>, Output<6>, Weights<6>}};
 
 }  // namespace athanor::kernels::ATH_ISA

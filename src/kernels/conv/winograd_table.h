@@ -28,6 +28,10 @@ struct WinogradTable {
   // element, `stride` floats apart.
   void (*input)(const float* x, std::size_t row_stride, float* to, std::size_t stride) = nullptr;
   void (*output)(const WinogradOutput& o) = nullptr;
+  // The windows of up to a block of output channels, 9 floats each, `distance` floats apart. Writes
+  // one vector per tile element, `stride` floats apart; channels that do not exist give zeros.
+  void (*weights)(const float* windows, std::size_t distance, std::size_t channels, float* to,
+                  std::size_t stride) = nullptr;
 };
 
 // For m = 2, 4, 6.

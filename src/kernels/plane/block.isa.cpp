@@ -93,6 +93,10 @@ void Row(const BlockRow& r) {
   for (; column < r.first; ++column) Edge<Op>(r, column);
   for (; column + kTogether <= r.last; column += kTogether)
     Inside<Op, kKernel, kStride, kTogether>(r, column);
+  if (r.last - column >= 3) {
+    Inside<Op, kKernel, kStride, 3>(r, column);
+    column += 3;
+  }
   for (; column < r.last; ++column) Inside<Op, kKernel, kStride, 1>(r, column);
   for (; column < r.out_w; ++column) Edge<Op>(r, column);
 }
