@@ -51,9 +51,8 @@ struct SmallFloat {
   explicit SmallFloat(float value) : SmallFloat(value, true) {}
   SmallFloat(float value, bool saturate)
       : bits(static_cast<std::uint8_t>(EncodeFloat(kFormat, value, saturate))) {}
-  operator float() const {
-    return DecodeFloat(kFormat, bits);
-  }  // NOLINT(google-explicit-constructor)
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  operator float() const { return DecodeFloat(kFormat, bits); }
 };
 
 using F8E4M3 = SmallFloat<4, 3, 7, false, true, false>;

@@ -36,8 +36,8 @@ class Tensor {
   }
   // The product of dims must equal values.size().
   template <class T>
-  static Tensor FromVector(Dims dims, const std::vector<T>& values) {
-    Result<Tensor> made = Allocate(kDTypeOf<T>, std::move(dims));
+  static Tensor FromVector(const Dims& dims, const std::vector<T>& values) {
+    Result<Tensor> made = Allocate(kDTypeOf<T>, dims);
     ATH_CHECK(made.ok() && made->count() == static_cast<std::int64_t>(values.size()),
               "the caller passes as many values as the shape has elements");
     std::span<T> out = made->template MutableData<T>();

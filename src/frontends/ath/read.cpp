@@ -125,7 +125,7 @@ class Reader {
       if (texts.size() != static_cast<std::uint64_t>(*count))
         return Error(ErrorCode::kCorruptFile, "{} strings are stored for {}", texts.size(),
                      ToString(dims));
-      return Tensor::FromVector<std::string>(std::move(dims), texts);
+      return Tensor::FromVector<std::string>(dims, texts);
     }
     if (weight.offset() % kAlignment != 0 || weight.offset() > section_.size() ||
         weight.size() > section_.size() - weight.offset()) {

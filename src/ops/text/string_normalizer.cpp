@@ -64,7 +64,7 @@ Status Reference(RefCtx& ctx) {
   if (kept.empty()) kept.emplace_back();
   Dims dims = {static_cast<std::int64_t>(kept.size())};
   if (ctx.In(0).rank() == 2) dims.insert(dims.begin(), 1);
-  ctx.out[0] = Tensor::FromVector<std::string>(std::move(dims), kept);
+  ctx.out[0] = Tensor::FromVector<std::string>(dims, kept);
   return {};
 }
 
