@@ -56,7 +56,7 @@ function(athanor_isa_sources target)
     target_include_directories(${target}_${isa} PRIVATE ${PROJECT_SOURCE_DIR}/src)
     target_compile_definitions(${target}_${isa} PRIVATE ATH_ISA=${isa})
     # g++ 12 warns about its own AVX-512 header.
-    target_compile_options(${target}_${isa} PRIVATE ${ATH_ISA_FLAGS_${isa}} -O3 -Wno-maybe-uninitialized -Wno-uninitialized)
+    target_compile_options(${target}_${isa} PRIVATE ${ATH_ISA_FLAGS_${isa}} -O3 -Wno-uninitialized $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
     target_sources(${target} PRIVATE $<TARGET_OBJECTS:${target}_${isa}>)
   endforeach()
 endfunction()

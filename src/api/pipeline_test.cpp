@@ -96,7 +96,8 @@ TEST(PipelineRunner, SeveralPicturesShareARunAndOneThatIsBrokenIsNamed) {
     EXPECT_EQ((*results)[i].classes[0].label, best[i]);
     EXPECT_NEAR((*results)[i].classes[0].score, 1, 1e-6);
   }
-  const std::vector<std::span<const std::uint8_t>> broken = {files[0], AsBytes("no picture")};
+  const Bytes words = AsBytes("no picture");
+  const std::vector<std::span<const std::uint8_t>> broken = {files[0], words};
   const auto refused = (*runner)->RunAll(broken);
   EXPECT_NE(refused.status().where().find("picture 1"), std::string::npos);
   EXPECT_EQ((*runner)->RunAll({})->size(), 0U);

@@ -26,7 +26,8 @@ std::vector<std::uint8_t> Bmp(std::int32_t width, std::int32_t height, std::uint
                               const std::vector<std::uint8_t>& palette = {}) {
   std::vector<std::uint8_t> bytes = {'B', 'M'};
   const auto put = [&](std::uint32_t value, int count) {
-    for (int i = 0; i < count; ++i) bytes.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
+    for (int i = 0; i < count; ++i)
+      bytes.push_back(i < 4 ? static_cast<std::uint8_t>(value >> (8 * i)) : 0);
   };
   put(0, 8);
   put(static_cast<std::uint32_t>(54 + palette.size()), 4);

@@ -44,7 +44,8 @@ Result<Graph> AlexNet(std::uint64_t seed) {
   x = ConvRelu(net, x, 384, {.kernel = 3, .pad = 1});
   x = ConvRelu(net, x, 384, {.kernel = 3, .pad = 1, .groups = 2});
   x = ConvRelu(net, x, 256, {.kernel = 3, .pad = 1, .groups = 2});
-  return ClassifyByThree(std::move(net), net.MaxPool(x, kPool));
+  x = net.MaxPool(x, kPool);
+  return ClassifyByThree(std::move(net), x);
 }
 
 Result<Graph> Vgg16(std::uint64_t seed) {
@@ -87,7 +88,8 @@ Result<Graph> DenseNet121(std::uint64_t seed) {
     if (layers == 16) break;  // the last block has no transition behind it
     x = net.AveragePool(net.Conv(net.Relu(net.BatchNorm(x)), net.DimOf(x, 1) / 2, {}), {});
   }
-  return Classify(std::move(net), net.Relu(net.BatchNorm(x)), 1000);
+  x = net.Relu(net.BatchNorm(x));
+  return Classify(std::move(net), x, 1000);
 }
 
 Result<Graph> RepVggA0(std::uint64_t seed) {

@@ -61,7 +61,8 @@ Result<Graph> ShuffleNetV2(std::uint64_t seed) {
   for (const Stage& stage : kStages) {
     for (int i = 0; i < stage.repeats; ++i) x = UnitV2(net, x, stage.channels, i == 0 ? 2 : 1);
   }
-  return Classify(std::move(net), net.ConvBn(x, 1024, 1, 1, kRelu), 1000);
+  x = net.ConvBn(x, 1024, 1, 1, kRelu);
+  return Classify(std::move(net), x, 1000);
 }
 
 }  // namespace athanor::zoo

@@ -132,10 +132,11 @@ Result<Graph> YoloV5s(std::uint64_t seed) {
   const auto head = [&](Var features) {
     return net.Conv(features, 3 * (5 + kClasses), {.bias = true, .bias_mean = -2.2, .gain = 0.4});
   };
+  const Var head_8 = head(p3), head_16 = head(p4), head_32 = head(p5);
   return DetectWithAnchors(std::move(net),
-                           {{head(p3), 8, {{10, 13}, {16, 30}, {33, 23}}},
-                            {head(p4), 16, {{30, 61}, {62, 45}, {59, 119}}},
-                            {head(p5), 32, {{116, 90}, {156, 198}, {373, 326}}}},
+                           {{head_8, 8, {{10, 13}, {16, 30}, {33, 23}}},
+                            {head_16, 16, {{30, 61}, {62, 45}, {59, 119}}},
+                            {head_32, 32, {{116, 90}, {156, 198}, {373, 326}}}},
                            2.0F, [](NetBuilder& n, Var raw, Var anchor) {
                              const Var doubled = n.Mul(n.Sigmoid(raw), n.Scalar(2.0F));
                              return n.Mul(n.Mul(doubled, doubled), anchor);
