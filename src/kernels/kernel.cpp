@@ -5,6 +5,8 @@
 #include <map>
 #include <mutex>
 
+#include "kernels/divide.h"
+
 namespace athanor::kernels {
 namespace {
 
@@ -31,7 +33,7 @@ std::int64_t PortInfo::count() const {
 
 std::int64_t PortInfo::stored() const {
   if (block == 0) return count();
-  return count() / dims[1] * ((dims[1] + block - 1) / block * block);
+  return count() / dims[1] * (CeilDivide(dims[1], block) * block);
 }
 
 std::int64_t PortInfo::bytes() const {
@@ -95,10 +97,14 @@ PackStore::~PackStore() = default;
 Result<std::shared_ptr<const void>> PackStore::Get(const Tensor& source, std::string recipe,
                                                    std::int64_t bytes,
                                                    const std::function<void(void*)>& fill) {
+  recipe += ToString(source.dims());  // constants of several shapes may share their memory
   const std::scoped_lock lock(shared_->mutex);
   const auto key = std::pair(source.raw(), std::move(recipe));
   const auto found = shared_->entries.find(key);
-  if (found != shared_->entries.end()) return found->second.buffer;
+  if (found != shared_->entries.end()) {
+    ATH_CHECK(found->second.bytes == bytes, "a recipe says all that its buffer depends on");
+    return found->second.buffer;
+  }
   shared_->DropUnused();
   ATH_TRY(Tensor memory, Tensor::Allocate(DType::kU8, {bytes}));
   fill(memory.mutable_raw());

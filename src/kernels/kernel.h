@@ -86,7 +86,8 @@ class PackStore {
  public:
   PackStore();
   ~PackStore();
-  // The buffer made earlier from `source` by the same recipe, or a new one that `fill` writes.
+  // The buffer made earlier from `source` (its memory, seen in its shape) by the same recipe, or a
+  // new one that `fill` writes. The recipe tells apart all that `fill` depends on besides.
   // 64-byte aligned.
   Result<std::shared_ptr<const void>> Get(const Tensor& source, std::string recipe,
                                           std::int64_t bytes,

@@ -21,6 +21,13 @@ TEST(PackStore, PacksAConstantOnce) {
   EXPECT_EQ(static_cast<const float*>(first.get())[1], 2);
 }
 
+// External data, folded Reshapes and writers that store equal weights once give such constants.
+TEST(PackStore, PacksOneMemoryForEachShapeItIsSeenIn) {
+  PackStore store;
+  const Tensor wide = Tensor::FromVector<float>({2, 3}, {1, 2, 3, 4, 5, 6});
+  EXPECT_NE(*Pack(store, wide), *Pack(store, wide.Reshaped({3, 2})));
+}
+
 // Packed forms of constants that belong to one input shape once stayed for as long as the session.
 TEST(PackStore, ForgetsConstantsThatNobodyElseHolds) {
   PackStore store;

@@ -26,8 +26,8 @@ class Raiser {
                                {}, name));
     }
     ATH_TRY(const Scale scale, ScaleOf(port));
-    ATH_TRY(const ValueId integers,
-            graph_.Add("QuantizeLinear", {real, scale.scale, scale.zero}, {}, name));
+    ATH_TRY(const ValueId integers, graph_.Add("QuantizeLinear", {real, scale.scale, scale.zero},
+                                               {{"axis", port.axis}}, name));
     graph_.ReplaceUses(outputs[0], integers);
     graph_.SetName(integers, graph_.value(outputs[0]).name);
     graph_.EraseNode(id_);

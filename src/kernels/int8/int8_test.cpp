@@ -135,7 +135,8 @@ TEST(Int8Conv, AgreesWithTheReferenceForDepthwise) {
   CheckConv({{1, 4, 20, 20}, {8, 1, 3, 5}, {0, 3, 1, 0}, {2, 1}, {1, 2}, 4});
 }
 
-void CheckProduct(const char* op, Dims x, Dims w, bool transposed, DType type) {
+void CheckProduct(const char* op, Dims x, Dims w, bool transposed, DType type,
+                  bool scalar_bias = false) {
   const std::int64_t axis = transposed ? 0 : 1, n = w[static_cast<std::size_t>(axis)];
   const QuantPort left = Port(type, kDataScale, 3), right = PerChannel(n, kWeightScale, axis);
   const bool gemm = std::string_view(op) == "Gemm";
@@ -144,13 +145,17 @@ void CheckProduct(const char* op, Dims x, Dims w, bool transposed, DType type) {
   AttrMap map;
   if (gemm) {
     spec.inputs.push_back(BiasPort(left, right));
-    inputs.push_back(RandomBias(n));
+    inputs.push_back(scalar_bias ? RandomBias(n).Reshaped({}) : RandomBias(n));
     map.Set("transB", std::int64_t{transposed});
   }
   WriteQuantSpec(spec, map);
   EXPECT_GE(CheckKernels(
                 {.op = op, .inputs = inputs, .constant = {false, true, true}, .attributes = map}),
-            1);
+            scalar_bias ? 0 : 1);
+}
+
+TEST(Int8Gemm, LeavesABiasWithoutDimensionsToTheReference) {
+  CheckProduct("Gemm", {3, 64}, {64, 1}, false, DType::kI8, true);
 }
 
 TEST(Int8Gemm, AgreesWithTheReference) {

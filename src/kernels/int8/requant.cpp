@@ -98,7 +98,7 @@ Fit FitsWeights(const KernelQuery& q, std::int64_t axis) {
   if (!q.Has(2)) return Fit::Yes();
   const std::int64_t channels = q.in[1].dims[static_cast<std::size_t>(axis)];
   if (q.in[2].constant == nullptr) return Fit::No("the bias is computed by the model");
-  if (q.in[2].count() != channels || q.in[2].dims.back() != channels)
+  if (q.in[2].count() != channels || q.in[2].dims.empty() || q.in[2].dims.back() != channels)
     return Fit::No("the bias is not one value per channel");
   const QuantPort& b = spec.inputs[2];
   if (b.quantized() ? q.in[2].dtype != DType::kI32 ||
