@@ -5,6 +5,8 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <cstring>
+
 #include "athanor/athanor.hpp"
 
 namespace nb = nanobind;
@@ -59,7 +61,11 @@ nb::object ToPython(const athanor::Tensor& tensor) {
   if (tensor.dtype() == ATH_STRING) {
     nb::list texts;
     const char* const* data = tensor.data<const char*>();
-    for (std::size_t i = 0; i < tensor.size(); ++i) texts.append(nb::str(data[i]));
+    for (std::size_t i = 0; i < tensor.size(); ++i) {
+      // Labels of old files are Latin-1 or worse.
+      texts.append(nb::steal<nb::str>(
+          PyUnicode_DecodeUTF8(data[i], static_cast<Py_ssize_t>(std::strlen(data[i])), "replace")));
+    }
     return texts;
   }
   auto* keep = new athanor::Tensor(tensor);
@@ -87,6 +93,30 @@ nb::list Run(const athanor::Model& model, const std::vector<Array>& arrays,
   {
     const nb::gil_scoped_release other_threads_may_run;
     outputs = model(views);
+  }
+  nb::list list;
+  for (const athanor::Tensor& output : outputs) list.append(ToPython(output));
+  return list;
+}
+
+// A request, and the arrays that it reads.
+struct Request {
+  std::vector<Array> arrays;
+  athanor::Request request;
+};
+
+Request* Start(const athanor::Model& model, const std::vector<Array>& arrays,
+               const std::vector<int32_t>& dtypes, int64_t deadline_us) {
+  std::vector<athanor::View> views;
+  for (std::size_t i = 0; i < arrays.size(); ++i) views.push_back(ViewOf(arrays[i], dtypes[i]));
+  return new Request{arrays, model.start(views, std::chrono::microseconds(deadline_us))};
+}
+
+nb::list ResultOf(const Request& request) {
+  std::vector<athanor::Tensor> outputs;
+  {
+    const nb::gil_scoped_release other_threads_may_run;
+    outputs = request.request.get();
   }
   nb::list list;
   for (const athanor::Tensor& output : outputs) list.append(ToPython(output));
@@ -133,17 +163,26 @@ NB_MODULE(_athanor, m) {
   nb::exception<athanor::Error>(m, "Error", PyExc_RuntimeError);
   nb::class_<athanor::Model>(m, "Model")
       .def("__init__",
-           [](athanor::Model* self, const std::string& path, const std::string& device,
-              int threads) {
-             new (self) athanor::Model(path, {device, threads});
+           [](athanor::Model* self, const std::string& path, const std::string& device, int threads,
+              int streams) {
+             new (self) athanor::Model(path, {device, threads, streams});
            })
       .def("run", Run)
+      .def("start", Start)
       .def("inputs", [](const athanor::Model& model) { return Infos(model.inputs()); })
       .def("outputs", [](const athanor::Model& model) { return Infos(model.outputs()); })
       .def("num_nodes", &athanor::Model::num_nodes)
       .def("num_parameters", &athanor::Model::num_parameters)
       .def("is_batchable", &athanor::Model::is_batchable)
       .def("save", &athanor::Model::save);
+  nb::class_<Request>(m, "Request")
+      .def("result", ResultOf)
+      .def("wait",
+           [](const Request& request, int64_t microseconds) {
+             const nb::gil_scoped_release other_threads_may_run;
+             return request.request.wait_for(std::chrono::microseconds(microseconds));
+           })
+      .def("cancel", [](Request& request) { request.request.cancel(); });
   nb::class_<athanor::Package>(m, "Package")
       .def("__init__",
            [](athanor::Package* self, const std::string& path, const std::string& key,

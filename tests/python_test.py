@@ -73,6 +73,24 @@ class PythonApi(unittest.TestCase):
         for result in results:
             self.assertTrue(np.array_equal(result, expected))
 
+    def test_requests_run_beside_the_caller(self):
+        net = athanor.load(DIGITS / "digits.onnx", threads=1, streams=2)
+        expected = net(self.golden["image"])
+        requests = [net.start(self.golden["image"]) for _ in range(6)]
+        for request in requests:
+            self.assertTrue(np.array_equal(request.result(), expected))
+            self.assertTrue(request.wait(0))
+
+    def test_a_request_ends_at_its_deadline_or_when_it_is_cancelled(self):
+        net = athanor.load("zoo:resnet18", threads=1)
+        image = np.ones((1, 3, 224, 224), np.float32)
+        running, late, unwanted = net.start(image), net.start(image, deadline=1e-6), net.start(image)
+        unwanted.cancel()
+        for request, code in [(unwanted, "ATH-4003"), (late, "ATH-4002")]:
+            with self.assertRaisesRegex(athanor.Error, code):
+                request.result()
+        self.assertEqual(running.result().shape, (1, 1000))
+
     def test_a_package_answers_as_json_and_as_tensors(self):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "digits.athpkg"

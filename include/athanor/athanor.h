@@ -5,7 +5,7 @@
  * tensor belong to the object they came from and live as long as it does. Errors: every function
  * that can fail returns an ath_status (0 is success). ath_error_* describe the last failure of the
  * calling thread. Nothing is ever printed, no exception leaves the library. Threads: any number of
- * threads may use one ath_session at once. A model is immutable once loaded.
+ * threads may use one ath_session or ath_request at once. A model is immutable once loaded.
  *
  * Structs: the caller sets struct_size to sizeof its struct before the call, of those that are
  * filled in too; a smaller number than this header's is refused. Fields a caller's older header
@@ -64,6 +64,7 @@ typedef enum ath_dtype {
 typedef struct ath_model ath_model;     /* a verified graph */
 typedef struct ath_session ath_session; /* a model made ready for a device */
 typedef struct ath_result ath_result;   /* the outputs of one run */
+typedef struct ath_request ath_request; /* a run beside its caller */
 typedef struct ath_package ath_package; /* an .athpkg file made ready for a device */
 typedef struct ath_answer ath_answer;   /* what a package says about one picture */
 
@@ -94,9 +95,24 @@ typedef struct ath_load_options {
 
 typedef struct ath_session_options {
   uint32_t struct_size;
-  const char* device; /* "cpu" (default when NULL) or "reference" */
-  int32_t threads;    /* 0: one per core; at most 1024 */
+  const char* device;    /* "cpu" (default when NULL) or "reference" */
+  int32_t threads;       /* 0: one per core; at most 1024 */
+  int32_t streams;       /* requests that run at once, each with its threads; 0: one */
+  int32_t longest_queue; /* requests that wait for a stream; one more is refused. 0: 256 */
 } ath_session_options;
+
+/* Called once when a request is over, on a thread of the session or on the one that cancels it.
+ * `status` is that of the run, described by ath_error_* on this thread; `result` belongs to the
+ * callee and is NULL on a failure. It may start requests; it must not wait for one, nor destroy one
+ * or the session. */
+typedef void (*ath_done)(void* user, ath_status status, ath_result* result);
+
+typedef struct ath_request_options {
+  uint32_t struct_size;
+  int64_t deadline_us; /* from the call on, waiting included: then it ends with ATH-4002; 0: none */
+  ath_done done;       /* may be NULL */
+  void* user;          /* handed to `done` */
+} ath_request_options;
 
 /* Members may be NULL or 0. */
 typedef struct ath_package_options {
@@ -146,11 +162,30 @@ ATH_EXPORT ath_status ath_model_save(const ath_model* model, const char* path);
 /* The session keeps what it needs: the model may be destroyed afterwards. `options` may be NULL. */
 ATH_EXPORT ath_status ath_session_create(const ath_model* model, const ath_session_options* options,
                                          ath_session** session);
+/* Cancels requests that are not over and waits for their end. */
 ATH_EXPORT void ath_session_destroy(ath_session* session);
 /* One tensor per model input, in order, all of one struct_size. The data are read during the call
  * only, never copied without need. */
 ATH_EXPORT ath_status ath_session_run(ath_session* session, const ath_tensor* inputs,
                                       int32_t num_inputs, ath_result** result);
+
+/* The same beside the caller, who goes on at once. What the inputs point to (not the array itself)
+ * must live until the request is over. `options` may be NULL. `request` may be NULL when `done`
+ * says how it ended. ATH-4001 when the queue is full. */
+ATH_EXPORT ath_status ath_session_start(ath_session* session, const ath_tensor* inputs,
+                                        int32_t num_inputs, const ath_request_options* options,
+                                        ath_request** request);
+/* Waits until the request is over, at most `timeout_us` microseconds (negative: as long as it
+ * takes), and says whether it is. It is over after `done` has returned. */
+ATH_EXPORT ath_status ath_request_wait(const ath_request* request, int64_t timeout_us,
+                                       int32_t* is_over);
+/* Ends it with ATH-4003: at once when it waits for a stream, before its next node when it runs. */
+ATH_EXPORT void ath_request_cancel(ath_request* request);
+/* The outputs, or the status of a run that failed. ATH-1001 when the request is not over. Each call
+ * gives a result of its own; they share the memory. */
+ATH_EXPORT ath_status ath_request_result(const ath_request* request, ath_result** result);
+/* Cancels a request that is not over, and returns when its inputs are no longer read. */
+ATH_EXPORT void ath_request_destroy(ath_request* request);
 
 ATH_EXPORT void ath_result_destroy(ath_result* result);
 ATH_EXPORT int32_t ath_result_num_outputs(const ath_result* result);

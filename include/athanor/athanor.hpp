@@ -10,6 +10,7 @@
 
 #include <athanor/athanor.h>
 
+#include <chrono>
 #include <cstring>
 #include <initializer_list>
 #include <memory>
@@ -130,6 +131,18 @@ class Tensor {
   ath_tensor tensor_{};
 };
 
+namespace detail {
+
+// Takes the result over.
+inline std::vector<Tensor> outputs_of(ath_result* raw) {
+  const std::shared_ptr<ath_result> result(raw, ath_result_destroy);
+  std::vector<Tensor> outputs;
+  for (int32_t i = 0; i < ath_result_num_outputs(raw); ++i) outputs.emplace_back(result, i);
+  return outputs;
+}
+
+}  // namespace detail
+
 struct ValueInfo {
   std::string name, type;  // type as text: "f32[N, 10]"
   int32_t dtype = ATH_UNDEFINED;
@@ -162,6 +175,35 @@ std::vector<ValueInfo> list(const Owner* owner, int32_t count,
 struct Options {
   std::string device = "cpu";
   int threads = 0;  // 0: one per core
+  int streams = 1;  // requests of Model::start that run at once, each with its threads
+};
+
+// A run beside the caller. Destroying it cancels a run that is not over and waits for its end.
+class Request {
+ public:
+  // Until it is over, at most so long; whether it is.
+  bool wait_for(std::chrono::microseconds time) const {
+    int32_t is_over = 0;
+    detail::check(ath_request_wait(request_.get(), time.count(), &is_over));
+    return is_over != 0;
+  }
+  // Waits. Throws Error when the run failed, was cancelled (4003) or too late (4002).
+  std::vector<Tensor> get() const {
+    int32_t is_over = 0;
+    detail::check(ath_request_wait(request_.get(), -1, &is_over));
+    ath_result* result = nullptr;
+    detail::check(ath_request_result(request_.get(), &result));
+    return detail::outputs_of(result);
+  }
+  void cancel() { ath_request_cancel(request_.get()); }
+
+ private:
+  friend class Model;
+  explicit Request(ath_request* request) : request_(request) {}
+  struct Destroy {
+    void operator()(ath_request* request) const { ath_request_destroy(request); }
+  };
+  std::unique_ptr<ath_request, Destroy> request_;
 };
 
 // A loaded model, ready to run. Copies share everything.
@@ -175,6 +217,7 @@ class Model {
     session_options.struct_size = sizeof(session_options);
     session_options.device = options.device.c_str();
     session_options.threads = options.threads;
+    session_options.streams = options.streams;
     ath_session* session = nullptr;
     detail::check(ath_session_create(model, &session_options, &session));
     session_.reset(session, ath_session_destroy);
@@ -182,18 +225,24 @@ class Model {
 
   // One view per input, in the order of inputs().
   std::vector<Tensor> operator()(const std::vector<View>& views) const {
-    std::vector<ath_tensor> tensors;
-    for (const View& v : views) {
-      tensors.push_back({sizeof(ath_tensor), v.dtype, static_cast<int32_t>(v.dims.size()),
-                         v.dims.data(), v.data});
-    }
-    ath_result* raw = nullptr;
+    const std::vector<ath_tensor> tensors = tensors_of(views);
+    ath_result* result = nullptr;
     detail::check(ath_session_run(session_.get(), tensors.data(),
-                                  static_cast<int32_t>(tensors.size()), &raw));
-    const std::shared_ptr<ath_result> result(raw, ath_result_destroy);
-    std::vector<Tensor> outputs;
-    for (int32_t i = 0; i < ath_result_num_outputs(raw); ++i) outputs.emplace_back(result, i);
-    return outputs;
+                                  static_cast<int32_t>(tensors.size()), &result));
+    return detail::outputs_of(result);
+  }
+
+  // The same beside the caller. The elements that the views point to must live until the request is
+  // over. A deadline counts from now on; zero: none. The end of the model cancels it.
+  Request start(const std::vector<View>& views, std::chrono::microseconds deadline = {}) const {
+    const std::vector<ath_tensor> tensors = tensors_of(views);
+    ath_request_options options{};
+    options.struct_size = sizeof(options);
+    options.deadline_us = deadline.count();
+    ath_request* request = nullptr;
+    detail::check(ath_session_start(session_.get(), tensors.data(),
+                                    static_cast<int32_t>(tensors.size()), &options, &request));
+    return Request(request);
   }
 
   std::vector<ValueInfo> inputs() const {
@@ -210,6 +259,15 @@ class Model {
   }
 
  private:
+  static std::vector<ath_tensor> tensors_of(const std::vector<View>& views) {
+    std::vector<ath_tensor> tensors;
+    for (const View& v : views) {
+      tensors.push_back({sizeof(ath_tensor), v.dtype, static_cast<int32_t>(v.dims.size()),
+                         v.dims.data(), v.data});
+    }
+    return tensors;
+  }
+
   std::shared_ptr<ath_model> model_;
   std::shared_ptr<ath_session> session_;
 };

@@ -48,10 +48,12 @@ class Difference:
 
 
 class Model:
-    """A model of any format, ready to run on a device ("cpu" or "reference")."""
+    """A model of any format, ready to run on a device ("cpu" or "reference").
 
-    def __init__(self, path, device="cpu", threads=0):
-        self._model = _athanor.Model(str(path), device, threads)
+    streams: requests of `start` that run at once, each with `threads` threads (0: the cores shared out)."""
+
+    def __init__(self, path, device="cpu", threads=0, streams=1):
+        self._model = _athanor.Model(str(path), device, threads, streams)
         self.inputs = [_info(info) for info in self._model.inputs()]
         self.outputs = [_info(info) for info in self._model.outputs()]
 
@@ -69,8 +71,8 @@ class Model:
         """True when rows of several requests can be stacked along the first dimension of every input."""
         return self._model.is_batchable()
 
-    def run(self, inputs):
-        """inputs: name -> array. Gives name -> array, in the order of `outputs`."""
+    def _arrays(self, inputs):
+        """The arrays in the order of `self.inputs`, and the numbers of their element types."""
         names = [info.name for info in self.inputs]
         for name in inputs:
             if name not in names:
@@ -84,22 +86,59 @@ class Model:
         for name, array in zip(names, arrays):
             if array.dtype.name not in _DTYPES:
                 raise TypeError(f'input "{name}" has element type {array.dtype}; one of {sorted(_DTYPES)} is expected')
-        values = self._model.run(arrays, [_DTYPES[array.dtype.name] for array in arrays])
+        return arrays, [_DTYPES[array.dtype.name] for array in arrays]
+
+    def _named(self, values):
         return {info.name: value for info, value in zip(self.outputs, values)}
 
-    def __call__(self, *arrays, **named):
-        """Arrays by position or by name. Gives the array when there is one output, else a dict."""
+    def run(self, inputs):
+        """inputs: name -> array. Gives name -> array, in the order of `outputs`."""
+        return self._named(self._model.run(*self._arrays(inputs)))
+
+    def _inputs(self, arrays, named):
         if len(arrays) == 1 and isinstance(arrays[0], dict):
             named, arrays = {**arrays[0], **named}, ()
         if len(arrays) > len(self.inputs):
             raise ValueError(f"{len(arrays)} inputs are given; the model has {len(self.inputs)}")
-        inputs = {info.name: array for info, array in zip(self.inputs, arrays)}
-        outputs = self.run({**inputs, **named})
-        return next(iter(outputs.values())) if len(outputs) == 1 else outputs
+        return {**{info.name: array for info, array in zip(self.inputs, arrays)}, **named}
+
+    def __call__(self, *arrays, **named):
+        """Arrays by position or by name. Gives the array when there is one output, else a dict."""
+        return _sole(self.run(self._inputs(arrays, named)))
+
+    def start(self, *arrays, deadline=0, **named):
+        """As a call, beside the caller. deadline: seconds from now after which it ends with ATH-4002; 0: none.
+
+        The arrays must not be written to until the request is over."""
+        return Request(self, self._model.start(*self._arrays(self._inputs(arrays, named)), round(deadline * 1e6)))
 
     def save(self, path):
         """Writes the format that the extension names (.onnx, .ath)."""
         self._model.save(str(path))
+
+
+def _sole(outputs):
+    return next(iter(outputs.values())) if len(outputs) == 1 else outputs
+
+
+class Request:
+    """A run beside its caller, made by Model.start. Forgetting it cancels it."""
+
+    def __init__(self, model, request):
+        self._model = model
+        self._request = request
+
+    def result(self):
+        """Waits. What the call would have given; Error when it failed, was cancelled or too late."""
+        return _sole(self._model._named(self._request.result()))
+
+    def wait(self, seconds):
+        """Waits at most so long; whether it is over."""
+        return self._request.wait(round(seconds * 1e6))
+
+    def cancel(self):
+        """Ends it with ATH-4003: at once while it waits, before its next node when it runs."""
+        self._request.cancel()
 
 
 class Package:
@@ -144,9 +183,9 @@ def open_package(path, key="", passphrase="", trust="", device="cpu", threads=0)
     return Package(path, key, passphrase, trust, device, threads)
 
 
-def load(path, device="cpu", threads=0):
+def load(path, device="cpu", threads=0, streams=1):
     """Reads a model file of any known format, or "zoo:NAME"."""
-    return Model(path, device, threads)
+    return Model(path, device, threads, streams)
 
 
 def inspect(model):

@@ -2,8 +2,11 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstddef>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <thread>
 
 #include "athanor/athanor.hpp"
@@ -54,6 +57,42 @@ TEST(CppApi, DevicesAgree) {
   const athanor::Difference difference =
       athanor::compare(fast[0], athanor::view(expected, {1, 10}));
   EXPECT_TRUE(difference.pass) << difference.rel_l2;
+}
+
+TEST(CppApi, RequestsRunBesideTheCaller) {
+  const athanor::Model net = athanor::load(kDigits, {.threads = 1, .streams = 2});
+  const std::vector<float> pixels = GreyImage();
+  const std::vector<athanor::View> views = {athanor::view(pixels, kOneImage)};
+  const std::vector<float> expected = net(views)[0].to_vector<float>();
+  std::vector<athanor::Request> requests;
+  for (int i = 0; i < 8; ++i) requests.push_back(net.start(views));
+  for (const athanor::Request& request : requests) {
+    EXPECT_EQ(request.get()[0].to_vector<float>(), expected);
+    EXPECT_TRUE(request.wait_for(std::chrono::microseconds(0)));
+  }
+}
+
+// The error that a request ends with; 0 when it succeeds.
+int CodeOf(const athanor::Request& request) {
+  try {
+    request.get();
+    return 0;
+  } catch (const athanor::Error& error) {
+    return error.code();
+  }
+}
+
+TEST(CppApi, ARequestEndsAtItsDeadlineOrWhenItIsCancelled) {
+  const athanor::Model net = athanor::load("zoo:resnet18", {.threads = 1});
+  const std::vector<float> pixels(3 * 224 * 224, 0.5F);
+  const std::vector<athanor::View> views = {athanor::view(pixels, {1, 3, 224, 224})};
+  const athanor::Request running = net.start(views);  // takes milliseconds
+  const athanor::Request late = net.start(views, std::chrono::microseconds(1));
+  athanor::Request unwanted = net.start(views);
+  unwanted.cancel();
+  EXPECT_EQ(CodeOf(unwanted), 4003);
+  EXPECT_EQ(CodeOf(late), 4002);
+  EXPECT_EQ(CodeOf(running), 0);
 }
 
 TEST(CppApi, OneModelRunsFromManyThreads) {
@@ -152,6 +191,95 @@ TEST(CApi, LongerStructsOfLaterCallersAreRead) {
                          "  %sum = Add(%a, %b)\n}\n";
   EXPECT_EQ(ath_c_test_later_caller(path.c_str()), 0) << ath_error_text();
   std::filesystem::remove(path);
+}
+
+ath_session_options WholeOptions() {
+  ath_session_options options{};
+  options.struct_size = sizeof(options);
+  return options;
+}
+
+// A session of `graph`, which is given as text.
+ath_session* SessionOf(const char* graph, const ath_session_options& options) {
+  const std::filesystem::path path =
+      std::filesystem::temp_directory_path() / fmt::format("athanor_api_{}.txt", getpid());
+  std::ofstream(path) << graph;
+  ath_model* model = nullptr;
+  ath_session* session = nullptr;
+  EXPECT_EQ(ath_load(path.c_str(), nullptr, &model), 0) << ath_error_text();
+  EXPECT_EQ(ath_session_create(model, &options, &session), 0) << ath_error_text();
+  ath_model_destroy(model);
+  std::filesystem::remove(path);
+  return session;
+}
+
+ath_tensor PairOf(const float* values) {
+  static const int64_t dims[1] = {2};
+  return {sizeof(ath_tensor), ATH_F32, 1, dims, values};
+}
+
+constexpr const char* kNegate = "graph g(a: f32[2]) -> (b: f32[2]) {\n  %b = Neg(%a)\n}\n";
+constexpr const char* kSame = "graph g(a: f32[2]) -> (b: f32[2]) {\n  %b = Identity(%a)\n}\n";
+
+TEST(CApi, ARequestCallsBackWithItsResult) {
+  ath_session* session = SessionOf(kNegate, WholeOptions());
+  const float values[2] = {1, 2};
+  const ath_tensor input = PairOf(values);
+  std::promise<float> told;
+  ath_request_options options = {sizeof(options), 0, nullptr, &told};
+  options.done = [](void* user, ath_status status, ath_result* result) {
+    ath_tensor output = {sizeof(ath_tensor), ATH_UNDEFINED, 0, nullptr, nullptr};
+    EXPECT_EQ(status, 0) << ath_error_text();
+    EXPECT_EQ(ath_result_output(result, 0, &output), 0);
+    static_cast<std::promise<float>*>(user)->set_value(static_cast<const float*>(output.data)[1]);
+    ath_result_destroy(result);
+  };
+  ASSERT_EQ(ath_session_start(session, &input, 1, &options, nullptr), 0) << ath_error_text();
+  EXPECT_EQ(told.get_future().get(), -2);
+  ath_session_destroy(session);
+}
+
+TEST(CApi, TheResultOfARequestOutlivesItsInputsAndItsSession) {
+  ath_session* session = SessionOf(kSame, WholeOptions());
+  float values[2] = {1, 2};
+  const ath_tensor input = PairOf(values);
+  ath_request* request = nullptr;
+  ASSERT_EQ(ath_session_start(session, &input, 1, nullptr, &request), 0) << ath_error_text();
+  int32_t is_over = 0;
+  ASSERT_EQ(ath_request_wait(request, -1, &is_over), 0);
+  EXPECT_EQ(is_over, 1);
+  values[1] = 7;
+  ath_session_destroy(session);
+  ath_result* result = nullptr;
+  ASSERT_EQ(ath_request_result(request, &result), 0) << ath_error_text();
+  ath_request_destroy(request);
+  ath_tensor output = {sizeof(ath_tensor), ATH_UNDEFINED, 0, nullptr, nullptr};
+  ASSERT_EQ(ath_result_output(result, 0, &output), 0);
+  EXPECT_EQ(static_cast<const float*>(output.data)[1], 2);
+  ath_result_destroy(result);
+}
+
+TEST(CApi, WrongRequestsAreRefused) {
+  // A caller of the first header: no streams, no queue.
+  ath_session_options first{};
+  first.struct_size = offsetof(ath_session_options, streams);
+  first.streams = first.longest_queue = -7;
+  ath_session* session = SessionOf(kNegate, first);
+  const float values[2] = {1, 2};
+  const ath_tensor input = PairOf(values);
+  ath_request* request = nullptr;
+  EXPECT_EQ(ath_session_start(session, &input, 1, nullptr, nullptr), 1001);
+  EXPECT_NE(std::strstr(ath_error_text(), "request"), nullptr);
+  EXPECT_EQ(ath_session_start(nullptr, &input, 1, nullptr, &request), 1001);
+  EXPECT_EQ(ath_session_start(session, nullptr, 0, nullptr, &request), 1003);
+  ath_request_options late = {sizeof(late), -1, nullptr, nullptr};
+  EXPECT_EQ(ath_session_start(session, &input, 1, &late, &request), 1001);
+  EXPECT_EQ(ath_request_wait(nullptr, 0, nullptr), 1001);
+  EXPECT_EQ(ath_request_result(nullptr, nullptr), 1001);
+  ath_request_cancel(nullptr);
+  ath_request_destroy(nullptr);
+  EXPECT_EQ(request, nullptr);
+  ath_session_destroy(session);
 }
 
 TEST(CApi, TheVersionIsThatOfTheBuild) { EXPECT_STREQ(ath_version(), ATHANOR_VERSION); }

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstring>
 #include <exception>
+#include <mutex>
 #include <new>
 
 #include "api/answer_tensors.h"
@@ -12,6 +13,8 @@
 #include "athanor/athanor.h"
 #include "core/checked.h"
 #include "frontends/save.h"
+#include "runtime/own_memory.h"
+#include "runtime/request_queue.h"
 #include "runtime/session.h"
 #include "verify/compare.h"
 
@@ -82,6 +85,16 @@ ath_status Guard(F&& body) noexcept {
   }
 }
 
+// As Guard, of a question that is answered with 1 or 0; what fails is no.
+template <class F>
+std::int32_t GuardFlag(F&& question) noexcept {
+  try {
+    return question() ? 1 : 0;
+  } catch (...) {
+    return 0;
+  }
+}
+
 Status Missing(const char* what) { return athanor::Error(ErrorCode::kUsage, "{} is NULL", what); }
 
 // How much of each struct the first version of this interface had: what every caller fills in.
@@ -94,6 +107,16 @@ constexpr std::size_t kSessionOptionsSize =
 constexpr std::size_t kPackageOptionsSize =
     offsetof(ath_package_options, threads) + sizeof(std::int32_t);
 constexpr std::size_t kDifferenceSize = offsetof(ath_difference, cosine) + sizeof(double);
+
+constexpr std::size_t kRequestOptionsSize = offsetof(ath_request_options, user) + sizeof(void*);
+
+// A field that was added after the first version; 0 from callers who do not know it.
+template <class S, class T>
+T LaterField(const S& given, T S::*field) {
+  const auto* begin = reinterpret_cast<const std::byte*>(&given);
+  const auto* end = reinterpret_cast<const std::byte*>(&(given.*field)) + sizeof(T);
+  return static_cast<std::size_t>(end - begin) <= given.struct_size ? given.*field : T{};
+}
 
 Status CheckStructSize(const char* type, std::uint32_t given, std::size_t needed) {
   if (given >= needed) return {};
@@ -205,6 +228,20 @@ struct ath_model {
 
 struct ath_session {
   std::unique_ptr<athanor::Session> session;
+  athanor::RequestQueueOptions queue_options;
+  std::once_flag first_request;
+  std::unique_ptr<athanor::RequestQueue> queue;  // its threads are there from the first request on
+
+  athanor::RequestQueue& Queue() {
+    std::call_once(first_request, [this] {
+      queue = std::make_unique<athanor::RequestQueue>(*session, queue_options);
+    });
+    return *queue;
+  }
+};
+
+struct ath_request {
+  std::optional<athanor::Request> request;
 };
 
 struct ath_package {
@@ -231,6 +268,44 @@ struct ath_answer {
 };
 
 namespace {
+
+Result<std::unique_ptr<ath_result>> MakeResult(const std::vector<Datum>& outputs) {
+  auto made = std::make_unique<ath_result>();
+  for (const Datum& output : outputs) {
+    if (!output.IsTensor())
+      return athanor::Unsupported(
+          "an output is a sequence or an optional; the C interface gives tensors");
+    made->Add(output.tensor());
+  }
+  return made;
+}
+
+// Times beyond a century are as good as never, and fit the clock.
+std::chrono::steady_clock::time_point After(std::int64_t microseconds) {
+  constexpr std::int64_t kCentury = std::int64_t{100} * 366 * 24 * 3600 * 1'000'000;
+  return std::chrono::steady_clock::now() +
+         std::chrono::microseconds(std::min(microseconds, kCentury));
+}
+
+Result<std::optional<std::chrono::steady_clock::time_point>> DeadlineAfter(
+    std::int64_t microseconds) {
+  if (microseconds < 0) return athanor::Error(ErrorCode::kUsage, "deadline_us is {}", microseconds);
+  if (microseconds == 0) return std::optional<std::chrono::steady_clock::time_point>();
+  return std::optional(After(microseconds));
+}
+
+athanor::RequestQueue::Done Caller(ath_done done, void* user) {
+  return [done, user](const athanor::Answer& answer) {
+    ath_result* result = nullptr;
+    const ath_status status = Guard([&]() -> Status {
+      if (!answer.ok()) return answer.status();
+      ATH_TRY(std::unique_ptr<ath_result> made, MakeResult(*answer));
+      result = made.release();
+      return {};
+    });
+    done(user, status, result);
+  };
+}
 
 ath_status FillInfo(const std::vector<ValueText>* values, std::int32_t index, ath_value_info* info,
                     const char* owner = "model") {
@@ -341,7 +416,7 @@ int64_t ath_model_num_parameters(const ath_model* model) {
 }
 
 int32_t ath_model_is_batchable(const ath_model* model) {
-  return model != nullptr && athanor::IsBatchable(model->graph) ? 1 : 0;
+  return GuardFlag([&] { return model != nullptr && athanor::IsBatchable(model->graph); });
 }
 
 ath_status ath_model_save(const ath_model* model, const char* path) {
@@ -357,15 +432,23 @@ ath_status ath_session_create(const ath_model* model, const ath_session_options*
     if (model == nullptr || session == nullptr)
       return Missing(model == nullptr ? "model" : "session");
     athanor::SessionOptions wanted;
+    athanor::RequestQueueOptions queue;
     if (options != nullptr) {
       ATH_RETURN_IF_ERROR(
           CheckStructSize("ath_session_options", options->struct_size, kSessionOptionsSize));
       if (options->device != nullptr) wanted.device = options->device;
       wanted.threads = options->threads;
+      const std::int32_t streams = LaterField(*options, &ath_session_options::streams);
+      if (streams != 0) wanted.streams = streams;
+      const std::int32_t longest = LaterField(*options, &ath_session_options::longest_queue);
+      if (longest < 0) return athanor::Error(ErrorCode::kUsage, "longest_queue is {}", longest);
+      if (longest != 0) queue.longest_queue = static_cast<std::size_t>(longest);
     }
-    ATH_TRY(std::unique_ptr<athanor::Session> made,
-            athanor::Session::Create(model->graph.Clone(), wanted));
-    *session = new ath_session{std::move(made)};
+    queue.streams = wanted.streams;
+    auto made = std::make_unique<ath_session>();
+    ATH_TRY(made->session, athanor::Session::Create(model->graph.Clone(), wanted));
+    made->queue_options = queue;
+    *session = made.release();
     return {};
   });
 }
@@ -378,22 +461,68 @@ ath_status ath_session_run(ath_session* session, const ath_tensor* inputs, int32
     if (session == nullptr || result == nullptr)
       return Missing(session == nullptr ? "session" : "result");
     ATH_TRY(std::vector<Datum> data, ImportAll(session->session->graph(), inputs, num_inputs));
-    ATH_TRY(const std::vector<Datum> outputs, session->session->Run(std::move(data)));
-    auto made = std::make_unique<ath_result>();
-    for (const Datum& output : outputs) {
-      if (!output.IsTensor())
-        return athanor::Unsupported(
-            "an output is a sequence or an optional; the C interface gives tensors");
-      // An output that is an input passed through must outlive the caller's memory.
-      Tensor tensor = output.tensor();
-      if (tensor.owner() == nullptr && tensor.count() > 0) {
-        ATH_TRY(tensor, tensor.Clone());
-      }
-      made->Add(std::move(tensor));
-    }
+    ATH_TRY(std::vector<Datum> outputs, session->session->Run(std::move(data)));
+    ATH_TRY(outputs, athanor::OwnMemory(std::move(outputs)));
+    ATH_TRY(std::unique_ptr<ath_result> made, MakeResult(outputs));
     *result = made.release();
     return {};
   });
+}
+
+ath_status ath_session_start(ath_session* session, const ath_tensor* inputs, int32_t num_inputs,
+                             const ath_request_options* options, ath_request** request) {
+  return Guard([&]() -> Status {
+    if (session == nullptr) return Missing("session");
+    athanor::RequestQueue::Done done;
+    std::optional<std::chrono::steady_clock::time_point> deadline;
+    if (options != nullptr) {
+      ATH_RETURN_IF_ERROR(
+          CheckStructSize("ath_request_options", options->struct_size, kRequestOptionsSize));
+      ATH_TRY(deadline, DeadlineAfter(options->deadline_us));
+      if (options->done != nullptr) done = Caller(options->done, options->user);
+    }
+    if (request == nullptr && !done) return Missing("request (and no done is given)");
+    ATH_TRY(std::vector<Datum> data, ImportAll(session->session->graph(), inputs, num_inputs));
+    auto made = std::make_unique<ath_request>();  // before the start: nothing may fail after it
+    ATH_TRY(made->request, session->Queue().Start(std::move(data), std::move(done), deadline));
+    if (request != nullptr) *request = made.release();
+    return {};
+  });
+}
+
+ath_status ath_request_wait(const ath_request* request, int64_t timeout_us, int32_t* is_over) {
+  return Guard([&]() -> Status {
+    if (request == nullptr || is_over == nullptr)
+      return Missing(request == nullptr ? "request" : "is_over");
+    const std::optional until = timeout_us < 0 ? std::nullopt : std::optional(After(timeout_us));
+    *is_over = request->request->Wait(until) ? 1 : 0;
+    return {};
+  });
+}
+
+void ath_request_cancel(ath_request* request) {
+  if (request != nullptr) request->request->Cancel();
+}
+
+ath_status ath_request_result(const ath_request* request, ath_result** result) {
+  return Guard([&]() -> Status {
+    if (request == nullptr || result == nullptr)
+      return Missing(request == nullptr ? "request" : "result");
+    if (!request->request->IsOver())
+      return athanor::Error(ErrorCode::kUsage, "the request is not over").Fix("ath_request_wait");
+    const athanor::Answer& answer = request->request->answer();
+    if (!answer.ok()) return answer.status();
+    ATH_TRY(std::unique_ptr<ath_result> made, MakeResult(*answer));
+    *result = made.release();
+    return {};
+  });
+}
+
+void ath_request_destroy(ath_request* request) {
+  if (request == nullptr) return;
+  request->request->Cancel();
+  request->request->Wait();
+  delete request;
 }
 
 void ath_result_destroy(ath_result* result) { delete result; }
@@ -406,7 +535,7 @@ ath_status ath_result_output(const ath_result* result, int32_t index, ath_tensor
 }
 
 int32_t ath_is_package(const char* path) {
-  return path != nullptr && athanor::IsPackageFile(path) ? 1 : 0;
+  return GuardFlag([&] { return path != nullptr && athanor::IsPackageFile(path); });
 }
 
 ath_status ath_package_open(const char* path, const ath_package_options* options,
@@ -459,7 +588,7 @@ ath_status ath_package_output(const ath_package* package, int32_t index, ath_val
   return FillInfo(package == nullptr ? nullptr : &package->outputs, index, info, "package");
 }
 int32_t ath_package_is_batchable(const ath_package* package) {
-  return package != nullptr && package->runner->IsBatchable() ? 1 : 0;
+  return GuardFlag([&] { return package != nullptr && package->runner->IsBatchable(); });
 }
 
 ath_status ath_package_run(const ath_package* package, const void* picture, size_t size,

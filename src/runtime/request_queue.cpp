@@ -6,6 +6,8 @@
 #include <mutex>
 #include <thread>
 
+#include "runtime/own_memory.h"
+
 namespace athanor {
 
 struct Request::Shared {
@@ -80,11 +82,16 @@ struct RequestQueue::Core {
     }
   }
 
+  // What the answer holds outlives the inputs.
+  Answer Run(Request::Shared& request) {
+    ATH_RETURN_IF_ERROR(request.options.MayGoOn());
+    ATH_TRY(std::vector<Datum> outputs, session.Run(std::move(request.inputs), request.options));
+    return OwnMemory(std::move(outputs));
+  }
+
   void Stream() {
     while (const std::shared_ptr<Request::Shared> request = Next()) {
-      Status status = request->options.MayGoOn();
-      request->End(status.ok() ? session.Run(std::move(request->inputs), request->options)
-                               : Answer(std::move(status)));
+      request->End(Run(*request));
       const std::scoped_lock lock(mutex);
       std::erase(running, request);
     }

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "kernels/layout.h"
+#include "runtime/own_memory.h"
 
 namespace athanor {
 namespace {
@@ -201,7 +202,15 @@ Result<std::vector<Datum>> RunState::Run(std::vector<Datum> inputs, ThreadPool& 
     if (hooks.poison) Poison(static_cast<std::int32_t>(i));
   }
   std::vector<Datum> outputs;
-  for (const Place& place : plan_.outputs) outputs.push_back(Read(place));
+  for (const Place& place : plan_.outputs) {
+    outputs.push_back(Read(place));
+    const bool constant =
+        place.storage >= 0 &&
+        plan_.storages[static_cast<std::size_t>(place.storage)].where == Where::kConstant;
+    if (constant) {  // the caller may write to it
+      ATH_TRY(outputs.back(), Copy(outputs.back()));
+    }
+  }
   return outputs;
 }
 

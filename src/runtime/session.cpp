@@ -3,6 +3,7 @@
 #include "core/text.h"
 #include "plan/plan.h"
 #include "runtime/cpu_session.h"
+#include "runtime/own_memory.h"
 
 namespace athanor {
 namespace {
@@ -18,8 +19,16 @@ class ReferenceSession final : public Session {
   const Graph& graph() const override { return graph_; }
   Result<std::vector<Datum>> Run(std::vector<Datum> inputs, const RunOptions& options) override {
     ATH_RETURN_IF_ERROR(CheckInputs(graph_, inputs));
-    return Evaluate(lowered_, std::move(inputs),
-                    {.observer = observer_, .may_go_on = [&] { return options.MayGoOn(); }});
+    ATH_TRY(std::vector<Datum> outputs,
+            Evaluate(lowered_, std::move(inputs),
+                     {.observer = observer_, .may_go_on = [&] { return options.MayGoOn(); }}));
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      const bool constant = lowered_.Constant(lowered_.outputs()[i].value) != nullptr;
+      if (constant) {  // the caller may write to it
+        ATH_TRY(outputs[i], Copy(outputs[i]));
+      }
+    }
+    return outputs;
   }
 
  private:

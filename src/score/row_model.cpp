@@ -92,8 +92,10 @@ Result<RowModel> RowModel::Load(const RowModelOptions& options) {
   if (!made.ReadsOneMatrix()) {
     for (const Port& input : made.inputs_) ATH_RETURN_IF_ERROR(made.CheckColumnInput(input));
   }
-  ath_session_options session_options = {sizeof(session_options), options.device.c_str(),
-                                         options.threads};
+  ath_session_options session_options{};
+  session_options.struct_size = sizeof(session_options);
+  session_options.device = options.device.c_str();
+  session_options.threads = options.threads;
   ath_session* session = nullptr;
   if (const ath_status code = ath_session_create(model, &session_options, &session))
     return Failure(code);
