@@ -45,6 +45,10 @@ class Session;
 
 }  // namespace
 
+HttpReply NotAllowed(const std::string& allowed) {
+  return {405, ErrorJson("this path answers " + allowed), "application/json", {{"Allow", allowed}}};
+}
+
 struct HttpServer::Core {
   explicit Core(const HttpOptions& options_in, HttpHandler handler_in)
       : options(options_in), handler(std::move(handler_in)), acceptor(asio::make_strand(context)) {}

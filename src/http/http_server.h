@@ -33,6 +33,9 @@ struct HttpReply {
   std::vector<std::pair<std::string, std::string>> headers = {};
 };
 
+// 405: another method than `allowed`, the one this path answers.
+HttpReply NotAllowed(const std::string& allowed);
+
 using HttpReplyTo = std::function<void(HttpReply)>;
 using HttpHandler = std::function<void(HttpCall, HttpReplyTo)>;
 

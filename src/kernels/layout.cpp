@@ -1,5 +1,7 @@
 #include "kernels/layout.h"
 
+#include "kernels/divide.h"
+
 namespace athanor::kernels {
 namespace {
 
@@ -10,7 +12,7 @@ bool IsPicture(const PortInfo& port) {
 // Calls copy(index of the row-major element, index in blocks) for every element.
 template <class F>
 void ForEachElement(const Dims& dims, std::int64_t block, const F& copy) {
-  const std::int64_t plane = dims[2] * dims[3], blocks = (dims[1] + block - 1) / block;
+  const std::int64_t plane = dims[2] * dims[3], blocks = CeilDivide(dims[1], block);
   for (std::int64_t n = 0; n < dims[0]; ++n) {
     for (std::int64_t c = 0; c < dims[1]; ++c) {
       const std::int64_t from = (n * dims[1] + c) * plane;

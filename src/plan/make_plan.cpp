@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "core/memory.h"
+#include "kernels/divide.h"
 #include "passes/lower_qdq.h"
 #include "passes/pipeline.h"
 #include "plan/stages.h"
@@ -48,7 +49,7 @@ class Planner {
     } else {
       place.dims = *dims;
       Dims stored = *dims;
-      if (block != 0) stored[1] = (stored[1] + block - 1) / block * block;
+      if (block != 0) stored[1] = kernels::CeilDivide(stored[1], block) * block;
       ATH_TRY(storage.bytes, TensorBytes(type.dtype, stored));
     }
     place.storage = AddStorage(std::move(storage));

@@ -16,6 +16,7 @@ namespace athanor::serve {
 
 using http::AppendJsonString;
 using http::ErrorJson;
+using http::NotAllowed;
 
 namespace {
 
@@ -30,10 +31,6 @@ std::optional<T> ParseNumber(std::string_view text) {
 HttpReply NotFound(const HttpCall& call) {
   return {
       404, ErrorJson("there is nothing at " + call.target.substr(0, 200)), "application/json", {}};
-}
-
-HttpReply NotAllowed(const std::string& allowed) {
-  return {405, ErrorJson("this path answers " + allowed), "application/json", {{"Allow", allowed}}};
 }
 
 HttpReply Json(std::string body, int status = 200) {

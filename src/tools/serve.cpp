@@ -47,10 +47,10 @@ serve::ModelSpec ParseModel(const std::string& text) {
   const std::size_t equals = text.find('=');
   // A file whose name has a = in it is still a file.
   if (equals != std::string::npos && equals > 0 && !std::filesystem::exists(text, error))
-    return {text.substr(0, equals), text.substr(equals + 1), "", {}, {}};
+    return {.name = text.substr(0, equals), .path = text.substr(equals + 1)};
   constexpr std::string_view kZoo = "zoo:";
-  if (text.starts_with(kZoo)) return {text.substr(kZoo.size()), text, "", {}, {}};
-  return {std::filesystem::path(text).stem().string(), text, "", {}, {}};
+  if (text.starts_with(kZoo)) return {.name = text.substr(kZoo.size()), .path = text};
+  return {.name = std::filesystem::path(text).stem().string(), .path = text};
 }
 
 // Writes each setting into the models it is for.

@@ -182,11 +182,7 @@ void Site::Ask(const std::string& name, const HttpCall& call, QueryValues values
   const auto screen = std::find_if(screens_.begin(), screens_.end(),
                                    [&](const Screen& s) { return s.name == name; });
   if (screen == screens_.end()) return reply(Problem(404, "there is no such screen; see /api"));
-  if (call.method != screen->method) {
-    HttpReply wrong = Problem(405, "this path answers " + screen->method);
-    wrong.headers.emplace_back("Allow", screen->method);
-    return reply(std::move(wrong));
-  }
+  if (call.method != screen->method) return reply(http::NotAllowed(screen->method));
   std::erase_if(values, [](const auto& value) { return value.first == kToken; });
   const bool taken =
       worker_.Do([screen = &*screen, reply, question = Question{std::move(values), call.body}] {
@@ -203,11 +199,7 @@ void Site::Handle(const HttpCall& call, const HttpReplyTo& reply_to) {
   if (std::optional<HttpReply> refusal = Refuse(call, *values)) return reply(*std::move(refusal));
   if (path->size() == 2 && (*path)[0] == "api") return Ask((*path)[1], call, *values, reply);
   if (path->size() > 1) return reply(Problem(404, "there is nothing here"));
-  if (call.method != "GET") {
-    HttpReply wrong = Problem(405, "this path answers GET");
-    wrong.headers.emplace_back("Allow", "GET");
-    return reply(std::move(wrong));
-  }
+  if (call.method != "GET") return reply(http::NotAllowed("GET"));
   if (!path->empty()) return reply((*path)[0] == "api" ? List() : File((*path)[0]));
   HttpReply page = File("index.html");
   page.headers.emplace_back(

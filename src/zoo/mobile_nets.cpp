@@ -10,6 +10,24 @@ struct Stage {
   int expansion, channels, repeats, stride, kernel;
 };
 
+// Inverted residuals stage by stage; `block` has what all share. `squeeze`: weigh the channels over
+// a quarter as many as come in.
+Var ApplyStages(NetBuilder& net, Var x, std::span<const Stage> stages, InvertedResidual block,
+                bool squeeze = false) {
+  for (const Stage& stage : stages) {
+    for (int i = 0; i < stage.repeats; ++i) {
+      const std::int64_t in = net.DimOf(x, 1);
+      block.channels = stage.channels;
+      block.expanded = in * stage.expansion;
+      block.kernel = stage.kernel;
+      block.stride = i == 0 ? stage.stride : 1;
+      block.squeezed = squeeze ? in / 4 : 0;
+      x = Apply(net, x, block);
+    }
+  }
+  return x;
+}
+
 // The nearest multiple of 8, but not more than a tenth below.
 std::int64_t MultipleOf8(std::int64_t channels) {
   const std::int64_t rounded = std::max<std::int64_t>(8, (channels + 4) / 8 * 8);
@@ -71,14 +89,7 @@ Result<Graph> MobileNetV2(std::uint64_t seed) {
   constexpr Stage kStages[] = {{1, 16, 1, 1, 3}, {6, 24, 2, 2, 3}, {6, 32, 3, 2, 3},
                                {6, 64, 4, 2, 3}, {6, 96, 3, 1, 3}, {6, 160, 3, 2, 3},
                                {6, 320, 1, 1, 3}};
-  for (const Stage& stage : kStages) {
-    for (int i = 0; i < stage.repeats; ++i) {
-      x = Apply(net, x,
-                {.channels = stage.channels,
-                 .expanded = net.DimOf(x, 1) * stage.expansion,
-                 .stride = i == 0 ? stage.stride : 1});
-    }
-  }
+  x = ApplyStages(net, x, kStages, {});
   x = net.ConvBn(x, 1280, 1, 1, kRelu6);
   return Classify(std::move(net), x, 1000);
 }
@@ -108,16 +119,7 @@ Result<Graph> MnasNet(std::uint64_t seed) {
   constexpr Stage kStages[] = {{1, 16, 1, 1, 3}, {3, 24, 3, 2, 3}, {3, 40, 3, 2, 5},
                                {6, 80, 3, 2, 5}, {6, 96, 2, 1, 3}, {6, 192, 4, 2, 5},
                                {6, 320, 1, 1, 3}};
-  for (const Stage& stage : kStages) {
-    for (int i = 0; i < stage.repeats; ++i) {
-      x = Apply(net, x,
-                {.channels = stage.channels,
-                 .expanded = net.DimOf(x, 1) * stage.expansion,
-                 .kernel = stage.kernel,
-                 .stride = i == 0 ? stage.stride : 1,
-                 .activation = kRelu});
-    }
-  }
+  x = ApplyStages(net, x, kStages, {.activation = kRelu});
   x = net.ConvBn(x, 1280, 1, 1, kRelu);
   return Classify(std::move(net), x, 1000);
 }
@@ -128,19 +130,7 @@ Result<Graph> EfficientNetB0(std::uint64_t seed) {
   constexpr Stage kStages[] = {{1, 16, 1, 1, 3}, {6, 24, 2, 2, 3},  {6, 40, 2, 2, 5},
                                {6, 80, 3, 2, 3}, {6, 112, 3, 1, 5}, {6, 192, 4, 2, 5},
                                {6, 320, 1, 1, 3}};
-  for (const Stage& stage : kStages) {
-    for (int i = 0; i < stage.repeats; ++i) {
-      const std::int64_t in = net.DimOf(x, 1);
-      x = Apply(net, x,
-                {.channels = stage.channels,
-                 .expanded = in * stage.expansion,
-                 .kernel = stage.kernel,
-                 .stride = i == 0 ? stage.stride : 1,
-                 .activation = kSilu,
-                 .squeezed = in / 4,
-                 .squeeze_activation = kSilu});
-    }
-  }
+  x = ApplyStages(net, x, kStages, {.activation = kSilu, .squeeze_activation = kSilu}, true);
   x = net.ConvBn(x, 1280, 1, 1, kSilu);
   return Classify(std::move(net), x, 1000);
 }

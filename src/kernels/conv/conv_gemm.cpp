@@ -3,6 +3,7 @@
 #include "kernels/conv/conv.h"
 #include "kernels/conv/patches_table.h"
 #include "kernels/conv/spatial.h"
+#include "kernels/divide.h"
 #include "kernels/every_isa.h"
 #include "kernels/gemm/gemm.h"
 
@@ -91,10 +92,10 @@ void ChooseCut(State& s, int threads) {
   constexpr std::int64_t kBandFloats = 64 * 1024;  // 256 KiB: a quarter of a second-level cache
   const std::int64_t panel_floats = s.shape.LargestKBlock() * cols;
   const std::int64_t width = std::max<std::int64_t>(1, kBandFloats / panel_floats);
-  s.bands = (s.shape.panels + width - 1) / width;
-  if (!many_images) s.bands = (s.bands + threads - 1) / threads * threads;
+  s.bands = CeilDivide(s.shape.panels, width);
+  if (!many_images) s.bands = CeilDivide(s.bands, threads) * threads;
   s.bands = std::min(s.bands, s.shape.panels);
-  s.scratch_floats = (s.shape.panels + s.bands - 1) / s.bands * panel_floats;
+  s.scratch_floats = CeilDivide(s.shape.panels, s.bands) * panel_floats;
 }
 
 Result<Prepared> Prepare(const KernelQuery& q, PackStore& store) {

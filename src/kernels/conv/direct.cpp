@@ -13,6 +13,7 @@
 #include "kernels/conv/conv.h"
 #include "kernels/conv/spatial.h"
 #include "kernels/conv/tiles.h"
+#include "kernels/divide.h"
 #include "kernels/every_isa.h"
 #include "kernels/layout.h"
 
@@ -20,8 +21,6 @@ namespace athanor::kernels {
 namespace {
 
 constexpr std::int64_t kMostPlainChannels = 8;
-
-std::int64_t CeilDivide(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 // Input blocks [first, last) of one cut of the sum, and where its steps begin.
 struct Cut {

@@ -33,4 +33,10 @@ std::optional<Spatial2d> Spatial2d::From(const KernelQuery& query) {
   return spatial;
 }
 
+std::optional<Spatial2d> Spatial2d::FromPool(const KernelQuery& query) {
+  const Result<ops::PoolGeometry> pool =
+      ops::ResolvePool(ReadAttributes<ops::PoolAttrs>(*query.attributes), query.in[0].dims);
+  return pool.ok() ? FromAxes(pool->axes) : std::nullopt;
+}
+
 }  // namespace athanor::kernels

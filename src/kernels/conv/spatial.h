@@ -12,7 +12,8 @@ struct Spatial2d {
   ops::WindowAxis h, w;
 
   // Nothing when there are more axes or sizes do not fit 32-bit offsets.
-  static std::optional<Spatial2d> From(const KernelQuery& query);
+  static std::optional<Spatial2d> From(const KernelQuery& query);      // of a convolution
+  static std::optional<Spatial2d> FromPool(const KernelQuery& query);  // `conv` stays empty
   static std::optional<Spatial2d> FromAxes(const std::vector<ops::WindowAxis>& axes);
 };
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/divide.h"
+
 namespace athanor::kernels {
 
 const ConvTileTable& ConvTiles(Isa isa) {
@@ -12,8 +14,8 @@ const ConvTileTable& ConvTiles(Isa isa) {
 ChannelTiles::ChannelTiles(const ConvTileTable& table, std::int64_t channels)
     : lanes(static_cast<std::int64_t>(table.lanes)) {
   const auto most = static_cast<std::int64_t>(table.blocks);
-  blocks = (channels + lanes - 1) / lanes;
-  tiles = (blocks + most - 1) / most;
+  blocks = CeilDivide(channels, lanes);
+  tiles = CeilDivide(blocks, most);
 }
 
 void RunColumns(const ConvTileTable& table, ConvTile tile, std::int64_t blocks,

@@ -15,6 +15,8 @@
 #include "kernels/conv/spatial.h"
 #include "kernels/conv/tiles.h"
 #include "kernels/conv/winograd_table.h"
+#include "kernels/divide.h"
+#include "kernels/every_isa.h"
 #include "kernels/layout.h"
 
 namespace athanor::kernels {
@@ -102,7 +104,7 @@ double Cost(const KernelQuery& q) {
   const std::int64_t in = spatial.conv.in_channels, out = spatial.conv.out_channels;
   const std::int64_t together =
       Together(kPoints * in, static_cast<std::int64_t>(ConvTiles(q.isa).columns), kStaged);
-  const double runs = static_cast<double>((tiles + together - 1) / together);
+  const double runs = static_cast<double>(CeilDivide(tiles, together));
   const double elements = static_cast<double>(tiles) * static_cast<double>(kPoints);
   const double weights = 4.0 * static_cast<double>(kPoints) * static_cast<double>(in * out);
   const double flops =
@@ -148,7 +150,7 @@ Result<Prepared> Prepare(const KernelQuery& q, PackStore& store) {
   s.in_channels = spatial.conv.in_channels;
   s.out_channels = spatial.conv.out_channels;
   s.channels = ChannelTiles(*s.table, s.out_channels);
-  s.in_blocks = (s.in_channels + s.lanes() - 1) / s.lanes();
+  s.in_blocks = CeilDivide(s.in_channels, s.lanes());
   s.tiles_y = (s.h.out + kM - 1) / kM;
   s.tiles_x = (s.w.out + kM - 1) / kM;
   s.bias = PaddedBias(q, 1, s.channels);
@@ -251,7 +253,7 @@ void TransformOutput(const KernelArgs& args, const State& s, std::int64_t tile, 
 
 void RunFused(const KernelArgs& args) {
   const State& s = args.State<State>();
-  const std::int64_t runs = (s.tiles() + s.together - 1) / s.together;
+  const std::int64_t runs = CeilDivide(s.tiles(), s.together);
   Parallel(args, runs, 1, [&](std::int64_t begin, std::int64_t end, int thread) {
     float* const inputs = reinterpret_cast<float*>(args.scratch) + thread * s.scratch_floats;
     float* const products = inputs + s.points * s.InputStride();
@@ -305,23 +307,20 @@ void RunStaged(const KernelArgs& args) {
 
 template <std::int64_t kM>
 void AddWinograd(std::vector<KernelDef>& defs) {
-  for (const Isa isa : {Isa::kBase, Isa::kAvx2, Isa::kAvx512}) {
-    KernelDef def = {.name = fmt::format("Conv.f32.winograd{}.fused.{}", kM, Name(isa)),
-                     .op = "Conv",
-                     .isa = isa,
-                     .takes_epilogue = true,
-                     .blocked = true,
-                     .fits = FitsAny,
-                     .cost_ns = Cost<kM, false>,
-                     .prepare = Prepare<kM, false>,
-                     .run = RunFused};
-    defs.push_back(def);
-    def.name = fmt::format("Conv.f32.winograd{}.staged.{}", kM, Name(isa));
-    def.cost_ns = Cost<kM, true>;
-    def.prepare = Prepare<kM, true>;
-    def.run = RunStaged;
-    defs.push_back(std::move(def));
-  }
+  KernelDef def = {.name = fmt::format("Conv.f32.winograd{}.fused", kM),
+                   .op = "Conv",
+                   .takes_epilogue = true,
+                   .blocked = true,
+                   .fits = FitsAny,
+                   .cost_ns = Cost<kM, false>,
+                   .prepare = Prepare<kM, false>,
+                   .run = RunFused};
+  AddForEveryIsa(defs, def);
+  def.name = fmt::format("Conv.f32.winograd{}.staged", kM);
+  def.cost_ns = Cost<kM, true>;
+  def.prepare = Prepare<kM, true>;
+  def.run = RunStaged;
+  AddForEveryIsa(defs, std::move(def));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "kernels/divide.h"
 #include "kernels/elementwise/binary.h"
 #include "kernels/elementwise/unary.h"
 #include "kernels/epilogue.h"
@@ -70,7 +71,7 @@ void Run(const KernelArgs& args) {
   const State& s = args.State<State>();
   // Pieces stay in the first cache from one step to the next.
   const std::int64_t piece = std::min(s.positions, kEpiloguePiece / s.lanes);
-  const std::int64_t pieces = (s.positions + piece - 1) / piece;
+  const std::int64_t pieces = CeilDivide(s.positions, piece);
   Parallel(args, s.planes * pieces, std::max<std::int64_t>(1, kGrain / (piece * s.lanes)),
            [&](std::int64_t begin, std::int64_t end, int) {
              for (std::int64_t i = begin; i < end; ++i) {

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/divide.h"
+
 namespace athanor::kernels {
 namespace {
 
 // A panel of 32 columns and this many rows takes 32 KiB of the first-level cache.
 constexpr std::int64_t kLongestKBlock = 256;
-
-std::int64_t CeilDivide(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
 

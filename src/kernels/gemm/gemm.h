@@ -5,6 +5,7 @@
 // in the first-level cache. Tiles differ by at most one row in height, so no tile is small.
 #pragma once
 
+#include "kernels/divide.h"
 #include "kernels/epilogue.h"
 #include "kernels/gemm/micro_table.h"
 
@@ -23,7 +24,7 @@ struct GemmShape {
   std::int64_t cols() const { return static_cast<std::int64_t>(table->cols); }
   std::int64_t TileBegin(std::int64_t tile) const { return tile * m / tiles; }
   std::int64_t KBegin(std::int64_t block) const { return block * k / k_blocks; }
-  std::int64_t LargestKBlock() const { return (k + k_blocks - 1) / k_blocks; }
+  std::int64_t LargestKBlock() const { return CeilDivide(k, k_blocks); }
   std::int64_t PackedAFloats() const { return m * k; }
   std::int64_t PackedBFloats() const { return k * panels * cols(); }
 };

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "kernels/conv/spatial.h"
+#include "kernels/divide.h"
 #include "kernels/int8/int8.h"
 #include "kernels/int8/requant.h"
 
@@ -202,9 +203,9 @@ struct ConvI8 {
     FindPhases(*s);
     const auto tallest = static_cast<std::int64_t>(s->matrix->rows);
     const auto cols = static_cast<std::int64_t>(s->matrix->cols);
-    s->tiles = (s->rows + tallest - 1) / tallest;
+    s->tiles = CeilDivide(s->rows, tallest);
     s->positions = (s->spatial.h.out - 1) * s->stage_w + s->spatial.w.out;
-    s->blocks = (s->positions + cols - 1) / cols;
+    s->blocks = CeilDivide(s->positions, cols);
     s->flip = FlipOf(q.quant->inputs[0]);
     s->zero = static_cast<std::uint8_t>(FlippedZero(q.quant->inputs[0]));
     const std::vector<std::int8_t> weights = SignedWeights(q);

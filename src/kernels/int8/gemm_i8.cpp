@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/divide.h"
 #include "kernels/int8/int8.h"
 #include "kernels/int8/requant.h"
 
@@ -74,7 +75,7 @@ struct GemmI8 {
     s->m = q.out[0].count() / s->n;
     s->steps = (s->k + 3) / 4;
     const auto tallest = static_cast<std::int64_t>(s->table->rows);
-    s->tiles = (s->m + tallest - 1) / tallest;
+    s->tiles = CeilDivide(s->m, tallest);
     s->panels = (s->n + s->cols() - 1) / s->cols();
     s->flip = FlipOf(q.quant->inputs[0]);
     s->direct = s->k % 4 == 0 && s->flip == 0;

@@ -10,12 +10,6 @@ namespace {
 
 using namespace int8;  // NOLINT(google-build-using-namespace)
 
-std::optional<Spatial2d> SpatialOf(const KernelQuery& q) {
-  const Result<ops::PoolGeometry> pool =
-      ops::ResolvePool(ReadAttributes<ops::PoolAttrs>(*q.attributes), q.in[0].dims);
-  return pool.ok() ? Spatial2d::FromAxes(pool->axes) : std::nullopt;
-}
-
 Fit FitsBytes(const KernelQuery& q) {
   if (!IsByteTensor(q.in[0], q.quant->inputs[0]) || !IsByteTensor(q.out[0], q.quant->outputs[0]))
     return Fit::No("8-bit tensors with one scale only");
@@ -40,7 +34,8 @@ struct MaxI8 {
     if (!bytes.yes()) return bytes;
     if (!(q.quant->inputs[0] == q.quant->outputs[0]))
       return Fit::No("the scale of input and output differ");
-    if (!SpatialOf(q)) return Fit::No("one or two spatial axes of less than 2^30 elements");
+    if (!Spatial2d::FromPool(q))
+      return Fit::No("one or two spatial axes of less than 2^30 elements");
     return Fit::Yes();
   }
   static double Cost(const KernelQuery& q, Variant variant) {
@@ -49,7 +44,7 @@ struct MaxI8 {
   static Result<Prepared> Prepare(const KernelQuery& q, PackStore&, Variant variant) {
     auto s = std::make_shared<MaxState>();
     s->table = &int8::Planes(variant);
-    s->spatial = *SpatialOf(q);
+    s->spatial = *Spatial2d::FromPool(q);
     s->flip = FlipOf(q.quant->inputs[0]);
     s->padded = PaddedPlane(s->spatial.h, s->spatial.w, s->flip, 0);
     s->planes = q.in[0].dims[0] * q.in[0].dims[1];
@@ -139,14 +134,14 @@ struct AverageI8 {
   static Fit Fits(const KernelQuery& q) {
     Fit fit = FitsAverage(q);
     if (!fit.yes()) return fit;
-    const auto spatial = SpatialOf(q);
+    const auto spatial = Spatial2d::FromPool(q);
     if (!spatial) return Fit::No("one or two spatial axes of less than 2^30 elements");
     if (spatial->h.kernel * spatial->w.kernel > (1 << 20))
       return Fit::No("a window of more than 2^20 elements");
     return Fit::Yes();
   }
   static double Cost(const KernelQuery& q, Variant variant) {
-    const Spatial2d spatial = *SpatialOf(q);
+    const Spatial2d spatial = *Spatial2d::FromPool(q);
     const double taps = static_cast<double>(spatial.h.kernel * spatial.w.kernel);
     return ProductsNs(variant, 32 * taps * static_cast<double>(q.out[0].count()));
   }
@@ -154,7 +149,7 @@ struct AverageI8 {
     auto s = std::make_shared<AverageState>();
     s->matrix = &Matrices(variant);
     s->table = &int8::Planes(variant);
-    s->spatial = *SpatialOf(q);
+    s->spatial = *Spatial2d::FromPool(q);
     s->include_pad = q.Int("count_include_pad") != 0;
     s->planes = q.in[0].dims[0] * q.in[0].dims[1];
     s->flip = FlipOf(q.quant->inputs[0]);

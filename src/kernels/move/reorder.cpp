@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/divide.h"
 #include "kernels/every_isa.h"
 #include "kernels/move/reorder_table.h"
 
@@ -46,7 +47,7 @@ Result<Prepared> Prepare(const KernelQuery& q, PackStore&) {
             .into = q.out[0].block != 0,
             .lanes = q.block(),
             .channels = dims[1],
-            .blocks = (dims[1] + q.block() - 1) / q.block(),
+            .blocks = CeilDivide(dims[1], q.block()),
             .batch = dims[0],
             .plane = dims[2] * dims[3]};
   return Prepared{state, 0};

@@ -1,6 +1,7 @@
 // Depthwise convolution and pooling on channels in blocks: row by row, every lane for itself.
 #include <algorithm>
 
+#include "kernels/divide.h"
 #include "kernels/epilogue.h"
 #include "kernels/every_isa.h"
 #include "kernels/layout.h"
@@ -51,13 +52,7 @@ Fit FitsDepthwise(const KernelQuery& q) {
   return AcceptsEpilogue(q, true, false);
 }
 
-std::optional<Spatial2d> PoolSpatial(const KernelQuery& q) {
-  const Result<ops::PoolGeometry> pool =
-      ops::ResolvePool(ReadAttributes<ops::PoolAttrs>(*q.attributes), q.in[0].dims);
-  return pool.ok() ? Spatial2d::FromAxes(pool->axes) : std::nullopt;
-}
-
-Fit FitsPool(const KernelQuery& q) { return FitsAxes(q, PoolSpatial(q)); }
+Fit FitsPool(const KernelQuery& q) { return FitsAxes(q, Spatial2d::FromPool(q)); }
 
 double CostOf(const KernelQuery& q, const Spatial2d& spatial) {
   const double taps = static_cast<double>(spatial.h.kernel * spatial.w.kernel);
@@ -65,7 +60,7 @@ double CostOf(const KernelQuery& q, const Spatial2d& spatial) {
                     static_cast<double>(q.in[0].bytes() + q.out[0].bytes()));
 }
 double CostDepthwise(const KernelQuery& q) { return CostOf(q, *Spatial2d::From(q)); }
-double CostPool(const KernelQuery& q) { return CostOf(q, *PoolSpatial(q)); }
+double CostPool(const KernelQuery& q) { return CostOf(q, *Spatial2d::FromPool(q)); }
 
 std::shared_ptr<State> MakeState(const KernelQuery& q, const Spatial2d& spatial) {
   auto state = std::make_shared<State>();
@@ -74,7 +69,7 @@ std::shared_ptr<State> MakeState(const KernelQuery& q, const Spatial2d& spatial)
   s.w = spatial.w;
   s.lanes = q.out[0].block;
   s.channels = q.out[0].dims[1];
-  s.blocks = (s.channels + s.lanes - 1) / s.lanes;
+  s.blocks = CeilDivide(s.channels, s.lanes);
   s.planes = q.out[0].dims[0] * s.blocks;
   const auto size = [](std::int64_t value) { return static_cast<std::size_t>(value); };
   s.shape = {.kernel_h = size(s.h.kernel),
@@ -120,7 +115,7 @@ Result<Prepared> PrepareDepthwise(const KernelQuery& q, PackStore&) {
 }
 
 Result<Prepared> PreparePool(const KernelQuery& q, PackStore&) {
-  const std::shared_ptr<State> state = MakeState(q, *PoolSpatial(q));
+  const std::shared_ptr<State> state = MakeState(q, *Spatial2d::FromPool(q));
   const bool average = q.op->name == "AveragePool";
   state->row = average ? Blocks(q.isa).sum : Blocks(q.isa).max;
   if (average) {

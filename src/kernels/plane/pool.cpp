@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "kernels/every_isa.h"
 #include "kernels/plane/plane.h"
 
 namespace athanor::kernels {
@@ -14,28 +15,22 @@ struct State {
   std::vector<float> row_factors, col_factors;  // of an average: 1 / number of taps that count
 };
 
-std::optional<Spatial2d> SpatialOf(const KernelQuery& q) {
-  const Result<ops::PoolGeometry> pool =
-      ops::ResolvePool(ReadAttributes<ops::PoolAttrs>(*q.attributes), q.in[0].dims);
-  return pool.ok() ? Spatial2d::FromAxes(pool->axes) : std::nullopt;
-}
-
 Fit Fits(const KernelQuery& q) {
   if (q.in[0].dtype != DType::kF32) return Fit::No("f32 only");
   if (q.out.size() > 1 && q.out[1].given()) return Fit::No("does not give indices");
-  if (!SpatialOf(q)) return Fit::No("one or two spatial axes of less than 2^30 elements");
+  if (!Spatial2d::FromPool(q)) return Fit::No("one or two spatial axes of less than 2^30 elements");
   return Fit::Yes();
 }
 
 double Cost(const KernelQuery& q) {
-  const Spatial2d spatial = *SpatialOf(q);
+  const Spatial2d spatial = *Spatial2d::FromPool(q);
   const double taps = static_cast<double>(spatial.h.kernel * spatial.w.kernel);
   return RooflineNs(q.isa, 2 * taps * static_cast<double>(q.out[0].count()),
                     2 * static_cast<double>(q.in[0].bytes()));
 }
 
 Result<Prepared> Prepare(const KernelQuery& q, PackStore&) {
-  const Spatial2d spatial = *SpatialOf(q);
+  const Spatial2d spatial = *Spatial2d::FromPool(q);
   auto state = std::make_shared<State>();
   state->table = &Planes(q.isa);
   state->plane = MakePlane(spatial);
@@ -113,24 +108,20 @@ std::vector<float> AverageFactors(const ops::WindowAxis& axis, bool include_pad)
 
 std::vector<KernelDef> PoolKernels() {
   std::vector<KernelDef> defs;
-  for (const Isa isa : {Isa::kBase, Isa::kAvx2, Isa::kAvx512}) {
-    for (const std::string_view op : {"AveragePool", "MaxPool"}) {
-      defs.push_back({.name = fmt::format("{}.f32.{}", op, Name(isa)),
-                      .op = std::string(op),
-                      .isa = isa,
-                      .fits = Fits,
-                      .cost_ns = Cost,
-                      .prepare = Prepare,
-                      .run = Run});
-    }
-    defs.push_back({.name = fmt::format("GlobalAveragePool.f32.{}", Name(isa)),
-                    .op = "GlobalAveragePool",
-                    .isa = isa,
-                    .fits = FitsGlobal,
-                    .cost_ns = CostGlobal,
-                    .prepare = PrepareGlobal,
-                    .run = RunGlobal});
+  for (const std::string_view op : {"AveragePool", "MaxPool"}) {
+    AddForEveryIsa(defs, {.name = fmt::format("{}.f32", op),
+                          .op = std::string(op),
+                          .fits = Fits,
+                          .cost_ns = Cost,
+                          .prepare = Prepare,
+                          .run = Run});
   }
+  AddForEveryIsa(defs, {.name = "GlobalAveragePool.f32",
+                        .op = "GlobalAveragePool",
+                        .fits = FitsGlobal,
+                        .cost_ns = CostGlobal,
+                        .prepare = PrepareGlobal,
+                        .run = RunGlobal});
   return defs;
 }
 
