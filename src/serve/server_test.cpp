@@ -32,7 +32,8 @@ class ServiceTest : public testing::Test {
     call->request.inputs.push_back({input, std::move(tensor)});
     call->deadline = call->arrival + deadline;
     std::promise<ErrorCode> promise;
-    service_->Infer(call, [&](const InferAnswer& answer) { promise.set_value(answer.status.code()); });
+    service_->Infer(call,
+                    [&](const InferAnswer& answer) { promise.set_value(answer.status.code()); });
     return promise.get_future().get();
   }
 
