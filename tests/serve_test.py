@@ -250,7 +250,7 @@ class Memory(unittest.TestCase):
         size = int(next(line for line in status.splitlines() if line.startswith("VmSize")).split()[1]) << 10
         hard = resource.prlimit(server.process.pid, resource.RLIMIT_AS)[1]
         resource.prlimit(server.process.pid, resource.RLIMIT_AS, (size + (400 << 20), hard))
-        rows = 25000
+        rows = 26000
         large = json.dumps({"inputs": [{"name": "image", "datatype": "FP32", "shape": [rows, 1, 32, 32], "data": []}]})
         body = large.replace("[]", "[" + "0," * (rows * 1024 - 1) + "0]").encode()
         self.assertGreater(len(body), 50 << 20)
