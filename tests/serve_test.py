@@ -8,6 +8,7 @@ import http.client
 import json
 import pathlib
 import queue
+import resource
 import shutil
 import socket
 import struct
@@ -144,6 +145,10 @@ class Http(Shared):
         self.assertEqual((status, headers["Content-Type"]), (200, "text/html; charset=utf-8"))
         self.assertNotRegex(body.decode(), r"(src|href)=\"|https?://|@import")
 
+    def test_as_many_files_may_be_open_as_the_system_allows_and_connections_need(self):
+        soft, hard = resource.prlimit(self.server.process.pid, resource.RLIMIT_NOFILE)
+        self.assertGreaterEqual(soft, 8192 if hard == resource.RLIM_INFINITY else min(hard, 8192))
+
     def test_models_are_not_controlled_unless_allowed(self):
         for action in ["load", "unload"]:
             status, _, body = self.server.request("POST", f"/v2/repository/models/digits/{action}")
@@ -235,6 +240,37 @@ class Broken(Shared):
     def test_a_coded_body_is_refused(self):
         status, _, body = self.server.request("POST", "/v2/models/digits/infer", b"x", {"Content-Encoding": "gzip"})
         self.check(status, body, 415, "gzip")
+
+
+class Memory(unittest.TestCase):
+    def test_requests_that_do_not_fit_are_refused_and_the_next_is_served(self):
+        server = Server(DIGITS)
+        self.addCleanup(lambda: server.process.poll() is None and server.stop())
+        status = pathlib.Path(f"/proc/{server.process.pid}/status").read_text()
+        size = int(next(line for line in status.splitlines() if line.startswith("VmSize")).split()[1]) << 10
+        hard = resource.prlimit(server.process.pid, resource.RLIMIT_AS)[1]
+        resource.prlimit(server.process.pid, resource.RLIMIT_AS, (size + (400 << 20), hard))
+        rows = 26000
+        large = json.dumps({"inputs": [{"name": "image", "datatype": "FP32", "shape": [rows, 1, 32, 32], "data": []}]})
+        body = large.replace("[]", "[" + "0," * (rows * 1024 - 1) + "0]").encode()
+        self.assertGreater(len(body), 50 << 20)
+        answers = queue.Queue()
+
+        def ask():
+            try:
+                answers.put(server.request("POST", "/v2/models/digits/infer", body)[0])
+            except (ConnectionError, http.client.HTTPException):
+                answers.put(0)  # there was not even memory for the body
+
+        threads = [threading.Thread(target=ask) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        got = [answers.get() for _ in threads]
+        self.assertTrue(set(got) <= {0, 503} and 503 in got, got)
+        self.assertEqual(server.infer("digits", image())[0], 200)
+        self.assertEqual(server.stop()[0], 0)
 
 
 class Deadlines(unittest.TestCase):
@@ -490,6 +526,15 @@ class Packages(unittest.TestCase):
         for status, answer in [self.ask(b"no picture"), self.ask(b""), self.ask(self.files[0][:-30]), infer([0], []), infer([257], ["x"] * 257),
                                infer([1, 1], ["x"]), self.ask(plain_picture(0, 0, 0)[:50], "finder"),
                                self.server.infer("finder", {"inputs": [{"name": "picture", "datatype": "BYTES", "shape": [2], "data": ["x", "y"]}]})]:
+            self.assertEqual(status, 400, answer)
+        # Requests without a picture share a run too.
+        answers = queue.Queue()
+        threads = [threading.Thread(target=lambda: answers.put(infer([0], []))) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for status, answer in [answers.get() for _ in threads]:
             self.assertEqual(status, 400, answer)
 
     @unittest.skipUnless(HAS_CLIENTS, "tritonclient is not installed")

@@ -40,6 +40,9 @@ constexpr std::size_t kReadBuffer = 65536;
 constexpr std::chrono::milliseconds kHandshake{50};
 // What a refused client may still send before the connection is cut.
 constexpr std::size_t kMostDiscarded = std::size_t{256} << 20;
+// How long nobody is accepted after it could not be done: no descriptor or no memory was left, and
+// at once there is none either.
+constexpr std::chrono::milliseconds kAcceptPause{100};
 
 class Session;
 
@@ -57,19 +60,24 @@ struct HttpServer::Core {
   HttpHandler handler;
   std::atomic<bool> draining = false;
   std::atomic<std::size_t> held_bytes = 0;
-  std::mutex mutex;  // guards sessions
-  std::condition_variable closed;
+  std::mutex mutex;  // guards sessions, accepting and owed
+  std::condition_variable changed;
   std::set<Session*> sessions;
+  bool accepting = true;
+  std::size_t owed = 0;  // requests whose answer, or the end of it, the handler still has
   // Below what sessions use: destroying the context destroys those that are left.
   asio::io_context context;
   // Requests that models work on are no work of the context: it must not end meanwhile.
   asio::executor_work_guard<asio::io_context::executor_type> guard{context.get_executor()};
   tcp::acceptor acceptor;
+  asio::steady_timer accept_pause{acceptor.get_executor()};
   std::vector<std::thread> threads;
 
   Status Listen();
+  void Run();
   void Accept();
-  void Open(tcp::socket socket);
+  void AcceptLater();
+  bool Open(tcp::socket socket);
   void RefuseNew();
   void StopAccepting();
   void CloseIdle();
@@ -93,7 +101,7 @@ class Session : public std::enable_shared_from_this<Session> {
     Release();
     const std::scoped_lock lock(core_.mutex);
     core_.sessions.erase(this);
-    if (core_.sessions.empty()) core_.closed.notify_all();
+    if (core_.sessions.empty()) core_.changed.notify_all();
   }
 
   void Start() {
@@ -168,6 +176,11 @@ class Session : public std::enable_shared_from_this<Session> {
         parser_->content_length().value_or(parser_->chunked() ? core_.options.max_body_bytes : 0);
     if (core_.held_bytes.fetch_add(reserved_) + reserved_ > core_.options.max_held_bytes)
       return Refuse(503, "too many large requests at once");
+    try {
+      parser_->get().body().reserve(parser_->content_length().value_or(0));
+    } catch (const std::bad_alloc&) {
+      return Refuse(503, "there is not enough memory for this request");
+    }
     if (beast::iequals(parser_->get()[beast_http::field::expect], "100-continue"))
       return Continue();
     ReadBody();
@@ -211,9 +224,43 @@ class Session : public std::enable_shared_from_this<Session> {
     // Whoever has the answer writes it: handing it to a thread of the context would cost a wake-up,
     // which on a busy machine is a time slice. Until then nothing else is under way on this
     // connection, and what touches it checks `idle_` first.
-    core_.handler(std::move(call),
-                  [self = shared_from_this()](HttpReply reply) { self->Write(std::move(reply)); });
+    const auto owed = std::make_shared<Owed>(shared_from_this());
+    const HttpReplyTo reply = [owed](HttpReply given) { owed->Pay(std::move(given)); };
+    try {
+      core_.handler(std::move(call), reply);
+    } catch (const std::bad_alloc&) {
+      reply(
+          {503, ErrorJson("there is not enough memory for this request"), "application/json", {}});
+    }
   }
+
+  // The answer to one request, as long as anybody may give it. The server does not end before it is
+  // given or given up: an answer touches the connection, and that the server.
+  class Owed {
+   public:
+    explicit Owed(std::shared_ptr<Session> session)
+        : core_(session->core_), session_(std::move(session)) {
+      const std::scoped_lock lock(core_.mutex);
+      ++core_.owed;
+    }
+    ~Owed() {
+      session_.reset();
+      const std::scoped_lock lock(core_.mutex);
+      if (--core_.owed == 0) core_.changed.notify_all();
+    }
+    Owed(const Owed&) = delete;
+    Owed& operator=(const Owed&) = delete;
+
+    // Once: whoever ran out of memory while answering may not know whether that was done.
+    void Pay(HttpReply reply) {
+      if (!paid_.exchange(true)) session_->Write(std::move(reply));
+    }
+
+   private:
+    HttpServer::Core& core_;
+    std::shared_ptr<Session> session_;
+    std::atomic<bool> paid_ = false;
+  };
 
   // An answer after which the connection cannot go on.
   void Refuse(int status, const std::string& why) {
@@ -250,12 +297,13 @@ class Session : public std::enable_shared_from_this<Session> {
     serializer_.reset();
     if (keep_alive_) return AwaitHead();
     stream_.socket().shutdown(tcp::socket::shutdown_send, error);
-    if (lingering_) Discard();
+    if (!lingering_) return;
+    stream_.expires_after(core_.options.linger_timeout);  // for all that still comes
+    Discard();
   }
 
   // A client that is still sending would lose the answer if the connection were cut at once.
   void Discard() {
-    stream_.expires_after(std::chrono::seconds(5));
     buffer_.clear();
     stream_.async_read_some(buffer_.prepare(kReadBuffer),
                             [self = shared_from_this()](error_code error, std::size_t count) {
@@ -299,20 +347,45 @@ Status HttpServer::Core::Listen() {
   return {};
 }
 
-void HttpServer::Core::Open(tcp::socket socket) {
+// False when there is no memory for another connection.
+bool HttpServer::Core::Open(tcp::socket socket) {
   error_code error;
   socket.set_option(tcp::no_delay(true), error);
   {
     const std::scoped_lock lock(mutex);
-    if (sessions.size() >= options.max_connections) return;  // closed as it leaves
+    if (sessions.size() >= options.max_connections) return true;  // closed as it leaves
   }
-  std::make_shared<Session>(*this, std::move(socket))->Start();
+  try {
+    std::make_shared<Session>(*this, std::move(socket))->Start();
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+}
+
+// What a connection needs may be too much; it is closed then, and the others go on.
+void HttpServer::Core::Run() {
+  for (;;) {
+    try {
+      context.run();
+      return;
+    } catch (const std::bad_alloc&) {
+      continue;  // the connection went with what was called for it
+    }
+  }
 }
 
 void HttpServer::Core::Accept() {
   acceptor.async_accept(asio::make_strand(context), [this](error_code error, tcp::socket socket) {
-    if (!error) Open(std::move(socket));
-    if (error != asio::error::operation_aborted && acceptor.is_open()) Accept();
+    if (error == asio::error::operation_aborted || !acceptor.is_open()) return;
+    error || !Open(std::move(socket)) ? AcceptLater() : Accept();
+  });
+}
+
+void HttpServer::Core::AcceptLater() {
+  accept_pause.expires_after(kAcceptPause);
+  accept_pause.async_wait([this](error_code error) {
+    if (!error && acceptor.is_open()) Accept();
   });
 }
 
@@ -333,14 +406,17 @@ void HttpServer::Core::RefuseNew() {
 void HttpServer::Core::StopAccepting() {
   error_code error;
   acceptor.cancel(error);
+  accept_pause.cancel();
   acceptor.non_blocking(true, error);
   for (;;) {
     tcp::socket socket(asio::make_strand(context));
     acceptor.accept(socket, error);
-    if (error) break;
-    Open(std::move(socket));
+    if (error || !Open(std::move(socket))) break;
   }
   acceptor.close(error);
+  const std::scoped_lock lock(mutex);
+  accepting = false;
+  changed.notify_all();
 }
 
 void HttpServer::Core::CloseIdle() {
@@ -366,7 +442,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(const HttpOptions& options
   for (int i = 0; i < options.threads; ++i)
     core.threads.emplace_back([&core] {
       PreferThisThread();
-      core.context.run();
+      core.Run();
     });
   return server;
 }
@@ -394,9 +470,8 @@ bool HttpServer::Drain(std::chrono::milliseconds patience) {
   // answer; the others are closed.
   std::unique_lock lock(core.mutex);
   while (Clock::now() < end) {
-    if (core.closed.wait_for(lock, std::chrono::milliseconds(250),
-                             [&] { return core.sessions.empty(); }) &&
-        !core.acceptor.is_open()) {
+    if (core.changed.wait_for(lock, std::chrono::milliseconds(250),
+                              [&] { return core.sessions.empty() && !core.accepting; })) {
       return true;
     }
     lock.unlock();
@@ -411,6 +486,8 @@ HttpServer::~HttpServer() {
   core_->context.stop();
   for (std::thread& thread : core_->threads) thread.join();
   core_->threads.clear();
+  std::unique_lock lock(core_->mutex);
+  core_->changed.wait(lock, [this] { return core_->owed == 0; });
 }
 
 }  // namespace athanor::http

@@ -45,17 +45,21 @@ struct HttpOptions {
   int threads = 2;
   std::size_t max_head_bytes = 16 << 10;
   std::size_t max_body_bytes = 64 << 20;
-  std::size_t max_held_bytes = std::size_t{1} << 30;  // bodies of all connections together
+  // Bodies of all connections together, each until its request is answered. What a handler makes
+  // or keeps of them is its own to bound.
+  std::size_t max_held_bytes = std::size_t{1} << 30;
   std::size_t max_connections = 1024;
   std::chrono::seconds idle_timeout{60};  // until the head of the next request has come
   std::chrono::seconds body_timeout{30};
   std::chrono::seconds write_timeout{30};
+  std::chrono::seconds linger_timeout{10};  // what a refused client still sends is read so long
 };
 
 class HttpServer {
  public:
   static Result<std::unique_ptr<HttpServer>> Start(const HttpOptions& options, HttpHandler handler);
-  // Closes everything at once.
+  // Reads and accepts nothing more at once, then waits until the handler has called or let go of
+  // each HttpReplyTo it was given: whatever works on answers may not wait for this.
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;

@@ -14,6 +14,7 @@
 #include "serve/datatype.h"
 #include "serve/describe.h"
 #include "serve/grpc_tensors.h"
+#include "serve/out_of_memory.h"
 #include "serve/v2_json.h"
 
 namespace athanor::serve {
@@ -105,7 +106,7 @@ class Unary final : public Event {
   using Ask = void (AsyncService::*)(grpc::ServerContext*, Request*,
                                      grpc::ServerAsyncResponseWriter<Response>*,
                                      grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*);
-  // Calls Finish once, from any thread.
+  // Calls Finish from any thread; only the first time counts.
   using Handler = void (*)(Service&, Unary&);
 
   static void Offer(GrpcServer::Core& core, grpc::ServerCompletionQueue& queue, Ask ask,
@@ -126,11 +127,15 @@ class Unary final : public Event {
     }
     core_.Begin();
     Offer(core_, queue_, ask_, handler_);
-    handler_(core_.service, *this);
+    try {
+      handler_(core_.service, *this);
+    } catch (const std::bad_alloc&) {
+      Finish(OutOfMemory());  // this call is deleted by no other thread
+    }
   }
 
   void Finish(const Status& status) {
-    finished_.store(true);
+    if (finished_.exchange(true)) return;
     status.ok() ? writer_.Finish(response, grpc::Status::OK, this)
                 : writer_.FinishWithError(ToGrpc(status), this);
   }
@@ -175,7 +180,9 @@ void Infer(Service& service,
   infer->request = *std::move(request);
   service.Infer(infer, [infer, &call](const InferAnswer& answer) {
     if (!answer.status.ok()) return call.Finish(answer.status);
-    call.Finish(ToMessage(*infer->served, infer->request, infer->outputs, answer, call.response));
+    call.Finish(OrOutOfMemory([&] {
+      return ToMessage(*infer->served, infer->request, infer->outputs, answer, call.response);
+    }));
   });
 }
 

@@ -6,6 +6,7 @@
 #include "http/json_text.h"
 #include "http/target.h"
 #include "serve/describe.h"
+#include "serve/out_of_memory.h"
 #include "serve/v2_json.h"
 
 namespace athanor {
@@ -118,11 +119,12 @@ void HttpApi::Infer(HttpCall& call, const std::string& model, const std::string&
   // Which model is wrong is worth more to know than what else is.
   const auto found = service_.repository().Find(model, version);
   if (!found.ok()) return reply(ErrorReply(found.status()));
-  if (const Status status = parse(); !status.ok()) return reply(ErrorReply(status));
+  if (const Status status = OrOutOfMemory(parse); !status.ok()) return reply(ErrorReply(status));
   service_.Infer(infer, [infer, reply](InferAnswer answer) {
     if (!answer.status.ok()) return reply(ErrorReply(answer.status));
-    Result<InferBody> body =
-        RenderInferAnswer(*infer->served, infer->request, infer->outputs, answer);
+    // A number takes several times as much as text.
+    Result<InferBody> body = OrOutOfMemory(
+        [&] { return RenderInferAnswer(*infer->served, infer->request, infer->outputs, answer); });
     if (!body.ok()) return reply(ErrorReply(body.status()));
     HttpReply out = Json(std::move(body->body));
     if (body->json_length) {

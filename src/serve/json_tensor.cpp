@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "serve/datatype.h"
+#include "serve/out_of_memory.h"
 
 namespace athanor::serve {
 namespace {
@@ -79,7 +80,8 @@ class Filler {
   std::size_t at_ = 0;
 };
 
-// Each element takes at least two bytes of the document, which bounds what is allocated.
+// Each element takes at least two bytes of the document, which bounds how many are allocated. An
+// empty string takes three and 32 in memory: the service counts what tensors take.
 std::size_t CountLeaves(element value) {
   simdjson::dom::array items;
   if (value.get(items) != simdjson::SUCCESS) return 1;
@@ -95,6 +97,7 @@ Result<element> ParseJson(simdjson::dom::parser& parser, std::string_view text) 
   simdjson::error_code error =
       parser.allocate(std::max<std::size_t>(text.size(), 64), kMostJsonDepth);
   if (error == simdjson::SUCCESS) error = parser.parse(text.data(), text.size()).get(document);
+  if (error == simdjson::MEMALLOC) return OutOfMemory();
   if (error == simdjson::DEPTH_ERROR)
     return Error(ErrorCode::kInvalidInput, "the JSON is nested more than {} deep", kMostJsonDepth);
   if (error != simdjson::SUCCESS)

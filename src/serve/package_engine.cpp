@@ -146,6 +146,7 @@ Result<std::vector<std::vector<Tensor>>> PackageEngine::RunStacked(
     const auto more = (*request)[0].Data<std::string>();
     files.insert(files.end(), more.begin(), more.end());
   }
+  if (files.empty()) return Error(ErrorCode::kInvalidInput, "no pictures are given");
   ATH_TRY(const std::vector<std::vector<Tensor>> pictures, RunPictures(files));
   const std::size_t each = files.size() / requests.size();
   std::vector<std::vector<Tensor>> answers;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "serve/out_of_memory.h"
+
 namespace athanor::serve {
 namespace {
 
@@ -10,6 +12,8 @@ using std::chrono::nanoseconds;
 
 // A search for partners in a long queue must not cost more than a run.
 constexpr std::size_t kMostLookedAt = 256;
+// Without memory for a list of requests a worker waits so long for others to let go of some.
+constexpr std::chrono::milliseconds kMemoryPause{10};
 
 bool SameShapes(const Job& a, const Job& b) {
   for (std::size_t i = 0; i < a.inputs.size(); ++i) {
@@ -46,10 +50,14 @@ struct Scheduler::Core {
   void Deliver(Job& job, InferAnswer answer);
   InferAnswer Fallback(const Job& job, std::string_view reason) const;
   void Expire(const std::shared_ptr<Job>& job);
+  void Enqueue(const std::shared_ptr<Job>& job);
   void TakeOut(Job& job);
   std::vector<std::shared_ptr<Job>> TakeBatch(std::unique_lock<std::mutex>& lock);
   std::vector<JobList::iterator> Partners(JobList& queue) const;
+  bool IsFull(JobList& queue) const;
+  JobList* Ready(Clock::time_point now, Clock::time_point& next);
   void RunBatch(const std::vector<std::shared_ptr<Job>>& jobs);
+  void Run(const std::vector<std::shared_ptr<Job>>& jobs);
   void RunAlone(Job& job);
   void Work();
 };
@@ -73,7 +81,11 @@ void Scheduler::Core::Deliver(Job& job, InferAnswer answer) {
   // Let go of the connection even when a worker keeps the job for ever.
   const auto done = std::exchange(job.done, nullptr);
   const bool is_due = answer.fallback == kDeadlineReason;
-  done(std::move(answer));
+  try {
+    done(std::move(answer));
+  } catch (const std::bad_alloc&) {
+    // Not even an error could be said: `done` goes, and the connection with it.
+  }
   if (is_due) {
     const std::chrono::duration<double> late = Clock::now() - *job.deadline;
     metrics.lateness.Add(std::max(late.count(), 0.0));
@@ -104,9 +116,22 @@ InferAnswer Scheduler::Core::Fallback(const Job& job, std::string_view reason) c
             {},
             ""};
   }
-  Result<std::vector<Tensor>> outputs = job.fallback->Outputs(RowsOf(job));
+  Result<std::vector<Tensor>> outputs =
+      OrOutOfMemory([&] { return job.fallback->Outputs(RowsOf(job)); });
   if (!outputs.ok()) return {std::move(outputs).status(), {}, ""};
   return {{}, *std::move(outputs), reason};
+}
+
+// All that may run out of memory comes before anything that lasts.
+void Scheduler::Core::Enqueue(const std::shared_ptr<Job>& job) {
+  JobList one = {job};
+  // The alarm waits for the lock, so it finds the request in its queue.
+  if (job->deadline) job->alarm = timer.Add(*job->deadline, [this, job] { Expire(job); });
+  JobList& queue = queues[job->model.get()];
+  queue.splice(queue.end(), one);
+  job->queue = &queue;
+  job->place = std::prev(queue.end());
+  job->line->metrics.pending.fetch_add(1, std::memory_order_relaxed);
 }
 
 void Scheduler::Core::TakeOut(Job& job) {
@@ -145,6 +170,30 @@ std::vector<JobList::iterator> Scheduler::Core::Partners(JobList& queue) const {
   return found;
 }
 
+// No request more of this kind would fit into the next run.
+bool Scheduler::Core::IsFull(JobList& queue) const {
+  const Job& first = *queue.front();
+  return static_cast<std::int64_t>(Partners(queue).size() + 1) *
+             std::max<std::int64_t>(RowsOf(first), 1) >
+         first.model->max_batch();
+}
+
+// Of the queues that need not wait for company, the one whose first request is oldest; null when
+// all wait, then `next` is when the first of them need not any more.
+JobList* Scheduler::Core::Ready(Clock::time_point now, Clock::time_point& next) {
+  JobList* oldest = nullptr;
+  for (auto& [model, queue] : queues) {
+    const Clock::time_point arrival = queue.front()->arrival;
+    if (oldest != nullptr && oldest->front()->arrival <= arrival) continue;
+    const Clock::time_point patience = arrival + options.batch_delay;
+    if (stopping || now >= patience || IsFull(queue))
+      oldest = &queue;
+    else
+      next = std::min(next, patience);
+  }
+  return oldest;
+}
+
 std::vector<std::shared_ptr<Job>> Scheduler::Core::TakeBatch(std::unique_lock<std::mutex>& lock) {
   for (;;) {
     if (queues.empty()) {
@@ -152,21 +201,13 @@ std::vector<std::shared_ptr<Job>> Scheduler::Core::TakeBatch(std::unique_lock<st
       work.wait(lock);
       continue;
     }
-    const auto oldest =
-        std::min_element(queues.begin(), queues.end(), [](const auto& a, const auto& b) {
-          return a.second.front()->arrival < b.second.front()->arrival;
-        });
-    JobList& queue = oldest->second;
-    const std::vector<JobList::iterator> partners = Partners(queue);
-    const Job& first = *queue.front();
-    const Clock::time_point patience = first.arrival + options.batch_delay;
-    const bool full =
-        static_cast<std::int64_t>(partners.size() + 1) * std::max<std::int64_t>(RowsOf(first), 1) >
-        first.model->max_batch();
-    if (!full && !stopping && Clock::now() < patience) {
-      work.wait_until(lock, patience);
+    Clock::time_point next = Clock::time_point::max();
+    JobList* const queue = Ready(Clock::now(), next);
+    if (queue == nullptr) {
+      work.wait_until(lock, next);
       continue;
     }
+    const std::vector<JobList::iterator> partners = Partners(*queue);
     std::vector<std::shared_ptr<Job>> jobs;
     for (const JobList::iterator& it : partners) jobs.push_back(*it);
     for (const std::shared_ptr<Job>& job : jobs) TakeOut(*job);
@@ -177,7 +218,7 @@ std::vector<std::shared_ptr<Job>> Scheduler::Core::TakeBatch(std::unique_lock<st
 
 void Scheduler::Core::RunAlone(Job& job) {
   const Clock::time_point begin = Clock::now();
-  Result<std::vector<Tensor>> outputs = job.model->Run(job.inputs);
+  Result<std::vector<Tensor>> outputs = OrOutOfMemory([&] { return job.model->Run(job.inputs); });
   job.line->metrics.compute_infer.Add(Clock::now() - begin);
   job.line->metrics.runs += 1;
   job.line->metrics.batch.Add(static_cast<double>(RowsOf(job)));
@@ -190,6 +231,19 @@ void Scheduler::Core::RunAlone(Job& job) {
 }
 
 void Scheduler::Core::RunBatch(const std::vector<std::shared_ptr<Job>>& jobs) {
+  auto& running = jobs[0]->line->metrics.running;
+  running.fetch_add(static_cast<std::int64_t>(jobs.size()), std::memory_order_relaxed);
+  try {
+    Run(jobs);
+  } catch (const std::bad_alloc&) {
+    for (const std::shared_ptr<Job>& job : jobs) {
+      if (!job->answered.load()) Finish(*job, {OutOfMemory(), {}, ""});
+    }
+  }
+  running.fetch_sub(static_cast<std::int64_t>(jobs.size()), std::memory_order_relaxed);
+}
+
+void Scheduler::Core::Run(const std::vector<std::shared_ptr<Job>>& jobs) {
   ModelMetrics& metrics = jobs[0]->line->metrics;
   const Clock::time_point begin = Clock::now();
   for (const std::shared_ptr<Job>& job : jobs) metrics.queue.Add(begin - job->arrival);
@@ -198,9 +252,9 @@ void Scheduler::Core::RunBatch(const std::vector<std::shared_ptr<Job>>& jobs) {
   if (jobs.size() == 1) return RunAlone(*jobs[0]);
   std::vector<const std::vector<Tensor>*> inputs;
   for (const std::shared_ptr<Job>& job : jobs) inputs.push_back(&job->inputs);
-  auto answers = jobs[0]->model->RunStacked(inputs);
+  auto answers = OrOutOfMemory([&] { return jobs[0]->model->RunStacked(inputs); });
   if (!answers.ok()) {
-    // One request may be wrong: each gets its own answer.
+    // One request may be wrong, or all together too large: each gets its own answer.
     for (const std::shared_ptr<Job>& job : jobs) RunAlone(*job);
     return;
   }
@@ -216,13 +270,17 @@ void Scheduler::Core::RunBatch(const std::vector<std::shared_ptr<Job>>& jobs) {
 void Scheduler::Core::Work() {
   std::unique_lock lock(mutex);
   for (;;) {
-    const std::vector<std::shared_ptr<Job>> jobs = TakeBatch(lock);
+    std::vector<std::shared_ptr<Job>> jobs;
+    try {
+      jobs = TakeBatch(lock);
+    } catch (const std::bad_alloc&) {
+      work.wait_for(lock, kMemoryPause);
+      continue;
+    }
     if (jobs.empty()) break;
     lock.unlock();
-    auto& running = jobs[0]->line->metrics.running;
-    running.fetch_add(static_cast<std::int64_t>(jobs.size()), std::memory_order_relaxed);
     RunBatch(jobs);
-    running.fetch_sub(static_cast<std::int64_t>(jobs.size()), std::memory_order_relaxed);
+    jobs.clear();  // what they hold goes outside the lock
     lock.lock();
   }
   --workers_left;
@@ -250,15 +308,12 @@ void Scheduler::Submit(std::shared_ptr<Job> job) {
     if (job->fallback == nullptr) ++job->line->metrics.rejected;
     return core.Finish(*job, core.Fallback(*job, kQueueFullReason));
   }
-  // The alarm waits for this lock, so it finds the request in its queue.
-  if (job->deadline) {
-    job->alarm = core.timer.Add(*job->deadline, [core = core_.get(), job] { core->Expire(job); });
+  try {
+    core.Enqueue(job);
+  } catch (const std::bad_alloc&) {
+    lock.unlock();
+    return core.Finish(*job, {OutOfMemory(), {}, ""});
   }
-  JobList& queue = core.queues[job->model.get()];
-  queue.push_back(job);
-  job->queue = &queue;
-  job->place = std::prev(queue.end());
-  job->line->metrics.pending.fetch_add(1, std::memory_order_relaxed);
   core.work.notify_one();
 }
 

@@ -39,6 +39,7 @@ struct Job {
   std::shared_ptr<const DefaultAnswer> fallback;  // null: none is declared
   std::shared_ptr<ModelLine> line;
   std::vector<Tensor> inputs;
+  std::shared_ptr<const void> held;  // lets go of what the inputs are counted as
   Clock::time_point arrival = Clock::now();
   std::optional<Clock::time_point> deadline;
   std::function<void(InferAnswer)> done;  // from any thread, once

@@ -124,6 +124,31 @@ TEST_F(SchedulerTest, StopAnswersWhatIsQueuedAndRefusesWhatComesLater) {
   EXPECT_EQ(Ask(scheduler, Image(0))->answer.get().status.code(), ErrorCode::kCancelled);
 }
 
+TEST_F(SchedulerTest, AFullRunOfOneModelDoesNotWaitForTheCompanyOfAnother) {
+  Scheduler scheduler({.workers = 1, .batch_delay = std::chrono::seconds(60)});
+  const auto lonely = Ask(scheduler, Image(0));
+  model_ = Digits(2);
+  ASSERT_EQ(model_->max_batch(), 2) << model_->batch_note();
+  const auto first = Ask(scheduler, Image(0)), second = Ask(scheduler, Image(0));
+  EXPECT_EQ(first->answer.wait_for(std::chrono::seconds(20)), std::future_status::ready);
+  EXPECT_EQ(second->answer.wait_for(std::chrono::seconds(20)), std::future_status::ready);
+  EXPECT_EQ(lonely->answer.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+  EXPECT_TRUE(scheduler.Stop(std::chrono::seconds(20)));
+  EXPECT_TRUE(lonely->answer.get().status.ok());
+}
+
+TEST_F(SchedulerTest, AnAnswerThatDoesNotFitIntoMemoryHarmsNoOther) {
+  Scheduler scheduler({.workers = 1, .injected_delay = std::chrono::milliseconds(50)});
+  const auto job = std::make_shared<Job>();
+  job->model = model_;
+  job->line = line_;
+  job->inputs = {Image(0)};
+  job->done = [](const InferAnswer&) { throw std::bad_alloc(); };
+  scheduler.Submit(job);
+  EXPECT_TRUE(Ask(scheduler, Image(0))->answer.get().status.ok());
+  EXPECT_TRUE(scheduler.Stop(std::chrono::seconds(20)));
+}
+
 TEST(DefaultAnswer, MustNameEveryOutputAndNoOther) {
   const auto model = Digits();
   EXPECT_EQ(DefaultAnswer::Parse("{}", *model).status().code(), ErrorCode::kUsage);

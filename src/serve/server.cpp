@@ -6,7 +6,8 @@ namespace athanor::serve {
 
 using http::HttpServer;
 
-// In the order of their making; ports close before workers end, workers before models go.
+// In the order of their making. A port waits for the answers to what came through it, which workers
+// and the service still give: so ports go first, then the service, workers and models.
 struct Server::Parts {
   std::unique_ptr<Repository> repository;
   std::unique_ptr<Scheduler> scheduler;
@@ -24,7 +25,8 @@ Result<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
   Parts& parts = *server->parts_;
   ATH_TRY(parts.repository, Repository::Open(options.models, options.model));
   parts.scheduler = std::make_unique<Scheduler>(options.scheduler);
-  parts.service = std::make_unique<Service>(*parts.repository, *parts.scheduler, options.control);
+  parts.service = std::make_unique<Service>(*parts.repository, *parts.scheduler, options.control,
+                                            options.http.max_held_bytes);
   parts.api = std::make_unique<HttpApi>(*parts.service);
   HttpApi& api = *parts.api;
   ATH_TRY(parts.http, HttpServer::Start(options.http, [&api](HttpCall call, HttpReplyTo reply) {

@@ -23,6 +23,7 @@ class Server {
  public:
   // Loads the models, then opens the ports: a server that answers is ready.
   static Result<std::unique_ptr<Server>> Start(const ServerOptions& options);
+  // Waits until what has been asked is answered, and for the models' sake until runs end.
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;

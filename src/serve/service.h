@@ -7,9 +7,15 @@ namespace athanor::serve {
 
 class Service {
  public:
-  // Loading and unloading over the network is refused unless `control`.
-  Service(Repository& repository, Scheduler& scheduler, bool control)
-      : repository_(repository), scheduler_(scheduler), control_(control) {}
+  // Loading and unloading over the network is refused unless `control`. The inputs of all requests
+  // together take `max_held_bytes` at most, each until its run ends, also when that is long after a
+  // default was sent; those that would take more are refused.
+  Service(Repository& repository, Scheduler& scheduler, bool control,
+          std::size_t max_held_bytes = std::size_t{1} << 30)
+      : repository_(repository),
+        scheduler_(scheduler),
+        control_(control),
+        max_held_bytes_(max_held_bytes) {}
   ~Service();
 
   // One request, as long as its answer is on the way.
@@ -36,9 +42,15 @@ class Service {
   Repository& repository() { return repository_; }
 
  private:
+  Result<std::shared_ptr<const void>> Hold(std::span<const Tensor> inputs);
+
   Repository& repository_;
   Scheduler& scheduler_;
   const bool control_;
+  const std::size_t max_held_bytes_;
+  // A run that hangs may end after this.
+  const std::shared_ptr<std::atomic<std::size_t>> held_bytes_ =
+      std::make_shared<std::atomic<std::size_t>>(0);
   std::atomic<bool> draining_ = false;
   std::mutex control_mutex_;
   bool control_busy_ = false;

@@ -1,4 +1,5 @@
 // athanor serve PATH...: models behind HTTP and gRPC until SIGTERM or Ctrl-C.
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -183,7 +184,17 @@ void Summarise(const serve::Server& server, const Common& common) {
   }
 }
 
+// Each port takes 1024 connections, which is all that many systems let a process open unless asked.
+void RaiseDescriptorLimit() {
+  constexpr rlim_t kWanted = 8192;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kWanted) return;
+  limit.rlim_cur = std::min(limit.rlim_max, kWanted);
+  (void)setrlimit(RLIMIT_NOFILE, &limit);  // where it is not allowed, connections wait
+}
+
 Status Run(Options options, const Common& common) {
+  RaiseDescriptorLimit();
   ATH_RETURN_IF_ERROR(Complete(options));
   StopSignal stop;
   ATH_TRY(const std::unique_ptr<serve::Server> server, serve::Server::Start(options.server));
