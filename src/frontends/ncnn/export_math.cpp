@@ -28,9 +28,8 @@ Status Clip(LayerExport& ctx) {
   ATH_TRY(const float low, ctx.ConstantFloat(1, -kMost));
   ATH_TRY(const float high, ctx.ConstantFloat(2, kMost));
   // An infinite limit is none.
-  ctx.Emit(
-      "Clip", {ctx.Blob()},
-      {{0, Real(std::clamp(low, -kMost, kMost))}, {1, Real(std::clamp(high, -kMost, kMost))}});
+  ctx.Emit("Clip", {ctx.Blob()},
+           {{0, Real(std::clamp(low, -kMost, kMost))}, {1, Real(std::clamp(high, -kMost, kMost))}});
   return {};
 }
 

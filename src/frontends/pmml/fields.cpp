@@ -208,9 +208,10 @@ Result<Field> AddField(Graph& graph, std::string_view name, std::string_view typ
                        Quote(type));
   }
   const auto mentioned = mentions.find(name);
-  return AddText(graph, name,
-                 mentioned == mentions.end() ? std::vector<std::string>() : mentioned->second.values,
-                 rules, type == "boolean");
+  return AddText(
+      graph, name,
+      mentioned == mentions.end() ? std::vector<std::string>() : mentioned->second.values, rules,
+      type == "boolean");
 }
 
 }  // namespace
