@@ -55,7 +55,10 @@ EdgeScale ScaleAtMaker(const Graph& graph, ValueId value) {
   const NodeId producer = graph.value(value).producer;
   if (producer == kNoNode) return {};
   const Node& node = graph.node(producer);
-  if (!HasQuantSpec(node.attributes)) return ScaleAtMaker(graph, node.inputs[0]);
+  if (!HasQuantSpec(node.attributes)) {
+    const bool has_data = !node.inputs.empty() && node.inputs[0] != kNoValue;
+    return has_data ? ScaleAtMaker(graph, node.inputs[0]) : EdgeScale{};
+  }
   const Result<QuantSpec> spec = ReadQuantSpec(node.attributes);
   return spec.ok() ? PortScale(spec->outputs[0]) : EdgeScale{};
 }

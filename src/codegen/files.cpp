@@ -15,12 +15,6 @@ std::span<const EmbeddedFile> C99Sources();
 namespace athanor::codegen {
 namespace {
 
-std::string Upper(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-  return text;
-}
-
 std::string Parameters(const Source& source) {
   std::string text;
   for (const Edge& edge : source.inputs)
@@ -179,15 +173,42 @@ std::string Report(const Options& options, const Source& source, const Program& 
       program.operations, ArenaMap(source));
 }
 
+// Constants of a node ("weights_1", see NodeWriter::Array) and what a number behind could make one;
+// functions, types, and macros of the header and of C's.
+bool IsOfTheFile(std::string_view name) {
+  constexpr std::string_view kConstants[] = {"weights", "bias",     "multiplier",
+                                             "shift",   "operand0", "operand1",
+                                             "size",    "step",     "parameters"};
+  constexpr std::string_view kNames[] = {"NULL", "offsetof", "size_t", "ptrdiff_t", "wchar_t"};
+  constexpr std::string_view kMacros[] = {"_H_", "_BYTES", "_SCALE", "_ZERO", "_MAX", "_MIN", "_C"};
+  const auto is_one_of = [](std::string_view text, const auto& list) {
+    return std::find(std::begin(list), std::end(list), text) != std::end(list);
+  };
+  const std::string_view stem = name.substr(0, name.find_last_not_of("0123456789") + 1);
+  const bool numbered = stem.size() < name.size() && stem.ends_with('_');
+  const bool integer = name.starts_with("int") || name.starts_with("uint");
+  return is_one_of(name, kConstants) || is_one_of(name, kNames) || name.starts_with("ath_") ||
+         (numbered && is_one_of(stem.substr(0, stem.size() - 1), kConstants)) ||
+         (integer && name.ends_with("_t")) ||
+         std::any_of(std::begin(kMacros), std::end(kMacros),
+                     [&](std::string_view ending) { return name.ends_with(ending); });
+}
+
 }  // namespace
+
+std::string Upper(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  return text;
+}
 
 std::string CName(std::string_view name, std::string_view otherwise) {
   constexpr std::string_view kWords[] = {
-      "auto",   "break",    "case",   "char",   "const",    "continue", "default", "do",
-      "double", "else",     "enum",   "extern", "float",    "for",      "goto",    "if",
-      "inline", "int",      "long",   "main",   "register", "restrict", "return",  "short",
-      "signed", "sizeof",   "static", "struct", "switch",   "typedef",  "union",   "unsigned",
-      "void",   "volatile", "while",  "arena",  "i"};
+      "auto",   "break",    "case",   "char",   "const",    "continue", "default",  "do",
+      "double", "else",     "enum",   "extern", "float",    "for",      "goto",     "if",
+      "inline", "int",      "long",   "main",   "register", "restrict", "return",   "short",
+      "signed", "sizeof",   "static", "struct", "switch",   "typedef",  "union",    "unsigned",
+      "void",   "volatile", "while",  "arena",  "i",        "_Bool",    "_Complex", "_Imaginary"};
   std::string text;
   for (const char c : name) {
     const auto byte = static_cast<unsigned char>(c);
@@ -196,9 +217,16 @@ std::string CName(std::string_view name, std::string_view otherwise) {
   }
   if (text.find_first_not_of('_') == std::string::npos) text = otherwise;
   if (!text.empty() && text[0] >= '0' && text[0] <= '9') text = "_" + text;
-  if (std::find(std::begin(kWords), std::end(kWords), text) != std::end(kWords)) text += '_';
   constexpr std::size_t kLongest = 40;
-  return text.substr(0, kLongest);
+  text = text.substr(0, kLongest);
+  if (std::find(std::begin(kWords), std::end(kWords), text) != std::end(kWords)) text += '_';
+  return text;
+}
+
+std::string ParameterName(std::string_view name, std::string_view otherwise) {
+  std::string text = CName(name, otherwise);
+  if (IsOfTheFile(text)) text += '_';
+  return text;
 }
 
 std::string CommentText(std::string_view name) {

@@ -27,6 +27,9 @@ struct Source {
 
 // A name as C takes it; `otherwise` when nothing is left of it. Words of C get an underscore.
 std::string CName(std::string_view name, std::string_view otherwise);
+// The same for a parameter: other than the names and macros that the file itself makes.
+std::string ParameterName(std::string_view name, std::string_view otherwise);
+std::string Upper(std::string text);
 // A name inside a comment of C: it cannot end the comment.
 std::string CommentText(std::string_view name);
 

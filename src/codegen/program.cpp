@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <iterator>
 #include <map>
+#include <set>
 
 #include "codegen/arena.h"
 #include "codegen/boundary.h"
@@ -28,44 +30,76 @@ std::int64_t Bytes(const Graph& graph, ValueId id) {
 
 bool IsByte(DType dtype) { return dtype == DType::kI8 || dtype == DType::kU8; }
 
-// Every value of a node is i8 or u8 of a known shape, and there is a row for the operator.
-Status CheckNode(const Graph& graph, NodeId id) {
-  const Node& node = graph.node(id);
+// Whether a node computes on real numbers, or on integers with multipliers that are.
+bool IsReal(const Graph& graph, const Node& node) {
+  if (HasQuantSpec(node.attributes)) return !ReadQuantSpec(node.attributes)->fixed31();
+  return std::any_of(node.outputs.begin(), node.outputs.end(), [&](ValueId id) {
+    return id != kNoValue && IsFloat(graph.value(id).type.dtype);
+  });
+}
+
+// Every value of a node is i8 or u8 of a known shape.
+Status CheckNode(const Graph& graph, const Node& node, const Row& row) {
   const auto problem = [&](Status status) {
     return std::move(status).In(fmt::format("node \"{}\" ({})", node.name, node.op->name));
   };
-  const Row* row = FindRow(node.op->name);
-  if (row == nullptr) {
-    std::vector<std::string> names;
-    for (const Row& known : Rows()) names.emplace_back(known.op);
-    return problem(Unsupported("there is no C99 form; {} have one", Join(names, ", ")));
-  }
   if (node.outputs.size() != 1 || node.outputs[0] == kNoValue)
     return problem(Unsupported("one output is written"));
   const Type& type = graph.value(node.outputs[0]).type;
   if (!type.StaticDims())
     return problem(
         Unsupported("the shape {} is not known; --set-dim gives numbers", type.ToString()));
-  if (!IsByte(type.dtype)) {
-    return problem(Unsupported("the result is {}; i8 and u8 are written", Name(type.dtype))
-                       .Fix("athanor quantize MODEL --arithmetic fixed31 makes an int8 network"));
-  }
-  const bool moves = row->alias || node.op->name == "Transpose" || node.op->name == "MaxPool";
+  if (!IsByte(type.dtype))
+    return problem(Unsupported("the result is {}; i8 and u8 are written", Name(type.dtype)));
+  const bool moves = row.alias || node.op->name == "Transpose" || node.op->name == "MaxPool";
   if (!moves && !HasQuantSpec(node.attributes))
     return problem(Unsupported("its scales are not known; Q/DQ pairs around it are expected"));
-  if (HasQuantSpec(node.attributes) && !ReadQuantSpec(node.attributes)->fixed31())
-    return problem(Unsupported("arithmetic is float; fixed31 is written"));
   return {};
 }
 
-Status CheckGraph(const Graph& graph, const std::vector<NodeId>& order) {
-  std::vector<Status> problems;
-  for (const NodeId id : order) {
-    Status status = CheckNode(graph, id);
-    if (!status.ok()) problems.push_back(std::move(status));
+// What is the same of many nodes is said once.
+struct Gaps {
+  std::size_t real = 0;                     // nodes that compute on real numbers
+  std::map<std::string, int> without_form;  // nodes, by operator
+};
+
+void ReportGaps(const Gaps& gaps, std::size_t nodes, std::vector<Status>& problems) {
+  if (gaps.real > 0) {
+    problems.push_back(
+        Unsupported("{} of {} operators compute on real numbers; an int8 network of arithmetic "
+                    "fixed31 is written",
+                    gaps.real, nodes)
+            .Fix("athanor quantize MODEL --calib DATA.npz --arithmetic fixed31 makes one, of a "
+                 "network that is not quantised yet"));
   }
+  if (gaps.without_form.empty()) return;
+  std::vector<std::string> names, known;
+  for (const auto& [op, count] : gaps.without_form)
+    names.push_back(count == 1 ? op : fmt::format("{} ({} nodes)", op, count));
+  for (const Row& row : Rows()) known.emplace_back(row.op);
+  problems.push_back(Unsupported(
+      "there is no C99 form of {}{}; {} have one", Join(names, ", "),
+      gaps.real > 0 ? ", some of which quantising may join to others" : "", Join(known, ", ")));
+}
+
+Status CheckGraph(const Graph& graph, const std::vector<NodeId>& order) {
+  std::vector<Status> problems, of_nodes;
+  Gaps gaps;
+  for (const NodeId id : order) {
+    const Node& node = graph.node(id);
+    const Row* row = FindRow(node.op->name);
+    const bool real = IsReal(graph, node);
+    gaps.real += real ? 1 : 0;
+    if (row == nullptr) ++gaps.without_form[node.op->name];
+    if (real || row == nullptr) continue;
+    Status status = CheckNode(graph, node, *row);
+    if (!status.ok()) of_nodes.push_back(std::move(status));
+  }
+  ReportGaps(gaps, order.size(), problems);
+  std::move(of_nodes.begin(), of_nodes.end(), std::back_inserter(problems));
   const auto check_edge = [&](ValueId id, std::string_view what) {
     const Value& value = graph.value(id);
+    if (gaps.real > 0 && IsFloat(value.type.dtype)) return;  // has been said
     if (!IsByte(value.type.dtype) || !value.type.StaticDims())
       problems.push_back(Unsupported("{} \"{}\" is {}; i8 and u8 of a known shape are written",
                                      what, value.name, value.type.ToString()));
@@ -124,9 +158,10 @@ class Generator {
 
   void NameEdges() {
     for (const ValueId id : graph_.inputs())
-      source_.inputs.push_back({CName(graph_.value(id).name, "input"), Bytes(graph_, id)});
+      source_.inputs.push_back({ParameterName(graph_.value(id).name, "input"), Bytes(graph_, id)});
     for (const GraphOutput& output : graph_.outputs())
-      source_.outputs.push_back({CName(output.name, "output"), Bytes(graph_, output.value)});
+      source_.outputs.push_back(
+          {ParameterName(output.name, "output"), Bytes(graph_, output.value)});
     MakeUnique();
     for (std::size_t i = 0; i < source_.inputs.size(); ++i)
       expression_[graph_.inputs()[i]] = source_.inputs[i].name;
@@ -140,13 +175,16 @@ class Generator {
     }
   }
 
-  // Names of parameters differ.
+  // Names of parameters differ, and not in case only: macros are named after them.
   void MakeUnique() {
-    std::map<std::string, int> seen;
+    std::set<std::string> taken;
+    std::map<std::string, int> last;
     for (std::vector<Edge>* edges : {&source_.inputs, &source_.outputs}) {
       for (Edge& edge : *edges) {
-        if (const int count = seen[edge.name]++; count > 0)
-          edge.name += fmt::format("_{}", count + 1);
+        const std::string wish = edge.name;
+        int& number = last.try_emplace(Upper(wish), 1).first->second;
+        while (!taken.insert(Upper(edge.name)).second)
+          edge.name = fmt::format("{}_{}", wish, ++number);
       }
     }
   }

@@ -95,7 +95,32 @@ constexpr Format kFormats[] = {
     {"onnx", IsOnnx, ReadOnnx},
 };
 
-Result<const Format*> FindFormat(std::span<const std::uint8_t> bytes, const std::string& wanted) {
+// How a file of another format becomes one that is read, by its extension.
+std::string_view HowToConvert(const std::string& path) {
+  struct Way {
+    std::string_view extension, fix;
+  };
+  constexpr Way kWays[] = {
+      {".bst", "save it as JSON with XGBoost: booster.save_model('model.json')"},
+      {".h5", "export it to ONNX with Keras 3: model.export('model.onnx', format='onnx')"},
+      {".joblib", "export it to ONNX with skl2onnx: skl2onnx.to_onnx(model, rows)"},
+      {".keras", "export it to ONNX with Keras 3: model.export('model.onnx', format='onnx')"},
+      {".model", "save it as JSON with XGBoost: booster.save_model('model.json')"},
+      {".pb",
+       "export it to ONNX: python -m tf2onnx.convert --saved-model FOLDER --output model.onnx"},
+      {".pkl", "export it to ONNX with skl2onnx: skl2onnx.to_onnx(model, rows)"},
+      {".pt", "export it to ONNX with PyTorch: torch.onnx.export(model, (input,), 'model.onnx')"},
+      {".pth", "export it to ONNX with PyTorch: torch.onnx.export(model, (input,), 'model.onnx')"},
+  };
+  const std::string extension = std::filesystem::path(path).extension().string();
+  for (const Way& way : kWays) {
+    if (way.extension == extension) return way.fix;
+  }
+  return "export it to ONNX with the framework that trained it";
+}
+
+Result<const Format*> FindFormat(std::span<const std::uint8_t> bytes, const std::string& wanted,
+                                 const std::string& path) {
   std::vector<std::string> names;
   for (const Format& format : kFormats) {
     if (wanted.empty() ? format.recognises(bytes) : format.name == wanted) return &format;
@@ -107,12 +132,13 @@ Result<const Format*> FindFormat(std::span<const std::uint8_t> bytes, const std:
   }
   if (bytes.empty()) return Error(ErrorCode::kCorruptFile, "the file is empty");
   return Error(ErrorCode::kUnknownFormat, "this is not a model format that is read; {} are",
-               Join(names, ", "));
+               Join(names, ", "))
+      .Fix(HowToConvert(path));
 }
 
 Result<Graph> Load(const std::string& path, const LoadOptions& options) {
   ATH_TRY(std::shared_ptr<const MappedFile> file, MappedFile::Open(path));
-  ATH_TRY(const Format* format, FindFormat(file->bytes(), options.format));
+  ATH_TRY(const Format* format, FindFormat(file->bytes(), options.format, path));
   if (options.check_weights && !format->has_digests)
     return Unsupported("{} files hold no digests of their weights; .ath files do", format->name)
         .Fix(fmt::format("athanor convert {} -o model.ath", path));

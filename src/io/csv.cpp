@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 
+#include "core/number.h"
 #include "core/text.h"
 
 namespace athanor::io {
@@ -61,12 +61,7 @@ std::optional<double> CsvCell::Number() const {
   if (missing) return std::nan("");
   std::string_view body = Trim(text);
   if (body.starts_with('+')) body.remove_prefix(1);
-  double value = 0;
-  const auto [end, error] = std::from_chars(body.data(), body.data() + body.size(), value);
-  if (error == std::errc::result_out_of_range && end == body.data() + body.size())
-    return std::strtod(std::string(body).c_str(), nullptr);  // infinity or zero, as the sign says
-  if (error != std::errc() || end != body.data() + body.size()) return std::nullopt;
-  return value;
+  return ReadReal(body);
 }
 
 Result<CsvReader> CsvReader::FromText(std::string_view text, std::shared_ptr<const void> owner,

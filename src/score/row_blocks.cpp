@@ -15,7 +15,27 @@ namespace {
 // A row longer than this is no row: a quote was never closed.
 constexpr std::size_t kLongestRow = std::size_t{16} << 20;
 
+bool IsSeparator(char c, char separator) {
+  return c == separator || (separator == 0 && (c == ',' || c == ';' || c == '\t'));
+}
+
 }  // namespace
+
+std::size_t FindRowEnd(std::string_view text, char separator) {
+  for (std::size_t at = 0;; ++at) {  // one cell
+    if (at < text.size() && text[at] == '"') {
+      // A doubled quote closes and opens at once.
+      do {
+        at = text.find('"', at + 1);
+        if (at == std::string_view::npos) return at;
+        ++at;
+      } while (at < text.size() && text[at] == '"');
+    }
+    while (at < text.size() && text[at] != '\n' && !IsSeparator(text[at], separator)) ++at;
+    if (at >= text.size()) return std::string_view::npos;
+    if (text[at] == '\n') return at;
+  }
+}
 
 Result<RowBlocks> RowBlocks::Open(const std::string& path, std::size_t block_bytes) {
   RowBlocks blocks;
@@ -40,6 +60,7 @@ RowBlocks::RowBlocks(RowBlocks&& other) noexcept
     : file_(std::exchange(other.file_, -1)),
       owned_(std::exchange(other.owned_, false)),
       ended_(other.ended_),
+      separator_(other.separator_),
       block_bytes_(other.block_bytes_),
       size_(other.size_),
       buffer_(std::move(other.buffer_)),
@@ -68,21 +89,20 @@ Result<bool> RowBlocks::Fill() {
   return got > 0;
 }
 
-std::size_t RowBlocks::RowEnd(bool first) {
-  // A line end inside quotes belongs to its cell; a doubled quote changes nothing.
+std::size_t RowBlocks::RowEnd(bool first) const {
+  const std::string_view text = buffer_;
   std::size_t end = 0;
-  bool quoted = false;
-  for (std::size_t i = 0; i < buffer_.size(); ++i) {
-    if (buffer_[i] == '"') quoted = !quoted;
-    if (buffer_[i] != '\n' || quoted) continue;
-    end = i + 1;
-    if (first) break;
+  for (;;) {
+    const std::size_t length = FindRowEnd(text.substr(end), separator_);
+    if (length == std::string_view::npos) return end;
+    end += length + 1;
+    if (first) return end;
   }
-  return end;
 }
 
 Result<std::optional<std::string>> RowBlocks::Header() {
   for (;;) {
+    if (buffer_.starts_with("\xEF\xBB\xBF")) buffer_.erase(0, 3);  // the mark of spreadsheets
     const std::size_t end = RowEnd(true);
     if (end == 0 && buffer_.size() > kLongestRow)
       return Error(ErrorCode::kResource, "line {}: the row is too long", line_);
@@ -96,7 +116,6 @@ Result<std::optional<std::string>> RowBlocks::Header() {
     buffer_.erase(0, row.size());
     line_ += static_cast<std::size_t>(std::count(row.begin(), row.end(), '\n'));
     while (!row.empty() && (row.back() == '\n' || row.back() == '\r')) row.pop_back();
-    if (row.starts_with("\xEF\xBB\xBF")) row.erase(0, 3);  // the UTF-8 mark of spreadsheets
     if (row.empty()) continue;
     return std::optional(std::move(row));
   }

@@ -4,10 +4,16 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "core/status.h"
 
 namespace athanor::score {
+
+// Where the row ends that `text` begins with: the position of its line end, npos without one. A
+// quote opens at the start of a cell only, as SplitRow has it: a line end inside quotes belongs to
+// its cell. Separator 0: any of , ; tab.
+std::size_t FindRowEnd(std::string_view text, char separator);
 
 struct RowBlock {
   std::string text = "";  // whole rows; the last may lack its line end
@@ -25,6 +31,8 @@ class RowBlocks {
 
   // The first row, without its line end; once, before Next. Nothing: the table is empty.
   Result<std::optional<std::string>> Header();
+  // Between cells, once the header has told; 0 before: any of , ; tab.
+  void set_separator(char separator) { separator_ = separator; }
   // Nothing at the end.
   Result<std::optional<RowBlock>> Next();
   // Of a file; 0 where it is not known.
@@ -35,10 +43,11 @@ class RowBlocks {
   // Appends to buffer_; false at the end.
   Result<bool> Fill();
   // The end of the last (or first) whole row in the buffer; 0 when there is none.
-  std::size_t RowEnd(bool first);
+  std::size_t RowEnd(bool first) const;
 
   int file_ = -1;
   bool owned_ = false, ended_ = false;
+  char separator_ = 0;
   std::size_t block_bytes_ = 0;
   std::int64_t size_ = 0;
   std::string buffer_;

@@ -53,6 +53,38 @@ void AppendElement(const ath_tensor& tensor, std::size_t at, std::string& text) 
   }
 }
 
+// Of a tensor of rank 1 or 2: elements per row.
+std::int64_t WidthOf(const ath_tensor& tensor) { return tensor.rank == 2 ? tensor.dims[1] : 1; }
+
+void AppendNames(const std::string& output, std::int64_t width, std::vector<std::string>& columns) {
+  for (std::int64_t c = 0; c < width; ++c)
+    columns.push_back(width == 1 ? output : fmt::format("{}({})", output, c));
+}
+
+// Kernels may add in another order for another number of rows.
+bool IsNear(double a, double b) {
+  constexpr double kRelative = 1e-3, kAbsolute = 1e-5;
+  if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && std::isnan(b);
+  return a == b || std::abs(a - b) <= kAbsolute + kRelative * std::max(std::abs(a), std::abs(b));
+}
+
+// Element `at_a` of one tensor and `at_b` of another of the same type.
+bool Near(const ath_tensor& a, std::size_t at_a, const ath_tensor& b, std::size_t at_b) {
+  switch (static_cast<DType>(a.dtype)) {
+    case DType::kF32:
+      return IsNear(static_cast<const float*>(a.data)[at_a],
+                    static_cast<const float*>(b.data)[at_b]);
+    case DType::kF64:
+      return IsNear(static_cast<const double*>(a.data)[at_a],
+                    static_cast<const double*>(b.data)[at_b]);
+    default:
+      std::string text_a, text_b;
+      AppendElement(a, at_a, text_a);
+      AppendElement(b, at_b, text_b);
+      return text_a == text_b;
+  }
+}
+
 }  // namespace
 
 void AppendCell(std::string_view cell, std::string& text) {
@@ -75,18 +107,19 @@ Result<RowModel> RowModel::Load(const RowModelOptions& options) {
   if (const ath_status code = ath_load(options.model.c_str(), &load, &model)) return Failure(code);
   made.model_.reset(model);
   const auto read = [&](int count, ath_status (*get)(const ath_model*, int32_t, ath_value_info*),
-                        std::vector<Port>& ports) {
+                        std::vector<Port>& ports) -> Status {
     for (int i = 0; i < count; ++i) {
       ath_value_info info = {};
       info.struct_size = sizeof(info);
-      if (get(model, i, &info) != 0) continue;
+      if (const ath_status code = get(model, i, &info)) return Failure(code);
       ports.push_back({info.name, info.type, static_cast<DType>(info.dtype),
                        std::vector<std::int64_t>(info.dims, info.dims + std::max(info.rank, 0)),
                        info.rank});
     }
+    return {};
   };
-  read(ath_model_num_inputs(model), ath_model_input, made.inputs_);
-  read(ath_model_num_outputs(model), ath_model_output, made.outputs_);
+  ATH_RETURN_IF_ERROR(read(ath_model_num_inputs(model), ath_model_input, made.inputs_));
+  ATH_RETURN_IF_ERROR(read(ath_model_num_outputs(model), ath_model_output, made.outputs_));
   if (made.inputs_.empty())
     return Unsupported("the model has no inputs: there is nothing to score");
   if (!made.ReadsOneMatrix()) {
@@ -132,6 +165,9 @@ Result<std::vector<Column>> RowModel::BindMatrix(const std::vector<std::string>&
     if (std::find(drop.begin(), drop.end(), header[i]) == drop.end())
       columns.push_back({.name = header[i], .source = i, .dtype = inputs_[0].dtype});
   }
+  if (columns.empty())
+    return Error(ErrorCode::kInvalidInput, "no column of the table is left for the model")
+        .Fix("--drop fewer columns");
   const std::int64_t wanted = inputs_[0].dims[1];
   if (wanted >= 0 && columns.size() != static_cast<std::size_t>(wanted)) {
     return Error(ErrorCode::kInvalidInput, "the table has {} columns, the model reads {}",
@@ -162,8 +198,8 @@ Result<std::vector<Column>> RowModel::Bind(const std::vector<std::string>& heade
 }
 
 Result<RowModel::Handle<ath_result>> RowModel::RunRows(const ParsedBlock& block, std::size_t begin,
-                                                       std::size_t rows) const {
-  // Elements of each input; rows beyond the table repeat its last one.
+                                                       std::size_t rows, std::size_t size) const {
+  // Elements of each input.
   std::vector<std::vector<std::byte>> memory;
   std::vector<ath_tensor> tensors;
   std::vector<std::vector<std::int64_t>> dims;
@@ -173,16 +209,16 @@ Result<RowModel::Handle<ath_result>> RowModel::RunRows(const ParsedBlock& block,
   memory.resize(count);
   dims.resize(count);
   for (std::size_t i = 0; i < count; ++i) {
-    const std::size_t size = CellBytes(block.columns[i].dtype);
-    memory[i].resize(kRowsPerRun * width * size);
+    const std::size_t bytes = CellBytes(block.columns[i].dtype);
+    memory[i].resize(size * width * bytes);
     for (std::size_t c = 0; c < width; ++c) {
-      const std::byte* from = block.columns[i + c].bytes.data() + begin * size;
-      for (std::size_t r = 0; r < kRowsPerRun; ++r) {
-        std::copy_n(from + std::min(r, rows - 1) * size, size,
-                    memory[i].data() + (r * width + c) * size);
+      const std::byte* from = block.columns[i + c].bytes.data() + begin * bytes;
+      for (std::size_t r = 0; r < size; ++r) {
+        std::copy_n(from + std::min(r, rows - 1) * bytes, bytes,
+                    memory[i].data() + (r * width + c) * bytes);
       }
     }
-    dims[i] = {static_cast<std::int64_t>(kRowsPerRun)};
+    dims[i] = {static_cast<std::int64_t>(size)};
     if (inputs_[i].rank == 2) dims[i].push_back(static_cast<std::int64_t>(width));
     tensors.push_back({sizeof(ath_tensor), static_cast<std::int32_t>(inputs_[i].dtype),
                        static_cast<std::int32_t>(dims[i].size()), dims[i].data(),
@@ -195,29 +231,73 @@ Result<RowModel::Handle<ath_result>> RowModel::RunRows(const ParsedBlock& block,
   return Handle<ath_result>(result, ath_result_destroy);
 }
 
-Status RowModel::Write(const ath_result& result, const ParsedBlock& block, std::size_t begin,
-                       std::size_t rows, std::size_t num_kept, std::vector<std::string>& columns,
-                       std::string& text) const {
+Result<std::vector<ath_tensor>> RowModel::Outputs(const ath_result& result,
+                                                  std::size_t size) const {
   std::vector<ath_tensor> tensors(outputs_.size());
-  std::vector<std::size_t> widths;
-  columns.clear();
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    tensors[i].struct_size = sizeof(ath_tensor);
-    if (const ath_status code =
-            ath_result_output(&result, static_cast<std::int32_t>(i), &tensors[i]))
+    ath_tensor& tensor = tensors[i];
+    tensor.struct_size = sizeof(ath_tensor);
+    if (const ath_status code = ath_result_output(&result, static_cast<std::int32_t>(i), &tensor))
       return Failure(code);
-    const ath_tensor& tensor = tensors[i];
-    const std::int64_t width = tensor.rank == 2 ? tensor.dims[1] : 1;
-    if (tensor.rank < 1 || tensor.rank > 2 || width > kMostOutputColumns ||
-        tensor.dims[0] != static_cast<std::int64_t>(kRowsPerRun) ||
+    if (tensor.rank < 1 || tensor.rank > 2 || WidthOf(tensor) > kMostOutputColumns ||
+        tensor.dims[0] != static_cast<std::int64_t>(size) ||
         !IsCellType(static_cast<DType>(tensor.dtype))) {
       return Unsupported("output \"{}\" is {}; a table takes outputs [N] or [N, up to {}]",
                          outputs_[i].name, outputs_[i].type, kMostOutputColumns);
     }
-    widths.push_back(static_cast<std::size_t>(width));
-    for (std::int64_t c = 0; c < width; ++c) {
-      columns.push_back(width == 1 ? outputs_[i].name : fmt::format("{}({})", outputs_[i].name, c));
+  }
+  return tensors;
+}
+
+// The first and the last row of a run stand beside each of them alone. The last is repeated to fill
+// the run, so that a table of one row shows it too.
+Status RowModel::CheckRowsAreIndependent(const ParsedBlock& block, std::size_t rows,
+                                         const ath_result& result) const {
+  ATH_TRY(const std::vector<ath_tensor> together, Outputs(result, kRowsPerRun));
+  for (const bool last : {false, true}) {
+    ATH_TRY(const Handle<ath_result> one, RunRows(block, last ? rows - 1 : 0, 1, 1));
+    ATH_TRY(const std::vector<ath_tensor> alone, Outputs(*one, 1));
+    for (std::size_t i = 0; i < alone.size(); ++i) {
+      const auto width = static_cast<std::size_t>(WidthOf(alone[i]));
+      bool same = WidthOf(together[i]) == WidthOf(alone[i]) && together[i].dtype == alone[i].dtype;
+      for (std::size_t c = 0; same && c < width; ++c)
+        same = Near(together[i], (last ? kRowsPerRun - 1 : 0) * width + c, alone[i], c);
+      if (same) continue;
+      return Unsupported(
+                 "output \"{}\": a row among others gets another answer than alone; a table is "
+                 "scored by models whose rows do not depend on each other",
+                 outputs_[i].name)
+          .Fix("athanor run gives all rows to the model at once");
     }
+  }
+  return {};
+}
+
+Result<std::vector<std::string>> RowModel::AnswerColumns() const {
+  std::vector<std::string> columns;
+  for (const Port& output : outputs_) {
+    const std::int64_t width = output.rank == 1 ? 1 : output.rank == 2 ? output.dims[1] : -1;
+    if (width < 0 || width > kMostOutputColumns) {
+      return Error(
+          ErrorCode::kInvalidInput,
+          "there is no row to score, and output \"{}\", {}, does not tell how many columns "
+          "the answers have",
+          output.name, output.type);
+    }
+    AppendNames(output.name, width, columns);
+  }
+  return columns;
+}
+
+Status RowModel::Write(const ath_result& result, const ParsedBlock& block, std::size_t begin,
+                       std::size_t rows, std::size_t num_kept, std::vector<std::string>& columns,
+                       std::string& text) const {
+  ATH_TRY(const std::vector<ath_tensor> tensors, Outputs(result, kRowsPerRun));
+  std::vector<std::size_t> widths;
+  columns.clear();
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    widths.push_back(static_cast<std::size_t>(WidthOf(tensors[i])));
+    AppendNames(outputs_[i].name, WidthOf(tensors[i]), columns);
   }
   for (std::size_t r = 0; r < rows; ++r) {
     const char* between = "";
@@ -241,7 +321,12 @@ Result<std::string> RowModel::Run(const ParsedBlock& block, std::size_t num_kept
   std::string text;
   for (std::size_t begin = 0; begin < block.rows; begin += kRowsPerRun) {
     const std::size_t rows = std::min(kRowsPerRun, block.rows - begin);
-    ATH_TRY(const Handle<ath_result> result, RunRows(block, begin, rows));
+    ATH_TRY(const Handle<ath_result> result, RunRows(block, begin, rows, kRowsPerRun));
+    if (begin == 0) {
+      std::call_once(trial_->once,
+                     [&] { trial_->status = CheckRowsAreIndependent(block, rows, *result); });
+      ATH_RETURN_IF_ERROR(trial_->status);
+    }
     ATH_RETURN_IF_ERROR(Write(*result, block, begin, rows, num_kept, columns, text));
   }
   return text;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,8 +28,12 @@ class RowModel {
   Result<std::vector<Column>> Bind(const std::vector<std::string>& header,
                                    const std::vector<std::string>& drop) const;
 
+  // The names of the answer's columns, as far as the model's types tell: for a table without rows.
+  Result<std::vector<std::string>> AnswerColumns() const;
+
   // Scores all rows of the block: the answers as csv text, one line per row, kept cells first.
-  // `columns` takes the names of the answer's columns.
+  // `columns` takes the names of the answer's columns. Before the first answer a row is run alone
+  // too: a model whose rows depend on each other is refused (ATH-2101).
   Result<std::string> Run(const ParsedBlock& block, std::size_t num_kept,
                           std::vector<std::string>& columns) const;
 
@@ -39,6 +44,11 @@ class RowModel {
     std::vector<std::int64_t> dims;  // -1: not a number
     int rank = -1;
   };
+  // Whether rows depend on each other; found out once.
+  struct Trial {
+    std::once_flag once;
+    Status status;
+  };
   template <class T>
   using Handle = std::unique_ptr<T, void (*)(T*)>;
 
@@ -47,8 +57,13 @@ class RowModel {
   Status CheckColumnInput(const Port& input) const;
   Result<std::vector<Column>> BindMatrix(const std::vector<std::string>& header,
                                          const std::vector<std::string>& drop) const;
-  Result<Handle<ath_result>> RunRows(const ParsedBlock& block, std::size_t begin,
-                                     std::size_t rows) const;
+  // A run of `size` rows: `rows` of the block, the last of them repeated.
+  Result<Handle<ath_result>> RunRows(const ParsedBlock& block, std::size_t begin, std::size_t rows,
+                                     std::size_t size) const;
+  // [size] or [size, width], each of a type that cells have.
+  Result<std::vector<ath_tensor>> Outputs(const ath_result& result, std::size_t size) const;
+  Status CheckRowsAreIndependent(const ParsedBlock& block, std::size_t rows,
+                                 const ath_result& result) const;
   Status Write(const ath_result& result, const ParsedBlock& block, std::size_t begin,
                std::size_t rows, std::size_t num_kept, std::vector<std::string>& columns,
                std::string& text) const;
@@ -56,6 +71,7 @@ class RowModel {
   Handle<ath_model> model_ = {nullptr, ath_model_destroy};
   Handle<ath_session> session_ = {nullptr, ath_session_destroy};
   std::vector<Port> inputs_, outputs_;
+  std::unique_ptr<Trial> trial_ = std::make_unique<Trial>();
 };
 
 // The cell as csv wants it: in quotes where it holds a separator, a quote or a line end.

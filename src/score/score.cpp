@@ -82,6 +82,10 @@ class Pipeline {
     for (int i = 1; i < threads; ++i) workers.emplace_back([this] { Work(); });
     Work();
     for (std::thread& worker : workers) worker.join();
+    if (status_.ok() && report_.columns.empty()) {
+      ATH_TRY(const std::vector<std::string> columns, model_.AnswerColumns());
+      return WriteHeader(columns);
+    }
     return status_;
   }
 
@@ -145,18 +149,20 @@ class Pipeline {
       if (report_.bad.size() < kMostReported) report_.bad.push_back(bad);
     }
     if (parsed.rows == 0) return {};
-    if (report_.columns.empty()) {
-      report_.columns = kept_;
-      report_.columns.insert(report_.columns.end(), columns.begin(), columns.end());
-      std::string header;
-      for (const std::string& name : report_.columns) {
-        if (!header.empty()) header += ',';
-        AppendCell(name, header);
-      }
-      ATH_RETURN_IF_ERROR(sink_.Write(header + "\n"));
-    }
+    if (report_.columns.empty()) ATH_RETURN_IF_ERROR(WriteHeader(columns));
     report_.rows += static_cast<std::int64_t>(parsed.rows);
     return sink_.Write(text);
+  }
+
+  Status WriteHeader(const std::vector<std::string>& columns) {
+    report_.columns = kept_;
+    report_.columns.insert(report_.columns.end(), columns.begin(), columns.end());
+    std::string header;
+    for (const std::string& name : report_.columns) {
+      if (!header.empty()) header += ',';
+      AppendCell(name, header);
+    }
+    return sink_.Write(header + "\n");
   }
 
   const ScoreOptions& options_;
@@ -234,6 +240,7 @@ Result<ScoreReport> Score(const ScoreOptions& options,
     ATH_TRY(const Header header, ReadHeader(blocks, options.format.separator));
     ATH_TRY(std::vector<Column> columns, model.Bind(header.names, options.drop));
     ATH_TRY(std::vector<std::size_t> kept, Positions(header.names, options.keep));
+    blocks.set_separator(header.separator);
     TableFormat format = options.format;
     format.separator = header.separator;
     return TableParser(std::move(format), header.names.size(), std::move(columns), std::move(kept));

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <sstream>
 
 #include "score/row_blocks.h"
@@ -36,7 +37,7 @@ class ScoreTest : public testing::Test {
     return text.str();
   }
   Result<ScoreReport> Run(const std::string& table, ScoreOptions options = {}) const {
-    options.model = kModel;
+    if (options.model.empty()) options.model = kModel;
     options.input = table;
     options.output = folder_ / "out.csv";
     return Score(options);
@@ -97,6 +98,64 @@ TEST_F(ScoreTest, KeepsColumnsWithTheirQuotes) {
   EXPECT_NE(Out().find("\n\"a, \"\"b\"\"\","), std::string::npos) << Out();
 }
 
+constexpr const char* kMatrix = "graph g(x: f32[N, M]) -> (y) { %y = Relu(%x) }";
+
+TEST_F(ScoreTest, NeedsAColumnForItsMatrix) {
+  const Status status =
+      Run(Write("t.csv", "a,b\n1,2\n"), {.model = Write("m.txt", kMatrix), .drop = {"a", "b"}})
+          .status();
+  EXPECT_EQ(status.code(), ErrorCode::kInvalidInput) << status.ToString();
+  EXPECT_EQ(status.message(), "no column of the table is left for the model");
+}
+
+TEST_F(ScoreTest, AQuoteInsideACellLosesNoRows) {
+  const std::string table = Write("quote.csv", "a,b\n5\",3\n6,7\n8,9\n");
+  for (const std::size_t bytes : {8, 4096}) {
+    const Result<ScoreReport> report =
+        Run(table, {.model = Write("m.txt", kMatrix), .skip_bad_rows = true, .block_bytes = bytes});
+    ASSERT_TRUE(report.ok()) << report.status().ToString();
+    EXPECT_EQ(report->rows, 2);
+    EXPECT_EQ(report->bad_rows, 1);
+    EXPECT_EQ(Out(), "y(0),y(1)\n6,7\n8,9\n");
+  }
+}
+
+TEST_F(ScoreTest, RefusesAModelWhoseRowsDependOnEachOther) {
+  const std::string model =
+      Write("m.txt", "graph g(x: f32[N, 2]) -> (y) { %y = Softmax(%x) {axis = 0} }");
+  for (const char* rows : {"1,2\n", "1,2\n3,4\n"}) {
+    const Status status =
+        Run(Write("t.csv", std::string("a,b\n") + rows), {.model = model}).status();
+    EXPECT_EQ(status.code(), ErrorCode::kUnsupported) << status.ToString();
+    EXPECT_FALSE(status.fix().empty());
+  }
+}
+
+TEST_F(ScoreTest, ATableWithoutRowsGivesAHeader) {
+  std::string header = Read(kRows);
+  header = header.substr(0, header.find('\n') + 1);
+  const Result<ScoreReport> report = Run(Write("h.csv", header), {.keep = {"hour"}});
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  EXPECT_EQ(report->rows, 0);
+  EXPECT_EQ(Out(), "hour,label,probability(0),probability(1)\n");
+  const std::string open = Write("m.txt", kMatrix);  // as many answers as columns
+  EXPECT_EQ(Run(Write("h.csv", "a,b\n"), {.model = open}).status().code(),
+            ErrorCode::kInvalidInput);
+}
+
+TEST(FindRowEndTest, OpensQuotesAtTheStartOfACellOnly) {
+  EXPECT_EQ(FindRowEnd("a,b\nc", ','), 3U);
+  EXPECT_EQ(FindRowEnd("\"a\n\",b\n", ','), 6U);
+  EXPECT_EQ(FindRowEnd("\"a\"\"\n\"\n", ','), 6U);
+  EXPECT_EQ(FindRowEnd("5\",3\n6\n", ','), 4U);
+  EXPECT_EQ(FindRowEnd("a;\"\n\"\n", ','), 3U);  // no separator: the quote is inside a cell
+  EXPECT_EQ(FindRowEnd("a;\"\n\"\n", ';'), 5U);
+  EXPECT_EQ(FindRowEnd("a;\"\n\"\n", 0), 5U);
+  EXPECT_EQ(FindRowEnd("\"a\"b\"\n", ','), 5U);
+  for (const char* text : {"", "a,b", "\"a\n", "\"a\"\"\n", "a,"})
+    EXPECT_EQ(FindRowEnd(text, ','), std::string_view::npos) << text;
+}
+
 TEST(RowBlocksTest, CutsBetweenRowsAndNotInsideQuotes) {
   const std::string path = fs::temp_directory_path() / fmt::format("athanor_rows_{}", getpid());
   std::ofstream(path) << "a,b\n\"x\ny\",1\n2,3\n\n4,5";
@@ -124,7 +183,7 @@ TEST(TableParserTest, ReadsNumbersWordsAndMissingCells) {
   EXPECT_EQ(value, 150);
   EXPECT_TRUE(ParseNumber("True", value));
   EXPECT_EQ(value, 1);
-  for (const char* text : {"", "1x", "--1", "0x10", "TRUEish"}) {
+  for (const char* text : {"", "1x", "--1", "+-1", "0x10", "TRUEish"}) {
     EXPECT_FALSE(ParseNumber(text, value)) << text;
   }
   const TableParser parser({.separator = ';'}, 2,
@@ -141,6 +200,18 @@ TEST(TableParserTest, ReadsNumbersWordsAndMissingCells) {
   EXPECT_STREQ(texts[0], "a");
   EXPECT_STREQ(texts[1], "");
   EXPECT_STREQ(texts[2], "NA");
+}
+
+TEST(TableParserTest, KeepsAllDigitsOfIntegers) {
+  const TableParser parser({.separator = ','}, 1, {{.name = "n", .dtype = DType::kI64}}, {});
+  const ParsedBlock block = parser.Parse(
+      {.text = "9007199254740993\n -9223372036854775808\n+1e3\n9223372036854775808\n"});
+  ASSERT_EQ(block.rows, 3U);
+  const auto* numbers = reinterpret_cast<const std::int64_t*>(block.columns[0].bytes.data());
+  EXPECT_EQ(numbers[0], 9007199254740993);
+  EXPECT_EQ(numbers[1], std::numeric_limits<std::int64_t>::min());
+  EXPECT_EQ(numbers[2], 1000);
+  EXPECT_EQ(block.bad.size(), 1U);
 }
 
 }  // namespace

@@ -4,6 +4,9 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <optional>
+
+#include "core/number.h"
 
 namespace athanor::score {
 namespace {
@@ -28,6 +31,22 @@ bool IsWord(std::string_view text, std::string_view upper) {
          });
 }
 
+// Without the spaces around it and its plus.
+std::string_view NumberText(std::string_view text) {
+  text = Trim(text);
+  if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
+  return text;
+}
+
+// Digits only: no double holds all of them.
+std::optional<std::int64_t> ParseInteger(std::string_view text) {
+  text = NumberText(text);
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
 }  // namespace
 
 char GuessSeparator(std::string_view row) {
@@ -41,15 +60,8 @@ char GuessSeparator(std::string_view row) {
 }
 
 bool ParseNumber(std::string_view text, double& value) {
-  text = Trim(text);
-  if (text.starts_with('+')) text.remove_prefix(1);
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool whole = end == text.data() + text.size() && !text.empty();
-  if (whole && error == std::errc()) return true;
-  if (whole && error == std::errc::result_out_of_range) {
-    value = std::strtod(std::string(text).c_str(), nullptr);  // infinity or zero
-    return true;
-  }
+  text = NumberText(text);
+  if (const std::optional<double> number = ReadReal(text)) return value = *number, true;
   if (IsWord(text, "TRUE")) return value = 1, true;
   if (IsWord(text, "FALSE")) return value = 0, true;
   return false;
@@ -101,6 +113,9 @@ std::string TableParser::AddCell(const Cell& cell, Column& column) const {
     Append(column.bytes, missing ? "" : cell.text.data());
     return "";
   }
+  if (column.dtype == DType::kI64 && !missing) {
+    if (const auto integer = ParseInteger(cell.text)) return Append(column.bytes, *integer), "";
+  }
   double value = std::nan("");
   if (!missing && !ParseNumber(cell.text, value)) {
     if (cell.text.empty()) return "the cell is empty, a number is expected";
@@ -142,12 +157,9 @@ ParsedBlock TableParser::Parse(RowBlock block) const {
   std::vector<Cell> cells;
   std::size_t line = block.first_line;
   for (char* at = all; at < end;) {
-    char* stop = at;
-    std::size_t lines = 0;
-    for (bool quoted = false; stop < end && (*stop != '\n' || quoted); ++stop) {
-      if (*stop == '"') quoted = !quoted;
-      lines += *stop == '\n';
-    }
+    const std::string_view rest(at, static_cast<std::size_t>(end - at));
+    char* const stop = at + std::min(FindRowEnd(rest, format_.separator), rest.size());
+    const auto lines = static_cast<std::size_t>(std::count(at, stop, '\n'));
     char* row_end = stop;
     if (row_end > at && row_end[-1] == '\r') --row_end;
     if (row_end > at) {  // blank lines are no rows

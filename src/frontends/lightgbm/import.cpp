@@ -332,10 +332,47 @@ struct Body {
   std::vector<Categories> categories;
 };
 
+// What is wrong with trees; the same of many trees is said once.
+class TreeProblems {
+ public:
+  void Add(std::int64_t tree, Status status) {
+    ++trees_;
+    for (Problem& known : problems_) {
+      const Status& same = known.status;
+      if (same.message() != status.message() || same.where() != status.where()) continue;
+      ++known.more;
+      return;
+    }
+    problems_.push_back({tree, 0, std::move(status)});
+  }
+  std::int64_t trees() const { return trees_; }
+  bool full() const { return problems_.size() == kMost; }
+
+  Status All() && {
+    std::vector<Status> list;
+    for (Problem& problem : problems_) {
+      const std::string place =
+          problem.more == 0 ? fmt::format("tree {}", problem.tree)
+                            : fmt::format("tree {} and {} more", problem.tree, problem.more);
+      list.push_back(std::move(problem.status).In(place));
+    }
+    return Status::All(std::move(list));
+  }
+
+ private:
+  static constexpr std::size_t kMost = 16;
+  struct Problem {
+    std::int64_t tree = 0, more = 0;
+    Status status;
+  };
+  std::vector<Problem> problems_;
+  std::int64_t trees_ = 0;
+};
+
 Result<Body> ReadBody(std::string_view text, const Head& head) {
   Body body;
-  std::vector<Status> problems;
-  while (!text.empty() && problems.size() < 16) {
+  TreeProblems problems;
+  while (!text.empty() && !problems.full()) {
     if (text.starts_with("pandas_categorical:")) {
       std::string_view line = TakeLine(text);
       ATH_TRY(body.categories, ReadCategories(line.substr(line.find(':') + 1)));
@@ -345,7 +382,7 @@ Result<Body> ReadBody(std::string_view text, const Head& head) {
       TakeLine(text);
       continue;
     }
-    const auto number = static_cast<std::int64_t>(body.forest.num_trees() + problems.size());
+    const auto number = static_cast<std::int64_t>(body.forest.num_trees()) + problems.trees();
     const Section section = TakeSection(text);
     const auto add = [&]() -> Status {
       ATH_TRY(Tree tree, ReadTree(section));
@@ -353,9 +390,9 @@ Result<Body> ReadBody(std::string_view text, const Head& head) {
                      static_cast<std::int64_t>(head.names.size()));
     };
     Status status = add();
-    if (!status.ok()) problems.push_back(std::move(status).In(fmt::format("tree {}", number)));
+    if (!status.ok()) problems.Add(number, std::move(status));
   }
-  if (!problems.empty()) return Status::All(std::move(problems));
+  if (problems.trees() > 0) return std::move(problems).All();
   if (body.forest.num_trees() == 0) return InvalidModel("there are no trees");
   return body;
 }

@@ -1,6 +1,8 @@
 #include "frontends/ncnn/export.h"
 
+#include <cmath>
 #include <map>
+#include <span>
 
 #include "core/file.h"
 #include "core/text.h"
@@ -44,6 +46,20 @@ void AddInput(FileExport& file, ValueId id) {
   }
 }
 
+// No reader takes "inf" for a number.
+Status CheckNumbers(std::span<const Layer> layers) {
+  for (const Layer& layer : layers) {
+    for (const auto& [id, param] : layer.params) {
+      for (const double value : param.values) {
+        if (!std::isfinite(value))
+          return Unsupported("parameter {} of {} would be {}; ncnn's files hold finite numbers", id,
+                             layer.type, value);
+      }
+    }
+  }
+  return {};
+}
+
 Status AddNode(FileExport& file, const Node& node) {
   const ExportRow* row = FindExportRow(node.op->name);
   if (row == nullptr) return Unsupported("ncnn has no layer for it, or none that is written");
@@ -55,8 +71,10 @@ Status AddNode(FileExport& file, const Node& node) {
     if (!type.HasRank() || type.rank() < 2 || type.rank() > 5)
       return Unsupported("it gives {}; ncnn knows a batch and 1 to 4 axes", type.ToString());
   }
+  const std::size_t before = file.layers.size();
   LayerExport ctx(file, node);
-  return row->make(ctx);
+  ATH_RETURN_IF_ERROR(row->make(ctx));
+  return CheckNumbers(std::span(file.layers).subspan(before));
 }
 
 // In ncnn a blob has one reader: what has more goes through a Split.

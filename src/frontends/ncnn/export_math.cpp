@@ -1,4 +1,5 @@
 // Elementwise operators, softmax and reductions as ncnn layers.
+#include <algorithm>
 #include <limits>
 
 #include "frontends/ncnn/layer_export.h"
@@ -26,7 +27,9 @@ Status Clip(LayerExport& ctx) {
   constexpr float kMost = std::numeric_limits<float>::max();
   ATH_TRY(const float low, ctx.ConstantFloat(1, -kMost));
   ATH_TRY(const float high, ctx.ConstantFloat(2, kMost));
-  ctx.Emit("Clip", {ctx.Blob()}, {{0, Real(low)}, {1, Real(high)}});
+  // An infinite limit is none.
+  ctx.Emit("Clip", {ctx.Blob()},
+           {{0, Real(std::clamp(low, -kMost, kMost))}, {1, Real(std::clamp(high, -kMost, kMost))}});
   return {};
 }
 

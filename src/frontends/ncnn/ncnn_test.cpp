@@ -236,6 +236,32 @@ TEST(NcnnExport, ABlobWithSeveralReadersGoesThroughASplit) {
   EXPECT_EQ((*layers)[2].tops[0], "a");
 }
 
+TEST(NcnnExport, WritesFiniteNumbersOnly) {
+  const auto padded = ParseText(R"(graph g(x: f32[N, 4, 6, 6]) -> (y) {
+    const %pads: i64[8] = [0, 0, 1, 1, 0, 0, 1, 1]
+    const %lowest: f32[] = -inf
+    %p = Pad(%x, %pads, %lowest)
+    %y = MaxPool(%p) {kernel_shape = [2, 2]}
+  })",
+                                ops::Standard());
+  ASSERT_TRUE(padded.ok()) << padded.status().ToString();
+  const Status status = ExportNcnn(*padded).status();
+  EXPECT_EQ(status.code(), ErrorCode::kUnsupported) << status.ToString();
+  EXPECT_NE(status.message().find("finite numbers"), std::string::npos) << status.ToString();
+  const auto clipped = ParseText(R"(graph g(x: f32[N, 4]) -> (y) {
+    const %low: f32[] = 0
+    const %high: f32[] = inf
+    %y = Clip(%x, %low, %high)
+  })",
+                                 ops::Standard());
+  ASSERT_TRUE(clipped.ok()) << clipped.status().ToString();
+  const auto files = ExportNcnn(*clipped);
+  ASSERT_TRUE(files.ok()) << files.status().ToString();
+  const auto layers = ParseParam(files->param);
+  ASSERT_TRUE(layers.ok()) << layers.status().ToString();
+  EXPECT_NEAR(layers->back().params.at(1).values[0] / 3.4028234663852886e38, 1, 1e-7);
+}
+
 TEST(NcnnExport, WhatNcnnCannotSayIsListedAtOnce) {
   const auto graph = ParseText(R"(graph g(x: f32[N, 4, 4]) -> (y) {
     %a = Erf(%x)

@@ -109,16 +109,16 @@ Result<Field> Apply(Calculator& c, const Scope& scope, const Element& apply, int
     return InvalidModel("function {} has {} arguments", Quote(name), count);
   // Text is compared by code when one side is a constant or both share their categories.
   if (IsComparison(name) && fields[0].text && fields[1].text &&
-      fields[0].categories != fields[1].categories) {
-    const std::size_t constant = fields[1].categories.size() == 1 ? 1 : 0;
-    if (fields[constant].categories.size() != 1)
+      fields[0].categories.list() != fields[1].categories.list()) {
+    const std::size_t constant = fields[1].categories.list().size() == 1 ? 1 : 0;
+    if (fields[constant].categories.list().size() != 1)
       return Unsupported("function {} on two fields of text is not implemented", Quote(name));
     fields[constant].column =
-        c.Constant(fields[1 - constant].CodeOf(fields[constant].categories[0]));
+        c.Constant(fields[1 - constant].CodeOf(fields[constant].categories.list()[0]));
   }
   Arguments arguments;
   for (const Field& field : fields) {
-    const bool boolean = field.categories == std::vector<std::string>{"false", "true"};
+    const bool boolean = field.categories.list() == std::vector<std::string>{"false", "true"};
     if (field.text && !boolean && !IsComparison(name) && !IsMissingTest(name))
       return Unsupported("function {} on text is not implemented", Quote(name));
     arguments.push_back(field.column);
@@ -193,7 +193,7 @@ Result<Field> Constant(Calculator& c, const Element& element) {
   const std::string text = element.text().get();
   const Result<double> number = ParseNumber(text);
   if (type == "string" || (type.empty() && !number.ok()))
-    return Field{.column = c.Constant(0), .text = true, .categories = {text}};
+    return Field{.column = c.Constant(0), .text = true, .categories = std::vector{text}};
   if (!number.ok()) return number.status();
   return Field{.column = c.Constant(*number)};
 }

@@ -14,9 +14,8 @@ using tabular::ForestBuilder;
 using tabular::Test;
 
 void Mention(Mentions& mentions, std::string_view field, std::string value) {
-  std::vector<std::string>& values = mentions[std::string(field)];
-  if (std::find(values.begin(), values.end(), value) == values.end())
-    values.push_back(std::move(value));
+  Mentioned& mentioned = mentions[std::string(field)];
+  if (mentioned.known.insert(value).second) mentioned.values.push_back(std::move(value));
 }
 
 // Elements of PMML that hold a field and a value of it.
@@ -69,25 +68,23 @@ Result<Rules> ReadRules(const Element& field, const Element& mining) {
   return rules;
 }
 
-bool Holds(const std::vector<std::string>& list, const std::string& value) {
-  return std::find(list.begin(), list.end(), value) != list.end();
-}
-
 // Strings to codes through one LabelEncoder: missing and invalid values have their codes too.
 Result<Field> AddText(Graph& graph, std::string_view name,
                       const std::vector<std::string>& mentioned, const Rules& rules, bool boolean) {
-  Field field = {.column = kNoValue, .text = true, .categories = rules.valid};
-  if (boolean) field.categories = {"false", "true"};
+  std::vector<std::string> list = rules.valid;
+  if (boolean) list = {"false", "true"};
+  const Categories valid(rules.valid), missing_words(rules.missing), given(list);
   for (const std::string& value : mentioned) {
-    if (!Holds(field.categories, value)) field.categories.push_back(value);
+    if (!given.Holds(value)) list.push_back(value);
   }
+  Field field = {.column = kNoValue, .text = true, .categories = std::move(list)};
   std::vector<std::string> keys;
   std::vector<double> codes;
   const double missing = rules.replacement ? field.CodeOf(*rules.replacement) : std::nan("");
-  for (std::size_t i = 0; i < field.categories.size(); ++i) {
-    const std::string& value = field.categories[i];
-    if (Holds(rules.missing, value) || value.empty()) continue;
-    const bool invalid = !rules.valid.empty() && !Holds(rules.valid, value);
+  for (std::size_t i = 0; i < field.categories.list().size(); ++i) {
+    const std::string& value = field.categories.list()[i];
+    if (missing_words.Holds(value) || value.empty()) continue;
+    const bool invalid = !rules.valid.empty() && !valid.Holds(value);
     keys.push_back(value);
     codes.push_back(invalid && rules.invalid_as_missing ? missing : static_cast<double>(i));
   }
@@ -211,16 +208,30 @@ Result<Field> AddField(Graph& graph, std::string_view name, std::string_view typ
                        Quote(type));
   }
   const auto mentioned = mentions.find(name);
-  return AddText(graph, name,
-                 mentioned == mentions.end() ? std::vector<std::string>() : mentioned->second,
-                 rules, type == "boolean");
+  return AddText(
+      graph, name,
+      mentioned == mentions.end() ? std::vector<std::string>() : mentioned->second.values, rules,
+      type == "boolean");
 }
 
 }  // namespace
 
+Categories::Categories(std::vector<std::string> list) {
+  const auto state = std::make_shared<State>();
+  state->list = std::move(list);
+  for (std::size_t i = 0; i < state->list.size(); ++i) state->positions.emplace(state->list[i], i);
+  state_ = state;
+}
+
+std::optional<std::size_t> Categories::Find(std::string_view text) const {
+  const auto found = state_->positions.find(text);
+  if (found == state_->positions.end()) return std::nullopt;
+  return found->second;
+}
+
 double Field::CodeOf(std::string_view category) const {
-  const auto found = std::find(categories.begin(), categories.end(), category);
-  return found == categories.end() ? -2 : static_cast<double>(found - categories.begin());
+  const std::optional<std::size_t> at = categories.Find(category);
+  return at ? static_cast<double>(*at) : -2;
 }
 
 Result<Mentions> FindMentions(const Element& root) {

@@ -2,8 +2,12 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "frontends/pmml/calculator.h"
@@ -12,19 +16,41 @@
 
 namespace athanor::pmml {
 
+// Texts by position. Immutable: copies share them.
+class Categories {
+ public:
+  Categories(std::vector<std::string> list = {});  // NOLINT(google-explicit-constructor)
+
+  const std::vector<std::string>& list() const { return state_->list; }
+  // The first position of a text; nothing when it is not there. Takes constant time.
+  std::optional<std::size_t> Find(std::string_view text) const;
+  bool Holds(std::string_view text) const { return Find(text).has_value(); }
+
+ private:
+  struct State {
+    std::vector<std::string> list;
+    std::unordered_map<std::string_view, std::size_t> positions;
+  };
+  std::shared_ptr<const State> state_;
+};
+
 // A column [rows, 1] of f64; NaN is missing. A field of text holds the position of its value in
 // `categories`, or -1 for a value that is not there.
 struct Field {
   ValueId column = kNoValue;
   bool text = false;
-  std::vector<std::string> categories = {};
+  Categories categories = {};
 
   // The code of a category; -2, which no row has, when it is not one.
   double CodeOf(std::string_view category) const;
 };
 
 // The values that a document compares each field with, whatever its data dictionary says.
-using Mentions = std::map<std::string, std::vector<std::string>, std::less<>>;
+struct Mentioned {
+  std::vector<std::string> values;  // each once
+  std::unordered_set<std::string> known;
+};
+using Mentions = std::map<std::string, Mentioned, std::less<>>;
 Result<Mentions> FindMentions(const Element& root);
 
 // Fields by name. A copy is an inner scope.

@@ -156,10 +156,12 @@ class Outputs {
     if (feature.empty() || feature == "predictedValue") return Give(name, predicted);
     if (feature == "predictedDisplayValue") {
       Field shown = predicted;
-      for (std::string& category : shown.categories) {
+      std::vector<std::string> list = predicted.categories.list();
+      for (std::string& category : list) {
         const auto found = inputs_.display_values.find(category);
         if (found != inputs_.display_values.end()) category = found->second;
       }
+      shown.categories = std::move(list);
       return Give(name, shown);
     }
     if (feature == "probability" && answer_.classification) {
@@ -194,7 +196,7 @@ class Outputs {
       field.column = c.Where(*inputs_.invalid, c.Constant(std::nan("")), field.column);
     ATH_RETURN_IF_ERROR(c.status());
     if (field.text) {
-      ATH_TRY(field.column, Decode(context_.graph, field.column, field.categories));
+      ATH_TRY(field.column, Decode(context_.graph, field.column, field.categories.list()));
     }
     for (const GraphOutput& output : context_.graph.outputs()) {
       if (output.name == name) return InvalidModel("two outputs are called {}", Quote(name));

@@ -1,5 +1,8 @@
 #include <simdjson.h>
 
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
 #include "frontends/tabular/document.h"
 
 namespace athanor::tabular {
@@ -67,6 +70,27 @@ Result<Value> Convert(const simdjson::dom::element& element, int depth, std::siz
   return value;
 }
 
+// simdjson does not tell where a document breaks: it is read once more by a parser that does. ""
+// when that one finds nothing wrong.
+std::string PlaceOfMistake(std::string_view text) {
+  using nlohmann::json;
+  try {
+    const auto keep_nothing = [](int, json::parse_event_t, const json&) { return false; };
+    [[maybe_unused]] const json nothing = json::parse(text.begin(), text.end(), keep_nothing);
+  } catch (const json::parse_error& error) {
+    if (error.byte > text.size())
+      return fmt::format("the file ends early, after {} bytes, in the middle of a value",
+                         text.size());
+    const std::string_view before =
+        text.substr(0, error.byte - std::min<std::size_t>(error.byte, 1));
+    const auto line = 1 + std::count(before.begin(), before.end(), '\n');
+    return fmt::format("at byte {}, line {}", before.size(), line);
+  } catch (const json::exception&) {
+    return "";
+  }
+  return "";
+}
+
 }  // namespace
 
 const Value* Value::Find(std::string_view name) const {
@@ -90,7 +114,10 @@ Result<Value> ParseJson(std::span<const std::uint8_t> bytes) {
   const auto error =
       parser.parse(reinterpret_cast<const char*>(bytes.data()), bytes.size()).get(root);
   if (error != simdjson::SUCCESS) {
-    return Error(ErrorCode::kCorruptFile, "the JSON is broken: {}", simdjson::error_message(error));
+    const std::string place =
+        PlaceOfMistake({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    return Error(ErrorCode::kCorruptFile, "the JSON is broken: {}",
+                 place.empty() ? simdjson::error_message(error) : place);
   }
   std::size_t count = 0;
   return Convert(root, 0, count);

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "frontends/lightgbm/lightgbm.h"
+#include "frontends/pmml/fields.h"
 #include "frontends/pmml/pmml.h"
 #include "frontends/tabular/document.h"
 #include "frontends/tabular/small_files_for_test.h"
@@ -109,6 +110,15 @@ TEST(Xgboost, RefusesDeepNestingAndArraysLongerThanTheirFile) {
   EXPECT_EQ(good->Find("a")->numbers, (std::vector<double>{5, 6}));
 }
 
+TEST(Xgboost, SaysWhereTheJsonBreaks) {
+  const std::string file = XgboostFile("reg:squarederror", kRight);
+  Status status = xgboost::Import(Bytes(file.substr(0, file.size() / 2))).status();
+  EXPECT_EQ(status.code(), ErrorCode::kCorruptFile);
+  EXPECT_NE(status.message().find("ends early"), std::string::npos) << status.ToString();
+  status = xgboost::Import(Bytes("{\"learner\":\n{\"a\":1,,}}")).status();
+  EXPECT_EQ(status.message(), "the JSON is broken: at byte 19, line 2");
+}
+
 // ---- LightGBM
 
 TEST(Lightgbm, FollowsNumbersCategoriesAndMissingValues) {
@@ -132,6 +142,12 @@ TEST(Lightgbm, RefusesLinearLeavesAndNumbersThatAreNone) {
   std::string linear = LightgbmFile();
   linear.replace(linear.find("is_linear=0"), 11, "is_linear=1");
   EXPECT_EQ(lightgbm::Import(Bytes(linear)).status().code(), ErrorCode::kUnsupported);
+  // The same of another tree is said once.
+  const std::size_t tree = linear.find("Tree=0"), end = linear.find("end of trees");
+  linear.insert(end, linear.substr(tree, end - tree));
+  const Status twice = lightgbm::Import(Bytes(linear)).status();
+  EXPECT_EQ(twice.where(), "tree 0 and 1 more") << twice.ToString();
+  EXPECT_TRUE(twice.others().empty()) << twice.ToString();
   std::string wrong = LightgbmFile();
   wrong.replace(wrong.find("2.5"), 3, "x.5");
   EXPECT_EQ(lightgbm::Import(Bytes(wrong)).status().where(), "tree 0: threshold");
@@ -141,6 +157,15 @@ TEST(Lightgbm, RefusesLinearLeavesAndNumbersThatAreNone) {
 
 std::string Label(const Graph& graph, double age, const char* town) {
   return Answers(graph, {{age}, {0, town}})[0].tensor().Data<std::string>()[0];
+}
+
+TEST(Pmml, FindsTheFirstPositionOfACategory) {
+  const pmml::Field field = {.text = true,
+                             .categories = std::vector<std::string>{"no", "yes", "no", ""}};
+  EXPECT_EQ(field.CodeOf("no"), 0);
+  EXPECT_EQ(field.CodeOf("yes"), 1);
+  EXPECT_EQ(field.CodeOf(""), 3);
+  EXPECT_EQ(field.CodeOf("maybe"), -2);
 }
 
 TEST(Pmml, FollowsTheStrategyForMissingValues) {

@@ -117,7 +117,10 @@ class Importer {
       if (std::find(seen.begin(), seen.end(), name) != seen.end()) continue;
       seen.push_back(name);
       problems.push_back(
-          Error(ErrorCode::kUnknownOperator, "operator {} is not read", name).In(PlaceOf(i)));
+          Error(ErrorCode::kUnknownOperator, "operator {} is not read", name)
+              .In(PlaceOf(i))
+              .Fix("convert the network to ONNX instead: python -m tf2onnx.convert --tflite "
+                   "model.tflite --output model.onnx"));
     }
     return Status::All(std::move(problems));
   }

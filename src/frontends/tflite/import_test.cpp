@@ -168,6 +168,29 @@ TEST(Tflite, QuantisedOperatorsBecomePairsWithFixedPointArithmetic) {
   EXPECT_EQ(std::get<std::string>(*last.attributes.Find("arithmetic")), "fixed31");
 }
 
+TEST(Tflite, AVectorSelectsRowsInTheFirstSelectOnly) {
+  for (const bool rows : {true, false}) {
+    ModelMaker m;
+    const std::int32_t which = m.Tensor("which", schema::TensorType_BOOL, {2});
+    const std::int32_t a = m.Tensor("a", schema::TensorType_FLOAT32, {2, 2});
+    const std::int32_t b = m.Tensor("b", schema::TensorType_FLOAT32, {2, 2});
+    const std::int32_t y = m.Tensor("y", schema::TensorType_FLOAT32, {2, 2});
+    m.Operator(rows ? schema::BuiltinOperator_SELECT : schema::BuiltinOperator_SELECT_V2,
+               {which, a, b}, {y});
+    m.graph().inputs = {which, a, b};
+    m.graph().outputs = {y};
+    Result<Graph> graph = Read(m);
+    ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+    const auto outputs = Evaluate(*graph, {Tensor::FromVector<bool>({2}, {true, false}),
+                                           Tensor::FromVector<float>({2, 2}, {1, 2, 3, 4}),
+                                           Tensor::FromVector<float>({2, 2}, {5, 6, 7, 8})});
+    ASSERT_TRUE(outputs.ok()) << outputs.status().ToString();
+    const auto got = (*outputs)[0].tensor().Data<float>();
+    EXPECT_EQ(std::vector<float>(got.begin(), got.end()),
+              rows ? std::vector<float>({1, 2, 7, 8}) : std::vector<float>({1, 6, 3, 8}));
+  }
+}
+
 TEST(Tflite, RefusesQuantisedOperatorsWithoutIntegerArithmetic) {
   ModelMaker m;
   const std::int32_t x = m.Tensor("x", schema::TensorType_INT8, {1, 4});

@@ -214,7 +214,7 @@ Status FullyConnected(OpImport& ctx) {
                                options->activation()));
   if (!options->keep_num_dims() || is_matrix) return {};
   if (!type.HasRank() || type.rank() == 0) return Unsupported("the rank of the data must be known");
-  // 0 keeps a size; the last is that of the weights.
+  // The sizes of the data, an open one (-1) as what is left; the last is that of the weights.
   Ints shape(static_cast<std::size_t>(type.rank()), 0);
   if (!weights.dim(0).IsConst()) return Unsupported("the size of the weights must be known");
   shape.back() = weights.dim(0).value();

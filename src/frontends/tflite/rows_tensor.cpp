@@ -340,11 +340,29 @@ Status ShapeOf(OpImport& ctx) {
   return ctx.GiveStored(ctx.Add("Cast", {shape}, {{"to", ctx.Out(0).dtype}}));
 }
 
-Status Select(OpImport& ctx) {
-  ATH_RETURN_IF_ERROR(ctx.Expect(3));
+Status SelectBy(OpImport& ctx, ValueId condition) {
   ATH_RETURN_IF_ERROR(ctx.ExpectSameScale(1));
   ATH_RETURN_IF_ERROR(ctx.ExpectSameScale(2));
-  return ctx.GiveStored(ctx.Add("Where", {ctx.Stored(0), ctx.Stored(1), ctx.Stored(2)}));
+  return ctx.GiveStored(ctx.Add("Where", {condition, ctx.Stored(1), ctx.Stored(2)}));
+}
+
+Status SelectV2(OpImport& ctx) {
+  ATH_RETURN_IF_ERROR(ctx.Expect(3));
+  return SelectBy(ctx, ctx.Stored(0));
+}
+
+// A vector picks among rows, where SELECT_V2 would let it pick among the elements of each row.
+Status Select(OpImport& ctx) {
+  ATH_RETURN_IF_ERROR(ctx.Expect(3));
+  ATH_TRY(const std::int64_t rank, ctx.RankOf(0));
+  ATH_TRY(const std::int64_t data_rank, ctx.RankOf(1));
+  ValueId condition = ctx.Stored(0);
+  if (rank == 1 && data_rank > 1) {
+    Ints axes;
+    for (std::int64_t axis = 1; axis < data_rank; ++axis) axes.push_back(axis);
+    ATH_TRY(condition, ctx.Add("Unsqueeze", {condition, ctx.Constants(axes)}));
+  }
+  return SelectBy(ctx, condition);
 }
 
 Status Fill(OpImport& ctx) {
@@ -465,7 +483,7 @@ std::vector<Row> TensorRows() {
       {.code = schema::BuiltinOperator_RANGE, .make = Range},
       {.code = schema::BuiltinOperator_RESHAPE, .make = Reshape},
       {.code = schema::BuiltinOperator_SELECT, .make = Select},
-      {.code = schema::BuiltinOperator_SELECT_V2, .make = Select},
+      {.code = schema::BuiltinOperator_SELECT_V2, .make = SelectV2},
       {.code = schema::BuiltinOperator_SHAPE, .make = ShapeOf},
       {.code = schema::BuiltinOperator_SLICE, .make = Slice},
       {.code = schema::BuiltinOperator_SPACE_TO_BATCH_ND, .make = SpaceToBatch},

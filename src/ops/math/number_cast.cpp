@@ -5,7 +5,8 @@
 #include <bit>
 #include <charconv>
 #include <cmath>
-#include <cstdlib>
+
+#include "core/number.h"
 
 namespace athanor::ops {
 namespace {
@@ -86,16 +87,7 @@ std::string PrintShortest(float value, const std::function<bool(float)>& same) {
   return PrintNumber(value);
 }
 
-std::optional<double> ParseReal(std::string_view text) {
-  text = Trimmed(text);
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (end != text.data() + text.size() || text.empty()) return std::nullopt;
-  if (error == std::errc()) return value;
-  if (error != std::errc::result_out_of_range) return std::nullopt;
-  // Too large or too small: infinity or zero, which strtod tells apart.
-  return std::strtod(std::string(text).c_str(), nullptr);
-}
+std::optional<double> ParseReal(std::string_view text) { return ReadReal(Trimmed(text)); }
 
 std::optional<std::int64_t> ParseInteger(std::string_view text) {
   text = Trimmed(text);
