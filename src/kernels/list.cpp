@@ -91,6 +91,7 @@ std::vector<Candidate> Candidates(KernelQuery query, Isa isa) {
       candidates.push_back({&def, Fit::No("does not take fused operators")});
       continue;
     }
+    query.def = &def;
     query.isa = def.isa;
     Fit fit = def.fits(query);
     const double cost = fit.yes() && def.cost_ns != nullptr ? def.cost_ns(query) : 0;
