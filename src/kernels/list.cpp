@@ -6,7 +6,10 @@
 #include "kernels/conv/conv.h"
 #include "kernels/elementwise/binary.h"
 #include "kernels/elementwise/blocked.h"
+#include "kernels/elementwise/cast.h"
+#include "kernels/elementwise/element.h"
 #include "kernels/elementwise/unary.h"
+#include "kernels/elementwise/variadic.h"
 #include "kernels/gemm/mat_mul.h"
 #include "kernels/int8/int8.h"
 #include "kernels/layout.h"
@@ -15,6 +18,7 @@
 #include "kernels/move/view.h"
 #include "kernels/norm/rows.h"
 #include "kernels/plane/plane.h"
+#include "kernels/through_f32.h"
 #include "kernels/tree/forest.h"
 
 namespace athanor::kernels {
@@ -33,6 +37,8 @@ std::vector<KernelDef> Make() {
   add(CopyKernels());
   add(DepthwiseKernels());
   add(DirectConvKernels());
+  add(CastKernels());
+  add(ElementKernels());
   add(ForestKernels());
   add(Int8BinaryKernels());
   add(Int8ConvertKernels());
@@ -46,12 +52,23 @@ std::vector<KernelDef> Make() {
   add(ReorderKernels());
   add(RowKernels());
   add(UnaryKernels());
+  add(VariadicKernels());
   add(ViewKernels());
   add(WinogradKernels());
+  // The new ones point to the old, which may no longer move.
+  const std::size_t plain = all.size();
+  all.reserve(2 * plain);
+  for (KernelDef& def : ThroughF32Kernels(all)) all.push_back(std::move(def));
   return all;
 }
 
 using Index = std::multimap<std::string, const KernelDef*, std::less<>>;
+
+bool HasHalf(const KernelQuery& query) {
+  const auto half = [](const PortInfo& port) { return port.dtype == DType::kF16; };
+  return std::any_of(query.in.begin(), query.in.end(), half) ||
+         std::any_of(query.out.begin(), query.out.end(), half);
+}
 
 const Index& ByOperator() {
   static const Index index = [] {
@@ -71,11 +88,12 @@ const std::vector<KernelDef>& AllKernels() {
 
 std::vector<Candidate> Candidates(KernelQuery query, Isa isa) {
   std::vector<Candidate> candidates;
+  const bool half = HasHalf(query);
   const auto [first, last] = ByOperator().equal_range(query.op->name);
   for (auto at = first; at != last; ++at) {
     const KernelDef& def = *at->second;
     // Of no interest to who asks why: a node is quantised or it is not.
-    if (def.quantized != (query.quant != nullptr)) continue;
+    if (def.quantized != (query.quant != nullptr) || (def.inner != nullptr && !half)) continue;
     if (def.isa > isa) {
       candidates.push_back({&def, Fit::No(fmt::format("needs {}", Name(def.isa)))});
       continue;
@@ -112,6 +130,10 @@ bool TakesQuantized(const OpDef& op) {
 }
 
 std::optional<EpilogueStep> AsEpilogue(const KernelQuery& query, std::size_t through) {
+  std::vector<Tensor> constants;
+  constexpr std::int64_t kBounds = 1;  // the constants that an epilogue reads
+  if (const std::optional<KernelQuery> wide = WidenedQuery(query, kBounds, constants))
+    return AsEpilogue(*wide, through);
   if (std::optional<EpilogueStep> step = UnaryEpilogue(query, through)) return step;
   return BinaryEpilogue(query, through);
 }
