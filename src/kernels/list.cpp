@@ -18,6 +18,7 @@
 #include "kernels/move/view.h"
 #include "kernels/norm/rows.h"
 #include "kernels/plane/plane.h"
+#include "kernels/reduce/reduce.h"
 #include "kernels/through_f32.h"
 #include "kernels/tree/forest.h"
 
@@ -29,6 +30,7 @@ std::vector<KernelDef> Make() {
   const auto add = [&all](std::vector<KernelDef> some) {
     std::move(some.begin(), some.end(), std::back_inserter(all));
   };
+  add(AlongAxisKernels());
   add(BinaryKernels());
   add(BlockedConcatKernels());
   add(BlockedElementwiseKernels());
@@ -38,6 +40,7 @@ std::vector<KernelDef> Make() {
   add(DepthwiseKernels());
   add(DirectConvKernels());
   add(CastKernels());
+  add(ChannelNormKernels());
   add(ElementKernels());
   add(ForestKernels());
   add(Int8BinaryKernels());
@@ -50,7 +53,9 @@ std::vector<KernelDef> Make() {
   add(MatMulKernels());
   add(PoolKernels());
   add(ReorderKernels());
+  add(ReduceKernels());
   add(RowKernels());
+  add(SoftmaxKernels());
   add(UnaryKernels());
   add(VariadicKernels());
   add(ViewKernels());
