@@ -129,9 +129,19 @@ std::vector<Candidate> Candidates(KernelQuery query, Isa isa) {
   return candidates;
 }
 
+bool AnyKernel(const OpDef& op) { return ByOperator().contains(op.name); }
+
 bool TakesQuantized(const OpDef& op) {
   const auto [first, last] = ByOperator().equal_range(op.name);
   return std::any_of(first, last, [](const auto& entry) { return entry.second->quantized; });
+}
+
+std::optional<std::int64_t> MostFound(const KernelQuery& query) {
+  const auto [first, last] = ByOperator().equal_range(query.op->name);
+  for (auto at = first; at != last; ++at) {
+    if (at->second->most != nullptr) return at->second->most(query);
+  }
+  return std::nullopt;
 }
 
 std::optional<EpilogueStep> AsEpilogue(const KernelQuery& query, std::size_t through) {
