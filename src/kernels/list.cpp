@@ -14,7 +14,10 @@
 #include "kernels/int8/int8.h"
 #include "kernels/layout.h"
 #include "kernels/move/copy.h"
+#include "kernels/move/fill.h"
+#include "kernels/move/index.h"
 #include "kernels/move/reorder.h"
+#include "kernels/move/select.h"
 #include "kernels/move/view.h"
 #include "kernels/norm/rows.h"
 #include "kernels/plane/plane.h"
@@ -42,7 +45,9 @@ std::vector<KernelDef> Make() {
   add(CastKernels());
   add(ChannelNormKernels());
   add(ElementKernels());
+  add(FillKernels());
   add(ForestKernels());
+  add(GatherKernels());
   add(Int8BinaryKernels());
   add(Int8ConvertKernels());
   add(Int8ConvKernels());
@@ -55,6 +60,8 @@ std::vector<KernelDef> Make() {
   add(ReorderKernels());
   add(ReduceKernels());
   add(RowKernels());
+  add(ScatterKernels());
+  add(SelectKernels());
   add(SoftmaxKernels());
   add(UnaryKernels());
   add(VariadicKernels());
