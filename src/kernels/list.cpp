@@ -24,6 +24,7 @@
 #include "kernels/reduce/reduce.h"
 #include "kernels/through_f32.h"
 #include "kernels/tree/forest.h"
+#include "kernels/vision/vision.h"
 
 namespace athanor::kernels {
 namespace {
@@ -56,10 +57,13 @@ std::vector<KernelDef> Make() {
   add(Int8LookupKernels());
   add(Int8PoolKernels());
   add(MatMulKernels());
+  add(NmsKernels());
   add(PoolKernels());
   add(ReorderKernels());
   add(ReduceKernels());
+  add(ResizeKernels());
   add(RowKernels());
+  add(SampleKernels());
   add(ScatterKernels());
   add(SelectKernels());
   add(SoftmaxKernels());
@@ -67,6 +71,7 @@ std::vector<KernelDef> Make() {
   add(VariadicKernels());
   add(ViewKernels());
   add(WinogradKernels());
+  add(WindowKernels());
   // The new ones point to the old, which may no longer move.
   const std::size_t plain = all.size();
   all.reserve(2 * plain);
