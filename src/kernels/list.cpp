@@ -21,6 +21,7 @@
 #include "kernels/move/view.h"
 #include "kernels/norm/rows.h"
 #include "kernels/plane/plane.h"
+#include "kernels/recurrent/recurrent.h"
 #include "kernels/reduce/reduce.h"
 #include "kernels/through_f32.h"
 #include "kernels/tree/forest.h"
@@ -60,6 +61,7 @@ std::vector<KernelDef> Make() {
   add(NmsKernels());
   add(PoolKernels());
   add(ReorderKernels());
+  add(RecurrentKernels());
   add(ReduceKernels());
   add(ResizeKernels());
   add(RowKernels());
