@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "kernels/attention/attention.h"
 #include "kernels/conv/conv.h"
 #include "kernels/elementwise/binary.h"
 #include "kernels/elementwise/blocked.h"
@@ -36,6 +37,7 @@ std::vector<KernelDef> Make() {
     std::move(some.begin(), some.end(), std::back_inserter(all));
   };
   add(AlongAxisKernels());
+  add(AttentionKernels());
   add(BinaryKernels());
   add(BlockedConcatKernels());
   add(BlockedElementwiseKernels());
@@ -46,6 +48,7 @@ std::vector<KernelDef> Make() {
   add(DirectConvKernels());
   add(CastKernels());
   add(ChannelNormKernels());
+  add(DynamicQuantizeKernels());
   add(ElementKernels());
   add(FillKernels());
   add(ForestKernels());
@@ -57,6 +60,7 @@ std::vector<KernelDef> Make() {
   add(Int8GemmKernels());
   add(Int8LookupKernels());
   add(Int8PoolKernels());
+  add(IntMatMulKernels());
   add(MatMulKernels());
   add(NmsKernels());
   add(PoolKernels());
@@ -64,6 +68,7 @@ std::vector<KernelDef> Make() {
   add(RecurrentKernels());
   add(ReduceKernels());
   add(ResizeKernels());
+  add(RotaryKernels());
   add(RowKernels());
   add(SampleKernels());
   add(ScatterKernels());
