@@ -25,8 +25,7 @@ class OurKernel : public Contestant {
                                                   const std::vector<Tensor>& operands,
                                                   ThreadPool& pool) {
     auto made = std::make_unique<OurKernel>(def, pool);
-    query.isa = def.isa;
-    ATH_TRY(made->prepared_, def.prepare(query, made->store_));
+    ATH_TRY(made->prepared_, def.prepare(query.To(def), made->store_));
     ATH_TRY(made->scratch_, Tensor::Allocate(DType::kU8, {made->prepared_.scratch_bytes}));
     std::memset(made->scratch_.mutable_raw(), 0, made->scratch_.bytes());
     made->operands_ = operands;

@@ -45,6 +45,7 @@ Result<std::vector<Datum>> EvaluateNode(const Node& node, std::span<const Datum>
                             std::vector<Datum> body_inputs) -> Result<std::vector<Datum>> {
     if (options.max_depth <= 0)
       return Error(ErrorCode::kResource, "sub-graphs are nested too deeply");
+    if (options.run_body) return options.run_body(*node.bodies[body], std::move(body_inputs));
     EvaluateOptions inner = options;
     --inner.max_depth;
     return Evaluate(*node.bodies[body], std::move(body_inputs), inner);

@@ -13,11 +13,17 @@ namespace athanor {
 // Called after each node with its outputs, in order of execution. Used to dump and compare tensors.
 using NodeObserver = std::function<void(const Graph&, NodeId, std::span<const Datum>)>;
 
+// Runs a sub-graph of a node.
+using BodyRunner = std::function<Result<std::vector<Datum>>(const Graph&, std::vector<Datum>)>;
+
+constexpr int kMaxBodyDepth = 64;  // of nested sub-graphs
+
 struct EvaluateOptions {
   NodeObserver observer = {};
   // Asked before each node, those of sub-graphs too; a failure ends the evaluation with it.
   std::function<Status()> may_go_on = {};
-  int max_depth = 64;  // of nested sub-graphs
+  int max_depth = kMaxBodyDepth;
+  BodyRunner run_body = {};  // nothing: sub-graphs are evaluated as well
 };
 
 // One datum per graph input, in order; gives one per graph output.

@@ -23,6 +23,11 @@ struct KernelCase {
 // How many kernels ran. Differences are reported as test failures.
 int CheckKernels(const KernelCase& test);
 
+// The same of another type: truncated to integers; bool from the sign.
+Tensor RandomOf(DType dtype, Dims dims, unsigned seed = 1, float low = -2.0F, float high = 2.0F);
+// A list of i64.
+Tensor IntList(const std::vector<std::int64_t>& values);
+
 // Values in [low, high), the same for the same seed.
 Tensor RandomF32(Dims dims, unsigned seed = 1, float low = -2.0F, float high = 2.0F);
 

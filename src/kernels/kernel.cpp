@@ -46,6 +46,14 @@ std::int64_t KernelQuery::block() const {
   for (const PortInfo& port : out) block = std::max(block, port.block);
   return block;
 }
+
+KernelQuery KernelQuery::To(const KernelDef& kernel) const {
+  KernelQuery query = *this;
+  query.def = &kernel;
+  query.isa = kernel.isa;
+  return query;
+}
+
 float KernelQuery::Float(std::string_view name) const { return Read<float>(*this, name); }
 std::int64_t KernelQuery::Int(std::string_view name) const {
   return Read<std::int64_t>(*this, name);

@@ -44,6 +44,8 @@ struct EpilogueStep {
   int operand = -1;          // of a binary one: index into KernelQuery::in
 };
 
+struct KernelDef;
+
 struct KernelQuery {
   const OpDef* op = nullptr;
   const AttrMap* attributes = nullptr;
@@ -52,9 +54,13 @@ struct KernelQuery {
   std::vector<PortInfo> out = {};
   std::vector<EpilogueStep> epilogue = {};
   const QuantSpec* quant = nullptr;  // how inputs and outputs are quantised; nullptr: not at all
-  Isa isa = Isa::kBase;              // that of the kernel being asked
+  const KernelDef* def = nullptr;    // the kernel being asked
+  Isa isa = Isa::kBase;              // its instruction set
   int threads = 1;
   bool strict = false;  // only sums of products, in any order: no algorithm that rounds more
+
+  // The same question to this kernel.
+  KernelQuery To(const KernelDef& kernel) const;
 
   bool Has(std::size_t i) const { return i < own_inputs && in[i].given(); }
   // The channels of a block in the inputs or outputs that have their channels in blocks; 0: none.
@@ -111,6 +117,7 @@ struct KernelArgs {
   std::byte* scratch = nullptr;  // 64-byte aligned
   ThreadPool* pool = nullptr;
   std::atomic<const char*>* data_error = nullptr;  // takes a string literal
+  std::int64_t* found = nullptr;                   // of a kernel with KernelDef::most
 
   template <class S>
   const S& State() const {
@@ -130,15 +137,23 @@ struct KernelDef {
   std::string name = {};  // "Relu.f32.avx512"
   std::string op = {};
   Isa isa = Isa::kBase;
-  bool view = false;  // output 0 is input 0 under another shape: nothing runs
+  bool view = false;  // the outputs are input 0, or parts of it, under other shapes: nothing runs
+  // Of a view: where an output begins in input 0, in bytes. nullptr: at its begin.
+  std::int64_t (*view_at)(const KernelQuery&, std::size_t output) = nullptr;
+  // Output 0 is its own inputs one behind the other. Those that were written there do not move.
+  bool joins = false;
   // Output 0 may take the memory of an own input of the same bytes. Not that of an operand of the
   // epilogue, which is read after the output was written.
   bool in_place = false;
   bool takes_epilogue = false;
+  const KernelDef* inner = nullptr;  // the kernel that does the work between conversions
   bool quantized = false;  // computes on quantised tensors (KernelQuery::quant) and nothing else
   bool blocked = false;    // computes on channels in blocks (layout.h) and nothing else
   Fit (*fits)(const KernelQuery&) = nullptr;
   double (*cost_ns)(const KernelQuery&) = nullptr;
+  // The size of a result that depends on data, at most. The outputs have memory for so many slices;
+  // `run` writes those it finds, densely, and their number to KernelArgs::found.
+  std::int64_t (*most)(const KernelQuery&) = nullptr;
   Result<Prepared> (*prepare)(const KernelQuery&, PackStore&) = nullptr;
   void (*run)(const KernelArgs&) = nullptr;
 };

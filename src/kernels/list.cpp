@@ -3,19 +3,30 @@
 #include <algorithm>
 #include <map>
 
+#include "kernels/attention/attention.h"
 #include "kernels/conv/conv.h"
 #include "kernels/elementwise/binary.h"
 #include "kernels/elementwise/blocked.h"
+#include "kernels/elementwise/cast.h"
+#include "kernels/elementwise/element.h"
 #include "kernels/elementwise/unary.h"
+#include "kernels/elementwise/variadic.h"
 #include "kernels/gemm/mat_mul.h"
 #include "kernels/int8/int8.h"
 #include "kernels/layout.h"
 #include "kernels/move/copy.h"
+#include "kernels/move/fill.h"
+#include "kernels/move/index.h"
 #include "kernels/move/reorder.h"
+#include "kernels/move/select.h"
 #include "kernels/move/view.h"
 #include "kernels/norm/rows.h"
 #include "kernels/plane/plane.h"
+#include "kernels/recurrent/recurrent.h"
+#include "kernels/reduce/reduce.h"
+#include "kernels/through_f32.h"
 #include "kernels/tree/forest.h"
+#include "kernels/vision/vision.h"
 
 namespace athanor::kernels {
 namespace {
@@ -25,6 +36,8 @@ std::vector<KernelDef> Make() {
   const auto add = [&all](std::vector<KernelDef> some) {
     std::move(some.begin(), some.end(), std::back_inserter(all));
   };
+  add(AlongAxisKernels());
+  add(AttentionKernels());
   add(BinaryKernels());
   add(BlockedConcatKernels());
   add(BlockedElementwiseKernels());
@@ -33,7 +46,13 @@ std::vector<KernelDef> Make() {
   add(CopyKernels());
   add(DepthwiseKernels());
   add(DirectConvKernels());
+  add(CastKernels());
+  add(ChannelNormKernels());
+  add(DynamicQuantizeKernels());
+  add(ElementKernels());
+  add(FillKernels());
   add(ForestKernels());
+  add(GatherKernels());
   add(Int8BinaryKernels());
   add(Int8ConvertKernels());
   add(Int8ConvKernels());
@@ -41,17 +60,39 @@ std::vector<KernelDef> Make() {
   add(Int8GemmKernels());
   add(Int8LookupKernels());
   add(Int8PoolKernels());
+  add(IntMatMulKernels());
   add(MatMulKernels());
+  add(NmsKernels());
   add(PoolKernels());
   add(ReorderKernels());
+  add(RecurrentKernels());
+  add(ReduceKernels());
+  add(ResizeKernels());
+  add(RotaryKernels());
   add(RowKernels());
+  add(SampleKernels());
+  add(ScatterKernels());
+  add(SelectKernels());
+  add(SoftmaxKernels());
   add(UnaryKernels());
+  add(VariadicKernels());
   add(ViewKernels());
   add(WinogradKernels());
+  add(WindowKernels());
+  // The new ones point to the old, which may no longer move.
+  const std::size_t plain = all.size();
+  all.reserve(2 * plain);
+  for (KernelDef& def : ThroughF32Kernels(all)) all.push_back(std::move(def));
   return all;
 }
 
 using Index = std::multimap<std::string, const KernelDef*, std::less<>>;
+
+bool HasHalf(const KernelQuery& query) {
+  const auto half = [](const PortInfo& port) { return port.dtype == DType::kF16; };
+  return std::any_of(query.in.begin(), query.in.end(), half) ||
+         std::any_of(query.out.begin(), query.out.end(), half);
+}
 
 const Index& ByOperator() {
   static const Index index = [] {
@@ -71,11 +112,12 @@ const std::vector<KernelDef>& AllKernels() {
 
 std::vector<Candidate> Candidates(KernelQuery query, Isa isa) {
   std::vector<Candidate> candidates;
+  const bool half = HasHalf(query);
   const auto [first, last] = ByOperator().equal_range(query.op->name);
   for (auto at = first; at != last; ++at) {
     const KernelDef& def = *at->second;
     // Of no interest to who asks why: a node is quantised or it is not.
-    if (def.quantized != (query.quant != nullptr)) continue;
+    if (def.quantized != (query.quant != nullptr) || (def.inner != nullptr && !half)) continue;
     if (def.isa > isa) {
       candidates.push_back({&def, Fit::No(fmt::format("needs {}", Name(def.isa)))});
       continue;
@@ -91,6 +133,7 @@ std::vector<Candidate> Candidates(KernelQuery query, Isa isa) {
       candidates.push_back({&def, Fit::No("does not take fused operators")});
       continue;
     }
+    query.def = &def;
     query.isa = def.isa;
     Fit fit = def.fits(query);
     const double cost = fit.yes() && def.cost_ns != nullptr ? def.cost_ns(query) : 0;
@@ -105,12 +148,26 @@ std::vector<Candidate> Candidates(KernelQuery query, Isa isa) {
   return candidates;
 }
 
+bool AnyKernel(const OpDef& op) { return ByOperator().contains(op.name); }
+
 bool TakesQuantized(const OpDef& op) {
   const auto [first, last] = ByOperator().equal_range(op.name);
   return std::any_of(first, last, [](const auto& entry) { return entry.second->quantized; });
 }
 
+std::optional<std::int64_t> MostFound(const KernelQuery& query) {
+  const auto [first, last] = ByOperator().equal_range(query.op->name);
+  for (auto at = first; at != last; ++at) {
+    if (at->second->most != nullptr) return at->second->most(query);
+  }
+  return std::nullopt;
+}
+
 std::optional<EpilogueStep> AsEpilogue(const KernelQuery& query, std::size_t through) {
+  std::vector<Tensor> constants;
+  constexpr std::int64_t kBounds = 1;  // the constants that an epilogue reads
+  if (const std::optional<KernelQuery> wide = WidenedQuery(query, kBounds, constants))
+    return AsEpilogue(*wide, through);
   if (std::optional<EpilogueStep> step = UnaryEpilogue(query, through)) return step;
   return BinaryEpilogue(query, through);
 }

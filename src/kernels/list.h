@@ -19,8 +19,15 @@ const std::vector<KernelDef>& AllKernels();
 // reasons. Instruction sets above `isa` do not fit.
 std::vector<Candidate> Candidates(KernelQuery query, Isa isa);
 
+// Whether there is any kernel of the operator.
+bool AnyKernel(const OpDef& op);
+
 // Whether there are kernels that compute the operator on quantised tensors.
 bool TakesQuantized(const OpDef& op);
+
+// How large the result of an operator whose size depends on data can be; see KernelDef::most.
+// Nothing when no kernel says so. `query.out` need not be filled.
+std::optional<std::int64_t> MostFound(const KernelQuery& query);
 
 // The epilogue step that does the same as a node of operator `query.op` on the value at input
 // `through`; nothing when there is none. The operand is an index into query.in.

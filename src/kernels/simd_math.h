@@ -15,6 +15,43 @@ HWY_INLINE F32 ExpOf(F32 x) {
   return hn::IfThenElse(hn::IsNaN(x), x, big);
 }
 
+// The same of what is not positive.
+HWY_INLINE F32 ExpOfNegative(F32 x) { return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(kF32, x)); }
+
+// The largest of a row. NaN is not looked for.
+HWY_INLINE F32 LargestOf(const float* row, std::size_t n) {
+  F32 best = Set(-__builtin_inff()), other = best;
+  std::size_t i = 0;
+  for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
+    best = hn::Max(Load(row + i), best);
+    other = hn::Max(Load(row + i + kLanes), other);
+  }
+  for (; i + kLanes <= n; i += kLanes) best = hn::Max(Load(row + i), best);
+  if (i < n) {
+    const F32 tail = hn::IfThenElse(hn::FirstN(kF32, n - i), LoadN(row + i, n - i), best);
+    other = hn::Max(tail, other);
+  }
+  return hn::MaxOfLanes(kF32, hn::Max(best, other));
+}
+
+// y[i] = exp(x[i] - shift), where shift is the largest of a row that x is part of; gives their sum.
+// -infinity becomes 0; NaN stays and comes through in the sum.
+HWY_INLINE F32 Exponentials(const float* x, F32 shift, float* y, std::size_t n) {
+  F32 sum = Zero();
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    const F32 e = ExpOfNegative(hn::Sub(Load(x + i), shift));
+    sum = hn::Add(sum, e);
+    Store(e, y + i);
+  }
+  if (i < n) {
+    const F32 e = ExpOfNegative(hn::Sub(LoadN(x + i, n - i), shift));
+    sum = hn::Add(sum, hn::IfThenElseZero(hn::FirstN(kF32, n - i), e));
+    StoreN(e, y + i, n - i);
+  }
+  return hn::SumOfLanes(kF32, sum);
+}
+
 HWY_INLINE F32 TanhOf(F32 x) {
   // Saturated beyond 9.1 in single precision.
   return hn::Tanh(kF32, Clamp(x, Set(-12.0F), Set(12.0F)));

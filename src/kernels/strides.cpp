@@ -40,4 +40,28 @@ void MergeDims(Dims& dims, std::span<Dims* const> strides) {
   for (std::size_t k = 0; k < strides.size(); ++k) *strides[k] = std::move(kept[k]);
 }
 
+void Walk::Add(std::int64_t dim, std::int64_t stride) {
+  dims.push_back(dim);
+  strides.push_back(stride);
+  count *= dim;
+}
+
+std::int64_t Walk::Offset(std::int64_t index) const {
+  std::int64_t offset = 0;
+  for (std::size_t axis = dims.size(); axis-- > 0;) {
+    offset += index % dims[axis] * strides[axis];
+    index /= dims[axis];
+  }
+  return offset;
+}
+
+AxisShape AxisShape::Of(std::span<const std::int64_t> dims, std::int64_t axis) {
+  AxisShape shape;
+  for (std::size_t i = 0; i < dims.size(); ++i) {
+    const auto at = static_cast<std::int64_t>(i);
+    (at < axis ? shape.outer : at == axis ? shape.length : shape.inner) *= dims[i];
+  }
+  return shape;
+}
+
 }  // namespace athanor::kernels

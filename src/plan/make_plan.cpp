@@ -28,6 +28,7 @@ class Planner {
       if (storage.where == Where::kArena) storage.where = Where::kOutput;
     }
     ReuseInPlace();
+    JoinInPlace();
     return plan::AssignOffsets(plan_);
   }
 
@@ -46,6 +47,7 @@ class Planner {
     const std::optional<Dims> dims = type.StaticDims();
     if (!dims || type.dtype == DType::kString) {
       if (where == Where::kArena) storage.where = Where::kDynamic;
+      place.open = true;
     } else {
       place.dims = *dims;
       Dims stored = *dims;
@@ -78,10 +80,7 @@ class Planner {
     const Node& last = graph.node(group.nodes.back());
     const kernels::KernelDef* kernel = group.kernel();
     if (kernel != nullptr && kernel->view) {
-      Place view = PlaceOf(group.inputs[0]);
-      view.dims = group.query.out[0].dims;
-      view.block = group.query.out[0].block;
-      PlaceOf(last.outputs[0]) = std::move(view);
+      PlaceViews(group);
       return {};
     }
     const auto now = static_cast<std::int32_t>(plan_.steps.size());
@@ -93,8 +92,7 @@ class Planner {
     const std::int64_t block = group.query.out.empty() ? 0 : group.query.out[0].block;
     ATH_RETURN_IF_ERROR(PlaceOutputs(last, now, block));
     if (kernel != nullptr) {
-      kernels::KernelQuery query = group.query;
-      query.isa = kernel->isa;
+      const kernels::KernelQuery query = group.query.To(*kernel);
       Result<kernels::Prepared> prepared = kernel->prepare(query, store_);
       if (!prepared.ok())
         return std::move(prepared).status().In(
@@ -120,6 +118,20 @@ class Planner {
     }
     plan_.steps.push_back(std::move(step));
     return {};
+  }
+
+  void PlaceViews(const Group& group) {
+    const Node& node = plan_.graph.node(group.nodes.back());
+    const kernels::KernelDef& kernel = *group.kernel();
+    const Place whole = PlaceOf(group.inputs[0]);
+    for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+      if (node.outputs[i] == kNoValue) continue;
+      Place view = whole;
+      view.dims = group.query.out[i].dims;
+      view.block = group.query.out[i].block;
+      if (kernel.view_at != nullptr) view.offset += kernel.view_at(group.query, i);
+      PlaceOf(node.outputs[i]) = std::move(view);
+    }
   }
 
   Status PlaceOutputs(const Node& node, std::int32_t now, std::int64_t block) {
@@ -189,23 +201,81 @@ class Planner {
         const bool also_operand = std::any_of(operands, step.in.end(), [&](const Place& operand) {
           return operand.storage == place.storage;
         });
-        if (place.storage < 0 || also_operand) continue;
+        // Elements of another size, or a part of a storage, mean that an operand is repeated.
+        if (place.storage < 0 || also_operand ||
+            ElementBytes(place.dtype) != ElementBytes(step.out[0].dtype))
+          continue;
         Storage& in = plan_.storages[static_cast<std::size_t>(place.storage)];
-        if (in.where != Where::kArena || in.bytes != out.bytes ||
+        if (in.where != Where::kArena || in.bytes != out.bytes || !IsWhole(place, in) ||
             in.last != static_cast<std::int32_t>(i))
           continue;
         in.last = out.last;
         out.last = out.first - 1;  // unused from now on
         now_in[static_cast<std::size_t>(step.out[0].storage)] = place.storage;
         step.out[0].storage = place.storage;
+        reused_.resize(plan_.storages.size(), false);
+        reused_[static_cast<std::size_t>(place.storage)] = true;
         break;
       }
     }
   }
 
+  static bool IsWhole(const Place& place, const Storage& storage) {
+    const kernels::PortInfo port = {.dtype = place.dtype, .dims = place.dims, .block = place.block};
+    return place.offset == 0 && port.bytes() == storage.bytes;
+  }
+
+  // What is joined is written where the joined tensor will lie, if it is not overwritten there
+  // while somebody still reads it.
+  void JoinInPlace() {
+    reused_.resize(plan_.storages.size(), false);
+    for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
+      const Step& step = plan_.steps[i];
+      if (step.kernel == nullptr || !step.kernel->joins) continue;
+      std::int64_t at = step.out[0].offset;
+      // By value: joining changes the places.
+      const std::vector<Place> parts = step.in;
+      for (const Place& part : parts) {
+        const std::int64_t bytes = *TensorBytes(part.dtype, part.dims);
+        if (MayMove(part, step.out[0], bytes, static_cast<std::int32_t>(i)))
+          MoveStorage(part.storage, step.out[0].storage, at);
+        at += bytes;
+      }
+    }
+  }
+
+  bool MayMove(const Place& part, const Place& whole, std::int64_t bytes, std::int32_t now) const {
+    const auto from = static_cast<std::size_t>(part.storage),
+               to = static_cast<std::size_t>(whole.storage);
+    const Storage &storage = plan_.storages[from], &target = plan_.storages[to];
+    const bool own = storage.where == Where::kArena && from != to && part.offset == 0 &&
+                     storage.bytes == bytes && storage.last >= storage.first;
+    const bool open = target.where == Where::kArena || target.where == Where::kOutput;
+    return own && open && (storage.last == now || (!reused_[from] && !reused_[to]));
+  }
+
+  void MoveStorage(std::int32_t from, std::int32_t to, std::int64_t offset) {
+    const auto move = [&](Place& place) {
+      if (place.storage != from) return;
+      place.storage = to;
+      place.offset += offset;
+    };
+    for (Step& step : plan_.steps) {
+      std::for_each(step.in.begin(), step.in.end(), move);
+      std::for_each(step.out.begin(), step.out.end(), move);
+    }
+    std::for_each(plan_.outputs.begin(), plan_.outputs.end(), move);
+    Storage &moved = plan_.storages[static_cast<std::size_t>(from)],
+            &target = plan_.storages[static_cast<std::size_t>(to)];
+    target.first = std::min(target.first, moved.first);
+    target.last = std::max(target.last, moved.last);
+    moved.last = moved.first - 1;  // unused from now on
+  }
+
   Plan& plan_;
   kernels::PackStore& store_;
   std::vector<Place> place_of_;
+  std::vector<bool> reused_;  // storages that a step writes over in place
 };
 
 }  // namespace
@@ -222,7 +292,11 @@ Result<std::shared_ptr<const Plan>> MakePlan(Graph graph, const std::vector<Type
                                              const PlanOptions& options,
                                              kernels::PackStore& store) {
   ATH_RETURN_IF_ERROR(plan::BindShapes(graph, inputs));
+  ATH_TRY(const bool lowered, plan::LowerForKernels(graph));
+  if (lowered) ATH_RETURN_IF_ERROR(plan::BindShapes(graph, inputs));
   auto made = std::make_shared<Plan>(std::move(graph));
+  made->options = options;
+  made->store = &store;
   ATH_TRY(std::vector<Group> groups, plan::MakeGroups(made->graph, options));
   ATH_TRY(const bool in_float, plan::RunInFloat(made->graph, groups));
   if (in_float) {

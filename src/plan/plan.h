@@ -35,8 +35,10 @@ struct Storage {
 // A value as a step sees it.
 struct Place {
   std::int32_t storage = -1;  // -1: omitted
+  std::int64_t offset = 0;    // in bytes, from the begin of the storage
   DType dtype = DType::kUndefined;
-  Dims dims = {};          // not for kDynamic
+  Dims dims = {};          // not when `open`
+  bool open = false;       // the shape is known only while running
   std::int64_t block = 0;  // channels that lie together (kernels/layout.h); 0: row-major
 };
 
@@ -80,6 +82,8 @@ struct PlanOptions {
 struct Plan {
   explicit Plan(Graph g) : graph(std::move(g)) {}
 
+  PlanOptions options;
+  kernels::PackStore* store = nullptr;  // outlives the plan; for nodes made ready while running
   Graph graph;  // with the input shapes filled in; reference steps use its nodes
   std::vector<Storage> storages;
   std::vector<Step> steps;

@@ -8,6 +8,10 @@ namespace athanor::plan {
 // Gives the inputs their types, and computes everything that then no longer depends on data.
 Status BindShapes(Graph& graph, const std::vector<Type>& inputs);
 
+// Rewrites operators that no kernel has, and that are others together. Gives whether there were
+// any.
+Result<bool> LowerForKernels(Graph& graph);
+
 // Nodes that run together; the last one gives the result.
 struct Group {
   std::vector<NodeId> nodes;

@@ -76,8 +76,7 @@ class Tuner {
  private:
   // Nothing when there is no memory for it.
   Result<std::optional<double>> Measure(const Group& group, const Candidate& candidate) {
-    kernels::KernelQuery query = group.query;
-    query.isa = candidate.def->isa;
+    const kernels::KernelQuery query = group.query.To(*candidate.def);
     ATH_TRY(const kernels::Prepared prepared, candidate.def->prepare(query, store_));
     std::vector<Tensor> held;
     std::vector<const void*> in;

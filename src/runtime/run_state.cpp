@@ -96,16 +96,17 @@ Datum RunState::Read(const Place& place) const {
       return held;
     case Where::kInput:
     case Where::kConstant:
-      if (!held.IsTensor() || held.tensor().dims() == place.dims || place.dtype == DType::kString)
-        return held;
-      return held.tensor().Reshaped(place.dims);
+      if (!held.IsTensor() || place.open || held.tensor().dims() == place.dims) return held;
+      return Tensor::View(place.dtype, place.dims,
+                          static_cast<const std::byte*>(held.tensor().raw()) + place.offset,
+                          held.tensor().owner());
     case Where::kOutput:
-      return Tensor::View(place.dtype, place.dims, base_[index], held.tensor().owner());
+      return Tensor::View(place.dtype, place.dims, Address(place), held.tensor().owner());
     case Where::kArena:
       break;
   }
-  if (place.block != 0) return FromBlocks(place, base_[index]);
-  return Tensor::View(place.dtype, place.dims, base_[index], nullptr);
+  if (place.block != 0) return FromBlocks(place, Address(place));
+  return Tensor::View(place.dtype, place.dims, Address(place), nullptr);
 }
 
 Status RunState::Write(const Place& place, Datum value) {
@@ -121,21 +122,19 @@ Status RunState::Write(const Place& place, Datum value) {
                  Type::Of(value).ToString(), Name(place.dtype), ToString(place.dims));
   }
   if (value.tensor().bytes() > 0)
-    std::memcpy(base_[index], value.tensor().raw(), value.tensor().bytes());
+    std::memcpy(Address(place), value.tensor().raw(), value.tensor().bytes());
   return {};
 }
 
 Status RunState::RunKernel(const Step& step, ThreadPool& pool) {
   in_.clear();
   out_.clear();
-  for (const Place& place : step.in)
-    in_.push_back(place.storage < 0 ? nullptr : Address(place.storage));
-  for (const Place& place : step.out)
-    out_.push_back(place.storage < 0 ? nullptr : Address(place.storage));
+  for (const Place& place : step.in) in_.push_back(Address(place));
+  for (const Place& place : step.out) out_.push_back(Address(place));
   step.kernel->run({.in = in_,
                     .out = out_,
                     .state = step.prepared.state.get(),
-                    .scratch = step.scratch < 0 ? nullptr : Address(step.scratch),
+                    .scratch = Address({.storage = step.scratch}),
                     .pool = &pool,
                     .data_error = &data_error_});
   if (const char* problem = data_error_.exchange(nullptr, std::memory_order_relaxed))
@@ -143,12 +142,106 @@ Status RunState::RunKernel(const Step& step, ThreadPool& pool) {
   return {};
 }
 
-Status RunState::RunReference(const Step& step, const RunOptions& options) {
+Result<const ReadyNode*> RunState::Ready(std::size_t index, std::span<const Datum> inputs) {
+  const Step& step = plan_.steps[index];
   const Node& node = plan_.graph.node(step.nodes.back());
+  Unplanned& last = unplanned_[index];
+  std::vector<std::pair<DType, Dims>> types;
+  std::vector<const Tensor*> constants;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const bool tensor = inputs[i].IsTensor();
+    types.emplace_back(tensor ? inputs[i].tensor().dtype() : DType::kUndefined,
+                       tensor ? inputs[i].tensor().dims() : Dims());
+    const std::int32_t storage = step.in[i].storage;
+    const bool constant =
+        storage >= 0 && plan_.storages[static_cast<std::size_t>(storage)].where == Where::kConstant;
+    constants.push_back(constant ? &inputs[i].tensor() : nullptr);
+  }
+  const auto same_values = [&] {
+    std::size_t next = 0;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      if (constants[i] != nullptr || !ValueMatters(node, inputs[i])) continue;
+      if (next == last.ready->known.size() || !last.ready->known[next].SameAs(inputs[i].tensor()))
+        return false;
+      ++next;
+    }
+    return next == last.ready->known.size();
+  };
+  if (last.ready && last.types == types && same_values()) return &*last.ready;
+  last.types = std::move(types);
+  last.ready.reset();
+  ATH_TRY(last.ready, MakeReady(node, inputs, constants, plan_.options, *plan_.store));
+  return &*last.ready;
+}
+
+Status RunState::WriteViews(const Step& step, const ReadyNode& ready, const Tensor& whole) {
+  for (std::size_t i = 0; i < ready.outputs.size(); ++i) {
+    const ReadyNode::Output& output = ready.outputs[i];
+    if (output.dtype == DType::kUndefined) continue;
+    const auto* at = static_cast<const std::byte*>(whole.raw()) + output.view_at;
+    ATH_RETURN_IF_ERROR(
+        Write(step.out[i], Tensor::View(output.dtype, output.dims, at, whole.owner())));
+  }
+  return {};
+}
+
+Status RunState::RunReady(const Step& step, const ReadyNode& ready, std::span<const Datum> inputs,
+                          ThreadPool& pool) {
+  if (ready.kernel->view) return WriteViews(step, ready, inputs[0].tensor());
+  std::vector<const void*> in;
+  for (const Datum& input : inputs) in.push_back(input.IsTensor() ? input.tensor().raw() : nullptr);
+  std::vector<Tensor> outputs(ready.outputs.size());
+  std::vector<void*> out;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const ReadyNode::Output& output = ready.outputs[i];
+    if (output.dtype != DType::kUndefined) {
+      ATH_TRY(outputs[i], Tensor::Allocate(output.dtype, output.dims));
+    }
+    out.push_back(outputs[i].mutable_raw());
+  }
+  ATH_TRY(Tensor scratch, Tensor::Allocate(DType::kU8, {ready.prepared.scratch_bytes}));
+  std::int64_t found = 0;
+  ready.kernel->run({.in = in,
+                     .out = out,
+                     .state = ready.prepared.state.get(),
+                     .scratch = static_cast<std::byte*>(scratch.mutable_raw()),
+                     .pool = &pool,
+                     .data_error = &data_error_,
+                     .found = &found});
+  if (const char* problem = data_error_.exchange(nullptr, std::memory_order_relaxed))
+    return DataError("{}", problem);
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const ReadyNode::Output& output = ready.outputs[i];
+    if (output.dtype == DType::kUndefined) continue;
+    Dims dims = output.dims;
+    if (output.open_axis >= 0) dims[static_cast<std::size_t>(output.open_axis)] = found;
+    ATH_RETURN_IF_ERROR(
+        Write(step.out[i], Tensor::View(output.dtype, dims, outputs[i].raw(), outputs[i].owner())));
+  }
+  return {};
+}
+
+Status RunState::RunUnplanned(std::size_t index, ThreadPool& pool, const RunHooks& hooks) {
+  const Step& step = plan_.steps[index];
   std::vector<Datum> inputs;
   for (const Place& place : step.in) inputs.push_back(Read(place));
-  ATH_TRY(std::vector<Datum> outputs,
-          EvaluateNode(node, inputs, {.may_go_on = [&] { return options.MayGoOn(); }}));
+  ATH_TRY(const ReadyNode* const ready, Ready(index, inputs));
+  if (ready->kernel != nullptr) return RunReady(step, *ready, inputs, pool);
+  return RunReference(step, inputs, pool, hooks);
+}
+
+Status RunState::RunReference(const Step& step, std::span<const Datum> inputs, ThreadPool& pool,
+                              const RunHooks& hooks) {
+  const Node& node = plan_.graph.node(step.nodes.back());
+  EvaluateOptions options;
+  options.may_go_on = [&] { return hooks.options.MayGoOn(); };
+  options.run_body = [&](const Graph& body, std::vector<Datum> of_body) {
+    std::unique_ptr<BodyPlans>& plans = bodies_[&body];
+    if (plans == nullptr) plans = std::make_unique<BodyPlans>(body, plan_.options, *plan_.store);
+    return plans->Run(std::move(of_body), pool,
+                      {.options = hooks.options, .poison = hooks.poison, .depth = hooks.depth + 1});
+  };
+  ATH_TRY(std::vector<Datum> outputs, EvaluateNode(node, inputs, options));
   for (std::size_t i = 0; i < step.out.size(); ++i) {
     if (step.out[i].storage >= 0) ATH_RETURN_IF_ERROR(Write(step.out[i], std::move(outputs[i])));
   }
@@ -158,7 +251,8 @@ Status RunState::RunReference(const Step& step, const RunOptions& options) {
 void RunState::Poison(std::int32_t step) {
   for (std::size_t i = 0; i < plan_.storages.size(); ++i) {
     const Storage& storage = plan_.storages[i];
-    if (storage.where == Where::kArena && storage.last == step && storage.bytes > 0)
+    const bool used = storage.last >= storage.first;
+    if (storage.where == Where::kArena && used && storage.last == step && storage.bytes > 0)
       std::memset(base_[i], 0xFF, static_cast<std::size_t>(storage.bytes));
   }
 }
@@ -190,8 +284,7 @@ Result<std::vector<Datum>> RunState::Run(std::vector<Datum> inputs, ThreadPool& 
     const Step& step = plan_.steps[i];
     ATH_RETURN_IF_ERROR(hooks.options.MayGoOn());
     const auto start = hooks.step_times != nullptr ? Clock::now() : Clock::time_point();
-    Status status =
-        step.kernel != nullptr ? RunKernel(step, pool) : RunReference(step, hooks.options);
+    Status status = step.kernel != nullptr ? RunKernel(step, pool) : RunUnplanned(i, pool, hooks);
     if (!status.ok()) return InStep(step, std::move(status));
     if (hooks.step_times != nullptr) (*hooks.step_times)[i] = Clock::now() - start;
     if (hooks.observer) {

@@ -5,9 +5,12 @@
 
 #include <atomic>
 #include <chrono>
+#include <map>
 
 #include "ir/evaluate.h"
 #include "plan/plan.h"
+#include "plan/ready_node.h"
+#include "runtime/body_plans.h"
 #include "runtime/session.h"
 
 namespace athanor {
@@ -20,6 +23,7 @@ struct RunHooks {
   RunOptions options = {};
   // Fills memory with NaNs as soon as its values are dead: a fault in the memory plan shows.
   bool poison = false;
+  int depth = 0;  // of nested sub-graphs
 };
 
 class RunState {
@@ -36,12 +40,21 @@ class RunState {
 
   Status BeginRun();
   Status RunKernel(const Step& step, ThreadPool& pool);
-  Status RunReference(const Step& step, const RunOptions& options);
+  // A step that was planned without a kernel: its shapes, or parameters that decide which kernel
+  // fits, are known only now.
+  Status RunUnplanned(std::size_t index, ThreadPool& pool, const RunHooks& hooks);
+  Status WriteViews(const Step& step, const ReadyNode& ready, const Tensor& whole);
+  Status RunReady(const Step& step, const ReadyNode& ready, std::span<const Datum> inputs,
+                  ThreadPool& pool);
+  Status RunReference(const Step& step, std::span<const Datum> inputs, ThreadPool& pool,
+                      const RunHooks& hooks);
+  Result<const ReadyNode*> Ready(std::size_t index, std::span<const Datum> inputs);
   // Forgets all values of a run.
   void Release();
   void Poison(std::int32_t step);
-  std::byte* Address(std::int32_t storage) const {
-    return base_[static_cast<std::size_t>(storage)];
+  std::byte* Address(const Place& place) const {
+    return place.storage < 0 ? nullptr
+                             : base_[static_cast<std::size_t>(place.storage)] + place.offset;
   }
   Datum Read(const Place& place) const;
   Status Write(const Place& place, Datum value);
@@ -55,6 +68,13 @@ class RunState {
   std::vector<const void*> in_;   // of the step that runs
   std::vector<void*> out_;
   std::atomic<const char*> data_error_ = nullptr;
+  // Of steps without a kernel: what was made ready last, and for which inputs.
+  struct Unplanned {
+    std::vector<std::pair<DType, Dims>> types;  // of the inputs
+    std::optional<ReadyNode> ready;
+  };
+  std::map<std::size_t, Unplanned> unplanned_;
+  std::map<const Graph*, std::unique_ptr<BodyPlans>> bodies_;
 };
 
 }  // namespace athanor

@@ -79,10 +79,13 @@ Status ExplainModel(const Options& options, const Common& common) {
   Table table({"step", "kernel", "output", "why"});
   for (const Step& step : plan->steps) {
     const StepText text = Describe(*plan, step);
-    on_reference += step.kernel == nullptr ? 1 : 0;
+    on_reference += text.on_reference ? 1 : 0;
     steps.push_back(StepJson(*plan, step));
     const auto& choices = step.notes.choices;
-    std::string why = choices.empty() ? "no kernel for this operator" : "";
+    std::string why;
+    if (choices.empty() && step.kernel == nullptr) {
+      why = text.on_reference ? "no kernel for this operator" : "its shape is known only then";
+    }
     if (!choices.empty()) why = ChoiceText(choices[0]);
     if (step.notes.clones > 0) {
       why += fmt::format("; first nodes cloned for {} consumers, {} less to read and write",

@@ -1,5 +1,7 @@
 #include "tools/plan_text.h"
 
+#include "plan/ready_node.h"
+
 namespace athanor::tools {
 
 StepText Describe(const Plan& plan, const Step& step) {
@@ -9,10 +11,13 @@ StepText Describe(const Plan& plan, const Step& step) {
     if (text.node.empty()) text.node = node.name;
     text.op += (text.op.empty() ? "" : " + ") + node.op->name;
   }
-  text.kernel = step.kernel != nullptr ? step.kernel->name : "reference";
+  text.on_reference = step.kernel == nullptr && !MayBecomeReady(plan, step);
+  text.kernel = step.kernel != nullptr ? step.kernel->name
+                : text.on_reference    ? "reference"
+                                       : "chosen when reached";
   for (const Place& place : step.out) {
     if (place.storage < 0) continue;
-    const bool dynamic = place.dtype == DType::kUndefined;
+    const bool dynamic = place.open || place.dtype == DType::kUndefined;
     text.output = dynamic ? "?" : fmt::format("{}{}", Name(place.dtype), ToString(place.dims));
     break;
   }

@@ -13,6 +13,7 @@ struct StepText {
   std::string node;    // the name of the first
   std::string kernel;  // "reference" when no kernel fits
   std::string output;  // type of the first output
+  bool on_reference = false;
 };
 
 StepText Describe(const Plan& plan, const Step& step);

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "kernels/broadcast.h"
 #include "kernels/epilogue.h"
 #include "kernels/every_isa.h"
-#include "kernels/strides.h"
 
 namespace athanor::kernels {
 namespace {
@@ -29,17 +29,15 @@ const Row* Find(std::string_view op) {
 
 struct State {
   BinaryF32 function = nullptr;
-  // Dimensions after neighbours that broadcast alike were merged; the last one is the inner loop.
-  Dims dims;
-  Dims a_strides, b_strides;
-  std::int64_t outer = 1;
+  BroadcastLoop loop;
   EpilogueProgram epilogue;
 };
 
 Fit Fits(const KernelQuery& q) {
   if (q.own_inputs != 2) return Fit::No("two operands only");
   if (q.in[0].dtype != DType::kF32 || q.in[1].dtype != DType::kF32) return Fit::No("f32 only");
-  return AcceptsEpilogue(q, false, false);
+  const Fit loop = FitsBroadcast(q, 2);
+  return loop.yes() ? AcceptsEpilogue(q, false, false) : loop;
 }
 
 double Cost(const KernelQuery& q) {
@@ -53,54 +51,28 @@ double Cost(const KernelQuery& q) {
 Result<Prepared> Prepare(const KernelQuery& q, PackStore&) {
   auto state = std::make_shared<State>();
   state->function = Binary(q.isa).*(Find(q.op->name)->function);
-  state->dims = q.out[0].dims;
-  state->a_strides = BroadcastStrides(q.in[0].dims, state->dims);
-  state->b_strides = BroadcastStrides(q.in[1].dims, state->dims);
-  Dims* const strides[] = {&state->a_strides, &state->b_strides};
-  MergeDims(state->dims, strides);
-  for (std::size_t i = 0; i + 1 < state->dims.size(); ++i) state->outer *= state->dims[i];
+  const Dims operands[] = {q.in[0].dims, q.in[1].dims};
+  state->loop = BroadcastLoop(q.out[0].dims, operands);
   state->epilogue = EpilogueProgram::InOrder(q);
   return Prepared{state, 0};
 }
 
 void Run(const KernelArgs& args) {
-  constexpr std::int64_t kGrain = 16384;
   const State& s = args.State<State>();
-  const std::int64_t inner = s.dims.back();
-  if (inner == 0) return;
-  const auto a_step = static_cast<std::size_t>(s.a_strides.back());
-  const auto b_step = static_cast<std::size_t>(s.b_strides.back());
-  const auto call = [&](std::int64_t a, std::int64_t b, std::int64_t y, std::int64_t n) {
+  const std::size_t a_step = s.loop.step(0), b_step = s.loop.step(1);
+  const auto call = [&](const BroadcastLoop::Offsets& at, std::int64_t out, std::int64_t n) {
     // Without an epilogue one call; else pieces that stay in the first cache.
     const std::int64_t piece = s.epilogue.steps.empty() ? n : kEpiloguePiece;
-    for (std::int64_t at = 0; at < n; at += piece) {
-      const std::int64_t m = std::min(piece, n - at);
-      float* row = args.Out(0) + y + at;
-      s.function(args.In(0) + a + at * s.a_strides.back(), a_step,
-                 args.In(1) + b + at * s.b_strides.back(), b_step, row,
+    for (std::int64_t i = 0; i < n; i += piece) {
+      const std::int64_t m = std::min(piece, n - i);
+      float* row = args.Out(0) + out + i;
+      s.function(args.In(0) + at[0] + i * static_cast<std::int64_t>(a_step), a_step,
+                 args.In(1) + at[1] + i * static_cast<std::int64_t>(b_step), b_step, row,
                  static_cast<std::size_t>(m));
-      s.epilogue.Apply(args, row, m, y + at, 0, 0);
+      s.epilogue.Apply(args, row, m, out + i, 0, 0);
     }
   };
-  if (s.outer == 1) {
-    Parallel(args, inner, kGrain, [&](std::int64_t begin, std::int64_t end, int) {
-      call(begin * s.a_strides.back(), begin * s.b_strides.back(), begin, end - begin);
-    });
-    return;
-  }
-  const std::int64_t grain = std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(1, inner));
-  Parallel(args, s.outer, grain, [&](std::int64_t begin, std::int64_t end, int) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      std::int64_t rest = i, a = 0, b = 0;
-      for (std::size_t axis = s.dims.size() - 1; axis-- > 0;) {
-        const std::int64_t at = rest % s.dims[axis];
-        rest /= s.dims[axis];
-        a += at * s.a_strides[axis];
-        b += at * s.b_strides[axis];
-      }
-      call(a, b, i * inner, inner);
-    }
-  });
+  s.loop.Run(args, kElementGrain, call);
 }
 
 // How `operand` lies over a result of shape `out`, when it is one of the simple ways.

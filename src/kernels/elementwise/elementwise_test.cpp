@@ -13,10 +13,37 @@ namespace {
 constexpr std::int64_t kSizes[] = {1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33, 40000};
 
 TEST(UnaryKernels, AgreeWithTheReferenceAtEverySize) {
-  for (const char* op :
-       {"Abs",         "Ceil",      "Elu",       "Erf",      "Exp",   "Floor", "Gelu",
-        "HardSigmoid", "HardSwish", "LeakyRelu", "Mish",     "Neg",   "Relu",  "Round",
-        "Selu",        "Sigmoid",   "Softplus",  "Softsign", "Swish", "Tanh",  "ThresholdedRelu"}) {
+  for (const char* op : {"Asinh",
+                         "Atan",
+                         "Celu",
+                         "Cos",
+                         "Cosh",
+                         "Shrink",
+                         "Sign",
+                         "Sin",
+                         "Sinh",
+                         "Tan",
+                         "Abs",
+                         "Ceil",
+                         "Elu",
+                         "Erf",
+                         "Exp",
+                         "Floor",
+                         "Gelu",
+                         "HardSigmoid",
+                         "HardSwish",
+                         "LeakyRelu",
+                         "Mish",
+                         "Neg",
+                         "Relu",
+                         "Round",
+                         "Selu",
+                         "Sigmoid",
+                         "Softplus",
+                         "Softsign",
+                         "Swish",
+                         "Tanh",
+                         "ThresholdedRelu"}) {
     if (ops::Standard().Find(op) == nullptr) continue;
     for (const std::int64_t size : kSizes) {
       EXPECT_GT(CheckKernels({.op = op, .inputs = {RandomF32({size}, 7, -9, 9)}}), 0) << op;
@@ -29,6 +56,16 @@ TEST(UnaryKernels, AgreeWithTheReferenceOnPositiveNumbers) {
     if (ops::Standard().Find(op) == nullptr) continue;
     for (const std::int64_t size : kSizes)
       EXPECT_GT(CheckKernels({.op = op, .inputs = {RandomF32({size}, 7, 0.01F, 99)}}), 0) << op;
+  }
+}
+
+TEST(UnaryKernels, AgreeWhereInverseFunctionsAreDefined) {
+  for (const std::int64_t size : kSizes) {
+    for (const char* op : {"Acos", "Asin", "Atanh"})
+      EXPECT_GT(CheckKernels({.op = op, .inputs = {RandomF32({size}, 7, -0.99F, 0.99F)}}), 0) << op;
+    EXPECT_GT(CheckKernels({.op = "Acosh", .inputs = {RandomF32({size}, 7, 1, 50)}}), 0);
+    // Arguments that single precision cannot reduce.
+    EXPECT_GT(CheckKernels({.op = "Sin", .inputs = {RandomF32({size}, 7, -1e6F, 1e6F)}}), 0);
   }
 }
 

@@ -32,6 +32,11 @@ bool ReadAlphaGamma(const KernelQuery& q, float* params) {
   params[1] = q.Float("gamma");
   return true;
 }
+bool ReadBiasLambd(const KernelQuery& q, float* params) {
+  params[0] = q.Float("bias");
+  params[1] = q.Float("lambd");
+  return true;
+}
 bool ReadClip(const KernelQuery& q, float* params) {
   params[0] = -std::numeric_limits<float>::infinity();
   params[1] = std::numeric_limits<float>::infinity();
@@ -48,8 +53,17 @@ bool GeluIsTanh(const KernelQuery& q, float*) { return q.Text("approximate") == 
 
 constexpr Row kRows[] = {
     {"Abs", &UnaryTable::abs},
+    {"Acos", &UnaryTable::acos, nullptr, 100},
+    {"Acosh", &UnaryTable::acosh, nullptr, 100},
+    {"Asin", &UnaryTable::asin, nullptr, 100},
+    {"Asinh", &UnaryTable::asinh, nullptr, 100},
+    {"Atan", &UnaryTable::atan, nullptr, 100},
+    {"Atanh", &UnaryTable::atanh, nullptr, 100},
     {"Ceil", &UnaryTable::ceil},
+    {"Celu", &UnaryTable::celu, ReadAlpha, 20},
     {"Clip", &UnaryTable::clip, ReadClip},
+    {"Cos", &UnaryTable::cos, nullptr, 25},
+    {"Cosh", &UnaryTable::cosh, nullptr, 100},
     {"Elu", &UnaryTable::elu, ReadAlpha, 20},
     {"Erf", &UnaryTable::erf, nullptr, 50},
     {"Exp", &UnaryTable::exp, nullptr, 15},
@@ -66,11 +80,16 @@ constexpr Row kRows[] = {
     {"Relu", &UnaryTable::relu},
     {"Round", &UnaryTable::round},
     {"Selu", &UnaryTable::selu, ReadAlphaGamma, 20},
+    {"Shrink", &UnaryTable::shrink, ReadBiasLambd},
     {"Sigmoid", &UnaryTable::sigmoid, nullptr, 25},
+    {"Sign", &UnaryTable::sign},
+    {"Sin", &UnaryTable::sin, nullptr, 25},
+    {"Sinh", &UnaryTable::sinh, nullptr, 100},
     {"Softplus", &UnaryTable::softplus, nullptr, 35},
     {"Softsign", &UnaryTable::softsign, nullptr, 8},
     {"Sqrt", &UnaryTable::sqrt, nullptr, 8},
     {"Swish", &UnaryTable::silu, ReadAlpha, 25},
+    {"Tan", &UnaryTable::tan, nullptr, 100},
     {"Tanh", &UnaryTable::tanh, nullptr, 25},
     {"ThresholdedRelu", &UnaryTable::thresholded_relu, ReadAlpha},
 };

@@ -10,6 +10,40 @@ using namespace simd::ATH_ISA;  // NOLINT(google-build-using-namespace)
 void AbsF32(const float* x, float* y, std::size_t n, const float*) {
   Map(x, y, n, [](F32 v) { return Abs(v); });
 }
+// Functions that networks hardly use come from the C library, element by element.
+template <float (*kFunction)(float)>
+void EachF32(const float* x, float* y, std::size_t n, const float*) {
+  for (std::size_t i = 0; i < n; ++i) y[i] = kFunction(x[i]);
+}
+float Acos(float x) { return __builtin_acosf(x); }
+float Acosh(float x) { return __builtin_acoshf(x); }
+float Asin(float x) { return __builtin_asinf(x); }
+float Asinh(float x) { return __builtin_asinhf(x); }
+float Atan(float x) { return __builtin_atanf(x); }
+float Atanh(float x) { return __builtin_atanhf(x); }
+float Cosh(float x) { return __builtin_coshf(x); }
+float Sinh(float x) { return __builtin_sinhf(x); }
+float Tan(float x) { return __builtin_tanf(x); }
+
+// Highway reduces arguments in single precision, which is exact enough only so far; the rare vector
+// with a larger one goes through the C library.
+template <float (*kExact)(float), class F>
+HWY_INLINE F32 Periodic(F32 v, F f) {
+  if (HWY_LIKELY(hn::AllTrue(kF32, hn::Lt(Abs(v), Set(39000.0F))))) return f(v);
+  alignas(64) float lanes[kLanes];
+  hn::Store(v, kF32, lanes);
+  for (float& lane : lanes) lane = kExact(lane);
+  return hn::Load(kF32, lanes);
+}
+float ExactCos(float x) { return __builtin_cosf(x); }
+float ExactSin(float x) { return __builtin_sinf(x); }
+void CosF32(const float* x, float* y, std::size_t n, const float*) {
+  Map(x, y, n, [](F32 v) { return Periodic<ExactCos>(v, [](F32 u) { return hn::Cos(kF32, u); }); });
+}
+void SinF32(const float* x, float* y, std::size_t n, const float*) {
+  Map(x, y, n, [](F32 v) { return Periodic<ExactSin>(v, [](F32 u) { return hn::Sin(kF32, u); }); });
+}
+
 void CeilF32(const float* x, float* y, std::size_t n, const float*) {
   Map(x, y, n, [](F32 v) { return hn::Ceil(v); });
 }
@@ -22,6 +56,14 @@ void EluF32(const float* x, float* y, std::size_t n, const float* p) {
   const F32 alpha = Set(p[0]);
   Map(x, y, n, [=](F32 v) {
     const F32 below = hn::Mul(alpha, hn::Expm1(kF32, AtMost(Zero(), v)));
+    return hn::IfThenElse(hn::Lt(v, Zero()), below, v);
+  });
+}
+// max(0, x) + min(0, alpha (exp(x / alpha) - 1))
+void CeluF32(const float* x, float* y, std::size_t n, const float* p) {
+  const F32 alpha = Set(p[0]);
+  Map(x, y, n, [=](F32 v) {
+    const F32 below = hn::Mul(alpha, hn::Expm1(kF32, hn::Div(AtMost(Zero(), v), alpha)));
     return hn::IfThenElse(hn::Lt(v, Zero()), below, v);
   });
 }
@@ -90,6 +132,21 @@ void SeluF32(const float* x, float* y, std::size_t n, const float* p) {
     return hn::Mul(gamma, hn::IfThenElse(hn::Lt(v, Zero()), below, v));
   });
 }
+// x + bias below -lambd, x - bias above lambd, 0 between
+void ShrinkF32(const float* x, float* y, std::size_t n, const float* p) {
+  const F32 bias = Set(p[0]), lambd = Set(p[1]), minus = Set(-p[1]);
+  Map(x, y, n, [=](F32 v) {
+    const F32 above = hn::IfThenElseZero(hn::Gt(v, lambd), hn::Sub(v, bias));
+    return hn::IfThenElse(hn::Lt(v, minus), hn::Add(v, bias), above);
+  });
+}
+// NaN stays.
+void SignF32(const float* x, float* y, std::size_t n, const float*) {
+  const F32 one = Set(1.0F);
+  Map(x, y, n, [=](F32 v) {
+    return hn::IfThenElse(hn::Or(hn::Lt(v, Zero()), hn::Gt(v, Zero())), hn::CopySign(one, v), v);
+  });
+}
 void SigmoidF32(const float* x, float* y, std::size_t n, const float*) {
   Map(x, y, n, [](F32 v) { return SigmoidOf(v); });
 }
@@ -120,8 +177,17 @@ void ThresholdedReluF32(const float* x, float* y, std::size_t n, const float* p)
 
 extern const UnaryTable kUnary = {
     .abs = AbsF32,
+    .acos = EachF32<Acos>,
+    .acosh = EachF32<Acosh>,
+    .asin = EachF32<Asin>,
+    .asinh = EachF32<Asinh>,
+    .atan = EachF32<Atan>,
+    .atanh = EachF32<Atanh>,
     .ceil = CeilF32,
+    .celu = CeluF32,
     .clip = ClipF32,
+    .cos = CosF32,
+    .cosh = EachF32<Cosh>,
     .elu = EluF32,
     .erf = ErfF32,
     .exp = ExpF32,
@@ -138,11 +204,16 @@ extern const UnaryTable kUnary = {
     .relu = ReluF32,
     .round = RoundF32,
     .selu = SeluF32,
+    .shrink = ShrinkF32,
     .sigmoid = SigmoidF32,
+    .sign = SignF32,
     .silu = SiluF32,
+    .sin = SinF32,
+    .sinh = EachF32<Sinh>,
     .softplus = SoftplusF32,
     .softsign = SoftsignF32,
     .sqrt = SqrtF32,
+    .tan = EachF32<Tan>,
     .tanh = TanhF32,
     .thresholded_relu = ThresholdedReluF32,
 };

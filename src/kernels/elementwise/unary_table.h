@@ -9,9 +9,10 @@ namespace athanor::kernels {
 using UnaryF32 = void (*)(const float* x, float* y, std::size_t n, const float* params);
 
 struct UnaryTable {
-  UnaryF32 abs, ceil, clip, elu, erf, exp, floor, gelu, gelu_tanh, hard_sigmoid, hard_swish,
-      leaky_relu, log, mish, neg, reciprocal, relu, round, selu, sigmoid, silu, softplus, softsign,
-      sqrt, tanh, thresholded_relu;
+  UnaryF32 abs, acos, acosh, asin, asinh, atan, atanh, ceil, celu, clip, cos, cosh, elu, erf, exp,
+      floor, gelu, gelu_tanh, hard_sigmoid, hard_swish, leaky_relu, log, mish, neg, reciprocal,
+      relu, round, selu, shrink, sigmoid, sign, silu, sin, sinh, softplus, softsign, sqrt, tan,
+      tanh, thresholded_relu;
 };
 
 namespace base {

@@ -6,5 +6,6 @@
 namespace athanor::kernels {
 
 std::vector<KernelDef> MatMulKernels();
+std::vector<KernelDef> IntMatMulKernels();
 
 }  // namespace athanor::kernels

@@ -50,5 +50,18 @@ TEST(MatMulKernels, AgreeWithTheReferenceForEveryBatching) {
   }
 }
 
+TEST(MatMulKernels, MultiplyIntegers) {
+  for (const DType dtype : {DType::kI32, DType::kI64}) {
+    const std::pair<Dims, Dims> shapes[] = {
+        {{5, 7}, {7, 9}}, {{2, 3, 5, 7}, {3, 7, 9}}, {{7}, {7, 9}}, {{2, 5, 7}, {7}}};
+    for (const auto& [a, b] : shapes) {
+      EXPECT_GT(CheckKernels({.op = "MatMul",
+                              .inputs = {RandomOf(dtype, a, 1, -1e6F, 1e6F),
+                                         RandomOf(dtype, b, 2, -1e6F, 1e6F)}}),
+                0);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace athanor::kernels

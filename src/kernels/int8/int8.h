@@ -19,5 +19,7 @@ std::vector<KernelDef> Int8PoolKernels();
 std::vector<KernelDef> Int8LookupKernels();
 // QuantizeLinear and DequantizeLinear with one scale.
 std::vector<KernelDef> Int8ConvertKernels();
+// DynamicQuantizeLinear; DequantizeLinear with scales that are computed or belong to an axis.
+std::vector<KernelDef> DynamicQuantizeKernels();
 
 }  // namespace athanor::kernels

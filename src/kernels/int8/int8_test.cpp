@@ -273,5 +273,32 @@ TEST(Int8Convert, GivesTheReferencesNumbers) {
   }
 }
 
+TEST(DynamicQuantizeKernels, TakeTheScaleFromTheData) {
+  for (const auto& [low, high] : {std::pair{-3.0F, 5.0F}, {1.0F, 9.0F}, {-7.0F, -2.0F}}) {
+    EXPECT_GT(CheckKernels({.op = "DynamicQuantizeLinear",
+                            .inputs = {RandomF32({3, 37}, 1, low, high)},
+                            .num_outputs = 3}),
+              0);
+  }
+}
+
+TEST(DynamicQuantizeKernels, DequantizeWithScalesThatAreComputed) {
+  for (const DType dtype : {DType::kI8, DType::kU8, DType::kI32}) {
+    const Tensor x = RandomOf(dtype, {3, 7, 600}, 1, -120, 120);
+    EXPECT_GT(
+        CheckKernels({.op = "DequantizeLinear",
+                      .inputs = {x, RandomF32({}, 2, 0.1F, 2), RandomOf(dtype, {}, 3, 3, 9)}}),
+        0);
+    for (const std::int64_t axis : {0, 1, 2}) {
+      const std::int64_t n = x.dim(axis);
+      EXPECT_GT(
+          CheckKernels({.op = "DequantizeLinear",
+                        .inputs = {x, RandomF32({n}, 2, 0.1F, 2), RandomOf(dtype, {n}, 3, 0, 9)},
+                        .attributes = {{"axis", axis}}}),
+          0);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace athanor::kernels

@@ -9,10 +9,6 @@ namespace {
 
 using Ints = std::vector<std::int64_t>;
 
-Tensor IntList(const Ints& values) {
-  return Tensor::FromVector<std::int64_t>({std::ssize(values)}, values);
-}
-
 TEST(CopyKernels, TransposeEveryOrder) {
   Ints perm = {0, 1, 2, 3};
   do {
@@ -72,6 +68,62 @@ TEST(CopyKernels, SliceForwardsAndBackwards) {
                     .inputs = {x, IntList({100}), IntList({-100}), IntList({1}), IntList({-2})},
                     .constant = {false, true, true, true, true}}),
       0);
+}
+
+TEST(CopyKernels, TransposeElementsOfEverySize) {
+  for (const DType dtype : {DType::kF32, DType::kF16, DType::kU8, DType::kI64, DType::kBool}) {
+    for (const Dims& dims : {Dims{3, 37, 41}, Dims{1, 8, 16}, Dims{2, 5, 130}}) {
+      for (const Ints& perm : {Ints{0, 2, 1}, Ints{2, 1, 0}, Ints{1, 0, 2}}) {
+        EXPECT_GT(CheckKernels({.op = "Transpose",
+                                .inputs = {RandomOf(dtype, dims, 1, -99, 99)},
+                                .attributes = {{"perm", perm}}}),
+                  0);
+      }
+    }
+  }
+}
+
+TEST(CopyKernels, MoveBlocksBetweenChannelsAndPixels) {
+  for (const char* mode : {"DCR", "CRD"}) {
+    const AttrMap attributes = {{"blocksize", std::int64_t{2}}, {"mode", std::string(mode)}};
+    EXPECT_GT(CheckKernels({.op = "DepthToSpace",
+                            .inputs = {RandomF32({2, 12, 3, 5}, 1)},
+                            .attributes = attributes}),
+              0);
+    EXPECT_GT(CheckKernels({.op = "SpaceToDepth",
+                            .inputs = {RandomF32({2, 3, 6, 10}, 1)},
+                            .attributes = attributes}),
+              0);
+  }
+}
+
+TEST(CopyKernels, PadAndCropWithAConstant) {
+  const Tensor pads = IntList({1, 0, 3, -1, 2, 0});
+  EXPECT_GT(
+      CheckKernels(
+          {.op = "Pad", .inputs = {RandomF32({3, 4, 17}, 1), pads}, .constant = {false, true}}),
+      0);
+  EXPECT_GT(CheckKernels({.op = "Pad",
+                          .inputs = {RandomOf(DType::kU8, {3, 4, 17}, 1, 0, 200), pads,
+                                     RandomOf(DType::kU8, {}, 2, 7, 8)},
+                          .constant = {false, true}}),
+            0);
+  // Everything is border.
+  EXPECT_GT(CheckKernels({.op = "Pad",
+                          .inputs = {RandomF32({2, 3}, 1), IntList({0, 5, 0, -4})},
+                          .constant = {false, true}}),
+            0);
+  EXPECT_GT(CheckKernels({.op = "CenterCropPad",
+                          .inputs = {RandomF32({5, 8, 3}, 1), IntList({8, 5, 3})},
+                          .constant = {false, true}}),
+            0);
+}
+
+TEST(CopyKernels, TileRepeatsEveryAxis) {
+  EXPECT_GT(CheckKernels({.op = "Tile",
+                          .inputs = {RandomF32({2, 3, 5}, 1), IntList({2, 1, 3})},
+                          .constant = {false, true}}),
+            0);
 }
 
 TEST(CopyKernels, ExpandRepeats) {

@@ -2,15 +2,10 @@
 
 #include <algorithm>
 
-#include "kernels/norm/rows_table.h"
+#include "kernels/every_isa.h"
 
 namespace athanor::kernels {
 namespace {
-
-const RowTable& Rows(Isa isa) {
-  const RowTable* const tables[] = {&base::kRows, &avx2::kRows, &avx512::kRows};
-  return *tables[static_cast<std::size_t>(isa)];
-}
 
 struct State {
   const RowTable* table = nullptr;
@@ -42,13 +37,6 @@ std::int64_t Grain(std::int64_t length) {
   return std::max<std::int64_t>(1, 4096 / std::max<std::int64_t>(1, length));
 }
 
-Fit FitsSoftmax(const KernelQuery& q) {
-  if (q.in[0].dtype != DType::kF32) return Fit::No("f32 only");
-  if (q.in[0].rank() == 0 || Length(q) != q.in[0].dims[static_cast<std::size_t>(Axis(q))])
-    return Fit::No("the axis is not the last");
-  return Fit::Yes();
-}
-
 Result<Prepared> Prepare(const KernelQuery& q, PackStore&) {
   auto state = std::make_shared<State>();
   state->table = &Rows(q.isa);
@@ -57,16 +45,6 @@ Result<Prepared> Prepare(const KernelQuery& q, PackStore&) {
   state->epsilon = q.Float("epsilon");
   state->centered = q.op->name == "LayerNormalization";
   return Prepared{state, 0};
-}
-
-void RunSoftmax(const KernelArgs& args) {
-  const State& s = args.State<State>();
-  Parallel(args, s.rows, Grain(s.length), [&](std::int64_t begin, std::int64_t end, int) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      s.table->softmax(args.In(0) + i * s.length, args.Out(0) + i * s.length,
-                       static_cast<std::size_t>(s.length));
-    }
-  });
 }
 
 Fit FitsNorm(const KernelQuery& q) {
@@ -95,20 +73,20 @@ void RunNorm(const KernelArgs& args) {
 
 }  // namespace
 
+const RowTable& Rows(Isa isa) {
+  const RowTable* const tables[] = {&base::kRows, &avx2::kRows, &avx512::kRows};
+  return *tables[static_cast<std::size_t>(isa)];
+}
+
 std::vector<KernelDef> RowKernels() {
   std::vector<KernelDef> defs;
-  for (const Isa isa : {Isa::kBase, Isa::kAvx2, Isa::kAvx512}) {
-    for (const std::string_view op : {"LayerNormalization", "RMSNormalization", "Softmax"}) {
-      const bool softmax = op == "Softmax";
-      defs.push_back({.name = fmt::format("{}.f32.{}", op, Name(isa)),
-                      .op = std::string(op),
-                      .isa = isa,
-                      .in_place = softmax,
-                      .fits = softmax ? FitsSoftmax : FitsNorm,
-                      .cost_ns = Cost,
-                      .prepare = Prepare,
-                      .run = softmax ? RunSoftmax : RunNorm});
-    }
+  for (const std::string_view op : {"LayerNormalization", "RMSNormalization"}) {
+    AddForEveryIsa(defs, {.name = fmt::format("{}.f32", op),
+                          .op = std::string(op),
+                          .fits = FitsNorm,
+                          .cost_ns = Cost,
+                          .prepare = Prepare,
+                          .run = RunNorm});
   }
   return defs;
 }

@@ -1,7 +1,5 @@
 // GridSample and AffineGrid: images read at positions that a grid gives, and such grids.
-#include <algorithm>
-#include <cmath>
-#include <limits>
+#include "ops/nn/grid_sample.h"
 
 #include "core/checked.h"
 #include "ops/math/number.h"
@@ -10,43 +8,7 @@
 namespace athanor::ops {
 namespace {
 
-struct GridSampleAttrs {
-  bool align_corners = false;
-  std::string mode = "linear";
-  std::string padding_mode = "zeros";
-  template <class V>
-  void Visit(V& v) {
-    v("align_corners", align_corners,
-      "-1 and 1 are the centres of the corner elements, not their outer edges");
-    v("mode", mode, "linear, nearest (a half goes to the even index) or cubic");
-    v("padding_mode", padding_mode, "what lies outside: zeros, border or reflection");
-  }
-};
-
-enum class Mode : std::uint8_t { kLinear, kNearest, kCubic };
-enum class Padding : std::uint8_t { kZeros, kBorder, kReflection };
 constexpr std::int64_t kMaxSpatial = 5;  // 4 taps per axis: 1024 elements per position
-
-struct Sampling {
-  Mode mode = Mode::kLinear;
-  Padding padding = Padding::kZeros;
-  bool align_corners = false;
-};
-
-Result<Sampling> ReadSampling(const GridSampleAttrs& attrs) {
-  constexpr std::string_view kModes[] = {"linear", "nearest", "cubic"};
-  constexpr std::string_view kPaddings[] = {"zeros", "border", "reflection"};
-  const auto mode = std::ranges::find(kModes, attrs.mode);
-  if (mode == std::end(kModes))
-    return InvalidModel("mode is \"{}\"; linear, nearest or cubic is expected", attrs.mode);
-  const auto padding = std::ranges::find(kPaddings, attrs.padding_mode);
-  if (padding == std::end(kPaddings)) {
-    return InvalidModel("padding_mode is \"{}\"; zeros, border or reflection is expected",
-                        attrs.padding_mode);
-  }
-  return Sampling{static_cast<Mode>(mode - std::begin(kModes)),
-                  static_cast<Padding>(padding - std::begin(kPaddings)), attrs.align_corners};
-}
 
 Status InferGridSample(InferCtx& ctx) {
   const Result<Sampling> sampling = ReadSampling(ctx.Attrs<GridSampleAttrs>());
@@ -78,104 +40,6 @@ Status InferGridSample(InferCtx& ctx) {
   return {};
 }
 
-// Mirrors at both ends until inside.
-template <class Real>
-Real Reflect(Real x, Real low, Real high) {
-  const Real range = high - low;
-  if (!(range > 0) || !std::isfinite(x)) return low;
-  if (x >= low && x <= high) return x;
-  const Real beyond = std::fmod(x < low ? low - x : x - high, 2 * range);
-  const Real inward = beyond <= range ? beyond : 2 * range - beyond;
-  return x < low ? low + inward : high - inward;
-}
-
-// Along one axis: which elements a position reads, -1 for an outer zero, and how much of each.
-template <class Real>
-struct Taps {
-  std::size_t count = 0;
-  std::int64_t at[4] = {};
-  Real weight[4] = {};
-};
-
-// One axis of x.
-template <class Real>
-class Axis {
- public:
-  Axis(const Sampling& sampling, std::int64_t size)
-      : sampling_(sampling),
-        size_(size),
-        low_(sampling.align_corners ? Real(0) : Real(-0.5)),
-        high_(static_cast<Real>(size - 1) + (sampling.align_corners ? Real(0) : Real(0.5))) {}
-
-  Taps<Real> Read(Real coordinate) const {
-    Real x = Position(coordinate);
-    if (sampling_.mode == Mode::kNearest) x = std::nearbyint(x);
-    x = Bring(x);
-    Taps<Real> taps;
-    if (sampling_.mode == Mode::kNearest) {
-      taps.count = 1;
-      taps.weight[0] = 1;
-      taps.at[0] = Element(static_cast<std::int64_t>(x));
-      return taps;
-    }
-    const Real floor = std::floor(x), part = x - floor;
-    taps.count = sampling_.mode == Mode::kLinear ? 2 : 4;
-    const std::int64_t first = static_cast<std::int64_t>(floor) - (taps.count == 4 ? 1 : 0);
-    for (std::size_t i = 0; i < taps.count; ++i)
-      taps.at[i] = Element(first + static_cast<std::int64_t>(i));
-    if (taps.count == 2) {
-      taps.weight[0] = 1 - part;
-      taps.weight[1] = part;
-    } else {
-      FillCubic(part, taps.weight);
-    }
-    return taps;
-  }
-
- private:
-  // From [-1, 1] to elements.
-  Real Position(Real coordinate) const {
-    const auto size = static_cast<Real>(size_);
-    return sampling_.align_corners ? (coordinate + 1) / 2 * (size - 1)
-                                   : ((coordinate + 1) * size - 1) / 2;
-  }
-
-  // Keeps what is inside; the rest, NaN included, becomes a number that fits an integer.
-  Real Bring(Real x) const {
-    if (x >= low_ && x <= high_) return x;
-    if (std::isnan(x)) x = -std::numeric_limits<Real>::infinity();
-    if (sampling_.padding == Padding::kReflection) return Reflect(x, low_, high_);
-    if (sampling_.padding == Padding::kBorder && sampling_.mode != Mode::kCubic)
-      return std::clamp(x, Real(0), static_cast<Real>(size_ - 1));
-    // Where taps may still be inside, it is their places that count, as in PyTorch and ONNX
-    // Runtime.
-    return std::clamp(x, Real(-4), static_cast<Real>(size_ + 3));
-  }
-
-  std::int64_t Element(std::int64_t at) const {
-    if (at >= 0 && at < size_) return at;
-    if (sampling_.padding == Padding::kZeros) return -1;
-    if (sampling_.padding == Padding::kReflection)
-      at = static_cast<std::int64_t>(Reflect(static_cast<Real>(at), low_, high_));
-    return std::clamp<std::int64_t>(at, 0, size_ - 1);
-  }
-
-  // Keys' cubic convolution with a = -0.75.
-  static void FillCubic(Real part, Real* weight) {
-    constexpr Real kA = Real(-0.75);
-    const auto inner = [](Real d) { return ((kA + 2) * d - (kA + 3)) * d * d + 1; };
-    const auto outer = [](Real d) { return ((kA * d - 5 * kA) * d + 8 * kA) * d - 4 * kA; };
-    weight[0] = outer(part + 1);
-    weight[1] = inner(part);
-    weight[2] = inner(1 - part);
-    weight[3] = outer(2 - part);
-  }
-
-  Sampling sampling_;
-  std::int64_t size_;
-  Real low_, high_;
-};
-
 // One element of x and its share.
 template <class Real>
 struct Share {
@@ -185,13 +49,13 @@ struct Share {
 
 // All elements that one position of the grid reads, within a channel.
 template <class Real>
-void CollectShares(std::span<const Axis<Real>> axes, std::span<const std::int64_t> strides,
+void CollectShares(std::span<const SampleAxis<Real>> axes, std::span<const std::int64_t> strides,
                    const Real* position, std::vector<Share<Real>>& shares) {
   shares.assign(1, {});
   std::vector<Share<Real>> next;
   for (std::size_t a = 0; a < axes.size(); ++a) {
     // The grid names the innermost axis first.
-    const Taps<Real> taps = axes[a].Read(position[axes.size() - 1 - a]);
+    const SampleTaps<Real> taps = axes[a].Read(position[axes.size() - 1 - a]);
     next.clear();
     for (const Share<Real>& share : shares) {
       for (std::size_t i = 0; i < taps.count; ++i) {
@@ -209,7 +73,7 @@ Status Sample(const Sampling& sampling, RefCtx& ctx) {
   ATH_TRY(const std::vector<Real> grid, ReadAs<Real>(ctx.In(1)));
   const std::span<const std::int64_t> spatial = std::span(x_dims).subspan(2);
   const Dims strides = Strides(spatial);
-  std::vector<Axis<Real>> axes;
+  std::vector<SampleAxis<Real>> axes;
   for (const std::int64_t size : spatial) {
     if (size == 0) return DataError("nothing can be read from x {}", ToString(x_dims));
     axes.emplace_back(sampling, size);
@@ -252,10 +116,10 @@ Dim GridSampleCost(const CostCtx& ctx) {
   if (!ctx.out[0].HasRank()) return Dim::Unknown();
   const Result<Sampling> sampling = ReadSampling(ReadAttributes<GridSampleAttrs>(ctx.attributes));
   if (!sampling.ok()) return Dim::Unknown();
-  if (sampling->mode == Mode::kNearest) return Dim(0);
+  if (sampling->mode == SampleMode::kNearest) return Dim(0);
   std::int64_t taps = 1;
   for (std::int64_t a = 2; a < ctx.out[0].rank(); ++a)
-    taps *= sampling->mode == Mode::kLinear ? 2 : 4;
+    taps *= sampling->mode == SampleMode::kLinear ? 2 : 4;
   return ElementCount(*ctx.out[0].shape) * Dim(2 * taps);
 }
 

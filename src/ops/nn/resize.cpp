@@ -1,3 +1,5 @@
+#include "ops/nn/resize.h"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -176,19 +178,7 @@ Status Infer(InferCtx& ctx) {
   return {};
 }
 
-// One axis: which inputs each output takes, and with which weight.
-struct AxisPlan {
-  std::size_t axis = 0;
-  std::int64_t in = 0, out = 0;
-  double scale = 1;
-  double roi_begin = 0, roi_end = 1;
-  std::int64_t taps = 0;
-  std::vector<std::int64_t> index = {};  // out * taps
-  std::vector<double> weight = {};       // out * taps
-  std::vector<bool> outside = {};        // out
-};
-
-double Position(const ResizeAttrs& attrs, const AxisPlan& plan, std::int64_t at) {
+double Position(const ResizeAttrs& attrs, const ResizeAxis& plan, std::int64_t at) {
   const std::string& mode = attrs.coordinate_transformation_mode;
   const auto in = static_cast<double>(plan.in), y = static_cast<double>(at);
   const double out = plan.scale * in;
@@ -217,7 +207,7 @@ double NearestWeight(const std::string& mode, double ratio, bool next) {
   return takes_next == next ? 1 : 0;
 }
 
-void FillTaps(const ResizeAttrs& attrs, AxisPlan& plan) {
+void FillTaps(const ResizeAttrs& attrs, ResizeAxis& plan) {
   // A filter that is antialiased grows as the output shrinks.
   const double narrow = attrs.antialias ? std::min(plan.scale, 1.0) : 1.0;
   const double radius = attrs.mode == "cubic" ? 2 : 1;
@@ -255,8 +245,8 @@ void FillTaps(const ResizeAttrs& attrs, AxisPlan& plan) {
 
 // x with one axis resized. `Number` is what is computed in.
 template <class Number>
-std::vector<Number> ResizeAxis(const std::vector<Number>& x, const Dims& dims, const AxisPlan& plan,
-                               Number extrapolation) {
+std::vector<Number> ResizeAlong(const std::vector<Number>& x, const Dims& dims,
+                                const ResizeAxis& plan, Number extrapolation) {
   const std::int64_t outer = CountOf(std::span(dims).first(plan.axis));
   const std::int64_t inner = CountOf(std::span(dims).subspan(plan.axis + 1));
   std::vector<Number> y(static_cast<std::size_t>(outer * plan.out * inner));
@@ -280,50 +270,14 @@ std::vector<Number> ResizeAxis(const std::vector<Number>& x, const Dims& dims, c
   return y;
 }
 
-// The axes that change, those that shrink first: so nothing in between is larger than x or y.
-Result<std::vector<AxisPlan>> MakePlans(RefCtx& ctx, const ResizeAttrs& attrs) {
-  const Dims& in = ctx.In(kX).dims();
-  ATH_TRY(const std::vector<std::size_t> axes, Axes(attrs, ctx.In(kX).rank()));
-  Plan plan = {Shape(in.begin(), in.end()), std::vector<double>(in.size(), 1.0)};
-  if (ctx.Has(kScales) && ctx.In(kScales).count() > 0) {
-    ATH_TRY(const std::vector<double> scales, ToDoubles(ctx.In(kScales)));
-    ATH_RETURN_IF_ERROR(FromScales(scales, axes, plan));
-  } else {
-    ATH_TRY(const std::vector<std::int64_t> sizes, ToInts(ctx.In(kSizes)));
-    ATH_RETURN_IF_ERROR(FromSizes(attrs, Shape(sizes.begin(), sizes.end()), axes, plan));
-  }
-  const bool crop = attrs.coordinate_transformation_mode == "tf_crop_and_resize";
-  std::vector<double> roi;
-  if (crop) {
-    if (!ctx.Has(kRoi) || ctx.In(kRoi).count() != static_cast<std::int64_t>(2 * axes.size()))
-      return InvalidModel("tf_crop_and_resize needs a roi of {} values", 2 * axes.size());
-    ATH_TRY(roi, ToDoubles(ctx.In(kRoi)));
-  }
-  std::vector<AxisPlan> plans;
-  for (std::size_t i = 0; i < axes.size(); ++i) {
-    AxisPlan one = {.axis = axes[i],
-                    .in = in[axes[i]],
-                    .out = ctx.Out(0).dim(static_cast<std::int64_t>(axes[i])),
-                    .scale = plan.scales[axes[i]]};
-    if (crop) {
-      one.roi_begin = roi[i];
-      one.roi_end = roi[axes.size() + i];
-    }
-    if (one.in == one.out && one.scale == 1 && one.roi_begin == 0 && one.roi_end == 1) continue;
-    FillTaps(attrs, one);
-    plans.push_back(std::move(one));
-  }
-  std::stable_sort(plans.begin(), plans.end(), [](const AxisPlan& a, const AxisPlan& b) {
-    return a.out * b.in < b.out * a.in;
-  });
-  return plans;
-}
-
 Status Reference(RefCtx& ctx) {
   const auto attrs = ctx.Attrs<ResizeAttrs>();
   if (ctx.Out(0).count() == 0) return {};
   if (ctx.In(kX).count() == 0) return DataError("nothing can be resized");
-  ATH_TRY(const std::vector<AxisPlan> plans, MakePlans(ctx, attrs));
+  const auto input = [&](std::size_t i) { return ctx.Has(i) ? &ctx.In(i) : nullptr; };
+  ATH_TRY(const std::vector<ResizeAxis> plans,
+          PlanResize(ctx.attributes(), ctx.In(kX).dims(), ctx.Out(0).dims(),
+                     {.roi = input(kRoi), .scales = input(kScales), .sizes = input(kSizes)}));
   return Dispatch(NumericTypes{}, ctx.In(kX).dtype(), [&](auto tag) -> Status {
     using T = typename decltype(tag)::Type;
     // 32-bit integers and above are exact in double only.
@@ -331,8 +285,8 @@ Status Reference(RefCtx& ctx) {
     Dims dims = ctx.In(kX).dims();
     std::vector<Number> values;
     for (const T& x : ctx.Data<T>(kX)) values.push_back(static_cast<Number>(x));
-    for (const AxisPlan& plan : plans) {
-      values = ResizeAxis(values, dims, plan, static_cast<Number>(attrs.extrapolation_value));
+    for (const ResizeAxis& plan : plans) {
+      values = ResizeAlong(values, dims, plan, static_cast<Number>(attrs.extrapolation_value));
       dims[plan.axis] = plan.out;
     }
     const std::span<T> y = ctx.OutData<T>(0);
@@ -362,6 +316,43 @@ Dim Cost(const CostCtx& ctx) {
 }
 
 }  // namespace
+
+Result<std::vector<ResizeAxis>> PlanResize(const AttrMap& attributes, const Dims& in,
+                                           const Dims& out, const ResizeSizes& given) {
+  const auto attrs = ReadAttributes<ResizeAttrs>(attributes);
+  ATH_TRY(const std::vector<std::size_t> axes, Axes(attrs, std::ssize(in)));
+  Plan plan = {Shape(in.begin(), in.end()), std::vector<double>(in.size(), 1.0)};
+  if (given.scales != nullptr && given.scales->count() > 0) {
+    ATH_TRY(const std::vector<double> scales, ToDoubles(*given.scales));
+    ATH_RETURN_IF_ERROR(FromScales(scales, axes, plan));
+  } else {
+    ATH_TRY(const std::vector<std::int64_t> sizes, ToInts(*given.sizes));
+    ATH_RETURN_IF_ERROR(FromSizes(attrs, Shape(sizes.begin(), sizes.end()), axes, plan));
+  }
+  const bool crop = attrs.coordinate_transformation_mode == "tf_crop_and_resize";
+  std::vector<double> roi;
+  if (crop) {
+    if (given.roi == nullptr || given.roi->count() != static_cast<std::int64_t>(2 * axes.size()))
+      return InvalidModel("tf_crop_and_resize needs a roi of {} values", 2 * axes.size());
+    ATH_TRY(roi, ToDoubles(*given.roi));
+  }
+  std::vector<ResizeAxis> plans;
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    ResizeAxis one = {
+        .axis = axes[i], .in = in[axes[i]], .out = out[axes[i]], .scale = plan.scales[axes[i]]};
+    if (crop) {
+      one.roi_begin = roi[i];
+      one.roi_end = roi[axes.size() + i];
+    }
+    if (one.in == one.out && one.scale == 1 && one.roi_begin == 0 && one.roi_end == 1) continue;
+    FillTaps(attrs, one);
+    plans.push_back(std::move(one));
+  }
+  std::stable_sort(plans.begin(), plans.end(), [](const ResizeAxis& a, const ResizeAxis& b) {
+    return a.out * b.in < b.out * a.in;
+  });
+  return plans;
+}
 
 OpDef Resize() {
   return {

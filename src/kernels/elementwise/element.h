@@ -1,0 +1,14 @@
+// Element-wise operators on integers, bools and mixed types: arithmetic, comparisons, logic, Where.
+#pragma once
+
+#include "kernels/elementwise/element_table.h"
+#include "kernels/kernel.h"
+
+namespace athanor::kernels {
+
+std::vector<KernelDef> ElementKernels();
+
+// The function of an operator's plain form ("Max") for elements of a type; nullptr: none.
+ElementFn ElementFunction(std::string_view op, DType dtype, Isa isa);
+
+}  // namespace athanor::kernels

@@ -1,0 +1,14 @@
+// Kernels of images: Resize, GridSample, RoiAlign, NonMaxSuppression, and pooling that no faster
+// kernel does (any number of axes, indices, integers, p-norms).
+#pragma once
+
+#include "kernels/kernel.h"
+
+namespace athanor::kernels {
+
+std::vector<KernelDef> NmsKernels();
+std::vector<KernelDef> ResizeKernels();
+std::vector<KernelDef> SampleKernels();
+std::vector<KernelDef> WindowKernels();
+
+}  // namespace athanor::kernels
