@@ -40,9 +40,7 @@ constexpr Writer kWriters[] = {
     {"txt", WriteText},
 };
 
-}  // namespace
-
-Status SaveModel(const Graph& graph, const std::string& path, const SaveOptions& options) {
+Result<Writer> FindWriter(const std::string& path, const SaveOptions& options) {
   std::string format = options.format;
   if (format.empty()) {
     format = std::filesystem::path(path).extension().string();
@@ -50,11 +48,22 @@ Status SaveModel(const Graph& graph, const std::string& path, const SaveOptions&
   }
   std::vector<std::string> known;
   for (const Writer& writer : kWriters) {
-    if (writer.format == format) return writer.write(graph, path, options);
+    if (writer.format == format) return writer;
     known.emplace_back(writer.format);
   }
   return Error(ErrorCode::kUnknownFormat, "{}: models are not written as \"{}\"{}; {} are", path,
                format, DidYouMean(format, known), Join(known, ", "));
+}
+
+}  // namespace
+
+Status CheckSaveFormat(const std::string& path, const SaveOptions& options) {
+  return FindWriter(path, options).status();
+}
+
+Status SaveModel(const Graph& graph, const std::string& path, const SaveOptions& options) {
+  ATH_TRY(const Writer writer, FindWriter(path, options));
+  return writer.write(graph, path, options);
 }
 
 }  // namespace athanor

@@ -12,6 +12,9 @@ struct SaveOptions {
   std::int64_t opset = 21;  // of ONNX files
 };
 
+// Whether SaveModel writes the format that is asked for; touches no file.
+Status CheckSaveFormat(const std::string& path, const SaveOptions& options = {});
+
 Status SaveModel(const Graph& graph, const std::string& path, const SaveOptions& options = {});
 
 }  // namespace athanor

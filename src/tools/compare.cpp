@@ -2,7 +2,6 @@
 // or packages on pictures.
 #include <cmath>
 
-#include "api/pipeline.h"
 #include "runtime/session.h"
 #include "tools/compare_packages.h"
 #include "tools/console.h"
@@ -84,7 +83,8 @@ Status Run(const Options& options, const Common& common) {
   // A range check alone lets NaN pass, with which nothing ever differs.
   if (std::isnan(options.tolerance.atol) || std::isnan(options.tolerance.rtol))
     return Error(ErrorCode::kUsage, "--atol and --rtol: a number of 0 or more is expected");
-  if (IsPackageFile(options.a.path)) return RunPackages(options, common);
+  ATH_TRY(const bool is_package, IsPackage(options.a.path));
+  if (is_package) return RunPackages(options, common);
   if (!options.more.empty() || !options.report.empty() || !options.access.empty()) {
     return Error(ErrorCode::kUsage, "{} is no package: --and, --report and keys are for packages",
                  options.a.path)

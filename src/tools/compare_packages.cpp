@@ -306,8 +306,7 @@ Status ComparePackages(const PackageComparison& options, const Common& common) {
   Print(common, options, verdicts, pictures.size(), pass);
   if (!pass) return Error(ErrorCode::kAccuracy, "the packages do not see the same");
   Next(common, fmt::format("athanor run {} {}{}", ShellWord(options.packages[0]),
-                           ShellWord(pictures[0].path),
-                           options.access.key.empty() ? "" : " --key " + options.access.key));
+                           ShellWord(pictures[0].path), ToText(options.access)));
   return {};
 }
 

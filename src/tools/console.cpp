@@ -49,7 +49,10 @@ void PrintNote(const Common& common, std::string_view text) {
 }
 
 void Next(const Common& common, std::string_view command) {
-  if (!common.quiet) Say(common, "next: {}", command);
+  constexpr std::string_view kName = "athanor ";
+  if (common.quiet) return;
+  if (!command.starts_with(kName)) return Say(common, "next: {}", command);
+  Say(common, "next: {} {}", common.program, command.substr(kName.size()));
 }
 
 void PrintJson(const Common& common, nlohmann::json document) {

@@ -7,6 +7,7 @@
 #include "tools/console.h"
 #include "tools/image_options.h"
 #include "tools/open_model.h"
+#include "tools/output_file.h"
 #include "tools/progress.h"
 
 namespace athanor::tools {

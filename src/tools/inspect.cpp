@@ -4,6 +4,7 @@
 #include "core/text.h"
 #include "runtime/session.h"
 #include "tools/console.h"
+#include "tools/inspect_package.h"
 #include "tools/model_facts.h"
 #include "tools/open_model.h"
 
@@ -13,14 +14,31 @@ namespace {
 struct Options {
   ModelOptions model;
   std::string device = "cpu";
+  AccessFlags access;
 };
+
+// " at H=N=W=1": of what the figures are that depend on open dimensions; "" without any.
+std::string SymbolsAsOne(const std::vector<std::string>& symbols) {
+  return symbols.empty() ? "" : fmt::format(" at {}=1", Shorten(Join(symbols, "="), 48));
+}
+
+// A type whose dimensions fit on a line: a formula longer than this says nothing to a reader.
+std::string ShortText(const Type& type) {
+  constexpr std::size_t kLongest = 24;
+  if (!type.IsTensor() || !type.HasRank()) return type.ToString();
+  Shape shape = *type.shape;
+  for (Dim& dim : shape) {
+    if (dim.ToString().size() > kLongest) dim = Dim::Unknown();
+  }
+  return Type::Tensor(type.dtype, std::move(shape)).ToString();
+}
 
 std::string PortTable(const Graph& graph) {
   Table table({"", "name", "type"});
   for (const ValueId id : graph.inputs())
-    table.Add({"input", Shorten(graph.value(id).name, 48), graph.value(id).type.ToString()});
+    table.Add({"input", Shorten(graph.value(id).name, 48), ShortText(graph.value(id).type)});
   for (const GraphOutput& output : graph.outputs()) {
-    table.Add({"output", Shorten(output.name, 48), graph.value(output.value).type.ToString()});
+    table.Add({"output", Shorten(output.name, 48), ShortText(graph.value(output.value).type)});
   }
   return table.ToString();
 }
@@ -40,19 +58,22 @@ std::string OperatorTable(const GraphFigures& figures) {
 }
 
 Status Run(const Options& options, const Common& common) {
+  ATH_TRY(const bool is_package, IsPackage(options.model.path));
+  if (is_package) return InspectPackage(options.model.path, options.access, common);
+  ATH_RETURN_IF_ERROR(NeedsPackage(options.access, options.model.path));
   ATH_TRY(Graph graph, OpenModel(options.model));
   ATH_TRY(const ModelFacts facts, FactsOf(graph));
   const GraphFigures& figures = facts.figures;
   PrintText(common, PortTable(graph) + "\n" + OperatorTable(figures) + "\n");
+  const std::string at = SymbolsAsOne(facts.symbols);
   Say(common, "nodes        {}", facts.nodes);
   Say(common, "parameters   {} ({})", figures.params,
       HumanCount(static_cast<double>(figures.params)));
   Say(common, "weights      {}", HumanBytes(static_cast<double>(figures.weight_bytes)));
   if (options.model.verify) Say(common, "digests      every weight is as it was written");
-  Say(common, "FLOPs        {}per inference (a multiply-add is 2)",
-      HumanCount(figures.flops) + " ");
-  Say(common, "activations  {} at most alive at once",
-      HumanBytes(static_cast<double>(figures.peak_activation_bytes)));
+  Say(common, "FLOPs        {} per inference{} (a multiply-add is 2)", HumanCount(figures.flops), at);
+  Say(common, "activations  {} at most alive at once{}",
+      HumanBytes(static_cast<double>(figures.peak_activation_bytes)), at);
   if (const auto& forest = facts.forest) {
     Say(common, "trees        {} with {} leaves, at most {} deep, looking at {} features",
         forest->trees, forest->leaves, forest->depth, forest->features);
@@ -87,6 +108,7 @@ std::function<Status()> Inspect(CLI::App& app, const Common& common) {
   AddModelOptions(app, options->model);
   app.add_option("--device", options->device, "the device asked whether it can run the model")
       ->capture_default_str();
+  AddAccessOptions(app, options->access);
   return [options, &common] { return Run(*options, common); };
 }
 

@@ -3,11 +3,14 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <map>
+#include <sstream>
 
 #include "core/file.h"
 #include "core/text.h"
@@ -84,8 +87,7 @@ constexpr const char* kWelcome =
     "  athanor compare a.onnx b.onnx               do two models agree\n"
     "  athanor eval model.onnx --data DIR --labels labels.csv   how accurate it is\n"
     "\n"
-    "athanor --help lists every verb, athanor VERB --help its options with an example.\n"
-    "next: athanor doctor\n";
+    "athanor --help lists every verb, athanor VERB --help its options with an example.\n";
 
 // Results are written beside their final name and renamed: without what is beside, nothing is left.
 void OnInterrupt(int) {
@@ -163,6 +165,33 @@ Status RunVerb(const std::function<Status()>& action) {
   }
 }
 
+// "athanor help VERB" asks for what "athanor VERB --help" shows.
+void ExpandHelp(int argc, char** argv) {
+  static char help[] = "--help";
+  if (std::string_view(argv[1]) != "help") return;
+  if (argc > 2) argv[1] = argv[2];
+  argv[argc > 2 ? 2 : 1] = help;
+}
+
+bool HasArgument(int argc, char** argv, std::string_view wanted) {
+  return std::any_of(argv + 1, argv + argc, [&](const char* given) { return given == wanted; });
+}
+
+// The name where a shell finds this program by it, else the path it was started by.
+std::string Program(const std::string& started_by) {
+  if (started_by.find('/') == std::string::npos) return "athanor";
+  const char* folders = std::getenv("PATH");
+  std::istringstream list(folders == nullptr ? "" : folders);
+  for (std::string folder; std::getline(list, folder, ':');) {
+    const std::filesystem::path found = std::filesystem::path(folder) / "athanor";
+    if (access(found.c_str(), X_OK) != 0) continue;
+    std::error_code failed;
+    return std::filesystem::equivalent(found, started_by, failed) ? "athanor"
+                                                                  : ShellWord(started_by);
+  }
+  return ShellWord(started_by);
+}
+
 void AddCommonOptions(CLI::App& app, Common& common) {
   app.add_flag("--json", common.json, "print one JSON document on stdout");
   app.add_flag("--quiet,-q", common.quiet, "print results only");
@@ -173,15 +202,23 @@ void AddCommonOptions(CLI::App& app, Common& common) {
 }
 
 int Main(int argc, char** argv) {
+  Common common;
+  common.program = Program(argv[0]);
   if (argc < 2) {
     std::fputs(kWelcome, stdout);
+    Next(common, "athanor doctor");
     return 0;
   }
+  ExpandHelp(argc, argv);
   std::signal(SIGINT, OnInterrupt);
+  if (argc == 3 && HasArgument(argc, argv, "--version") && HasArgument(argc, argv, "--json")) {
+    common.json = true;
+    PrintJson(common, {{"version", ATHANOR_VERSION}});
+    return 0;
+  }
   CLI::App app{"Athanor: takes a trained model and deploys it.", "athanor"};
   app.set_version_flag("--version", "athanor " ATHANOR_VERSION);
   app.require_subcommand(1);
-  Common common;
   std::map<CLI::App*, std::function<Status()>> actions;
   std::map<std::string, CLI::App*> subs;
   for (const Verb& verb : kVerbs) {
@@ -193,7 +230,7 @@ int Main(int argc, char** argv) {
   }
   Status names = CheckNames(subs, argc, argv);
   if (!names.ok()) {
-    for (int i = 2; i < argc; ++i) common.json |= std::string_view(argv[i]) == "--json";
+    common.json = HasArgument(argc, argv, "--json");
     return Report(names, common);
   }
   try {

@@ -5,6 +5,8 @@
 #include <map>
 
 #include "core/text.h"
+#include "tools/console.h"
+#include "tools/package_options.h"
 
 namespace athanor::tools {
 namespace {
@@ -99,6 +101,13 @@ Status WithDimFix(Status status, const Graph& graph, bool counted_as_one) {
 }
 
 Result<Graph> OpenModel(const ModelOptions& options) {
+  ATH_TRY(const bool is_package, IsPackage(options.path));
+  if (is_package) {
+    return Error(ErrorCode::kUnknownFormat,
+                 "{}: this is a package, not a model; run, compare, inspect and serve take packages",
+                 options.path)
+        .Fix(fmt::format("athanor unpack {} gives its model", ShellWord(options.path)));
+  }
   ATH_TRY(Graph graph, OpenModel(options.path, options.format, options.verify));
   std::vector<std::pair<std::string, std::int64_t>> values;
   for (const std::string& text : options.set_dims) {

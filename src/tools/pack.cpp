@@ -5,6 +5,7 @@
 #include "core/file.h"
 #include "core/text.h"
 #include "tools/console.h"
+#include "tools/output_file.h"
 #include "tools/package_options.h"
 #include "tools/package_parts.h"
 
@@ -41,12 +42,12 @@ Result<package::WriteOptions> ToWriteOptions(const PackOptions& options) {
 }
 
 Status RunPack(PackOptions options, const Common& common) {
-  const fs::path source(options.yaml);
-  ATH_TRY(const PackageParts parts, ReadPackageParts(options.yaml));
-  ATH_TRY(const package::WriteOptions write, ToWriteOptions(options));
-  ATH_TRY(const Bytes file, package::WritePackage(parts.Contents(), write));
   if (options.out.empty())
-    options.out = (source.parent_path() / (source.stem().string() + ".athpkg")).string();
+    options.out = fs::path(options.yaml).stem().string() + ".athpkg";
+  ATH_TRY(const package::WriteOptions write, ToWriteOptions(options));
+  ATH_RETURN_IF_ERROR(CheckOutput(options.out));
+  ATH_TRY(const PackageParts parts, ReadPackageParts(options.yaml));
+  ATH_TRY(const Bytes file, package::WritePackage(parts.Contents(), write));
   ATH_RETURN_IF_ERROR(WriteFileAtomically(options.out, file));
   const bool encrypted = !write.recipients.empty() || !write.passphrase.empty();
   Table table({"entry", ">bytes"});
@@ -80,34 +81,36 @@ struct UnpackOptions {
 };
 
 Status RunUnpack(UnpackOptions options, const Common& common) {
-  ATH_TRY(const package::ReadOptions access, ToReadOptions(options.access));
-  ATH_TRY(const std::shared_ptr<const MappedFile> file, MappedFile::Open(options.path));
-  Result<package::Package> opened = package::Package::Open(file->bytes(), file, access);
-  if (!opened.ok()) return std::move(opened).status().In(options.path);
-  if (options.out.empty()) options.out = fs::path(options.path).replace_extension("").string();
+  ATH_TRY(const package::Package opened, OpenPackage(options.path, options.access));
+  if (options.out.empty()) options.out = fs::path(options.path).stem().string();
   std::error_code error;
   fs::create_directories(options.out, error);
   Table table({"entry", ">bytes"});
   nlohmann::json entries = nlohmann::json::array();
-  for (const std::string& name : opened->EntryNames()) {
+  std::string model;
+  for (const std::string& name : opened.EntryNames()) {
     // A name is a file in the folder and nothing else.
     if (name.empty() || name[0] == '.' || fs::path(name).filename().string() != name)
       return Error(ErrorCode::kUnsafeFile, "entry {} is no plain file name", Quote(name))
           .In(options.path);
-    Result<package::Blob> blob = opened->Read(name);
+    Result<package::Blob> blob = opened.Read(name);
     if (!blob.ok()) return std::move(blob).status().In(options.path);
     ATH_RETURN_IF_ERROR(WriteFileAtomically((fs::path(options.out) / name).string(), blob->bytes));
     table.Add({name, std::to_string(blob->bytes.size())});
     entries.push_back({{"name", name}, {"bytes", blob->bytes.size()}});
+    if (name.ends_with(".ath")) model = name;
   }
   PrintText(common, table.ToString());
-  Say(common, "signed      {}", opened->signer().empty() ? "no" : "by key " + opened->signer());
+  Say(common, "signed      {}", opened.signer().empty() ? "no" : "by key " + opened.signer());
   Say(common, "wrote {}/", options.out);
   PrintJson(common, {{"out", options.out},
-                     {"name", opened->name()},
-                     {"signer", opened->signer()},
+                     {"name", opened.name()},
+                     {"signer", opened.signer()},
                      {"entries", std::move(entries)}});
-  Next(common, fmt::format("athanor inspect {}/MODEL.ath", ShellWord(options.out)));
+  if (!model.empty()) {
+    Next(common,
+         fmt::format("athanor inspect {}", ShellWord((fs::path(options.out) / model).string())));
+  }
   return {};
 }
 
@@ -143,7 +146,7 @@ Status RunKeys(const KeyOptions& options, const Common& common) {
 std::function<Status()> Pack(CLI::App& app, const Common& common) {
   auto options = std::make_shared<PackOptions>();
   app.add_option("pipeline", options->yaml, "the stages, in YAML")->required();
-  app.add_option("--out,-o", options->out, "default: PIPELINE.athpkg beside it");
+  app.add_option("--out,-o", options->out, "default: PIPELINE.athpkg in the current folder");
   app.add_option("--sign", options->sign, "a signing NAME.key");
   app.add_option("--encrypt", options->recipients, "a recipient's NAME.pub who may open it")
       ->take_all();
@@ -157,7 +160,7 @@ std::function<Status()> Pack(CLI::App& app, const Common& common) {
 std::function<Status()> Unpack(CLI::App& app, const Common& common) {
   auto options = std::make_shared<UnpackOptions>();
   app.add_option("package", options->path, "an .athpkg file")->required();
-  app.add_option("--out,-o", options->out, "the folder to write to; default: the package's name");
+  app.add_option("--out,-o", options->out, "the folder to write to; default: the package's name, in the current folder");
   AddAccessOptions(app, options->access);
   return [options, &common] { return RunUnpack(*options, common); };
 }

@@ -13,6 +13,7 @@
 #include "tools/console.h"
 #include "tools/describe.h"
 #include "tools/open_model.h"
+#include "tools/output_file.h"
 #include "tools/progress.h"
 #include "tools/samples.h"
 #include "verify/compare.h"
@@ -257,6 +258,7 @@ Status Measure(const Options& options, const Common& common, const Samples& samp
 
 Status Run(const Options& options, const Common& common) {
   ATH_RETURN_IF_ERROR(CheckOptions(options));
+  ATH_RETURN_IF_ERROR(CheckModelOutput(options.out));
   ATH_TRY(const Graph graph, OpenModel(options.model));
   ATH_TRY(const Samples samples,
           Samples::Open(graph, options.calib, options.classify.image, options.samples));

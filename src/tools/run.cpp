@@ -1,13 +1,13 @@
 // athanor run MODEL INPUT...: infers and shows the result.
 #include <filesystem>
 
-#include "api/pipeline.h"
 #include "core/text.h"
 #include "io/npy.h"
 #include "runtime/session.h"
 #include "tools/answer.h"
 #include "tools/console.h"
 #include "tools/open_model.h"
+#include "tools/output_file.h"
 #include "tools/progress.h"
 #include "tools/run_package.h"
 #include "tools/tuning.h"
@@ -49,6 +49,10 @@ Result<Tensor> Stack(const std::vector<Tensor>& parts) {
   return all;
 }
 
+Status NeedsArchive(const std::string& path, std::size_t arrays) {
+  return Error(ErrorCode::kUsage, "{}: {} arrays need an .npz file", path, arrays);
+}
+
 // Output names as arrays. Several runs: stacked along the first axis, or NAME.0, NAME.1, ...
 Status Save(const std::string& path, const Graph& graph, const std::vector<Answer>& answers) {
   io::NamedTensors arrays;
@@ -79,7 +83,7 @@ Status Save(const std::string& path, const Graph& graph, const std::vector<Answe
   }
   if (path.ends_with(".npy")) {
     if (arrays.size() == 1) return io::WriteNpy(path, arrays[0].second);
-    return Error(ErrorCode::kUsage, "{}: {} arrays need an .npz file", path, arrays.size());
+    return NeedsArchive(path, arrays.size());
   }
   return io::WriteNpz(path, arrays);
 }
@@ -97,7 +101,8 @@ void CheckLabels(const Options& options, const Common& common, const Graph& grap
 }
 
 Status Run(const Options& options, const Common& common) {
-  if (IsPackageFile(options.model.path)) {
+  ATH_TRY(const bool is_package, IsPackage(options.model.path));
+  if (is_package) {
     return RunPackage({.path = options.model.path,
                        .device = options.device,
                        .save = options.save,
@@ -106,15 +111,16 @@ Status Run(const Options& options, const Common& common) {
                        .access = options.access},
                       common);
   }
-  if (!options.access.empty())
-    return Error(ErrorCode::kUsage, "{} is no package: keys open packages only",
-                 options.model.path);
+  ATH_RETURN_IF_ERROR(NeedsPackage(options.access, options.model.path));
+  ATH_RETURN_IF_ERROR(CheckOutput(options.save, "--save", {".npz", ".npy"}));
   AnswerOptions shown = {.results = {.labels = {}, .top = options.top}, .boxes = {}};
   if (options.boxes) shown.boxes = options.box;
   if (!options.labels.empty()) {
     ATH_TRY(shown.results.labels, ReadLabels(options.labels));
   }
   ATH_TRY(Graph graph, OpenModel(options.model));
+  if (options.save.ends_with(".npy") && graph.outputs().size() > 1)
+    return NeedsArchive(options.save, graph.outputs().size());
   SessionOptions session_options = {.device = options.device, .threads = options.threads};
   ATH_RETURN_IF_ERROR(ApplyTuning(options.tuning, options.model.path, common, session_options));
   ATH_TRY(const std::unique_ptr<Session> session,

@@ -9,6 +9,7 @@
 #include "io/image.h"
 #include "io/npy.h"
 #include "tools/console.h"
+#include "tools/output_file.h"
 #include "tools/progress.h"
 
 namespace athanor::tools {
@@ -72,8 +73,6 @@ Status Save(const std::string& path, const std::string& picture, const PipelineR
   if (path.ends_with(".npz")) {
     return io::WriteNpz(path, {result.outputs.begin(), result.outputs.end()});
   }
-  if (!path.ends_with(".png"))
-    return Error(ErrorCode::kUsage, "--save {}: .json, .npz or .png is expected", path);
   ATH_TRY(Tensor image, io::ReadImage(picture));
   for (const BoxResult& b : result.boxes) Draw(image, b.box);
   return io::WritePng(path, image);
@@ -116,6 +115,7 @@ Result<std::vector<std::string>> PictureFiles(const std::vector<std::string>& so
 
 Status RunPackage(const PackageRun& options, const Common& common) {
   using Clock = std::chrono::steady_clock;
+  ATH_RETURN_IF_ERROR(CheckOutput(options.save, "--save", {".json", ".npz", ".png"}));
   ATH_TRY(const package::ReadOptions access, ToReadOptions(options.access));
   ATH_TRY(const auto runner,
           PipelineRunner::Open(options.path, access,
@@ -151,10 +151,14 @@ Status RunPackage(const PackageRun& options, const Common& common) {
                      {"device", options.device},
                      {"saved", std::move(saved)},
                      {"runs", std::move(runs)}});
-  Next(common,
-       fmt::format(
-           "athanor run {} {} --save {}", ShellWord(options.path), ShellWord(pictures[0]),
-           runner->pipeline().Find<package::Suppress>() != nullptr ? "boxes.png" : "answer.json"));
+  const std::string with = ToText(options.access);
+  if (!options.save.empty()) {
+    Next(common, fmt::format("athanor serve {}{}", ShellWord(options.path), with));
+    return {};
+  }
+  const bool detects = runner->pipeline().Find<package::Suppress>() != nullptr;
+  Next(common, fmt::format("athanor run {} {}{} --save {}", ShellWord(options.path),
+                           ShellWord(pictures[0]), with, detects ? "boxes.png" : "answer.json"));
   return {};
 }
 

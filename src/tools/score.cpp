@@ -3,6 +3,7 @@
 
 #include "core/text.h"
 #include "tools/console.h"
+#include "tools/output_file.h"
 #include "tools/progress.h"
 
 namespace athanor::tools {
@@ -37,6 +38,7 @@ Status Run(Options options, const Common& common) {
         .Fix("-o out.csv");
   if (options.separator.size() > 1)
     return Error(ErrorCode::kUsage, "--separator is one character, not \"{}\"", options.separator);
+  if (options.score.output != "-") ATH_RETURN_IF_ERROR(CheckOutput(options.score.output));
   options.score.skip_bad_rows = options.on_error == "skip";
   if (!options.separator.empty()) options.score.format.separator = options.separator[0];
   if (!options.missing.empty()) {

@@ -5,6 +5,7 @@
 #include "tools/console.h"
 #include "tools/examples.h"
 #include "tools/open_model.h"
+#include "tools/output_file.h"
 #include "tools/progress.h"
 #include "train/initialize.h"
 #include "train/trainer.h"
@@ -44,6 +45,7 @@ Status Report(const Options& options, const Common& common, nlohmann::json docum
 Status Run(Options options, const Common& common) {
   if (options.min && options.held_out.empty())
     return Error(ErrorCode::kUsage, "--min needs pictures to judge by").Fix("--held-out FILE.npz");
+  ATH_RETURN_IF_ERROR(CheckModelOutput(options.output));
   if (!options.isa.empty()) options.train.isa = IsaFromName(options.isa);
   ATH_TRY(Graph model, OpenModel(options.model));
   ATH_TRY(const train::Examples examples, ReadExamples(options.data, options.mean, options.std));

@@ -8,6 +8,7 @@
 #include "tools/console.h"
 #include "tools/inputs.h"
 #include "tools/open_model.h"
+#include "tools/output_file.h"
 #include "tools/plan_text.h"
 #include "tools/tuning.h"
 

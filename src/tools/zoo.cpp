@@ -4,6 +4,7 @@
 #include "core/text.h"
 #include "frontends/save.h"
 #include "tools/console.h"
+#include "tools/output_file.h"
 #include "tools/verb.h"
 
 namespace athanor::tools {
@@ -39,10 +40,11 @@ Status Run(const Options& options, const Common& common) {
     Next(common, "athanor zoo resnet50 -o resnet50.onnx");
     return {};
   }
-  ATH_TRY(const Graph graph, zoo::Make(options.name, options.seed));
   const std::string output = options.output.empty() ? options.name + ".onnx" : options.output;
+  ATH_RETURN_IF_ERROR(CheckModelOutput(output));
+  ATH_TRY(const Graph graph, zoo::Make(options.name, options.seed));
   ATH_RETURN_IF_ERROR(SaveModel(graph, output, {}));
-  Say(common, "written  {} ({} nodes)", output, graph.num_nodes());
+  Say(common, "wrote {} ({} nodes)", output, graph.num_nodes());
   PrintJson(common, {{"model", options.name},
                      {"seed", options.seed},
                      {"written", output},

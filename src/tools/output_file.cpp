@@ -1,0 +1,56 @@
+#include "tools/output_file.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "core/text.h"
+#include "frontends/save.h"
+#include "tools/console.h"
+
+namespace athanor::tools {
+
+namespace fs = std::filesystem;
+
+Status CheckOutput(const std::string& path) {
+  if (path.empty()) return {};
+  std::error_code failed;
+  const fs::file_status found = fs::status(path, failed);
+  if (fs::exists(found) && !fs::is_regular_file(found)) {
+    return Error(ErrorCode::kFileWrite, "{}: {}", path,
+                 fs::is_directory(found) ? "is a folder" : "is not a regular file");
+  }
+  // A link is followed to the file it stands for, as writing does.
+  const fs::path target = fs::exists(found) ? fs::canonical(path, failed) : fs::path(path);
+  const std::string folder = target.has_parent_path() ? target.parent_path().string() : ".";
+  if (!fs::exists(folder, failed)) {
+    return Error(ErrorCode::kFileWrite, "{}: there is no folder {}", path, folder)
+        .Fix(fmt::format("mkdir -p {}", ShellWord(folder)));
+  }
+  if (!fs::is_directory(folder, failed))
+    return Error(ErrorCode::kFileWrite, "{}: {} is no folder", path, folder);
+  if (access(folder.c_str(), W_OK | X_OK) != 0)
+    return Error(ErrorCode::kFileWrite, "{}: {}", path, std::strerror(errno));
+  return {};
+}
+
+Status CheckOutput(const std::string& path, const std::string& option,
+                   const std::vector<std::string>& endings) {
+  if (path.empty()) return {};
+  const bool known = std::any_of(endings.begin(), endings.end(), [&](const std::string& ending) {
+    return path.ends_with(ending);
+  });
+  if (!known)
+    return Error(ErrorCode::kUsage, "{} {}: {} is expected", option, path, Join(endings, " or "));
+  return CheckOutput(path);
+}
+
+Status CheckModelOutput(const std::string& path) {
+  ATH_RETURN_IF_ERROR(CheckSaveFormat(path));
+  return CheckOutput(path);
+}
+
+}  // namespace athanor::tools
