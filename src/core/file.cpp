@@ -44,6 +44,8 @@ void ReleaseSlot(int slot) {
   if (slot >= 0) slots[static_cast<std::size_t>(slot)].state = Slot::kFree;
 }
 
+std::string Reason(int error) { return error == ENOENT ? "no such file" : std::strerror(error); }
+
 // The file that a write to the path changes: the end of a chain of links, which need not exist.
 Result<std::string> FollowLinks(const std::string& path) {
   constexpr int kMaxLinks = 40;  // as the kernel has it
@@ -67,7 +69,7 @@ Result<std::string> FollowLinks(const std::string& path) {
 
 Result<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return Error(ErrorCode::kFileNotFound, "{}: {}", path, std::strerror(errno));
+  if (fd < 0) return Error(ErrorCode::kFileNotFound, "{}: {}", path, Reason(errno));
   struct stat info = {};
   if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
     close(fd);

@@ -5,6 +5,9 @@
 #include <openssl/pem.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
+
 #include "core/file.h"
 
 namespace athanor::package {
@@ -64,8 +67,11 @@ Result<std::string> ToPem(const EVP_PKEY& key, bool secret) {
 
 Status WriteNewFile(const std::string& path, std::string_view text, mode_t mode) {
   const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL, mode);
-  if (file < 0)
-    return Error(ErrorCode::kFileWrite, "{}: it is there already, or cannot be written", path);
+  if (file < 0 && errno == EEXIST) {
+    return Error(ErrorCode::kFileWrite, "{}: it is there already; keys are never overwritten", path)
+        .Fix("another NAME, or move the old pair away first");
+  }
+  if (file < 0) return Error(ErrorCode::kFileWrite, "{}: {}", path, std::strerror(errno));
   const ssize_t written = write(file, text.data(), text.size());
   if (close(file) == 0 && written == static_cast<ssize_t>(text.size())) return {};
   unlink(path.c_str());

@@ -5,10 +5,12 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <map>
 #include <thread>
 
 #include "core/text.h"
 #include "core/thread_pool.h"
+#include "plan/plan.h"
 #include "runtime/session.h"
 #include "tools/console.h"
 #include "tools/describe.h"
@@ -27,7 +29,7 @@ struct Options {
   ModelOptions model;
   InputOptions input;
   TuningOptions tuning;
-  std::string device = "cpu", goal = "latency", precision = "f32";
+  std::string device = "cpu", goal = "latency";
   int threads = 0, streams = 0;
   std::int64_t batch = 0;
   double seconds = 3;
@@ -146,7 +148,6 @@ nlohmann::json ToJson(const Options& options, const Plan& plan, std::int64_t bat
           {"threads", plan.threads},
           {"streams", plan.streams},
           {"batch", batch},
-          {"precision", options.precision},
           {"runs", measured.ms.size()},
           {"seconds", measured.seconds},
           {"peak_rss_mb", PeakRssMb()},
@@ -169,6 +170,54 @@ void PrintTable(const Common& common, const nlohmann::json& document) {
   PrintText(common, table.ToString());
 }
 
+Status CheckNotEmpty(const Graph& graph) {
+  for (const ValueId id : graph.inputs()) {
+    const Value& input = graph.value(id);
+    const std::optional<Dims> dims = input.type.StaticDims();
+    if (!dims || std::find(dims->begin(), dims->end(), 0) == dims->end()) continue;
+    return Error(ErrorCode::kUsage, "input \"{}\" {} is empty: there is nothing to measure",
+                 input.name, input.type.ToString())
+        .Fix("--set-dim SYMBOL=1 or more");
+  }
+  return {};
+}
+
+// What most of the weights are; of a model without any, what its first input is.
+std::string PrecisionOf(const Graph& graph) {
+  std::map<DType, std::size_t> bytes;
+  for (std::size_t i = 0; i < graph.value_capacity(); ++i) {
+    const auto id = static_cast<ValueId>(i);
+    const Tensor* constant = graph.Constant(id);
+    if (constant == nullptr || graph.num_uses(id) == 0) continue;
+    // Wide integers are shapes, axes and indices.
+    const bool learned = IsFloat(constant->dtype()) || ElementBytes(constant->dtype()) == 1;
+    if (learned) bytes[constant->dtype()] += constant->bytes();
+  }
+  const auto most = std::max_element(bytes.begin(), bytes.end(), [](const auto& a, const auto& b) {
+    return a.second < b.second;
+  });
+  if (most == bytes.end())
+    return graph.inputs().empty() ? "" : std::string(Name(graph.value(graph.inputs()[0]).type.dtype));
+  return IsInteger(most->first) ? "int8" : std::string(Name(most->first));
+}
+
+// A step without a kernel is often most of the time; a reader should know before judging the rate.
+void CountReferenceSteps(const Options& options, const Common& common, Session& session,
+                         const std::vector<Datum>& inputs, nlohmann::json& document) {
+  std::vector<Type> types;
+  for (const Datum& datum : inputs) types.push_back(Type::Of(datum));
+  const auto plan = session.PlanFor(types);
+  if (!plan.ok()) return;  // a device without plans
+  const auto& steps = (*plan)->steps;
+  const auto slow = std::count_if(steps.begin(), steps.end(),
+                                  [](const Step& step) { return step.kernel == nullptr; });
+  document["steps"] = steps.size();
+  document["steps_on_reference"] = slow;
+  if (slow == 0) return;
+  Note(common, "warning: {} of {} steps run on the reference, without a kernel; athanor explain {} "
+               "names them", slow, steps.size(), ShellWord(options.model.path));
+}
+
 Result<std::int64_t> BatchOf(const Graph& graph) {
   if (graph.inputs().empty()) return std::int64_t{1};
   const Type& type = graph.value(graph.inputs()[0]).type;
@@ -177,13 +226,11 @@ Result<std::int64_t> BatchOf(const Graph& graph) {
 }
 
 Status Run(const Options& options, const Common& common) {
-  if (options.precision != "f32") {
-    return Unsupported("precision {} is not available; f32 is", options.precision)
-        .Fix("athanor quantize makes a model of 8 bits, which bench runs like any other");
-  }
   ATH_TRY(Graph graph, OpenModel(options.model));
   if (options.batch > 0) ATH_RETURN_IF_ERROR(SetBatch(graph, options.batch));
-  ATH_RETURN_IF_ERROR(FixSymbols(graph));
+  const Graph as_given = graph.Clone();
+  ATH_RETURN_IF_ERROR(WithDimFix(FixSymbols(graph), as_given));
+  ATH_RETURN_IF_ERROR(CheckNotEmpty(graph));
   ATH_TRY(const std::int64_t batch, BatchOf(graph));
   const Plan plan = MakePlan(options);
   ATH_TRY(const InputPlan input_plan, InputPlan::Make(graph, options.input));
@@ -196,10 +243,13 @@ Status Run(const Options& options, const Common& common) {
     sessions.push_back(std::move(session));
   }
   // Warm-up: the first runs touch memory and code for the first time.
-  ATH_TRY(const Measured warm_up, Measure(sessions, set.values, options.seconds / 10, common));
+  const Result<Measured> warm_up = Measure(sessions, set.values, options.seconds / 10, common);
+  if (!warm_up.ok()) return WithDimFix(warm_up.status(), as_given);
   ATH_TRY(const Measured measured, Measure(sessions, set.values, options.seconds, common));
   nlohmann::json document = ToJson(options, plan, batch, measured);
-  document["warm_up_runs"] = warm_up.ms.size();
+  document["warm_up_runs"] = warm_up->ms.size();
+  document["precision"] = PrecisionOf(sessions[0]->graph());
+  CountReferenceSteps(options, common, *sessions[0], set.values, document);
   PrintTable(common, document);
   PrintJson(common, std::move(document));
   Next(common, fmt::format("athanor profile {}", ShellWord(options.model.path)));
@@ -226,9 +276,6 @@ std::function<Status()> Bench(CLI::App& app, const Common& common) {
   app.add_option("--goal", options->goal,
                  "latency: one stream on all cores; throughput: one per core")
       ->check(CLI::IsMember({"latency", "throughput"}))
-      ->capture_default_str();
-  app.add_option("--precision", options->precision, "f32, f16, bf16 or int8")
-      ->check(CLI::IsMember({"f32", "f16", "bf16", "int8"}))
       ->capture_default_str();
   return [options, &common] { return Run(*options, common); };
 }

@@ -18,9 +18,9 @@ struct NamedOutput {
   Tensor tensor;
 };
 
-// Finds one of two forms: boxes [1, N, 4] with scores [1, N, classes], or SSD's
-// [1, 1, N, 7] = (picture, label, score, x1, y1, x2, y2). An error when no output looks like
-// either.
+// Finds one of three forms: boxes [1, N, 4] with scores [1, N, classes]; SSD's [1, 1, N, 7] =
+// (picture, label, score, x1, y1, x2, y2); boxes [M, 4] with scores [M] and classes [M], where
+// there are classes. An error when no output looks like any.
 Result<std::vector<Box>> FindBoxes(const std::vector<NamedOutput>& outputs,
                                    const BoxOptions& options);
 

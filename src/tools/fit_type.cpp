@@ -10,10 +10,25 @@ using Floats = TypeList<float, double, Half, BFloat16>;
 using Integers = TypeList<std::int64_t, std::int32_t, std::int16_t, std::int8_t, std::uint64_t,
                           std::uint32_t, std::uint16_t, std::uint8_t>;
 
+// "float32" for f32; "" where NumPy has no such type.
+std::string NumPyName(DType dtype) {
+  if (dtype == DType::kBool) return "bool_";
+  if (dtype == DType::kString) return "str_";
+  const bool plain = dtype == DType::kF16 || dtype == DType::kF32 || dtype == DType::kF64 ||
+                     (IsInteger(dtype) && ElementBits(dtype) >= 8);
+  if (!plain) return "";
+  const std::string name(Name(dtype));
+  const char* kind = name[0] == 'f' ? "float" : name[0] == 'u' ? "uint" : "int";
+  return kind + name.substr(1);
+}
+
 Status NotFitting(const Tensor& tensor, const Type& type) {
-  return Error(ErrorCode::kInvalidInput, "{}{} is given, {} is expected", Name(tensor.dtype()),
-               ToString(tensor.dims()), type.ToString())
-      .Fix("convert before saving, for example np.save('x.npy', x.astype(np.float32))");
+  Status status = Error(ErrorCode::kInvalidInput, "{}{} is given, {} is expected",
+                        Name(tensor.dtype()), ToString(tensor.dims()), type.ToString());
+  const std::string name = NumPyName(type.dtype);
+  if (name.empty()) return status;
+  return std::move(status).Fix(fmt::format(
+      "convert before saving, for example np.save('x.npy', x.astype(np.{}))", name));
 }
 
 Result<Tensor> ConvertFloats(const Tensor& tensor, DType dtype) {

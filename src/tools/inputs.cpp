@@ -1,6 +1,7 @@
 #include "tools/inputs.h"
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 
 #include "core/text.h"
@@ -92,6 +93,24 @@ Result<Tensor> ReadSound(const std::string& path, const Type& type) {
   return samples;
 }
 
+// An input of one element from the number itself; nothing when either is none.
+Result<std::optional<Tensor>> ReadNumber(const std::string& text, const Type& type) {
+  const std::optional<Dims> dims = type.IsTensor() ? type.StaticDims() : std::nullopt;
+  const bool one = dims && std::all_of(dims->begin(), dims->end(), [](auto d) { return d == 1; });
+  const auto parse = [&](auto value) -> std::optional<Tensor> {
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, value);
+    if (error != std::errc() || stop != end) return std::nullopt;
+    return Tensor::FromVector(*dims, std::vector{value});
+  };
+  std::optional<Tensor> number;
+  if (one && IsInteger(type.dtype)) number = parse(std::int64_t{0});
+  if (one && IsFloat(type.dtype)) number = parse(0.0);
+  if (!number) return number;
+  ATH_TRY(number, FitType(*number, type));
+  return number;
+}
+
 }  // namespace
 
 void AddInputOptions(CLI::App& app, InputOptions& options, bool positional) {
@@ -99,7 +118,7 @@ void AddInputOptions(CLI::App& app, InputOptions& options, bool positional) {
     app.add_option("inputs", options.sources,
                    "pictures, .npy, .npz, .csv, .wav, .txt, a folder, or \"random\"");
   }
-  app.add_option("--input,-i", options.sources, "NAME=FILE, NAME=random or FILE; may be repeated")
+  app.add_option("--input,-i", options.sources, "NAME=FILE, NAME=random, NAME=NUMBER or FILE; may be repeated")
       ->take_all();
   app.add_option("--drop", options.drop, "a column of the table that is no feature")->take_all();
   app.add_option("--seed", options.seed, "of random inputs")->capture_default_str();
@@ -107,6 +126,7 @@ void AddInputOptions(CLI::App& app, InputOptions& options, bool positional) {
 }
 
 Result<InputPlan> InputPlan::Make(const Graph& graph, const InputOptions& options) {
+  ATH_RETURN_IF_ERROR(ToPreprocess(options.image).status());
   InputPlan plan(graph, options);
   plan.fixed_.resize(graph.inputs().size());
   plan.random_.assign(graph.inputs().size(), options.sources.empty());
@@ -265,13 +285,25 @@ Status InputPlan::AssignNamed(const std::string& name, const std::string& path) 
   const std::vector<std::string> names = InputNames(*graph_);
   const std::optional<std::size_t> input = Position(names, name);
   if (!input) return UnknownInput(name, names);
+  if (random_[*input] || !fixed_[*input].IsAbsent())
+    return Error(ErrorCode::kUsage, "input \"{}\" is given twice", name);
   if (path == kRandom) {
     random_[*input] = true;
     return {};
   }
-  ATH_TRY(fixed_[*input], ReadFile(path, *input));
+  ATH_TRY(fixed_[*input], ReadNamed(path, *input));
   first_name_ = fs::path(path).filename().string();
   return {};
+}
+
+Result<Tensor> InputPlan::ReadNamed(const std::string& path, std::size_t input) const {
+  if (fs::exists(path)) return ReadFile(path, input);
+  const Value& value = graph_->value(graph_->inputs()[input]);
+  Result<std::optional<Tensor>> number = ReadNumber(path, value.type);
+  if (number.ok() && *number) return **number;
+  Status status = number.ok() ? Error(ErrorCode::kFileNotFound, "{}: no such file", path)
+                              : std::move(number).status();
+  return std::move(status).In(fmt::format("input \"{}\"", value.name));
 }
 
 Status InputPlan::AssignUnnamed(const std::string& source) {

@@ -1,7 +1,8 @@
 // From what stands on the command line to the inputs of a model.
 //
 // A source is a picture, an .npy, .npz, .csv, .wav or text file, a folder of pictures and arrays,
-// or the word "random"; "NAME=" before it says which input it is for.
+// or the word "random"; "NAME=" before it says which input it is for. NAME=NUMBER fills an input of
+// one element.
 #pragma once
 
 #include <string>
@@ -45,6 +46,7 @@ class InputPlan {
   InputPlan(const Graph& graph, const InputOptions& options) : graph_(&graph), options_(options) {}
   Status Assign(const std::vector<std::string>& sources);
   Status AssignNamed(const std::string& name, const std::string& path);
+  Result<Tensor> ReadNamed(const std::string& path, std::size_t input) const;
   Status AssignUnnamed(const std::string& source);
   Status AssignItems(const std::string& source);
   Status BindArchive(const std::string& path);

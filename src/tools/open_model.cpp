@@ -90,14 +90,16 @@ std::optional<DimSizes> FittingDims(const Graph& graph) {
 Status WithDimFix(Status status, const Graph& graph, bool counted_as_one) {
   const std::vector<std::string> symbols = InputSymbols(graph);
   if (status.ok() || symbols.empty() || !counted_as_one || !status.fix().empty()) return status;
-  std::string example = fmt::format("--set-dim {}=64", symbols.back());
+  std::string fix;
   if (const std::optional<DimSizes> sizes = FittingDims(graph)) {
-    example.clear();
     for (const auto& [name, size] : *sizes) {
-      if (size != 1) example += fmt::format("--set-dim {}={}", name, size);
+      if (size != 1) fix += fmt::format("--set-dim {}={}", name, size);
     }
+  } else {
+    for (const std::string& symbol : symbols) fix += fmt::format("--set-dim {}=N ", symbol);
+    fix += "with the sizes the model was made for as N";
   }
-  return std::move(status).Fix(fmt::format("{} (counted as 1: {})", example, Join(symbols, ", ")));
+  return std::move(status).Fix(fmt::format("{} (counted as 1: {})", fix, Join(symbols, ", ")));
 }
 
 Result<Graph> OpenModel(const ModelOptions& options) {

@@ -32,6 +32,7 @@ struct NodeTime {
   double ms = 0;  // the fastest run
   std::int64_t calls = 0;
   double flops = 0;
+  std::size_t position = 0;  // in the order of execution, from 0: who has no name is called by it
 };
 
 // Times every node by the moments at which the observer is told about it. A node inside a body is
@@ -48,7 +49,8 @@ class Stopwatch {
                       .op = node.op->name,
                       .kernel = "reference",
                       .calls = 1,
-                      .flops = NodeFlops(graph, id).value_or(0)};
+                      .flops = NodeFlops(graph, id).value_or(0),
+                      .position = entries_.size() - 1};
       }
       entry.this_run += std::chrono::duration<double, std::milli>(now - last_).count();
       // What the observer itself takes is nobody's.
@@ -83,9 +85,10 @@ void Print(const Common& common, const Options& options, const std::vector<NodeT
   const auto shown = std::min(times.size(), static_cast<std::size_t>(options.top));
   for (std::size_t i = 0; i < shown; ++i) {
     const NodeTime& t = times[i];
+    const std::string name = t.name.empty() ? fmt::format("#{}", t.position) : t.name;
     table.Add({fmt::format("{:.3f}", t.ms), fmt::format("{:.1f} %", 100 * t.ms / total),
                t.flops > 0 && t.ms > 0 ? fmt::format("{:.2f}", t.flops / t.ms / 1e6) : "",
-               Shorten(t.op, 40), t.kernel, Shorten(t.name, 40)});
+               Shorten(t.op, 40), t.kernel, Shorten(name, 40)});
   }
   PrintText(common, table.ToString());
   std::map<std::string, double> by_op;
@@ -132,13 +135,15 @@ Result<std::vector<NodeTime>> TimeSteps(Session& session, const Options& options
   ATH_TRY(const InputPlan plan, InputPlan::Make(session.graph(), options.input));
   ATH_TRY(const InputSet set, plan.Read(0));
   Progress progress(common, "profile", options.runs + 1);
-  ATH_TRY(const StepTimes fastest,
-          MeasureSteps(session, set.values, options.runs, [&progress] { progress.Advance(); }));
+  Result<StepTimes> measured =
+      MeasureSteps(session, set.values, options.runs, [&progress] { progress.Advance(); });
+  if (!measured.ok()) return WithDimFix(std::move(measured).status(), session.graph());
+  const StepTimes fastest = *std::move(measured);
   std::vector<NodeTime> times;
   for (std::size_t i = 0; i < fastest.ms.size(); ++i) {
     const Step& step = fastest.plan->steps[i];
     const StepText text = Describe(*fastest.plan, step);
-    times.push_back({text.node, text.op, text.kernel, fastest.ms[i], 1, step.notes.flops});
+    times.push_back({text.node, text.op, text.kernel, fastest.ms[i], 1, step.notes.flops, i});
   }
   return times;
 }
@@ -162,6 +167,7 @@ Status Run(const Options& options, const Common& common) {
   nlohmann::json nodes = nlohmann::json::array();
   for (const NodeTime& t : times) {
     nodes.push_back({{"name", t.name},
+                     {"position", t.position},
                      {"op", t.op},
                      {"kernel", t.kernel},
                      {"ms", t.ms},
