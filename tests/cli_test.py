@@ -23,13 +23,16 @@ MODEL = DIGITS / "digits.onnx"
 
 
 def athanor(*arguments, **options):
-    return subprocess.run([binary(), *map(str, arguments)], capture_output=True, text=True,
-                          timeout=300, **options)
+    """The program, which is found on the path by its name."""
+    program = pathlib.Path(binary()).resolve()
+    options.setdefault("env", {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}"})
+    return subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, timeout=300,
+                          check=False, **options)
 
 
-def document(test, *arguments, code=0):
+def document(test, *arguments, code=0, **options):
     """Runs with --json and gives the one document on stdout."""
-    run = athanor(*arguments, "--json")
+    run = athanor(*arguments, "--json", **options)
     test.assertEqual(run.returncode, code, run.stderr)
     result = json.loads(run.stdout)
     test.assertEqual(result["schema_version"], 1)
@@ -67,13 +70,13 @@ def field(number, value):
     return varint(number << 3 | 2) + varint(len(value)) + value
 
 
-def port(name, shape):
+def port(name, shape, dtype=1):
     dims = b"".join(field(1, field(1, d) if isinstance(d, int) else field(2, d)) for d in shape)
-    return field(1, name) + field(2, field(1, field(1, 1) + field(2, dims)))
+    return field(1, name) + field(2, field(1, field(1, dtype) + field(2, dims)))
 
 
 def onnx_model(nodes, inputs, outputs):
-    """nodes: (operator, inputs, outputs); inputs, outputs: (name, shape), all float32."""
+    """nodes: (operator, inputs, outputs); inputs, outputs: (name, shape) in float32, or (name, shape, ONNX's dtype)."""
     graph = b"".join(
         field(1, b"".join(field(1, i) for i in ins) + b"".join(field(2, o) for o in outs) +
               field(3, f"n{k}") + field(4, op))
@@ -117,6 +120,27 @@ class Usage(Case):
             run = athanor(verb, "--help")
             self.assertEqual(run.returncode, 0)
             self.assertIn(f"athanor {verb}", run.stdout.split("Example:")[1])
+
+    def test_help_is_a_verb_too(self):
+        self.assertEqual(athanor("help").stdout, athanor("--help").stdout)
+        self.assertEqual(athanor("help", "run").stdout, athanor("run", "--help").stdout)
+
+    def test_the_version_is_a_document_too(self):
+        version = json.loads(athanor("--version", "--json").stdout)["version"]
+        self.assertEqual(athanor("--version").stdout.strip(), f"athanor {version}")
+
+    def test_the_next_command_works_where_the_path_does_not_find_the_program(self):
+        program = pathlib.Path(binary()).resolve()
+        run = athanor("zoo", env={**os.environ, "PATH": "/usr/bin:/bin"})
+        self.assertEqual(run.stdout.splitlines()[-1], f"next: {program} zoo resnet50 -o resnet50.onnx")
+        self.assertEqual(athanor("zoo").stdout.splitlines()[-1], "next: athanor zoo resnet50 -o resnet50.onnx")
+
+    def test_a_missing_file_is_told_in_one_way(self):
+        for arguments in (["inspect", "none.onnx"], ["run", MODEL, "none.npy"], ["run", MODEL, "--input", "image=none.npy"]):
+            run = athanor(*arguments)
+            self.assertEqual(run.returncode, 1)
+            self.assertIn("ATH-1004", run.stderr)
+            self.assertRegex(run.stderr, "none.(onnx|npy): no such file")
 
     def test_a_wrong_verb_is_corrected(self):
         run = athanor("inspct", MODEL)
@@ -221,6 +245,14 @@ class Inspect(Case):
         self.assertIn("onnx files hold no digests", run.stderr)
 
 
+    def test_long_dimensions_are_cut_and_figures_say_for_which_size(self):
+        model = self.file("long.onnx", onnx_model([("Relu", ["x"], ["y"])], [("x", ("a" * 30, 2))], [("y", ("a" * 30, 2))]))
+        shown = athanor("inspect", model).stdout
+        self.assertIn("f32[?, 2]", shown)
+        self.assertIn(" per inference at N=1 (", athanor("inspect", MODEL).stdout)
+        self.assertIn(" per inference (", athanor("inspect", MODEL, "--set-dim", "N=2").stdout)
+
+
 class Run(Case):
     def test_a_picture_gives_its_class(self):
         run = athanor("run", MODEL, DIGITS / "images" / "7_0174.png", "--std", 255, "--labels",
@@ -263,6 +295,43 @@ class Run(Case):
         run = athanor("run", model, a, a)
         self.assertEqual(run.returncode, 1)
         self.assertIn('"a"', run.stderr)
+
+    def test_a_number_fills_an_input_of_one_element(self):
+        for shape in [(), (1,), (1, 1)]:
+            result = document(self, "run", self.add_model(shape), "--input", "a=2.5", "--input", "b=4")
+            self.assertEqual(result["outputs"][0]["values"], [6.5])
+        whole = self.file("whole.onnx", onnx_model([("Identity", ["x"], ["y"])], [("x", (), 7)], [("y", (), 7)]))
+        self.assertEqual(document(self, "run", whole, "--input", "x=16000")["outputs"][0]["values"], [16000])
+        for model, text in ((whole, "x=1.5"), (whole, "x=none"), (self.add_model(), "a=16000")):
+            run = athanor("run", model, "--input", text)
+            self.assertEqual(run.returncode, 1, run.stderr)
+            self.assertIn(f"{text[2:]}: no such file", run.stderr)
+
+    def test_the_fix_for_a_wrong_type_names_the_right_one(self):
+        floats = self.file("x.npy", npy("<f4", (2,), struct.pack("<2f", 1, 2)))
+        for dtype, name in ((7, "int64"), (6, "int32"), (9, "bool_")):
+            model = self.file("typed.onnx", onnx_model([("Identity", ["x"], ["y"])], [("x", (2,), dtype)], [("y", (2,), dtype)]))
+            run = athanor("run", model, floats)
+            self.assertEqual(run.returncode, 1, run.stderr)
+            self.assertIn(f"x.astype(np.{name})", run.stderr)
+
+    def test_what_would_be_ignored_is_refused(self):
+        model = self.add_model()
+        run = athanor("run", model, "--input", "a=random", "--input", "a=random", "--input", "b=random")
+        self.assertEqual(run.returncode, 1, run.stderr)
+        self.assertIn('input "a" is given twice', run.stderr)
+        run = athanor("run", model, "random", "--mean", "a,b")
+        self.assertEqual(run.returncode, 1, run.stderr)
+        self.assertIn("--mean a,b", run.stderr)
+
+    def test_boxes_in_a_list_are_shown(self):
+        shapes = [("boxes", (2, 4)), ("scores", (2,))]
+        model = self.file("list.onnx", onnx_model([("Identity", ["b"], ["boxes"]), ("Identity", ["s"], ["scores"])],
+                                                  [("b", (2, 4)), ("s", (2,))], shapes))
+        b = self.file("b.npy", npy("<f4", (2, 4), struct.pack("<8f", 1, 2, 3, 4, 11, 12, 13, 14)))
+        s = self.file("s.npy", npy("<f4", (2,), struct.pack("<2f", 0.25, 0.75)))
+        result = document(self, "run", model, f"--input=b={b}", f"--input=s={s}", "--boxes")
+        self.assertEqual(result["runs"][0]["boxes"], [{"class": 0, "score": 0.75, "box": [11, 12, 13, 14]}])
 
     def test_random_is_seeded(self):
         model = self.add_model()
@@ -372,6 +441,12 @@ class OpenDimensions(Case):
             self.assertIn("fix: --set-dim K=4 (counted as 1: K, N)", run.stderr)
         self.assertEqual(athanor("run", model, "--set-dim", "K=4").returncode, 0)
 
+    def test_every_open_dimension_is_named_where_no_size_is_found(self):
+        for verb in ("run", "bench", "profile", "explain"):
+            run = athanor(verb, self.product(3))
+            self.assertEqual(run.returncode, 2, run.stdout)
+            self.assertIn("fix: --set-dim K=N --set-dim N=N, N: the sizes the model was made for", run.stderr)
+
     def test_parity_is_checked_with_sizes_that_fit(self):
         result = document(self, "convert", self.product(4), "-o", self.folder / "out.ath")
         self.assertTrue(result["parity"]["pass"])
@@ -380,6 +455,11 @@ class OpenDimensions(Case):
         result = document(self, "convert", self.product(3), "-o", self.folder / "out.ath")
         self.assertIsNone(result["parity"]["pass"])
         self.assertIn("--set-dim", result["parity"]["not_checked"])
+        run = athanor("convert", self.product(3), "-o", "out.ath", cwd=self.folder)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertIn("warning: parity is not checked", run.stderr)
+        self.assertNotIn("error ATH", run.stderr)
+        self.assertIn("out.ath --set-dim K=N --set-dim N=N", run.stdout.splitlines()[-1])
 
 
 class Remarks(Case):
@@ -428,158 +508,6 @@ class Compare(Case):
         self.assertTrue(document(self, "compare", add, add, "--device-b", "reference")["pass"])
 
 
-class Eval(Case):
-    FLAGS = ["--data", DIGITS, "--labels", DIGITS / "labels.csv", "--std", 255]
-
-    def test_every_recorded_picture_is_right(self):
-        result = document(self, "eval", MODEL, *self.FLAGS)
-        self.assertEqual((result["metric"], result["value"], result["n"]), ("top1", 1.0, 40))
-
-    def test_the_gate_exits_with_3(self):
-        labels = self.file("labels.csv", b"filename,class\nimages/7_0174.png,6\n")
-        result = document(self, "eval", MODEL, "--data", DIGITS, "--labels", labels, "--std", 255,
-                          "--min", 0.5, code=3)
-        self.assertFalse(result["pass"])
-
-    def test_the_gate_is_a_share(self):
-        run = athanor("eval", MODEL, *self.FLAGS, "--min", 1.01)
-        self.assertEqual(run.returncode, 1, run.stderr)
-        self.assertIn("ATH-1001", run.stderr)
-
-    def test_rows_without_a_file_are_counted_and_ignored(self):
-        labels = self.file("labels.csv",
-                           b"filename,class\nimages/7_0174.png,7\nimages/none.png,1\n")
-        result = document(self, "eval", MODEL, "--data", DIGITS / "images", "--labels", labels,
-                          "--std", 255)
-        self.assertEqual((result["n"], result["ignored"]), (1, 1))
-
-
-class Quantize(Case):
-    FLAGS = ["--calib", DIGITS / "calib.npz", "--std", 255]
-
-    def test_digits_keep_their_accuracy_and_the_file_is_always_the_same(self):
-        with tempfile.TemporaryDirectory() as folder:
-            first, second = pathlib.Path(folder, "a.ath"), pathlib.Path(folder, "b.ath")
-            result = document(self, "quantize", MODEL, *self.FLAGS, "--data", DIGITS / "heldout.npz",
-                              "--max-drop", "1%", "-o", first)
-            self.assertTrue(result["pass"])
-            self.assertEqual(result["n"], 360)
-            self.assertGreaterEqual(result["agreement"], 0.98)
-            self.assertLess(result["int8"]["bytes"], result["float"]["bytes"] / 2)
-            self.assertEqual(result["float_products"], [])
-            document(self, "quantize", MODEL, *self.FLAGS, "--threads", 1, "-o", second)
-            self.assertEqual(first.read_bytes(), second.read_bytes())
-            # The saved file holds pairs and runs wherever a model runs.
-            ops = document(self, "inspect", first)["ops"]
-            self.assertGreater(ops["QuantizeLinear"], 5)
-            document(self, "compare", first, first, "--device-b", "reference", "--atol", 0.5)
-
-    def test_a_drop_beyond_the_gate_exits_with_3(self):
-        # Calibrated on black pictures, ranges are far too narrow.
-        self.file("black.npy", npy("<f4", (1, 1, 32, 32), bytes(4096)))
-        result = document(self, "quantize", MODEL, "--calib", self.folder, "--std", 255, "--data",
-                          DIGITS / "heldout.npz", "--max-drop", "1%", "-o", self.folder / "x.ath", code=3)
-        self.assertFalse(result["pass"])
-
-    def test_wrong_requests_say_what_is_expected(self):
-        out = self.folder / "x.ath"
-        for arguments, text in [
-                (["--calib", "none"], "a folder of pictures or arrays, or an .npz file"),
-                ([*self.FLAGS, "--max-drop", "1%"], "--max-drop needs --data"),
-                ([*self.FLAGS, "--max-drop", "much", "--data", DIGITS / "heldout.npz"], "1% or 0.01"),
-                ([*self.FLAGS, "--data", DIGITS / "calib.npz"], 'no array "labels"'),
-                ([*self.FLAGS, "--data", DIGITS], "a folder with --labels")]:
-            run = athanor("quantize", MODEL, *arguments, "-o", out)
-            self.assertEqual(run.returncode, 1, run.stderr)
-            self.assertIn(text, run.stderr)
-
-
-class Train(Case):
-    FLAGS = ["--data", DIGITS / "train.npz", "--std", 255, "--from-scratch", "--epochs", 2, "--seed", 7]
-
-    def test_learns_and_the_same_seed_gives_the_same_file(self):
-        with tempfile.TemporaryDirectory() as folder:
-            first, second = pathlib.Path(folder, "a.ath"), pathlib.Path(folder, "b.ath")
-            held_out = ["--held-out", DIGITS / "heldout.npz", "--min", 0.7]
-            result = document(self, "train", MODEL, *self.FLAGS, *held_out, "-o", first)
-            self.assertEqual(len(result["epochs"]), 2)
-            self.assertLess(result["epochs"][1]["loss"], result["epochs"][0]["loss"])
-            document(self, "train", MODEL, *self.FLAGS, "--threads", 1, "-o", second)
-            self.assertEqual(first.read_bytes(), second.read_bytes())
-
-    def test_one_instruction_set_gives_one_file_whatever_the_threads(self):
-        with tempfile.TemporaryDirectory() as folder:
-            paths = [pathlib.Path(folder, name) for name in ("one.ath", "two.ath")]
-            for threads, path in enumerate(paths, 1):
-                document(self, "train", DIGITS / "digits.txt", *self.FLAGS, "--isa", "base", "--threads", threads, "-o", path)
-            self.assertEqual(*(path.read_bytes() for path in paths))
-
-    @unittest.skipUnless("avx2" in pathlib.Path("/proc/cpuinfo").read_text(), "the recipe is for processors with AVX2")
-    def test_the_recipe_gives_the_committed_model(self):
-        with tempfile.TemporaryDirectory() as folder:
-            path = pathlib.Path(folder, "digits.onnx")
-            run = subprocess.run([DIGITS / "train.sh", path], capture_output=True, text=True, check=False,
-                                 env={**os.environ, "PATH": f"{pathlib.Path(binary()).parent}:{os.environ['PATH']}"})
-            self.assertEqual(run.returncode, 0, run.stderr)
-            self.assertEqual(path.read_bytes(), MODEL.read_bytes())
-
-    def test_held_out_labels_fit_their_pictures(self):
-        arrays = self.folder / "few.npz"
-        with zipfile.ZipFile(arrays, "w") as archive:
-            archive.writestr("pixels.npy", npy("|u1", (2, 32, 32), bytes(2048)))
-            archive.writestr("labels.npy", npy("|u1", (1,), bytes(1)))
-        run = athanor("train", MODEL, *self.FLAGS, "--held-out", arrays, "-o", self.folder / "x.ath")
-        self.assertEqual(run.returncode, 1, run.stderr)
-        self.assertIn("2 pictures and 1 labels", run.stderr)
-
-    def test_a_gate_needs_pictures_to_judge_by(self):
-        run = athanor("train", MODEL, *self.FLAGS, "--min", 0.5, "-o", "x.ath")
-        self.assertEqual(run.returncode, 1)
-        self.assertIn("--held-out", run.stderr)
-
-    def test_a_wrong_array_is_named(self):
-        run = athanor("train", MODEL, "--data", DIGITS / "calib.npz", "-o", "x.ath")
-        self.assertEqual(run.returncode, 1)
-        self.assertIn('no array "labels"', run.stderr)
-
-
-class Tune(Case):
-    def test_times_lie_beside_the_model_and_decide(self):
-        model = self.file("digits.onnx", MODEL.read_bytes())
-        result = document(self, "tune", model, "--threads", 1, "--budget", 20)
-        self.assertEqual(result["output"], f"{model}.athplan")
-        self.assertGreater(result["steps_measured"], 0)
-        self.assertEqual(result["times"], result["new_times"])
-        steps = document(self, "explain", model, "--threads", 1)["steps"]
-        measured = [s for s in steps if any("measured_us" in c for c in s["candidates"])]
-        self.assertEqual(len(measured), result["steps_measured"])
-        for step in measured:
-            times = [c["measured_us"] for c in step["candidates"] if "measured_us" in c]
-            self.assertEqual(min(times), step["candidates"][0]["measured_us"])
-            self.assertEqual(step["kernel"], step["candidates"][0]["kernel"])
-        again = document(self, "tune", model, "--threads", 1, "--budget", 20)
-        self.assertEqual(again["new_times"], 0)
-
-    def test_a_damaged_cache_is_named_and_ignored(self):
-        model = self.file("digits.onnx", MODEL.read_bytes())
-        self.file("digits.onnx.athplan", b"0123456789abcdef\nathplan 1\n")
-        run = athanor("run", model, "random")
-        self.assertEqual(run.returncode, 0, run.stderr)
-        self.assertIn("digits.onnx.athplan: it is damaged", run.stderr)
-
-    def test_a_cache_asked_for_by_name_must_exist(self):
-        run = athanor("run", MODEL, "random", "--plan-cache", self.folder / "none.athplan")
-        self.assertEqual(run.returncode, 1)
-        self.assertIn("none.athplan", run.stderr)
-
-    def test_strict_keeps_winograd_away(self):
-        steps = document(self, "explain", MODEL, "--strict", "--all")["steps"]
-        for step in steps:
-            for candidate in step["candidates"]:
-                if "winograd" in candidate["kernel"]:
-                    self.assertFalse(candidate["fits"])
-
-
 class Bench(Case):
     def test_json_has_the_agreed_keys(self):
         result = document(self, "bench", MODEL, "--time", 0.2, "--threads", 1, "--batch", 2)
@@ -590,6 +518,13 @@ class Bench(Case):
         self.assertEqual((result["batch"], result["threads"]), (2, 1))
         self.assertLessEqual(result["latency_ms"]["min"], result["latency_ms"]["p99"])
 
+        self.assertEqual((result["precision"], result["steps_on_reference"]), ("f32", 0))
+
+    def test_an_empty_batch_is_not_measured(self):
+        run = athanor("bench", MODEL, "--set-dim", "N=0")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("there is nothing to measure", run.stderr)
+
     def test_throughput_uses_several_streams(self):
         result = document(self, "bench", MODEL, "--time", 0.2, "--goal", "throughput")
         self.assertEqual(result["streams"], len(os.sched_getaffinity(0)))
@@ -599,6 +534,7 @@ class Bench(Case):
             result = document(self, "profile", MODEL, "--device", device)
             self.assertAlmostEqual(sum(n["ms"] for n in result["nodes"]), result["total_ms"], 6)
             self.assertGreater(len(result["nodes"]), 3)
+            self.assertEqual(sorted(n["position"] for n in result["nodes"]), list(range(len(result["nodes"]))))
 
 
 class Conformance(Case):
@@ -620,6 +556,12 @@ class Conformance(Case):
         result = document(self, "conformance", self.suite(), "--device", "reference", code=3)
         self.assertEqual((result["passed"], result["failed"], result["skipped"]), (1, 1, 0))
         self.assertEqual(result["failures"][0]["test"], "test_wrong")
+
+    def test_a_format_that_is_not_written_is_told_once(self):
+        run = athanor("conformance", self.suite(), "--through", "foo")
+        self.assertEqual(run.returncode, 2, run.stderr)
+        self.assertIn('models are not written as "foo"', run.stderr)
+        self.assertNotIn("FAIL", run.stderr)
 
     def test_exempt_tests_are_skipped(self):
         exempt = self.file("exempt.txt", b"# known\ntest_wrong  # not a model\n")

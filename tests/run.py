@@ -192,6 +192,7 @@ def main():
     script(count, "package_test.py", "--binary", str(ATHANOR))
     script(count, "demo_test.py", "--binary", str(ATHANOR))
     script(count, "cli_test.py")
+    script(count, "cli_results_test.py")
     public_clients()
     python = str(VENV / "bin" / "python")
     script(count, "docs_test.py")

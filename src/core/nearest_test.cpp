@@ -10,6 +10,11 @@ TEST(Nearest, TwoSwappedLettersAreOneMistake) {
   EXPECT_EQ(Nearest("imgae", names), "image");
 }
 
+TEST(Nearest, TheBeginningOfANameIsNearerThanAnotherWord) {
+  const std::vector<std::string> names = {"googlenet", "mobilenet_v1", "mobilenet_v2"};
+  EXPECT_EQ(Nearest("mobilenet", names), "mobilenet_v1");
+}
+
 TEST(Nearest, ADifferentWordIsNotAMistake) {
   const std::vector<std::string> names = {"image", "logits"};
   EXPECT_EQ(Nearest("weights", names), "");

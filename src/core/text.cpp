@@ -47,9 +47,11 @@ std::string Nearest(std::string_view name, std::span<const std::string> candidat
        candidates.first(std::min(candidates.size(), kMaxCandidates))) {
     if (candidate.size() > kMaxName || name.size() > kMaxName) continue;
     if (candidate.size() + best_distance <= name.size()) continue;
-    if (name.size() + best_distance <= candidate.size()) continue;
+    if (name.size() + best_distance < candidate.size()) continue;
     const std::size_t distance = EditDistance(name, candidate);
-    if (distance < best_distance) {
+    // Who types the beginning of a name means it rather than another word that is as near.
+    const bool begun = candidate.starts_with(name) && !best.empty() && !best.starts_with(name);
+    if (distance < best_distance || (distance == best_distance && begun)) {
       best_distance = distance;
       best = candidate;
     }

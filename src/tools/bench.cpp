@@ -29,7 +29,7 @@ struct Options {
   ModelOptions model;
   InputOptions input;
   TuningOptions tuning;
-  std::string device = "cpu", goal = "latency";
+  std::string device = "cpu", goal = "latency", precision = "f32";
   int threads = 0, streams = 0;
   std::int64_t batch = 0;
   double seconds = 3;
@@ -193,11 +193,11 @@ std::string PrecisionOf(const Graph& graph) {
     const bool learned = IsFloat(constant->dtype()) || ElementBytes(constant->dtype()) == 1;
     if (learned) bytes[constant->dtype()] += constant->bytes();
   }
-  const auto most = std::max_element(bytes.begin(), bytes.end(), [](const auto& a, const auto& b) {
-    return a.second < b.second;
-  });
+  const auto most = std::max_element(
+      bytes.begin(), bytes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
   if (most == bytes.end())
-    return graph.inputs().empty() ? "" : std::string(Name(graph.value(graph.inputs()[0]).type.dtype));
+    return graph.inputs().empty() ? ""
+                                  : std::string(Name(graph.value(graph.inputs()[0]).type.dtype));
   return IsInteger(most->first) ? "int8" : std::string(Name(most->first));
 }
 
@@ -214,8 +214,10 @@ void CountReferenceSteps(const Options& options, const Common& common, Session& 
   document["steps"] = steps.size();
   document["steps_on_reference"] = slow;
   if (slow == 0) return;
-  Note(common, "warning: {} of {} steps run on the reference, without a kernel; athanor explain {} "
-               "names them", slow, steps.size(), ShellWord(options.model.path));
+  Note(common,
+       "warning: {} of {} steps run on the reference, without a kernel; athanor explain {} "
+       "names them",
+       slow, steps.size(), ShellWord(options.model.path));
 }
 
 Result<std::int64_t> BatchOf(const Graph& graph) {
@@ -276,6 +278,10 @@ std::function<Status()> Bench(CLI::App& app, const Common& common) {
   app.add_option("--goal", options->goal,
                  "latency: one stream on all cores; throughput: one per core")
       ->check(CLI::IsMember({"latency", "throughput"}))
+      ->capture_default_str();
+  app.add_option("--precision", options->precision,
+                 "of floating-point arithmetic: f32; athanor quantize makes models of 8 bits")
+      ->check(CLI::IsMember({"f32"}))
       ->capture_default_str();
   return [options, &common] { return Run(*options, common); };
 }

@@ -92,9 +92,10 @@ Result<std::vector<Box>> FindBoxes(const std::vector<NamedOutput>& outputs,
                       options);
     }
   }
-  return Error(ErrorCode::kInvalidInput,
-               "no output looks like boxes: [1, N, 4] with scores [1, N, classes], [1, 1, N, 7], or "
-               "[M, 4] with scores [M] and classes [M]");
+  return Error(
+      ErrorCode::kInvalidInput,
+      "no output looks like boxes: [1, N, 4] with scores [1, N, classes], [1, 1, N, 7], or "
+      "[M, 4] with scores [M] and classes [M]");
 }
 
 }  // namespace athanor::tools

@@ -109,7 +109,15 @@ Result<Tensor> ClassScores(Session& session, std::size_t output, const LabelledP
 
 Status AddToScore(const LabelledPicture& picture, const Tensor& scores, std::int64_t label_offset,
                   ClassifyScore& score) {
-  ATH_TRY(const std::int64_t rank, RankOf(scores, picture.label + label_offset));
+  const std::int64_t label = picture.label + label_offset;
+  ATH_TRY(const std::int64_t rank, RankOf(scores, label));
+  const auto is_best = [&scores](std::int64_t other) {
+    if (other < 0 || other >= scores.count()) return false;
+    const Result<std::int64_t> found = RankOf(scores, other);
+    return found.ok() && *found == 0;
+  };
+  score.one_more += is_best(label + 1) ? 1 : 0;
+  score.one_less += is_best(label - 1) ? 1 : 0;
   ++score.n;
   score.top1 += rank < 1 ? 1 : 0;
   score.top5 += rank < 5 ? 1 : 0;

@@ -28,6 +28,8 @@ Result<std::int64_t> RankOf(const Tensor& scores, std::int64_t label);
 
 struct ClassifyScore {
   std::int64_t n = 0, top1 = 0, top5 = 0, missing = 0;
+  // How often the best class is the one after or before the label: labels that are off by one.
+  std::int64_t one_more = 0, one_less = 0;
   std::string bad = "filename,class,rank\n";
 };
 

@@ -178,6 +178,10 @@ Result<std::vector<fs::path>> FindTests(const Options& options) {
 }
 
 Status Run(const Options& options, const Common& common) {
+  if (!options.through.empty()) {
+    const std::string format = options.through.substr(0, options.through.find(':'));
+    ATH_RETURN_IF_ERROR(CheckSaveFormat("--through " + options.through, {.format = format}));
+  }
   ATH_TRY(const std::set<std::string> exempt, ReadExempt(options.exempt));
   ATH_TRY(const std::vector<fs::path> tests, FindTests(options));
   int passed = 0, skipped = 0, exempted = 0;

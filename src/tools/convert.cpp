@@ -13,6 +13,7 @@
 #include "tools/describe.h"
 #include "tools/inputs.h"
 #include "tools/open_model.h"
+#include "tools/output_file.h"
 #include "tools/progress.h"
 #include "verify/parity.h"
 
@@ -68,7 +69,7 @@ Result<InputSet> ProofInputs(const Options& options, const Graph& original) {
 // Runs the original and what was written on the same inputs, without further passes. Nothing when
 // not even the original takes the random inputs: then nothing can be said.
 Result<std::optional<Parity>> Prove(const Options& options, const Graph& original, Graph changed,
-                                    const Common& common, std::string& why_not) {
+                                    const Common& common, Status& why_not) {
   const SessionOptions session = {.device = options.device, .optimize = false};
   ATH_TRY(const std::unique_ptr<Session> a, Session::Create(original.Clone(), session));
   ATH_TRY(const std::unique_ptr<Session> b, Session::Create(std::move(changed), session));
@@ -79,7 +80,7 @@ Result<std::optional<Parity>> Prove(const Options& options, const Graph& origina
   if (parity.ok()) return std::optional<Parity>(*std::move(parity));
   const Status original_runs = a->Run(std::move(set->values)).status();
   if (original_runs.ok() || !options.input.sources.empty()) return std::move(parity).status();
-  why_not = WithDimFix(original_runs, original).ToString();
+  why_not = WithDimFix(original_runs, original);
   return std::optional<Parity>();
 }
 
@@ -117,6 +118,19 @@ Status Announce(const Options& options, const Common& common, nlohmann::json& do
   return {};
 }
 
+// The file is written; only the proof is missing, and how to get it is said. No error.
+Status SayUnchecked(const Options& options, const Common& common, const Graph& original,
+                    const Status& why_not, nlohmann::json document) {
+  Note(common, "warning: parity is not checked, random inputs do not fit the model: {}: {}",
+       why_not.where(), why_not.message());
+  document["parity"] = {{"pass", nullptr}, {"not_checked", why_not.ToString()}};
+  PrintJson(common, std::move(document));
+  const std::string sizes = OpenDims(original);
+  Next(common, fmt::format("athanor compare {} {} {}", ShellWord(options.model.path),
+                           ShellWord(options.out), sizes.empty() ? "--input NAME=FILE" : sizes));
+  return {};
+}
+
 // Reads back what was written: the proof covers the file, not only the graph in memory.
 Status ProveFile(const Options& options, const Common& common, const Graph& original,
                  nlohmann::json document) {
@@ -132,20 +146,16 @@ Status ProveFile(const Options& options, const Common& common, const Graph& orig
     PrintJson(common, std::move(document));
     return {};
   }
-  std::string why_not;
+  Status why_not;
   ATH_TRY(const std::optional<Parity> parity,
           Prove(options, original, *std::move(written), common, why_not));
   if (parity) return Report(options, common, *parity, std::move(document));
-  Note(common, "parity not checked: the model does not take random inputs\n{}", why_not);
-  document["parity"] = {{"pass", nullptr}, {"not_checked", why_not}};
-  PrintJson(common, std::move(document));
-  Next(common, fmt::format("athanor compare {} {} --input NAME=FILE", ShellWord(options.model.path),
-                           ShellWord(options.out)));
-  return {};
+  return SayUnchecked(options, common, original, why_not, std::move(document));
 }
 
 Status RunConvert(const Options& options, const Common& common) {
   ATH_TRY(const std::string stage, DumpStage(options));
+  ATH_RETURN_IF_ERROR(CheckModelOutput(options.out));
   ATH_TRY(const Graph graph, OpenModel(options.model));
   if (!stage.empty() && stage != "import")
     return Error(ErrorCode::kUsage,
@@ -160,8 +170,16 @@ Status RunConvert(const Options& options, const Common& common) {
   return ProveFile(options, common, graph, nlohmann::json::object());
 }
 
+// In the current folder.
+std::string DefaultOut(const std::string& model) {
+  const std::string name = fs::path(model).stem().string();
+  return (name.starts_with("zoo:") ? name.substr(4) : name) + ".optimized.ath";
+}
+
 Status RunOptimize(Options options, const Common& common) {
   ATH_TRY(const std::string stage, DumpStage(options));
+  if (options.out.empty()) options.out = DefaultOut(options.model.path);
+  if (stage.empty()) ATH_RETURN_IF_ERROR(CheckModelOutput(options.out));
   ATH_TRY(const Graph graph, OpenModel(options.model));
   Graph better = graph.Clone();
   if (stage == "import") {
@@ -177,10 +195,6 @@ Status RunOptimize(Options options, const Common& common) {
     return {};
   }
   PrintText(common, report.ToString());
-  if (options.out.empty()) {
-    const fs::path source(options.model.path);
-    options.out = (source.parent_path() / (source.stem().string() + ".optimized.ath")).string();
-  }
   ATH_RETURN_IF_ERROR(SaveModel(better, options.out, {.opset = options.opset}));
   return ProveFile(options, common, graph,
                    {{"nodes_before", report.nodes_before},
@@ -198,7 +212,8 @@ void AddOptions(CLI::App& app, Options& options) {
       ->capture_default_str();
   app.add_option("--atol", options.tolerance.atol, "absolute tolerance")->capture_default_str();
   app.add_option("--rtol", options.tolerance.rtol, "relative tolerance")->capture_default_str();
-  app.add_flag("--no-check", options.no_check, "leave the parity check out");
+  app.add_flag("--no-check", options.no_check,
+               "leave the parity check out; where it fails, the exit code is 3");
   app.add_option("--dump-ir", options.dump, "after:STAGE prints the graph at that point");
 }
 
@@ -215,7 +230,7 @@ std::function<Status()> Convert(CLI::App& app, const Common& common) {
 std::function<Status()> OptimizeModel(CLI::App& app, const Common& common) {
   auto options = std::make_shared<Options>();
   AddOptions(app, *options);
-  app.add_option("--out,-o", options->out, "default: MODEL.optimized.ath beside the model");
+  app.add_option("--out,-o", options->out, "default: MODEL.optimized.ath in the current folder");
   app.add_option("--disable", options->disable, "a pass or rule that stays out")->take_all();
   return [options, &common] { return RunOptimize(*options, common); };
 }

@@ -1,4 +1,5 @@
-// athanor eval MODEL --data DIR --labels labels.csv: how often the model is right.
+// athanor eval MODEL --data DIR --labels labels.csv, or --data SET.npz: how often the model is
+// right.
 #include <cmath>
 
 #include "core/file.h"
@@ -9,6 +10,7 @@
 #include "tools/open_model.h"
 #include "tools/output_file.h"
 #include "tools/progress.h"
+#include "tools/samples.h"
 
 namespace athanor::tools {
 namespace {
@@ -22,6 +24,17 @@ struct Options {
   std::optional<double> min;
 };
 
+// Labels counted from another number than the model's classes are nearly all wrong by one.
+void SuggestOffset(const Options& options, const Common& common, const ClassifyScore& score) {
+  const auto suggest = [&](std::int64_t right, std::int64_t step) {
+    if (2 * right <= score.n || right <= score.top1) return;
+    Note(common, "{} of {} labels are off by one: --label-offset {} would set them right", right,
+         score.n, options.label_offset + step);
+  };
+  suggest(score.one_more, 1);
+  suggest(score.one_less, -1);
+}
+
 Status Finish(const Options& options, const Common& common, const ClassifyScore& score) {
   const auto share = [&](std::int64_t hits) {
     return static_cast<double>(hits) / static_cast<double>(score.n);
@@ -30,6 +43,7 @@ Status Finish(const Options& options, const Common& common, const ClassifyScore&
   const double value = options.metric == "top5" ? top5 : top1;
   Say(common, "top1  {:.2f} %  ({} of {})", 100 * top1, score.top1, score.n);
   Say(common, "top5  {:.2f} %  ({} of {})", 100 * top5, score.top5, score.n);
+  SuggestOffset(options, common, score);
   if (score.missing > 0) Say(common, "{} rows without a file were ignored", score.missing);
   if (!options.bad_cases.empty()) {
     ATH_RETURN_IF_ERROR(WriteFileAtomically(options.bad_cases, std::string_view(score.bad)));
@@ -52,7 +66,8 @@ Status Finish(const Options& options, const Common& common, const ClassifyScore&
 Status Run(const Options& options, const Common& common) {
   if (options.min && std::isnan(*options.min))
     return Error(ErrorCode::kUsage, "--min: a number from 0 to 1 is expected");
-  ATH_TRY(const std::vector<LabelledPicture> rows, ReadLabelled(options.data, options.labels));
+  ATH_RETURN_IF_ERROR(CheckLabelledOptions(options.data, options.labels));
+  ATH_RETURN_IF_ERROR(CheckOutput(options.bad_cases));
   ATH_TRY(Graph graph, OpenModel(options.model));
   if (graph.inputs().size() != 1)
     return Error(ErrorCode::kInvalidInput, "classify needs a model with one input, this has {}",
@@ -61,26 +76,20 @@ Status Run(const Options& options, const Common& common) {
   ATH_TRY(
       const std::unique_ptr<Session> session,
       Session::Create(std::move(graph), {.device = options.device, .threads = options.threads}));
+  ATH_TRY(const LabelledSet set, OpenLabelled(session->graph(), options.data, options.labels,
+                                              options.image, options.limit));
   ClassifyScore score;
-  Progress progress(common, "eval", static_cast<std::int64_t>(rows.size()));
-  for (const LabelledPicture& row : rows) {
+  score.missing = set.missing;
+  Progress progress(common, "eval", std::ssize(set.rows));
+  for (std::size_t i = 0; i < set.rows.size(); ++i) {
+    const LabelledPicture& row = set.rows[i];
     progress.Advance();
-    if (options.limit > 0 && score.n >= options.limit) break;
-    if (row.path.empty()) {
-      ++score.missing;
-      continue;
-    }
-    Result<Tensor> scores = ClassScores(*session, output, row, options.image);
+    Result<Tensor> scores = ScoresOf(*session, output, set, i, options.image);
     if (!scores.ok()) return std::move(scores).status().In(row.file);
     Status status = AddToScore(row, *scores, options.label_offset, score);
     if (!status.ok()) return std::move(status).In(row.file);
   }
   progress.Finish();
-  if (score.n == 0) {
-    return Error(ErrorCode::kInvalidInput,
-                 "none of the {} files named in {} is in {} or its parent", rows.size(),
-                 options.labels, options.data);
-  }
   return Finish(options, common, score);
 }
 
@@ -89,8 +98,10 @@ Status Run(const Options& options, const Common& common) {
 std::function<Status()> Eval(CLI::App& app, const Common& common) {
   auto options = std::make_shared<Options>();
   AddModelOptions(app, options->model);
-  app.add_option("--data", options->data, "the folder of the pictures")->required();
-  app.add_option("--labels", options->labels, "a table with columns filename, class")->required();
+  app.add_option("--data", options->data,
+                 "the folder of the pictures, or an .npz with an array labels")
+      ->required();
+  app.add_option("--labels", options->labels, "of a folder: a table with columns filename, class");
   app.add_option("--task", options->task, "classify")->check(CLI::IsMember({"classify"}));
   app.add_option("--metric", options->metric, "top1 or top5: the value of the gate and of --json")
       ->check(CLI::IsMember({"top1", "top5"}));

@@ -27,8 +27,8 @@ Status NotFitting(const Tensor& tensor, const Type& type) {
                         Name(tensor.dtype()), ToString(tensor.dims()), type.ToString());
   const std::string name = NumPyName(type.dtype);
   if (name.empty()) return status;
-  return std::move(status).Fix(fmt::format(
-      "convert before saving, for example np.save('x.npy', x.astype(np.{}))", name));
+  return std::move(status).Fix(
+      fmt::format("convert before saving, for example np.save('x.npy', x.astype(np.{}))", name));
 }
 
 Result<Tensor> ConvertFloats(const Tensor& tensor, DType dtype) {

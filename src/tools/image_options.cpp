@@ -61,7 +61,8 @@ void AddImageOptions(CLI::App& app, ImageFlags& flags) {
       ->check(CLI::IsMember({"nchw", "nhwc"}, CLI::ignore_case));
   app.add_option("--resize", flags.resize,
                  "N: short side to N, keeping proportions; HxW: to exactly that size");
-  app.add_option("--crop", flags.crop, "N or HxW: the middle of the (resized) picture; a smaller one is scaled up first");
+  app.add_option("--crop", flags.crop,
+                 "N or HxW: the middle of the (resized) picture; a smaller one is scaled up first");
 }
 
 Result<io::Preprocess> ToPreprocess(const ImageFlags& flags) {

@@ -118,7 +118,8 @@ void AddInputOptions(CLI::App& app, InputOptions& options, bool positional) {
     app.add_option("inputs", options.sources,
                    "pictures, .npy, .npz, .csv, .wav, .txt, a folder, or \"random\"");
   }
-  app.add_option("--input,-i", options.sources, "NAME=FILE, NAME=random, NAME=NUMBER or FILE; may be repeated")
+  app.add_option("--input,-i", options.sources,
+                 "NAME=FILE, NAME=random, NAME=NUMBER or FILE; may be repeated")
       ->take_all();
   app.add_option("--drop", options.drop, "a column of the table that is no feature")->take_all();
   app.add_option("--seed", options.seed, "of random inputs")->capture_default_str();

@@ -71,7 +71,8 @@ Status Run(const Options& options, const Common& common) {
       HumanCount(static_cast<double>(figures.params)));
   Say(common, "weights      {}", HumanBytes(static_cast<double>(figures.weight_bytes)));
   if (options.model.verify) Say(common, "digests      every weight is as it was written");
-  Say(common, "FLOPs        {} per inference{} (a multiply-add is 2)", HumanCount(figures.flops), at);
+  Say(common, "FLOPs        {} per inference{} (a multiply-add is 2)", HumanCount(figures.flops),
+      at);
   Say(common, "activations  {} at most alive at once{}",
       HumanBytes(static_cast<double>(figures.peak_activation_bytes)), at);
   if (const auto& forest = facts.forest) {

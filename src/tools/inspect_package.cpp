@@ -1,5 +1,6 @@
 #include "tools/inspect_package.h"
 
+#include "core/text.h"
 #include "package/pipeline.h"
 #include "tools/console.h"
 
@@ -12,16 +13,24 @@ Result<package::Config> PipelineOf(const package::Package& package) {
       {reinterpret_cast<const char*>(blob.bytes.data()), blob.bytes.size()});
 }
 
+// Settings as they stand on one line of YAML.
+std::string Flow(const package::Config& config) {
+  std::vector<std::string> parts;
+  for (const package::Config& item : config.items) parts.push_back(Flow(item));
+  for (const auto& [name, value] : config.fields) parts.push_back(name + ": " + Flow(value));
+  if (config.kind == package::Config::Kind::kList) return "[" + Join(parts, ", ") + "]";
+  if (config.kind == package::Config::Kind::kMap) return "{" + Join(parts, ", ") + "}";
+  return config.text;
+}
+
 // The stages as pipeline.yaml has them: each a name with its settings.
 void AddStages(const package::Config& pipeline, Table& table, nlohmann::json& stages) {
   for (const auto& [field, list] : pipeline.fields) {
     if (field != "stages") continue;
     for (const package::Config& stage : list.items) {
       for (const auto& [name, settings] : stage.fields) {
-        const bool plain = settings.kind == package::Config::Kind::kNothing;
-        const std::string text = plain ? "" : nlohmann::json::parse(package::ToJson(settings)).dump();
-        table.Add({name, Shorten(text, 80)});
-        stages.push_back({{"stage", name}, {"settings", text}});
+        table.Add({name, Shorten(Flow(settings), 80)});
+        stages.push_back({{"stage", name}, {"settings", Flow(settings)}});
       }
     }
   }

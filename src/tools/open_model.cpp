@@ -87,6 +87,13 @@ std::optional<DimSizes> FittingDims(const Graph& graph) {
   return std::nullopt;
 }
 
+std::string OpenDims(const Graph& graph) {
+  std::vector<std::string> options;
+  for (const std::string& symbol : InputSymbols(graph))
+    options.push_back(fmt::format("--set-dim {}=N", symbol));
+  return Join(options, " ");
+}
+
 Status WithDimFix(Status status, const Graph& graph, bool counted_as_one) {
   const std::vector<std::string> symbols = InputSymbols(graph);
   if (status.ok() || symbols.empty() || !counted_as_one || !status.fix().empty()) return status;
@@ -96,8 +103,7 @@ Status WithDimFix(Status status, const Graph& graph, bool counted_as_one) {
       if (size != 1) fix += fmt::format("--set-dim {}={}", name, size);
     }
   } else {
-    for (const std::string& symbol : symbols) fix += fmt::format("--set-dim {}=N ", symbol);
-    fix += "with the sizes the model was made for as N";
+    fix = OpenDims(graph) + ", N: the sizes the model was made for";
   }
   return std::move(status).Fix(fmt::format("{} (counted as 1: {})", fix, Join(symbols, ", ")));
 }
@@ -105,9 +111,10 @@ Status WithDimFix(Status status, const Graph& graph, bool counted_as_one) {
 Result<Graph> OpenModel(const ModelOptions& options) {
   ATH_TRY(const bool is_package, IsPackage(options.path));
   if (is_package) {
-    return Error(ErrorCode::kUnknownFormat,
-                 "{}: this is a package, not a model; run, compare, inspect and serve take packages",
-                 options.path)
+    return Error(
+               ErrorCode::kUnknownFormat,
+               "{}: this is a package, not a model; run, compare, inspect and serve take packages",
+               options.path)
         .Fix(fmt::format("athanor unpack {} gives its model", ShellWord(options.path)));
   }
   ATH_TRY(Graph graph, OpenModel(options.path, options.format, options.verify));

@@ -32,6 +32,8 @@ Status SetDims(Graph& graph, const DimSizes& values);
 // Sizes for the symbols of the inputs with which the shapes agree: 1 where that does, else the
 // first power of two that does. Nothing when none is found, or there are no symbols.
 std::optional<DimSizes> FittingDims(const Graph& graph);
+// "--set-dim batch=N --set-dim sequence=N" for the symbols of the inputs; "" for none.
+std::string OpenDims(const Graph& graph);
 // Adds to an error that came up while symbols counted as 1 the --set-dim that may mend it.
 Status WithDimFix(Status status, const Graph& graph, bool counted_as_one = true);
 

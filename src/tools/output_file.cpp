@@ -40,9 +40,8 @@ Status CheckOutput(const std::string& path) {
 Status CheckOutput(const std::string& path, const std::string& option,
                    const std::vector<std::string>& endings) {
   if (path.empty()) return {};
-  const bool known = std::any_of(endings.begin(), endings.end(), [&](const std::string& ending) {
-    return path.ends_with(ending);
-  });
+  const bool known = std::any_of(endings.begin(), endings.end(),
+                                 [&](const std::string& ending) { return path.ends_with(ending); });
   if (!known)
     return Error(ErrorCode::kUsage, "{} {}: {} is expected", option, path, Join(endings, " or "));
   return CheckOutput(path);

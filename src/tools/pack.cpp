@@ -42,8 +42,7 @@ Result<package::WriteOptions> ToWriteOptions(const PackOptions& options) {
 }
 
 Status RunPack(PackOptions options, const Common& common) {
-  if (options.out.empty())
-    options.out = fs::path(options.yaml).stem().string() + ".athpkg";
+  if (options.out.empty()) options.out = fs::path(options.yaml).stem().string() + ".athpkg";
   ATH_TRY(const package::WriteOptions write, ToWriteOptions(options));
   ATH_RETURN_IF_ERROR(CheckOutput(options.out));
   ATH_TRY(const PackageParts parts, ReadPackageParts(options.yaml));
@@ -122,6 +121,7 @@ Status RunKeys(const KeyOptions& options, const Common& common) {
   const bool signing = options.kind == "signing";
   if (!signing && options.kind != "recipient")
     return Error(ErrorCode::kUsage, "--kind {}: signing or recipient is expected", options.kind);
+  ATH_RETURN_IF_ERROR(CheckOutput(options.name + ".key"));
   ATH_TRY(const package::PrivateKey key,
           package::PrivateKey::Make(signing ? package::KeyKind::kSigning
                                             : package::KeyKind::kRecipient));
@@ -160,7 +160,8 @@ std::function<Status()> Pack(CLI::App& app, const Common& common) {
 std::function<Status()> Unpack(CLI::App& app, const Common& common) {
   auto options = std::make_shared<UnpackOptions>();
   app.add_option("package", options->path, "an .athpkg file")->required();
-  app.add_option("--out,-o", options->out, "the folder to write to; default: the package's name, in the current folder");
+  app.add_option("--out,-o", options->out,
+                 "the folder to write to; default: the package's name, in the current folder");
   AddAccessOptions(app, options->access);
   return [options, &common] { return RunUnpack(*options, common); };
 }

@@ -19,8 +19,8 @@ Result<bool> IsPackage(const std::string& path) {
   std::error_code failed;
   if (IsPackageFile(path)) return true;
   if (!path.ends_with(".athpkg") || !std::filesystem::is_regular_file(path, failed)) return false;
-  return Error(ErrorCode::kCorruptFile, "{}: it does not start as a package does: damaged, or not one",
-               path)
+  return Error(ErrorCode::kCorruptFile,
+               "{}: it does not start as a package does: damaged, or not one", path)
       .Fix("copy the file again from where it was made; athanor pack pipeline.yaml makes it anew");
 }
 

@@ -1,11 +1,13 @@
 #include "tools/package_parts.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
 
 #include "api/open_model.h"
 #include "api/pipeline.h"
 #include "core/file.h"
+#include "core/text.h"
 #include "frontends/ath/ath.h"
 
 namespace athanor::tools {
@@ -23,13 +25,46 @@ Config* Field(Config& map, std::string_view name) {
   return nullptr;
 }
 
-// The file that a stage names, which becomes the name of an entry.
-Config* FileOf(Config& pipeline, std::string_view stage) {
+// The settings of a stage.
+Config* StageOf(Config& pipeline, std::string_view stage) {
   Config* stages = Field(pipeline, "stages");
   for (std::size_t i = 0; stages != nullptr && i < stages->items.size(); ++i) {
-    if (Config* found = Field(stages->items[i], stage)) return Field(*found, "file");
+    if (Config* found = Field(stages->items[i], stage)) return found;
   }
   return nullptr;
+}
+
+// The file that a stage names, which becomes the name of an entry.
+Config* FileOf(Config& pipeline, std::string_view stage) {
+  Config* found = StageOf(pipeline, stage);
+  return found != nullptr ? Field(*found, "file") : nullptr;
+}
+
+// The outputs that stages name are looked for here, where the line of each is known.
+Status CheckOutputNames(Config& pipeline, const Graph& graph) {
+  struct Use {
+    std::string stage, setting, otherwise;
+  };
+  const Use uses[] = {{"softmax", "output", ""},
+                      {"top_k", "output", ""},
+                      {"ssd_decode", "boxes", package::SsdDecode().boxes},
+                      {"ssd_decode", "scores", package::SsdDecode().scores},
+                      {"boxes", "boxes", package::Boxes().boxes},
+                      {"boxes", "scores", package::Boxes().scores}};
+  std::vector<std::string> names;
+  for (const GraphOutput& output : graph.outputs()) names.push_back(output.name);
+  for (const Use& use : uses) {
+    Config* stage = StageOf(pipeline, use.stage);
+    if (stage == nullptr) continue;
+    const Config* given = Field(*stage, use.setting);
+    const std::string name = given != nullptr ? given->text : use.otherwise;
+    if (name.empty() || std::find(names.begin(), names.end(), name) != names.end()) continue;
+    return Error(ErrorCode::kUnknownName, "the model has no output {}{}; it has {}", Quote(name),
+                 DidYouMean(name, names), Join(names, ", "))
+        .In(package::Where(given != nullptr ? *given : *stage))
+        .Fix(fmt::format("{}: NAME under {} says which output it is", use.setting, use.stage));
+  }
+  return {};
 }
 
 // Reads the files that stages name, relative to the pipeline's folder, and renames them in it.
@@ -40,6 +75,7 @@ Result<std::vector<Part>> ReadParts(Config& pipeline, const fs::path& folder) {
   const std::string path = from_zoo ? model->text : (folder / model->text).string();
   Result<Graph> graph = OpenModel(path);
   if (!graph.ok()) return std::move(graph).status().In(package::Where(*model));
+  ATH_RETURN_IF_ERROR(CheckOutputNames(pipeline, *graph));
   model->text = (from_zoo ? model->text.substr(4) : fs::path(path).stem().string()) + ".ath";
   ATH_TRY(Bytes bytes, ath::Write(*graph));
   parts.push_back({model->text, std::move(bytes)});

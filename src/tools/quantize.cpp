@@ -201,10 +201,8 @@ Status CheckOptions(const Options& options) {
     if (options.data.empty())
       return Error(ErrorCode::kUsage, "--max-drop needs --data to measure accuracy");
   }
-  const bool archive = fs::path(options.data).extension() == ".npz";
-  if (!options.data.empty() && archive == !options.labels.empty())
-    return Error(ErrorCode::kUsage,
-                 "--data is a folder with --labels, or an .npz that holds the labels itself");
+  if (!options.data.empty())
+    ATH_RETURN_IF_ERROR(CheckLabelledOptions(options.data, options.labels));
   if (options.data.empty() && !options.labels.empty())
     return Error(ErrorCode::kUsage, "--labels needs --data");
   return {};

@@ -100,18 +100,7 @@ void CheckLabels(const Options& options, const Common& common, const Graph& grap
   }
 }
 
-Status Run(const Options& options, const Common& common) {
-  ATH_TRY(const bool is_package, IsPackage(options.model.path));
-  if (is_package) {
-    return RunPackage({.path = options.model.path,
-                       .device = options.device,
-                       .save = options.save,
-                       .threads = options.threads,
-                       .pictures = options.input.sources,
-                       .access = options.access},
-                      common);
-  }
-  ATH_RETURN_IF_ERROR(NeedsPackage(options.access, options.model.path));
+Status RunGraph(const Options& options, const Common& common) {
   ATH_RETURN_IF_ERROR(CheckOutput(options.save, "--save", {".npz", ".npy"}));
   AnswerOptions shown = {.results = {.labels = {}, .top = options.top}, .boxes = {}};
   if (options.boxes) shown.boxes = options.box;
@@ -163,6 +152,21 @@ Status Run(const Options& options, const Common& common) {
   PrintJson(common, std::move(document));
   Next(common, fmt::format("athanor bench {}", ShellWord(options.model.path)));
   return {};
+}
+
+Status Run(const Options& options, const Common& common) {
+  ATH_TRY(const bool is_package, IsPackage(options.model.path));
+  if (is_package) {
+    return RunPackage({.path = options.model.path,
+                       .device = options.device,
+                       .save = options.save,
+                       .threads = options.threads,
+                       .pictures = options.input.sources,
+                       .access = options.access},
+                      common);
+  }
+  ATH_RETURN_IF_ERROR(NeedsPackage(options.access, options.model.path));
+  return RunGraph(options, common);
 }
 
 }  // namespace

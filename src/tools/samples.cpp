@@ -128,13 +128,22 @@ Result<Tensor> Samples::Normalize(const Tensor& pixels, const Type& type) const 
   return real;
 }
 
+Status CheckLabelledOptions(const std::string& data, const std::string& labels) {
+  const bool archive = fs::path(data).extension() == ".npz";
+  if (archive != labels.empty())
+    return Error(ErrorCode::kUsage,
+                 "--data is a folder with --labels, or an .npz that holds the labels itself");
+  return {};
+}
+
 Result<LabelledSet> OpenLabelled(const Graph& graph, const std::string& data,
                                  const std::string& labels, const ImageFlags& image,
                                  std::int64_t limit) {
   LabelledSet set;
   if (!labels.empty()) {
     ATH_TRY(set.rows, ReadLabelled(data, labels));
-    std::erase_if(set.rows, [](const LabelledPicture& row) { return row.path.empty(); });
+    set.missing = static_cast<std::int64_t>(
+        std::erase_if(set.rows, [](const LabelledPicture& row) { return row.path.empty(); }));
   } else {
     ATH_TRY(Samples archive,
             Samples::Open(graph, data, image, std::numeric_limits<std::int64_t>::max()));

@@ -43,7 +43,11 @@ class Samples {
 struct LabelledSet {
   std::vector<LabelledPicture> rows;
   std::optional<Samples> archive;
+  std::int64_t missing = 0;  // rows of the table whose picture is not there
 };
+
+// --data is a folder with --labels, or an .npz that holds the labels itself.
+Status CheckLabelledOptions(const std::string& data, const std::string& labels);
 
 // `labels`: a table when `data` is a folder, else "". `limit` 0: all.
 Result<LabelledSet> OpenLabelled(const Graph& graph, const std::string& data,

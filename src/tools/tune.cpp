@@ -1,5 +1,5 @@
 // athanor tune MODEL: measures the kernels that compete for each layer on this machine and keeps
-// their times beside the model, where run, bench, profile and explain find them.
+// their times in the current folder, where run, bench, profile and explain find them.
 #include <algorithm>
 
 #include "plan/measured.h"
@@ -32,9 +32,41 @@ const StepNotes::Choice& FirstGuess(const std::vector<StepNotes::Choice>& choice
   });
 }
 
+// What the measurements changed.
+struct Outcome {
+  double guessed_ns = 0, chosen_ns = 0;
+  int measured = 0, changed = 0, open = 0;  // steps
+  Table table{{"step", "output", "estimates take", ">us", "measured best", ">us"}};
+};
+
+Outcome OutcomeOf(const athanor::Plan& plan) {
+  Outcome outcome;
+  for (const Step& step : plan.steps) {
+    const auto& choices = step.notes.choices;
+    const bool competes = choices.size() > 1 && choices[1].fits;
+    if (choices.empty() || choices[0].measured_ns == 0) {
+      outcome.open += competes ? 1 : 0;
+      continue;
+    }
+    const StepNotes::Choice &guess = FirstGuess(choices), &best = choices[0];
+    ++outcome.measured;
+    outcome.chosen_ns += best.measured_ns;
+    outcome.guessed_ns += guess.measured_ns > 0 ? guess.measured_ns : best.measured_ns;
+    if (guess.kernel == best.kernel) continue;
+    ++outcome.changed;
+    const StepText text = Describe(plan, step);
+    outcome.table.Add({text.op, text.output, guess.kernel,
+                       fmt::format("{:.1f}", guess.measured_ns / 1e3), best.kernel,
+                       fmt::format("{:.1f}", best.measured_ns / 1e3)});
+  }
+  return outcome;
+}
+
 Status Run(const Options& options, const Common& common) {
+  const std::string found_without_asking = TuningFile(options.model.path);
+  const std::string path = options.output.empty() ? found_without_asking : options.output;
+  ATH_RETURN_IF_ERROR(CheckOutput(path));
   ATH_TRY(Graph graph, OpenModel(options.model));
-  const std::string path = options.output.empty() ? TuningFile(options.model.path) : options.output;
   SessionOptions session_options = {.threads = options.threads, .tune_seconds = options.budget};
   ATH_RETURN_IF_ERROR(ApplyTuning(options.tuning, options.model.path, common, session_options));
   if (session_options.measured == nullptr)
@@ -48,44 +80,32 @@ Status Run(const Options& options, const Common& common) {
   std::vector<Type> types;
   for (const Datum& datum : set.values) types.push_back(Type::Of(datum));
   Note(common, "measuring for up to {:.0f} s", options.budget);
-  ATH_TRY(const std::shared_ptr<const athanor::Plan> plan, session->PlanFor(types));
+  Result<std::shared_ptr<const athanor::Plan>> made = session->PlanFor(types);
+  if (!made.ok()) {
+    return WithDimFix(std::move(made).status(), session->graph(), inputs.counts_symbols_as_one());
+  }
+  const std::shared_ptr<const athanor::Plan> plan = *std::move(made);
   ATH_RETURN_IF_ERROR(times->Save(path));
 
-  double guessed = 0, chosen = 0;
-  int measured = 0, changed = 0, open = 0;
-  Table table({"step", "output", "estimates take", ">us", "measured best", ">us"});
-  for (const Step& step : plan->steps) {
-    const auto& choices = step.notes.choices;
-    const bool competes = choices.size() > 1 && choices[1].fits;
-    if (choices.empty() || choices[0].measured_ns == 0) {
-      open += competes ? 1 : 0;
-      continue;
-    }
-    const StepNotes::Choice &guess = FirstGuess(choices), &best = choices[0];
-    ++measured;
-    chosen += best.measured_ns;
-    guessed += guess.measured_ns > 0 ? guess.measured_ns : best.measured_ns;
-    if (guess.kernel == best.kernel) continue;
-    ++changed;
-    const StepText text = Describe(*plan, step);
-    table.Add({text.op, text.output, guess.kernel, fmt::format("{:.1f}", guess.measured_ns / 1e3),
-               best.kernel, fmt::format("{:.1f}", best.measured_ns / 1e3)});
-  }
-  if (changed > 0) PrintText(common, table.ToString());
+  const Outcome outcome = OutcomeOf(*plan);
+  if (outcome.changed > 0) PrintText(common, outcome.table.ToString());
   Say(common, "{} steps measured, {} take another kernel than estimates would: {:.2f} -> {:.2f} ms",
-      measured, changed, guessed / 1e6, chosen / 1e6);
-  if (open > 0) Say(common, "{} steps were not measured in time; --budget gives more", open);
+      outcome.measured, outcome.changed, outcome.guessed_ns / 1e6, outcome.chosen_ns / 1e6);
+  if (outcome.open > 0)
+    Say(common, "{} steps were not measured in time; --budget gives more", outcome.open);
   Say(common, "wrote {}", path);
   PrintJson(common, {{"model", options.model.path},
                      {"output", path},
                      {"times", times->size()},
                      {"new_times", times->size() - known},
-                     {"steps_measured", measured},
-                     {"steps_changed", changed},
-                     {"steps_open", open},
-                     {"estimates_ms", guessed / 1e6},
-                     {"measured_ms", chosen / 1e6}});
-  Next(common, fmt::format("athanor bench {}", ShellWord(options.model.path)));
+                     {"steps_measured", outcome.measured},
+                     {"steps_changed", outcome.changed},
+                     {"steps_open", outcome.open},
+                     {"estimates_ms", outcome.guessed_ns / 1e6},
+                     {"measured_ms", outcome.chosen_ns / 1e6}});
+  const std::string cache =
+      path == found_without_asking ? "" : fmt::format(" --plan-cache {}", ShellWord(path));
+  Next(common, fmt::format("athanor bench {}{}", ShellWord(options.model.path), cache));
   return {};
 }
 
@@ -101,7 +121,7 @@ std::function<Status()> Tune(CLI::App& app, const Common& common) {
   app.add_option("--budget", options->budget, "seconds to measure")
       ->check(CLI::Range(0.0, 86400.0))
       ->capture_default_str();
-  app.add_option("-o,--output", options->output, "MODEL.athplan by default");
+  app.add_option("-o,--output", options->output, "default: MODEL.athplan in the current folder");
   return [options, &common] { return Run(*options, common); };
 }
 

@@ -7,29 +7,45 @@
 
 namespace athanor::tools {
 
+namespace fs = std::filesystem;
+
+namespace {
+
+// What tune wrote here, or what lies beside the model; "" when nothing does.
+std::string FindTuning(const std::string& model) {
+  for (const std::string& path : {TuningFile(model), model + ".athplan"}) {
+    if (fs::exists(path)) return path;
+  }
+  return "";
+}
+
+}  // namespace
+
 void AddTuningOptions(CLI::App& app, TuningOptions& options) {
   app.add_flag("--strict", options.strict, "no algorithm that rounds more than a sum of products");
-  app.add_option("--plan-cache", options.cache,
-                 "times of kernels that athanor tune measured; MODEL.athplan when it is there");
+  app.add_option(
+      "--plan-cache", options.cache,
+      "times of kernels that athanor tune measured; default: MODEL.athplan in the current "
+      "folder or beside the model, when it is there");
 }
 
 std::string TuningFile(const std::string& model) {
-  // Topologies of the zoo have no file to lie beside.
-  return model.starts_with("zoo:") ? model.substr(4) + ".athplan" : model + ".athplan";
+  const std::string name = fs::path(model).filename().string();
+  return (name.starts_with("zoo:") ? name.substr(4) : name) + ".athplan";
 }
 
 Status ApplyTuning(const TuningOptions& options, const std::string& model, const Common& common,
                    SessionOptions& session) {
   session.strict = options.strict;
-  const std::string path = options.cache.empty() ? TuningFile(model) : options.cache;
-  if (options.cache.empty() && !std::filesystem::exists(path)) return {};
+  const std::string path = options.cache.empty() ? FindTuning(model) : options.cache;
+  if (path.empty()) return {};
   auto times = std::make_shared<MeasuredTimes>();
   Status loaded = times->Load(path);
   if (loaded.ok()) {
     session.measured = std::move(times);
     return {};
   }
-  if (!std::filesystem::exists(path)) return loaded;
+  if (!fs::exists(path)) return loaded;
   Note(common, "warning: {}", loaded.message());
   return {};
 }

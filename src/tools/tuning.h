@@ -10,13 +10,13 @@ namespace athanor::tools {
 
 struct TuningOptions {
   bool strict = false;
-  std::string cache;  // "": beside the model, when there is one
+  std::string cache;  // "": in the current folder or beside the model, when one is there
 };
 
 // Adds --strict and --plan-cache.
 void AddTuningOptions(CLI::App& app, TuningOptions& options);
 
-// MODEL.athplan
+// Where tune writes without -o: the model's file name with .athplan, in the current folder.
 std::string TuningFile(const std::string& model);
 
 // Fills in strict and measured. A cache that cannot be used is named on stderr and ignored, unless

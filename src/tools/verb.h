@@ -14,7 +14,7 @@ struct Common {
   bool json = false;  // one JSON document on stdout, everything human on stderr
   bool quiet = false;
   bool no_color = false;
-  std::string progress = "auto";  // auto, bar, plain, off
+  std::string progress = "auto";    // auto, bar, plain, off
   std::string program = "athanor";  // what the reader types to call it again
   // Set by PrintJson, so that an error is not a second document.
   mutable bool json_printed = false;

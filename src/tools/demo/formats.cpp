@@ -70,7 +70,8 @@ Result<Outcome> Formats(State& state) {
       .figures = {{BarChart(bars, {.label_width = 210}),
                    "Size of the files, and the largest difference between their scores and those "
                    "of digits.onnx."}},
-      .commands = {fmt::format("athanor convert {} -o digits.param", state.File("digits.onnx")),
+      .commands = {fmt::format("athanor convert {} -o {}", state.File("digits.onnx"),
+                               state.File("digits.param")),
                    fmt::format("athanor compare {} {}", state.File("digits.onnx"),
                                state.File("digits.param"))}};
   outcome.figures = {{"formats", std::move(figures)}, {"max_difference", worst}};

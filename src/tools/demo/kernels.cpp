@@ -139,7 +139,7 @@ Result<Outcome> Kernels(State& state) {
                                HumanBytes(arena),
                                HumanBytes(static_cast<double>(plan->lower_bound_bytes)))},
                   {HistogramChart(times[best].milliseconds),
-                   fmt::format("How steady it is: {} runs, one after the other.",
+                   fmt::format("How steady it is: {} runs, one after the other; logarithmic scale.",
                                times[best].milliseconds.size())}},
       .tables = {LayerRows(layers)},
       .commands = {"athanor bench " + state.File("digits.onnx"),

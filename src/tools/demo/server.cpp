@@ -100,7 +100,8 @@ Result<Outcome> Server(State& state) {
           "default answer, the latest after {:.1f} ms.",
           load.answered, rate, HumanTime(p50), HumanTime(p99), troubles, kHangMs, kDeadlineMs,
           late.fallbacks, late.answered, latest),
-      .figures = {{HistogramChart(load.latencies_ms), "From sending a request to its answer."},
+      .figures = {{HistogramChart(load.latencies_ms),
+                   "From sending a request to its answer; logarithmic scale."},
                   {Fallbacks(late.fallback_ms),
                    "Each point is an answer while the workers hang: a timer of its own sends the "
                    "default."}},

@@ -52,6 +52,17 @@ std::vector<int> StreamCounts() {
   return counts;
 }
 
+// What the two charts show from the first point to the last.
+std::string Growth(const nlohmann::json& points) {
+  const nlohmann::json &first = points.front(), &last = points.back();
+  return fmt::format(
+      "With {} requests at once instead of {} the rate is {:.1f} times as high, and half of the "
+      "answers take longer than {} instead of {}.",
+      last["streams"].get<int>(), first["streams"].get<int>(),
+      last["per_second"].get<double>() / first["per_second"].get<double>(),
+      HumanTime(last["p50_ms"].get<double>()), HumanTime(first["p50_ms"].get<double>()));
+}
+
 LineOptions Axes(double width, double height, bool rate) {
   const auto times = [](double ms) { return HumanTime(ms); };
   const auto count = [](double value) { return fmt::format("{:g}", value); };
@@ -102,10 +113,8 @@ Result<Outcome> Streams(State& state) {
           "One session serves any number of threads. It carries most with {} requests at once on "
           "the {} cores here: {:.0f} pictures a second, 99 of 100 within {}.",
           best.streams, Cpu().cores, best.per_second, HumanTime(best.p99_ms)),
-      .figures =
-          {{LineChart({rate}, Axes(720, 210, true)), ""},
-           {LineChart({half, tail}, Axes(720, 190, false)),
-            "More requests than cores wait for each other: the rate stays, the time grows."}},
+      .figures = {{LineChart({rate}, Axes(720, 210, true)), ""},
+                  {LineChart({half, tail}, Axes(720, 190, false)), Growth(points)}},
       .tables = {std::move(rows)},
       .commands = {fmt::format("athanor bench {} --streams {} --threads 1",
                                state.File("digits.onnx"), best.streams)}};

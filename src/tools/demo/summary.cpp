@@ -41,7 +41,8 @@ Drawing Summary(const State& state, const std::string& verdict) {
   const Drawing ladder = LadderChart(state.ladder, inner - 32);
   const double tall = ladder.height + 54;
   page.body +=
-      Place(Card(fmt::format("one picture, {} ways to run the same network", state.ladder.size()),
+      Place(Card(fmt::format("one picture, {} ways to run the same network (logarithmic scale)",
+                             state.ladder.size()),
                  ladder, inner, tall),
             kMargin, y);
   y += tall + kGap;

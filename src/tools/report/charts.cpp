@@ -121,7 +121,8 @@ Drawing HistogramChart(std::vector<double> values, double width, double height) 
   for (const auto& [part, name] : {std::pair(0.5, "median"), {0.9, "p90"}, {0.99, "p99"}}) {
     const double at = share(Percentile(values, part)) * width;
     const bool turn = at > width * 0.72;
-    drawing.body += Line(at, 0, at, height + line - 9, "rule dash");
+    // It ends above the numbers, whichever of them stands below it.
+    drawing.body += Line(at, 0, at, height + 20, "rule dash");
     drawing.body += Text(at + (turn ? -5 : 5), height + line,
                          fmt::format("{} {}", name, HumanTime(Percentile(values, part))),
                          turn ? "right small" : "small");

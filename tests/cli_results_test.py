@@ -1,0 +1,276 @@
+#!/usr/bin/env python3
+"""The command line from the outside: what verbs write, and those that judge or make models and packages.
+
+Needs nothing but Python. The binary is $ATHANOR_BIN or the newest of build/*/bin/athanor.
+"""
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+import unittest
+import zipfile
+
+from cli_test import DIGITS, MODEL, Case, athanor, document, npy
+from running import binary
+
+
+class Results(Case):
+    """Where a result cannot go is told before the work: here the work could not even start."""
+
+    def test_a_folder_that_is_not_there(self):
+        none, data = self.folder / "none.onnx", ["--data", DIGITS, "--labels", DIGITS / "labels.csv"]
+        for ending, arguments in [
+                ("npz", ["run", none, "random", "--save"]), ("ath", ["convert", none, "-o"]), ("ath", ["optimize", none, "-o"]),
+                ("onnx", ["train", none, "--data", "none.npz", "-o"]), ("ath", ["quantize", none, "--calib", "none", "-o"]),
+                ("athplan", ["tune", none, "-o"]), ("csv", ["eval", none, *data, "--bad-cases"]),
+                ("csv", ["score", none, "none.csv", "-o"]), ("athpkg", ["pack", "none.yaml", "-o"]), ("onnx", ["zoo", "lstm", "-o"])]:
+            with self.subTest(arguments[0]):
+                run = athanor(*arguments, self.folder / "no" / f"x.{ending}")
+                self.assertEqual(run.returncode, 1, run.stderr)
+                self.assertIn("ATH-1005", run.stderr)
+                self.assertIn(f"mkdir -p {self.folder}/no", run.stderr)
+
+    def test_an_ending_that_is_not_written(self):
+        for verb, data in (("train", ["--data", "none.npz"]), ("quantize", ["--calib", "none"]), ("convert", [])):
+            run = athanor(verb, self.folder / "none.onnx", *data, "-o", self.folder / "x.xyz")
+            self.assertEqual(run.returncode, 2, run.stderr)
+            self.assertIn('models are not written as "xyz"', run.stderr)
+        for name in ("x.png", "x.json", "x.txt"):
+            run = athanor("run", self.add_model(), "random", "--save", self.folder / name)
+            self.assertEqual(run.returncode, 1, run.stderr)
+            self.assertIn(".npz or .npy is expected", run.stderr)
+            self.assertFalse((self.folder / name).exists())
+
+    def test_without_a_name_they_go_to_the_current_folder(self):
+        foreign = self.folder / "foreign"
+        foreign.mkdir()
+        model = self.file("foreign/digits.onnx", MODEL.read_bytes())
+        self.assertEqual(document(self, "optimize", model, cwd=self.folder)["out"], "digits.optimized.ath")
+        self.assertEqual(document(self, "tune", model, "--budget", 0, cwd=self.folder)["output"], "digits.onnx.athplan")
+        self.assertEqual([path.name for path in foreign.iterdir()], ["digits.onnx"])
+
+
+class Packages(Case):
+    def setUp(self):
+        super().setUp()
+        self.package = self.folder / "digits.athpkg"
+        self.assertEqual(athanor("pack", DIGITS / "pipeline.yaml", "-o", self.package).returncode, 0)
+
+    def test_inspect_says_what_is_in_one(self):
+        result = document(self, "inspect", self.package)
+        self.assertEqual([entry["name"] for entry in result["entries"]], ["digits.ath", "labels.txt", "pipeline.json"])
+        self.assertEqual(result["stages"][:2], [{"stage": "decode", "settings": "{colour: grey}"},
+                                                {"stage": "resize", "settings": "{to: [32, 32]}"}])
+        self.assertEqual((result["name"], result["signer"], result["cipher"]), ("digits", "", None))
+
+    def test_verbs_for_models_say_how_to_get_the_model(self):
+        for verb in ("bench", "explain", "profile", "tune", "workbench"):
+            run = athanor(verb, self.package)
+            self.assertEqual(run.returncode, 2, run.stderr)
+            self.assertIn("this is a package", run.stderr)
+            self.assertIn(f"athanor unpack {self.package}", run.stderr)
+
+    def test_unpack_ends_with_a_file_that_is_there(self):
+        run = athanor("unpack", self.package, "-o", "parts", cwd=self.folder)
+        self.assertEqual(run.stdout.splitlines()[-1], "next: athanor inspect parts/digits.ath")
+        self.assertTrue((self.folder / "parts" / "digits.ath").is_file())
+
+    def test_a_damaged_start_is_damage(self):
+        data = bytearray(self.package.read_bytes())
+        data[3] ^= 1
+        self.package.write_bytes(data)
+        for arguments in (["run", self.package, "x.png", "--key", "none.key"], ["inspect", self.package],
+                          ["unpack", self.package], ["bench", self.package]):
+            run = athanor(*arguments)
+            self.assertEqual(run.returncode, 2, run.stderr)
+            self.assertIn("ATH-2002", run.stderr)
+
+    def test_keys_are_never_overwritten(self):
+        self.assertEqual(athanor("keys", self.folder / "v").returncode, 0)
+        key = (self.folder / "v.key").read_bytes()
+        run = athanor("keys", self.folder / "v")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("it is there already", run.stderr)
+        self.assertEqual((self.folder / "v.key").read_bytes(), key)
+        self.assertIn("there is no folder", athanor("keys", self.folder / "no" / "v").stderr)
+
+    def test_an_output_that_the_model_does_not_have_is_told_with_its_line(self):
+        text = (DIGITS / "pipeline.yaml").read_text().replace("digits.onnx", str(MODEL)).replace("labels.txt", str(DIGITS / "labels.txt"))
+        run = athanor("pack", self.file("p.yaml", text.replace("{count: 3}", "{count: 3, output: scores}").encode()))
+        self.assertEqual(run.returncode, 1, run.stderr)
+        self.assertRegex(run.stderr, r"p\.yaml: line \d+: the model has no output \"scores\"; it has logits")
+        self.assertIn("fix: output: NAME under top_k", run.stderr)
+
+
+class Eval(Case):
+    FLAGS = ["--data", DIGITS, "--labels", DIGITS / "labels.csv", "--std", 255]
+
+    def test_every_recorded_picture_is_right(self):
+        result = document(self, "eval", MODEL, *self.FLAGS)
+        self.assertEqual((result["metric"], result["value"], result["n"]), ("top1", 1.0, 40))
+
+    def test_the_gate_exits_with_3(self):
+        labels = self.file("labels.csv", b"filename,class\nimages/7_0174.png,6\n")
+        result = document(self, "eval", MODEL, "--data", DIGITS, "--labels", labels, "--std", 255,
+                          "--min", 0.5, code=3)
+        self.assertFalse(result["pass"])
+        run = athanor("eval", MODEL, "--data", DIGITS, "--labels", labels, "--std", 255)
+        self.assertIn("--label-offset 1", run.stderr)
+        self.assertNotIn("--label-offset", athanor("eval", MODEL, *self.FLAGS).stderr)
+
+    def test_an_archive_holds_its_labels(self):
+        result = document(self, "eval", MODEL, "--data", DIGITS / "heldout.npz", "--std", 255)
+        self.assertEqual(result["n"], 360)
+        self.assertAlmostEqual(result["value"], json.loads((DIGITS / "digits.json").read_text())["accuracy"], delta=1e-6)
+        run = athanor("eval", MODEL, "--data", DIGITS, "--std", 255)
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("a folder with --labels", run.stderr)
+
+    def test_the_gate_is_a_share(self):
+        run = athanor("eval", MODEL, *self.FLAGS, "--min", 1.01)
+        self.assertEqual(run.returncode, 1, run.stderr)
+        self.assertIn("ATH-1001", run.stderr)
+
+    def test_rows_without_a_file_are_counted_and_ignored(self):
+        labels = self.file("labels.csv",
+                           b"filename,class\nimages/7_0174.png,7\nimages/none.png,1\n")
+        result = document(self, "eval", MODEL, "--data", DIGITS / "images", "--labels", labels,
+                          "--std", 255)
+        self.assertEqual((result["n"], result["ignored"]), (1, 1))
+
+
+class Quantize(Case):
+    FLAGS = ["--calib", DIGITS / "calib.npz", "--std", 255]
+
+    def test_digits_keep_their_accuracy_and_the_file_is_always_the_same(self):
+        with tempfile.TemporaryDirectory() as folder:
+            first, second = pathlib.Path(folder, "a.ath"), pathlib.Path(folder, "b.ath")
+            result = document(self, "quantize", MODEL, *self.FLAGS, "--data", DIGITS / "heldout.npz",
+                              "--max-drop", "1%", "-o", first)
+            self.assertTrue(result["pass"])
+            self.assertEqual(result["n"], 360)
+            self.assertGreaterEqual(result["agreement"], 0.98)
+            self.assertLess(result["int8"]["bytes"], result["float"]["bytes"] / 2)
+            self.assertEqual(result["float_products"], [])
+            document(self, "quantize", MODEL, *self.FLAGS, "--threads", 1, "-o", second)
+            self.assertEqual(first.read_bytes(), second.read_bytes())
+            # The saved file holds pairs and runs wherever a model runs.
+            ops = document(self, "inspect", first)["ops"]
+            self.assertGreater(ops["QuantizeLinear"], 5)
+            document(self, "compare", first, first, "--device-b", "reference", "--atol", 0.5)
+            self.assertEqual(document(self, "bench", first, "--time", 0.1)["precision"], "int8")
+
+    def test_a_drop_beyond_the_gate_exits_with_3(self):
+        # Calibrated on black pictures, ranges are far too narrow.
+        self.file("black.npy", npy("<f4", (1, 1, 32, 32), bytes(4096)))
+        result = document(self, "quantize", MODEL, "--calib", self.folder, "--std", 255, "--data",
+                          DIGITS / "heldout.npz", "--max-drop", "1%", "-o", self.folder / "x.ath", code=3)
+        self.assertFalse(result["pass"])
+
+    def test_wrong_requests_say_what_is_expected(self):
+        out = self.folder / "x.ath"
+        for arguments, text in [
+                (["--calib", "none"], "a folder of pictures or arrays, or an .npz file"),
+                ([*self.FLAGS, "--max-drop", "1%"], "--max-drop needs --data"),
+                ([*self.FLAGS, "--max-drop", "much", "--data", DIGITS / "heldout.npz"], "1% or 0.01"),
+                ([*self.FLAGS, "--data", DIGITS / "calib.npz"], 'no array "labels"'),
+                ([*self.FLAGS, "--data", DIGITS], "a folder with --labels")]:
+            run = athanor("quantize", MODEL, *arguments, "-o", out)
+            self.assertEqual(run.returncode, 1, run.stderr)
+            self.assertIn(text, run.stderr)
+
+
+class Train(Case):
+    FLAGS = ["--data", DIGITS / "train.npz", "--std", 255, "--from-scratch", "--epochs", 2, "--seed", 7]
+
+    def test_learns_and_the_same_seed_gives_the_same_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            first, second = pathlib.Path(folder, "a.ath"), pathlib.Path(folder, "b.ath")
+            held_out = ["--held-out", DIGITS / "heldout.npz", "--min", 0.7]
+            result = document(self, "train", MODEL, *self.FLAGS, *held_out, "-o", first)
+            self.assertEqual(len(result["epochs"]), 2)
+            self.assertLess(result["epochs"][1]["loss"], result["epochs"][0]["loss"])
+            document(self, "train", MODEL, *self.FLAGS, "--threads", 1, "-o", second)
+            self.assertEqual(first.read_bytes(), second.read_bytes())
+
+    def test_one_instruction_set_gives_one_file_whatever_the_threads(self):
+        with tempfile.TemporaryDirectory() as folder:
+            paths = [pathlib.Path(folder, name) for name in ("one.ath", "two.ath")]
+            for threads, path in enumerate(paths, 1):
+                document(self, "train", DIGITS / "digits.txt", *self.FLAGS, "--isa", "base", "--threads", threads, "-o", path)
+            self.assertEqual(*(path.read_bytes() for path in paths))
+
+    @unittest.skipUnless("avx2" in pathlib.Path("/proc/cpuinfo").read_text(), "the recipe is for processors with AVX2")
+    def test_the_recipe_gives_the_committed_model(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "digits.onnx")
+            run = subprocess.run([DIGITS / "train.sh", path], capture_output=True, text=True, check=False,
+                                 env={**os.environ, "PATH": f"{pathlib.Path(binary()).parent}:{os.environ['PATH']}"})
+            self.assertEqual(run.returncode, 0, run.stderr)
+            self.assertEqual(path.read_bytes(), MODEL.read_bytes())
+
+    def test_held_out_labels_fit_their_pictures(self):
+        arrays = self.folder / "few.npz"
+        with zipfile.ZipFile(arrays, "w") as archive:
+            archive.writestr("pixels.npy", npy("|u1", (2, 32, 32), bytes(2048)))
+            archive.writestr("labels.npy", npy("|u1", (1,), bytes(1)))
+        run = athanor("train", MODEL, *self.FLAGS, "--held-out", arrays, "-o", self.folder / "x.ath")
+        self.assertEqual(run.returncode, 1, run.stderr)
+        self.assertIn("2 pictures and 1 labels", run.stderr)
+
+    def test_a_gate_needs_pictures_to_judge_by(self):
+        run = athanor("train", MODEL, *self.FLAGS, "--min", 0.5, "-o", "x.ath")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("--held-out", run.stderr)
+
+    def test_a_wrong_array_is_named(self):
+        run = athanor("train", MODEL, "--data", DIGITS / "calib.npz", "-o", "x.ath")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn('no array "labels"', run.stderr)
+
+
+class Tune(Case):
+    def test_times_lie_in_the_current_folder_and_decide(self):
+        here = {"cwd": self.folder}
+        model = self.file("digits.onnx", MODEL.read_bytes())
+        result = document(self, "tune", model, "--threads", 1, "--budget", 20, **here)
+        self.assertEqual(result["output"], "digits.onnx.athplan")
+        self.assertGreater(result["steps_measured"], 0)
+        self.assertEqual(result["times"], result["new_times"])
+        steps = document(self, "explain", model, "--threads", 1, **here)["steps"]
+        measured = [s for s in steps if any("measured_us" in c for c in s["candidates"])]
+        self.assertEqual(len(measured), result["steps_measured"])
+        for step in measured:
+            times = [c["measured_us"] for c in step["candidates"] if "measured_us" in c]
+            self.assertEqual(min(times), step["candidates"][0]["measured_us"])
+            self.assertEqual(step["kernel"], step["candidates"][0]["kernel"])
+        again = document(self, "tune", model, "--threads", 1, "--budget", 20, **here)
+        self.assertEqual(again["new_times"], 0)
+
+    def test_the_next_command_finds_the_times(self):
+        run = athanor("tune", MODEL, "--budget", 0, "-o", "mine.athplan", cwd=self.folder)
+        self.assertEqual(run.stdout.splitlines()[-1], f"next: athanor bench {MODEL} --plan-cache mine.athplan")
+
+    def test_a_damaged_cache_is_named_and_ignored(self):
+        model = self.file("digits.onnx", MODEL.read_bytes())
+        self.file("digits.onnx.athplan", b"0123456789abcdef\nathplan 1\n")
+        run = athanor("run", model, "random")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertIn("digits.onnx.athplan: it is damaged", run.stderr)
+
+    def test_a_cache_asked_for_by_name_must_exist(self):
+        run = athanor("run", MODEL, "random", "--plan-cache", self.folder / "none.athplan")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("none.athplan", run.stderr)
+
+    def test_strict_keeps_winograd_away(self):
+        steps = document(self, "explain", MODEL, "--strict", "--all")["steps"]
+        for step in steps:
+            for candidate in step["candidates"]:
+                if "winograd" in candidate["kernel"]:
+                    self.assertFalse(candidate["fits"])
+
+
+if __name__ == "__main__":
+    unittest.main()
