@@ -28,7 +28,10 @@ std::string ShortText(const Type& type) {
   if (!type.IsTensor() || !type.HasRank()) return type.ToString();
   Shape shape = *type.shape;
   for (Dim& dim : shape) {
-    if (dim.ToString().size() > kLongest) dim = Dim::Unknown();
+    std::vector<std::string> symbols;
+    dim.CollectSymbols(symbols);
+    const bool is_name = symbols.size() == 1 && dim == Dim::Symbol(symbols[0]);
+    if (!is_name && dim.ToString().size() > kLongest) dim = Dim::Unknown();
   }
   return Type::Tensor(type.dtype, std::move(shape)).ToString();
 }
