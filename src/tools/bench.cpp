@@ -10,13 +10,13 @@
 
 #include "core/text.h"
 #include "core/thread_pool.h"
-#include "plan/plan.h"
 #include "runtime/session.h"
 #include "tools/console.h"
 #include "tools/describe.h"
 #include "tools/energy.h"
 #include "tools/inputs.h"
 #include "tools/open_model.h"
+#include "tools/plan_text.h"
 #include "tools/progress.h"
 #include "tools/tuning.h"
 
@@ -209,8 +209,9 @@ void CountReferenceSteps(const Options& options, const Common& common, Session& 
   const auto plan = session.PlanFor(types);
   if (!plan.ok()) return;  // a device without plans
   const auto& steps = (*plan)->steps;
-  const auto slow = std::count_if(steps.begin(), steps.end(),
-                                  [](const Step& step) { return step.kernel == nullptr; });
+  const auto slow = std::count_if(steps.begin(), steps.end(), [&](const Step& step) {
+    return Describe(**plan, step).on_reference;
+  });
   document["steps"] = steps.size();
   document["steps_on_reference"] = slow;
   if (slow == 0) return;
