@@ -11,6 +11,7 @@
 #include "http/json_text.h"
 #include "http/priority.h"
 #include "open_inference.grpc.pb.h"
+#include "serve/beside.h"
 #include "serve/datatype.h"
 #include "serve/describe.h"
 #include "serve/grpc_tensors.h"
@@ -392,10 +393,11 @@ bool GrpcServer::Drain(std::chrono::milliseconds patience) {
   // waits on a thread that is left behind then.
   const auto done = std::make_shared<std::promise<void>>();
   std::future<void> ended = done->get_future();
-  std::thread([done, server = core_->server.get(), patience] {
+  std::jthread shutdown = Beside([done, server = core_->server.get(), patience] {
     server->Shutdown(std::chrono::system_clock::now() + patience);
     done->set_value();
-  }).detach();
+  });
+  if (shutdown.joinable()) shutdown.detach();
   return ended.wait_for(patience + std::chrono::milliseconds(200)) == std::future_status::ready;
 }
 

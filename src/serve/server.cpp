@@ -1,5 +1,6 @@
 #include "serve/server.h"
 
+#include "serve/beside.h"
 #include "serve/http_api.h"
 
 namespace athanor::serve {
@@ -61,9 +62,9 @@ bool Server::Stop(std::chrono::milliseconds patience) {
   parts_->service->Drain();
   parts_->grpc->SayNotReady();
   bool complete = false;
-  std::thread http([&] { complete = parts_->http->Drain(left()); });
+  std::jthread http = Beside([&] { complete = parts_->http->Drain(left()); });
   const bool grpc_complete = parts_->grpc->Drain(left());
-  http.join();
+  if (http.joinable()) http.join();
   complete &= grpc_complete;
   // Every request is answered; a run that hangs on is given a moment.
   complete &= parts_->scheduler->Stop(std::min(left(), std::chrono::milliseconds(2000)));
