@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/broadcast.h"
+#include "kernels/elementwise/cost.h"
 #include "kernels/epilogue.h"
 #include "kernels/every_isa.h"
 
@@ -40,13 +41,7 @@ Fit Fits(const KernelQuery& q) {
   return loop.yes() ? AcceptsEpilogue(q, false, false) : loop;
 }
 
-double Cost(const KernelQuery& q) {
-  double flops = 1;
-  for (const EpilogueStep& step : q.epilogue) flops += EpilogueFlops(step);
-  double bytes = static_cast<double>(q.out[0].bytes());
-  for (const PortInfo& in : q.in) bytes += static_cast<double>(in.bytes());
-  return RooflineNs(q.isa, static_cast<double>(q.out[0].count()) * flops, bytes);
-}
+double Cost(const KernelQuery& q) { return ElementwiseNs(q, 1); }
 
 Result<Prepared> Prepare(const KernelQuery& q, PackStore&) {
   auto state = std::make_shared<State>();

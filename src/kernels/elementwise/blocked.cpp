@@ -6,6 +6,7 @@
 
 #include "kernels/divide.h"
 #include "kernels/elementwise/binary.h"
+#include "kernels/elementwise/cost.h"
 #include "kernels/elementwise/unary.h"
 #include "kernels/epilogue.h"
 #include "kernels/every_isa.h"
@@ -43,13 +44,7 @@ Fit Fits(const KernelQuery& q) {
   return AcceptsEpilogue(q, true, false);
 }
 
-double Cost(const KernelQuery& q) {
-  double flops = EpilogueFlops(OwnStep(q)->first);
-  for (const EpilogueStep& step : q.epilogue) flops += EpilogueFlops(step);
-  double bytes = static_cast<double>(q.out[0].bytes());
-  for (const PortInfo& in : q.in) bytes += static_cast<double>(in.bytes());
-  return RooflineNs(q.isa, static_cast<double>(q.out[0].stored()) * flops, bytes);
-}
+double Cost(const KernelQuery& q) { return ElementwiseNs(q, EpilogueFlops(OwnStep(q)->first)); }
 
 Result<Prepared> Prepare(const KernelQuery& q, PackStore&) {
   auto state = std::make_shared<State>();

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "kernels/broadcast.h"
+#include "kernels/elementwise/cost.h"
 #include "kernels/every_isa.h"
 
 namespace athanor::kernels {
@@ -123,10 +124,7 @@ Fit Fits(const KernelQuery& q) {
 }
 
 double Cost(const KernelQuery& q) {
-  double bytes = static_cast<double>(q.out[0].bytes());
-  for (const PortInfo& in : q.in) bytes += static_cast<double>(in.bytes());
-  // A little more than kernels that were written for one type.
-  return 1.1 * RooflineNs(q.isa, 2 * static_cast<double>(q.out[0].count()), bytes);
+  return 1.1 * ElementwiseNs(q, 2);  // a little more than kernels that were written for one type
 }
 
 template <class T>

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "kernels/elementwise/cost.h"
 #include "kernels/epilogue.h"
 #include "kernels/every_isa.h"
 
@@ -119,11 +120,7 @@ Fit Fits(const KernelQuery& q) {
 
 double Cost(const KernelQuery& q) {
   float params[2];
-  double flops = Find(q, params)->flops;
-  for (const EpilogueStep& step : q.epilogue) flops += EpilogueFlops(step);
-  double bytes = static_cast<double>(q.out[0].bytes());
-  for (const PortInfo& in : q.in) bytes += static_cast<double>(in.bytes());
-  return RooflineNs(q.isa, static_cast<double>(q.out[0].count()) * flops, bytes);
+  return ElementwiseNs(q, Find(q, params)->flops);
 }
 
 Result<Prepared> Prepare(const KernelQuery& q, PackStore&) {

@@ -4,6 +4,7 @@
 
 #include "kernels/broadcast.h"
 #include "kernels/elementwise/binary.h"
+#include "kernels/elementwise/cost.h"
 #include "kernels/elementwise/element.h"
 #include "kernels/every_isa.h"
 
@@ -36,10 +37,7 @@ Fit Fits(const KernelQuery& q) {
 }
 
 double Cost(const KernelQuery& q) {
-  double bytes = static_cast<double>(q.out[0].bytes());
-  for (const PortInfo& in : q.in) bytes += static_cast<double>(in.bytes());
-  const auto operands = static_cast<double>(q.own_inputs);
-  return 1.2 * RooflineNs(q.isa, operands * static_cast<double>(q.out[0].count()), bytes);
+  return 1.2 * ElementwiseNs(q, static_cast<double>(q.own_inputs));
 }
 
 Result<Prepared> Prepare(const KernelQuery& q, PackStore&) {
