@@ -15,17 +15,18 @@ Result<Datum> Copy(const Datum& datum) {
   return Datum::Sequence(std::move(items));
 }
 
-Result<std::vector<Datum>> OwnMemory(std::vector<Datum> data) {
-  for (Datum& datum : data) {
-    if (datum.IsSequence()) {
-      ATH_TRY(std::vector<Datum> items, OwnMemory(datum.items()));
-      datum = Datum::Sequence(std::move(items));
-    } else if (datum.IsTensor() && datum.tensor().owner() == nullptr &&
-               datum.tensor().count() > 0) {
-      ATH_TRY(datum, Copy(datum));
-    }
+Result<Datum> OwnMemory(Datum value) {
+  if (value.IsTensor()) return value.tensor().owner() != nullptr ? std::move(value) : Copy(value);
+  if (!value.IsSequence()) return value;
+  ATH_TRY(std::vector<Datum> items, OwnMemory(value.items()));
+  return Datum::Sequence(std::move(items));
+}
+
+Result<std::vector<Datum>> OwnMemory(std::vector<Datum> values) {
+  for (Datum& value : values) {
+    ATH_TRY(value, OwnMemory(std::move(value)));
   }
-  return data;
+  return values;
 }
 
 }  // namespace athanor

@@ -1,4 +1,4 @@
-// Results that outlive what they were made from.
+// Values that outlive what they were made from.
 #pragma once
 
 #include <vector>
@@ -10,8 +10,9 @@ namespace athanor {
 // The same values in memory of their own.
 Result<Datum> Copy(const Datum& datum);
 
-// Copies every tensor whose memory nobody keeps: an input that the caller lent and the model passed
-// through. The others share theirs.
-Result<std::vector<Datum>> OwnMemory(std::vector<Datum> data);
+// The value, copied where nobody keeps its memory: it lies in the arena of a plan, or is an input
+// that the caller lent.
+Result<Datum> OwnMemory(Datum value);
+Result<std::vector<Datum>> OwnMemory(std::vector<Datum> values);
 
 }  // namespace athanor

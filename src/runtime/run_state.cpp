@@ -11,21 +11,13 @@ namespace {
 
 using Where = Storage::Where;
 
-// A value that outlives the step must not look into memory that the plan will use again: what has
-// no owner lies in the arena and is copied.
-Result<Datum> Detach(Datum value) {
-  if (value.IsTensor()) {
-    if (value.tensor().owner() != nullptr) return value;
-    ATH_TRY(Tensor copy, value.tensor().Clone());
-    return Datum(std::move(copy));
-  }
-  if (!value.IsSequence()) return value;
-  std::vector<Datum> items;
-  for (const Datum& item : value.items()) {
-    ATH_TRY(Datum own, Detach(item));
-    items.push_back(std::move(own));
-  }
-  return Datum::Sequence(std::move(items));
+// Only observers look at a value whose channels lie in blocks.
+Datum FromBlocks(const Place& place, const std::byte* blocks) {
+  Result<Tensor> plain = Tensor::Allocate(place.dtype, place.dims);
+  if (!plain.ok()) return {};
+  kernels::FromBlocks(reinterpret_cast<const float*>(blocks), place.dims, place.block,
+                      plain->MutableData<float>().data());
+  return *std::move(plain);
 }
 
 }  // namespace
@@ -73,19 +65,6 @@ Status RunState::BeginRun() {
   return {};
 }
 
-namespace {
-
-// Only observers look at a value whose channels lie in blocks.
-Datum FromBlocks(const Place& place, const std::byte* blocks) {
-  Result<Tensor> plain = Tensor::Allocate(place.dtype, place.dims);
-  if (!plain.ok()) return {};
-  kernels::FromBlocks(reinterpret_cast<const float*>(blocks), place.dims, place.block,
-                      plain->MutableData<float>().data());
-  return *std::move(plain);
-}
-
-}  // namespace
-
 Datum RunState::Read(const Place& place) const {
   if (place.storage < 0) return {};
   const auto index = static_cast<std::size_t>(place.storage);
@@ -112,7 +91,7 @@ Datum RunState::Read(const Place& place) const {
 Status RunState::Write(const Place& place, Datum value) {
   const auto index = static_cast<std::size_t>(place.storage);
   if (plan_.storages[index].where == Where::kDynamic) {
-    ATH_TRY(dynamic_[index], Detach(std::move(value)));
+    ATH_TRY(dynamic_[index], OwnMemory(std::move(value)));
     return {};
   }
   const bool as_planned = value.IsTensor() && value.tensor().dtype() == place.dtype &&
