@@ -84,7 +84,7 @@ std::vector<Activation> ReadActivations(const KernelQuery& q, std::int64_t direc
   if (const AttrValue* value = q.attributes->Find("activations")) {
     if (const auto* list = std::get_if<std::vector<std::string>>(value)) names = *list;
   }
-  for (std::int64_t d = 0; names.size() < usual.size() * static_cast<std::size_t>(directions); ++d)
+  while (names.size() < usual.size() * static_cast<std::size_t>(directions))
     names.insert(names.end(), usual.begin(), usual.end());
   const std::vector<float> alphas = Floats(q, "activation_alpha"),
                            betas = Floats(q, "activation_beta");
