@@ -85,18 +85,28 @@ athanor::View ViewOf(const Array& array, int32_t dtype) {
 }
 
 // `arrays` are C-contiguous; `dtypes` are their ath_dtype numbers.
-nb::list Run(const athanor::Model& model, const std::vector<Array>& arrays,
-             const std::vector<int32_t>& dtypes) {
+std::vector<athanor::View> ViewsOf(const std::vector<Array>& arrays,
+                                   const std::vector<int32_t>& dtypes) {
   std::vector<athanor::View> views;
   for (std::size_t i = 0; i < arrays.size(); ++i) views.push_back(ViewOf(arrays[i], dtypes[i]));
+  return views;
+}
+
+nb::list ToPython(const std::vector<athanor::Tensor>& outputs) {
+  nb::list list;
+  for (const athanor::Tensor& output : outputs) list.append(ToPython(output));
+  return list;
+}
+
+nb::list Run(const athanor::Model& model, const std::vector<Array>& arrays,
+             const std::vector<int32_t>& dtypes) {
+  const std::vector<athanor::View> views = ViewsOf(arrays, dtypes);
   std::vector<athanor::Tensor> outputs;
   {
     const nb::gil_scoped_release other_threads_may_run;
     outputs = model(views);
   }
-  nb::list list;
-  for (const athanor::Tensor& output : outputs) list.append(ToPython(output));
-  return list;
+  return ToPython(outputs);
 }
 
 // A request, and the arrays that it reads.
@@ -107,9 +117,8 @@ struct Request {
 
 Request* Start(const athanor::Model& model, const std::vector<Array>& arrays,
                const std::vector<int32_t>& dtypes, int64_t deadline_us) {
-  std::vector<athanor::View> views;
-  for (std::size_t i = 0; i < arrays.size(); ++i) views.push_back(ViewOf(arrays[i], dtypes[i]));
-  return new Request{arrays, model.start(views, std::chrono::microseconds(deadline_us))};
+  return new Request{arrays,
+                     model.start(ViewsOf(arrays, dtypes), std::chrono::microseconds(deadline_us))};
 }
 
 nb::list ResultOf(const Request& request) {
@@ -118,9 +127,7 @@ nb::list ResultOf(const Request& request) {
     const nb::gil_scoped_release other_threads_may_run;
     outputs = request.request.get();
   }
-  nb::list list;
-  for (const athanor::Tensor& output : outputs) list.append(ToPython(output));
-  return list;
+  return ToPython(outputs);
 }
 
 nb::dict Info(const athanor::ValueInfo& info) {
@@ -149,9 +156,7 @@ nb::list RunAll(const athanor::Package& package, const std::vector<nb::bytes>& p
   }
   nb::list list;
   for (const athanor::Answer& answer : answers) {
-    nb::list tensors;
-    for (const athanor::Tensor& tensor : answer.outputs()) tensors.append(ToPython(tensor));
-    list.append(nb::make_tuple(answer.json(), tensors));
+    list.append(nb::make_tuple(answer.json(), ToPython(answer.outputs())));
   }
   return list;
 }
