@@ -11,6 +11,7 @@
 #include <limits>
 
 #include "kernels/attention/rows_table.h"
+#include "kernels/divide.h"
 #include "kernels/elementwise/unary.h"
 #include "kernels/every_isa.h"
 #include "kernels/gemm/product.h"
@@ -121,7 +122,7 @@ Result<Prepared> Prepare(const KernelQuery& q, PackStore&) {
   if (joins) {
     s.all_k = LayoutOf({s.batch, s.k.heads, s.keys, s.k.size}, 0);
     s.all_v = LayoutOf({s.batch, s.v.heads, s.keys, s.v.size}, 0);
-    s.joined = (s.batch * (s.all_k.image + s.all_v.image) + 15) / 16 * 16;
+    s.joined = WholeLines(s.batch * (s.all_k.image + s.all_v.image));
   }
   s.factor = q.attributes->Find("scale") != nullptr ? q.Float("scale")
                                                     : 1 / std::sqrt(static_cast<float>(s.q.size));
@@ -146,10 +147,10 @@ Result<Prepared> Prepare(const KernelQuery& q, PackStore&) {
           std::max({s.packed_a, PackedAFloats(s.scores[i][j]), PackedAFloats(s.values[i][j])});
     }
   }
-  const std::int64_t blocks = (s.keys + kKeyBlock - 1) / kKeyBlock;
+  const std::int64_t blocks = CeilDivide(s.keys, kKeyBlock);
   s.thread_floats = blocks * (s.packed_keys + s.packed_values) + s.packed_a +
                     s.query_block * (kKeyBlock + 2 * s.v.size + 16);
-  s.thread_floats = (s.thread_floats + 15) / 16 * 16;
+  s.thread_floats = WholeLines(s.thread_floats);
   return Prepared{state, (s.joined + q.threads * s.thread_floats) * 4};
 }
 
@@ -268,7 +269,7 @@ struct Work {
 };
 
 Work Cut(const State& s, float* at) {
-  const std::int64_t blocks = (s.keys + kKeyBlock - 1) / kKeyBlock;
+  const std::int64_t blocks = CeilDivide(s.keys, kKeyBlock);
   Work w = {};
   const auto take = [&at](std::int64_t floats) {
     float* part = at;

@@ -78,8 +78,6 @@ void PackWeights(const State& s, const float* w, float* turned, float* packed) {
     PackGroup(s, w + g * s.shape.m * s.shape.k, turned, packed + g * s.shape.PackedAFloats());
 }
 
-std::int64_t RoundedUp(std::int64_t floats) { return (floats + 15) / 16 * 16; }  // whole lines
-
 void ChooseCut(State& s, int threads) {
   const std::int64_t images = s.batch * s.group, cols = s.shape.cols();
   const bool many_images = images >= 2 * threads;
@@ -133,10 +131,10 @@ Result<Prepared> Prepare(const KernelQuery& q, PackStore& store) {
                                                     room.data(), static_cast<float*>(to));
                                       }));
   } else {
-    state->weight_floats = RoundedUp(packed);
+    state->weight_floats = WholeLines(packed);
   }
   ChooseCut(*state, q.threads);
-  state->scratch_floats = RoundedUp(state->scratch_floats);
+  state->scratch_floats = WholeLines(state->scratch_floats);
   const std::int64_t copies = state->by_rows ? 1 : q.threads;
   // Turning happens before anything else needs the scratch of the threads.
   const std::int64_t room =

@@ -243,7 +243,7 @@ Result<Prepared> Prepare(const KernelQuery& q, PackStore& store) {
                                   static_cast<float*>(to) + g * group_floats);
                       }
                     }));
-  s.scratch_floats = CeilDivide(s.scratch_floats, 16) * 16;
+  s.scratch_floats = WholeLines(s.scratch_floats);
   return Prepared{state, q.threads * s.scratch_floats * 4};
 }
 

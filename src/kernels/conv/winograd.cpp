@@ -97,7 +97,7 @@ double Cost(const KernelQuery& q) {
   const auto isa = static_cast<std::size_t>(q.isa);
   constexpr double kFlopsPerNs[] = {16, 85, 170}, kMemoryPerNs[] = {6, 6, 16};
   constexpr double kFarCachePerNs = 26, kBetweenPerNs = 30;
-  const auto tiles_along = [](std::int64_t n) { return (n + kM - 1) / kM; };
+  const auto tiles_along = [](std::int64_t n) { return CeilDivide(n, kM); };
   const std::int64_t tiles =
       spatial.conv.batch * tiles_along(spatial.h.out) * tiles_along(spatial.w.out);
   constexpr std::int64_t kPoints = (kM + 2) * (kM + 2);
@@ -151,8 +151,8 @@ Result<Prepared> Prepare(const KernelQuery& q, PackStore& store) {
   s.out_channels = spatial.conv.out_channels;
   s.channels = ChannelTiles(*s.table, s.out_channels);
   s.in_blocks = CeilDivide(s.in_channels, s.lanes());
-  s.tiles_y = (s.h.out + kM - 1) / kM;
-  s.tiles_x = (s.w.out + kM - 1) / kM;
+  s.tiles_y = CeilDivide(s.h.out, kM);
+  s.tiles_x = CeilDivide(s.w.out, kM);
   s.bias = PaddedBias(q, 1, s.channels);
   s.epilogue = EpilogueProgram::From(q);
   const std::int64_t per_tile = s.points * s.in_blocks * s.lanes();

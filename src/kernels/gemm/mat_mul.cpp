@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/divide.h"
 #include "kernels/every_isa.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/strides.h"
@@ -115,7 +116,7 @@ Result<Prepared> Prepare(const KernelQuery& q, PackStore& store) {
     state->products = Products(q, s);
   }
   const GemmShape& shape = state->shape;
-  state->scratch_floats = (shape.PackedAFloats() + 15) / 16 * 16;
+  state->scratch_floats = WholeLines(shape.PackedAFloats());
   if (q.in[1].constant != nullptr && state->products.size() == 1) {
     Matrix b = state->b;
     b.data = q.in[1].constant->Data<float>().data();
@@ -126,7 +127,7 @@ Result<Prepared> Prepare(const KernelQuery& q, PackStore& store) {
                         PackPanels(shape, b, 0, shape.panels, static_cast<float*>(to));
                       }));
   } else {
-    state->scratch_floats += (shape.PackedBFloats() + 15) / 16 * 16;
+    state->scratch_floats += WholeLines(shape.PackedBFloats());
   }
   state->by_batch = static_cast<int>(state->products.size()) >= q.threads && q.threads > 1;
   return Prepared{state, state->scratch_floats * 4 * (state->by_batch ? q.threads : 1)};
@@ -154,7 +155,7 @@ void RunProduct(const KernelArgs& args, const State& s, const Product& product, 
   });
   const float* packed_b = s.PackedB();
   if (packed_b == nullptr) {
-    float* const to = scratch + (shape.PackedAFloats() + 15) / 16 * 16;
+    float* const to = scratch + WholeLines(shape.PackedAFloats());
     Share(args, parallel, shape.panels,
           [&](std::int64_t begin, std::int64_t end) { PackPanels(shape, b, begin, end, to); });
     packed_b = to;

@@ -1,6 +1,7 @@
 // A matrix product on packed factors without anything behind it.
 #pragma once
 
+#include "kernels/divide.h"
 #include "kernels/gemm/gemm.h"
 
 namespace athanor::kernels {
@@ -17,10 +18,10 @@ inline void MultiplyPlain(const GemmShape& shape, const float* packed_a, const f
 
 // Floats of packed factors, rounded up so that what follows them is aligned.
 inline std::int64_t PackedAFloats(const GemmShape& shape) {
-  return (shape.PackedAFloats() + 15) / 16 * 16;
+  return WholeLines(shape.PackedAFloats());
 }
 inline std::int64_t PackedBFloats(const GemmShape& shape) {
-  return (shape.PackedBFloats() + 15) / 16 * 16;
+  return WholeLines(shape.PackedBFloats());
 }
 
 }  // namespace athanor::kernels

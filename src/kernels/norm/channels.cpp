@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/divide.h"
 #include "kernels/every_isa.h"
 #include "kernels/norm/rows.h"
 #include "kernels/reduce/reduce.h"
@@ -199,7 +200,7 @@ Result<Prepared> PrepareLrn(const KernelQuery& q, PackStore&) {
 void RunLrn(const KernelArgs& args) {
   const State& s = args.State<State>();
   const std::int64_t piece = std::clamp<std::int64_t>(32768 / s.channels, 64, 1024) / 16 * 16;
-  const std::int64_t pieces = (s.plane + piece - 1) / piece;
+  const std::int64_t pieces = CeilDivide(s.plane, piece);
   Parallel(args, s.batch * pieces, 1, [&](std::int64_t begin, std::int64_t end, int) {
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int64_t column = i % pieces * piece;

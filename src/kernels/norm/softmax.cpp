@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 
+#include "kernels/divide.h"
 #include "kernels/every_isa.h"
 #include "kernels/norm/rows.h"
 #include "kernels/reduce/reduce.h"
@@ -57,7 +58,7 @@ void ForEachLine(const KernelArgs& args, const State& s, const F& f, const G& g)
     });
     return;
   }
-  const std::int64_t pieces = (shape.inner + kColumns - 1) / kColumns;
+  const std::int64_t pieces = CeilDivide(shape.inner, kColumns);
   const std::int64_t grain =
       std::max<std::int64_t>(1, 4096 / (shape.length * std::min(shape.inner, kColumns)));
   Parallel(args, shape.outer * pieces, grain, [&](std::int64_t begin, std::int64_t end, int) {

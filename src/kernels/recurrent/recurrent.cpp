@@ -6,6 +6,7 @@
 #include <cctype>
 #include <cstring>
 
+#include "kernels/divide.h"
 #include "kernels/elementwise/binary.h"
 #include "kernels/elementwise/unary.h"
 #include "kernels/every_isa.h"
@@ -189,11 +190,11 @@ Result<Prepared> Prepare(const KernelQuery& q, PackStore& store) {
                    ? 0
                    : PackedBFloats(s.from_state) + (apart ? PackedBFloats(s.candidate) : 0);
   s.packed_a = std::max(PackedAFloats(s.from_input), PackedAFloats(s.from_state));
-  s.rows_from_input = (s.length * s.batch * rows + 15) / 16 * 16;
-  const std::int64_t per_batch = (s.batch * rows + 15) / 16 * 16;
-  const std::int64_t states = (s.batch * s.hidden + 15) / 16 * 16;
+  s.rows_from_input = WholeLines(s.length * s.batch * rows);
+  const std::int64_t per_batch = WholeLines(s.batch * rows);
+  const std::int64_t states = WholeLines(s.batch * s.hidden);
   s.direction_floats = s.packed_w + s.packed_r + s.packed_a + s.rows_from_input + per_batch +
-                       4 * states + (rows + 15) / 16 * 16;
+                       4 * states + WholeLines(rows);
   return Prepared{state, s.directions * s.direction_floats * 4};
 }
 
@@ -364,7 +365,7 @@ void StoreStates(const KernelArgs& args, const State& s, std::int64_t d, std::si
 
 // Cuts the direction's scratch memory up and packs what was not packed before.
 Run1 Begin(const KernelArgs& args, const State& s, std::int64_t d) {
-  const std::int64_t rows = s.gates * s.hidden, states = (s.batch * s.hidden + 15) / 16 * 16;
+  const std::int64_t rows = s.gates * s.hidden, states = WholeLines(s.batch * s.hidden);
   float* at = reinterpret_cast<float*>(args.scratch) + d * s.direction_floats;
   const auto take = [&at](std::int64_t floats) {
     float* part = at;
@@ -376,12 +377,12 @@ Run1 Begin(const KernelArgs& args, const State& s, std::int64_t d) {
   float* packed_r = take(s.packed_r);
   r.packed_a = take(s.packed_a);
   r.from_input = take(s.rows_from_input);
-  r.products = take((s.batch * rows + 15) / 16 * 16);
+  r.products = take(WholeLines(s.batch * rows));
   r.h = take(states);
   r.c = take(states);
   r.next = take(states);
   r.work = take(states);
-  r.bias = take((rows + 15) / 16 * 16);
+  r.bias = take(WholeLines(rows));
   const Weights& weights = s.weights[static_cast<std::size_t>(d)];
   const auto& candidate = s.candidate_r[static_cast<std::size_t>(d)];
   const bool apart = s.is_gru && !s.linear_before_reset;
