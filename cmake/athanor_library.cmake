@@ -27,6 +27,17 @@ option(ATHANOR_TESTS "build the tests" ON)
 option(ATHANOR_FUZZ "build the fuzz targets (with clang)" OFF)
 # Pays in one build from scratch; off elsewhere, because ccache cannot share objects made with it.
 option(ATHANOR_PCH "precompile the graph's header" OFF)
+# Several sources of a room that says UNITY compile as one: its headers and the templates they share are
+# read once. Names in such a room must differ across its files, in unnamed namespaces too.
+option(ATHANOR_UNITY "compile sources together where the room allows it" OFF)
+function(athanor_unity target)
+  if(ATHANOR_UNITY)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 10)
+    # A class that holds a type of its own file's unnamed namespace is sound: each file is in one unit.
+    # The other warning is false where g++ 12 inlines across files.
+    target_compile_options(${target} PRIVATE $<IF:$<CXX_COMPILER_ID:GNU>,-Wno-subobject-linkage;-Wno-free-nonheap-object,>)
+  endif()
+endfunction()
 
 # Compiles every .isa.cpp below the current folder once per instruction set, each time with the
 # namespace ATH_ISA named after it, and adds the objects to the target. These sources include no
@@ -61,10 +72,10 @@ function(athanor_isa_sources target)
   endforeach()
 endfunction()
 
-# athanor_library(NAME USES room... [LINKS target...])
+# athanor_library(NAME [UNITY] USES room... [LINKS target...])
 # Takes every .cpp below the current folder; *_test.cpp go into the room's test program NAME_test.
 function(athanor_library name)
-  cmake_parse_arguments(ARG "" "" "USES;LINKS" ${ARGN})
+  cmake_parse_arguments(ARG "UNITY" "" "USES;LINKS" ${ARGN})
   foreach(room IN LISTS ARG_USES)
     if(NOT room IN_LIST ATH_MAY_USE_${name})
       message(FATAL_ERROR "room '${name}' may not use '${room}' (cmake/athanor_library.cmake)")
@@ -76,6 +87,9 @@ function(athanor_library name)
   list(FILTER sources EXCLUDE REGEX "_test\\.cpp$|_fuzz\\.cpp$|_main\\.cpp$|\\.isa\\.cpp$")
   add_library(athanor_${name} STATIC ${sources})
   athanor_isa_sources(athanor_${name})
+  if(ARG_UNITY)
+    athanor_unity(athanor_${name})
+  endif()
   target_include_directories(athanor_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include ${PROJECT_BINARY_DIR}/generated)
   list(TRANSFORM ARG_USES PREPEND athanor_ OUTPUT_VARIABLE rooms)
   target_link_libraries(athanor_${name} PUBLIC ${rooms} fmt::fmt ${ARG_LINKS})

@@ -25,7 +25,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-struct Options {
+struct BenchOptions {
   ModelOptions model;
   InputOptions input;
   TuningOptions tuning;
@@ -40,7 +40,7 @@ struct Plan {
   int streams = 1;
 };
 
-Plan MakePlan(const Options& options) {
+Plan MakePlan(const BenchOptions& options) {
   const int cores = ThreadPool(0).threads();
   Plan plan;
   plan.streams = options.streams;
@@ -133,7 +133,7 @@ double PeakRssMb() {
   return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
-nlohmann::json ToJson(const Options& options, const Plan& plan, std::int64_t batch,
+nlohmann::json ToJson(const BenchOptions& options, const Plan& plan, std::int64_t batch,
                       const Measured& measured) {
   const auto runs = static_cast<double>(measured.ms.size());
   return {{"model", options.model.path},
@@ -202,7 +202,7 @@ std::string PrecisionOf(const Graph& graph) {
 }
 
 // A step without a kernel is often most of the time; a reader should know before judging the rate.
-void CountReferenceSteps(const Options& options, const Common& common, Session& session,
+void CountReferenceSteps(const BenchOptions& options, const Common& common, Session& session,
                          const std::vector<Datum>& inputs, nlohmann::json& document) {
   std::vector<Type> types;
   for (const Datum& datum : inputs) types.push_back(Type::Of(datum));
@@ -228,7 +228,7 @@ Result<std::int64_t> BatchOf(const Graph& graph) {
   return known ? std::max<std::int64_t>(1, type.dim(0).value()) : std::int64_t{1};
 }
 
-Status Run(const Options& options, const Common& common) {
+Status Run(const BenchOptions& options, const Common& common) {
   ATH_TRY(Graph graph, OpenModel(options.model));
   if (options.batch > 0) ATH_RETURN_IF_ERROR(SetBatch(graph, options.batch));
   const Graph as_given = graph.Clone();
@@ -261,29 +261,24 @@ Status Run(const Options& options, const Common& common) {
 
 }  // namespace
 
-std::function<Status()> Bench(CLI::App& app, const Common& common) {
-  auto options = std::make_shared<Options>();
+std::function<Status()> Bench(Arguments app, const Common& common) {
+  auto options = std::make_shared<BenchOptions>();
   AddModelOptions(app, options->model);
   AddInputOptions(app, options->input, false);
   AddTuningOptions(app, options->tuning);
-  app.add_option("--device", options->device, "cpu or reference")->capture_default_str();
-  app.add_option("--threads", options->threads, "of each stream; 0: the cores shared out")
-      ->check(CLI::Range(0, 1024));
-  app.add_option("--streams", options->streams, "runs side by side; 0: by the goal")
-      ->check(CLI::Range(0, 1024));
-  app.add_option("--batch", options->batch, "sets the first dimension of the inputs")
-      ->check(CLI::Range(1, 1 << 20));
-  app.add_option("--time", options->seconds, "seconds to measure")
-      ->check(CLI::Range(0.01, 86400.0))
-      ->capture_default_str();
-  app.add_option("--goal", options->goal,
-                 "latency: one stream on all cores; throughput: one per core")
-      ->check(CLI::IsMember({"latency", "throughput"}))
-      ->capture_default_str();
-  app.add_option("--precision", options->precision,
-                 "of floating-point arithmetic: f32; athanor quantize makes models of 8 bits")
-      ->check(CLI::IsMember({"f32"}))
-      ->capture_default_str();
+  app.Option("--device", options->device, "cpu or reference").ShowDefault();
+  app.Option("--threads", options->threads, "of each stream; 0: the cores shared out")
+      .Range(0, 1024);
+  app.Option("--streams", options->streams, "runs side by side; 0: by the goal").Range(0, 1024);
+  app.Option("--batch", options->batch, "sets the first dimension of the inputs").Range(1, 1 << 20);
+  app.Option("--time", options->seconds, "seconds to measure").Range(0.01, 86400.0).ShowDefault();
+  app.Option("--goal", options->goal, "latency: one stream on all cores; throughput: one per core")
+      .OneOf({"latency", "throughput"})
+      .ShowDefault();
+  app.Option("--precision", options->precision,
+             "of floating-point arithmetic: f32; athanor quantize makes models of 8 bits")
+      .OneOf({"f32"})
+      .ShowDefault();
   return [options, &common] { return Run(*options, common); };
 }
 

@@ -11,7 +11,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct CodegenOptions {
   ModelOptions model;
   codegen::Options program;
   std::string target = "c99", output;
@@ -48,7 +48,7 @@ Status ReadFit(const std::string& fit, codegen::Options& options) {
   return {};
 }
 
-std::string Stem(const Options& options) {
+std::string Stem(const CodegenOptions& options) {
   std::string stem = fs::path(options.model.path).stem().string();
   const std::size_t colon = stem.find(':');
   if (colon != std::string::npos) stem = stem.substr(colon + 1);
@@ -59,7 +59,7 @@ std::string Stem(const Options& options) {
   return stem.empty() || (stem[0] >= '0' && stem[0] <= '9') ? "model_" + stem : stem;
 }
 
-Status Run(Options options, const Common& common) {
+Status Run(CodegenOptions options, const Common& common) {
   ATH_RETURN_IF_ERROR(ReadFit(options.fit, options.program));
   if (options.program.name.empty()) options.program.name = Stem(options);
   const fs::path folder =
@@ -91,21 +91,21 @@ Status Run(Options options, const Common& common) {
 
 }  // namespace
 
-std::function<Status()> GenerateCode(CLI::App& app, const Common& common) {
-  auto options = std::make_shared<Options>();
+std::function<Status()> GenerateCode(Arguments app, const Common& common) {
+  auto options = std::make_shared<CodegenOptions>();
   options->program.name = "";
   AddModelOptions(app, options->model);
-  app.add_option("--target", options->target, "c99: straight-line C without a library")
-      ->check(CLI::IsMember({"c99"}))
-      ->capture_default_str();
-  app.add_option("-o,--output", options->output, "the folder of the files; NAME_c99 by default");
-  app.add_option("--name", options->program.name, "of the files and functions; the model's name");
-  app.add_option("--fit", options->fit,
-                 "fail when it needs more, for example ram=64K,flash=512K (constants only)");
-  app.add_option("--self-tests", options->program.self_tests,
-                 "random inputs of the self-test; 0 writes none")
-      ->check(CLI::Range(0, 100))
-      ->capture_default_str();
+  app.Option("--target", options->target, "c99: straight-line C without a library")
+      .OneOf({"c99"})
+      .ShowDefault();
+  app.Option("-o,--output", options->output, "the folder of the files; NAME_c99 by default");
+  app.Option("--name", options->program.name, "of the files and functions; the model's name");
+  app.Option("--fit", options->fit,
+             "fail when it needs more, for example ram=64K,flash=512K (constants only)");
+  app.Option("--self-tests", options->program.self_tests,
+             "random inputs of the self-test; 0 writes none")
+      .Range(0, 100)
+      .ShowDefault();
   return [options, &common] { return Run(*options, common); };
 }
 

@@ -14,7 +14,7 @@
 namespace athanor::tools {
 namespace {
 
-struct Options {
+struct CompareOptions {
   ModelOptions a;
   std::string b;
   InputOptions input;
@@ -27,7 +27,7 @@ struct Options {
   std::string report;
 };
 
-Result<std::unique_ptr<Session>> Open(const Options& options, const std::string& path,
+Result<std::unique_ptr<Session>> Open(const CompareOptions& options, const std::string& path,
                                       const std::string& device) {
   ModelOptions model = options.a;
   model.path = path;
@@ -62,7 +62,7 @@ nlohmann::json ToJson(const std::vector<OutputDifference>& outputs) {
   return list;
 }
 
-Status RunPackages(const Options& options, const Common& common) {
+Status RunPackages(const CompareOptions& options, const Common& common) {
   PackageComparison comparison = {.packages = {options.a.path},
                                   .pictures = options.input.sources,
                                   .device = options.device,
@@ -77,7 +77,7 @@ Status RunPackages(const Options& options, const Common& common) {
   return ComparePackages(comparison, common);
 }
 
-Status Run(const Options& options, const Common& common) {
+Status Run(const CompareOptions& options, const Common& common) {
   const std::string path_b = options.b.empty() ? options.a.path : options.b;
   const std::string device_b = options.device_b.empty() ? options.device : options.device_b;
   // A range check alone lets NaN pass, with which nothing ever differs.
@@ -139,27 +139,26 @@ Status Run(const Options& options, const Common& common) {
 
 }  // namespace
 
-std::function<Status()> CompareModels(CLI::App& app, const Common& common) {
-  auto options = std::make_shared<Options>();
+std::function<Status()> CompareModels(Arguments app, const Common& common) {
+  auto options = std::make_shared<CompareOptions>();
   AddModelOptions(app, options->a);
-  app.add_option("other", options->b, "the second model; left out: the first on --device-b");
+  app.Option("other", options->b, "the second model; left out: the first on --device-b");
   AddInputOptions(app, options->input, false);
-  app.add_option("--and", options->more, "one more package to compare with the first")->take_all();
-  app.add_option("--min-overlap", options->min_overlap,
-                 "of boxes of packages that count as the same")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  app.add_option("--report", options->report,
-                 "of packages: a page with the pictures and what each package sees in them");
+  app.Option("--and", options->more, "one more package to compare with the first").Repeated();
+  app.Option("--min-overlap", options->min_overlap, "of boxes of packages that count as the same")
+      .Range(0.0, 1.0)
+      .ShowDefault();
+  app.Option("--report", options->report,
+             "of packages: a page with the pictures and what each package sees in them");
   AddAccessOptions(app, options->access);
-  app.add_option("--device", options->device, "of the first model")->capture_default_str();
-  app.add_option("--device-b", options->device_b, "of the second model; default: the same");
-  app.add_option("--atol", options->tolerance.atol, "absolute tolerance")
-      ->check(CLI::Range(0.0, 1e300))
-      ->capture_default_str();
-  app.add_option("--rtol", options->tolerance.rtol, "relative tolerance")
-      ->check(CLI::Range(0.0, 1e300))
-      ->capture_default_str();
+  app.Option("--device", options->device, "of the first model").ShowDefault();
+  app.Option("--device-b", options->device_b, "of the second model; default: the same");
+  app.Option("--atol", options->tolerance.atol, "absolute tolerance")
+      .Range(0.0, 1e300)
+      .ShowDefault();
+  app.Option("--rtol", options->tolerance.rtol, "relative tolerance")
+      .Range(0.0, 1e300)
+      .ShowDefault();
   return [options, &common] { return Run(*options, common); };
 }
 

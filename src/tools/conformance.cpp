@@ -28,17 +28,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct ConformanceOptions {
   std::string folder, device = "cpu", filter, exempt, through;
   Tolerance tolerance;
   double timeout = 60;
   bool no_isolation = false, optimize = false;
 };
 
-enum class Outcome : char { kPassed = 'p', kSkipped = 's', kFailed = 'f' };
+enum class TestOutcome : char { kPassed = 'p', kSkipped = 's', kFailed = 'f' };
 
-struct Verdict {
-  Outcome outcome = Outcome::kFailed;
+struct TestVerdict {
+  TestOutcome outcome = TestOutcome::kFailed;
   std::string reason;
 };
 
@@ -57,7 +57,7 @@ Result<Graph> Through(const Graph& graph, const std::string& format) {
 }
 
 // False when the test holds no data.
-Result<bool> RunTest(const fs::path& folder, const Options& options) {
+Result<bool> RunTest(const fs::path& folder, const ConformanceOptions& options) {
   ATH_TRY(Graph graph, LoadModel(folder / "model.onnx"));
   ATH_TRY(const std::vector<onnx::TestData> sets, onnx::ReadTestData(folder, graph));
   if (options.optimize) ATH_RETURN_IF_ERROR(passes::Optimize(graph, {.verify = true}).status());
@@ -80,13 +80,13 @@ Result<bool> RunTest(const fs::path& folder, const Options& options) {
   return !sets.empty();
 }
 
-Verdict Judge(const fs::path& folder, const Options& options) {
+TestVerdict Judge(const fs::path& folder, const ConformanceOptions& options) {
   try {
     const Result<bool> result = RunTest(folder, options);
-    if (!result.ok()) return {Outcome::kFailed, result.status().ToString()};
-    return {*result ? Outcome::kPassed : Outcome::kSkipped, ""};
+    if (!result.ok()) return {TestOutcome::kFailed, result.status().ToString()};
+    return {*result ? TestOutcome::kPassed : TestOutcome::kSkipped, ""};
   } catch (const std::exception& error) {
-    return {Outcome::kFailed, fmt::format("exception: {}", error.what())};
+    return {TestOutcome::kFailed, fmt::format("exception: {}", error.what())};
   }
 }
 
@@ -113,7 +113,7 @@ bool ReadUntilEnd(int fd, double seconds, std::string& text) {
   }
 }
 
-Verdict JudgeInChild(const fs::path& folder, const Options& options) {
+TestVerdict JudgeInChild(const fs::path& folder, const ConformanceOptions& options) {
   int ends[2];
   if (pipe(ends) != 0) return Judge(folder, options);
   const pid_t child = fork();
@@ -124,7 +124,7 @@ Verdict JudgeInChild(const fs::path& folder, const Options& options) {
   if (child == 0) {
     close(ends[0]);
     signal(SIGINT, SIG_DFL);  // the parent says what there is to say
-    const Verdict verdict = Judge(folder, options);
+    const TestVerdict verdict = Judge(folder, options);
     WriteAll(ends[1], std::string(1, static_cast<char>(verdict.outcome)) + verdict.reason);
     _exit(0);
   }
@@ -135,12 +135,13 @@ Verdict JudgeInChild(const fs::path& folder, const Options& options) {
   if (!ended) kill(child, SIGKILL);
   int status = 0;
   waitpid(child, &status, 0);
-  if (!ended) return {Outcome::kFailed, fmt::format("no answer within {:g} s", options.timeout)};
+  if (!ended)
+    return {TestOutcome::kFailed, fmt::format("no answer within {:g} s", options.timeout)};
   if (WIFSIGNALED(status))
-    return {Outcome::kFailed, fmt::format("crashed: {}", strsignal(WTERMSIG(status)))};
+    return {TestOutcome::kFailed, fmt::format("crashed: {}", strsignal(WTERMSIG(status)))};
   if (text.empty())
-    return {Outcome::kFailed, fmt::format("ended with exit code {}", WEXITSTATUS(status))};
-  return {static_cast<Outcome>(text[0]), text.substr(1)};
+    return {TestOutcome::kFailed, fmt::format("ended with exit code {}", WEXITSTATUS(status))};
+  return {static_cast<TestOutcome>(text[0]), text.substr(1)};
 }
 
 // One test name per line; # starts a remark.
@@ -156,7 +157,7 @@ Result<std::set<std::string>> ReadExempt(const std::string& path) {
   return names;
 }
 
-Result<std::vector<fs::path>> FindTests(const Options& options) {
+Result<std::vector<fs::path>> FindTests(const ConformanceOptions& options) {
   std::vector<fs::path> tests;
   std::error_code error;
   for (fs::directory_iterator at(options.folder, error), end; !error && at != end;
@@ -177,7 +178,7 @@ Result<std::vector<fs::path>> FindTests(const Options& options) {
   return tests;
 }
 
-Status Run(const Options& options, const Common& common) {
+Status Run(const ConformanceOptions& options, const Common& common) {
   if (!options.through.empty()) {
     const std::string format = options.through.substr(0, options.through.find(':'));
     ATH_RETURN_IF_ERROR(CheckSaveFormat("--through " + options.through, {.format = format}));
@@ -196,12 +197,12 @@ Status Run(const Options& options, const Common& common) {
       progress.Advance();
       continue;
     }
-    const Verdict verdict =
+    const TestVerdict verdict =
         options.no_isolation ? Judge(test, options) : JudgeInChild(test, options);
     progress.Advance();
-    passed += verdict.outcome == Outcome::kPassed ? 1 : 0;
-    skipped += verdict.outcome == Outcome::kSkipped ? 1 : 0;
-    if (verdict.outcome != Outcome::kFailed) continue;
+    passed += verdict.outcome == TestOutcome::kPassed ? 1 : 0;
+    skipped += verdict.outcome == TestOutcome::kSkipped ? 1 : 0;
+    if (verdict.outcome != TestOutcome::kFailed) continue;
     failures.push_back({{"test", name}, {"reason", verdict.reason}});
     Note(common, "FAIL {}\n  {}", name, verdict.reason);
   }
@@ -221,24 +222,21 @@ Status Run(const Options& options, const Common& common) {
 
 }  // namespace
 
-std::function<Status()> Conformance(CLI::App& app, const Common& common) {
-  auto options = std::make_shared<Options>();
-  app.add_option("folder", options->folder,
-                 "a folder of tests: TEST/model.onnx, TEST/test_data_set_N/*.pb")
-      ->required();
-  app.add_option("--device", options->device, "cpu or reference")->capture_default_str();
-  app.add_option("--through", options->through,
-                 "write each model as ath, txt or onnx:OPSET and read it again before it runs");
-  app.add_option("--filter", options->filter, "only tests whose name contains this");
-  app.add_flag("--optimize", options->optimize, "run the portable passes first");
-  app.add_option("--exempt", options->exempt,
-                 "a file of test names that are skipped, # for remarks");
-  app.add_option("--timeout", options->timeout, "seconds for one test")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  app.add_option("--rtol", options->tolerance.rtol, "relative tolerance")->capture_default_str();
-  app.add_option("--atol", options->tolerance.atol, "absolute tolerance")->capture_default_str();
-  app.add_flag("--no-isolation", options->no_isolation, "run every test in this process");
+std::function<Status()> Conformance(Arguments app, const Common& common) {
+  auto options = std::make_shared<ConformanceOptions>();
+  app.Option("folder", options->folder,
+             "a folder of tests: TEST/model.onnx, TEST/test_data_set_N/*.pb")
+      .Required();
+  app.Option("--device", options->device, "cpu or reference").ShowDefault();
+  app.Option("--through", options->through,
+             "write each model as ath, txt or onnx:OPSET and read it again before it runs");
+  app.Option("--filter", options->filter, "only tests whose name contains this");
+  app.Flag("--optimize", options->optimize, "run the portable passes first");
+  app.Option("--exempt", options->exempt, "a file of test names that are skipped, # for remarks");
+  app.Option("--timeout", options->timeout, "seconds for one test").Positive().ShowDefault();
+  app.Option("--rtol", options->tolerance.rtol, "relative tolerance").ShowDefault();
+  app.Option("--atol", options->tolerance.atol, "absolute tolerance").ShowDefault();
+  app.Flag("--no-isolation", options->no_isolation, "run every test in this process");
   return [options, &common] { return Run(*options, common); };
 }
 

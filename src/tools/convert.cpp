@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct ConvertOptions {
   ModelOptions model;
   InputOptions input;
   std::string out, device = "cpu", dump;
@@ -35,7 +35,7 @@ struct Options {
 constexpr std::string_view kAfter = "after:";
 
 // The stage of --dump-ir after:STAGE; "" when there is none.
-Result<std::string> DumpStage(const Options& options) {
+Result<std::string> DumpStage(const ConvertOptions& options) {
   if (options.dump.empty()) return std::string();
   if (!options.dump.starts_with(kAfter) || options.dump.size() == kAfter.size())
     return Error(ErrorCode::kUsage,
@@ -57,7 +57,7 @@ bool WantsPlainGraph(const std::string& path) {
 }
 
 // Inputs for the proof. Random ones have the sizes for open dimensions with which the shapes agree.
-Result<InputSet> ProofInputs(const Options& options, const Graph& original) {
+Result<InputSet> ProofInputs(const ConvertOptions& options, const Graph& original) {
   Graph sized = original.Clone();
   if (options.input.sources.empty()) {
     if (const auto sizes = FittingDims(original)) ATH_RETURN_IF_ERROR(SetDims(sized, *sizes));
@@ -68,8 +68,8 @@ Result<InputSet> ProofInputs(const Options& options, const Graph& original) {
 
 // Runs the original and what was written on the same inputs, without further passes. Nothing when
 // not even the original takes the random inputs: then nothing can be said.
-Result<std::optional<Parity>> Prove(const Options& options, const Graph& original, Graph changed,
-                                    const Common& common, Status& why_not) {
+Result<std::optional<Parity>> Prove(const ConvertOptions& options, const Graph& original,
+                                    Graph changed, const Common& common, Status& why_not) {
   const SessionOptions session = {.device = options.device, .optimize = false};
   ATH_TRY(const std::unique_ptr<Session> a, Session::Create(original.Clone(), session));
   ATH_TRY(const std::unique_ptr<Session> b, Session::Create(std::move(changed), session));
@@ -84,7 +84,7 @@ Result<std::optional<Parity>> Prove(const Options& options, const Graph& origina
   return std::optional<Parity>();
 }
 
-Status Report(const Options& options, const Common& common, const Parity& parity,
+Status Report(const ConvertOptions& options, const Common& common, const Parity& parity,
               nlohmann::json document) {
   double worst = 0;
   nlohmann::json outputs = nlohmann::json::array();
@@ -108,7 +108,7 @@ Status Report(const Options& options, const Common& common, const Parity& parity
   return {};
 }
 
-Status Announce(const Options& options, const Common& common, nlohmann::json& document) {
+Status Announce(const ConvertOptions& options, const Common& common, nlohmann::json& document) {
   std::error_code error;
   const auto bytes = fs::file_size(options.out, error);
   document["model"] = options.model.path;
@@ -119,7 +119,7 @@ Status Announce(const Options& options, const Common& common, nlohmann::json& do
 }
 
 // The file is written; only the proof is missing, and how to get it is said. No error.
-Status SayUnchecked(const Options& options, const Common& common, const Graph& original,
+Status SayUnchecked(const ConvertOptions& options, const Common& common, const Graph& original,
                     const Status& why_not, nlohmann::json document) {
   Note(common, "warning: parity is not checked, random inputs do not fit the model: {}: {}",
        why_not.where(), why_not.message());
@@ -132,7 +132,7 @@ Status SayUnchecked(const Options& options, const Common& common, const Graph& o
 }
 
 // Reads back what was written: the proof covers the file, not only the graph in memory.
-Status ProveFile(const Options& options, const Common& common, const Graph& original,
+Status ProveFile(const ConvertOptions& options, const Common& common, const Graph& original,
                  nlohmann::json document) {
   ATH_RETURN_IF_ERROR(Announce(options, common, document));
   if (options.no_check) {
@@ -153,7 +153,7 @@ Status ProveFile(const Options& options, const Common& common, const Graph& orig
   return SayUnchecked(options, common, original, why_not, std::move(document));
 }
 
-Status RunConvert(const Options& options, const Common& common) {
+Status RunConvert(const ConvertOptions& options, const Common& common) {
   ATH_TRY(const std::string stage, DumpStage(options));
   ATH_RETURN_IF_ERROR(CheckModelOutput(options.out));
   ATH_TRY(const Graph graph, OpenModel(options.model));
@@ -176,7 +176,7 @@ std::string DefaultOut(const std::string& model) {
   return (name.starts_with("zoo:") ? name.substr(4) : name) + ".optimized.ath";
 }
 
-Status RunOptimize(Options options, const Common& common) {
+Status RunOptimize(ConvertOptions options, const Common& common) {
   ATH_TRY(const std::string stage, DumpStage(options));
   if (options.out.empty()) options.out = DefaultOut(options.model.path);
   if (stage.empty()) ATH_RETURN_IF_ERROR(CheckModelOutput(options.out));
@@ -203,35 +203,32 @@ Status RunOptimize(Options options, const Common& common) {
                     {"fired", report.Fired()}});
 }
 
-void AddOptions(CLI::App& app, Options& options) {
+void AddOptions(Arguments app, ConvertOptions& options) {
   AddModelOptions(app, options.model);
   AddInputOptions(app, options.input, false);
-  app.add_option("--device", options.device, "on which parity is checked")->capture_default_str();
-  app.add_option("--opset", options.opset, "of an ONNX file")
-      ->check(CLI::Range(7, 100))
-      ->capture_default_str();
-  app.add_option("--atol", options.tolerance.atol, "absolute tolerance")->capture_default_str();
-  app.add_option("--rtol", options.tolerance.rtol, "relative tolerance")->capture_default_str();
-  app.add_flag("--no-check", options.no_check,
-               "leave the parity check out; where it fails, the exit code is 3");
-  app.add_option("--dump-ir", options.dump, "after:STAGE prints the graph at that point");
+  app.Option("--device", options.device, "on which parity is checked").ShowDefault();
+  app.Option("--opset", options.opset, "of an ONNX file").Range(7, 100).ShowDefault();
+  app.Option("--atol", options.tolerance.atol, "absolute tolerance").ShowDefault();
+  app.Option("--rtol", options.tolerance.rtol, "relative tolerance").ShowDefault();
+  app.Flag("--no-check", options.no_check,
+           "leave the parity check out; where it fails, the exit code is 3");
+  app.Option("--dump-ir", options.dump, "after:STAGE prints the graph at that point");
 }
 
 }  // namespace
 
-std::function<Status()> Convert(CLI::App& app, const Common& common) {
-  auto options = std::make_shared<Options>();
+std::function<Status()> Convert(Arguments app, const Common& common) {
+  auto options = std::make_shared<ConvertOptions>();
   AddOptions(app, *options);
-  app.add_option("--out,-o", options->out, "the file to write; its ending says the format")
-      ->required();
+  app.Option("--out,-o", options->out, "the file to write; its ending says the format").Required();
   return [options, &common] { return RunConvert(*options, common); };
 }
 
-std::function<Status()> OptimizeModel(CLI::App& app, const Common& common) {
-  auto options = std::make_shared<Options>();
+std::function<Status()> OptimizeModel(Arguments app, const Common& common) {
+  auto options = std::make_shared<ConvertOptions>();
   AddOptions(app, *options);
-  app.add_option("--out,-o", options->out, "default: MODEL.optimized.ath in the current folder");
-  app.add_option("--disable", options->disable, "a pass or rule that stays out")->take_all();
+  app.Option("--out,-o", options->out, "default: MODEL.optimized.ath in the current folder");
+  app.Option("--disable", options->disable, "a pass or rule that stays out").Repeated();
   return [options, &common] { return RunOptimize(*options, common); };
 }
 

@@ -4,6 +4,8 @@
 #include <webp/decode.h>
 #include <zip.h>
 
+#include <CLI/Version.hpp>
+
 #include "core/text.h"
 #include "tools/console.h"
 #include "tools/machine_probe.h"
@@ -80,7 +82,7 @@ Status Run(const Common& common) {
 
 }  // namespace
 
-std::function<Status()> Doctor(CLI::App&, const Common& common) {
+std::function<Status()> Doctor(Arguments, const Common& common) {
   return [&common] { return Run(common); };
 }
 

@@ -15,7 +15,7 @@
 namespace athanor::tools {
 namespace {
 
-struct Options {
+struct EvalOptions {
   ModelOptions model;
   ImageFlags image;
   std::string data, labels, task = "classify", metric = "top1", device = "cpu", output, bad_cases;
@@ -25,7 +25,7 @@ struct Options {
 };
 
 // Labels counted from another number than the model's classes are nearly all wrong by one.
-void SuggestOffset(const Options& options, const Common& common, const ClassifyScore& score) {
+void SuggestOffset(const EvalOptions& options, const Common& common, const ClassifyScore& score) {
   const auto suggest = [&](std::int64_t right, std::int64_t step) {
     if (2 * right <= score.n || right <= score.top1) return;
     Note(common, "{} of {} labels are off by one: --label-offset {} would set them right", right,
@@ -35,7 +35,7 @@ void SuggestOffset(const Options& options, const Common& common, const ClassifyS
   suggest(score.one_less, -1);
 }
 
-Status Finish(const Options& options, const Common& common, const ClassifyScore& score) {
+Status Finish(const EvalOptions& options, const Common& common, const ClassifyScore& score) {
   const auto share = [&](std::int64_t hits) {
     return static_cast<double>(hits) / static_cast<double>(score.n);
   };
@@ -63,7 +63,7 @@ Status Finish(const Options& options, const Common& common, const ClassifyScore&
   return {};
 }
 
-Status Run(const Options& options, const Common& common) {
+Status Run(const EvalOptions& options, const Common& common) {
   if (options.min && std::isnan(*options.min))
     return Error(ErrorCode::kUsage, "--min: a number from 0 to 1 is expected");
   ATH_RETURN_IF_ERROR(CheckLabelledOptions(options.data, options.labels));
@@ -95,25 +95,23 @@ Status Run(const Options& options, const Common& common) {
 
 }  // namespace
 
-std::function<Status()> Eval(CLI::App& app, const Common& common) {
-  auto options = std::make_shared<Options>();
+std::function<Status()> Eval(Arguments app, const Common& common) {
+  auto options = std::make_shared<EvalOptions>();
   AddModelOptions(app, options->model);
-  app.add_option("--data", options->data,
-                 "the folder of the pictures, or an .npz with an array labels")
-      ->required();
-  app.add_option("--labels", options->labels, "of a folder: a table with columns filename, class");
-  app.add_option("--task", options->task, "classify")->check(CLI::IsMember({"classify"}));
-  app.add_option("--metric", options->metric, "top1 or top5: the value of the gate and of --json")
-      ->check(CLI::IsMember({"top1", "top5"}));
-  app.add_option("--output", options->output, "the output with the scores");
-  app.add_option("--label-offset", options->label_offset, "added to every class of the labels");
-  app.add_option("--limit", options->limit, "stop after this many pictures")
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--min", options->min, "exit with 3 when the metric is below this (0..1)")
-      ->check(CLI::Range(0.0, 1.0));
-  app.add_option("--bad-cases", options->bad_cases, "write the wrong ones to this .csv file");
-  app.add_option("--device", options->device, "cpu or reference")->capture_default_str();
-  app.add_option("--threads", options->threads, "0: one per core")->check(CLI::Range(0, 1024));
+  app.Option("--data", options->data, "the folder of the pictures, or an .npz with an array labels")
+      .Required();
+  app.Option("--labels", options->labels, "of a folder: a table with columns filename, class");
+  app.Option("--task", options->task, "classify").OneOf({"classify"});
+  app.Option("--metric", options->metric, "top1 or top5: the value of the gate and of --json")
+      .OneOf({"top1", "top5"});
+  app.Option("--output", options->output, "the output with the scores");
+  app.Option("--label-offset", options->label_offset, "added to every class of the labels");
+  app.Option("--limit", options->limit, "stop after this many pictures").NonNegative();
+  app.Option("--min", options->min, "exit with 3 when the metric is below this (0..1)")
+      .Range(0.0, 1.0);
+  app.Option("--bad-cases", options->bad_cases, "write the wrong ones to this .csv file");
+  app.Option("--device", options->device, "cpu or reference").ShowDefault();
+  app.Option("--threads", options->threads, "0: one per core").Range(0, 1024);
   AddImageOptions(app, options->image);
   return [options, &common] { return Run(*options, common); };
 }

@@ -14,7 +14,7 @@
 namespace athanor::tools {
 namespace {
 
-struct Options {
+struct ExplainOptions {
   ModelOptions model;  // its path may also be an error code
   InputOptions input;
   TuningOptions tuning;
@@ -59,7 +59,7 @@ std::string ChoiceText(const StepNotes::Choice& choice) {
   return "does not fit: " + choice.reason;
 }
 
-Status ExplainModel(const Options& options, const Common& common) {
+Status ExplainModel(const ExplainOptions& options, const Common& common) {
   ATH_TRY(Graph graph, OpenModel(options.model));
   SessionOptions session_options = {.device = options.device, .threads = options.threads};
   ATH_RETURN_IF_ERROR(ApplyTuning(options.tuning, options.model.path, common, session_options));
@@ -110,15 +110,15 @@ Status ExplainModel(const Options& options, const Common& common) {
 
 }  // namespace
 
-std::function<Status()> Explain(CLI::App& app, const Common& common) {
-  auto options = std::make_shared<Options>();
+std::function<Status()> Explain(Arguments app, const Common& common) {
+  auto options = std::make_shared<ExplainOptions>();
   AddModelOptions(app, options->model);
-  app.get_option("model")->description("a model file, or an error code such as ATH-2003");
+  app.Find("model").Describe("a model file, or an error code such as ATH-2003");
   AddInputOptions(app, options->input, false);
   AddTuningOptions(app, options->tuning);
-  app.add_option("--device", options->device, "a device that plans")->capture_default_str();
-  app.add_option("--threads", options->threads, "0: one per core")->check(CLI::Range(0, 1024));
-  app.add_flag("--all", options->all, "every candidate of every step");
+  app.Option("--device", options->device, "a device that plans").ShowDefault();
+  app.Option("--threads", options->threads, "0: one per core").Range(0, 1024);
+  app.Flag("--all", options->all, "every candidate of every step");
   return [options, &common]() -> Status {
     if (const auto number = ErrorNumber(options->model.path)) return ExplainCode(*number, common);
     return ExplainModel(*options, common);

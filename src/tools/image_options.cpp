@@ -51,18 +51,18 @@ std::optional<io::Size> FixedSize(const Dim& height, const Dim& width) {
 
 }  // namespace
 
-void AddImageOptions(CLI::App& app, ImageFlags& flags) {
-  app.add_option("--mean", flags.mean, "subtracted from pixels 0..255: one number or R,G,B");
-  app.add_option("--std", flags.std, "divides after --mean: one number or R,G,B");
-  app.add_option("--scale", flags.scale, "multiplies after --mean: --scale s is --std 1/s");
-  CLI::Option* rgb = app.add_flag("--rgb", flags.rgb, "the network reads R,G,B (default)");
-  app.add_flag("--bgr", flags.bgr, "the network reads B,G,R")->excludes(rgb);
-  app.add_option("--layout", flags.layout, "nchw or nhwc (default: from the input's shape)")
-      ->check(CLI::IsMember({"nchw", "nhwc"}, CLI::ignore_case));
-  app.add_option("--resize", flags.resize,
-                 "N: short side to N, keeping proportions; HxW: to exactly that size");
-  app.add_option("--crop", flags.crop,
-                 "N or HxW: the middle of the (resized) picture; a smaller one is scaled up first");
+void AddImageOptions(Arguments app, ImageFlags& flags) {
+  app.Option("--mean", flags.mean, "subtracted from pixels 0..255: one number or R,G,B");
+  app.Option("--std", flags.std, "divides after --mean: one number or R,G,B");
+  app.Option("--scale", flags.scale, "multiplies after --mean: --scale s is --std 1/s");
+  const Argument rgb = app.Flag("--rgb", flags.rgb, "the network reads R,G,B (default)");
+  app.Flag("--bgr", flags.bgr, "the network reads B,G,R").Excludes(rgb);
+  app.Option("--layout", flags.layout, "nchw or nhwc (default: from the input's shape)")
+      .OneOfAnyCase({"nchw", "nhwc"});
+  app.Option("--resize", flags.resize,
+             "N: short side to N, keeping proportions; HxW: to exactly that size");
+  app.Option("--crop", flags.crop,
+             "N or HxW: the middle of the (resized) picture; a smaller one is scaled up first");
 }
 
 Result<io::Preprocess> ToPreprocess(const ImageFlags& flags) {

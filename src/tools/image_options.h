@@ -15,7 +15,7 @@ struct ImageFlags {
   bool rgb = false, bgr = false;
 };
 
-void AddImageOptions(CLI::App& app, ImageFlags& flags);
+void AddImageOptions(Arguments app, ImageFlags& flags);
 
 Result<io::Preprocess> ToPreprocess(const ImageFlags& flags);
 

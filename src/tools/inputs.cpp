@@ -113,16 +113,16 @@ Result<std::optional<Tensor>> ReadNumber(const std::string& text, const Type& ty
 
 }  // namespace
 
-void AddInputOptions(CLI::App& app, InputOptions& options, bool positional) {
+void AddInputOptions(Arguments app, InputOptions& options, bool positional) {
   if (positional) {
-    app.add_option("inputs", options.sources,
-                   "pictures, .npy, .npz, .csv, .wav, .txt, a folder, or \"random\"");
+    app.Option("inputs", options.sources,
+               "pictures, .npy, .npz, .csv, .wav, .txt, a folder, or \"random\"");
   }
-  app.add_option("--input,-i", options.sources,
-                 "NAME=FILE, NAME=random, NAME=NUMBER or FILE; may be repeated")
-      ->take_all();
-  app.add_option("--drop", options.drop, "a column of the table that is no feature")->take_all();
-  app.add_option("--seed", options.seed, "of random inputs")->capture_default_str();
+  app.Option("--input,-i", options.sources,
+             "NAME=FILE, NAME=random, NAME=NUMBER or FILE; may be repeated")
+      .Repeated();
+  app.Option("--drop", options.drop, "a column of the table that is no feature").Repeated();
+  app.Option("--seed", options.seed, "of random inputs").ShowDefault();
   AddImageOptions(app, options.image);
 }
 

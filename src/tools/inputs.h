@@ -20,7 +20,7 @@ struct InputOptions {
   ImageFlags image;
 };
 
-void AddInputOptions(CLI::App& app, InputOptions& options, bool positional);
+void AddInputOptions(Arguments app, InputOptions& options, bool positional);
 
 // One inference: what it is called and what to feed.
 struct InputSet {

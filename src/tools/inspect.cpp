@@ -11,7 +11,7 @@
 namespace athanor::tools {
 namespace {
 
-struct Options {
+struct InspectOptions {
   ModelOptions model;
   std::string device = "cpu";
   AccessFlags access;
@@ -60,7 +60,7 @@ std::string OperatorTable(const GraphFigures& figures) {
   return table.ToString();
 }
 
-Status Run(const Options& options, const Common& common) {
+Status Run(const InspectOptions& options, const Common& common) {
   ATH_TRY(const bool is_package, IsPackage(options.model.path));
   if (is_package) return InspectPackage(options.model.path, options.access, common);
   ATH_RETURN_IF_ERROR(NeedsPackage(options.access, options.model.path));
@@ -107,11 +107,11 @@ Status Run(const Options& options, const Common& common) {
 
 }  // namespace
 
-std::function<Status()> Inspect(CLI::App& app, const Common& common) {
-  auto options = std::make_shared<Options>();
+std::function<Status()> Inspect(Arguments app, const Common& common) {
+  auto options = std::make_shared<InspectOptions>();
   AddModelOptions(app, options->model);
-  app.add_option("--device", options->device, "the device asked whether it can run the model")
-      ->capture_default_str();
+  app.Option("--device", options->device, "the device asked whether it can run the model")
+      .ShowDefault();
   AddAccessOptions(app, options->access);
   return [options, &common] { return Run(*options, common); };
 }

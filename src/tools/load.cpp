@@ -9,7 +9,7 @@
 namespace athanor::tools {
 namespace {
 
-struct Options {
+struct LoadOptions {
   std::string server = "127.0.0.1:8000";
   std::string file;  // of BYTES inputs
   serve::LoadOptions load;
@@ -30,7 +30,7 @@ nlohmann::json TimeJson(const std::vector<double>& sorted, double share) {
   return sorted.empty() ? nlohmann::json() : nlohmann::json(Percentile(sorted, share));
 }
 
-Status Run(Options options, const Common& common) {
+Status Run(LoadOptions options, const Common& common) {
   ATH_RETURN_IF_ERROR(ParseServer(options.server, options.load));
   if (!options.file.empty()) {
     ATH_TRY(options.load.text, ReadTextFile(options.file));
@@ -90,23 +90,21 @@ Status Run(Options options, const Common& common) {
 
 }  // namespace
 
-std::function<Status()> Load(CLI::App& app, const Common& common) {
-  auto options = std::make_shared<Options>();
+std::function<Status()> Load(Arguments app, const Common& common) {
+  auto options = std::make_shared<LoadOptions>();
   serve::LoadOptions& load = options->load;
-  app.add_option("server", options->server, "ADDRESS:PORT of its HTTP side")->capture_default_str();
-  app.add_option("--model", load.model, "which model; the first by default");
-  app.add_option("--requests", load.requests, "how many in all")
-      ->check(CLI::Range(1, 1000000000))
-      ->capture_default_str();
-  app.add_option("--concurrency", load.concurrency, "clients, each with one request on the way")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
-  app.add_option("--rows", load.rows, "rows per request, where the model takes any number")
-      ->check(CLI::Range(1, 1000000))
-      ->capture_default_str();
-  app.add_option("--file", options->file, "what BYTES inputs hold: a picture for a package");
-  app.add_option("--deadline-ms", load.deadline_ms, "sent with each request");
-  app.add_flag("--json-tensors", load.json, "tensors as JSON instead of bytes");
+  app.Option("server", options->server, "ADDRESS:PORT of its HTTP side").ShowDefault();
+  app.Option("--model", load.model, "which model; the first by default");
+  app.Option("--requests", load.requests, "how many in all").Range(1, 1000000000).ShowDefault();
+  app.Option("--concurrency", load.concurrency, "clients, each with one request on the way")
+      .Range(1, 1000)
+      .ShowDefault();
+  app.Option("--rows", load.rows, "rows per request, where the model takes any number")
+      .Range(1, 1000000)
+      .ShowDefault();
+  app.Option("--file", options->file, "what BYTES inputs hold: a picture for a package");
+  app.Option("--deadline-ms", load.deadline_ms, "sent with each request");
+  app.Flag("--json-tensors", load.json, "tensors as JSON instead of bytes");
   return [options, &common] { return Run(*options, common); };
 }
 

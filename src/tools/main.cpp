@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
@@ -192,13 +193,13 @@ std::string Program(const std::string& started_by) {
   return ShellWord(started_by);
 }
 
-void AddCommonOptions(CLI::App& app, Common& common) {
-  app.add_flag("--json", common.json, "print one JSON document on stdout");
-  app.add_flag("--quiet,-q", common.quiet, "print results only");
-  app.add_flag("--no-color", common.no_color, "never use colours");
-  app.add_option("--progress", common.progress, "auto, bar, plain or off")
-      ->check(CLI::IsMember({"auto", "bar", "plain", "off"}))
-      ->capture_default_str();
+void AddCommonOptions(Arguments app, Common& common) {
+  app.Flag("--json", common.json, "print one JSON document on stdout");
+  app.Flag("--quiet,-q", common.quiet, "print results only");
+  app.Flag("--no-color", common.no_color, "never use colours");
+  app.Option("--progress", common.progress, "auto, bar, plain or off")
+      .OneOf({"auto", "bar", "plain", "off"})
+      .ShowDefault();
 }
 
 int Main(int argc, char** argv) {
@@ -223,9 +224,9 @@ int Main(int argc, char** argv) {
   std::map<std::string, CLI::App*> subs;
   for (const Verb& verb : kVerbs) {
     CLI::App* sub = app.add_subcommand(verb.name, verb.summary);
-    AddCommonOptions(*sub, common);
+    AddCommonOptions(Arguments(*sub), common);
     if (*verb.example != '\0') sub->footer(std::string("Example:\n  ") + verb.example);
-    actions[sub] = verb.setup(*sub, common);
+    actions[sub] = verb.setup(Arguments(*sub), common);
     subs[verb.name] = sub;
   }
   Status names = CheckNames(subs, argc, argv);

@@ -25,13 +25,12 @@ Result<std::pair<std::string, std::int64_t>> ParseSetDim(const std::string& text
 
 }  // namespace
 
-void AddModelOptions(CLI::App& app, ModelOptions& options) {
-  app.add_option("model", options.path, "the model file")->required();
-  app.add_option("--format", options.format, "the model's format, when it cannot be guessed");
-  app.add_option("--set-dim", options.set_dims, "give a symbolic dimension a size: N=4")
-      ->take_all();
-  app.add_flag("--verify", options.verify,
-               "first compare every weight of an .ath file with its digest (reads the whole file)");
+void AddModelOptions(Arguments app, ModelOptions& options) {
+  app.Option("model", options.path, "the model file").Required();
+  app.Option("--format", options.format, "the model's format, when it cannot be guessed");
+  app.Option("--set-dim", options.set_dims, "give a symbolic dimension a size: N=4").Repeated();
+  app.Flag("--verify", options.verify,
+           "first compare every weight of an .ath file with its digest (reads the whole file)");
 }
 
 std::vector<std::string> InputSymbols(const Graph& graph) {

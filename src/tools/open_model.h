@@ -20,7 +20,7 @@ struct ModelOptions {
 };
 
 // Adds the positional MODEL, --format, --set-dim and --verify.
-void AddModelOptions(CLI::App& app, ModelOptions& options);
+void AddModelOptions(Arguments app, ModelOptions& options);
 
 using athanor::OpenModel;  // a file of any format, or zoo:NAME
 // The same with the symbols of --set-dim replaced.

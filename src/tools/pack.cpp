@@ -143,34 +143,31 @@ Status RunKeys(const KeyOptions& options, const Common& common) {
 
 }  // namespace
 
-std::function<Status()> Pack(CLI::App& app, const Common& common) {
+std::function<Status()> Pack(Arguments app, const Common& common) {
   auto options = std::make_shared<PackOptions>();
-  app.add_option("pipeline", options->yaml, "the stages, in YAML")->required();
-  app.add_option("--out,-o", options->out, "default: PIPELINE.athpkg in the current folder");
-  app.add_option("--sign", options->sign, "a signing NAME.key");
-  app.add_option("--encrypt", options->recipients, "a recipient's NAME.pub who may open it")
-      ->take_all();
-  app.add_option("--passphrase-file", options->passphrase_file,
-                 "a file whose first line opens it too");
-  app.add_option("--cipher", options->cipher, "aes-256-gcm or chacha20-poly1305")
-      ->capture_default_str();
+  app.Option("pipeline", options->yaml, "the stages, in YAML").Required();
+  app.Option("--out,-o", options->out, "default: PIPELINE.athpkg in the current folder");
+  app.Option("--sign", options->sign, "a signing NAME.key");
+  app.Option("--encrypt", options->recipients, "a recipient's NAME.pub who may open it").Repeated();
+  app.Option("--passphrase-file", options->passphrase_file, "a file whose first line opens it too");
+  app.Option("--cipher", options->cipher, "aes-256-gcm or chacha20-poly1305").ShowDefault();
   return [options, &common] { return RunPack(*options, common); };
 }
 
-std::function<Status()> Unpack(CLI::App& app, const Common& common) {
+std::function<Status()> Unpack(Arguments app, const Common& common) {
   auto options = std::make_shared<UnpackOptions>();
-  app.add_option("package", options->path, "an .athpkg file")->required();
-  app.add_option("--out,-o", options->out,
-                 "the folder to write to; default: the package's name, in the current folder");
+  app.Option("package", options->path, "an .athpkg file").Required();
+  app.Option("--out,-o", options->out,
+             "the folder to write to; default: the package's name, in the current folder");
   AddAccessOptions(app, options->access);
   return [options, &common] { return RunUnpack(*options, common); };
 }
 
-std::function<Status()> Keys(CLI::App& app, const Common& common) {
+std::function<Status()> Keys(Arguments app, const Common& common) {
   auto options = std::make_shared<KeyOptions>();
-  app.add_option("name", options->name, "writes NAME.key and NAME.pub")->required();
-  app.add_option("--kind", options->kind, "signing, or recipient for one who may open packages")
-      ->capture_default_str();
+  app.Option("name", options->name, "writes NAME.key and NAME.pub").Required();
+  app.Option("--kind", options->kind, "signing, or recipient for one who may open packages")
+      .ShowDefault();
   return [options, &common] { return RunKeys(*options, common); };
 }
 

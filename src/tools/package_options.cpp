@@ -8,11 +8,11 @@
 
 namespace athanor::tools {
 
-void AddAccessOptions(CLI::App& app, AccessFlags& flags) {
-  app.add_option("--key", flags.key, "a recipient's NAME.key that opens an encrypted package");
-  app.add_option("--passphrase-file", flags.passphrase_file,
-                 "a file whose first line opens an encrypted package");
-  app.add_option("--trust", flags.trust, "a NAME.pub: open only what this key has signed");
+void AddAccessOptions(Arguments app, AccessFlags& flags) {
+  app.Option("--key", flags.key, "a recipient's NAME.key that opens an encrypted package");
+  app.Option("--passphrase-file", flags.passphrase_file,
+             "a file whose first line opens an encrypted package");
+  app.Option("--trust", flags.trust, "a NAME.pub: open only what this key has signed");
 }
 
 Result<bool> IsPackage(const std::string& path) {

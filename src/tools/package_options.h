@@ -11,7 +11,7 @@ struct AccessFlags {
   bool empty() const { return key.empty() && passphrase_file.empty() && trust.empty(); }
 };
 
-void AddAccessOptions(CLI::App& app, AccessFlags& flags);
+void AddAccessOptions(Arguments app, AccessFlags& flags);
 Result<package::ReadOptions> ToReadOptions(const AccessFlags& flags);
 
 // Whether the file is a package. kCorruptFile when it is called .athpkg and does not start as one:

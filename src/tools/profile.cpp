@@ -19,7 +19,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-struct Options {
+struct ProfileOptions {
   ModelOptions model;
   InputOptions input;
   TuningOptions tuning;
@@ -79,7 +79,7 @@ class Stopwatch {
   Clock::time_point last_;
 };
 
-void Print(const Common& common, const Options& options, const std::vector<NodeTime>& times,
+void Print(const Common& common, const ProfileOptions& options, const std::vector<NodeTime>& times,
            double total) {
   Table table({">ms", ">share", ">GFLOP/s", "operator", "kernel", "node"});
   const auto shown = std::min(times.size(), static_cast<std::size_t>(options.top));
@@ -110,7 +110,8 @@ void SlowestFirst(std::vector<NodeTime>& times) {
 }
 
 // A device without plans: the observer is told about each node.
-Result<std::vector<NodeTime>> TimeNodes(Graph graph, const Options& options, const Common& common) {
+Result<std::vector<NodeTime>> TimeNodes(Graph graph, const ProfileOptions& options,
+                                        const Common& common) {
   Stopwatch stopwatch;
   ATH_TRY(const std::unique_ptr<Session> session,
           Session::Create(std::move(graph), {.device = options.device,
@@ -130,7 +131,7 @@ Result<std::vector<NodeTime>> TimeNodes(Graph graph, const Options& options, con
 }
 
 // A device with plans times its steps itself.
-Result<std::vector<NodeTime>> TimeSteps(Session& session, const Options& options,
+Result<std::vector<NodeTime>> TimeSteps(Session& session, const ProfileOptions& options,
                                         const Common& common) {
   ATH_TRY(const InputPlan plan, InputPlan::Make(session.graph(), options.input));
   ATH_TRY(const InputSet set, plan.Read(0));
@@ -148,7 +149,7 @@ Result<std::vector<NodeTime>> TimeSteps(Session& session, const Options& options
   return times;
 }
 
-Result<std::vector<NodeTime>> Measure(const Options& options, const Common& common) {
+Result<std::vector<NodeTime>> Measure(const ProfileOptions& options, const Common& common) {
   ATH_TRY(Graph graph, OpenModel(options.model));
   if (options.device == "reference") return TimeNodes(std::move(graph), options, common);
   SessionOptions session_options = {.device = options.device, .threads = options.threads};
@@ -158,7 +159,7 @@ Result<std::vector<NodeTime>> Measure(const Options& options, const Common& comm
   return TimeSteps(*session, options, common);
 }
 
-Status Run(const Options& options, const Common& common) {
+Status Run(const ProfileOptions& options, const Common& common) {
   ATH_TRY(std::vector<NodeTime> times, Measure(options, common));
   SlowestFirst(times);
   double total = 0;
@@ -186,19 +187,17 @@ Status Run(const Options& options, const Common& common) {
 
 }  // namespace
 
-std::function<Status()> ProfileModel(CLI::App& app, const Common& common) {
-  auto options = std::make_shared<Options>();
+std::function<Status()> ProfileModel(Arguments app, const Common& common) {
+  auto options = std::make_shared<ProfileOptions>();
   AddModelOptions(app, options->model);
   AddInputOptions(app, options->input, false);
   AddTuningOptions(app, options->tuning);
-  app.add_option("--device", options->device, "cpu or reference")->capture_default_str();
-  app.add_option("--threads", options->threads, "0: one per core")->check(CLI::Range(0, 1024));
-  app.add_option("--runs", options->runs, "how often; the fastest counts")
-      ->check(CLI::Range(1, 10000))
-      ->capture_default_str();
-  app.add_option("--top", options->top, "how many nodes to show")
-      ->check(CLI::Range(1, 100000))
-      ->capture_default_str();
+  app.Option("--device", options->device, "cpu or reference").ShowDefault();
+  app.Option("--threads", options->threads, "0: one per core").Range(0, 1024);
+  app.Option("--runs", options->runs, "how often; the fastest counts")
+      .Range(1, 10000)
+      .ShowDefault();
+  app.Option("--top", options->top, "how many nodes to show").Range(1, 100000).ShowDefault();
   return [options, &common] { return Run(*options, common); };
 }
 

@@ -24,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-struct Options {
+struct QuantizeOptions {
   ModelOptions model;
   ClassifyOptions classify;
   std::string calib, out, method = "minmax", max_drop, data, labels;
@@ -55,7 +55,7 @@ struct Form {
   ClassifyScore score;
 };
 
-Result<Form> MakeForm(const Graph& graph, const Options& options) {
+Result<Form> MakeForm(const Graph& graph, const QuantizeOptions& options) {
   Form form;
   ATH_TRY(form.session, Session::Create(graph.Clone(), {.threads = options.threads}));
   return form;
@@ -91,7 +91,7 @@ std::size_t Best(const Tensor& scores) {
 }
 
 // Both forms on the labelled set; gives how often they name the same class.
-Result<std::int64_t> Evaluate(const Options& options, const Common& common, Form& before,
+Result<std::int64_t> Evaluate(const QuantizeOptions& options, const Common& common, Form& before,
                               Form& after) {
   const Graph& graph = before.session->graph();
   if (graph.inputs().size() != 1)
@@ -163,7 +163,7 @@ void SayWhatStays(const Common& common, const quant::QuantizeReport& report) {
     Note(common, "note: {} output channels have no weights but 0", report.dead_channels);
 }
 
-Result<Graph> Quantized(const Options& options, const Common& common, const Graph& graph,
+Result<Graph> Quantized(const QuantizeOptions& options, const Common& common, const Graph& graph,
                         const Samples& samples, quant::QuantizeReport& report) {
   constexpr std::pair<std::string_view, quant::RangeMethod> kMethods[] = {
       {"minmax", quant::RangeMethod::kMinMax},
@@ -185,7 +185,7 @@ Result<Graph> Quantized(const Options& options, const Common& common, const Grap
       graph, samples.count(), [&samples](std::size_t i) { return samples.Read(i); }, how, report);
 }
 
-Status Gate(const Options& options, const Form& before, const Form& after) {
+Status Gate(const QuantizeOptions& options, const Form& before, const Form& after) {
   if (options.max_drop.empty()) return {};
   ATH_TRY(const double most, ParseDrop(options.max_drop));
   const double drop = Share(before.score.top1 - after.score.top1, before.score.n);
@@ -195,7 +195,7 @@ Status Gate(const Options& options, const Form& before, const Form& after) {
       .Fix("--method percentile, more samples, or samples nearer to the data");
 }
 
-Status CheckOptions(const Options& options) {
+Status CheckOptions(const QuantizeOptions& options) {
   if (!options.max_drop.empty()) {
     ATH_RETURN_IF_ERROR(ParseDrop(options.max_drop).status());
     if (options.data.empty())
@@ -208,7 +208,7 @@ Status CheckOptions(const Options& options) {
   return {};
 }
 
-nlohmann::json ReportJson(const Options& options, std::size_t samples,
+nlohmann::json ReportJson(const QuantizeOptions& options, std::size_t samples,
                           const quant::QuantizeReport& report) {
   nlohmann::json stays = nlohmann::json::array();
   for (const quant::Skipped& s : report.skipped)
@@ -238,8 +238,8 @@ void PrintForms(const Common& common, const Form& before, const Form& after, std
 }
 
 // Time, size and, where labels are given, accuracy of the model before and after.
-Status Measure(const Options& options, const Common& common, const Samples& samples, Form& before,
-               Form& after, nlohmann::json& document) {
+Status Measure(const QuantizeOptions& options, const Common& common, const Samples& samples,
+               Form& before, Form& after, nlohmann::json& document) {
   ATH_TRY(const std::vector<Datum> first, samples.Read(0));
   ATH_RETURN_IF_ERROR(TimeForms(before, after, first));
   std::int64_t agree = 0;
@@ -254,7 +254,7 @@ Status Measure(const Options& options, const Common& common, const Samples& samp
   return {};
 }
 
-Status Run(const Options& options, const Common& common) {
+Status Run(const QuantizeOptions& options, const Common& common) {
   ATH_RETURN_IF_ERROR(CheckOptions(options));
   ATH_RETURN_IF_ERROR(CheckModelOutput(options.out));
   ATH_TRY(const Graph graph, OpenModel(options.model));
@@ -286,43 +286,41 @@ Status Run(const Options& options, const Common& common) {
 
 }  // namespace
 
-std::function<Status()> QuantizeModel(CLI::App& app, const Common& common) {
-  auto options = std::make_shared<Options>();
+std::function<Status()> QuantizeModel(Arguments app, const Common& common) {
+  auto options = std::make_shared<QuantizeOptions>();
   AddModelOptions(app, options->model);
-  app.add_option("--calib", options->calib,
-                 "samples: a folder of pictures or arrays, or an .npz with one "
-                 "row per sample")
-      ->required();
-  app.add_option("--out,-o", options->out, "the file to write; its ending says the format")
-      ->required();
-  app.add_option("--samples", options->samples, "how many samples to use at most")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str();
-  app.add_option("--method", options->method, "ranges of activations: minmax, mse or percentile")
-      ->check(CLI::IsMember({"minmax", "mse", "percentile"}))
-      ->capture_default_str();
-  app.add_option("--tail", options->tail, "percentile: the share cut off at each end")
-      ->check(CLI::Range(0.0, 0.1))
-      ->capture_default_str();
-  app.add_option("--arithmetic", options->arithmetic,
-                 "float, or fixed31: integers only, for `athanor codegen`")
-      ->check(CLI::IsMember({"float", "fixed31"}))
-      ->capture_default_str();
-  app.add_flag("--keep-bias", options->keep_bias,
-               "do not take back in the bias what rounding the weights adds to "
-               "the mean");
-  app.add_option("--data", options->data,
-                 "to measure accuracy: a folder of pictures, or an .npz with "
-                 "an array labels");
-  app.add_option("--labels", options->labels, "a table with columns filename, class");
-  app.add_option("--label-offset", options->classify.label_offset,
-                 "added to every class of the labels");
-  app.add_option("--output", options->classify.output, "the output with the scores");
-  app.add_option("--limit", options->limit, "stop after this many labelled pictures")
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--max-drop", options->max_drop,
-                 "exit with 3 when top1 drops by more than this: 1% or 0.01");
-  app.add_option("--threads", options->threads, "0: one per core")->check(CLI::Range(0, 1024));
+  app.Option("--calib", options->calib,
+             "samples: a folder of pictures or arrays, or an .npz with one "
+             "row per sample")
+      .Required();
+  app.Option("--out,-o", options->out, "the file to write; its ending says the format").Required();
+  app.Option("--samples", options->samples, "how many samples to use at most")
+      .Range(1, 1 << 20)
+      .ShowDefault();
+  app.Option("--method", options->method, "ranges of activations: minmax, mse or percentile")
+      .OneOf({"minmax", "mse", "percentile"})
+      .ShowDefault();
+  app.Option("--tail", options->tail, "percentile: the share cut off at each end")
+      .Range(0.0, 0.1)
+      .ShowDefault();
+  app.Option("--arithmetic", options->arithmetic,
+             "float, or fixed31: integers only, for `athanor codegen`")
+      .OneOf({"float", "fixed31"})
+      .ShowDefault();
+  app.Flag("--keep-bias", options->keep_bias,
+           "do not take back in the bias what rounding the weights adds to "
+           "the mean");
+  app.Option("--data", options->data,
+             "to measure accuracy: a folder of pictures, or an .npz with "
+             "an array labels");
+  app.Option("--labels", options->labels, "a table with columns filename, class");
+  app.Option("--label-offset", options->classify.label_offset,
+             "added to every class of the labels");
+  app.Option("--output", options->classify.output, "the output with the scores");
+  app.Option("--limit", options->limit, "stop after this many labelled pictures").NonNegative();
+  app.Option("--max-drop", options->max_drop,
+             "exit with 3 when top1 drops by more than this: 1% or 0.01");
+  app.Option("--threads", options->threads, "0: one per core").Range(0, 1024);
   AddImageOptions(app, options->classify.image);
   return [options, &common] { return Run(*options, common); };
 }

@@ -15,7 +15,7 @@
 namespace athanor::tools {
 namespace {
 
-struct Options {
+struct RunOptions {
   ModelOptions model;
   InputOptions input;
   TuningOptions tuning;
@@ -89,7 +89,7 @@ Status Save(const std::string& path, const Graph& graph, const std::vector<Answe
 }
 
 // Labels of another model would name the wrong classes without anybody noticing.
-void CheckLabels(const Options& options, const Common& common, const Graph& graph,
+void CheckLabels(const RunOptions& options, const Common& common, const Graph& graph,
                  const Answer& answer, const ResultOptions& results) {
   if (results.labels.empty()) return;
   for (const NamedOutput& output : Tensors(graph, answer)) {
@@ -100,7 +100,7 @@ void CheckLabels(const Options& options, const Common& common, const Graph& grap
   }
 }
 
-Status RunGraph(const Options& options, const Common& common) {
+Status RunGraph(const RunOptions& options, const Common& common) {
   ATH_RETURN_IF_ERROR(CheckOutput(options.save, "--save", {".npz", ".npy"}));
   AnswerOptions shown = {.results = {.labels = {}, .top = options.top}, .boxes = {}};
   if (options.boxes) shown.boxes = options.box;
@@ -154,7 +154,7 @@ Status RunGraph(const Options& options, const Common& common) {
   return {};
 }
 
-Status Run(const Options& options, const Common& common) {
+Status Run(const RunOptions& options, const Common& common) {
   ATH_TRY(const bool is_package, IsPackage(options.model.path));
   if (is_package) {
     return RunPackage({.path = options.model.path,
@@ -171,25 +171,22 @@ Status Run(const Options& options, const Common& common) {
 
 }  // namespace
 
-std::function<Status()> RunModel(CLI::App& app, const Common& common) {
-  auto options = std::make_shared<Options>();
+std::function<Status()> RunModel(Arguments app, const Common& common) {
+  auto options = std::make_shared<RunOptions>();
   AddModelOptions(app, options->model);
   AddInputOptions(app, options->input, true);
   AddTuningOptions(app, options->tuning);
-  app.add_option("--device", options->device, "cpu or reference")->capture_default_str();
-  app.add_option("--threads", options->threads, "0: one per core")->check(CLI::Range(0, 1024));
-  app.add_option("--save", options->save,
-                 "write the outputs to this .npz (or .npy) file; of a package also .json or, with "
-                 "the boxes drawn, .png");
+  app.Option("--device", options->device, "cpu or reference").ShowDefault();
+  app.Option("--threads", options->threads, "0: one per core").Range(0, 1024);
+  app.Option("--save", options->save,
+             "write the outputs to this .npz (or .npy) file; of a package also .json or, with "
+             "the boxes drawn, .png");
   AddAccessOptions(app, options->access);
-  app.add_option("--labels", options->labels, "class names, one per line");
-  app.add_option("--top", options->top, "how many classes to show")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
-  app.add_flag("--boxes", options->boxes, "show the boxes of a detector");
-  app.add_option("--min-score", options->box.min_score, "of a box")->capture_default_str();
-  app.add_option("--max-overlap", options->box.max_overlap, "of two boxes of one class")
-      ->capture_default_str();
+  app.Option("--labels", options->labels, "class names, one per line");
+  app.Option("--top", options->top, "how many classes to show").Range(1, 1000).ShowDefault();
+  app.Flag("--boxes", options->boxes, "show the boxes of a detector");
+  app.Option("--min-score", options->box.min_score, "of a box").ShowDefault();
+  app.Option("--max-overlap", options->box.max_overlap, "of two boxes of one class").ShowDefault();
   return [options, &common] { return Run(*options, common); };
 }
 

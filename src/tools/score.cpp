@@ -9,12 +9,12 @@
 namespace athanor::tools {
 namespace {
 
-struct Options {
+struct ScoreOptions {
   score::ScoreOptions score;
   std::string on_error = "stop", missing, separator;
 };
 
-nlohmann::json ReportJson(const Options& options, const score::ScoreReport& report) {
+nlohmann::json ReportJson(const ScoreOptions& options, const score::ScoreReport& report) {
   nlohmann::json bad = nlohmann::json::array();
   for (const score::BadRow& row : report.bad)
     bad.push_back({{"line", row.line}, {"reason", row.reason}});
@@ -30,7 +30,7 @@ nlohmann::json ReportJson(const Options& options, const score::ScoreReport& repo
           {"threads", report.threads}};
 }
 
-Status Run(Options options, const Common& common) {
+Status Run(ScoreOptions options, const Common& common) {
   if (options.on_error != "skip" && options.on_error != "stop")
     return Error(ErrorCode::kUsage, "--on-error is skip or stop, not \"{}\"", options.on_error);
   if (common.json && options.score.output == "-")
@@ -76,31 +76,29 @@ Status Run(Options options, const Common& common) {
 
 }  // namespace
 
-std::function<Status()> ScoreTable(CLI::App& app, const Common& common) {
-  auto options = std::make_shared<Options>();
-  app.add_option("model", options->score.model, "the model file")->required();
-  app.add_option("--format", options->score.model_format,
-                 "the model's format, when it cannot be guessed");
-  app.add_option("table", options->score.input,
-                 "a csv file with a first row of names; - reads the standard input")
-      ->required();
-  app.add_option("--output,-o", options->score.output,
-                 "the csv file to write; - is the standard output")
-      ->capture_default_str();
-  app.add_option("--keep", options->score.keep, "a column of the table to copy before the answers")
-      ->take_all();
-  app.add_option("--drop", options->score.drop,
-                 "a column that is no feature (models of one matrix)")
-      ->take_all();
-  app.add_option("--on-error", options->on_error, "of a bad row: stop, or skip and count it")
-      ->capture_default_str();
-  app.add_option("--missing", options->missing,
-                 "words that mean a missing value, between commas (default "
-                 "NA,N/A,NaN,nan,null,NULL,?); an empty cell always does");
-  app.add_option("--separator", options->separator, "between cells; found from the first row");
-  app.add_option("--device", options->score.device, "cpu or reference")->capture_default_str();
-  app.add_option("--threads", options->score.threads, "0: one per core")
-      ->check(CLI::Range(0, 1024));
+std::function<Status()> ScoreTable(Arguments app, const Common& common) {
+  auto options = std::make_shared<ScoreOptions>();
+  app.Option("model", options->score.model, "the model file").Required();
+  app.Option("--format", options->score.model_format,
+             "the model's format, when it cannot be guessed");
+  app.Option("table", options->score.input,
+             "a csv file with a first row of names; - reads the standard input")
+      .Required();
+  app.Option("--output,-o", options->score.output,
+             "the csv file to write; - is the standard output")
+      .ShowDefault();
+  app.Option("--keep", options->score.keep, "a column of the table to copy before the answers")
+      .Repeated();
+  app.Option("--drop", options->score.drop, "a column that is no feature (models of one matrix)")
+      .Repeated();
+  app.Option("--on-error", options->on_error, "of a bad row: stop, or skip and count it")
+      .ShowDefault();
+  app.Option("--missing", options->missing,
+             "words that mean a missing value, between commas (default "
+             "NA,N/A,NaN,nan,null,NULL,?); an empty cell always does");
+  app.Option("--separator", options->separator, "between cells; found from the first row");
+  app.Option("--device", options->score.device, "cpu or reference").ShowDefault();
+  app.Option("--threads", options->score.threads, "0: one per core").Range(0, 1024);
   return [options, &common] { return Run(*options, common); };
 }
 

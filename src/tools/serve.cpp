@@ -18,7 +18,7 @@
 namespace athanor::tools {
 namespace {
 
-struct Options {
+struct ServeOptions {
   std::vector<std::string> models;                     // PATH or NAME=PATH
   std::vector<std::string> defaults;                   // JSON or NAME=JSON, JSON may be @FILE
   std::vector<std::string> deadlines;                  // MS or NAME=MS
@@ -108,7 +108,7 @@ Status SetTrust(serve::ModelSpec& spec, const std::string& file) {
   return {};
 }
 
-Status Complete(Options& options) {
+Status Complete(ServeOptions& options) {
   serve::ServerOptions& server = options.server;
   for (const std::string& text : options.models) server.models.push_back(ParseModel(text));
   ATH_RETURN_IF_ERROR(
@@ -134,7 +134,7 @@ std::string Ports(const std::vector<serve::Port>& ports) {
   return Join(texts, ", ");
 }
 
-void Announce(const Options& options, const serve::Server& server, const Common& common) {
+void Announce(const ServeOptions& options, const serve::Server& server, const Common& common) {
   nlohmann::json models = nlohmann::json::array();
   for (const serve::RepositoryEntry& entry : server.models()) {
     if (entry.model == nullptr) {
@@ -193,7 +193,7 @@ void RaiseDescriptorLimit() {
   (void)setrlimit(RLIMIT_NOFILE, &limit);  // where it is not allowed, connections wait
 }
 
-Status Run(Options options, const Common& common) {
+Status Run(ServeOptions options, const Common& common) {
   RaiseDescriptorLimit();
   ATH_RETURN_IF_ERROR(Complete(options));
   StopSignal stop;
@@ -212,71 +212,68 @@ Status Run(Options options, const Common& common) {
   return {};
 }
 
-void AddKeys(CLI::App& app, Options& options) {
-  app.add_option("--key", options.keys,
-                 "a recipient's NAME.key that opens encrypted packages: [NAME=]FILE")
-      ->take_all();
-  app.add_option("--passphrase-file", options.passphrases,
-                 "a file whose first line opens encrypted packages: [NAME=]FILE")
-      ->take_all();
-  app.add_option("--trust", options.trusts,
-                 "a NAME.pub: open only what this key has signed: [NAME=]FILE")
-      ->take_all();
+void AddKeys(Arguments app, ServeOptions& options) {
+  app.Option("--key", options.keys,
+             "a recipient's NAME.key that opens encrypted packages: [NAME=]FILE")
+      .Repeated();
+  app.Option("--passphrase-file", options.passphrases,
+             "a file whose first line opens encrypted packages: [NAME=]FILE")
+      .Repeated();
+  app.Option("--trust", options.trusts,
+             "a NAME.pub: open only what this key has signed: [NAME=]FILE")
+      .Repeated();
 }
 
 }  // namespace
 
-std::function<Status()> Serve(CLI::App& app, const Common& common) {
-  auto options = std::make_shared<Options>();
+std::function<Status()> Serve(Arguments app, const Common& common) {
+  auto options = std::make_shared<ServeOptions>();
   serve::ServerOptions& server = options->server;
   server.model.max_batch = 16;
-  app.add_option("models", options->models, "model files and packages, or NAME=PATH; zoo:NAME too")
-      ->required();
-  app.add_option("--http-port", server.http.port, "HTTP; 0: any free one")
-      ->check(CLI::Range(0, 65535))
-      ->capture_default_str();
-  app.add_option("--grpc-port", server.grpc.port, "gRPC; 0: any free one")
-      ->check(CLI::Range(0, 65535))
-      ->capture_default_str();
-  app.add_option("--metrics-port", server.metrics_port, "Prometheus text; 0: any free one")
-      ->check(CLI::Range(0, 65535))
-      ->capture_default_str();
-  app.add_option("--host", server.http.host, "the address to listen on; 0.0.0.0 for all")
-      ->capture_default_str();
-  app.add_option("--deadline-ms", options->deadlines,
-                 "answer within this time: [NAME=]MILLISECONDS; with the default when the model "
-                 "has none, else with an error")
-      ->take_all();
-  app.add_option(
-         "--default", options->defaults,
-         "the safe answer: [NAME=]{\"OUTPUT\": VALUE, ...} or @FILE; VALUE is a number, the "
-         "elements of one row, or {\"shape\": [...], \"data\": [...]}")
-      ->take_all();
+  app.Option("models", options->models, "model files and packages, or NAME=PATH; zoo:NAME too")
+      .Required();
+  app.Option("--http-port", server.http.port, "HTTP; 0: any free one")
+      .Range(0, 65535)
+      .ShowDefault();
+  app.Option("--grpc-port", server.grpc.port, "gRPC; 0: any free one")
+      .Range(0, 65535)
+      .ShowDefault();
+  app.Option("--metrics-port", server.metrics_port, "Prometheus text; 0: any free one")
+      .Range(0, 65535)
+      .ShowDefault();
+  app.Option("--host", server.http.host, "the address to listen on; 0.0.0.0 for all").ShowDefault();
+  app.Option("--deadline-ms", options->deadlines,
+             "answer within this time: [NAME=]MILLISECONDS; with the default when the model "
+             "has none, else with an error")
+      .Repeated();
+  app.Option("--default", options->defaults,
+             "the safe answer: [NAME=]{\"OUTPUT\": VALUE, ...} or @FILE; VALUE is a number, the "
+             "elements of one row, or {\"shape\": [...], \"data\": [...]}")
+      .Repeated();
   AddKeys(app, *options);
-  app.add_option("--max-queue", server.scheduler.max_queue, "waiting requests per model")
-      ->check(CLI::Range(1, 1000000))
-      ->capture_default_str();
-  app.add_option("--workers", options->workers, "runs at one time; 0: one per core")
-      ->check(CLI::Range(0, 256))
-      ->capture_default_str();
-  app.add_option("--threads", server.model.threads, "threads per run; 0: one per core")
-      ->check(CLI::Range(0, 256))
-      ->capture_default_str();
-  app.add_option("--max-batch", server.model.max_batch, "rows stacked into one run; 1: none")
-      ->check(CLI::Range(1, 128))
-      ->capture_default_str();
-  app.add_option("--batch-delay-us", options->batch_delay_us,
-                 "how long a run may wait for more rows")
-      ->check(CLI::Range(0, 1000000))
-      ->capture_default_str();
-  app.add_option("--max-body-mb", options->max_body_mb, "largest request in MiB")
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
-  app.add_option("--drain-ms", options->drain_ms, "how long SIGTERM waits for requests")
-      ->check(CLI::Range(100, 3600000))
-      ->capture_default_str();
-  app.add_option("--device", server.model.device, "cpu or reference")->capture_default_str();
-  app.add_flag("--model-control", server.control, "allow load and unload over the network");
+  app.Option("--max-queue", server.scheduler.max_queue, "waiting requests per model")
+      .Range(1, 1000000)
+      .ShowDefault();
+  app.Option("--workers", options->workers, "runs at one time; 0: one per core")
+      .Range(0, 256)
+      .ShowDefault();
+  app.Option("--threads", server.model.threads, "threads per run; 0: one per core")
+      .Range(0, 256)
+      .ShowDefault();
+  app.Option("--max-batch", server.model.max_batch, "rows stacked into one run; 1: none")
+      .Range(1, 128)
+      .ShowDefault();
+  app.Option("--batch-delay-us", options->batch_delay_us, "how long a run may wait for more rows")
+      .Range(0, 1000000)
+      .ShowDefault();
+  app.Option("--max-body-mb", options->max_body_mb, "largest request in MiB")
+      .Range(1, 1024)
+      .ShowDefault();
+  app.Option("--drain-ms", options->drain_ms, "how long SIGTERM waits for requests")
+      .Range(100, 3600000)
+      .ShowDefault();
+  app.Option("--device", server.model.device, "cpu or reference").ShowDefault();
+  app.Flag("--model-control", server.control, "allow load and unload over the network");
   return [options, &common] { return Run(*options, common); };
 }
 

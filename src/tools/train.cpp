@@ -13,7 +13,7 @@
 namespace athanor::tools {
 namespace {
 
-struct Options {
+struct TrainOptions {
   ModelOptions model;
   std::string data, held_out, output, isa;
   train::TrainOptions train;
@@ -22,7 +22,7 @@ struct Options {
   std::optional<double> min;
 };
 
-Status Report(const Options& options, const Common& common, nlohmann::json document,
+Status Report(const TrainOptions& options, const Common& common, nlohmann::json document,
               const std::optional<Accuracy>& held_out) {
   const bool pass = !options.min || (held_out && held_out->share() >= *options.min);
   document["output"] = options.output;
@@ -42,7 +42,7 @@ Status Report(const Options& options, const Common& common, nlohmann::json docum
   return {};
 }
 
-Status Run(Options options, const Common& common) {
+Status Run(TrainOptions options, const Common& common) {
   if (options.min && options.held_out.empty())
     return Error(ErrorCode::kUsage, "--min needs pictures to judge by").Fix("--held-out FILE.npz");
   ATH_RETURN_IF_ERROR(CheckModelOutput(options.output));
@@ -82,37 +82,35 @@ std::string OptimizerNames() {
 
 }  // namespace
 
-std::function<Status()> TrainModel(CLI::App& app, const Common& common) {
-  auto options = std::make_shared<Options>();
+std::function<Status()> TrainModel(Arguments app, const Common& common) {
+  auto options = std::make_shared<TrainOptions>();
   train::TrainOptions& train = options->train;
   AddModelOptions(app, options->model);
-  app.add_option("--data", options->data,
-                 "a .npz file with pixels u8 [count, h, w] or [count, c, h, w], and labels")
-      ->required();
-  app.add_option("-o,--output", options->output, "the trained model, in the format of its ending")
-      ->required();
-  app.add_option("--held-out", options->held_out, "the same for pictures to judge the result by");
-  app.add_option("--min", options->min, "exit with 3 when fewer of them are right (0..1)")
-      ->check(CLI::Range(0.0, 1.0));
-  app.add_flag("--from-scratch", options->fresh, "draw the weights anew before training");
-  app.add_option("--epochs", train.epochs, "passes over the data")->capture_default_str();
-  app.add_option("--batch", train.step.batch, "pictures per step")->capture_default_str();
-  app.add_option("--rate", train.learning_rate, "of learning; falls to 0 along a cosine")
-      ->capture_default_str();
-  app.add_option("--optimizer", train.step.optimizer, OptimizerNames())->capture_default_str();
-  app.add_option("--weight-decay", train.step.weight_decay, "share of the weights per step")
-      ->capture_default_str();
-  app.add_option("--shift", train.shift, "move pictures by up to this many pixels")
-      ->check(CLI::Range(0, 64));
-  app.add_option("--seed", train.seed, "the same seed gives the same file")
-      ->check(CLI::Range(0, 1 << 24))
-      ->capture_default_str();
-  app.add_option("--mean", options->mean, "the network reads (pixel - mean) / std");
-  app.add_option("--std", options->std, "see --mean")->check(CLI::PositiveNumber);
-  app.add_option("--threads", train.threads, "0: one per core")->check(CLI::Range(0, 1024));
-  app.add_option("--isa", options->isa,
-                 "base, avx2 or avx512: the same bytes on every processor that has it")
-      ->check(CLI::IsMember({"base", "avx2", "avx512"}));
+  app.Option("--data", options->data,
+             "a .npz file with pixels u8 [count, h, w] or [count, c, h, w], and labels")
+      .Required();
+  app.Option("-o,--output", options->output, "the trained model, in the format of its ending")
+      .Required();
+  app.Option("--held-out", options->held_out, "the same for pictures to judge the result by");
+  app.Option("--min", options->min, "exit with 3 when fewer of them are right (0..1)")
+      .Range(0.0, 1.0);
+  app.Flag("--from-scratch", options->fresh, "draw the weights anew before training");
+  app.Option("--epochs", train.epochs, "passes over the data").ShowDefault();
+  app.Option("--batch", train.step.batch, "pictures per step").ShowDefault();
+  app.Option("--rate", train.learning_rate, "of learning; falls to 0 along a cosine").ShowDefault();
+  app.Option("--optimizer", train.step.optimizer, OptimizerNames()).ShowDefault();
+  app.Option("--weight-decay", train.step.weight_decay, "share of the weights per step")
+      .ShowDefault();
+  app.Option("--shift", train.shift, "move pictures by up to this many pixels").Range(0, 64);
+  app.Option("--seed", train.seed, "the same seed gives the same file")
+      .Range(0, 1 << 24)
+      .ShowDefault();
+  app.Option("--mean", options->mean, "the network reads (pixel - mean) / std");
+  app.Option("--std", options->std, "see --mean").Positive();
+  app.Option("--threads", train.threads, "0: one per core").Range(0, 1024);
+  app.Option("--isa", options->isa,
+             "base, avx2 or avx512: the same bytes on every processor that has it")
+      .OneOf({"base", "avx2", "avx512"});
   return [options, &common] { return Run(*options, common); };
 }
 

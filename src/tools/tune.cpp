@@ -15,7 +15,7 @@
 namespace athanor::tools {
 namespace {
 
-struct Options {
+struct TuneOptions {
   ModelOptions model;
   InputOptions input;
   TuningOptions tuning;
@@ -62,7 +62,7 @@ Outcome OutcomeOf(const athanor::Plan& plan) {
   return outcome;
 }
 
-Status Run(const Options& options, const Common& common) {
+Status Run(const TuneOptions& options, const Common& common) {
   const std::string found_without_asking = TuningFile(options.model.path);
   const std::string path = options.output.empty() ? found_without_asking : options.output;
   ATH_RETURN_IF_ERROR(CheckOutput(path));
@@ -111,17 +111,15 @@ Status Run(const Options& options, const Common& common) {
 
 }  // namespace
 
-std::function<Status()> Tune(CLI::App& app, const Common& common) {
-  auto options = std::make_shared<Options>();
+std::function<Status()> Tune(Arguments app, const Common& common) {
+  auto options = std::make_shared<TuneOptions>();
   AddModelOptions(app, options->model);
   AddInputOptions(app, options->input, false);
   AddTuningOptions(app, options->tuning);
-  app.add_option("--threads", options->threads, "that the times are for; 0: one per core")
-      ->check(CLI::Range(0, 1024));
-  app.add_option("--budget", options->budget, "seconds to measure")
-      ->check(CLI::Range(0.0, 86400.0))
-      ->capture_default_str();
-  app.add_option("-o,--output", options->output, "default: MODEL.athplan in the current folder");
+  app.Option("--threads", options->threads, "that the times are for; 0: one per core")
+      .Range(0, 1024);
+  app.Option("--budget", options->budget, "seconds to measure").Range(0.0, 86400.0).ShowDefault();
+  app.Option("-o,--output", options->output, "default: MODEL.athplan in the current folder");
   return [options, &common] { return Run(*options, common); };
 }
 

@@ -21,12 +21,11 @@ std::string FindTuning(const std::string& model) {
 
 }  // namespace
 
-void AddTuningOptions(CLI::App& app, TuningOptions& options) {
-  app.add_flag("--strict", options.strict, "no algorithm that rounds more than a sum of products");
-  app.add_option(
-      "--plan-cache", options.cache,
-      "times of kernels that athanor tune measured; default: MODEL.athplan in the current "
-      "folder or beside the model, when it is there");
+void AddTuningOptions(Arguments app, TuningOptions& options) {
+  app.Flag("--strict", options.strict, "no algorithm that rounds more than a sum of products");
+  app.Option("--plan-cache", options.cache,
+             "times of kernels that athanor tune measured; default: MODEL.athplan in the current "
+             "folder or beside the model, when it is there");
 }
 
 std::string TuningFile(const std::string& model) {

@@ -14,7 +14,7 @@ struct TuningOptions {
 };
 
 // Adds --strict and --plan-cache.
-void AddTuningOptions(CLI::App& app, TuningOptions& options);
+void AddTuningOptions(Arguments app, TuningOptions& options);
 
 // Where tune writes without -o: the model's file name with .athplan, in the current folder.
 std::string TuningFile(const std::string& model);

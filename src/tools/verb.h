@@ -1,11 +1,11 @@
 // The command line: one verb per file, listed in main.cpp.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <string>
 
 #include "core/status.h"
+#include "tools/arguments.h"
 
 namespace athanor::tools {
 
@@ -22,7 +22,7 @@ struct Common {
 
 // A verb adds its options to `app` and returns what to do. The returned function gives a Status
 // whose code decides the exit code.
-using VerbSetup = std::function<Status()> (*)(CLI::App& app, const Common& common);
+using VerbSetup = std::function<Status()> (*)(Arguments app, const Common& common);
 
 struct Verb {
   const char* name;
@@ -31,29 +31,29 @@ struct Verb {
   const char* example = "";  // shown below --help
 };
 
-std::function<Status()> Bench(CLI::App& app, const Common& common);
-std::function<Status()> CompareModels(CLI::App& app, const Common& common);
-std::function<Status()> Zoo(CLI::App& app, const Common& common);
-std::function<Status()> Conformance(CLI::App& app, const Common& common);
-std::function<Status()> Convert(CLI::App& app, const Common& common);
-std::function<Status()> Demo(CLI::App& app, const Common& common);
-std::function<Status()> Doctor(CLI::App& app, const Common& common);
-std::function<Status()> Eval(CLI::App& app, const Common& common);
-std::function<Status()> Explain(CLI::App& app, const Common& common);
-std::function<Status()> GenerateCode(CLI::App& app, const Common& common);
-std::function<Status()> Inspect(CLI::App& app, const Common& common);
-std::function<Status()> Keys(CLI::App& app, const Common& common);
-std::function<Status()> OptimizeModel(CLI::App& app, const Common& common);
-std::function<Status()> Pack(CLI::App& app, const Common& common);
-std::function<Status()> OpenWorkbench(CLI::App& app, const Common& common);
-std::function<Status()> ProfileModel(CLI::App& app, const Common& common);
-std::function<Status()> QuantizeModel(CLI::App& app, const Common& common);
-std::function<Status()> RunModel(CLI::App& app, const Common& common);
-std::function<Status()> ScoreTable(CLI::App& app, const Common& common);
-std::function<Status()> Tune(CLI::App& app, const Common& common);
-std::function<Status()> Unpack(CLI::App& app, const Common& common);
-std::function<Status()> TrainModel(CLI::App& app, const Common& common);
-std::function<Status()> Load(CLI::App& app, const Common& common);
-std::function<Status()> Serve(CLI::App& app, const Common& common);
+std::function<Status()> Bench(Arguments app, const Common& common);
+std::function<Status()> CompareModels(Arguments app, const Common& common);
+std::function<Status()> Zoo(Arguments app, const Common& common);
+std::function<Status()> Conformance(Arguments app, const Common& common);
+std::function<Status()> Convert(Arguments app, const Common& common);
+std::function<Status()> Demo(Arguments app, const Common& common);
+std::function<Status()> Doctor(Arguments app, const Common& common);
+std::function<Status()> Eval(Arguments app, const Common& common);
+std::function<Status()> Explain(Arguments app, const Common& common);
+std::function<Status()> GenerateCode(Arguments app, const Common& common);
+std::function<Status()> Inspect(Arguments app, const Common& common);
+std::function<Status()> Keys(Arguments app, const Common& common);
+std::function<Status()> OptimizeModel(Arguments app, const Common& common);
+std::function<Status()> Pack(Arguments app, const Common& common);
+std::function<Status()> OpenWorkbench(Arguments app, const Common& common);
+std::function<Status()> ProfileModel(Arguments app, const Common& common);
+std::function<Status()> QuantizeModel(Arguments app, const Common& common);
+std::function<Status()> RunModel(Arguments app, const Common& common);
+std::function<Status()> ScoreTable(Arguments app, const Common& common);
+std::function<Status()> Tune(Arguments app, const Common& common);
+std::function<Status()> Unpack(Arguments app, const Common& common);
+std::function<Status()> TrainModel(Arguments app, const Common& common);
+std::function<Status()> Load(Arguments app, const Common& common);
+std::function<Status()> Serve(Arguments app, const Common& common);
 
 }  // namespace athanor::tools

@@ -17,7 +17,7 @@
 namespace athanor::tools {
 namespace {
 
-struct Options {
+struct WorkbenchOptions {
   ShownModel model;
   std::string labels;
   workbench::WorkbenchOptions server;
@@ -41,7 +41,7 @@ Status OpenBrowser(const std::string& url, const ScratchFolder& folder) {
   return {};
 }
 
-Status Run(Options options, const Common& common) {
+Status Run(WorkbenchOptions options, const Common& common) {
   if (!options.labels.empty()) {
     ATH_TRY(options.model.labels, ReadLabels(options.labels));
   }
@@ -65,19 +65,16 @@ Status Run(Options options, const Common& common) {
 
 }  // namespace
 
-std::function<Status()> OpenWorkbench(CLI::App& app, const Common& common) {
-  auto options = std::make_shared<Options>();
+std::function<Status()> OpenWorkbench(Arguments app, const Common& common) {
+  auto options = std::make_shared<WorkbenchOptions>();
   AddModelOptions(app, options->model.model);
   AddImageOptions(app, options->model.image);
-  app.add_option("--labels", options->labels, "class names, one per line");
-  app.add_option("--threads", options->model.threads, "0: one per core")
-      ->check(CLI::Range(0, 1024));
-  app.add_option("--port", options->server.port, "0: any free one")
-      ->check(CLI::Range(0, 65535))
-      ->capture_default_str();
-  app.add_option("--host", options->server.host, "the address to listen on; 0.0.0.0 for all")
-      ->capture_default_str();
-  app.add_flag("--no-open", options->no_open, "do not open a browser");
+  app.Option("--labels", options->labels, "class names, one per line");
+  app.Option("--threads", options->model.threads, "0: one per core").Range(0, 1024);
+  app.Option("--port", options->server.port, "0: any free one").Range(0, 65535).ShowDefault();
+  app.Option("--host", options->server.host, "the address to listen on; 0.0.0.0 for all")
+      .ShowDefault();
+  app.Flag("--no-open", options->no_open, "do not open a browser");
   return [options, &common] { return Run(*options, common); };
 }
 

@@ -10,7 +10,7 @@
 namespace athanor::tools {
 namespace {
 
-struct Options {
+struct ZooOptions {
   std::string name;
   std::string output;
   std::uint64_t seed = 1;
@@ -34,7 +34,7 @@ void List(const Common& common) {
   PrintJson(common, {{"models", std::move(models)}});
 }
 
-Status Run(const Options& options, const Common& common) {
+Status Run(const ZooOptions& options, const Common& common) {
   if (options.name.empty()) {
     List(common);
     Next(common, "athanor zoo resnet50 -o resnet50.onnx");
@@ -55,11 +55,11 @@ Status Run(const Options& options, const Common& common) {
 
 }  // namespace
 
-std::function<Status()> Zoo(CLI::App& app, const Common& common) {
-  auto options = std::make_shared<Options>();
-  app.add_option("name", options->name, "the topology; without a name all are listed");
-  app.add_option("-o,--output", options->output, "the file; NAME.onnx by default");
-  app.add_option("--seed", options->seed, "of the weights")->capture_default_str();
+std::function<Status()> Zoo(Arguments app, const Common& common) {
+  auto options = std::make_shared<ZooOptions>();
+  app.Option("name", options->name, "the topology; without a name all are listed");
+  app.Option("-o,--output", options->output, "the file; NAME.onnx by default");
+  app.Option("--seed", options->seed, "of the weights").ShowDefault();
   return [options, &common] { return Run(*options, common); };
 }
 

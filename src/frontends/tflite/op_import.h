@@ -119,6 +119,14 @@ class OpImport {
   std::vector<const TensorInfo*> output_infos_;
 };
 
+// The operator's own options; an error where the file has none of this kind.
+template <class T>
+Result<const T*> OptionsOf(const OpImport& ctx) {
+  const T* options = ctx.op.builtin_options_as<T>();
+  if (options == nullptr) return InvalidModel("its options are missing");
+  return options;
+}
+
 struct Row {
   schema::BuiltinOperator code = schema::BuiltinOperator_ADD;
   Status (*make)(OpImport&) = nullptr;

@@ -8,13 +8,6 @@ namespace {
 
 using schema::Activation;
 
-template <class T>
-Result<const T*> OptionsOf(const OpImport& ctx) {
-  const T* options = ctx.op.builtin_options_as<T>();
-  if (options == nullptr) return InvalidModel("its options are missing");
-  return options;
-}
-
 struct Axis {
   std::int64_t stride = 1;
   std::int64_t dilation = 1;

@@ -10,13 +10,6 @@
 namespace athanor::tflite {
 namespace {
 
-template <class T>
-Result<const T*> OptionsOf(const OpImport& ctx) {
-  const T* options = ctx.op.builtin_options_as<T>();
-  if (options == nullptr) return InvalidModel("its options are missing");
-  return options;
-}
-
 // A shape, axes or the like in the type that the graph's operators take.
 Result<ValueId> AsI64(OpImport& ctx, std::size_t i) {
   if (ctx.InType(i).dtype == DType::kI64) return ctx.Stored(i);

@@ -156,11 +156,10 @@ Status Run(const Options& options, const Common& common) {
 
 }  // namespace
 
-std::function<Status()> Demo(CLI::App& app, const Common& common) {
+std::function<Status()> Demo(Arguments app, const Common& common) {
   auto options = std::make_shared<Options>();
-  app.add_option("--out", options->folder, "folder for the report and the files to try")
-      ->capture_default_str();
-  app.add_flag("--fast", options->fast, "shorter measurements");
+  app.Option("--out", options->folder, "folder for the report and the files to try").ShowDefault();
+  app.Flag("--fast", options->fast, "shorter measurements");
   return [options, &common] { return Run(*options, common); };
 }
 
