@@ -1,7 +1,10 @@
 #include "core/tensor.h"
 
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
+#include <type_traits>
 
 #include "core/checked.h"
 #include "core/memory.h"
@@ -16,13 +19,29 @@ using AllTypes =
              std::int64_t, std::int32_t, std::int16_t, std::int8_t, Int4, Int2, std::uint64_t,
              std::uint32_t, std::uint16_t, std::uint8_t, UInt4, UInt2, bool>;
 
+// Whether To has a number for `value`: what is no number or too large has none among the integers.
+template <class To, class T>
+bool Fits(T value) {
+  if constexpr (std::is_integral_v<To> && !std::is_integral_v<T>) {
+    const auto real = static_cast<double>(value);
+    const auto end = std::ldexp(1.0, std::numeric_limits<To>::digits);
+    return real >= -end && real < end;
+  }
+  return true;
+}
+
 template <class To>
 Result<std::vector<To>> Convert(const Tensor& tensor) {
   std::vector<To> values(static_cast<std::size_t>(tensor.count()));
   ATH_RETURN_IF_ERROR(Dispatch(AllTypes{}, tensor.dtype(), [&](auto tag) -> Status {
     using T = typename decltype(tag)::Type;
     const std::span<const T> data = tensor.Data<T>();
-    for (std::size_t i = 0; i < data.size(); ++i) values[i] = static_cast<To>(data[i]);
+    for (std::size_t i = 0; i < data.size(); ++i) {
+      if (!Fits<To>(data[i])) {
+        return InvalidModel("{} is no integer of 64 bits", static_cast<double>(data[i]));
+      }
+      values[i] = static_cast<To>(data[i]);
+    }
     return {};
   }));
   return values;
