@@ -1,6 +1,7 @@
-#include <algorithm>
+#include <cstring>
 
 #include "kernels/conv/spatial.h"
+#include "kernels/divide.h"
 #include "kernels/int8/int8.h"
 #include "kernels/int8/plane_i8.h"
 #include "kernels/int8/requant.h"
@@ -18,7 +19,7 @@ struct State {
   RequantPlan requant;
   std::int64_t multiplier = 1;
   std::int64_t taps = 0;  // bytes of one channel's weights, rows rounded up to 4
-  std::vector<std::int8_t> weights = {};
+  std::vector<std::uint8_t> weights = {};
   std::int64_t scratch = 0;  // bytes per thread
 };
 
@@ -42,6 +43,27 @@ struct DepthwiseI8 {
     return ProductsNs(variant, 6 * taps * static_cast<double>(q.out[0].count())) / 2;
   }
 
+  static std::int64_t RowBytes(const State& s) {
+    const auto tap_bytes = static_cast<std::int64_t>(s.table->tap_bytes);
+    return CeilDivide(s.spatial.w.kernel * tap_bytes, 4) * 4;
+  }
+
+  static std::vector<std::uint8_t> Pack(const std::vector<std::int8_t>& weights, const State& s) {
+    const std::int64_t width = s.spatial.w.kernel;
+    const std::int64_t rows = s.spatial.conv.out_channels * s.spatial.h.kernel;
+    std::vector<std::uint8_t> packed(static_cast<std::size_t>(rows * RowBytes(s)));
+    for (std::int64_t row = 0; row < rows; ++row) {
+      std::uint8_t* const to = packed.data() + row * RowBytes(s);
+      for (std::int64_t i = 0; i < width; ++i) {
+        const std::int16_t tap = weights[static_cast<std::size_t>(row * width + i)];
+        // The low bytes come first on every processor these kernels run on.
+        std::memcpy(to + i * static_cast<std::int64_t>(s.table->tap_bytes), &tap,
+                    s.table->tap_bytes);
+      }
+    }
+    return packed;
+  }
+
   static Result<Prepared> Prepare(const KernelQuery& q, PackStore&, Variant variant) {
     auto s = std::make_shared<State>();
     s->matrix = &Matrices(variant);
@@ -53,11 +75,8 @@ struct DepthwiseI8 {
     s->multiplier = conv.out_channels / conv.group;
     const std::vector<std::int8_t> weights = SignedWeights(q);
     ATH_TRY(s->requant, RequantPlan::ForWeights(q, SumsOfRows(weights, conv.out_channels)));
-    const std::int64_t width = s->spatial.w.kernel, padded = (width + 3) / 4 * 4;
-    s->taps = s->spatial.h.kernel * padded;
-    s->weights.assign(static_cast<std::size_t>(conv.out_channels * s->taps), 0);
-    for (std::int64_t row = 0; row < conv.out_channels * s->spatial.h.kernel; ++row)
-      std::copy_n(weights.begin() + row * width, width, s->weights.begin() + row * padded);
+    s->taps = s->spatial.h.kernel * RowBytes(*s);
+    s->weights = Pack(weights, *s);
     s->scratch = s->padded.bytes() + SumBytes(s->spatial.w.out);
     s->scratch = (s->scratch + 63) / 64 * 64;
     return Prepared{s, s->scratch * q.threads};

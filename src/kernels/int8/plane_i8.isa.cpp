@@ -53,9 +53,13 @@ void Interleave(const std::uint8_t* const planes[4], std::size_t n, std::size_t 
   }
 }
 
+#if defined(__AVX512BW__)
+
+using Tap = std::int8_t;
+
 // Four taps of a row are one dot product: lane o needs the bytes at o * stride .. + 3.
-void DepthwiseByFour(const Window& g, const std::uint8_t* x, const std::int8_t* w,
-                     std::int32_t* sums) {
+void DepthwiseBySteps(const Window& g, const std::uint8_t* x, const std::uint8_t* w,
+                      std::int32_t* sums) {
   alignas(16) std::uint8_t pick[16];
   for (std::size_t i = 0; i < 16; ++i)
     pick[i] = static_cast<std::uint8_t>(i / 4 * g.stride_w + i % 4);
@@ -64,7 +68,7 @@ void DepthwiseByFour(const Window& g, const std::uint8_t* x, const std::int8_t* 
   for (std::size_t o = 0; o < g.out_w; o += kLanes) {
     Ints acc = ZeroInts();
     const std::uint8_t* row = x + o * g.stride_w;
-    const std::int8_t* tap = w;
+    const std::uint8_t* tap = w;
     for (std::size_t ky = 0; ky < g.kernel_h; ++ky, row += g.row * g.dilation_h) {
       for (std::size_t i = 0; i < fours; ++i, tap += 4)
         acc = Dot(acc, Windows(row + 4 * i, 4 * g.stride_w, pattern), SetInts(Four(tap)));
@@ -73,14 +77,70 @@ void DepthwiseByFour(const Window& g, const std::uint8_t* x, const std::int8_t* 
   }
 }
 
-void Depthwise(const Window& g, const std::uint8_t* x, const std::int8_t* w, std::int32_t* sums) {
-  if (g.stride_w <= 2 && g.dilation_w == 1) return DepthwiseByFour(g, x, w, sums);
-  const std::size_t padded = (g.kernel_w + 3) / 4 * 4;
+#else
+
+using Tap = std::int16_t;
+
+// Two taps of a row are one multiply-add of pairs. With stride 2 the pairs of neighbouring outputs
+// lie side by side; with stride 1 those of every second output do, so even and odd ones are summed
+// apart. kTwos: pairs of a row, 0 for any number.
+template <int kTwos, int kStride>
+void DepthwiseByPairs(const Window& g, const std::uint8_t* x, const std::uint8_t* w,
+                      std::int32_t* sums) {
+  const std::size_t twos = kTwos > 0 ? kTwos : (g.kernel_w + 1) / 2;
+  for (std::size_t o = 0; o < g.out_w; o += 2 / kStride * kLanes) {
+    Ints even = ZeroInts(), odd = ZeroInts();
+    const std::uint8_t* row = x + o * kStride;
+    const std::uint8_t* tap = w;
+    for (std::size_t ky = 0; ky < g.kernel_h; ++ky, row += g.row * g.dilation_h) {
+#pragma GCC unroll 4
+      for (std::size_t i = 0; i < twos; ++i, tap += 4) {
+        const Ints pair = SetInts(Four(tap));
+        even = AddInts(even, MulAddPairs(WidenToWords(row + 2 * i), pair));
+        if constexpr (kStride == 1)
+          odd = AddInts(odd, MulAddPairs(WidenToWords(row + 2 * i + 1), pair));
+      }
+    }
+    if constexpr (kStride == 1) {
+      StoreInTurn(sums + o, even, odd);
+    } else {
+      StoreInts(sums + o, even);
+    }
+  }
+}
+
+template <int kStride>
+void DepthwiseByWidth(const Window& g, const std::uint8_t* x, const std::uint8_t* w,
+                      std::int32_t* sums) {
+  switch ((g.kernel_w + 1) / 2) {
+    case 1:
+      return DepthwiseByPairs<1, kStride>(g, x, w, sums);
+    case 2:
+      return DepthwiseByPairs<2, kStride>(g, x, w, sums);
+    case 3:
+      return DepthwiseByPairs<3, kStride>(g, x, w, sums);
+    default:
+      return DepthwiseByPairs<0, kStride>(g, x, w, sums);
+  }
+}
+
+void DepthwiseBySteps(const Window& g, const std::uint8_t* x, const std::uint8_t* w,
+                      std::int32_t* sums) {
+  if (g.stride_w == 1) return DepthwiseByWidth<1>(g, x, w, sums);
+  DepthwiseByWidth<2>(g, x, w, sums);
+}
+
+#endif
+
+void Depthwise(const Window& g, const std::uint8_t* x, const std::uint8_t* w, std::int32_t* sums) {
+  if (g.stride_w <= 2 && g.dilation_w == 1) return DepthwiseBySteps(g, x, w, sums);
+  const std::size_t row_bytes = (g.kernel_w * sizeof(Tap) + 3) / 4 * 4;
   for (std::size_t o = 0; o < g.out_w; ++o) sums[o] = 0;
-  for (std::size_t ky = 0; ky < g.kernel_h; ++ky, x += g.row * g.dilation_h, w += padded) {
+  for (std::size_t ky = 0; ky < g.kernel_h; ++ky, x += g.row * g.dilation_h, w += row_bytes) {
     for (std::size_t kx = 0; kx < g.kernel_w; ++kx) {
       const std::uint8_t* const from = x + kx * g.dilation_w;
-      const std::int32_t weight = w[kx];
+      Tap weight;
+      __builtin_memcpy(&weight, w + kx * sizeof(Tap), sizeof(Tap));
       for (std::size_t o = 0; o < g.out_w; ++o) sums[o] += from[o * g.stride_w] * weight;
     }
   }
@@ -199,6 +259,7 @@ void Dequantize(const std::uint8_t* q, std::size_t n, float scale, std::int32_t 
 }  // namespace
 
 extern const PlaneTable kPlanes = {.interleave = Interleave,
+                                   .tap_bytes = sizeof(Tap),
                                    .depthwise = Depthwise,
                                    .max = Max,
                                    .total = Total,

@@ -134,11 +134,14 @@ HWY_INLINE void StoreLowBytes(std::uint8_t* p, Ints v, std::size_t n) {
   _mm_store_si128(reinterpret_cast<__m128i*>(bytes), LowBytes(v));
   for (std::size_t i = 0; i < n; ++i) p[i] = bytes[i];
 }
-HWY_INLINE Ints Windows(const std::uint8_t* p, std::size_t step, __m128i pattern) {
-  const Ints v = _mm256_inserti128_si256(
-      _mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))),
-      _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + step)), 1);
-  return _mm256_shuffle_epi8(v, _mm256_broadcastsi128_si256(pattern));
+HWY_INLINE Ints WidenToWords(const std::uint8_t* p) {
+  return _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+// even[0], odd[0], even[1] ...: 2 kLanes numbers.
+HWY_INLINE void StoreInTurn(std::int32_t* p, Ints even, Ints odd) {
+  const Ints low = _mm256_unpacklo_epi32(even, odd), high = _mm256_unpackhi_epi32(even, odd);
+  StoreInts(p, _mm256_permute2x128_si256(low, high, 0x20));
+  StoreInts(p + kLanes, _mm256_permute2x128_si256(low, high, 0x31));
 }
 
 #else
@@ -182,8 +185,12 @@ HWY_INLINE void StoreLowBytes(std::uint8_t* p, Ints v, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i)
     p[i] = static_cast<std::uint8_t>(static_cast<std::uint32_t>(bytes) >> (8 * i));
 }
-HWY_INLINE Ints Windows(const std::uint8_t* p, std::size_t, __m128i pattern) {
-  return _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)), pattern);
+HWY_INLINE Ints WidenToWords(const std::uint8_t* p) {
+  return _mm_cvtepu8_epi16(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+}
+HWY_INLINE void StoreInTurn(std::int32_t* p, Ints even, Ints odd) {
+  StoreInts(p, _mm_unpacklo_epi32(even, odd));
+  StoreInts(p + kLanes, _mm_unpackhi_epi32(even, odd));
 }
 
 #endif
