@@ -79,6 +79,14 @@ Argument Arguments::Flag(const std::string& names, bool& given, const std::strin
   return Argument(*app_->add_flag(names, given, help));
 }
 
+Argument Arguments::Threads(int& threads) {
+  return Option("--threads", threads, "0: one per core").Range(0, 1024);
+}
+
+Argument Arguments::Device(std::string& device) {
+  return Option("--device", device, "cpu or reference").ShowDefault();
+}
+
 Argument Arguments::Find(const std::string& name) { return Argument(*app_->get_option(name)); }
 
 }  // namespace athanor::tools

@@ -266,7 +266,7 @@ std::function<Status()> Bench(Arguments app, const Common& common) {
   AddModelOptions(app, options->model);
   AddInputOptions(app, options->input, false);
   AddTuningOptions(app, options->tuning);
-  app.Option("--device", options->device, "cpu or reference").ShowDefault();
+  app.Device(options->device);
   app.Option("--threads", options->threads, "of each stream; 0: the cores shared out")
       .Range(0, 1024);
   app.Option("--streams", options->streams, "runs side by side; 0: by the goal").Range(0, 1024);

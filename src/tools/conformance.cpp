@@ -227,7 +227,7 @@ std::function<Status()> Conformance(Arguments app, const Common& common) {
   app.Option("folder", options->folder,
              "a folder of tests: TEST/model.onnx, TEST/test_data_set_N/*.pb")
       .Required();
-  app.Option("--device", options->device, "cpu or reference").ShowDefault();
+  app.Device(options->device);
   app.Option("--through", options->through,
              "write each model as ath, txt or onnx:OPSET and read it again before it runs");
   app.Option("--filter", options->filter, "only tests whose name contains this");

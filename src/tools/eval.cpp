@@ -110,8 +110,8 @@ std::function<Status()> Eval(Arguments app, const Common& common) {
   app.Option("--min", options->min, "exit with 3 when the metric is below this (0..1)")
       .Range(0.0, 1.0);
   app.Option("--bad-cases", options->bad_cases, "write the wrong ones to this .csv file");
-  app.Option("--device", options->device, "cpu or reference").ShowDefault();
-  app.Option("--threads", options->threads, "0: one per core").Range(0, 1024);
+  app.Device(options->device);
+  app.Threads(options->threads);
   AddImageOptions(app, options->image);
   return [options, &common] { return Run(*options, common); };
 }

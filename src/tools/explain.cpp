@@ -117,7 +117,7 @@ std::function<Status()> Explain(Arguments app, const Common& common) {
   AddInputOptions(app, options->input, false);
   AddTuningOptions(app, options->tuning);
   app.Option("--device", options->device, "a device that plans").ShowDefault();
-  app.Option("--threads", options->threads, "0: one per core").Range(0, 1024);
+  app.Threads(options->threads);
   app.Flag("--all", options->all, "every candidate of every step");
   return [options, &common]() -> Status {
     if (const auto number = ErrorNumber(options->model.path)) return ExplainCode(*number, common);

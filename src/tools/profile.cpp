@@ -192,8 +192,8 @@ std::function<Status()> ProfileModel(Arguments app, const Common& common) {
   AddModelOptions(app, options->model);
   AddInputOptions(app, options->input, false);
   AddTuningOptions(app, options->tuning);
-  app.Option("--device", options->device, "cpu or reference").ShowDefault();
-  app.Option("--threads", options->threads, "0: one per core").Range(0, 1024);
+  app.Device(options->device);
+  app.Threads(options->threads);
   app.Option("--runs", options->runs, "how often; the fastest counts")
       .Range(1, 10000)
       .ShowDefault();

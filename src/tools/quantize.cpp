@@ -320,7 +320,7 @@ std::function<Status()> QuantizeModel(Arguments app, const Common& common) {
   app.Option("--limit", options->limit, "stop after this many labelled pictures").NonNegative();
   app.Option("--max-drop", options->max_drop,
              "exit with 3 when top1 drops by more than this: 1% or 0.01");
-  app.Option("--threads", options->threads, "0: one per core").Range(0, 1024);
+  app.Threads(options->threads);
   AddImageOptions(app, options->classify.image);
   return [options, &common] { return Run(*options, common); };
 }

@@ -176,8 +176,8 @@ std::function<Status()> RunModel(Arguments app, const Common& common) {
   AddModelOptions(app, options->model);
   AddInputOptions(app, options->input, true);
   AddTuningOptions(app, options->tuning);
-  app.Option("--device", options->device, "cpu or reference").ShowDefault();
-  app.Option("--threads", options->threads, "0: one per core").Range(0, 1024);
+  app.Device(options->device);
+  app.Threads(options->threads);
   app.Option("--save", options->save,
              "write the outputs to this .npz (or .npy) file; of a package also .json or, with "
              "the boxes drawn, .png");

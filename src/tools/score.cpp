@@ -97,8 +97,8 @@ std::function<Status()> ScoreTable(Arguments app, const Common& common) {
              "words that mean a missing value, between commas (default "
              "NA,N/A,NaN,nan,null,NULL,?); an empty cell always does");
   app.Option("--separator", options->separator, "between cells; found from the first row");
-  app.Option("--device", options->score.device, "cpu or reference").ShowDefault();
-  app.Option("--threads", options->score.threads, "0: one per core").Range(0, 1024);
+  app.Device(options->score.device);
+  app.Threads(options->score.threads);
   return [options, &common] { return Run(*options, common); };
 }
 

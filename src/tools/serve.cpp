@@ -272,7 +272,7 @@ std::function<Status()> Serve(Arguments app, const Common& common) {
   app.Option("--drain-ms", options->drain_ms, "how long SIGTERM waits for requests")
       .Range(100, 3600000)
       .ShowDefault();
-  app.Option("--device", server.model.device, "cpu or reference").ShowDefault();
+  app.Device(server.model.device);
   app.Flag("--model-control", server.control, "allow load and unload over the network");
   return [options, &common] { return Run(*options, common); };
 }

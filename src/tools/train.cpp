@@ -107,7 +107,7 @@ std::function<Status()> TrainModel(Arguments app, const Common& common) {
       .ShowDefault();
   app.Option("--mean", options->mean, "the network reads (pixel - mean) / std");
   app.Option("--std", options->std, "see --mean").Positive();
-  app.Option("--threads", train.threads, "0: one per core").Range(0, 1024);
+  app.Threads(train.threads);
   app.Option("--isa", options->isa,
              "base, avx2 or avx512: the same bytes on every processor that has it")
       .OneOf({"base", "avx2", "avx512"});

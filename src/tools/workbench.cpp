@@ -70,7 +70,7 @@ std::function<Status()> OpenWorkbench(Arguments app, const Common& common) {
   AddModelOptions(app, options->model.model);
   AddImageOptions(app, options->model.image);
   app.Option("--labels", options->labels, "class names, one per line");
-  app.Option("--threads", options->model.threads, "0: one per core").Range(0, 1024);
+  app.Threads(options->model.threads);
   app.Option("--port", options->server.port, "0: any free one").Range(0, 65535).ShowDefault();
   app.Option("--host", options->server.host, "the address to listen on; 0.0.0.0 for all")
       .ShowDefault();

@@ -69,9 +69,10 @@ struct PlaneTable {
   // to[4 i + j] = planes[j][i * stride] with the bits of `flip` turned.
   void (*interleave)(const std::uint8_t* const planes[4], std::size_t n, std::size_t stride,
                      std::uint8_t flip, std::uint8_t* to) = nullptr;
+  std::size_t tap_bytes =
+      0;  // of a depthwise weight: 1, or 2 where bytes are multiplied as 16 bits
   // One row of sums; w: kernel_h rows of kernel_w signed weights of `tap_bytes` bytes each, rows
   // rounded up to 4 bytes. Reads up to 64 bytes too far and writes up to two vectors too far.
-  std::size_t tap_bytes = 0;  // 1, or 2 where products of bytes are made of 16 bits
   void (*depthwise)(const Window& g, const std::uint8_t* x, const std::uint8_t* w,
                     std::int32_t* sums) = nullptr;
   // One row of maxima. `columns`: memory for as many bytes as a row.
