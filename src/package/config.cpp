@@ -8,7 +8,7 @@ namespace athanor::package {
 namespace {
 
 constexpr int kDeepest = 16;
-constexpr std::size_t kMostText = std::size_t{1} << 20;
+constexpr std::size_t kMostSettings = std::size_t{1} << 20;
 constexpr std::size_t kMostNodes = std::size_t{1} << 16;
 using Json = nlohmann::json;
 
@@ -93,8 +93,9 @@ std::string Where(const Config& config) {
 }
 
 Result<Config> ConfigFromYaml(std::string_view text) {
-  if (text.size() > kMostText)
-    return Error(ErrorCode::kResource, "{} bytes of settings; {} are read", text.size(), kMostText);
+  if (text.size() > kMostSettings)
+    return Error(ErrorCode::kResource, "{} bytes of settings; {} are read", text.size(),
+                 kMostSettings);
   try {
     std::size_t count = 0;
     return FromYaml(YAML::Load(std::string(text)), 0, count);
@@ -105,8 +106,9 @@ Result<Config> ConfigFromYaml(std::string_view text) {
 }
 
 Result<Config> ConfigFromJson(std::string_view text) {
-  if (text.size() > kMostText)
-    return Error(ErrorCode::kResource, "{} bytes of settings; {} are read", text.size(), kMostText);
+  if (text.size() > kMostSettings)
+    return Error(ErrorCode::kResource, "{} bytes of settings; {} are read", text.size(),
+                 kMostSettings);
   const Json json = Json::parse(text, nullptr, false);
   if (json.is_discarded()) return Error(ErrorCode::kCorruptFile, "the pipeline is no JSON");
   return FromJson(json, 0);

@@ -2,36 +2,23 @@
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 #include <openssl/rand.h>
 
 #include <limits>
-#include <memory>
 
 #include "core/text.h"
+#include "package/openssl.h"
 
 namespace athanor::package {
 namespace {
 
-template <auto kFree>
-struct Free {
-  template <class T>
-  void operator()(T* object) const {
-    kFree(object);
-  }
-};
-using DigestContext = std::unique_ptr<EVP_MD_CTX, Free<EVP_MD_CTX_free>>;
 using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, Free<EVP_CIPHER_CTX_free>>;
 using Kdf = std::unique_ptr<EVP_KDF, Free<EVP_KDF_free>>;
 using KdfContext = std::unique_ptr<EVP_KDF_CTX, Free<EVP_KDF_CTX_free>>;
 using Mac = std::unique_ptr<EVP_MAC, Free<EVP_MAC_free>>;
 using MacContext = std::unique_ptr<EVP_MAC_CTX, Free<EVP_MAC_CTX_free>>;
-
-Status Failed(std::string_view what) {
-  return Error(ErrorCode::kInternal, "OpenSSL cannot {}", what);
-}
 
 const EVP_CIPHER* Evp(Cipher cipher) {
   return cipher == Cipher::kAes256Gcm ? EVP_aes_256_gcm() : EVP_chacha20_poly1305();
@@ -50,7 +37,7 @@ Result<Bytes> RunKdf(const char* name, const OSSL_PARAM* params) {
   const KdfContext context(kdf ? EVP_KDF_CTX_new(kdf.get()) : nullptr);
   Bytes key(kKeySize);
   if (!context || EVP_KDF_derive(context.get(), key.data(), key.size(), params) != 1)
-    return Failed("derive a key");
+    return OpenSslFailed("derive a key");
   return key;
 }
 
@@ -70,7 +57,8 @@ Result<Cipher> CipherFromName(std::string_view name) {
 
 Result<Bytes> RandomBytes(std::size_t count) {
   Bytes bytes(count);
-  if (RAND_bytes(bytes.data(), static_cast<int>(count)) != 1) return Failed("draw random bytes");
+  if (RAND_bytes(bytes.data(), static_cast<int>(count)) != 1)
+    return OpenSslFailed("draw random bytes");
   return bytes;
 }
 
@@ -81,7 +69,7 @@ Result<Bytes> Digest(std::initializer_list<View> parts) {
     good = good && EVP_DigestUpdate(context.get(), part.data(), part.size()) == 1;
   Bytes digest(kDigestSize);
   if (!good || EVP_DigestFinal_ex(context.get(), digest.data(), nullptr) != 1)
-    return Failed("digest");
+    return OpenSslFailed("digest");
   return digest;
 }
 
@@ -97,7 +85,7 @@ Result<Bytes> Authenticate(View key, std::initializer_list<View> parts) {
   Bytes tag(kDigestSize);
   std::size_t size = 0;
   if (!good || EVP_MAC_final(context.get(), tag.data(), &size, tag.size()) != 1)
-    return Failed("authenticate");
+    return OpenSslFailed("authenticate");
   return tag;
 }
 
@@ -142,7 +130,7 @@ Result<Bytes> Seal(Cipher cipher, View key, View nonce, View context, View plain
   good = good && EVP_EncryptFinal_ex(ctx.get(), sealed.data() + plain.size(), &size) == 1;
   good = good && EVP_CIPHER_CTX_ctrl(ctx.get(), EVP_CTRL_AEAD_GET_TAG, kTagSize,
                                      sealed.data() + plain.size()) == 1;
-  if (!good) return Failed("encrypt");
+  if (!good) return OpenSslFailed("encrypt");
   return sealed;
 }
 

@@ -1,7 +1,6 @@
 #include "package/keys.h"
 
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <unistd.h>
 
@@ -9,6 +8,7 @@
 #include <cstring>
 
 #include "core/file.h"
+#include "package/openssl.h"
 
 namespace athanor::package {
 namespace {
@@ -17,25 +17,11 @@ using Key = std::shared_ptr<EVP_PKEY>;
 
 Key Own(EVP_PKEY* key) { return {key, EVP_PKEY_free}; }
 
-struct FreeBio {
-  void operator()(BIO* bio) const { BIO_free(bio); }
-};
-using Bio = std::unique_ptr<BIO, FreeBio>;
-struct FreeContext {
-  void operator()(EVP_PKEY_CTX* context) const { EVP_PKEY_CTX_free(context); }
-};
-using KeyContext = std::unique_ptr<EVP_PKEY_CTX, FreeContext>;
-struct FreeDigest {
-  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-};
-using DigestContext = std::unique_ptr<EVP_MD_CTX, FreeDigest>;
+using Bio = std::unique_ptr<BIO, Free<BIO_free>>;
+using KeyContext = std::unique_ptr<EVP_PKEY_CTX, Free<EVP_PKEY_CTX_free>>;
 
 int OpenSslType(KeyKind kind) {
   return kind == KeyKind::kSigning ? EVP_PKEY_ED25519 : EVP_PKEY_X25519;
-}
-
-Status Failed(std::string_view what) {
-  return Error(ErrorCode::kInternal, "OpenSSL cannot {}", what);
 }
 
 Result<KeyKind> KindOf(const EVP_PKEY& key) {
@@ -59,7 +45,7 @@ Result<std::string> ToPem(const EVP_PKEY& key, bool secret) {
   const bool good = bio && (secret ? PEM_write_bio_PrivateKey(bio.get(), mutable_key, nullptr,
                                                               nullptr, 0, nullptr, nullptr)
                                    : PEM_write_bio_PUBKEY(bio.get(), mutable_key)) == 1;
-  if (!good) return Failed("write a key");
+  if (!good) return OpenSslFailed("write a key");
   char* data = nullptr;
   const auto size = static_cast<std::size_t>(BIO_get_mem_data(bio.get(), &data));
   return std::string(data, size);
@@ -102,7 +88,8 @@ Result<PublicKey> PublicKey::Read(const std::string& path) {
   ATH_TRY(const KeyKind kind, KindOf(*key));
   Bytes raw(kPublicKeySize);
   std::size_t size = raw.size();
-  if (EVP_PKEY_get_raw_public_key(key.get(), raw.data(), &size) != 1) return Failed("read a key");
+  if (EVP_PKEY_get_raw_public_key(key.get(), raw.data(), &size) != 1)
+    return OpenSslFailed("read a key");
   return FromRaw(kind, raw);
 }
 
@@ -115,7 +102,7 @@ Result<bool> PublicKey::Verifies(View signature, View message) const {
   if (kind_ != KeyKind::kSigning) return Error(ErrorCode::kUsage, "a signing key is expected");
   const DigestContext context(EVP_MD_CTX_new());
   if (!context || EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, key_.get()) != 1)
-    return Failed("check a signature");
+    return OpenSslFailed("check a signature");
   return EVP_DigestVerify(context.get(), signature.data(), signature.size(), message.data(),
                           message.size()) == 1;
 }
@@ -124,7 +111,8 @@ Result<PrivateKey> PrivateKey::From(std::shared_ptr<evp_pkey_st> key) {
   ATH_TRY(const KeyKind kind, KindOf(*key));
   Bytes raw(kPublicKeySize);
   std::size_t size = raw.size();
-  if (EVP_PKEY_get_raw_public_key(key.get(), raw.data(), &size) != 1) return Failed("read a key");
+  if (EVP_PKEY_get_raw_public_key(key.get(), raw.data(), &size) != 1)
+    return OpenSslFailed("read a key");
   PrivateKey made;
   ATH_TRY(made.public_, PublicKey::FromRaw(kind, raw));
   made.key_ = std::move(key);
@@ -136,7 +124,7 @@ Result<PrivateKey> PrivateKey::Make(KeyKind kind) {
   EVP_PKEY* key = nullptr;
   if (!context || EVP_PKEY_keygen_init(context.get()) != 1 ||
       EVP_PKEY_keygen(context.get(), &key) != 1)
-    return Failed("make a key");
+    return OpenSslFailed("make a key");
   return From(Own(key));
 }
 
@@ -160,7 +148,7 @@ Result<Bytes> PrivateKey::Sign(View message) const {
   std::size_t size = signature.size();
   if (!context || EVP_DigestSignInit(context.get(), nullptr, nullptr, nullptr, key_.get()) != 1 ||
       EVP_DigestSign(context.get(), signature.data(), &size, message.data(), message.size()) != 1)
-    return Failed("sign");
+    return OpenSslFailed("sign");
   return signature;
 }
 

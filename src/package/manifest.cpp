@@ -7,7 +7,7 @@ namespace athanor::package {
 namespace {
 
 using Json = nlohmann::json;
-constexpr std::size_t kMostEntries = 4096, kMostKeys = 256, kMostText = 65536;
+constexpr std::size_t kMostEntries = 4096, kMostKeys = 256, kMostEntryText = 65536;
 
 Status Wrong(std::string_view key) {
   return Error(ErrorCode::kCorruptFile, "the manifest's \"{}\" is missing or of the wrong kind",
@@ -18,7 +18,7 @@ Result<std::string> Text(const Json& object, const char* key) {
   const auto found = object.find(key);
   if (found == object.end() || !found->is_string()) return Wrong(key);
   std::string text = found->get<std::string>();
-  if (text.size() > kMostText) return Wrong(key);
+  if (text.size() > kMostEntryText) return Wrong(key);
   return text;
 }
 

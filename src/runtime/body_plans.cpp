@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::size_t kMostEntries = 4;
 // After so many plans for different shapes the next one is for all of them.
-constexpr int kMostPlans = 6;
+constexpr int kMostBodyPlans = 6;
 
 }  // namespace
 
@@ -32,7 +32,7 @@ Result<BodyPlans::Entry*> BodyPlans::EntryFor(const std::vector<Type>& types) {
     std::rotate(found, found + 1, entries_.end());
     return &entries_.back();
   }
-  if (made_ < kMostPlans) {
+  if (made_ < kMostBodyPlans) {
     ATH_TRY(Entry entry, MakeEntry(types));
     if (entries_.size() == kMostEntries) entries_.erase(entries_.begin());
     entries_.push_back(std::move(entry));

@@ -126,22 +126,22 @@ Expr TurnedBack(Builder& g, ValueId constant, const Ints& perm) {
 
 // Operators that treat each element alone. Of the second list, all inputs but the first are single
 // values.
-constexpr std::string_view kElementwise[] = {"Abs",         "Add",
-                                             "Cast",        "Ceil",
-                                             "Clip",        "Div",
-                                             "Elu",         "Exp",
-                                             "Floor",       "Gelu",
-                                             "HardSigmoid", "HardSwish",
-                                             "LeakyRelu",   "Log",
-                                             "Max",         "Min",
-                                             "Mish",        "Mul",
-                                             "Neg",         "PRelu",
-                                             "Pow",         "QuantizeLinear",
-                                             "Reciprocal",  "Relu",
-                                             "Round",       "Sigmoid",
-                                             "Sqrt",        "Sub",
-                                             "Sum",         "Swish",
-                                             "Tanh"};
+constexpr std::string_view kElementwiseOps[] = {"Abs",         "Add",
+                                                "Cast",        "Ceil",
+                                                "Clip",        "Div",
+                                                "Elu",         "Exp",
+                                                "Floor",       "Gelu",
+                                                "HardSigmoid", "HardSwish",
+                                                "LeakyRelu",   "Log",
+                                                "Max",         "Min",
+                                                "Mish",        "Mul",
+                                                "Neg",         "PRelu",
+                                                "Pow",         "QuantizeLinear",
+                                                "Reciprocal",  "Relu",
+                                                "Round",       "Sigmoid",
+                                                "Sqrt",        "Sub",
+                                                "Sum",         "Swish",
+                                                "Tanh"};
 
 bool FitsRank(const Match& m, const Ints& perm) {
   for (const ValueId input : Root(m).inputs) {
@@ -154,7 +154,7 @@ bool FitsRank(const Match& m, const Ints& perm) {
 
 Rule BelowElementwise() {
   return {.name = "transpose-below-elementwise",
-          .match = AnyOf(kElementwise),
+          .match = AnyOf(kElementwiseOps),
           .build =
               [](Builder& g) {
                 const Ints perm = *CommonPermutation(g);
