@@ -8,7 +8,7 @@
 namespace athanor::zoo {
 namespace {
 
-constexpr std::int64_t kCocoIds = 91;  // COCO's numbering, with its gaps
+constexpr std::int64_t kClasses = 91;  // COCO's numbering, with its gaps
 constexpr double kPrior = -4.6;        // a score of 0.01 where nothing is known (RetinaNet, 3.3)
 
 // Of the last layer: its spread decides how many scores pass the threshold.
@@ -76,8 +76,8 @@ Result<Graph> SsdMobileNet(std::uint64_t seed) {
     const auto count = static_cast<std::int64_t>(shapes.size());
     offsets.push_back(Rows(net, net.Conv(level, count * 4, {.bias = true}), 4));
     logits.push_back(Rows(
-        net, net.Conv(level, count * kCocoIds, {.bias = true, .bias_mean = kPrior, .gain = 0.6}),
-        kCocoIds));
+        net, net.Conv(level, count * kClasses, {.bias = true, .bias_mean = kPrior, .gain = 0.6}),
+        kClasses));
     const std::int64_t size = net.DimOf(level, 2);
     anchors.AddGrid(size, size, 300.0 / static_cast<double>(size), 0.5, shapes);
   }
@@ -106,7 +106,7 @@ Result<Graph> RetinaNet(std::uint64_t seed) {
     stride *= 2;
   }
   const Var scores = net.Sigmoid(
-      AllRows(net, net.SharedConv(Tower(net, levels, false), 9 * kCocoIds, kScores), kCocoIds));
+      AllRows(net, net.SharedConv(Tower(net, levels, false), 9 * kClasses, kScores), kClasses));
   const Var offsets = AllRows(net, net.SharedConv(Tower(net, levels, false), 9 * 4, kOffsets), 4);
   OutputDetections(net, BoxesFromOffsets(net, offsets, anchors.Centres(net), anchors.Sizes(net)),
                    net.Transpose(scores, {0, 2, 1}), {});
@@ -124,7 +124,7 @@ Result<Graph> Fcos(std::uint64_t seed) {
     stride *= 2;
   }
   const Var logits =
-      AllRows(net, net.SharedConv(Tower(net, levels, true), kCocoIds, kScores), kCocoIds);
+      AllRows(net, net.SharedConv(Tower(net, levels, true), kClasses, kScores), kClasses);
   const std::vector<Var> tower = Tower(net, levels, true);
   const Var sides = net.Relu(AllRows(
       net, net.SharedConv(tower, 4, {.kernel = 3, .pad = 1, .bias = true, .bias_mean = 2}), 4));

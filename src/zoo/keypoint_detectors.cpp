@@ -9,7 +9,7 @@
 namespace athanor::zoo {
 namespace {
 
-constexpr std::int64_t kKinds = 80;
+constexpr std::int64_t kClasses = 80;
 constexpr ConvOptions kHeat = {.bias = true, .bias_mean = -2.2};  // a score of 0.1
 
 // The highest local maxima of a heat map [N, classes, H, W], each field [N, K].
@@ -60,7 +60,7 @@ Var CornerFeatures(NetBuilder& net, Var x, bool bottom_right) {
 }
 
 // SqueezeNet's module with a depthwise half.
-Var FireBlock(NetBuilder& net, Var x, std::int64_t channels, std::int64_t stride) {
+Var Fire(NetBuilder& net, Var x, std::int64_t channels, std::int64_t stride) {
   const Var narrow = net.ConvBn(x, channels / 2, 1, 1);
   const Var wide = net.BatchNorm(net.Concat(
       {net.Conv(narrow, channels / 2, {.stride = stride}), net.DepthwiseConv(narrow, 3, stride, 1)},
@@ -72,11 +72,11 @@ Var FireBlock(NetBuilder& net, Var x, std::int64_t channels, std::int64_t stride
 Var Hourglass(NetBuilder& net, Var x, std::size_t level) {
   constexpr std::int64_t kChannels[] = {256, 256, 384, 384, 512};
   const std::int64_t channels = kChannels[level], below = kChannels[level + 1];
-  const Var kept = FireBlock(net, FireBlock(net, x, channels, 1), channels, 1);
-  Var low = FireBlock(net, FireBlock(net, x, below, 2), below, 1);
+  const Var kept = Fire(net, Fire(net, x, channels, 1), channels, 1);
+  Var low = Fire(net, Fire(net, x, below, 2), below, 1);
   if (level < 3) low = Hourglass(net, low, level + 1);
-  for (int i = 0; level == 3 && i < 4; ++i) low = FireBlock(net, low, below, 1);
-  low = FireBlock(net, FireBlock(net, low, below, 1), channels, 1);
+  for (int i = 0; level == 3 && i < 4; ++i) low = Fire(net, low, below, 1);
+  low = Fire(net, Fire(net, low, below, 1), channels, 1);
   return net.Add(kept, net.ConvTranspose(low, channels, 4, 2, 1, /*bias=*/true));
 }
 
@@ -98,7 +98,7 @@ Corners FindCorners(NetBuilder& net, Var features, bool bottom_right, std::int64
     const Var hidden = net.Relu(net.Conv(corner, 256, {.bias = true}));
     return net.Conv(hidden, channels, last);
   };
-  const Peaks peaks = FindPeaks(net, head(kKinds, {.bias_mean = -2.2, .gain = 0.4}), count);
+  const Peaks peaks = FindPeaks(net, head(kClasses, {.bias_mean = -2.2, .gain = 0.4}), count);
   const Var tags = head(1, {.gain = 0.15}), offsets = head(2, {.gain = 0.3});
   return {.peaks = peaks,
           .tags = At(net, tags, 0, peaks.cells),
@@ -147,7 +147,7 @@ Result<Graph> CenterNet(std::uint64_t seed) {
     return net.Conv(net.Relu(net.Conv(x, 64, {.kernel = 3, .pad = 1, .bias = true})), channels,
                     last);
   };
-  const Peaks peaks = FindPeaks(net, head(kKinds, kHeat), kCount);
+  const Peaks peaks = FindPeaks(net, head(kClasses, kHeat), kCount);
   const Var sizes = head(2, {.bias = true, .bias_mean = 8}), offsets = head(2, {.bias = true});
   const auto pair = [&](Var map) {
     return net.Concat({net.Reshape(At(net, map, 0, peaks.cells), {0, kCount, 1}),

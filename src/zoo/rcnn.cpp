@@ -7,7 +7,7 @@
 namespace athanor::zoo {
 namespace {
 
-constexpr std::int64_t kCocoClasses = 91;  // the first is the background
+constexpr std::int64_t kClasses = 91;  // the first is the background
 constexpr std::int64_t kSize = 320, kChannels = 256;
 
 Var GatherRows(NetBuilder& net, Var x, Var rows) {
@@ -93,9 +93,9 @@ Detections Detect(NetBuilder& net, std::span<const Var> levels, Var regions) {
   const RegionFeatures cut = CutRegions(net, levels, regions, 7);
   Var x = net.Relu(net.Linear(net.Flatten(cut.features), 1024));
   x = net.Relu(net.Linear(x, 1024));
-  const Var logits = net.Mul(net.Linear(x, kCocoClasses), net.Scalar(2.0F));
+  const Var logits = net.Mul(net.Linear(x, kClasses), net.Scalar(2.0F));
   const Var scores = net.Transpose(net.Softmax(logits), {1, 0});
-  const Var offsets = net.Reshape(net.Linear(x, 4 * kCocoClasses), {-1, kCocoClasses, 4});
+  const Var offsets = net.Reshape(net.Linear(x, 4 * kClasses), {-1, kClasses, 4});
   const Var scaled =
       net.Mul(net.Transpose(offsets, {1, 0, 2}), net.Floats({4}, {0.1F, 0.1F, 0.2F, 0.2F}));
   const Var sorted = GatherRows(net, regions, cut.order);
@@ -104,9 +104,8 @@ Detections Detect(NetBuilder& net, std::span<const Var> levels, Var regions) {
   // [classes, R, 4]: each class has boxes of its own, as if it were an image.
   const Var boxes = InsideImage(net, BoxesFromOffsets(net, scaled, net.Reshape(centres, {1, -1, 2}),
                                                       net.Reshape(net.Sub(high, low), {1, -1, 2})));
-  const Var kept = net.Slice(boxes, 0, 1, kCocoClasses);
-  const Var kept_scores =
-      net.Reshape(net.Slice(scores, 0, 1, kCocoClasses), {kCocoClasses - 1, 1, -1});
+  const Var kept = net.Slice(boxes, 0, 1, kClasses);
+  const Var kept_scores = net.Reshape(net.Slice(scores, 0, 1, kClasses), {kClasses - 1, 1, -1});
   const Var chosen = net.Apply("NonMaxSuppression", {kept, kept_scores, net.Ints({100}),
                                                      net.Scalar(0.5F), net.Scalar(0.05F)});
   const Var class_and_box =
@@ -154,7 +153,7 @@ Result<Graph> MaskRcnn(std::uint64_t seed) {
   for (int i = 0; i < 4; ++i)
     x = net.Relu(net.Conv(x, kChannels, {.kernel = 3, .pad = 1, .bias = true}));
   x = net.Relu(net.ConvTranspose(x, kChannels, 2, 2, 0, /*bias=*/true));
-  const Var masks = net.Sigmoid(net.Conv(x, kCocoClasses, {.bias = true}));
+  const Var masks = net.Sigmoid(net.Conv(x, kClasses, {.bias = true}));
   const Var classes = GatherRows(net, detector.detections.classes, cut.order);
   net.Output("boxes", GatherRows(net, detector.detections.boxes, cut.order));
   net.Output("scores", GatherRows(net, detector.detections.scores, cut.order));
