@@ -4,7 +4,7 @@ namespace athanor::ops {
 namespace {
 
 // bodies: then, else. Inputs: the condition, then what the branches capture.
-Status Infer(InferCtx& ctx) {
+Status InferIf(InferCtx& ctx) {
   const Type& condition = ctx.In(0);
   if (!condition.IsTensor() || condition.dtype != DType::kBool)
     return InvalidModel("the condition must be one bool, {} is given", condition.ToString());
@@ -24,7 +24,7 @@ Status Infer(InferCtx& ctx) {
   return {};
 }
 
-Status Reference(RefCtx& ctx) {
+Status IfReference(RefCtx& ctx) {
   ATH_TRY(const bool condition, ReadCondition(ctx.InDatum(0)));
   std::vector<Datum> captures;
   for (std::size_t i = 1; i < ctx.num_inputs(); ++i) captures.push_back(ctx.InDatum(i));
@@ -44,8 +44,8 @@ OpDef If() {
       .outputs = {{"outputs", "the outputs of the branch that ran", kVariadicPort, 0}},
       .bodies = {"then_branch", "else_branch"},
       .traits = kPure | kDataDependent,
-      .infer = Infer,
-      .reference = Reference,
+      .infer = InferIf,
+      .reference = IfReference,
       .flops = [](const CostCtx&) { return Dim::Unknown(); },
   };
 }

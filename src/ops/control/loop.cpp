@@ -9,7 +9,7 @@ namespace {
 // Node outputs:  state..., stacked outputs...
 constexpr std::size_t kFirstState = 2;
 
-std::vector<Type> BodyInputs(const InferCtx& ctx, std::size_t) {
+std::vector<Type> LoopBodyInputs(const InferCtx& ctx, std::size_t) {
   std::vector<Type> types = {Type::Tensor(DType::kI64, {}), Type::Tensor(DType::kBool, {})};
   for (std::size_t i = kFirstState; i + ctx.num_captures() < ctx.num_inputs(); ++i)
     types.push_back(ctx.Has(i) ? WithoutShape(ctx.In(i)) : Type());
@@ -27,7 +27,7 @@ Dim TripCount(const InferCtx& ctx) {
   return Dim::Unknown();
 }
 
-Status Infer(InferCtx& ctx) {
+Status InferLoop(InferCtx& ctx) {
   if (ctx.num_inputs() < kFirstState + ctx.num_captures())
     return InvalidModel("a trip count and a condition (or two omitted inputs) are expected");
   const Graph& body = *ctx.bodies()[0];
@@ -60,7 +60,7 @@ Status Infer(InferCtx& ctx) {
   return {};
 }
 
-Status Reference(RefCtx& ctx) {
+Status LoopReference(RefCtx& ctx) {
   const std::size_t states = ctx.num_inputs() - ctx.num_captures() - kFirstState;
   std::int64_t trips = kMaxIterations + 1;
   bool go_on = true;
@@ -115,9 +115,9 @@ OpDef Loop() {
                    0}},
       .bodies = {"body"},
       .traits = kPure | kAnyKind | kDataDependent,
-      .infer = Infer,
-      .body_inputs = BodyInputs,
-      .reference = Reference,
+      .infer = InferLoop,
+      .body_inputs = LoopBodyInputs,
+      .reference = LoopReference,
       .flops = [](const CostCtx&) { return Dim::Unknown(); },
   };
 }

@@ -66,7 +66,7 @@ Result<Type> SliceType(const Type& scanned, std::int64_t axis) {
   return slice;
 }
 
-std::vector<Type> BodyInputs(const InferCtx& ctx, std::size_t) {
+std::vector<Type> ScanBodyInputs(const InferCtx& ctx, std::size_t) {
   const auto attrs = ctx.Attrs<ScanAttrs>();
   std::vector<Type> types;
   const Result<Counts> counts = CountInputs(ctx, attrs);
@@ -102,7 +102,7 @@ Result<Dim> Length(const InferCtx& ctx, const ScanAttrs& attrs, const Counts& co
   return length;
 }
 
-Status Infer(InferCtx& ctx) {
+Status InferScan(InferCtx& ctx) {
   const auto attrs = ctx.Attrs<ScanAttrs>();
   const Graph& body = *ctx.bodies()[0];
   ATH_TRY(const Counts counts, CountInputs(ctx, attrs));
@@ -146,7 +146,7 @@ Result<Tensor> TakeSlice(const Tensor& tensor, std::int64_t axis, std::int64_t i
   return slice;
 }
 
-Status Reference(RefCtx& ctx) {
+Status ScanReference(RefCtx& ctx) {
   const auto attrs = ctx.Attrs<ScanAttrs>();
   ATH_TRY(const Counts counts, CountInputs(ctx, attrs));
   std::vector<std::int64_t> axes;
@@ -205,9 +205,9 @@ OpDef Scan() {
       .attributes = Describe<ScanAttrs>(),
       .bodies = {"body"},
       .traits = kPure | kDataDependent,
-      .infer = Infer,
-      .body_inputs = BodyInputs,
-      .reference = Reference,
+      .infer = InferScan,
+      .body_inputs = ScanBodyInputs,
+      .reference = ScanReference,
       .flops = [](const CostCtx&) { return Dim::Unknown(); },
   };
 }

@@ -5,7 +5,7 @@ namespace {
 
 // Node inputs: a sequence, more sequences (mapped together) or tensors (the same for all),
 // captured.
-std::vector<Type> BodyInputs(const InferCtx& ctx, std::size_t) {
+std::vector<Type> MapBodyInputs(const InferCtx& ctx, std::size_t) {
   std::vector<Type> types;
   for (std::size_t i = 0; i + ctx.num_captures() < ctx.num_inputs(); ++i) {
     if (!ctx.Has(i)) {
@@ -17,7 +17,7 @@ std::vector<Type> BodyInputs(const InferCtx& ctx, std::size_t) {
   return types;
 }
 
-Status Infer(InferCtx& ctx) {
+Status InferSequenceMap(InferCtx& ctx) {
   const Graph& body = *ctx.bodies()[0];
   if (ctx.In(0).kind != TypeKind::kSequence)
     return InvalidModel("input 0: a sequence is expected, {} is given", ctx.In(0).ToString());
@@ -29,7 +29,7 @@ Status Infer(InferCtx& ctx) {
   return {};
 }
 
-Status Reference(RefCtx& ctx) {
+Status SequenceMapReference(RefCtx& ctx) {
   if (!ctx.InDatum(0).IsSequence()) return DataError("input 0: a sequence is expected");
   const std::size_t count = ctx.InDatum(0).items().size();
   const std::size_t own = ctx.num_inputs() - ctx.num_captures();
@@ -64,9 +64,9 @@ OpDef SequenceMap() {
       .outputs = {{"out_sequence", "a sequence per output of the sub-graph", kVariadicPort}},
       .bodies = {"body"},
       .traits = kPure | kAnyKind | kDataDependent,
-      .infer = Infer,
-      .body_inputs = BodyInputs,
-      .reference = Reference,
+      .infer = InferSequenceMap,
+      .body_inputs = MapBodyInputs,
+      .reference = SequenceMapReference,
       .flops = [](const CostCtx&) { return Dim::Unknown(); },
   };
 }

@@ -9,7 +9,7 @@ namespace athanor::ops {
 namespace {
 
 template <Dim (*kFold)(const Dim&, const Dim&)>
-Status Infer(InferCtx& ctx) {
+Status InferArithmetic(InferCtx& ctx) {
   ATH_RETURN_IF_ERROR(InferBroadcastOf<NumericTypes>(ctx));
   FollowInts(ctx, kFold);
   return {};
@@ -81,28 +81,28 @@ Status MulGradient(GradientCtx& ctx) {
 
 OpDef Add() {
   OpDef op = BinaryOp("Add", "a + b, elementwise with broadcasting; integers wrap around.",
-                      "numeric", kCommutative, Infer<FoldAdd>, AddReference);
+                      "numeric", kCommutative, InferArithmetic<FoldAdd>, AddReference);
   op.fixed31 = AddFixed31;
   op.gradient = AddGradient;
   return op;
 }
 OpDef Sub() {
   OpDef op = BinaryOp("Sub", "a - b, elementwise with broadcasting; integers wrap around.",
-                      "numeric", kPure, Infer<FoldSub>, SubReference);
+                      "numeric", kPure, InferArithmetic<FoldSub>, SubReference);
   op.fixed31 = SubFixed31;
   op.gradient = SubGradient;
   return op;
 }
 OpDef Mul() {
   OpDef op = BinaryOp("Mul", "a * b, elementwise with broadcasting; integers wrap around.",
-                      "numeric", kCommutative, Infer<FoldMul>, MulReference);
+                      "numeric", kCommutative, InferArithmetic<FoldMul>, MulReference);
   op.fixed31 = MulFixed31;
   op.gradient = MulGradient;
   return op;
 }
 OpDef Div() {
   return BinaryOp("Div", "a / b, elementwise with broadcasting; integers truncate towards zero.",
-                  "numeric", kPure, Infer<FoldDiv>, DivReference);
+                  "numeric", kPure, InferArithmetic<FoldDiv>, DivReference);
 }
 
 }  // namespace athanor::ops

@@ -33,7 +33,7 @@ bool IsCastable(DType dtype) {
   return IsNumeric(dtype) || dtype == DType::kBool || dtype == DType::kString;
 }
 
-Status Infer(InferCtx& ctx) {
+Status InferCast(InferCtx& ctx) {
   const auto attrs = ctx.Attrs<CastAttrs>();
   for (const DType dtype : {ctx.InDType(0), attrs.to}) {
     if (!IsCastable(dtype))
@@ -183,7 +183,7 @@ OpDef Cast() {
                  "The same numbers in another element type. To integers: truncates; floats out of "
                  "range saturate, integers out of range keep their low bits. To and from strings: "
                  "decimal notation.",
-                 "real numbers, bool or string", Infer, CastReference, Describe<CastAttrs>());
+                 "real numbers, bool or string", InferCast, CastReference, Describe<CastAttrs>());
 }
 
 }  // namespace athanor::ops

@@ -6,7 +6,7 @@
 namespace athanor::ops {
 namespace {
 
-Status Infer(InferCtx& ctx) {
+Status InferDet(InferCtx& ctx) {
   ATH_RETURN_IF_ERROR(ExpectDType(ctx, 0, FloatTypes{}));
   ATH_RETURN_IF_ERROR(ctx.ExpectMinRank(0, 2));
   const Type& x = ctx.In(0);
@@ -43,7 +43,7 @@ double Determinant(std::vector<double>& m, std::size_t n) {
   return result;
 }
 
-Status Reference(RefCtx& ctx) {
+Status DetReference(RefCtx& ctx) {
   const auto n = static_cast<std::size_t>(ctx.In(0).dims().back());
   return Dispatch(FloatTypes{}, ctx.In(0).dtype(), [&](auto tag) -> Status {
     using T = typename decltype(tag)::Type;
@@ -58,7 +58,7 @@ Status Reference(RefCtx& ctx) {
 }
 
 // Two thirds of n^3 per matrix.
-Dim Cost(const CostCtx& ctx) {
+Dim DetCost(const CostCtx& ctx) {
   const Type& x = *ctx.in[0];
   if (!x.HasRank()) return Dim::Unknown();
   return FloorDiv(ElementCount(*x.shape) * x.shape->back() * Dim(2), Dim(3));
@@ -72,9 +72,9 @@ OpDef Det() {
       .summary = "The determinant of each square matrix.",
       .inputs = {{"x", "[..., n, n], floating point"}},
       .outputs = {{"y", "[...]"}},
-      .infer = Infer,
-      .reference = Reference,
-      .flops = Cost,
+      .infer = InferDet,
+      .reference = DetReference,
+      .flops = DetCost,
   };
 }
 

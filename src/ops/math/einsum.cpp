@@ -157,7 +157,7 @@ Result<Analysis> Analyse(const Equation& equation, std::span<const Shape> shapes
   return analysis;
 }
 
-Status Infer(InferCtx& ctx) {
+Status InferEinsum(InferCtx& ctx) {
   ATH_RETURN_IF_ERROR(ExpectDType(ctx, 0, NumericTypes{}));
   ATH_TRY(const Equation equation, Parse(ctx.Attrs<EinsumAttrs>().equation, ctx.num_inputs()));
   std::vector<Shape> shapes;
@@ -243,7 +243,7 @@ class Counter {
   Dims index_;
 };
 
-Status Reference(RefCtx& ctx) {
+Status EinsumReference(RefCtx& ctx) {
   ATH_TRY(const Loops loops, MakeLoops(ctx));
   const std::size_t count = ctx.num_inputs();
   const bool empty_sum = *CheckedCount(loops.sizes) == 0;
@@ -275,7 +275,7 @@ Status Reference(RefCtx& ctx) {
 }
 
 // One multiplication per input and an addition, for every combination of all indices.
-Dim Cost(const CostCtx& ctx) {
+Dim EinsumCost(const CostCtx& ctx) {
   std::vector<Shape> shapes;
   for (const Type* type : ctx.in) {
     if (!type->HasRank()) return Dim::Unknown();
@@ -302,9 +302,9 @@ OpDef Einsum() {
       .inputs = {{"x", "numeric; all of one element type", kVariadicPort}},
       .outputs = {{"y", "one dimension per index of the output"}},
       .attributes = Describe<EinsumAttrs>(),
-      .infer = Infer,
-      .reference = Reference,
-      .flops = Cost,
+      .infer = InferEinsum,
+      .reference = EinsumReference,
+      .flops = EinsumCost,
   };
 }
 

@@ -26,7 +26,7 @@ struct GemmAttrs {
   }
 };
 
-Status Infer(InferCtx& ctx) {
+Status InferGemm(InferCtx& ctx) {
   ATH_RETURN_IF_ERROR(ExpectDType(ctx, 0, Types{}));
   const auto attrs = ctx.Attrs<GemmAttrs>();
   for (std::size_t i = 0; i < 2; ++i) ATH_RETURN_IF_ERROR(ctx.ExpectRank(i, 2));
@@ -105,7 +105,7 @@ void MultiplyRow(const Problem<T>& p, std::int64_t i, std::vector<Sum>& row) {
   }
 }
 
-Status Reference(RefCtx& ctx) {
+Status GemmReference(RefCtx& ctx) {
   const auto attrs = ctx.Attrs<GemmAttrs>();
   const Dims& out = ctx.Out(0).dims();
   const std::int64_t k = ctx.In(0).dim(attrs.trans_a ? 0 : 1);
@@ -139,7 +139,7 @@ Status Reference(RefCtx& ctx) {
   });
 }
 
-Dim Cost(const CostCtx& ctx) {
+Dim GemmCost(const CostCtx& ctx) {
   const Type& a = *ctx.in[0];
   if (!a.HasRank() || !ctx.out[0].HasRank()) return Dim::Unknown();
   const AttrValue* transposed = ctx.attributes.Find("transA");
@@ -158,7 +158,7 @@ ValueId Product(GradientCtx& ctx, ValueId a, ValueId b, bool trans_a, bool trans
 }
 
 // y = a b: da = dy b', db = a' dy; the transposes of the operator turn each around.
-Status Gradient(GradientCtx& ctx) {
+Status GemmGradient(GradientCtx& ctx) {
   const auto attrs = ctx.Attrs<GemmAttrs>();
   const ValueId a = ctx.In(0), b = ctx.In(1), dy = ctx.DOut();
   if (ctx.Wants(0)) {
@@ -187,11 +187,11 @@ OpDef Gemm() {
                  {"c", "broadcasts to [m, n]", kOptionalPort}},
       .outputs = {{"y", "[m, n]"}},
       .attributes = Describe<GemmAttrs>(),
-      .infer = Infer,
-      .reference = Reference,
+      .infer = InferGemm,
+      .reference = GemmReference,
       .fixed31 = GemmFixed31,
-      .gradient = Gradient,
-      .flops = Cost,
+      .gradient = GemmGradient,
+      .flops = GemmCost,
   };
 }
 

@@ -6,7 +6,7 @@
 namespace athanor::ops {
 namespace {
 
-Status Infer(InferCtx& ctx) {
+Status InferInverse(InferCtx& ctx) {
   ATH_RETURN_IF_ERROR(ExpectDType(ctx, 0, FloatTypes{}));
   ATH_RETURN_IF_ERROR(ctx.ExpectMinRank(0, 2));
   const Type& x = ctx.In(0);
@@ -49,7 +49,7 @@ void Invert(std::vector<double>& m, std::vector<double>& inverse, std::size_t n)
   }
 }
 
-Status Reference(RefCtx& ctx) {
+Status InverseReference(RefCtx& ctx) {
   if (ctx.In(0).count() == 0) return {};
   const auto n = static_cast<std::size_t>(ctx.In(0).dims().back());
   if (ctx.In(0).dim(ctx.In(0).rank() - 2) != ctx.In(0).dims().back())
@@ -70,7 +70,7 @@ Status Reference(RefCtx& ctx) {
 }
 
 // 2 n^3 per matrix.
-Dim Cost(const CostCtx& ctx) {
+Dim InverseCost(const CostCtx& ctx) {
   const Type& x = *ctx.in[0];
   if (!x.HasRank()) return Dim::Unknown();
   return ElementCount(*x.shape) * x.shape->back() * Dim(2);
@@ -84,9 +84,9 @@ OpDef Inverse() {
       .summary = "The inverse of each square matrix; infinities or NaNs for a singular one.",
       .inputs = {{"x", "[..., n, n], floating point"}},
       .outputs = {{"y", "same shape and type as x"}},
-      .infer = Infer,
-      .reference = Reference,
-      .flops = Cost,
+      .infer = InferInverse,
+      .reference = InverseReference,
+      .flops = InverseCost,
   };
 }
 

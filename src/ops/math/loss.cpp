@@ -55,7 +55,7 @@ Type LossType(const InferCtx& ctx, const LossAttrs& attrs) {
   return Type::TensorOfUnknownRank(ctx.InDType(0));
 }
 
-Status Infer(InferCtx& ctx) {
+Status InferLoss(InferCtx& ctx) {
   const auto attrs = ctx.Attrs<LossAttrs>();
   ATH_RETURN_IF_ERROR(CheckInputs(ctx, attrs));
   ctx.out[0] = LossType(ctx, attrs);
@@ -177,7 +177,7 @@ OpDef NegativeLogLikelihoodLoss() {
                  {"weight", "[classes]", kOptionalPort}},
       .outputs = {{"loss", "a scalar, or the shape of target without reduction"}},
       .attributes = Describe<LossAttrs>(),
-      .infer = Infer,
+      .infer = InferLoss,
       .reference = LikelihoodReference,
       .flops = LikelihoodCost,
   };
@@ -193,7 +193,7 @@ OpDef SoftmaxCrossEntropyLoss() {
       .outputs = {{"output", "a scalar, or the shape of labels without reduction"},
                   {"log_prob", "log-probabilities, same shape as scores", kOptionalPort}},
       .attributes = Describe<LossAttrs>(),
-      .infer = Infer,
+      .infer = InferLoss,
       .reference = CrossEntropyReference,
       .gradient = CrossEntropyGradient,
       .flops = CrossEntropyCost,

@@ -6,7 +6,7 @@ namespace {
 using Types = TypeList<float, double, Half, BFloat16, std::int64_t, std::int32_t, std::uint64_t,
                        std::uint32_t>;
 
-Status Infer(InferCtx& ctx) {
+Status InferMatMul(InferCtx& ctx) {
   ATH_RETURN_IF_ERROR(ctx.ExpectSameDType(0, 1));
   ATH_RETURN_IF_ERROR(ctx.ExpectMinRank(0, 1));
   ATH_RETURN_IF_ERROR(ctx.ExpectMinRank(1, 1));
@@ -32,7 +32,7 @@ Status Infer(InferCtx& ctx) {
   return {};
 }
 
-Status Reference(RefCtx& ctx) {
+Status MatMulReference(RefCtx& ctx) {
   Dims a = ctx.In(0).dims(), b = ctx.In(1).dims(), batch = ctx.Out(0).dims();
   if (b.size() > 1) batch.pop_back();
   if (a.size() > 1) batch.pop_back();
@@ -69,7 +69,7 @@ Status Reference(RefCtx& ctx) {
   });
 }
 
-Dim Cost(const CostCtx& ctx) {
+Dim MatMulCost(const CostCtx& ctx) {
   const Type& a = *ctx.in[0];
   if (!a.HasRank() || !ctx.out[0].HasRank()) return Dim::Unknown();
   return ElementCount(*ctx.out[0].shape) * a.shape->back() * Dim(2);
@@ -83,9 +83,9 @@ OpDef MatMul() {
       .summary = "Matrix product of the last two dimensions; the others broadcast.",
       .inputs = {{"a", "[..., m, k] or [k]"}, {"b", "[..., k, n] or [k]"}},
       .outputs = {{"y", "[..., m, n]"}},
-      .infer = Infer,
-      .reference = Reference,
-      .flops = Cost,
+      .infer = InferMatMul,
+      .reference = MatMulReference,
+      .flops = MatMulCost,
   };
 }
 

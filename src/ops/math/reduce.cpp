@@ -63,7 +63,7 @@ Type ShapeWithoutAxes(const InferCtx& ctx, bool keepdims) {
 }
 
 template <class Types>
-Status Infer(InferCtx& ctx) {
+Status InferReduce(InferCtx& ctx) {
   ATH_RETURN_IF_ERROR(ExpectDType(ctx, 0, Types{}));
   ATH_RETURN_IF_ERROR(ctx.ExpectRank(1, 1));
   if (ctx.Has(1)) ATH_RETURN_IF_ERROR(ExpectDType(ctx, 1, TypeList<std::int64_t>{}));
@@ -98,7 +98,7 @@ void FollowList(InferCtx& ctx) {
 
 template <class Types, Dim (*kFold)(const Dim&, const Dim&)>
 Status InferFollowing(InferCtx& ctx) {
-  ATH_RETURN_IF_ERROR(Infer<Types>(ctx));
+  ATH_RETURN_IF_ERROR(InferReduce<Types>(ctx));
   FollowList<kFold>(ctx);
   return {};
 }
@@ -242,7 +242,7 @@ constexpr auto kMin = [](auto list) {
   return best;
 };
 
-Dim Cost(const CostCtx& ctx) {
+Dim ReduceCost(const CostCtx& ctx) {
   return ctx.in[0]->HasRank() ? ElementCount(*ctx.in[0]->shape) : Dim::Unknown();
 }
 
@@ -258,26 +258,27 @@ OpDef Reduction(std::string name, const std::string& what, Status (*infer)(Infer
       .attributes = Describe<ReduceAttrs>(),
       .infer = infer,
       .reference = reference,
-      .flops = Cost,
+      .flops = ReduceCost,
   };
 }
 
 }  // namespace
 
 OpDef ReduceL1() {
-  return Reduction("ReduceL1", "The sum of magnitudes", Infer<SumTypes>,
+  return Reduction("ReduceL1", "The sum of magnitudes", InferReduce<SumTypes>,
                    [](RefCtx& ctx) { return Reduce(ctx, SumTypes{}, kL1); });
 }
 OpDef ReduceL2() {
-  return Reduction("ReduceL2", "The square root of the sum of squares", Infer<SumTypes>,
+  return Reduction("ReduceL2", "The square root of the sum of squares", InferReduce<SumTypes>,
                    [](RefCtx& ctx) { return Reduce(ctx, SumTypes{}, kL2); });
 }
 OpDef ReduceLogSum() {
-  return Reduction("ReduceLogSum", "The logarithm of the sum", Infer<SumTypes>,
+  return Reduction("ReduceLogSum", "The logarithm of the sum", InferReduce<SumTypes>,
                    [](RefCtx& ctx) { return Reduce(ctx, SumTypes{}, kLogSum); });
 }
 OpDef ReduceLogSumExp() {
-  return Reduction("ReduceLogSumExp", "The logarithm of the sum of exponentials", Infer<SumTypes>,
+  return Reduction("ReduceLogSumExp", "The logarithm of the sum of exponentials",
+                   InferReduce<SumTypes>,
                    [](RefCtx& ctx) { return Reduce(ctx, SumTypes{}, kLogSumExp); });
 }
 OpDef ReduceMax() {
@@ -285,7 +286,7 @@ OpDef ReduceMax() {
                    [](RefCtx& ctx) { return Reduce(ctx, ExtremeTypes{}, kMax); });
 }
 OpDef ReduceMean() {
-  OpDef op = Reduction("ReduceMean", "The mean", Infer<SumTypes>,
+  OpDef op = Reduction("ReduceMean", "The mean", InferReduce<SumTypes>,
                        [](RefCtx& ctx) { return Reduce(ctx, SumTypes{}, kMean); });
   op.fixed31 = ReduceMeanFixed31;
   return op;
@@ -303,7 +304,7 @@ OpDef ReduceSum() {
                    [](RefCtx& ctx) { return Reduce(ctx, SumTypes{}, kSum); });
 }
 OpDef ReduceSumSquare() {
-  return Reduction("ReduceSumSquare", "The sum of squares", Infer<SumTypes>,
+  return Reduction("ReduceSumSquare", "The sum of squares", InferReduce<SumTypes>,
                    [](RefCtx& ctx) { return Reduce(ctx, SumTypes{}, kSumSquare); });
 }
 

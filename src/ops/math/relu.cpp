@@ -4,15 +4,15 @@
 namespace athanor::ops {
 namespace {
 
-using Types =
+using ReluTypes =
     TypeList<float, double, Half, BFloat16, std::int64_t, std::int32_t, std::int16_t, std::int8_t>;
 
-Status Reference(RefCtx& ctx) {
-  return MapUnary(ctx, Types{}, [](auto x) { return x < 0 ? decltype(x)(0) : x; });
+Status ReluReference(RefCtx& ctx) {
+  return MapUnary(ctx, ReluTypes{}, [](auto x) { return x < 0 ? decltype(x)(0) : x; });
 }
 
 // dx = dy where y > 0; the sign of y is 0 or 1.
-Status Gradient(GradientCtx& ctx) {
+Status ReluGradient(GradientCtx& ctx) {
   ctx.Set(0, ctx.Op("Mul", {ctx.DOut(), ctx.Op("Sign", {ctx.Out(0)})}));
   return {};
 }
@@ -27,8 +27,8 @@ OpDef Relu() {
       .outputs = {{"y", "same shape and type as x"}},
       .traits = kPure | kElementwise,
       .infer = InferSameAsInput,
-      .reference = Reference,
-      .gradient = Gradient,
+      .reference = ReluReference,
+      .gradient = ReluGradient,
   };
 }
 

@@ -26,7 +26,7 @@ Status CheckK(std::int64_t k, const Dim& length) {
   return {};
 }
 
-Status Infer(InferCtx& ctx) {
+Status InferTopK(InferCtx& ctx) {
   ATH_RETURN_IF_ERROR(ExpectDType(ctx, 0, NumericTypes{}));
   ATH_RETURN_IF_ERROR(ExpectDType(ctx, 1, TypeList<std::int64_t>{}));
   ATH_RETURN_IF_ERROR(ctx.ExpectMinRank(0, 1));
@@ -54,7 +54,7 @@ bool Above(C a, C b) {
   return a > b || (a != a && b == b);
 }
 
-Status Reference(RefCtx& ctx) {
+Status TopKReference(RefCtx& ctx) {
   const auto attrs = ctx.Attrs<TopKAttrs>();
   ATH_TRY(const std::int64_t axis, NormalizeAxis(attrs.axis, ctx.In(0).rank()));
   const AxisView view = AlongAxis(ctx.In(0).dims(), axis);
@@ -89,7 +89,7 @@ Status Reference(RefCtx& ctx) {
 }
 
 // One comparison per element: the lower bound of any method.
-Dim Cost(const CostCtx& ctx) {
+Dim TopKCost(const CostCtx& ctx) {
   return ctx.in[0]->HasRank() ? ElementCount(*ctx.in[0]->shape) : Dim::Unknown();
 }
 
@@ -103,9 +103,9 @@ OpDef TopK() {
       .outputs = {{"values", "k along the axis, otherwise the shape of x"},
                   {"indices", "i64, same shape as values", kOptionalPort}},
       .attributes = Describe<TopKAttrs>(),
-      .infer = Infer,
-      .reference = Reference,
-      .flops = Cost,
+      .infer = InferTopK,
+      .reference = TopKReference,
+      .flops = TopKCost,
   };
 }
 

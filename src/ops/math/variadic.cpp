@@ -60,7 +60,7 @@ Status MeanReference(RefCtx& ctx) {
       [](auto sum, std::size_t count) { return sum / static_cast<decltype(sum)>(count); });
 }
 
-Dim Cost(const CostCtx& ctx) {
+Dim VariadicCost(const CostCtx& ctx) {
   if (!ctx.out[0].HasRank()) return Dim::Unknown();
   return ElementCount(*ctx.out[0].shape) * Dim(static_cast<std::int64_t>(ctx.in.size()));
 }
@@ -75,7 +75,7 @@ OpDef Variadic(std::string name, std::string summary, std::string accepts,
       .traits = kPure | kElementwise | kCommutative,
       .infer = infer,
       .reference = reference,
-      .flops = Cost,
+      .flops = VariadicCost,
   };
 }
 

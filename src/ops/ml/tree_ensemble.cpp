@@ -386,7 +386,7 @@ const Forest& ForestOf(const Classifier& classifier) { return classifier.ensembl
 
 // At most: the comparisons of each tree's longest path and one addition, for every sample.
 template <class Attrs>
-Dim Cost(const CostCtx& ctx) {
+Dim TreeEnsembleCost(const CostCtx& ctx) {
   const auto read = Read(ReadAttributes<Attrs>(ctx.attributes));
   const Type& x = *ctx.in[0];
   if (!read.ok() || !x.HasRank()) return Dim::Unknown();
@@ -434,7 +434,7 @@ OpDef TreeEnsemble() {
       .attributes = Describe<EnsembleAttrs>(),
       .infer = InferScores<EnsembleAttrs>,
       .reference = ScoresReference<EnsembleAttrs>,
-      .flops = Cost<EnsembleAttrs>,
+      .flops = TreeEnsembleCost<EnsembleAttrs>,
   };
 }
 
@@ -451,7 +451,7 @@ OpDef TreeEnsembleClassifier() {
       .attributes = Describe<ClassifierAttrs>(),
       .infer = InferClassifier,
       .reference = ClassifierReference,
-      .flops = Cost<ClassifierAttrs>,
+      .flops = TreeEnsembleCost<ClassifierAttrs>,
   };
 }
 
@@ -466,7 +466,7 @@ OpDef TreeEnsembleRegressor() {
       .attributes = Describe<RegressorAttrs>(),
       .infer = InferScores<RegressorAttrs>,
       .reference = ScoresReference<RegressorAttrs>,
-      .flops = Cost<RegressorAttrs>,
+      .flops = TreeEnsembleCost<RegressorAttrs>,
   };
 }
 

@@ -116,7 +116,7 @@ Status CheckPast(const InferCtx& ctx, const Heads& k, const Heads& v) {
   return ExpectDim(ctx, kLengths, 0, k.batch);
 }
 
-Status Infer(InferCtx& ctx) {
+Status InferAttention(InferCtx& ctx) {
   const auto attrs = ctx.Attrs<AttentionAttrs>();
   ATH_RETURN_IF_ERROR(CheckAttributes(attrs));
   for (const Input i : {kQ, kK, kV}) ATH_RETURN_IF_ERROR(ExpectFloat(ctx, i));
@@ -346,11 +346,11 @@ Status Run(RefCtx& ctx) {
   return {};
 }
 
-Status Reference(RefCtx& ctx) {
+Status AttentionReference(RefCtx& ctx) {
   return ctx.In(kQ).dtype() == DType::kF64 ? Run<double>(ctx) : Run<float>(ctx);
 }
 
-Dim Cost(const CostCtx& ctx) {
+Dim AttentionCost(const CostCtx& ctx) {
   const auto attrs = ReadAttributes<AttentionAttrs>(ctx.attributes);
   const Result<Heads> q = Split(*ctx.in[kQ], attrs.q_num_heads);
   const Result<Heads> k = Split(*ctx.in[kK], attrs.kv_num_heads);
@@ -385,9 +385,9 @@ OpDef Attention() {
                   {"present_value", "past_value and v", kOptionalPort},
                   {"qk_matmul_output", "[batch, heads, queries, all keys]", kOptionalPort}},
       .attributes = Describe<AttentionAttrs>(),
-      .infer = Infer,
-      .reference = Reference,
-      .flops = Cost,
+      .infer = InferAttention,
+      .reference = AttentionReference,
+      .flops = AttentionCost,
   };
 }
 

@@ -36,7 +36,7 @@ Moments<ComputeType<T>> MomentsOf(const T* x, std::int64_t runs, std::int64_t le
   return {static_cast<Number>(mean), static_cast<Number>(variance / count)};
 }
 
-Dim Cost(const CostCtx& ctx) {
+Dim BatchNormCost(const CostCtx& ctx) {
   return ctx.out[0].HasRank() ? ElementCount(*ctx.out[0].shape) * Dim(4) : Dim::Unknown();
 }
 
@@ -262,7 +262,7 @@ OpDef BatchNormalization() {
       .infer = InferBatch,
       .reference = BatchReference,
       .gradient = BatchGradient,
-      .flops = Cost,
+      .flops = BatchNormCost,
   };
 }
 
@@ -275,7 +275,7 @@ OpDef InstanceNormalization() {
       .attributes = Describe<InstanceNormAttrs>(),
       .infer = InferInstance,
       .reference = InstanceReference,
-      .flops = Cost,
+      .flops = BatchNormCost,
   };
 }
 
@@ -290,7 +290,7 @@ OpDef GroupNormalization() {
       .attributes = Describe<GroupNormAttrs>(),
       .infer = InferGroup,
       .reference = GroupReference,
-      .flops = Cost,
+      .flops = BatchNormCost,
   };
 }
 

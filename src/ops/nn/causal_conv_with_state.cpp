@@ -13,7 +13,7 @@ struct CausalConvAttrs {
   }
 };
 
-Status Infer(InferCtx& ctx) {
+Status InferCausalConvWithState(InferCtx& ctx) {
   const std::string activation = ctx.Attrs<CausalConvAttrs>().activation;
   if (activation != "none" && activation != "silu" && activation != "swish")
     return InvalidModel("activation is \"{}\"; none, silu or swish is expected", activation);
@@ -43,7 +43,7 @@ Status Infer(InferCtx& ctx) {
   return {};
 }
 
-Status Reference(RefCtx& ctx) {
+Status CausalConvWithStateReference(RefCtx& ctx) {
   const bool silu = ctx.Attrs<CausalConvAttrs>().activation != "none";
   const std::int64_t channels = ctx.In(0).dim(1), length = ctx.In(0).dim(2);
   const std::int64_t taps = ctx.In(1).dim(2), before = taps - 1;
@@ -74,7 +74,7 @@ Status Reference(RefCtx& ctx) {
   });
 }
 
-Dim Cost(const CostCtx& ctx) {
+Dim CausalConvWithStateCost(const CostCtx& ctx) {
   if (!ctx.out[0].HasRank() || !ctx.in[1]->HasRank()) return Dim::Unknown();
   return ElementCount(*ctx.out[0].shape) * ctx.in[1]->dim(2) * Dim(2);
 }
@@ -94,9 +94,9 @@ OpDef CausalConvWithState() {
       .outputs = {{"y", "same shape and type as x"},
                   {"present_state", "[batch, channels, k - 1]", kOptionalPort}},
       .attributes = Describe<CausalConvAttrs>(),
-      .infer = Infer,
-      .reference = Reference,
-      .flops = Cost,
+      .infer = InferCausalConvWithState,
+      .reference = CausalConvWithStateReference,
+      .flops = CausalConvWithStateCost,
   };
 }
 

@@ -28,7 +28,7 @@ Result<std::vector<WindowAxis>> Blocks(const Col2ImAttrs& attrs,
   return ResolveWindow(spec, image);
 }
 
-Status Infer(InferCtx& ctx) {
+Status InferCol2im(InferCtx& ctx) {
   ATH_RETURN_IF_ERROR(ExpectFloat(ctx, 0));
   ATH_RETURN_IF_ERROR(ctx.ExpectRank(0, 3));
   const Type& x = ctx.In(0);
@@ -59,7 +59,7 @@ Status Infer(InferCtx& ctx) {
   return {};
 }
 
-Status Reference(RefCtx& ctx) {
+Status Col2imReference(RefCtx& ctx) {
   const auto image = ctx.Data<std::int64_t>(1), block = ctx.Data<std::int64_t>(2);
   ATH_TRY(const std::vector<WindowAxis> axes, Blocks(ctx.Attrs<Col2ImAttrs>(), image, block));
   if (ctx.Out(0).count() == 0) return {};
@@ -98,8 +98,8 @@ OpDef Col2Im() {
                  {"block_shape", "i64[k]"}},
       .outputs = {{"y", "[n, c, image...]"}},
       .attributes = Describe<Col2ImAttrs>(),
-      .infer = Infer,
-      .reference = Reference,
+      .infer = InferCol2im,
+      .reference = Col2imReference,
   };
 }
 

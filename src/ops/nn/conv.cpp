@@ -69,7 +69,7 @@ Status CheckBias(const InferCtx& ctx) {
   return {};
 }
 
-Status Infer(InferCtx& ctx) {
+Status InferConv(InferCtx& ctx) {
   ATH_RETURN_IF_ERROR(ExpectFloat(ctx, 0));
   ATH_RETURN_IF_ERROR(ctx.ExpectSameDType(0, 1));
   ATH_RETURN_IF_ERROR(ctx.ExpectMinRank(0, 3));
@@ -139,7 +139,7 @@ void Convolve(const ConvGeometry& conv, const T* x, const T* w, const T* bias, T
   }
 }
 
-Status Reference(RefCtx& ctx) {
+Status ConvReference(RefCtx& ctx) {
   ATH_TRY(const ConvGeometry conv,
           ResolveConv(ctx.Attrs<ConvAttrs>(), ctx.In(0).dims(), ctx.In(1).dims()));
   if (ctx.Out(0).count() == 0) return {};
@@ -153,7 +153,7 @@ Status Reference(RefCtx& ctx) {
   });
 }
 
-Dim Cost(const CostCtx& ctx) {
+Dim ConvCost(const CostCtx& ctx) {
   if (!ctx.out[0].HasRank() || !ctx.in[1]->HasRank()) return Dim::Unknown();
   const Shape& w = *ctx.in[1]->shape;
   const Dim per_output = ElementCount(Shape(w.begin() + 1, w.end())) * Dim(2);
@@ -257,7 +257,7 @@ ValueId WeightGradient(GradientCtx& ctx, const ConvGeometry& conv) {
   return ctx.Transpose(cut, exchange);
 }
 
-Status Gradient(GradientCtx& ctx) {
+Status ConvGradient(GradientCtx& ctx) {
   ATH_TRY(const ConvGeometry conv,
           ResolveConv(ctx.Attrs<ConvAttrs>(), ctx.InDims(0), ctx.InDims(1)));
   if (ctx.Wants(0)) ctx.Set(0, InputGradient(ctx, conv));
@@ -297,11 +297,11 @@ OpDef Conv() {
                  {"b", "[m], added to every position of an output channel", kOptionalPort}},
       .outputs = {{"y", "[n, m, o1, ..., ok]"}},
       .attributes = Describe<ConvAttrs>(),
-      .infer = Infer,
-      .reference = Reference,
+      .infer = InferConv,
+      .reference = ConvReference,
       .fixed31 = ConvFixed31,
-      .gradient = Gradient,
-      .flops = Cost,
+      .gradient = ConvGradient,
+      .flops = ConvCost,
   };
 }
 

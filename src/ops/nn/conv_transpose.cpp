@@ -89,7 +89,7 @@ Result<std::vector<std::int64_t>> Kernel(const ConvAttrs& attrs, const Shape& w)
   return attrs.kernel_shape;
 }
 
-Status Infer(InferCtx& ctx) {
+Status InferConvTranspose(InferCtx& ctx) {
   ATH_RETURN_IF_ERROR(ExpectFloat(ctx, 0));
   ATH_RETURN_IF_ERROR(ctx.ExpectSameDType(0, 1));
   ATH_RETURN_IF_ERROR(ctx.ExpectSameDType(0, 2));
@@ -173,7 +173,7 @@ void ConvolveTransposed(const ConvGeometry& conv, const T* x, const T* w, const 
   }
 }
 
-Status Reference(RefCtx& ctx) {
+Status ConvTransposeReference(RefCtx& ctx) {
   ATH_TRY(const ConvGeometry conv, ResolveConvTranspose(ctx.Attrs<ConvTransposeAttrs>(),
                                                         ctx.In(0).dims(), ctx.In(1).dims()));
   if (ctx.Out(0).count() == 0) return {};
@@ -186,7 +186,7 @@ Status Reference(RefCtx& ctx) {
   });
 }
 
-Dim Cost(const CostCtx& ctx) {
+Dim ConvTransposeCost(const CostCtx& ctx) {
   if (!ctx.in[0]->HasRank() || !ctx.in[1]->HasRank()) return Dim::Unknown();
   const Shape& w = *ctx.in[1]->shape;
   return ElementCount(*ctx.in[0]->shape) * ElementCount(Shape(w.begin() + 1, w.end())) * Dim(2);
@@ -238,9 +238,9 @@ OpDef ConvTranspose() {
                  {"b", "[m], added to every position of an output channel", kOptionalPort}},
       .outputs = {{"y", "[n, m, o1, ..., ok]"}},
       .attributes = Describe<ConvTransposeAttrs>(),
-      .infer = Infer,
-      .reference = Reference,
-      .flops = Cost,
+      .infer = InferConvTranspose,
+      .reference = ConvTransposeReference,
+      .flops = ConvTransposeCost,
   };
 }
 

@@ -61,7 +61,7 @@ Result<ConvGeometry> Resolve(const DeformConvAttrs& attrs, const Dims& x, const 
   return conv;
 }
 
-Status Infer(InferCtx& ctx) {
+Status InferDeformConv(InferCtx& ctx) {
   ATH_RETURN_IF_ERROR(ExpectFloat(ctx, kX));
   for (const std::size_t i : {kW, kOffset, kBias, kMask})
     ATH_RETURN_IF_ERROR(ctx.ExpectSameDType(kX, i));
@@ -183,7 +183,7 @@ std::vector<Real> Convolve(const Work<Real>& work) {
   return y;
 }
 
-Status Reference(RefCtx& ctx) {
+Status DeformConvReference(RefCtx& ctx) {
   const auto attrs = ctx.Attrs<DeformConvAttrs>();
   const auto dims = [&](std::size_t i) { return ctx.Has(i) ? &ctx.In(i).dims() : nullptr; };
   ATH_TRY(ConvGeometry conv,
@@ -210,7 +210,7 @@ Status Reference(RefCtx& ctx) {
 }
 
 // The products, and per tap the interpolation between 2^k neighbours.
-Dim Cost(const CostCtx& ctx) {
+Dim DeformConvCost(const CostCtx& ctx) {
   const Type &x = *ctx.in[kX], &w = *ctx.in[kW];
   if (!ctx.out[0].HasRank() || !w.HasRank() || !x.HasRank()) return Dim::Unknown();
   const Dim window = ElementCount(Shape(w.shape->begin() + 2, w.shape->end()));
@@ -237,9 +237,9 @@ OpDef DeformConv() {
                   kOptionalPort}},
       .outputs = {{"y", "[n, m, o1, ..., ok]"}},
       .attributes = Describe<DeformConvAttrs>(),
-      .infer = Infer,
-      .reference = Reference,
-      .flops = Cost,
+      .infer = InferDeformConv,
+      .reference = DeformConvReference,
+      .flops = DeformConvCost,
   };
 }
 

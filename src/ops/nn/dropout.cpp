@@ -14,7 +14,7 @@ struct DropoutAttrs {
   }
 };
 
-Status Infer(InferCtx& ctx) {
+Status InferDropout(InferCtx& ctx) {
   ATH_RETURN_IF_ERROR(ExpectFloat(ctx, 0));
   ctx.out[0] = ctx.In(0);
   if (ctx.num_outputs() > 1) {
@@ -33,7 +33,7 @@ Result<double> Scalar(const RefCtx& ctx, std::size_t input, double otherwise) {
   return values[0];
 }
 
-Status Reference(RefCtx& ctx) {
+Status DropoutReference(RefCtx& ctx) {
   ATH_TRY(const double ratio, Scalar(ctx, 1, 0.5));
   ATH_TRY(const double training, Scalar(ctx, 2, 0));
   const bool wants_mask = ctx.num_outputs() > 1 && ctx.out[1].IsTensor();
@@ -81,8 +81,8 @@ OpDef Dropout() {
                   {"mask", "bool, which elements were kept", kOptionalPort}},
       .attributes = Describe<DropoutAttrs>(),
       .traits = kRandom,
-      .infer = Infer,
-      .reference = Reference,
+      .infer = InferDropout,
+      .reference = DropoutReference,
   };
 }
 

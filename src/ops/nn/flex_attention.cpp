@@ -54,7 +54,7 @@ Status CheckBody(const Graph& body, const InferCtx& ctx) {
                       scores.ToString());
 }
 
-Status Infer(InferCtx& ctx) {
+Status InferFlexAttention(InferCtx& ctx) {
   for (const Input i : {kQ, kK, kV}) {
     ATH_RETURN_IF_ERROR(ExpectFloat(ctx, i));
     ATH_RETURN_IF_ERROR(ctx.ExpectSameDType(kQ, i));
@@ -165,7 +165,7 @@ Status Attend(RefCtx& ctx, const FlexAttentionAttrs& attrs, const Sizes& s) {
   return WriteAs(ctx.Out(0), Weigh(probs, v, s));
 }
 
-Status Reference(RefCtx& ctx) {
+Status FlexAttentionReference(RefCtx& ctx) {
   const auto attrs = ctx.Attrs<FlexAttentionAttrs>();
   const Dims &q = ctx.In(kQ).dims(), &k = ctx.In(kK).dims(), &v = ctx.In(kV).dims();
   const Sizes sizes = {.batch = q[0],
@@ -187,7 +187,7 @@ Status Reference(RefCtx& ctx) {
 }
 
 // Both products; what the sub-graphs do is not counted.
-Dim Cost(const CostCtx& ctx) {
+Dim FlexAttentionCost(const CostCtx& ctx) {
   const Type &q = *ctx.in[kQ], &v = *ctx.in[kV];
   if (!q.HasRank() || !v.HasRank()) return Dim::Unknown();
   const Dim scores = q.dim(0) * q.dim(1) * q.dim(2) * v.dim(2);
@@ -208,10 +208,10 @@ OpDef FlexAttention() {
       .outputs = {{"y", "[batch, query heads, queries, value size]"}},
       .attributes = Describe<FlexAttentionAttrs>(),
       .bodies = {"score_mod", "prob_mod"},
-      .infer = Infer,
+      .infer = InferFlexAttention,
       .body_inputs = BodyInputs,
-      .reference = Reference,
-      .flops = Cost,
+      .reference = FlexAttentionReference,
+      .flops = FlexAttentionCost,
   };
 }
 

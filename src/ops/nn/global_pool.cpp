@@ -10,7 +10,7 @@
 namespace athanor::ops {
 namespace {
 
-Status Infer(InferCtx& ctx) {
+Status InferGlobalPool(InferCtx& ctx) {
   ATH_RETURN_IF_ERROR(ExpectFloat(ctx, 0));
   ATH_RETURN_IF_ERROR(ctx.ExpectMinRank(0, 2));
   ctx.out[0] = ctx.In(0);
@@ -37,14 +37,14 @@ Status PerPlane(RefCtx& ctx, F f) {
   });
 }
 
-Status AverageReference(RefCtx& ctx) {
+Status GlobalAverageReference(RefCtx& ctx) {
   return PerPlane(ctx, [](auto plane, auto sum) {
     for (const auto& x : plane) sum += static_cast<decltype(sum)>(x);
     return plane.empty() ? sum : sum / static_cast<decltype(sum)>(plane.size());
   });
 }
 
-Status MaxReference(RefCtx& ctx) {
+Status GlobalMaxReference(RefCtx& ctx) {
   return PerPlane(ctx, [](auto plane, auto best) {
     using Number = decltype(best);
     best = -std::numeric_limits<Number>::infinity();
@@ -64,13 +64,13 @@ struct LpAttrs {
   }
 };
 
-Status InferLp(InferCtx& ctx) {
+Status InferGlobalLp(InferCtx& ctx) {
   if (ctx.Attrs<LpAttrs>().p < 1)
     return InvalidModel("p is {}; 1 or more is expected", ctx.Attrs<LpAttrs>().p);
-  return Infer(ctx);
+  return InferGlobalPool(ctx);
 }
 
-Status LpReference(RefCtx& ctx) {
+Status GlobalLpReference(RefCtx& ctx) {
   const std::int64_t power = ctx.Attrs<LpAttrs>().p;
   return PerPlane(ctx, [power](auto plane, auto sum) {
     using Number = decltype(sum);
@@ -80,7 +80,7 @@ Status LpReference(RefCtx& ctx) {
   });
 }
 
-Dim Cost(const CostCtx& ctx) {
+Dim GlobalPoolCost(const CostCtx& ctx) {
   return ctx.in[0]->HasRank() ? ElementCount(*ctx.in[0]->shape) : Dim::Unknown();
 }
 
@@ -90,9 +90,9 @@ OpDef Global(std::string name, std::string summary, Status (*reference)(RefCtx&)
       .summary = std::move(summary),
       .inputs = {{"x", "[n, c, d1, ..., dk], floating point"}},
       .outputs = {{"y", "[n, c, 1, ..., 1]"}},
-      .infer = Infer,
+      .infer = InferGlobalPool,
       .reference = reference,
-      .flops = Cost,
+      .flops = GlobalPoolCost,
   };
 }
 
@@ -108,18 +108,18 @@ Status AverageGradient(GradientCtx& ctx) {
 }  // namespace
 
 OpDef GlobalAveragePool() {
-  OpDef op = Global("GlobalAveragePool", "The mean of each channel.", AverageReference);
+  OpDef op = Global("GlobalAveragePool", "The mean of each channel.", GlobalAverageReference);
   op.fixed31 = GlobalAveragePoolFixed31;
   op.gradient = AverageGradient;
   return op;
 }
 OpDef GlobalMaxPool() {
-  return Global("GlobalMaxPool", "The largest element of each channel.", MaxReference);
+  return Global("GlobalMaxPool", "The largest element of each channel.", GlobalMaxReference);
 }
 OpDef GlobalLpPool() {
-  OpDef op = Global("GlobalLpPool", "The p-norm of each channel.", LpReference);
+  OpDef op = Global("GlobalLpPool", "The p-norm of each channel.", GlobalLpReference);
   op.attributes = Describe<LpAttrs>();
-  op.infer = InferLp;
+  op.infer = InferGlobalLp;
   return op;
 }
 

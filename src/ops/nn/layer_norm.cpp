@@ -140,7 +140,7 @@ Status Normalize(RefCtx& ctx, bool centered) {
 Status LayerReference(RefCtx& ctx) { return Normalize(ctx, true); }
 Status RmsReference(RefCtx& ctx) { return Normalize(ctx, false); }
 
-Dim Cost(const CostCtx& ctx) {
+Dim LayerNormCost(const CostCtx& ctx) {
   return ctx.out[0].HasRank() ? ElementCount(*ctx.out[0].shape) * Dim(6) : Dim::Unknown();
 }
 
@@ -159,7 +159,7 @@ OpDef LayerNormalization() {
       .attributes = Describe<LayerNormAttrs>(),
       .infer = InferLayer,
       .reference = LayerReference,
-      .flops = Cost,
+      .flops = LayerNormCost,
   };
 }
 
@@ -172,7 +172,7 @@ OpDef RMSNormalization() {
       .attributes = Describe<LayerNormAttrs>(),
       .infer = InferRms,
       .reference = RmsReference,
-      .flops = Cost,
+      .flops = LayerNormCost,
   };
 }
 

@@ -54,7 +54,7 @@ Status ExpectLast(const InferCtx& ctx, Input input, std::int64_t small, const Di
   return ctx.In(input).dim(2).Is(small) ? Status() : ExpectDim(ctx, input, 2, large);
 }
 
-Status Infer(InferCtx& ctx) {
+Status InferLinearAttention(InferCtx& ctx) {
   const auto attrs = ctx.Attrs<LinearAttentionAttrs>();
   ATH_RETURN_IF_ERROR(CheckRule(ctx, attrs));
   for (const Input i : {kQ, kK, kV, kPast, kDecay, kBeta}) {
@@ -113,7 +113,7 @@ void Update(const Step& step, std::span<float> state) {
     for (std::size_t m = 0; m < width; ++m) state[d * width + m] += step.key[d] * value[m];
 }
 
-Status Reference(RefCtx& ctx) {
+Status LinearAttentionReference(RefCtx& ctx) {
   const auto attrs = ctx.Attrs<LinearAttentionAttrs>();
   const auto heads = static_cast<std::size_t>(attrs.kv_num_heads);
   const auto queries = static_cast<std::size_t>(attrs.q_num_heads);
@@ -178,8 +178,8 @@ OpDef LinearAttention() {
       .outputs = {{"y", "[batch, length, q_heads * value size]"},
                   {"present_state", "like past_state", kOptionalPort}},
       .attributes = Describe<LinearAttentionAttrs>(),
-      .infer = Infer,
-      .reference = Reference,
+      .infer = InferLinearAttention,
+      .reference = LinearAttentionReference,
   };
 }
 

@@ -17,7 +17,7 @@ struct LpNormAttrs {
   }
 };
 
-Status InferLp(InferCtx& ctx) {
+Status InferLpNorm(InferCtx& ctx) {
   const auto attrs = ctx.Attrs<LpNormAttrs>();
   if (attrs.p != 1 && attrs.p != 2) return InvalidModel("p is {}; 1 or 2 is expected", attrs.p);
   ATH_RETURN_IF_ERROR(ExpectFloat(ctx, 0));
@@ -27,7 +27,7 @@ Status InferLp(InferCtx& ctx) {
   return {};
 }
 
-Status LpReference(RefCtx& ctx) {
+Status LpNormReference(RefCtx& ctx) {
   const auto attrs = ctx.Attrs<LpNormAttrs>();
   ATH_TRY(const std::int64_t axis, NormalizeAxis(attrs.axis, ctx.In(0).rank()));
   const std::span<const std::int64_t> dims = ctx.In(0).dims();
@@ -196,7 +196,7 @@ OpDef Norm(std::string name, std::string summary, std::vector<AttrSpec> attribut
 
 OpDef LpNormalization() {
   return Norm("LpNormalization", "x divided by its p-norm along one axis; 0 where the norm is 0.",
-              Describe<LpNormAttrs>(), InferLp, LpReference);
+              Describe<LpNormAttrs>(), InferLpNorm, LpNormReference);
 }
 
 OpDef MeanVarianceNormalization() {

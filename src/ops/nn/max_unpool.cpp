@@ -34,7 +34,7 @@ Result<Shape> Natural(const MaxUnpoolAttrs& attrs, const Shape& x) {
   return shape;
 }
 
-Status Infer(InferCtx& ctx) {
+Status InferMaxUnpool(InferCtx& ctx) {
   const Type& x = ctx.In(0);
   if (ctx.InDType(1) != DType::kI64) return InvalidModel("input 1 (indices) must be i64");
   ctx.out[0] = Type::TensorOfUnknownRank(x.dtype);
@@ -58,7 +58,7 @@ Status Infer(InferCtx& ctx) {
   return {};
 }
 
-Status Reference(RefCtx& ctx) {
+Status MaxUnpoolReference(RefCtx& ctx) {
   const Tensor& x = ctx.In(0);
   ATH_TRY(const Shape natural,
           Natural(ctx.Attrs<MaxUnpoolAttrs>(), Shape(x.dims().begin(), x.dims().end())));
@@ -103,8 +103,8 @@ OpDef MaxUnpool() {
                   kOptionalPort}},
       .outputs = {{"y", "[n, c, o1, ..., ok]"}},
       .attributes = Describe<MaxUnpoolAttrs>(),
-      .infer = Infer,
-      .reference = Reference,
+      .infer = InferMaxUnpool,
+      .reference = MaxUnpoolReference,
   };
 }
 

@@ -18,7 +18,7 @@ struct NmsAttrs {
 
 enum Input : std::size_t { kBoxes, kScores, kMaxOutput, kIou, kScore };
 
-Status Infer(InferCtx& ctx) {
+Status InferNonMaxSuppression(InferCtx& ctx) {
   for (const Input i : {kBoxes, kScores, kIou, kScore}) {
     if (ctx.Has(i) && ctx.InDType(i) != DType::kF32)
       return InvalidModel("input {} is {}; f32 is expected", static_cast<int>(i),
@@ -63,7 +63,7 @@ Result<float> Threshold(const RefCtx& ctx, Input input, float otherwise) {
   return ctx.Data<float>(input)[0];
 }
 
-Status Reference(RefCtx& ctx) {
+Status NonMaxSuppressionReference(RefCtx& ctx) {
   const bool center = ctx.Attrs<NmsAttrs>().center_point_box;
   const Dims &box_dims = ctx.In(kBoxes).dims(), &dims = ctx.In(kScores).dims();
   const std::int64_t classes = dims[1], boxes = dims[2];
@@ -127,8 +127,8 @@ OpDef NonMaxSuppression() {
       .outputs = {{"selected_indices", "i64[n, 3]: batch, class, box"}},
       .attributes = Describe<NmsAttrs>(),
       .traits = kPure | kDataDependent,
-      .infer = Infer,
-      .reference = Reference,
+      .infer = InferNonMaxSuppression,
+      .reference = NonMaxSuppressionReference,
   };
 }
 

@@ -169,7 +169,7 @@ Status LpReference(RefCtx& ctx) {
 }
 
 // One operation per tap.
-Dim Cost(const CostCtx& ctx) {
+Dim PoolCost(const CostCtx& ctx) {
   if (!ctx.out[0].HasRank()) return Dim::Unknown();
   Dim taps = 1;
   for (const std::int64_t k : ReadAttributes<PoolAttrs>(ctx.attributes).kernel_shape)
@@ -188,7 +188,7 @@ OpDef Pool(std::string name, std::string summary, Status (*infer)(InferCtx&),
       .attributes = Describe<A>(),
       .infer = infer,
       .reference = reference,
-      .flops = Cost,
+      .flops = PoolCost,
   };
 }
 

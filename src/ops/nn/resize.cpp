@@ -151,7 +151,7 @@ bool Given(const InferCtx& ctx, std::size_t i) {
   return !(ctx.In(i).HasRank() && ctx.In(i).rank() == 1 && ctx.In(i).dim(0).Is(0));
 }
 
-Status Infer(InferCtx& ctx) {
+Status InferResize(InferCtx& ctx) {
   const auto attrs = ctx.Attrs<ResizeAttrs>();
   ATH_RETURN_IF_ERROR(CheckNames(attrs));
   for (const Input i : {kRoi, kScales, kSizes}) ATH_RETURN_IF_ERROR(ctx.ExpectRank(i, 1));
@@ -270,7 +270,7 @@ std::vector<Number> ResizeAlong(const std::vector<Number>& x, const Dims& dims,
   return y;
 }
 
-Status Reference(RefCtx& ctx) {
+Status ResizeReference(RefCtx& ctx) {
   const auto attrs = ctx.Attrs<ResizeAttrs>();
   if (ctx.Out(0).count() == 0) return {};
   if (ctx.In(kX).count() == 0) return DataError("nothing can be resized");
@@ -309,7 +309,7 @@ Status Reference(RefCtx& ctx) {
   });
 }
 
-Dim Cost(const CostCtx& ctx) {
+Dim ResizeCost(const CostCtx& ctx) {
   if (!ctx.out[0].HasRank()) return Dim::Unknown();
   const std::string mode = ReadAttributes<ResizeAttrs>(ctx.attributes).mode;
   return ElementCount(*ctx.out[0].shape) * Dim(mode == "cubic" ? 16 : mode == "linear" ? 8 : 0);
@@ -365,10 +365,10 @@ OpDef Resize() {
                  {"sizes", "i64, output size per axis, instead of scales", kOptionalPort}},
       .outputs = {{"y", "same element type as x"}},
       .attributes = Describe<ResizeAttrs>(),
-      .infer = Infer,
-      .reference = Reference,
+      .infer = InferResize,
+      .reference = ResizeReference,
       .fixed31 = ResizeFixed31,
-      .flops = Cost,
+      .flops = ResizeCost,
   };
 }
 

@@ -8,8 +8,8 @@
 namespace athanor::ops {
 namespace {
 
-constexpr std::int64_t kMaxBins = 1 << 16;                  // per axis
-constexpr std::int64_t kMaxExtent = std::int64_t{1} << 31;  // of a bin, in elements
+constexpr std::int64_t kMaxBins = 1 << 16;                     // per axis
+constexpr std::int64_t kMaxRoiExtent = std::int64_t{1} << 31;  // of a bin, in elements
 constexpr std::int64_t kMaxSamples = 256;  // per bin and axis, when a model asks for a number
 
 struct RoiAlignAttrs {
@@ -111,7 +111,7 @@ Result<std::vector<BinSamples<Real>>> SampleAxis(Real start, Real extent, std::i
                                                  std::int64_t ratio, std::int64_t size) {
   const Real bin = extent / static_cast<Real>(bins);
   const Real wanted = ratio > 0 ? static_cast<Real>(ratio) : std::ceil(bin);
-  if (!std::isfinite(start) || !(std::abs(bin) < static_cast<Real>(kMaxExtent)))
+  if (!std::isfinite(start) || !(std::abs(bin) < static_cast<Real>(kMaxRoiExtent)))
     return DataError("a rectangle starts at {} and is {} long", start, extent);
   const auto count = std::max<std::int64_t>(static_cast<std::int64_t>(wanted), 0);
   std::vector<BinSamples<Real>> samples(static_cast<std::size_t>(bins));

@@ -16,7 +16,7 @@ struct RotaryAttrs {
   }
 };
 
-Status Infer(InferCtx& ctx) {
+Status InferRotaryEmbedding(InferCtx& ctx) {
   const auto attrs = ctx.Attrs<RotaryAttrs>();
   for (const std::size_t i : {0, 1, 2}) ATH_RETURN_IF_ERROR(ExpectFloat(ctx, i));
   if (ctx.Has(3) && ctx.InDType(3) != DType::kI64) return InvalidModel("position_ids must be i64");
@@ -48,7 +48,7 @@ Status Infer(InferCtx& ctx) {
   return ExpectDim(ctx, 3, 1, x.dim(x.rank() == 3 ? 1 : 2));
 }
 
-Status Reference(RefCtx& ctx) {
+Status RotaryEmbeddingReference(RefCtx& ctx) {
   const auto attrs = ctx.Attrs<RotaryAttrs>();
   const Dims& dims = ctx.In(0).dims();
   const bool rank3 = dims.size() == 3;
@@ -89,7 +89,7 @@ Status Reference(RefCtx& ctx) {
   });
 }
 
-Dim Cost(const CostCtx& ctx) {
+Dim RotaryEmbeddingCost(const CostCtx& ctx) {
   return ctx.out[0].HasRank() ? ElementCount(*ctx.out[0].shape) * Dim(3) : Dim::Unknown();
 }
 
@@ -107,9 +107,9 @@ OpDef RotaryEmbedding() {
                  {"position_ids", "i64[batch, length], rows of the caches", kOptionalPort}},
       .outputs = {{"y", "same shape and type as x"}},
       .attributes = Describe<RotaryAttrs>(),
-      .infer = Infer,
-      .reference = Reference,
-      .flops = Cost,
+      .infer = InferRotaryEmbedding,
+      .reference = RotaryEmbeddingReference,
+      .flops = RotaryEmbeddingCost,
   };
 }
 

@@ -21,7 +21,7 @@ using QuantizedTypes =
              Int2, UInt2, F8E4M3, F8E4M3Fnuz, F8E5M2, F8E5M2Fnuz, F4E2M1>;
 using OutputTypes = TypeList<float, Half, BFloat16>;
 
-Status Infer(InferCtx& ctx) {
+Status InferDequantizeLinear(InferCtx& ctx) {
   const auto attrs = ctx.Attrs<DequantizeAttrs>();
   ATH_RETURN_IF_ERROR(CheckGranularity(ctx, attrs.axis, attrs.block_size));
   ATH_RETURN_IF_ERROR(ctx.ExpectSameDType(0, 2));
@@ -57,7 +57,7 @@ Result<std::vector<float>> Differences(const RefCtx& ctx, const Granularity& gra
   return differences;
 }
 
-Status Reference(RefCtx& ctx) {
+Status DequantizeLinearReference(RefCtx& ctx) {
   const auto attrs = ctx.Attrs<DequantizeAttrs>();
   const Granularity granularity(ctx.In(0), ctx.In(1), attrs.axis, attrs.block_size);
   ATH_TRY(const std::vector<float> differences, Differences(ctx, granularity));
@@ -84,8 +84,8 @@ OpDef DequantizeLinear() {
                  {"x_zero_point", "type of x, shape of x_scale; 0 when omitted", kOptionalPort}},
       .outputs = {{"y", "f32, f16 or bf16, shape of x"}},
       .attributes = Describe<DequantizeAttrs>(),
-      .infer = Infer,
-      .reference = Reference,
+      .infer = InferDequantizeLinear,
+      .reference = DequantizeLinearReference,
   };
 }
 

@@ -7,7 +7,7 @@
 namespace athanor::ops {
 namespace {
 
-Status Infer(InferCtx& ctx) {
+Status InferDynamicQuantizeLinear(InferCtx& ctx) {
   if (ctx.InDType(0) != DType::kF32)
     return InvalidModel("x is {}; f32 is expected", Name(ctx.InDType(0)));
   ctx.out[0] = ctx.In(0);
@@ -17,7 +17,7 @@ Status Infer(InferCtx& ctx) {
   return {};
 }
 
-Status Reference(RefCtx& ctx) {
+Status DynamicQuantizeLinearReference(RefCtx& ctx) {
   const auto x = ctx.Data<float>(0);
   // The range always holds 0, so that 0 is exact.
   float low = 0.0F;
@@ -53,8 +53,8 @@ OpDef DynamicQuantizeLinear() {
       .outputs = {{"y", "u8, shape of x"},
                   {"y_scale", "f32 scalar", kOptionalPort},
                   {"y_zero_point", "u8 scalar", kOptionalPort}},
-      .infer = Infer,
-      .reference = Reference,
+      .infer = InferDynamicQuantizeLinear,
+      .reference = DynamicQuantizeLinearReference,
   };
 }
 

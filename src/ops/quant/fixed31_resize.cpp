@@ -8,7 +8,7 @@
 namespace athanor::ops {
 namespace {
 
-struct Attrs {
+struct Fixed31ResizeAttrs {
   std::optional<std::vector<std::int64_t>> axes;
   std::string coordinates = "half_pixel";
   std::string mode = "nearest";
@@ -97,7 +97,7 @@ std::int32_t BlendFloat(std::int32_t top_left, std::int32_t top_right, std::int3
 
 Status ResizeFixed31(RefCtx& ctx) {
   ATH_TRY(Fixed31 q, Fixed31::Read(ctx, 1));
-  const auto attrs = ctx.Attrs<Attrs>();
+  const auto attrs = ctx.Attrs<Fixed31ResizeAttrs>();
   const Dims &in = ctx.In(0).dims(), &out = ctx.Out(0).dims();
   const bool is_read = attrs.coordinates == "half_pixel" || attrs.coordinates == "asymmetric" ||
                        attrs.coordinates == "align_corners";

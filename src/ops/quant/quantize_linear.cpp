@@ -65,7 +65,7 @@ bool IsComputeFloat(DType dtype) {
   return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16;
 }
 
-Status Infer(InferCtx& ctx) {
+Status InferQuantizeLinear(InferCtx& ctx) {
   const auto attrs = ctx.Attrs<QuantizeAttrs>();
   if (attrs.arithmetic != "float" && attrs.arithmetic != "fixed31") {
     return InvalidModel("arithmetic is \"{}\"; \"float\" or \"fixed31\" is expected",
@@ -149,7 +149,7 @@ constexpr std::pair<double, double> Range<UInt2>() {
   return {0, 3};
 }
 
-Status Reference(RefCtx& ctx) {
+Status QuantizeLinearReference(RefCtx& ctx) {
   const auto attrs = ctx.Attrs<QuantizeAttrs>();
   const DType scale_type = ctx.In(1).dtype();
   const DType precision =
@@ -205,8 +205,8 @@ OpDef QuantizeLinear() {
                  {"y_zero_point", "type of y, shape of y_scale; 0 when omitted", kOptionalPort}},
       .outputs = {{"y", "integer of 2 to 16 bits or float of 4 or 8 bits, shape of x"}},
       .attributes = Describe<QuantizeAttrs>(),
-      .infer = Infer,
-      .reference = Reference,
+      .infer = InferQuantizeLinear,
+      .reference = QuantizeLinearReference,
   };
 }
 

@@ -4,13 +4,13 @@
 namespace athanor::ops {
 namespace {
 
-Status Infer(InferCtx& ctx) {
+Status InferIdentity(InferCtx& ctx) {
   ctx.out[0] = ctx.In(0);
   ctx.out_ints[0] = ctx.Ints(0);
   return {};
 }
 
-Status Reference(RefCtx& ctx) {
+Status IdentityReference(RefCtx& ctx) {
   ctx.out[0] = ctx.InDatum(0);
   return {};
 }
@@ -24,8 +24,8 @@ OpDef Identity() {
       .inputs = {{"x", "any value: tensor, sequence or optional"}},
       .outputs = {{"y", "the same value"}},
       .traits = kPure | kDataMovement | kAnyKind | kDataDependent,
-      .infer = Infer,
-      .reference = Reference,
+      .infer = InferIdentity,
+      .reference = IdentityReference,
       .fixed31 = IdentityFixed31,
   };
 }

@@ -6,7 +6,7 @@
 namespace athanor::ops {
 namespace {
 
-struct Attrs {
+struct DecoderAttrs {
   std::string pixel_format = "RGB";
   template <class V>
   void Visit(V& v) {
@@ -14,10 +14,10 @@ struct Attrs {
   }
 };
 
-bool IsGrey(const Attrs& attrs) { return attrs.pixel_format == "Grayscale"; }
+bool IsGrey(const DecoderAttrs& attrs) { return attrs.pixel_format == "Grayscale"; }
 
-Status Infer(InferCtx& ctx) {
-  const auto attrs = ctx.Attrs<Attrs>();
+Status InferImageDecoder(InferCtx& ctx) {
+  const auto attrs = ctx.Attrs<DecoderAttrs>();
   ATH_RETURN_IF_ERROR(ctx.ExpectRank(0, 1));
   if (ctx.InDType(0) != DType::kU8) {
     return Error(ErrorCode::kUnsupportedType,
@@ -31,8 +31,8 @@ Status Infer(InferCtx& ctx) {
   return {};
 }
 
-Status Reference(RefCtx& ctx) {
-  const auto attrs = ctx.Attrs<Attrs>();
+Status ImageDecoderReference(RefCtx& ctx) {
+  const auto attrs = ctx.Attrs<DecoderAttrs>();
   const codec::Colour colour = IsGrey(attrs) ? codec::Colour::kGrey : codec::Colour::kRgb;
   Result<Tensor> image = codec::DecodeImage(ctx.Data<std::uint8_t>(0), {.colour = colour});
   if (!image.ok()) {
@@ -60,10 +60,10 @@ OpDef ImageDecoder() {
           "decoded give a picture without pixels.",
       .inputs = {{"encoded_stream", "u8 [n]: the bytes of the file"}},
       .outputs = {{"image", "u8 [height, width, 3], or [height, width, 1] when grey"}},
-      .attributes = Describe<Attrs>(),
+      .attributes = Describe<DecoderAttrs>(),
       .traits = kPure | kDataDependent,
-      .infer = Infer,
-      .reference = Reference,
+      .infer = InferImageDecoder,
+      .reference = ImageDecoderReference,
   };
 }
 

@@ -14,12 +14,12 @@ struct ReorderAttrs {
   }
 };
 
-Status Infer(InferCtx& ctx) {
+Status InferReorder(InferCtx& ctx) {
   ctx.out[0] = ctx.In(0);
   return {};
 }
 
-Status Reference(RefCtx& ctx) {
+Status ReorderReference(RefCtx& ctx) {
   ctx.out[0] = ctx.InDatum(0);
   return {};
 }
@@ -36,8 +36,8 @@ OpDef Reorder() {
       .outputs = {{"y", "the same value"}},
       .attributes = Describe<ReorderAttrs>(),
       .traits = kPure | kDataMovement,
-      .infer = Infer,
-      .reference = Reference,
+      .infer = InferReorder,
+      .reference = ReorderReference,
   };
 }
 

@@ -51,7 +51,7 @@ Result<Shape> Resolve(const Shape& target, const Type& input, bool allowzero) {
   return out;
 }
 
-Status Infer(InferCtx& ctx) {
+Status InferReshape(InferCtx& ctx) {
   ATH_RETURN_IF_ERROR(ctx.ExpectRank(1, 1));
   const auto attrs = ctx.Attrs<ReshapeAttrs>();
   const DType dtype = ctx.InDType(0);
@@ -70,7 +70,7 @@ Status Infer(InferCtx& ctx) {
   return {};
 }
 
-Status Reference(RefCtx& ctx) {
+Status ReshapeReference(RefCtx& ctx) {
   const Dims dims = ctx.Out(0).dims();
   if (CheckedCount(dims) != ctx.In(0).count()) {
     return DataError("{} elements cannot be reshaped to {}", ctx.In(0).count(), ToString(dims));
@@ -79,7 +79,7 @@ Status Reference(RefCtx& ctx) {
   return {};
 }
 
-Status Gradient(GradientCtx& ctx) {
+Status ReshapeGradient(GradientCtx& ctx) {
   ctx.Set(0, ctx.Reshape(ctx.DOut(), ctx.InDims(0)));
   return {};
 }
@@ -96,9 +96,9 @@ OpDef Reshape() {
       .outputs = {{"reshaped", "same elements"}},
       .attributes = Describe<ReshapeAttrs>(),
       .traits = kPure | kDataMovement,
-      .infer = Infer,
-      .reference = Reference,
-      .gradient = Gradient,
+      .infer = InferReshape,
+      .reference = ReshapeReference,
+      .gradient = ReshapeGradient,
   };
 }
 

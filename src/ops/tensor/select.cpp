@@ -8,7 +8,7 @@
 namespace athanor::ops {
 namespace {
 
-struct AxisAttrs {
+struct FlatAxisAttrs {
   std::optional<std::int64_t> axis;
   template <class V>
   void Visit(V& v) {
@@ -22,7 +22,7 @@ Status InferCompress(InferCtx& ctx) {
   if (ctx.InDType(1) != DType::kBool)
     return Error(ErrorCode::kUnsupportedType, "the condition must be bool, {} is given",
                  Name(ctx.InDType(1)));
-  const auto attrs = ctx.Attrs<AxisAttrs>();
+  const auto attrs = ctx.Attrs<FlatAxisAttrs>();
   ctx.out[0] = Type::Tensor(ctx.InDType(0), {Dim::Unknown()});
   if (!attrs.axis) return {};
   ctx.out[0].shape = ctx.In(0).shape;
@@ -35,7 +35,7 @@ Status InferCompress(InferCtx& ctx) {
 Status CompressReference(RefCtx& ctx) {
   const Tensor& input = ctx.In(0);
   const auto condition = ctx.Data<bool>(1);
-  const auto attrs = ctx.Attrs<AxisAttrs>();
+  const auto attrs = ctx.Attrs<FlatAxisAttrs>();
   Dims dims = attrs.axis ? input.dims() : Dims{input.count()};
   ATH_TRY(const std::int64_t axis,
           NormalizeAxis(attrs.axis.value_or(0), static_cast<std::int64_t>(dims.size())));
@@ -89,11 +89,11 @@ Status NonZeroReference(RefCtx& ctx) {
   return {};
 }
 
-struct UniqueAttrs : AxisAttrs {
+struct UniqueAttrs : FlatAxisAttrs {
   bool sorted = true;
   template <class V>
   void Visit(V& v) {
-    AxisAttrs::Visit(v);
+    FlatAxisAttrs::Visit(v);
     v("sorted", sorted, "1: ascending; 0: in the order of first occurrence");
   }
 };
@@ -209,7 +209,7 @@ OpDef Compress() {
       .summary = "The slices along an axis for which a condition is true.",
       .inputs = {{"input", "any type"}, {"condition", "bool list, up to the size of the axis"}},
       .outputs = {{"output", "the selected slices"}},
-      .attributes = Describe<AxisAttrs>(),
+      .attributes = Describe<FlatAxisAttrs>(),
       .traits = kPure | kDataMovement | kDataDependent,
       .infer = InferCompress,
       .reference = CompressReference,

@@ -100,7 +100,7 @@ void FollowSlice(InferCtx& ctx, const Bounds& bounds) {
   ctx.out_ints[0] = std::move(kept);
 }
 
-Status Infer(InferCtx& ctx) {
+Status InferSlice(InferCtx& ctx) {
   ATH_RETURN_IF_ERROR(ExpectTensors(ctx));
   for (const std::size_t i : {1, 2, 3, 4}) {
     ATH_RETURN_IF_ERROR(ExpectIndices(ctx, i));
@@ -123,7 +123,7 @@ Status Infer(InferCtx& ctx) {
   return {};
 }
 
-Status Reference(RefCtx& ctx) {
+Status SliceReference(RefCtx& ctx) {
   ATH_RETURN_IF_ERROR(ExpectOutput(ctx));
   const Tensor& data = ctx.In(0);
   ATH_TRY(const std::vector<std::int64_t> starts, ToInts(ctx.In(1)));
@@ -167,8 +167,8 @@ OpDef Slice() {
                  {"steps", "i32 or i64 list: 1 when omitted, never 0", kOptionalPort}},
       .outputs = {{"output", "the elements that are kept"}},
       .traits = kPure | kDataMovement,
-      .infer = Infer,
-      .reference = Reference,
+      .infer = InferSlice,
+      .reference = SliceReference,
   };
 }
 

@@ -103,7 +103,7 @@ Status InferFlatten(InferCtx& ctx) {
   return {};
 }
 
-Status Reference(RefCtx& ctx) {
+Status SqueezeReference(RefCtx& ctx) {
   ATH_RETURN_IF_ERROR(ExpectOutput(ctx));
   const Dims dims = ctx.Out(0).dims();
   if (CheckedCount(dims) != ctx.In(0).count()) {
@@ -129,7 +129,7 @@ OpDef Flatten() {
       .attributes = Describe<FlattenAttrs>(),
       .traits = kPure | kDataMovement,
       .infer = InferFlatten,
-      .reference = Reference,
+      .reference = SqueezeReference,
       .gradient = FlattenGradient,
   };
 }
@@ -144,7 +144,7 @@ OpDef Squeeze() {
       .outputs = {{"squeezed", "the same elements"}},
       .traits = kPure | kDataMovement,
       .infer = InferSqueeze,
-      .reference = Reference,
+      .reference = SqueezeReference,
   };
 }
 
@@ -156,7 +156,7 @@ OpDef Unsqueeze() {
       .outputs = {{"expanded", "the same elements"}},
       .traits = kPure | kDataMovement,
       .infer = InferUnsqueeze,
-      .reference = Reference,
+      .reference = SqueezeReference,
   };
 }
 

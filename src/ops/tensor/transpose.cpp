@@ -25,7 +25,7 @@ Result<std::vector<std::int64_t>> Permutation(const TransposeAttrs& attrs, std::
   return NormalizeAxes(*attrs.perm, rank);
 }
 
-Status Infer(InferCtx& ctx) {
+Status InferTranspose(InferCtx& ctx) {
   ATH_RETURN_IF_ERROR(ExpectTensors(ctx));
   const Type& data = ctx.In(0);
   const auto attrs = ctx.Attrs<TransposeAttrs>();
@@ -42,7 +42,7 @@ Status Infer(InferCtx& ctx) {
   return {};
 }
 
-Status Reference(RefCtx& ctx) {
+Status TransposeReference(RefCtx& ctx) {
   const Tensor& data = ctx.In(0);
   ATH_TRY(const std::vector<std::int64_t> perm,
           Permutation(ctx.Attrs<TransposeAttrs>(), data.rank()));
@@ -64,8 +64,8 @@ OpDef Transpose() {
       .outputs = {{"transposed", "the permuted shape"}},
       .attributes = Describe<TransposeAttrs>(),
       .traits = kPure | kDataMovement,
-      .infer = Infer,
-      .reference = Reference,
+      .infer = InferTranspose,
+      .reference = TransposeReference,
   };
 }
 

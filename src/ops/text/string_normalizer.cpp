@@ -7,7 +7,7 @@
 namespace athanor::ops {
 namespace {
 
-struct Attrs {
+struct NormalizerAttrs {
   std::string case_change_action = "NONE";
   bool is_case_sensitive = false;
   std::string locale;
@@ -22,12 +22,12 @@ struct Attrs {
   }
 };
 
-Status Infer(InferCtx& ctx) {
+Status InferStringNormalizer(InferCtx& ctx) {
   ATH_RETURN_IF_ERROR(ExpectTensors(ctx));
   const Type& x = ctx.In(0);
   if (x.dtype != DType::kString)
     return Error(ErrorCode::kUnsupportedType, "strings are expected, {} is given", x.ToString());
-  const auto attrs = ctx.Attrs<Attrs>();
+  const auto attrs = ctx.Attrs<NormalizerAttrs>();
   const std::string& action = attrs.case_change_action;
   if (action != "LOWER" && action != "UPPER" && action != "NONE")
     return InvalidModel("case_change_action \"{}\": LOWER, UPPER or NONE is expected", action);
@@ -43,8 +43,8 @@ Status Infer(InferCtx& ctx) {
   return {};
 }
 
-Status Reference(RefCtx& ctx) {
-  const auto attrs = ctx.Attrs<Attrs>();
+Status StringNormalizerReference(RefCtx& ctx) {
+  const auto attrs = ctx.Attrs<NormalizerAttrs>();
   const auto key = [&](const std::string& text) {
     return attrs.is_case_sensitive ? text : ChangeCase(text, LetterCase::kLower);
   };
@@ -76,10 +76,10 @@ OpDef StringNormalizer() {
       .summary = "Leaves stop words out and changes letters to upper or lower case.",
       .inputs = {{"x", "strings, [C] or [1, C]"}},
       .outputs = {{"y", "what is left; one empty string when nothing is"}},
-      .attributes = Describe<Attrs>(),
+      .attributes = Describe<NormalizerAttrs>(),
       .traits = kPure | kDataDependent,
-      .infer = Infer,
-      .reference = Reference,
+      .infer = InferStringNormalizer,
+      .reference = StringNormalizerReference,
   };
 }
 

@@ -6,7 +6,7 @@
 namespace athanor::ops {
 namespace {
 
-struct Attrs {
+struct TfIdfAttrs {
   std::string mode;
   std::int64_t min_gram_length = 0, max_gram_length = 0, max_skip_count = 0;
   std::vector<std::int64_t> ngram_counts, ngram_indexes;
@@ -30,7 +30,7 @@ struct Attrs {
   }
 };
 
-std::size_t PoolSize(const Attrs& attrs) {
+std::size_t PoolSize(const TfIdfAttrs& attrs) {
   return attrs.pool_strings.empty() ? attrs.pool_int64s.size() : attrs.pool_strings.size();
 }
 
@@ -38,7 +38,7 @@ std::size_t PoolSize(const Attrs& attrs) {
 struct Section {
   std::size_t first = 0, last = 0;
 };
-Result<Section> SectionOf(const Attrs& attrs, std::size_t n) {
+Result<Section> SectionOf(const TfIdfAttrs& attrs, std::size_t n) {
   const std::vector<std::int64_t>& starts = attrs.ngram_counts;
   const auto pool = static_cast<std::int64_t>(PoolSize(attrs));
   if (n > starts.size()) return Section{};
@@ -51,7 +51,7 @@ Result<Section> SectionOf(const Attrs& attrs, std::size_t n) {
   return Section{static_cast<std::size_t>(first), static_cast<std::size_t>(last)};
 }
 
-Status CheckAttrs(const Attrs& attrs) {
+Status CheckAttrs(const TfIdfAttrs& attrs) {
   if (attrs.mode != "TF" && attrs.mode != "IDF" && attrs.mode != "TFIDF")
     return InvalidModel("mode \"{}\": TF, IDF or TFIDF is expected", attrs.mode);
   if (attrs.pool_int64s.empty() == attrs.pool_strings.empty())
@@ -78,9 +78,9 @@ Status CheckAttrs(const Attrs& attrs) {
   return {};
 }
 
-Status Infer(InferCtx& ctx) {
+Status InferTfidfVectorizer(InferCtx& ctx) {
   ATH_RETURN_IF_ERROR(ExpectTensors(ctx));
-  const auto attrs = ctx.Attrs<Attrs>();
+  const auto attrs = ctx.Attrs<TfIdfAttrs>();
   ATH_RETURN_IF_ERROR(CheckAttrs(attrs));
   const Type& x = ctx.In(0);
   const bool fits = attrs.pool_strings.empty() ? x.dtype == DType::kI32 || x.dtype == DType::kI64
@@ -104,7 +104,7 @@ template <class T>
 using Grams = std::map<std::vector<T>, std::size_t>;
 
 template <class T>
-Result<Grams<T>> ReadPool(const Attrs& attrs, const std::vector<T>& pool) {
+Result<Grams<T>> ReadPool(const TfIdfAttrs& attrs, const std::vector<T>& pool) {
   Grams<T> grams;
   std::size_t number = 0;
   for (std::size_t n = 1; n <= attrs.ngram_counts.size(); ++n) {
@@ -122,7 +122,7 @@ Result<Grams<T>> ReadPool(const Attrs& attrs, const std::vector<T>& pool) {
 
 // Looks up every n-gram of one row. 1-grams have no skips.
 template <class T>
-void Count(const Attrs& attrs, const Grams<T>& grams, std::span<const T> row,
+void Count(const TfIdfAttrs& attrs, const Grams<T>& grams, std::span<const T> row,
            std::vector<double>& counts) {
   const auto length = static_cast<std::int64_t>(row.size());
   const auto longest =
@@ -143,7 +143,7 @@ void Count(const Attrs& attrs, const Grams<T>& grams, std::span<const T> row,
 }
 
 template <class T>
-Status Vectorize(RefCtx& ctx, const Attrs& attrs, const std::vector<T>& items,
+Status Vectorize(RefCtx& ctx, const TfIdfAttrs& attrs, const std::vector<T>& items,
                  const std::vector<T>& pool) {
   ATH_TRY(const Grams<T> grams, ReadPool(attrs, pool));
   const auto y = ctx.OutData<float>(0);
@@ -167,8 +167,8 @@ Status Vectorize(RefCtx& ctx, const Attrs& attrs, const std::vector<T>& items,
   return {};
 }
 
-Status Reference(RefCtx& ctx) {
-  const auto attrs = ctx.Attrs<Attrs>();
+Status TfidfVectorizerReference(RefCtx& ctx) {
+  const auto attrs = ctx.Attrs<TfIdfAttrs>();
   if (attrs.pool_strings.empty()) {
     ATH_TRY(const std::vector<std::int64_t> items, ToInts(ctx.In(0)));
     return Vectorize(ctx, attrs, items, attrs.pool_int64s);
@@ -185,10 +185,10 @@ OpDef TfIdfVectorizer() {
       .summary = "How often each n-gram of a pool occurs in a row of items, weighted.",
       .inputs = {{"x", "[C] or [N, C]: integers or strings, as in the pool"}},
       .outputs = {{"y", "f32: one row of weights per row of items"}},
-      .attributes = Describe<Attrs>(),
+      .attributes = Describe<TfIdfAttrs>(),
       .traits = kPure,
-      .infer = Infer,
-      .reference = Reference,
+      .infer = InferTfidfVectorizer,
+      .reference = TfidfVectorizerReference,
   };
 }
 
