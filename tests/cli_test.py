@@ -264,18 +264,31 @@ class Run(Case):
         result = document(self, "run", MODEL, DIGITS / "images" / "7_0174.png", "--std", 255)
         self.assertEqual(result["outputs"][0]["top"][0]["class"], 7)
 
-    def test_golden_arrays_give_the_recorded_logits_on_both_devices(self):
+    def test_golden_arrays_give_the_recorded_logits_on_every_device(self):
         with zipfile.ZipFile(DIGITS / "golden.npz") as golden:
             _, expected = read_npy(golden.read("logits.npy"))
-        for device in ["reference", "cpu"]:
+        for device in ["reference", "cpu", "cpu.0", "MULTI:cpu.0,cpu", "HETERO:cpu,reference"]:
             out = self.folder / f"{device}.npz"
-            document(self, "run", MODEL, DIGITS / "golden.npz", "--save", out, "--device", device)
+            result = document(self, "run", MODEL, DIGITS / "golden.npz", "--save", out, "--device", device)
+            self.assertEqual([part["device"] for part in result.get("parts", [])],
+                             device.partition(":")[2].split(",") if ":" in device else [])
             with zipfile.ZipFile(out) as saved:
                 self.assertEqual(saved.namelist(), ["logits.npy"])
                 shape, actual = read_npy(saved.read("logits.npy"))
             self.assertEqual(shape, (16, 10))
             for a, b in zip(actual, expected):
                 self.assertAlmostEqual(a, b, delta=1e-3 + 1e-3 * abs(b))
+
+    def test_a_device_that_is_not_there_is_named_with_one_that_is(self):
+        for device, meant in [("cup", "cpu"), ("MUTLI:cpu,cpu.0", "MULTI"), ("HETERO:cpu,refrence", "reference")]:
+            run = athanor("run", MODEL, "--device", device)
+            self.assertEqual(run.returncode, 1)
+            self.assertIn(f'did you mean "{meant}"?', run.stderr)
+
+    def test_requests_at_once_use_both_devices(self):
+        result = document(self, "bench", MODEL, "--time", 0.3, "--streams", 2, "--device", "MULTI:cpu.0,cpu")
+        self.assertEqual([part["device"] for part in result["parts"]], ["cpu.0", "cpu"])
+        self.assertGreater(min(part["runs"] for part in result["parts"]), 0)
 
     def test_named_and_unnamed_arrays_fill_the_inputs(self):
         model = self.add_model()

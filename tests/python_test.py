@@ -81,6 +81,16 @@ class PythonApi(unittest.TestCase):
             self.assertTrue(np.array_equal(request.result(), expected))
             self.assertTrue(request.wait(0))
 
+    def test_one_name_may_stand_for_several_devices(self):
+        expected = athanor.load(DIGITS / "digits.onnx", threads=1)(self.golden["image"])
+        for device in ["MULTI:cpu.0,cpu", "HETERO:cpu,reference"]:
+            net = athanor.load(DIGITS / "digits.onnx", device=device, threads=1)
+            requests = [net.start(self.golden["image"]) for _ in range(4)]
+            for request in requests:
+                self.assertTrue(np.array_equal(request.result(), expected))
+        with self.assertRaisesRegex(athanor.Error, "did you mean \"HETERO\""):
+            athanor.load(DIGITS / "digits.onnx", device="HETRO:cpu,reference")
+
     def test_a_request_ends_at_its_deadline_or_when_it_is_cancelled(self):
         net = athanor.load("zoo:resnet18", threads=1)
         image = np.ones((1, 3, 224, 224), np.float32)

@@ -93,11 +93,15 @@ typedef struct ath_load_options {
   const char* format; /* "onnx", "ath", ...; NULL finds out from the bytes */
 } ath_load_options;
 
+/* A device is "cpu"; "cpu.0" or "cpu.2-5", some of its cores, counted from 0 among those that the
+ * process may use; "reference", slow and right by definition; "MULTI:A,B,...", each run on the one
+ * of these devices that has the fewest; or "HETERO:A,B,...", one graph split over devices by what
+ * they have code for and what it costs. Any other name is ATH-1002. */
 typedef struct ath_session_options {
   uint32_t struct_size;
-  const char* device;    /* "cpu" (default when NULL) or "reference" */
+  const char* device;    /* "cpu" when NULL */
   int32_t threads;       /* 0: one per core; at most 1024 */
-  int32_t streams;       /* requests that run at once, each with its threads; 0: one */
+  int32_t streams;       /* of a device: requests that run at once, with threads each; 0: one */
   int32_t longest_queue; /* requests that wait for a stream; one more is refused. 0: 256 */
 } ath_session_options;
 
@@ -120,7 +124,7 @@ typedef struct ath_package_options {
   const char* key_file;   /* a recipient's NAME.key that opens an encrypted package */
   const char* passphrase; /* opens it too */
   const char* trust_file; /* a NAME.pub: only what this key has signed is opened */
-  const char* device;     /* "cpu" (default) or "reference" */
+  const char* device;     /* as of a session */
   int32_t threads;        /* 0: one per core */
 } ath_package_options;
 

@@ -173,9 +173,9 @@ std::vector<ValueInfo> list(const Owner* owner, int32_t count,
 }  // namespace detail
 
 struct Options {
-  std::string device = "cpu";
-  int threads = 0;  // 0: one per core
-  int streams = 1;  // requests of Model::start that run at once, each with its threads
+  std::string device = "cpu";  // or "cpu.0", "reference", "MULTI:A,B", ...: see athanor.h
+  int threads = 0;             // 0: one per core
+  int streams = 1;  // of a device: requests of Model::start that run at once, with threads each
 };
 
 // A run beside the caller. Destroying it cancels a run that is not over and waits for its end.

@@ -48,9 +48,11 @@ class Difference:
 
 
 class Model:
-    """A model of any format, ready to run on a device ("cpu" or "reference").
+    """A model of any format, ready to run on a device.
 
-    streams: requests of `start` that run at once, each with `threads` threads (0: the cores shared out)."""
+    device: "cpu"; "cpu.0" or "cpu.2-5", some of its cores; "reference", slow and right by definition;
+    "MULTI:A,B", which spreads requests over devices; "HETERO:A,B", which splits the graph over them.
+    streams: requests of `start` that run at once on a device, each with `threads` threads (0: the cores shared out)."""
 
     def __init__(self, path, device="cpu", threads=0, streams=1):
         self._model = _athanor.Model(str(path), device, threads, streams)

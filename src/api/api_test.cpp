@@ -72,6 +72,27 @@ TEST(CppApi, RequestsRunBesideTheCaller) {
   }
 }
 
+TEST(CppApi, OneNameStandsForSeveralDevices) {
+  const std::vector<float> pixels = GreyImage();
+  const std::vector<athanor::View> views = {athanor::view(pixels, kOneImage)};
+  const std::vector<float> expected =
+      athanor::load(kDigits, {.threads = 1})(views)[0].to_vector<float>();
+  for (const char* device : {"MULTI:cpu.0,cpu.0", "HETERO:cpu,reference"}) {
+    const athanor::Model net = athanor::load(kDigits, {.device = device, .threads = 1});
+    std::vector<athanor::Request> requests;
+    for (int i = 0; i < 8; ++i) requests.push_back(net.start(views));
+    for (const athanor::Request& request : requests)
+      EXPECT_EQ(request.get()[0].to_vector<float>(), expected) << device;
+  }
+  try {
+    athanor::load(kDigits, {.device = "MULTY:cpu.0,cpu.1"});
+    ADD_FAILURE() << "accepted";
+  } catch (const athanor::Error& error) {
+    EXPECT_EQ(error.code(), 1002);
+    EXPECT_NE(std::string(error.what()).find("MULTI"), std::string::npos) << error.what();
+  }
+}
+
 // The error that a request ends with; 0 when it succeeds.
 int CodeOf(const athanor::Request& request) {
   try {

@@ -444,9 +444,9 @@ ath_status ath_session_create(const ath_model* model, const ath_session_options*
       if (longest < 0) return athanor::Error(ErrorCode::kUsage, "longest_queue is {}", longest);
       if (longest != 0) queue.longest_queue = static_cast<std::size_t>(longest);
     }
-    queue.streams = wanted.streams;
     auto made = std::make_unique<ath_session>();
     ATH_TRY(made->session, athanor::Session::Create(model->graph.Clone(), wanted));
+    queue.streams = std::max(wanted.streams, made->session->Streams());
     made->queue_options = queue;
     *session = made.release();
     return {};

@@ -30,32 +30,6 @@ std::optional<PortInfo> Describe(const Graph& graph, ValueId id) {
   return PortInfo{value.type.dtype, *std::move(dims), graph.Constant(id)};
 }
 
-// Why kernels cannot be asked; "" when `query` is filled.
-std::string MakeQuery(const Graph& graph, const Node& node, const PlanOptions& options,
-                      KernelQuery& query) {
-  query = {.op = node.op,
-           .attributes = &node.attributes,
-           .threads = options.threads,
-           .strict = options.strict};
-  if (!node.bodies.empty()) return "has sub-graphs";
-  const auto fill = [&](const std::vector<ValueId>& ids, std::vector<PortInfo>& ports) {
-    for (const ValueId id : ids) {
-      std::optional<PortInfo> port = Describe(graph, id);
-      if (!port) return false;
-      ports.push_back(*std::move(port));
-    }
-    return true;
-  };
-  if (!fill(node.inputs, query.in) || !fill(node.outputs, query.out))
-    return "a shape is known only while running, or is too large";
-  query.own_inputs = query.in.size();
-  const auto empty = [](const PortInfo& port) { return port.given() && port.count() == 0; };
-  if (std::any_of(query.in.begin(), query.in.end(), empty) ||
-      std::any_of(query.out.begin(), query.out.end(), empty))
-    return "a tensor without elements";
-  return "";
-}
-
 class Grouper {
  public:
   Grouper(const Graph& graph, const PlanOptions& options)
@@ -238,6 +212,31 @@ class Grouper {
 };
 
 }  // namespace
+
+std::string MakeQuery(const Graph& graph, const Node& node, const PlanOptions& options,
+                      KernelQuery& query) {
+  query = {.op = node.op,
+           .attributes = &node.attributes,
+           .threads = options.threads,
+           .strict = options.strict};
+  if (!node.bodies.empty()) return "has sub-graphs";
+  const auto fill = [&](const std::vector<ValueId>& ids, std::vector<PortInfo>& ports) {
+    for (const ValueId id : ids) {
+      std::optional<PortInfo> port = Describe(graph, id);
+      if (!port) return false;
+      ports.push_back(*std::move(port));
+    }
+    return true;
+  };
+  if (!fill(node.inputs, query.in) || !fill(node.outputs, query.out))
+    return "a shape is known only while running, or is too large";
+  query.own_inputs = query.in.size();
+  const auto empty = [](const PortInfo& port) { return port.given() && port.count() == 0; };
+  if (std::any_of(query.in.begin(), query.in.end(), empty) ||
+      std::any_of(query.out.begin(), query.out.end(), empty))
+    return "a tensor without elements";
+  return "";
+}
 
 Result<std::vector<Group>> MakeGroups(const Graph& graph, const PlanOptions& options) {
   return Grouper(graph, options).Make();

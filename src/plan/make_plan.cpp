@@ -163,14 +163,7 @@ class Planner {
     }
     if (!group.why_not.empty()) notes.choices.push_back({"any kernel", false, 0, 0, group.why_not});
     for (const NodeId id : group.nodes) {
-      const Node& node = plan_.graph.node(id);
-      std::vector<const Type*> in;
-      std::vector<Type> out;
-      for (const ValueId input : node.inputs)
-        in.push_back(input == kNoValue ? nullptr : &plan_.graph.value(input).type);
-      for (const ValueId output : node.outputs)
-        out.push_back(output == kNoValue ? Type() : plan_.graph.value(output).type);
-      const Dim flops = Flops(*node.op, {in, out, node.attributes});
+      const Dim flops = plan::FlopsOf(plan_.graph, plan_.graph.node(id));
       if (flops.IsConst()) notes.flops += static_cast<double>(flops.value());
     }
     for (const kernels::PortInfo& port : group.query.in)
@@ -279,6 +272,16 @@ class Planner {
 };
 
 }  // namespace
+
+Dim plan::FlopsOf(const Graph& graph, const Node& node) {
+  std::vector<const Type*> in;
+  std::vector<Type> out;
+  for (const ValueId input : node.inputs)
+    in.push_back(input == kNoValue ? nullptr : &graph.value(input).type);
+  for (const ValueId output : node.outputs)
+    out.push_back(output == kNoValue ? Type() : graph.value(output).type);
+  return Flops(*node.op, {in, out, node.attributes});
+}
 
 Status OptimizeForPlans(Graph& graph) { return passes::Optimize(graph).status(); }
 

@@ -12,6 +12,13 @@ Status BindShapes(Graph& graph, const std::vector<Type>& inputs);
 // any.
 Result<bool> LowerForKernels(Graph& graph);
 
+// Why kernels cannot be asked about the node; "" when `query` is filled.
+std::string MakeQuery(const Graph& graph, const Node& node, const PlanOptions& options,
+                      kernels::KernelQuery& query);
+
+// Of one node, as far as sizes are known.
+Dim FlopsOf(const Graph& graph, const Node& node);
+
 // Nodes that run together; the last one gives the result.
 struct Group {
   std::vector<NodeId> nodes;

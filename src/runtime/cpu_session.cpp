@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "runtime/bound_cores.h"
 #include "runtime/run_state.h"
 
 namespace athanor {
@@ -26,7 +27,8 @@ struct CpuSession::Entry {
 CpuSession::CpuSession(Graph graph, Graph optimized, const SessionOptions& options)
     : graph_(std::move(graph)), optimized_(std::move(optimized)), options_(options) {
   const int streams = std::max(1, options.streams);
-  const int threads = options.threads > 0 ? options.threads : std::max(1, Cpu().cores / streams);
+  const int cores = options.cores.empty() ? Cpu().cores : static_cast<int>(options.cores.size());
+  const int threads = options.threads > 0 ? options.threads : std::max(1, cores / streams);
   for (int i = 0; i < streams; ++i) {
     pools_.push_back(std::make_unique<ThreadPool>(threads));
     free_pools_.push_back(pools_.back().get());
@@ -64,6 +66,15 @@ class CpuSession::Lease {
   ThreadPool* pool_ = nullptr;
 };
 
+Result<Graph> GraphForPlans(const Graph& graph, bool optimize) {
+  Graph made = graph.Clone();
+  // What rounds in its own way is fixed before the passes change the formulas around it.
+  ATH_RETURN_IF_ERROR(LowerQuantized(made, false));
+  if (optimize) ATH_RETURN_IF_ERROR(OptimizeForPlans(made));
+  ATH_RETURN_IF_ERROR(LowerQuantized(made, optimize));
+  return made;
+}
+
 Result<std::unique_ptr<Session>> CpuSession::Create(Graph graph, const SessionOptions& options) {
   if (options.isa && !HasIsa(*options.isa)) {
     return Error(ErrorCode::kUsage, "this machine has no {}", Name(*options.isa));
@@ -76,11 +87,8 @@ Result<std::unique_ptr<Session>> CpuSession::Create(Graph graph, const SessionOp
                  "all are accepted",
                  options.threads, options.streams, kMostThreads);
   }
-  Graph optimized = graph.Clone();
-  // What rounds in its own way is fixed before the passes change the formulas around it.
-  ATH_RETURN_IF_ERROR(LowerQuantized(optimized, false));
-  if (options.optimize) ATH_RETURN_IF_ERROR(OptimizeForPlans(optimized));
-  ATH_RETURN_IF_ERROR(LowerQuantized(optimized, options.optimize));
+  ATH_TRY(Graph optimized, GraphForPlans(graph, options.optimize));
+  const BoundToCores bound(options.cores);  // the session's threads start here
   return std::unique_ptr<Session>(new CpuSession(std::move(graph), std::move(optimized), options));
 }
 
@@ -157,6 +165,7 @@ Result<std::vector<Datum>> CpuSession::Run(std::vector<Datum> inputs, const RunO
   ATH_RETURN_IF_ERROR(CheckInputs(graph_, inputs));
   std::vector<Type> types;
   for (const Datum& input : inputs) types.push_back(Type::Of(input));
+  const BoundToCores bound(options_.cores);
   ATH_TRY(const std::shared_ptr<Entry> entry, EntryFor(types));
   return RunEntry(*entry, std::move(inputs), options, nullptr);
 }
@@ -170,6 +179,7 @@ Result<Profile> CpuSession::RunProfiled(std::vector<Datum> inputs) {
   ATH_RETURN_IF_ERROR(CheckInputs(graph_, inputs));
   std::vector<Type> types;
   for (const Datum& input : inputs) types.push_back(Type::Of(input));
+  const BoundToCores bound(options_.cores);
   ATH_TRY(const std::shared_ptr<Entry> entry, EntryFor(types));
   Profile profile = {.plan = entry->plan, .step_times = {}};
   ATH_TRY(const std::vector<Datum> outputs,

@@ -13,6 +13,9 @@ namespace athanor {
 
 class RunState;
 
+// A copy after the passes that do not depend on shapes, ready to be planned for some.
+Result<Graph> GraphForPlans(const Graph& graph, bool optimize);
+
 class CpuSession final : public Session {
  public:
   static Result<std::unique_ptr<Session>> Create(Graph graph, const SessionOptions& options);
@@ -22,6 +25,7 @@ class CpuSession final : public Session {
   Result<std::vector<Datum>> Run(std::vector<Datum> inputs, const RunOptions& options) override;
   Result<std::shared_ptr<const Plan>> PlanFor(const std::vector<Type>& inputs) override;
   Result<Profile> RunProfiled(std::vector<Datum> inputs) override;
+  int Streams() const override { return static_cast<int>(pools_.size()); }
 
  private:
   // A plan, or the place of one that is being made, and the memory of runs that are over, for the

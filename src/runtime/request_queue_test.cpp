@@ -164,7 +164,9 @@ TEST_P(RequestQueueTest, ClosingEndsWhatIsLeft) {
   for (const Request& request : requests) EXPECT_EQ(CodeOf(request), ErrorCode::kCancelled);
 }
 
-INSTANTIATE_TEST_SUITE_P(Devices, RequestQueueTest, testing::Values("cpu", "reference"));
+INSTANTIATE_TEST_SUITE_P(Devices, RequestQueueTest,
+                         testing::Values("cpu", "reference", "MULTI:cpu,cpu.0",
+                                         "HETERO:cpu,reference"));
 
 }  // namespace
 }  // namespace athanor

@@ -1,54 +1,26 @@
 #include "runtime/session.h"
 
 #include "core/text.h"
-#include "plan/plan.h"
-#include "runtime/cpu_session.h"
-#include "runtime/own_memory.h"
+#include "runtime/hetero_session.h"
+#include "runtime/multi_session.h"
 
 namespace athanor {
 namespace {
 
-class ReferenceSession final : public Session {
- public:
-  static Result<std::unique_ptr<Session>> Create(Graph graph, const SessionOptions& options) {
-    Graph lowered = graph.Clone();
-    ATH_RETURN_IF_ERROR(LowerQuantized(lowered, false));
-    return std::unique_ptr<Session>(
-        new ReferenceSession(std::move(graph), std::move(lowered), options));
-  }
-  const Graph& graph() const override { return graph_; }
-  Result<std::vector<Datum>> Run(std::vector<Datum> inputs, const RunOptions& options) override {
-    ATH_RETURN_IF_ERROR(CheckInputs(graph_, inputs));
-    ATH_TRY(std::vector<Datum> outputs,
-            Evaluate(lowered_, std::move(inputs),
-                     {.observer = observer_, .may_go_on = [&] { return options.MayGoOn(); }}));
-    for (std::size_t i = 0; i < outputs.size(); ++i) {
-      const bool constant = lowered_.Constant(lowered_.outputs()[i].value) != nullptr;
-      if (constant) {  // the caller may write to it
-        ATH_TRY(outputs[i], Copy(outputs[i]));
-      }
-    }
-    return outputs;
-  }
-
- private:
-  ReferenceSession(Graph graph, Graph lowered, const SessionOptions& options)
-      : graph_(std::move(graph)), lowered_(std::move(lowered)), observer_(options.observer) {}
-
-  Graph graph_;    // as given: what the caller sees
-  Graph lowered_;  // what runs
-  NodeObserver observer_;
+// Names that stand for several devices: "MULTI:" and which.
+struct Combination {
+  std::string name;
+  Result<std::unique_ptr<Session>> (*create)(Graph graph, std::string_view names,
+                                             const SessionOptions& options);
 };
 
-struct Device {
-  const char* name;
-  Result<std::unique_ptr<Session>> (*create)(Graph graph, const SessionOptions& options);
-};
-
-constexpr Device kDevices[] = {
-    {"cpu", CpuSession::Create},
-    {"reference", ReferenceSession::Create},
-};
+const std::vector<Combination>& Combinations() {
+  static const std::vector<Combination> all = {
+      {"HETERO", HeteroSession::Create},
+      {"MULTI", MultiSession::Create},
+  };
+  return all;
+}
 
 }  // namespace
 
@@ -60,19 +32,22 @@ Status RunOptions::MayGoOn() const {
   return {};
 }
 
-std::vector<std::string> Session::Devices() {
-  std::vector<std::string> names;
-  for (const Device& device : kDevices) names.emplace_back(device.name);
-  return names;
-}
-
 Result<std::unique_ptr<Session>> Session::Create(Graph graph, const SessionOptions& options) {
-  for (const Device& device : kDevices) {
-    if (options.device == device.name) return device.create(std::move(graph), options);
+  const std::string_view name = options.device;
+  const std::size_t colon = name.find(':');
+  if (colon == std::string_view::npos) {
+    ATH_TRY(const Device device, Device::Find(name, options));
+    return device.Open(std::move(graph));
   }
-  const std::vector<std::string> names = Devices();
-  return Error(ErrorCode::kUnknownName, "there is no device \"{}\"{}; there are {}", options.device,
-               DidYouMean(options.device, names), Join(names, ", "));
+  std::vector<std::string> names;
+  for (const Combination& combination : Combinations()) {
+    if (name.substr(0, colon) == combination.name)
+      return combination.create(std::move(graph), name.substr(colon + 1), options);
+    names.push_back(combination.name);
+  }
+  return Error(ErrorCode::kUnknownName, "\"{}\" combines no devices{}; {} do",
+               name.substr(0, colon), DidYouMean(name.substr(0, colon), names),
+               Join(names, " and "));
 }
 
 Result<std::shared_ptr<const Plan>> Session::PlanFor(const std::vector<Type>&) {

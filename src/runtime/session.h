@@ -1,7 +1,9 @@
 // A model ready to run on a device.
 //
 // Device "reference" runs the operators' references: slow and right by definition. Device "cpu"
-// runs planned kernels. A session is immutable; any number of threads may call Run at once.
+// runs planned kernels; "cpu.0" and "cpu.2-5" are some of its cores, counted among those that the
+// process may use. "MULTI:A,B" spreads runs over devices, "HETERO:A,B" one graph. A session is
+// immutable; any number of threads may call Run at once.
 #pragma once
 
 #include <atomic>
@@ -21,9 +23,10 @@ class MeasuredTimes;
 
 struct SessionOptions {
   std::string device = "cpu";
-  int threads = 0;       // of one run; 0: the cores shared out among the streams
-  int streams = 1;       // runs that have threads of their own; more at once run on their caller's
-  bool optimize = true;  // run the portable passes first ("cpu")
+  int threads = 0;  // of one run; 0: the cores shared out among the streams
+  int streams = 1;  // runs that have threads of their own; more at once run on their caller's
+  std::vector<int> cores = {};  // "cpu": where those threads stay; none: anywhere
+  bool optimize = true;         // run the portable passes first ("cpu")
   // Called after each node ("reference") or step ("cpu") with its outputs, which are valid only
   // during the call. The graph it is given is the one that runs, after passes.
   NodeObserver observer = {};
@@ -58,9 +61,6 @@ class Session {
   virtual ~Session() = default;
   // The graph is taken over.
   static Result<std::unique_ptr<Session>> Create(Graph graph, const SessionOptions& options);
-  // "cpu", "reference"
-  static std::vector<std::string> Devices();
-
   virtual const Graph& graph() const = 0;
   // One datum per graph input, in order. Checks names, types and shapes first. A run that was ended
   // early leaves the session as it was.
@@ -70,6 +70,15 @@ class Session {
   virtual Result<std::shared_ptr<const Plan>> PlanFor(const std::vector<Type>& inputs);
   // One run with the time of each step; Unsupported on a device without plans.
   virtual Result<Profile> RunProfiled(std::vector<Datum> inputs);
+  // The devices that MULTI or HETERO stands for; none for a device that is one.
+  struct Part {
+    std::string device;
+    std::int64_t nodes = 0;  // of the graph that it runs
+    std::int64_t runs = 0;   // that it had a part in
+  };
+  virtual std::vector<Part> Parts() const { return {}; }
+  // How many runs at once have threads of their own.
+  virtual int Streams() const { return 1; }
 };
 
 // Whether the inputs are what the graph takes; says which one is wrong and what is expected.

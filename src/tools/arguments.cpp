@@ -84,7 +84,9 @@ Argument Arguments::Threads(int& threads) {
 }
 
 Argument Arguments::Device(std::string& device) {
-  return Option("--device", device, "cpu or reference").ShowDefault();
+  return Option("--device", device,
+                "cpu, cpu.0 or cpu.2-5 (cores), reference, MULTI:A,B or HETERO:A,B")
+      .ShowDefault();
 }
 
 Argument Arguments::Find(const std::string& name) { return Argument(*app_->get_option(name)); }

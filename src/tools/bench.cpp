@@ -13,6 +13,7 @@
 #include "runtime/session.h"
 #include "tools/console.h"
 #include "tools/describe.h"
+#include "tools/device_parts.h"
 #include "tools/energy.h"
 #include "tools/inputs.h"
 #include "tools/open_model.h"
@@ -86,8 +87,8 @@ double Percentile(const std::vector<double>& sorted, double p) {
   return sorted[std::min(sorted.size(), std::max<std::size_t>(rank, 1)) - 1];
 }
 
-// One thread per stream; each runs its own session until the time is over.
-Result<Measured> Measure(const std::vector<std::unique_ptr<Session>>& sessions,
+// One thread per stream; each runs its session until the time is over.
+Result<Measured> Measure(const std::vector<std::shared_ptr<Session>>& sessions,
                          const std::vector<Datum>& inputs, double seconds, const Common& common) {
   const auto duration =
       std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
@@ -238,10 +239,15 @@ Status Run(const BenchOptions& options, const Common& common) {
   const Plan plan = MakePlan(options);
   ATH_TRY(const InputPlan input_plan, InputPlan::Make(graph, options.input));
   ATH_TRY(const InputSet set, input_plan.Read(0));
-  std::vector<std::unique_ptr<Session>> sessions;
+  std::vector<std::shared_ptr<Session>> sessions;
   SessionOptions session_options = {.device = options.device, .threads = plan.threads};
   ATH_RETURN_IF_ERROR(ApplyTuning(options.tuning, options.model.path, common, session_options));
   for (int s = 0; s < plan.streams; ++s) {
+    // Several devices under one name share the streams out themselves.
+    if (s > 0 && !sessions[0]->Parts().empty()) {
+      sessions.push_back(sessions[0]);
+      continue;
+    }
     ATH_TRY(auto session, Session::Create(graph.Clone(), session_options));
     sessions.push_back(std::move(session));
   }
@@ -254,6 +260,7 @@ Status Run(const BenchOptions& options, const Common& common) {
   document["precision"] = PrecisionOf(sessions[0]->graph());
   CountReferenceSteps(options, common, *sessions[0], set.values, document);
   PrintTable(common, document);
+  AddParts(*sessions[0], common, document);
   PrintJson(common, std::move(document));
   Next(common, fmt::format("athanor profile {}", ShellWord(options.model.path)));
   return {};

@@ -6,6 +6,7 @@
 #include "runtime/session.h"
 #include "tools/answer.h"
 #include "tools/console.h"
+#include "tools/device_parts.h"
 #include "tools/open_model.h"
 #include "tools/output_file.h"
 #include "tools/progress.h"
@@ -144,6 +145,7 @@ Status RunGraph(const RunOptions& options, const Common& common) {
                              {"device", options.device},
                              {"outputs", runs[0].is_null() ? nlohmann::json() : runs[0]["outputs"]},
                              {"runs", std::move(runs)}};
+  AddParts(*session, common, document);
   if (!options.save.empty()) {
     ATH_RETURN_IF_ERROR(Save(options.save, session->graph(), answers));
     Say(common, "saved {}", options.save);
