@@ -20,7 +20,9 @@ BodyPlans::~BodyPlans() = default;
 Result<BodyPlans::Entry> BodyPlans::MakeEntry(std::vector<Type> types) {
   Entry entry = {.types = std::move(types), .plan = {}, .state = {}};
   ATH_TRY(entry.plan, MakePlan(body_.Clone(), entry.types, options_, store_));
-  ATH_TRY(entry.state, RunState::Create(*entry.plan));
+  entry.state = std::make_unique<RunState>(*entry.plan);
+  ATH_TRY(Tensor arena, Tensor::Allocate(DType::kU8, {entry.plan->arena_bytes}));
+  entry.state->UseArena(std::move(arena));
   ++made_;
   return entry;
 }

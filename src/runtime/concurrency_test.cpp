@@ -119,15 +119,15 @@ TEST(CpuSession, PlansAShapeOnceForAllThreadsThatAskForIt) {
 
 TEST(CpuSession, KeepsABoundedNumberOfPlans) {
   const auto session = Halting();
-  std::vector<std::weak_ptr<const Plan>> plans(40);
+  std::vector<std::weak_ptr<const Plan>> plans(100);
   OnThreads(4, [&](int t) {
-    for (std::size_t i = 0; i < 10; ++i) {
-      const std::size_t at = 10 * static_cast<std::size_t>(t) + i;
+    for (std::size_t i = 0; i < 25; ++i) {
+      const std::size_t at = 25 * static_cast<std::size_t>(t) + i;
       plans[at] = *session->PlanFor(Elements(100 + static_cast<std::int64_t>(at)));
     }
   });
   EXPECT_EQ(std::count_if(plans.begin(), plans.end(), [](auto& plan) { return !plan.expired(); }),
-            8);
+            64);
 }
 
 TEST(CpuSession, AShapeThatCannotBePlannedTakesNoPlanFromOthers) {

@@ -9,8 +9,9 @@
 namespace athanor {
 namespace {
 
-// Plans for this many different input shapes are kept.
-constexpr std::ptrdiff_t kMostPlans = 8;
+// Plans for this many different input shapes are kept: one is about as large as the graph without
+// its weights.
+constexpr std::ptrdiff_t kMostPlans = 64;
 // More than any machine has cores: a wrong number shall not start a million threads.
 constexpr int kMostThreads = 1024;
 
@@ -147,15 +148,16 @@ Result<std::vector<Datum>> CpuSession::RunEntry(Entry& entry, std::vector<Datum>
       entry.idle.pop_back();
     }
   }
-  if (state == nullptr) {
-    ATH_TRY(state, RunState::Create(*entry.plan));
-  }
+  if (state == nullptr) state = std::make_unique<RunState>(*entry.plan);
+  ATH_TRY(Tensor arena, arenas_.Take(entry.plan->arena_bytes));
+  state->UseArena(std::move(arena));
   const Lease lease(*this);
   Result<std::vector<Datum>> outputs = state->Run(std::move(inputs), lease.pool(),
                                                   {.observer = options_.observer,
                                                    .step_times = step_times,
                                                    .options = options,
                                                    .poison = options_.poison});
+  arenas_.GiveBack(state->TakeArena());
   const std::scoped_lock lock(entry.mutex);
   entry.idle.push_back(std::move(state));
   return outputs;

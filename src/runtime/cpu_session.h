@@ -1,5 +1,8 @@
 // Device "cpu": plans made for the input shapes at hand, kept for the next call.
 //
+// Plans share packed weights and the memory of runs, so that a stream of requests of many shapes
+// costs no more memory than its largest, and no planning once each shape has been seen.
+//
 // A plan is made once however many threads ask for it; they wait for that one only. Requests whose
 // shapes have a plan never wait for the planning of others.
 #pragma once
@@ -7,6 +10,7 @@
 #include <mutex>
 
 #include "plan/plan.h"
+#include "runtime/arena_pool.h"
 #include "runtime/session.h"
 
 namespace athanor {
@@ -28,7 +32,7 @@ class CpuSession final : public Session {
   int Streams() const override { return static_cast<int>(pools_.size()); }
 
  private:
-  // A plan, or the place of one that is being made, and the memory of runs that are over, for the
+  // A plan, or the place of one that is being made, and the states of runs that are over, for the
   // next ones.
   struct Entry;
 
@@ -52,6 +56,7 @@ class CpuSession final : public Session {
   PlanOptions plan_options_;
   std::vector<std::unique_ptr<ThreadPool>> pools_;  // of each stream
   kernels::PackStore store_;
+  ArenaPool arenas_;
   std::mutex mutex_;  // guards entries_ and free_pools_; never held while planning or running
   std::vector<std::pair<std::string, std::shared_ptr<Entry>>> entries_;  // latest use last
   std::vector<ThreadPool*> free_pools_;

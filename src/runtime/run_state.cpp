@@ -31,22 +31,24 @@ RunState::RunState(const Plan& plan)
   }
   in_.reserve(most_in);
   out_.reserve(most_out);
-}
-
-Result<std::unique_ptr<RunState>> RunState::Create(const Plan& plan) {
-  std::unique_ptr<RunState> state(new RunState(plan));
-  ATH_TRY(state->arena_, Tensor::Allocate(DType::kU8, {plan.arena_bytes}));
-  auto* arena = static_cast<std::byte*>(state->arena_.mutable_raw());
   for (std::size_t i = 0; i < plan.storages.size(); ++i) {
     const Storage& storage = plan.storages[i];
-    if (storage.where == Where::kArena) state->base_[i] = arena + storage.offset;
-    if (storage.where == Where::kConstant) {
-      // Never written: kernels take inputs as const.
-      state->base_[i] = static_cast<std::byte*>(const_cast<void*>(storage.constant.raw()));
-      state->dynamic_[i] = storage.constant;
-    }
+    if (storage.where != Where::kConstant) continue;
+    // Never written: kernels take inputs as const.
+    base_[i] = static_cast<std::byte*>(const_cast<void*>(storage.constant.raw()));
+    dynamic_[i] = storage.constant;
   }
-  return state;
+}
+
+void RunState::UseArena(Tensor arena) {
+  arena_ = std::move(arena);
+  auto* const begin = static_cast<std::byte*>(arena_.mutable_raw());
+  if (begin == arena_begin_) return;
+  arena_begin_ = begin;
+  for (std::size_t i = 0; i < plan_.storages.size(); ++i) {
+    const Storage& storage = plan_.storages[i];
+    if (storage.where == Where::kArena) base_[i] = begin + storage.offset;
+  }
 }
 
 Status RunState::BeginRun() {

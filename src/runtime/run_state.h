@@ -1,6 +1,7 @@
-// The memory of one run of a plan, and the loop that runs it.
+// What one run of a plan needs besides the plan, and the loop that runs it.
 //
 // Made once and used for many runs, one at a time: steps whose shapes are known allocate nothing.
+// The memory where values lie is lent for a run, so that many states can share it.
 #pragma once
 
 #include <atomic>
@@ -29,15 +30,17 @@ struct RunHooks {
 class RunState {
  public:
   // The plan outlives the state.
-  static Result<std::unique_ptr<RunState>> Create(const Plan& plan);
+  explicit RunState(const Plan& plan);
 
-  // Inputs have the types the plan was made for. Not thread-safe.
+  // Where values lie from now on: Plan::arena_bytes or more, which nobody else uses meanwhile.
+  void UseArena(Tensor arena);
+  Tensor TakeArena() { return std::move(arena_); }
+
+  // Inputs have the types the plan was made for. UseArena comes first. Not thread-safe.
   Result<std::vector<Datum>> Run(std::vector<Datum> inputs, ThreadPool& pool,
                                  const RunHooks& hooks);
 
  private:
-  explicit RunState(const Plan& plan);
-
   Status BeginRun();
   Status RunKernel(const Step& step, ThreadPool& pool);
   // A step that was planned without a kernel: its shapes, or parameters that decide which kernel
@@ -62,6 +65,7 @@ class RunState {
 
   const Plan& plan_;
   Tensor arena_;
+  std::byte* arena_begin_ = nullptr;  // what base_ is made for
   std::vector<Datum> inputs_;
   std::vector<std::byte*> base_;  // of each storage
   std::vector<Datum> dynamic_;    // of each storage: kDynamic values and kOutput tensors

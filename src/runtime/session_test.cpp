@@ -88,6 +88,29 @@ TEST(CpuSession, PlansAnewForEveryInputShape) {
   }
 }
 
+// Nobody waits for planning once every shape of a stream has been seen.
+TEST(CpuSession, PlansAStreamOfManyShapesOnce) {
+  constexpr std::int64_t kShapes = 20;
+  const auto session = Make({});
+  const auto plan_of = [&](std::int64_t rows) {
+    return *session->PlanFor({Type::Tensor(DType::kF32, {Dim(rows), Dim(24)})});
+  };
+  std::vector<std::shared_ptr<const Plan>> plans;
+  std::vector<std::vector<Datum>> answers;
+  for (std::int64_t rows = 1; rows <= kShapes; ++rows) {
+    answers.push_back(*session->Run({Ramp({rows, 24}, 0.2F)}));
+    plans.push_back(plan_of(rows));
+  }
+  for (int round = 0; round < 3; ++round) {
+    for (std::int64_t rows = kShapes; rows >= 1; --rows) {
+      const auto i = static_cast<std::size_t>(rows - 1);
+      const std::vector<Datum> outputs = *session->Run({Ramp({rows, 24}, 0.2F)});
+      EXPECT_TRUE(outputs[0].tensor().SameAs(answers[i][0].tensor()));
+      EXPECT_EQ(plan_of(rows), plans[i]);
+    }
+  }
+}
+
 TEST(CpuSession, RunsFromManyThreadsAtOnce) {
   const auto session = Make({.threads = 2});
   const auto reference = Make({.device = "reference"});
