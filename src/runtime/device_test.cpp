@@ -9,23 +9,11 @@
 #include "ops/catalog.h"
 #include "runtime/bound_cores.h"
 #include "runtime/gate_for_test.h"
+#include "runtime/graph_for_test.h"
 #include "runtime/hetero_session.h"
 
 namespace athanor {
 namespace {
-
-Tensor Ramp(Dims dims, float scale) {
-  Tensor tensor = *Tensor::Allocate(DType::kF32, std::move(dims));
-  float i = 0;
-  for (float& x : tensor.MutableData<float>()) x = std::sin(scale * ++i);
-  return tensor;
-}
-
-ValueId Op(Graph& graph, std::string_view op, std::vector<ValueId> inputs, AttrMap map = {}) {
-  Result<ValueId> made = graph.Add(op, std::move(inputs), std::move(map));
-  EXPECT_TRUE(made.ok()) << made.status().ToString();
-  return *made;
-}
 
 // A product in f32, a logarithm in f64, which kernels do not compute, and products again, with a
 // branch around it and a shape that depends on the input's.

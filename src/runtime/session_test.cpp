@@ -7,22 +7,10 @@
 
 #include "ops/catalog.h"
 #include "plan/plan.h"
+#include "runtime/graph_for_test.h"
 
 namespace athanor {
 namespace {
-
-Tensor Ramp(Dims dims, float scale) {
-  Tensor tensor = *Tensor::Allocate(DType::kF32, std::move(dims));
-  float i = 0;
-  for (float& x : tensor.MutableData<float>()) x = std::sin(scale * ++i);
-  return tensor;
-}
-
-ValueId Op(Graph& graph, std::string_view op, std::vector<ValueId> inputs) {
-  Result<ValueId> made = graph.Add(op, std::move(inputs));
-  EXPECT_TRUE(made.ok()) << made.status().ToString();
-  return *made;
-}
 
 // A residual network of matrix products: several values alive at once, views, activations.
 Graph Network() {
