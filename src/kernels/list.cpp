@@ -43,6 +43,7 @@ std::vector<KernelDef> Make() {
   add(BlockedElementwiseKernels());
   add(BlockedWindowKernels());
   add(ConvGemmKernels());
+  add(ConvTransposeKernels());
   add(CopyKernels());
   add(DepthwiseKernels());
   add(DirectConvKernels());

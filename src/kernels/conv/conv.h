@@ -10,6 +10,8 @@ std::vector<KernelDef> ConvGemmKernels();
 // Directly on channels in blocks: any window, stride and dilation. The input may be row-major when
 // it has few channels, as pictures do.
 std::vector<KernelDef> DirectConvKernels();
+// Transposed: a matrix product, whose columns are added to the result. Any window and group.
+std::vector<KernelDef> ConvTransposeKernels();
 // With fewer multiplications and larger rounding errors, windows of 3 by 3 with stride 1.
 std::vector<KernelDef> WinogradKernels();
 // One input channel per output channel, computed directly.
