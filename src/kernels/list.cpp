@@ -75,6 +75,7 @@ std::vector<KernelDef> Make() {
   add(ScatterKernels());
   add(SelectKernels());
   add(SoftmaxKernels());
+  add(TopKKernels());
   add(UnaryKernels());
   add(VariadicKernels());
   add(ViewKernels());

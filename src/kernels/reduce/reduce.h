@@ -1,4 +1,4 @@
-// Reductions over any axes, and ArgMax, ArgMin, CumSum, CumProd along one.
+// Reductions over any axes, and ArgMax, ArgMin, CumSum, CumProd, TopK along one.
 #pragma once
 
 #include "kernels/kernel.h"
@@ -8,6 +8,7 @@ namespace athanor::kernels {
 
 std::vector<KernelDef> ReduceKernels();
 std::vector<KernelDef> AlongAxisKernels();
+std::vector<KernelDef> TopKKernels();
 
 const FoldTable& Folds(Isa isa);
 
