@@ -63,5 +63,28 @@ TEST(MatMulKernels, MultiplyIntegers) {
   }
 }
 
+TEST(MatMulKernels, MultiplyAndAddIntegers) {
+  for (const DType dtype : {DType::kI32, DType::kI64}) {
+    for (const std::int64_t turned : {0, 1, 2, 3}) {
+      const bool turn_a = (turned & 1) != 0, turn_b = (turned & 2) != 0;
+      const Tensor a = RandomOf(dtype, turn_a ? Dims{19, 21} : Dims{21, 19}, 1, -9e4F, 9e4F);
+      const Tensor b = RandomOf(dtype, turn_b ? Dims{10, 19} : Dims{19, 10}, 2, -9e4F, 9e4F);
+      for (const Dims& c : {Dims{21, 10}, Dims{10}, Dims{21, 1}, Dims{}}) {
+        // Without factors sums wrap around, with them they are cut off.
+        for (const auto& [alpha, beta] : {std::pair(1.0F, 1.0F), {0.5F, -3.0F}}) {
+          EXPECT_GT(CheckKernels({.op = "Gemm",
+                                  .inputs = {a, b, RandomOf(dtype, c, 3, -100, 100)},
+                                  .attributes = {{"transA", std::int64_t{turn_a}},
+                                                 {"transB", std::int64_t{turn_b}},
+                                                 {"alpha", alpha},
+                                                 {"beta", beta}}}),
+                    0)
+              << Name(dtype) << turned << ToString(c);
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace athanor::kernels
