@@ -42,9 +42,11 @@ std::vector<KernelDef> Make() {
   add(BlockedConcatKernels());
   add(BlockedElementwiseKernels());
   add(BlockedWindowKernels());
+  add(Col2ImKernels());
   add(ConvGemmKernels());
   add(ConvTransposeKernels());
   add(CopyKernels());
+  add(DeformConvKernels());
   add(DepthwiseKernels());
   add(DirectConvKernels());
   add(CastKernels());

@@ -1,4 +1,4 @@
-// Convolutions of floats. Constant weights are packed once, computed ones in every run.
+// Convolutions of floats, and Col2Im. Constant weights are packed once, computed ones in every run.
 #pragma once
 
 #include "kernels/kernel.h"
@@ -12,6 +12,9 @@ std::vector<KernelDef> ConvGemmKernels();
 std::vector<KernelDef> DirectConvKernels();
 // Transposed: a matrix product, whose columns are added to the result. Any window and group.
 std::vector<KernelDef> ConvTransposeKernels();
+// With taps that an input moves: up to three spatial axes.
+std::vector<KernelDef> DeformConvKernels();
+std::vector<KernelDef> Col2ImKernels();
 // With fewer multiplications and larger rounding errors, windows of 3 by 3 with stride 1.
 std::vector<KernelDef> WinogradKernels();
 // One input channel per output channel, computed directly.
