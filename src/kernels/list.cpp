@@ -71,6 +71,7 @@ std::vector<KernelDef> Make() {
   add(RecurrentKernels());
   add(ReduceKernels());
   add(ResizeKernels());
+  add(RoiKernels());
   add(RotaryKernels());
   add(RowKernels());
   add(SampleKernels());

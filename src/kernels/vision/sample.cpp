@@ -1,8 +1,6 @@
-// GridSample of images, and RoiAlign.
+// GridSample of images, and AffineGrid.
 #include <algorithm>
 #include <array>
-#include <cmath>
-#include <limits>
 
 #include "kernels/vision/vision.h"
 #include "ops/nn/grid_sample.h"
@@ -93,182 +91,64 @@ void RunGrid(const KernelArgs& args) {
   });
 }
 
-// ---- RoiAlign
+// ---- AffineGrid
 
-// Samples of one bin along one axis that are looked at together.
-constexpr std::size_t kSamples = 32;
-
-struct RoiState {
-  std::int64_t batch = 0, channels = 0, height = 0, width = 0;
-  std::int64_t rois = 0, bins_down = 0, bins_across = 0, ratio = 0;
-  float scale = 1, move = 0.5F;
-  bool at_least_one = false, average = true;
+struct AffineState {
+  std::int64_t batch = 0, rows = 1;        // rows: positions of all axes but the last
+  std::vector<std::vector<float>> places;  // of the elements of each axis, from -1 to 1
 };
 
-Fit FitsRoi(const KernelQuery& q) {
+Fit FitsAffine(const KernelQuery& q) {
   return q.in[0].dtype == DType::kF32 ? Fit::Yes() : Fit::No("f32 only");
 }
 
-double CostRoi(const KernelQuery& q) {
-  return RooflineNs(Isa::kBase, 32 * static_cast<double>(q.out[0].count()),
-                    static_cast<double>(q.in[0].bytes() + q.out[0].bytes()));
+double CostAffine(const KernelQuery& q) {
+  return RooflineNs(Isa::kBase, 4 * static_cast<double>(q.out[0].count()),
+                    static_cast<double>(q.out[0].bytes()));
 }
 
-Result<Prepared> PrepareRoi(const KernelQuery& q, PackStore&) {
-  auto state = std::make_shared<RoiState>();
-  RoiState& s = *state;
-  const Dims &x = q.in[0].dims, &y = q.out[0].dims;
-  s = {.batch = x[0],
-       .channels = x[1],
-       .height = x[2],
-       .width = x[3],
-       .rois = y[0],
-       .bins_down = y[2],
-       .bins_across = y[3],
-       .ratio = q.Int("sampling_ratio")};
-  const bool half_pixel = q.Text("coordinate_transformation_mode") != "output_half_pixel";
-  s.scale = q.Float("spatial_scale");
-  s.move = half_pixel ? 0.5F : 0.0F;
-  s.at_least_one = !half_pixel;
-  s.average = q.Text("mode") != "max";
+// Centres of the corner elements lie at -1 and 1, or their outer edges do.
+std::vector<float> PlacesOf(std::int64_t size, bool align_corners) {
+  std::vector<float> places;
+  const double step = 2.0 / static_cast<double>(align_corners ? size - 1 : size);
+  const double first = align_corners ? -1 : -1 + step / 2;
+  for (std::int64_t i = 0; i < size; ++i)
+    places.push_back(size == 1 ? 0.0F : static_cast<float>(first + step * static_cast<double>(i)));
+  return places;
+}
+
+Result<Prepared> PrepareAffine(const KernelQuery& q, PackStore&) {
+  auto state = std::make_shared<AffineState>();
+  const Dims& dims = q.out[0].dims;
+  state->batch = dims[0];
+  for (std::size_t a = 1; a + 1 < dims.size(); ++a) {
+    state->places.push_back(PlacesOf(dims[a], q.Int("align_corners") != 0));
+    if (a + 2 < dims.size()) state->rows *= dims[a];
+  }
   return Prepared{state, 0};
 }
 
-// Two neighbours along an axis and how much of each.
-struct Neighbours {
-  std::int64_t low = 0, high = 0;
-  float low_weight = 0, high_weight = 0;
-};
-
-Neighbours NeighboursOf(float at, std::int64_t size) {
-  at = std::max(at, 0.0F);
-  const auto low = static_cast<std::int64_t>(at);
-  if (low >= size - 1) return {size - 1, size - 1, 1.0F, 0.0F};
-  const float part = at - static_cast<float>(low);
-  return {low, low + 1, 1 - part, part};
-}
-
-// The samples of one bin along one axis.
-struct BinAxis {
-  float from = 0, step = 0;          // of sample i: from + (i + 1/2) step
-  std::int64_t size = 0;             // of the image
-  std::int64_t count = 0;            // of all samples
-  std::int64_t first = 0, last = 0;  // those that may be near the image
-
-  BinAxis(float start, float bin, std::int64_t b, std::int64_t ratio, std::int64_t image)
-      : size(image) {
-    const float wanted = ratio > 0 ? static_cast<float>(ratio) : std::ceil(bin);
-    count = std::max<std::int64_t>(static_cast<std::int64_t>(wanted), 0);
-    from = start + static_cast<float>(b) * bin;
-    last = count;
-    if (!(bin > 0)) {
-      step = wanted == 0 ? 0 : bin / wanted;
-      return;
-    }
-    step = bin / wanted;
-    const double place = static_cast<double>(from), by = static_cast<double>(step);
-    const auto end = static_cast<double>(count);
-    first = static_cast<std::int64_t>(std::clamp((-1.0 - place) / by - 4, 0.0, end));
-    last = static_cast<std::int64_t>(
-        std::clamp((static_cast<double>(size) - place) / by + 4, 0.0, end));
-  }
-  // Up to kSamples samples inside the image, from `next` on, which moves; 0: no more.
-  std::size_t Take(std::int64_t& next, std::array<Neighbours, kSamples>& samples) const {
-    std::size_t taken = 0;
-    for (; next < last && taken < kSamples; ++next) {
-      const float at = from + (static_cast<float>(next) + 0.5F) * step;
-      if (at >= -1 && at <= static_cast<float>(size)) samples[taken++] = NeighboursOf(at, size);
-    }
-    return taken;
-  }
-};
-
-using Samples = std::array<Neighbours, kSamples>;
-
-// Folds the samples of rows times columns into one number per channel of `y`, which lie `y_step`
-// apart.
-void FoldSamples(const RoiState& s, const float* image, const Samples& rows, std::size_t row_count,
-                 const Samples& columns, std::size_t column_count, float* y, std::int64_t y_step) {
-  for (std::int64_t c = 0; c < s.channels; ++c) {
-    const float* plane = image + c * s.height * s.width;
-    float value = y[c * y_step];
-    for (std::size_t r = 0; r < row_count; ++r) {
-      const Neighbours& row = rows[r];
-      const float *low = plane + row.low * s.width, *high = plane + row.high * s.width;
-      for (std::size_t k = 0; k < column_count; ++k) {
-        const Neighbours& at = columns[k];
-        const float a = row.low_weight * at.low_weight * low[at.low],
-                    b = row.low_weight * at.high_weight * low[at.high],
-                    d = row.high_weight * at.low_weight * high[at.low],
-                    e = row.high_weight * at.high_weight * high[at.high];
-        value = s.average ? value + ((a + b) + (d + e)) : std::max({value, a, b, d, e});
+// The last axis is x, the first coordinate: along it each coordinate is a line.
+void RunAffine(const KernelArgs& args) {
+  const AffineState& s = args.State<AffineState>();
+  const std::size_t axes = s.places.size();
+  const std::vector<float>& across = s.places.back();
+  Parallel(args, s.batch * s.rows, 16, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t n = i / s.rows;
+      const float* matrix = args.In(0) + n * static_cast<std::int64_t>(axes * (axes + 1));
+      float* y = args.Out(0) + i * static_cast<std::int64_t>(across.size() * axes);
+      for (std::size_t k = 0; k < axes; ++k, matrix += axes + 1) {
+        float start = matrix[axes];
+        auto rest = static_cast<std::size_t>(i % s.rows);
+        for (std::size_t a = axes - 1; a-- > 0;) {
+          start += matrix[axes - 1 - a] * s.places[a][rest % s.places[a].size()];
+          rest /= s.places[a].size();
+        }
+        for (std::size_t x = 0; x < across.size(); ++x)
+          y[x * axes + k] = start + matrix[0] * across[x];
       }
     }
-    y[c * y_step] = value;
-  }
-}
-
-void AlignBin(const RoiState& s, const float* image, const BinAxis& down, const BinAxis& across,
-              float* y, std::int64_t y_step) {
-  Samples rows, columns;
-  std::int64_t inside_rows = 0, inside_columns = 0;
-  const auto count_inside = [](const BinAxis& axis, Samples& samples) {
-    std::int64_t next = axis.first, inside = 0;
-    while (const std::size_t n = axis.Take(next, samples)) inside += static_cast<std::int64_t>(n);
-    return inside;
-  };
-  inside_rows = count_inside(down, rows);
-  inside_columns = count_inside(across, columns);
-  const bool all = inside_rows == down.count && inside_columns == across.count && down.count > 0 &&
-                   across.count > 0;
-  const float start = s.average || !all ? 0 : std::numeric_limits<float>::lowest();
-  for (std::int64_t c = 0; c < s.channels; ++c) y[c * y_step] = start;
-  std::int64_t next_row = down.first;
-  while (const std::size_t r = down.Take(next_row, rows)) {
-    std::int64_t next_column = across.first;
-    while (const std::size_t k = across.Take(next_column, columns))
-      FoldSamples(s, image, rows, r, columns, k, y, y_step);
-  }
-  if (!s.average) return;
-  const float count =
-      std::max(static_cast<float>(down.count) * static_cast<float>(across.count), 1.0F);
-  for (std::int64_t c = 0; c < s.channels; ++c) y[c * y_step] /= count;
-}
-
-void AlignRoi(const KernelArgs& args, const RoiState& s, std::int64_t r) {
-  constexpr float kMostExtent = 2147483648.0F;
-  const std::int64_t image = args.In<std::int64_t>(2)[r];
-  if (image < 0 || image >= s.batch) {
-    args.data_error->store("a batch index is outside the batch", std::memory_order_relaxed);
-    return;
-  }
-  float at[4];
-  for (std::int64_t i = 0; i < 4; ++i) at[i] = args.In(1)[r * 4 + i] * s.scale - s.move;
-  float across = at[2] - at[0], down = at[3] - at[1];
-  if (s.at_least_one) across = std::max(across, 1.0F), down = std::max(down, 1.0F);
-  const float bin_down = down / static_cast<float>(s.bins_down),
-              bin_across = across / static_cast<float>(s.bins_across);
-  if (!std::isfinite(at[0]) || !std::isfinite(at[1]) || !(std::abs(bin_down) < kMostExtent) ||
-      !(std::abs(bin_across) < kMostExtent)) {
-    args.data_error->store("a rectangle is not finite, or too large", std::memory_order_relaxed);
-    return;
-  }
-  const std::int64_t bins = s.bins_down * s.bins_across;
-  const float* x = args.In(0) + image * s.channels * s.height * s.width;
-  for (std::int64_t i = 0; i < s.bins_down; ++i) {
-    const BinAxis rows(at[1], bin_down, i, s.ratio, s.height);
-    for (std::int64_t j = 0; j < s.bins_across; ++j) {
-      const BinAxis columns(at[0], bin_across, j, s.ratio, s.width);
-      AlignBin(s, x, rows, columns, args.Out(0) + r * s.channels * bins + i * s.bins_across + j,
-               bins);
-    }
-  }
-}
-
-void RunRoi(const KernelArgs& args) {
-  const RoiState& s = args.State<RoiState>();
-  Parallel(args, s.rois, 1, [&](std::int64_t begin, std::int64_t end, int) {
-    for (std::int64_t r = begin; r < end; ++r) AlignRoi(args, s, r);
   });
 }
 
@@ -281,12 +161,12 @@ std::vector<KernelDef> SampleKernels() {
            .cost_ns = CostGrid,
            .prepare = PrepareGrid,
            .run = RunGrid},
-          {.name = "RoiAlign.f32",
-           .op = "RoiAlign",
-           .fits = FitsRoi,
-           .cost_ns = CostRoi,
-           .prepare = PrepareRoi,
-           .run = RunRoi}};
+          {.name = "AffineGrid.f32",
+           .op = "AffineGrid",
+           .fits = FitsAffine,
+           .cost_ns = CostAffine,
+           .prepare = PrepareAffine,
+           .run = RunAffine}};
 }
 
 }  // namespace athanor::kernels

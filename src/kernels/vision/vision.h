@@ -1,5 +1,5 @@
-// Kernels of images: Resize, GridSample, RoiAlign, NonMaxSuppression, and pooling that no faster
-// kernel does (any number of axes, indices, integers, p-norms).
+// Kernels of images: Resize, GridSample, AffineGrid, RoiAlign, MaxRoiPool, NonMaxSuppression, and
+// pooling that no faster kernel does (any number of axes, indices, integers, p-norms).
 #pragma once
 
 #include "kernels/kernel.h"
@@ -8,6 +8,7 @@ namespace athanor::kernels {
 
 std::vector<KernelDef> NmsKernels();
 std::vector<KernelDef> ResizeKernels();
+std::vector<KernelDef> RoiKernels();
 std::vector<KernelDef> SampleKernels();
 std::vector<KernelDef> WindowKernels();
 

@@ -92,6 +92,34 @@ TEST(SampleKernels, AlignRectangles) {
   }
 }
 
+TEST(SampleKernels, PoolRectangles) {
+  const Tensor rois = Tensor::FromVector<float>(
+      {5, 5},
+      {0, 1, 2, 9, 11, 1, -3, -2, 4.5F, 30, 0, 0, 0, 0.5F, 0.5F, 1, 6, 6, 200, 7, 0, 9, 9, 2, 2});
+  for (const float scale : {1.0F, 0.6F}) {
+    EXPECT_GT(CheckKernels({.op = "MaxRoiPool",
+                            .inputs = {RandomF32({2, 19, 12, 14}, 1), rois},
+                            .attributes = {{"pooled_shape", std::vector<std::int64_t>{3, 4}},
+                                           {"spatial_scale", scale}}}),
+              0);
+  }
+}
+
+TEST(SampleKernels, MakeGrids) {
+  for (const std::int64_t align : {0, 1}) {
+    EXPECT_GT(CheckKernels({.op = "AffineGrid",
+                            .inputs = {RandomF32({2, 2, 3}, 1), IntList({2, 3, 5, 7})},
+                            .constant = {false, true},
+                            .attributes = {{"align_corners", align}}}),
+              0);
+    EXPECT_GT(CheckKernels({.op = "AffineGrid",
+                            .inputs = {RandomF32({2, 3, 4}, 1), IntList({2, 3, 4, 1, 6})},
+                            .constant = {false, true},
+                            .attributes = {{"align_corners", align}}}),
+              0);
+  }
+}
+
 TEST(NmsKernels, KeepTheBestThatDoNotOverlap) {
   const Tensor boxes = RandomF32({2, 30, 4}, 1, 0, 10), scores = RandomF32({2, 3, 30}, 2, 0, 1);
   for (const std::int64_t center : {0, 1}) {
