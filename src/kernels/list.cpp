@@ -67,6 +67,7 @@ std::vector<KernelDef> Make() {
   add(MatMulKernels());
   add(NmsKernels());
   add(PoolKernels());
+  add(RealOfIntKernels());
   add(ReorderKernels());
   add(RecurrentKernels());
   add(ReduceKernels());

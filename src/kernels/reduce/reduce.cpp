@@ -79,23 +79,6 @@ struct State {
   UnaryF32 log = nullptr, root = nullptr;
 };
 
-std::optional<std::vector<bool>> ReducedAxes(const KernelQuery& q) {
-  const auto rank = static_cast<std::size_t>(q.in[0].rank());
-  std::vector<bool> reduced(rank, false);
-  if (q.Has(1) && q.in[1].count() > 0) {
-    const auto axes = q.ConstInts(1);
-    if (!axes) return std::nullopt;
-    for (const std::int64_t axis : *axes) {
-      const std::int64_t at = axis < 0 ? axis + q.in[0].rank() : axis;
-      if (at < 0 || at >= q.in[0].rank()) return std::nullopt;
-      reduced[static_cast<std::size_t>(at)] = true;
-    }
-    return reduced;
-  }
-  reduced.assign(rank, q.Int("noop_with_empty_axes") == 0);
-  return reduced;
-}
-
 Fit Fits(const KernelQuery& q) {
   const Operator& op = Find(q);
   const DType dtype = q.in[0].dtype;
@@ -259,6 +242,23 @@ void Run(const KernelArgs& args) {
 }
 
 }  // namespace
+
+std::optional<std::vector<bool>> ReducedAxes(const KernelQuery& q) {
+  const auto rank = static_cast<std::size_t>(q.in[0].rank());
+  std::vector<bool> reduced(rank, false);
+  if (q.Has(1) && q.in[1].count() > 0) {
+    const auto axes = q.ConstInts(1);
+    if (!axes) return std::nullopt;
+    for (const std::int64_t axis : *axes) {
+      const std::int64_t at = axis < 0 ? axis + q.in[0].rank() : axis;
+      if (at < 0 || at >= q.in[0].rank()) return std::nullopt;
+      reduced[static_cast<std::size_t>(at)] = true;
+    }
+    return reduced;
+  }
+  reduced.assign(rank, q.Int("noop_with_empty_axes") == 0);
+  return reduced;
+}
 
 const FoldTable& Folds(Isa isa) {
   const FoldTable* const tables[] = {&base::kFolds, &avx2::kFolds, &avx512::kFolds};

@@ -121,5 +121,19 @@ TEST(AlongAxisKernels, AddUpFromEitherEnd) {
   }
 }
 
+TEST(ReduceKernels, LeaveTheIntegersForRootsAndLogarithms) {
+  for (const char* op : {"ReduceL2", "ReduceLogSum", "ReduceLogSumExp"}) {
+    for (const DType dtype : {DType::kI32, DType::kI64}) {
+      for (const Ints& axes : {Ints{0}, Ints{1}, Ints{0, 2}, Ints{0, 1, 2}}) {
+        EXPECT_GT(CheckKernels({.op = op,
+                                .inputs = {RandomOf(dtype, {3, 5, 7}, 1, -9, 90), IntList(axes)},
+                                .constant = {false, true}}),
+                  0)
+            << op;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace athanor::kernels
