@@ -79,6 +79,7 @@ std::vector<KernelDef> Make() {
   add(ScatterKernels());
   add(SelectKernels());
   add(SoftmaxKernels());
+  add(TileKernels());
   add(TopKKernels());
   add(UnaryKernels());
   add(VariadicKernels());

@@ -5,6 +5,7 @@
 
 #include "kernels/broadcast.h"
 #include "kernels/move/elements.h"
+#include "kernels/move/shuffle_table.h"
 #include "kernels/strides.h"
 
 namespace athanor::kernels {
@@ -122,18 +123,6 @@ Pieces ExpandPieces(const KernelQuery& q) {
   return Box(q, q.out[0].dims, BroadcastStrides(q.in[0].dims, q.out[0].dims));
 }
 
-// Two axes for each of the input's: the repeat and the element.
-Pieces TilePieces(const KernelQuery& q) {
-  const Dims own = RowMajorStrides(q.in[0].dims);
-  Dims dims, from;
-  for (std::size_t i = 0; i < own.size(); ++i) {
-    const std::int64_t size = q.in[0].dims[i];
-    dims.insert(dims.end(), {q.out[0].dims[i] / size, size});
-    from.insert(from.end(), {0, own[i]});
-  }
-  return Box(q, std::move(dims), std::move(from));
-}
-
 // The input read as [n, side, side, c, h, w] (DCR) or [n, c, side, side, h, w] (CRD), written as
 // [n, c, h, side, w, side].
 Pieces DepthToSpacePieces(const KernelQuery& q) {
@@ -211,7 +200,6 @@ constexpr Row kRows[] = {
     {"Slice", SlicePieces},
     {"SpaceToDepth", SpaceToDepthPieces},
     {"Split", SplitPieces},
-    {"Tile", TilePieces},
     {"Transpose", TransposePieces},
 };
 
@@ -294,8 +282,15 @@ void RunTransposition(const KernelArgs& args, const State& s, const Transpositio
             const auto* x =
                 reinterpret_cast<const T*>(from) + t.from_outer.Offset(i / blocks) + row;
             auto* y = reinterpret_cast<T*>(to) + t.to_outer.Offset(i / blocks) + row * t.to_stride;
-            TransposeBlock(x, t.from_stride, y, t.to_stride, std::min(kBlock, t.rows - row),
-                           t.inner);
+            const std::int64_t rows = std::min(kBlock, t.rows - row);
+            if constexpr (sizeof(T) == 4) {
+              base::kShuffles.turn(x, static_cast<std::size_t>(t.from_stride), y,
+                                   static_cast<std::size_t>(t.to_stride),
+                                   static_cast<std::size_t>(rows),
+                                   static_cast<std::size_t>(t.inner));
+            } else {
+              TransposeBlock(x, t.from_stride, y, t.to_stride, rows, t.inner);
+            }
           }
         });
   });

@@ -1,4 +1,4 @@
-// Operators that only move elements of any type: Transpose, Concat, Split, Slice, Expand.
+// Operators that only move elements of any type: Transpose, Concat, Split, Slice, Expand, Tile.
 #pragma once
 
 #include "kernels/kernel.h"
@@ -6,6 +6,7 @@
 namespace athanor::kernels {
 
 std::vector<KernelDef> CopyKernels();
+std::vector<KernelDef> TileKernels();
 // Concat of channels in blocks.
 std::vector<KernelDef> BlockedConcatKernels();
 

@@ -119,7 +119,20 @@ TEST(CopyKernels, PadAndCropWithAConstant) {
             0);
 }
 
+// Elements, rows and whole tensors that are repeated, of every size of element.
 TEST(CopyKernels, TileRepeatsEveryAxis) {
+  for (const DType dtype : {DType::kF32, DType::kU8, DType::kF16, DType::kI64}) {
+    for (const std::vector<std::int64_t>& dims :
+         {std::vector<std::int64_t>{2, 3, 5}, {4, 1, 1}, {1, 1, 1}, {3, 40, 16}}) {
+      for (const std::vector<std::int64_t>& repeats :
+           {std::vector<std::int64_t>{1, 1, 1}, {1, 1, 3}, {1, 2, 1}, {3, 1, 1}, {5, 3, 2}}) {
+        EXPECT_GT(CheckKernels({.op = "Tile",
+                                .inputs = {RandomOf(dtype, dims, 1), IntList(repeats)},
+                                .constant = {false, true}}),
+                  0);
+      }
+    }
+  }
   EXPECT_GT(CheckKernels({.op = "Tile",
                           .inputs = {RandomF32({2, 3, 5}, 1), IntList({2, 1, 3})},
                           .constant = {false, true}}),

@@ -1,18 +1,31 @@
 #include "kernels/move/picked.h"
 
 #include "kernels/move/elements.h"
+#include "kernels/move/shuffle_table.h"
 #include "kernels/strides.h"
 
 namespace athanor::kernels {
 namespace {
 
-// y[2 i] = y[2 i + 1] = x[i]: pairs are written at once.
+// One row of n / 2 elements, each twice, `rows` times.
 template <class T>
-void Double(const T* x, T* y, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; ++i) {
-    const T pair[2] = {x[i], x[i]};
-    std::memcpy(y + 2 * i, pair, sizeof(pair));
+void Double(const T* x, T* y, std::int64_t n, std::int64_t rows) {
+  if constexpr (sizeof(T) == 4) {
+    base::kShuffles.twice(x, static_cast<std::size_t>(n / 2), y, static_cast<std::size_t>(rows));
+  } else {
+    for (std::int64_t i = 0; i < n / 2; ++i) y[2 * i] = y[2 * i + 1] = x[i];
+    for (std::int64_t r = 1; r < rows; ++r)
+      std::memcpy(y + r * n, y, static_cast<std::size_t>(n) * sizeof(T));
   }
+}
+
+// One row of elements that `map` names, `rows` times.
+template <class T>
+void Pick(const T* x, const Dims& map, T* y, std::int64_t rows) {
+  const auto n = std::ssize(map);
+  for (std::int64_t i = 0; i < n; ++i) y[i] = x[map[static_cast<std::size_t>(i)]];
+  for (std::int64_t r = 1; r < rows; ++r)
+    std::memcpy(y + r * n, y, static_cast<std::size_t>(n) * sizeof(T));
 }
 
 bool IsDoubled(const Dims& map) {
@@ -25,9 +38,35 @@ bool IsDoubled(const Dims& map) {
 }  // namespace
 
 Picked::Picked(const Dims& in, std::vector<Dims> maps, std::int64_t element)
-    : maps_(std::move(maps)), strides_(RowMajorStrides(in)), element_(element) {
-  for (std::size_t a = 0; a + 1 < maps_.size(); ++a) rows_ *= std::ssize(maps_[a]);
+    : maps_(std::move(maps)), element_(element) {
+  const Dims strides = RowMajorStrides(in);
+  for (std::size_t a = 0; a + 1 < maps_.size(); ++a) {
+    rows_ *= std::ssize(maps_[a]);
+    for (std::int64_t& at : maps_[a]) at *= strides[a];
+  }
   doubled_ = IsDoubled(maps_.back());
+}
+
+Picked::Place Picked::At(std::int64_t row) const {
+  Place place;
+  for (std::size_t a = maps_.size() - 1; a-- > 0;) {
+    const auto size = std::ssize(maps_[a]);
+    place.index[a] = static_cast<std::size_t>(row % size);
+    place.offset += maps_[a][place.index[a]];
+    row /= size;
+  }
+  return place;
+}
+
+void Picked::Advance(Place& place) const {
+  for (std::size_t a = maps_.size() - 1; a-- > 0;) {
+    const Dims& map = maps_[a];
+    std::size_t& at = place.index[a];
+    place.offset -= map[at];
+    at = at + 1 < map.size() ? at + 1 : 0;
+    place.offset += map[at];
+    if (at != 0) return;
+  }
 }
 
 void Picked::Run(const KernelArgs& args) const {
@@ -37,26 +76,18 @@ void Picked::Run(const KernelArgs& args) const {
     using T = decltype(element);
     Parallel(args, rows_, std::max<std::int64_t>(1, 16384 / n),
              [&](std::int64_t begin, std::int64_t end, int) {
-               const T* before = nullptr;
-               for (std::int64_t r = begin; r < end; ++r) {
-                 std::int64_t rest = r, offset = 0;
-                 for (std::size_t a = maps_.size() - 1; a-- > 0;) {
-                   const auto size = std::ssize(maps_[a]);
-                   offset += maps_[a][static_cast<std::size_t>(rest % size)] * strides_[a];
-                   rest /= size;
-                 }
-                 const T* x = args.In<T>(0) + offset;
+               Place place = At(begin);
+               for (std::int64_t r = begin, rows = 1; r < end; r += rows) {
+                 const std::int64_t offset = place.offset;
+                 // The same row may be shown several times.
+                 Advance(place);
+                 for (rows = 1; r + rows < end && place.offset == offset; ++rows) Advance(place);
                  T* y = args.Out<T>(0) + r * n;
-                 if (x == before) {  // the same row again
-                   std::memcpy(y, y - n, static_cast<std::size_t>(n) * sizeof(T));
-                   continue;
-                 }
-                 before = x;
                  if (doubled_) {
-                   Double(x, y, n / 2);
-                   continue;
+                   Double(args.In<T>(0) + offset, y, n, rows);
+                 } else {
+                   Pick(args.In<T>(0) + offset, last, y, rows);
                  }
-                 for (std::int64_t i = 0; i < n; ++i) y[i] = x[last[static_cast<std::size_t>(i)]];
                }
              });
   });

@@ -1,22 +1,32 @@
 // A result each place of which shows one element of input 0, picked axis by axis.
 #pragma once
 
+#include <array>
+
 #include "kernels/kernel.h"
+#include "kernels/strides.h"
 
 namespace athanor::kernels {
 
 class Picked {
  public:
   Picked() = default;
-  // maps[a]: which element of axis a is shown at each place along it. At least one axis.
-  // `element`: bytes of one.
+  // maps[a]: which element of axis a is shown at each place along it. At least one axis, and at
+  // most Walk::kMostDims. `element`: bytes of one.
   Picked(const Dims& in, std::vector<Dims> maps, std::int64_t element);
 
   void Run(const KernelArgs& args) const;
 
  private:
-  std::vector<Dims> maps_;
-  Dims strides_;  // of the input
+  // A row of the result, and where the row that it shows begins in the input.
+  struct Place {
+    std::array<std::size_t, Walk::kMostDims> index = {};
+    std::int64_t offset = 0;
+  };
+  Place At(std::int64_t row) const;
+  void Advance(Place& place) const;
+
+  std::vector<Dims> maps_;  // of all axes but the last: times the axis's stride
   std::int64_t rows_ = 1, element_ = 1;
   bool doubled_ = false;  // along the last axis every element is shown twice, in order
 };

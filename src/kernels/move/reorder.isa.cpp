@@ -1,16 +1,18 @@
 #include "kernels/move/reorder_table.h"
-#include "kernels/simd.h"
+#include "kernels/simd_square.h"
 
 namespace athanor::kernels::ATH_ISA {
 namespace {
 
 using namespace simd::ATH_ISA;  // NOLINT(google-build-using-namespace)
 
-// As many channels at once as a vector has lanes: reads of one channel are whole vectors, and what
-// is written stays in the first cache until its lines are full.
+// Whole blocks go square by square; what is left of either kind element by element.
 void Into(const float* planes, std::size_t plane, std::size_t channels, std::size_t n,
           float* blocks) {
-  for (std::size_t i = 0; i < n; ++i) {
+  std::size_t i = 0;
+  for (; channels == kLanes && i + kLanes <= n; i += kLanes)
+    TurnSquare(planes + i, plane, blocks + i * kLanes, kLanes);
+  for (; i < n; ++i) {
     for (std::size_t c = 0; c < kLanes; ++c)
       blocks[i * kLanes + c] = c < channels ? planes[c * plane + i] : 0.0F;
   }
@@ -21,6 +23,10 @@ void From(const float* blocks, std::size_t plane, std::size_t channels, std::siz
   const I32 lanes = hn::Mul(hn::Iota(kI32, 0), hn::Set(kI32, static_cast<std::int32_t>(kLanes)));
   for (std::size_t i = 0; i < n; i += kLanes) {
     const std::size_t left = n - i < kLanes ? n - i : kLanes;
+    if (channels == kLanes && left == kLanes) {
+      TurnSquare(blocks + i * kLanes, kLanes, planes + i, plane);
+      continue;
+    }
     for (std::size_t c = 0; c < channels; ++c) {
       const float* from = blocks + i * kLanes + c;
       float* to = planes + c * plane + i;

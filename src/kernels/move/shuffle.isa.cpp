@@ -1,0 +1,44 @@
+#include "kernels/move/shuffle_table.h"
+#include "kernels/simd_square.h"
+
+namespace athanor::kernels::ATH_ISA {
+namespace {
+
+using namespace simd::ATH_ISA;  // NOLINT(google-build-using-namespace)
+
+// Floats stand for any elements of 4 bytes: they are moved, never computed with.
+void Turn(const void* from, std::size_t from_stride, void* to, std::size_t to_stride,
+          std::size_t rows, std::size_t n) {
+  const std::size_t whole_rows = rows / kLanes * kLanes, whole = n / kLanes * kLanes;
+  const auto* x = static_cast<const float*>(from);
+  auto* y = static_cast<float*>(to);
+  for (std::size_t i = 0; i < whole; i += kLanes) {
+    for (std::size_t r = 0; r < whole_rows; r += kLanes)
+      TurnSquare(x + r + i * from_stride, from_stride, y + r * to_stride + i, to_stride);
+  }
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t i = r < whole_rows ? whole : 0; i < n; ++i)
+      y[r * to_stride + i] = x[r + i * from_stride];
+  }
+}
+
+void Twice(const void* from, std::size_t n, void* to, std::size_t rows) {
+  const auto* x = static_cast<const float*>(from);
+  for (std::size_t i = 0; i < n; i += kLanes) {
+    auto* y = static_cast<float*>(to) + 2 * i;
+    if (i + kLanes <= n) {
+      const F32 v = Load(x + i);
+      for (std::size_t r = 0; r < rows; ++r, y += 2 * n) hn::StoreInterleaved2(v, v, kF32, y);
+      continue;
+    }
+    for (std::size_t r = 0; r < rows; ++r, y += 2 * n) {
+      for (std::size_t j = 0; i + j < n; ++j) y[2 * j] = y[2 * j + 1] = x[i + j];
+    }
+  }
+}
+
+}  // namespace
+
+extern const ShuffleTable kShuffles = {.turn = Turn, .twice = Twice};
+
+}  // namespace athanor::kernels::ATH_ISA
