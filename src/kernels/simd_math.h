@@ -15,8 +15,27 @@ HWY_INLINE F32 ExpOf(F32 x) {
   return hn::IfThenElse(hn::IsNaN(x), x, big);
 }
 
-// The same of what is not positive.
-HWY_INLINE F32 ExpOfNegative(F32 x) { return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(kF32, x)); }
+// The same of what is not positive; what would be smaller than a normal number is 0.
+//
+// exp(x) = 2^n exp(r) with |r| <= ln(2) / 2, and exp(r) = 1 + r + r^2 q(r), q a least-squares fit
+// in relative error: 9e-8 at most. Adding 1.5 * 2^23 rounds to the integer n, which then stands in
+// the lowest bits; with 127 more they are the exponent of 2^n.
+HWY_INLINE F32 ExpOfNegative(F32 x) {
+  const F32 low = Set(-87.3F), rounder = Set(12582912.0F + 127.0F);
+  const F32 v = AtLeast(low, x);
+  const F32 shifted = MulAdd(v, Set(1.44269504F), rounder);
+  const F32 n = hn::Sub(shifted, rounder);
+  const F32 power = hn::BitCast(kF32, hn::ShiftLeft<23>(hn::BitCast(kI32, shifted)));
+  F32 r = NegMulAdd(n, Set(0.693145751953125F), v);  // ln(2) in two parts
+  r = NegMulAdd(n, Set(1.428606765330187e-06F), r);
+  F32 q = Set(0.0013813143596053123F);
+  q = MulAdd(q, r, Set(0.008369418792426586F));
+  q = MulAdd(q, r, Set(0.04166845604777336F));
+  q = MulAdd(q, r, Set(0.16666515171527863F));
+  q = MulAdd(q, r, Set(0.4999999403953552F));
+  q = MulAdd(hn::Mul(r, r), q, r);
+  return hn::IfThenZeroElse(hn::Lt(x, low), MulAdd(q, power, power));
+}
 
 // The largest of a row. NaN is not looked for.
 HWY_INLINE F32 LargestOf(const float* row, std::size_t n) {
@@ -58,8 +77,8 @@ HWY_INLINE F32 TanhOf(F32 x) {
 }
 
 HWY_INLINE F32 SigmoidOf(F32 x) {
-  const F32 one = Set(1.0F);
-  return hn::Div(one, hn::Add(one, ExpOf(hn::Neg(x))));
+  const F32 one = Set(1.0F), e = ExpOfNegative(hn::Neg(Abs(x)));
+  return hn::Div(hn::IfThenElse(hn::Lt(x, Zero()), e, one), hn::Add(one, e));
 }
 
 // Negative numbers give NaN, zero gives minus infinity.
@@ -74,7 +93,7 @@ HWY_INLINE F32 LogOf(F32 x) {
 
 // ln(1 + exp(x)) without overflow.
 HWY_INLINE F32 SoftplusOf(F32 x) {
-  return hn::Add(AtLeast(Zero(), x), hn::Log1p(kF32, ExpOf(hn::Neg(Abs(x)))));
+  return hn::Add(AtLeast(Zero(), x), hn::Log1p(kF32, ExpOfNegative(hn::Neg(Abs(x)))));
 }
 
 // Two least-squares fits in relative error: erf(x) = x P(x^2) up to 1, beyond it
@@ -97,7 +116,7 @@ HWY_INLINE F32 ErfOf(F32 x) {
   q = MulAdd(q, t, Set(0.20592136681079865F));
   q = MulAdd(q, t, Set(0.22904978692531586F));
   q = MulAdd(q, t, Set(-0.0002390968584222719F));
-  F32 tail = NegMulAdd(ExpOf(hn::Neg(s)), q, one);
+  F32 tail = NegMulAdd(ExpOfNegative(hn::Neg(s)), q, one);
   tail = hn::IfThenElse(hn::Gt(a, Set(4.2F)), one, tail);
   return hn::IfThenElse(hn::Le(a, one), hn::Mul(x, p), hn::CopySignToAbs(tail, x));
 }
