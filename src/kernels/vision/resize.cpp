@@ -11,7 +11,6 @@
 #include "kernels/every_isa.h"
 #include "kernels/move/picked.h"
 #include "kernels/strides.h"
-#include "kernels/vision/resize_table.h"
 #include "kernels/vision/vision.h"
 
 namespace athanor::kernels {
@@ -20,11 +19,6 @@ namespace {
 enum Input : std::size_t { kX, kRoi, kScales, kSizes };
 
 constexpr std::size_t kMostTaps = 64;
-
-const ResizeTable& Table(Isa isa) {
-  const ResizeTable* const tables[] = {&base::kResize, &avx2::kResize, &avx512::kResize};
-  return *tables[static_cast<std::size_t>(isa)];
-}
 
 // One axis, with the taps that count: tap t of output o at [t * out + o].
 struct Pass {
@@ -146,7 +140,7 @@ Pass MakePass(const ops::ResizeAxis& axis, const Dims& dims) {
 
 Result<Prepared> PrepareFilter(const KernelQuery& q, PackStore&) {
   auto state = std::make_shared<State>();
-  state->table = &Table(q.isa);
+  state->table = &Resizes(q.isa);
   std::vector<ops::ResizeAxis> plan = *PlanOf(q);
   // When all grow, the last axis goes first: picking by index is the dearer part.
   const bool grows = std::all_of(plan.begin(), plan.end(),
@@ -228,6 +222,11 @@ void RunFilter(const KernelArgs& args) {
 }
 
 }  // namespace
+
+const ResizeTable& Resizes(Isa isa) {
+  const ResizeTable* const tables[] = {&base::kResize, &avx2::kResize, &avx512::kResize};
+  return *tables[static_cast<std::size_t>(isa)];
+}
 
 std::vector<KernelDef> ResizeKernels() {
   std::vector<KernelDef> defs = {{.name = "Resize.nearest",

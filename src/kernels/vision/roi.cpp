@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "kernels/divide.h"
+#include "kernels/every_isa.h"
 #include "kernels/vision/vision.h"
 
 namespace athanor::kernels {
@@ -20,6 +21,8 @@ struct RoiState {
   std::int64_t rois = 0, bins_down = 0, bins_across = 0, ratio = 0;
   float scale = 1, move = 0.5F;
   bool at_least_one = false, average = true;
+  const ResizeTable* table = nullptr;
+  std::int64_t scratch_bytes = 0;  // per thread, of SeparateRoi; 0: bins are too many for it
 };
 
 Fit FitsRoi(const KernelQuery& q) {
@@ -27,28 +30,8 @@ Fit FitsRoi(const KernelQuery& q) {
 }
 
 double CostRoi(const KernelQuery& q) {
-  return RooflineNs(Isa::kBase, 32 * static_cast<double>(q.out[0].count()),
+  return RooflineNs(q.isa, 32 * static_cast<double>(q.out[0].count()),
                     static_cast<double>(q.in[0].bytes() + q.out[0].bytes()));
-}
-
-Result<Prepared> PrepareRoi(const KernelQuery& q, PackStore&) {
-  auto state = std::make_shared<RoiState>();
-  RoiState& s = *state;
-  const Dims &x = q.in[0].dims, &y = q.out[0].dims;
-  s = {.batch = x[0],
-       .channels = x[1],
-       .height = x[2],
-       .width = x[3],
-       .rois = y[0],
-       .bins_down = y[2],
-       .bins_across = y[3],
-       .ratio = q.Int("sampling_ratio")};
-  const bool half_pixel = q.Text("coordinate_transformation_mode") != "output_half_pixel";
-  s.scale = q.Float("spatial_scale");
-  s.move = half_pixel ? 0.5F : 0.0F;
-  s.at_least_one = !half_pixel;
-  s.average = q.Text("mode") != "max";
-  return Prepared{state, 0};
 }
 
 // Two neighbours along an axis and how much of each.
@@ -152,7 +135,153 @@ void AlignBin(const RoiState& s, const float* image, const BinAxis& down, const 
   for (std::int64_t c = 0; c < s.channels; ++c) y[c * y_step] /= count;
 }
 
-void AlignRoi(const KernelArgs& args, const RoiState& s, std::int64_t r) {
+// ---- Averages are separable: each bin is a weighted sum of rows, and of that a weighted sum of
+// elements. What is weighted is found once for a rectangle and then read for every channel.
+
+constexpr std::int64_t kMostBins = 64;
+constexpr std::size_t kMostTaps = 16;  // elements of an axis that a bin reads
+
+// The elements of one axis that a bin reads, with their shares.
+struct BinTaps {
+  std::size_t count = 0;
+  std::array<std::int32_t, kMostTaps> at = {};
+  std::array<float, kMostTaps> weight = {};
+
+  bool Add(std::int64_t index, float share) {
+    const auto place = static_cast<std::int32_t>(index);
+    const auto end = at.begin() + static_cast<std::ptrdiff_t>(count);
+    const auto known = std::find(at.begin(), end, place);
+    if (known == end) {
+      if (count == kMostTaps) return false;
+      at[count] = place;
+      weight[count++] = share;
+    } else {
+      weight[static_cast<std::size_t>(known - at.begin())] += share;
+    }
+    return true;
+  }
+  // False when there are more of them. `factor`: of every share.
+  bool Find(const BinAxis& axis, float factor) {
+    count = 0;
+    Samples samples;
+    std::int64_t next = axis.first;
+    while (const std::size_t n = axis.Take(next, samples)) {
+      for (std::size_t i = 0; i < n; ++i) {
+        if (!Add(samples[i].low, factor * samples[i].low_weight) ||
+            !Add(samples[i].high, factor * samples[i].high_weight))
+          return false;
+      }
+    }
+    return true;
+  }
+};
+
+// One rectangle; all memory is scratch.
+class SeparateRoi {
+ public:
+  static std::int64_t Bytes(const RoiState& s) {
+    const std::int64_t taps = static_cast<std::int64_t>(kMostTaps) * s.bins_down * s.bins_across;
+    const std::int64_t bins = s.bins_down + s.bins_across;
+    const std::int64_t floats = 2 * taps + s.bins_down * s.width + 1;
+    return 4 * WholeLines(bins * static_cast<std::int64_t>(sizeof(BinTaps) / 4) + floats);
+  }
+  SeparateRoi(const RoiState& s, std::byte* scratch) : s_(s) {
+    const auto bins = static_cast<std::size_t>(s.bins_down * s.bins_across);
+    rows_ = reinterpret_cast<BinTaps*>(scratch);
+    columns_ = rows_ + s.bins_down;
+    index_ = reinterpret_cast<std::int32_t*>(columns_ + s.bins_across);
+    weight_ = reinterpret_cast<float*>(index_ + kMostTaps * bins);
+    row_ = weight_ + kMostTaps * bins;
+  }
+
+  // False when a bin reads too many elements. `at`: begin across and down; `bin`: size of one.
+  bool Find(const float* at, float bin_across, float bin_down) {
+    const BinAxis one_row(at[1], bin_down, 0, s_.ratio, s_.height);
+    const BinAxis one_column(at[0], bin_across, 0, s_.ratio, s_.width);
+    const float samples = static_cast<float>(one_row.count) * static_cast<float>(one_column.count);
+    for (std::int64_t i = 0; i < s_.bins_down; ++i) {
+      const BinAxis axis(at[1], bin_down, i, s_.ratio, s_.height);
+      if (!rows_[i].Find(axis, 1 / std::max(samples, 1.0F))) return false;
+    }
+    std::int32_t last = -1;
+    first_ = static_cast<std::int32_t>(s_.width);
+    taps_ = 1;
+    for (std::int64_t j = 0; j < s_.bins_across; ++j) {
+      const BinAxis axis(at[0], bin_across, j, s_.ratio, s_.width);
+      if (!columns_[j].Find(axis, 1)) return false;
+      taps_ = std::max(taps_, columns_[j].count);
+      for (std::size_t t = 0; t < columns_[j].count; ++t) {
+        first_ = std::min(first_, columns_[j].at[t]);
+        last = std::max(last, columns_[j].at[t]);
+      }
+    }
+    width_ = std::max(last - first_ + 1, 0);
+    row_[s_.bins_down * width_] = 0;  // what bins with fewer elements read
+    FindPicks();
+    return true;
+  }
+
+  void Run(const float* plane, float* y) const {
+    std::array<const float*, kMostTaps> from;
+    for (std::int64_t i = 0; i < s_.bins_down; ++i) {
+      const BinTaps& taps = rows_[i];
+      for (std::size_t t = 0; t < taps.count; ++t) from[t] = plane + taps.at[t] * s_.width + first_;
+      s_.table->blend(from.data(), taps.weight.data(), taps.count, row_ + i * width_,
+                      static_cast<std::size_t>(width_));
+    }
+    s_.table->pick(row_, index_, weight_, taps_, y,
+                   static_cast<std::size_t>(s_.bins_down * s_.bins_across));
+  }
+
+ private:
+  void FindPicks() {
+    const auto bins = static_cast<std::size_t>(s_.bins_down * s_.bins_across);
+    const auto nothing = static_cast<std::int32_t>(s_.bins_down * width_);
+    for (std::size_t bin = 0; bin < bins; ++bin) {
+      const auto across = static_cast<std::size_t>(s_.bins_across);
+      const BinTaps& taps = columns_[bin % across];
+      const std::int32_t row = static_cast<std::int32_t>(bin / across) * width_;
+      for (std::size_t t = 0; t < taps_; ++t) {
+        const bool real = t < taps.count;
+        index_[t * bins + bin] = real ? row + taps.at[t] - first_ : nothing;
+        weight_[t * bins + bin] = real ? taps.weight[t] : 0;
+      }
+    }
+  }
+
+  const RoiState& s_;
+  BinTaps *rows_ = nullptr, *columns_ = nullptr;
+  std::int32_t* index_ = nullptr;  // tap t of bin b at [t * bins + b]: into the rows of all bins
+  float* weight_ = nullptr;
+  float* row_ = nullptr;
+  std::size_t taps_ = 1;                // of a bin across, at most
+  std::int32_t first_ = 0, width_ = 0;  // elements of a row that are read
+};
+
+Result<Prepared> PrepareRoi(const KernelQuery& q, PackStore&) {
+  auto state = std::make_shared<RoiState>();
+  RoiState& s = *state;
+  const Dims &x = q.in[0].dims, &y = q.out[0].dims;
+  s = {.batch = x[0],
+       .channels = x[1],
+       .height = x[2],
+       .width = x[3],
+       .rois = y[0],
+       .bins_down = y[2],
+       .bins_across = y[3],
+       .ratio = q.Int("sampling_ratio")};
+  const bool half_pixel = q.Text("coordinate_transformation_mode") != "output_half_pixel";
+  s.scale = q.Float("spatial_scale");
+  s.move = half_pixel ? 0.5F : 0.0F;
+  s.at_least_one = !half_pixel;
+  s.average = q.Text("mode") != "max";
+  s.table = &Resizes(q.isa);
+  if (s.average && s.bins_down <= kMostBins && s.bins_across <= kMostBins)
+    s.scratch_bytes = SeparateRoi::Bytes(s);
+  return Prepared{state, q.threads * s.scratch_bytes};
+}
+
+void AlignRoi(const KernelArgs& args, const RoiState& s, std::int64_t r, std::byte* scratch) {
   constexpr float kMostExtent = 2147483648.0F;
   const std::int64_t image = args.In<std::int64_t>(2)[r];
   if (image < 0 || image >= s.batch) {
@@ -171,7 +300,15 @@ void AlignRoi(const KernelArgs& args, const RoiState& s, std::int64_t r) {
     return;
   }
   const std::int64_t bins = s.bins_down * s.bins_across;
-  const float* x = args.In(0) + image * s.channels * s.height * s.width;
+  const std::int64_t plane = s.height * s.width;
+  const float* x = args.In(0) + image * s.channels * plane;
+  if (s.scratch_bytes > 0) {
+    SeparateRoi separate(s, scratch);
+    const bool found = separate.Find(at, bin_across, bin_down);
+    for (std::int64_t c = 0; found && c < s.channels; ++c)
+      separate.Run(x + c * plane, args.Out(0) + (r * s.channels + c) * bins);
+    if (found) return;
+  }
   for (std::int64_t i = 0; i < s.bins_down; ++i) {
     const BinAxis rows(at[1], bin_down, i, s.ratio, s.height);
     for (std::int64_t j = 0; j < s.bins_across; ++j) {
@@ -184,8 +321,9 @@ void AlignRoi(const KernelArgs& args, const RoiState& s, std::int64_t r) {
 
 void RunRoi(const KernelArgs& args) {
   const RoiState& s = args.State<RoiState>();
-  Parallel(args, s.rois, 1, [&](std::int64_t begin, std::int64_t end, int) {
-    for (std::int64_t r = begin; r < end; ++r) AlignRoi(args, s, r);
+  Parallel(args, s.rois, 1, [&](std::int64_t begin, std::int64_t end, int thread) {
+    for (std::int64_t r = begin; r < end; ++r)
+      AlignRoi(args, s, r, args.scratch + thread * s.scratch_bytes);
   });
 }
 
@@ -201,7 +339,8 @@ constexpr std::int64_t kChannels = 16;  // at a time
 
 Fit FitsMaxRoi(const KernelQuery& q) {
   if (q.in[0].dtype != DType::kF32) return Fit::No("f32 only");
-  return std::isfinite(q.Float("spatial_scale")) ? Fit::Yes() : Fit::No("spatial_scale is not finite");
+  return std::isfinite(q.Float("spatial_scale")) ? Fit::Yes()
+                                                 : Fit::No("spatial_scale is not finite");
 }
 
 Result<Prepared> PrepareMaxRoi(const KernelQuery& q, PackStore&) {
@@ -290,18 +429,19 @@ void RunMaxRoi(const KernelArgs& args) {
 }  // namespace
 
 std::vector<KernelDef> RoiKernels() {
-  return {{.name = "RoiAlign.f32",
-           .op = "RoiAlign",
-           .fits = FitsRoi,
-           .cost_ns = CostRoi,
-           .prepare = PrepareRoi,
-           .run = RunRoi},
-          {.name = "MaxRoiPool.f32",
-           .op = "MaxRoiPool",
-           .fits = FitsMaxRoi,
-           .cost_ns = CostRoi,
-           .prepare = PrepareMaxRoi,
-           .run = RunMaxRoi}};
+  std::vector<KernelDef> defs = {{.name = "MaxRoiPool.f32",
+                                  .op = "MaxRoiPool",
+                                  .fits = FitsMaxRoi,
+                                  .cost_ns = CostRoi,
+                                  .prepare = PrepareMaxRoi,
+                                  .run = RunMaxRoi}};
+  AddForEveryIsa(defs, {.name = "RoiAlign.f32",
+                        .op = "RoiAlign",
+                        .fits = FitsRoi,
+                        .cost_ns = CostRoi,
+                        .prepare = PrepareRoi,
+                        .run = RunRoi});
+  return defs;
 }
 
 }  // namespace athanor::kernels

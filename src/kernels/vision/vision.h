@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/kernel.h"
+#include "kernels/vision/resize_table.h"
 
 namespace athanor::kernels {
 
@@ -11,5 +12,7 @@ std::vector<KernelDef> ResizeKernels();
 std::vector<KernelDef> RoiKernels();
 std::vector<KernelDef> SampleKernels();
 std::vector<KernelDef> WindowKernels();
+
+const ResizeTable& Resizes(Isa isa);
 
 }  // namespace athanor::kernels

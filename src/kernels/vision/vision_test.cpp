@@ -92,6 +92,22 @@ TEST(SampleKernels, AlignRectangles) {
   }
 }
 
+// More bins than a vector has lanes; few samples that share elements, and many that do not.
+TEST(SampleKernels, AlignRectanglesInManyBins) {
+  const Tensor rois = Tensor::FromVector<float>(
+      {5, 4}, {0, 0, 31, 40, 3.5F, 4.5F, 5, 30, 10, 2, 4, 1, -20, -20, -4, -9, 0, 0, 900, 900});
+  for (const std::int64_t ratio : {0, 1, 2, 3, 9}) {
+    EXPECT_GT(
+        CheckKernels({.op = "RoiAlign",
+                      .inputs = {RandomF32({1, 5, 41, 37}, 1), rois, IntList({0, 0, 0, 0, 0})},
+                      .attributes = {{"sampling_ratio", ratio},
+                                     {"output_height", std::int64_t{7}},
+                                     {"output_width", std::int64_t{5}}}}),
+        0)
+        << ratio;
+  }
+}
+
 TEST(SampleKernels, PoolRectangles) {
   const Tensor rois = Tensor::FromVector<float>(
       {5, 5},
