@@ -22,7 +22,8 @@ struct State {
 template <class T>
 double Root(const Walk& list, const T* x) {
   double sum = 0;
-  list.Each([&](std::int64_t at) { sum += static_cast<double>(x[at]) * static_cast<double>(x[at]); });
+  list.Each(
+      [&](std::int64_t at) { sum += static_cast<double>(x[at]) * static_cast<double>(x[at]); });
   return std::sqrt(sum);
 }
 

@@ -136,6 +136,22 @@ constexpr FoldRow Ints() {
   return {IntAcross<T, kOf>, IntDown<T, kOf>};
 }
 
+template <bool kAbove>
+std::size_t FirstBeyond(const float* x, std::size_t n, float limit) {
+  const auto within = [bound = Set(limit)](const float* p) {
+    const F32 v = Load(p);
+    return kAbove ? hn::Le(v, bound) : hn::Ge(v, bound);
+  };
+  std::size_t i = 0;
+  for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
+    const Mask first = hn::And(within(x + i), within(x + i + kLanes));
+    const Mask second = hn::And(within(x + i + 2 * kLanes), within(x + i + 3 * kLanes));
+    if (!hn::AllTrue(kF32, hn::And(first, second))) break;
+  }
+  while (i < n && (kAbove ? x[i] <= limit : x[i] >= limit)) ++i;
+  return i;
+}
+
 }  // namespace
 
 extern const FoldTable kFolds = {
@@ -170,6 +186,8 @@ extern const FoldTable kFolds = {
             Ints<std::int64_t, WrapMul<std::int64_t>>(),
             Ints<std::int64_t, Larger<std::int64_t>>(),
             Ints<std::int64_t, Smaller<std::int64_t>>()},
+    .first_above = FirstBeyond<true>,
+    .first_below = FirstBeyond<false>,
 };
 
 }  // namespace athanor::kernels::ATH_ISA

@@ -29,6 +29,9 @@ struct FoldRow {
 
 struct FoldTable {
   FoldRow f32[kFoldKinds], i8[kFoldKinds], u8[kFoldKinds], i32[kFoldKinds], i64[kFoldKinds];
+  // The first i < n with !(x[i] <= limit), or !(x[i] >= limit); n when there is none.
+  std::size_t (*first_above)(const float* x, std::size_t n, float limit) = nullptr;
+  std::size_t (*first_below)(const float* x, std::size_t n, float limit) = nullptr;
 };
 
 // The f32 row of a kind.

@@ -1,7 +1,7 @@
-// TopK: each row is scanned once. What beats the k-th best so far is kept; when twice as many are
-// kept, the better half is selected, so that a row costs linear time in any order of its elements.
+// TopK: each row is scanned once, for what beats the k-th best so far.
 #include <algorithm>
 
+#include "kernels/every_isa.h"
 #include "kernels/reduce/reduce.h"
 #include "kernels/strides.h"
 #include "ops/elementwise.h"
@@ -11,6 +11,7 @@ namespace {
 
 struct State {
   void (*run)(const KernelArgs& args, const State& state) = nullptr;
+  const FoldTable* folds = nullptr;
   AxisShape shape;
   std::int64_t k = 0, room = 0;  // kept at most, a row and thread
 };
@@ -22,6 +23,7 @@ struct Entry {
 };
 
 constexpr std::int64_t kEntryBytes = 16;  // of the largest element type
+constexpr std::int64_t kFew = 32;         // so many are kept in order
 
 // Whether `a` comes before `b` when both count. NaN is larger than every number.
 template <bool kLargest, class C>
@@ -29,25 +31,56 @@ bool Beats(C a, C b) {
   return kLargest ? a > b || (a != a && b == b) : b > a || (b != b && a == a);
 }
 
-// The best k elements of x[i * step] to `kept`, in order; of equal ones those that come first.
+// The next element from `next` on that may beat `least`; the number of elements when none does.
 template <bool kLargest, class T, class C>
-void Select(const State& s, const T* x, Entry<C>* kept) {
+std::int64_t Skip(const State& s, const T* x, std::int64_t next, C least) {
   const std::int64_t step = s.shape.inner, length = s.shape.length;
+  if constexpr (std::is_same_v<T, float>) {
+    if (step == 1) {
+      const auto first = kLargest ? s.folds->first_above : s.folds->first_below;
+      return next + static_cast<std::int64_t>(
+                        first(x + next, static_cast<std::size_t>(length - next), least));
+    }
+  }
+  while (next < length && !Beats<kLargest>(static_cast<C>(x[next * step]), least)) ++next;
+  return next;
+}
+
+// The best k elements of x[i * step] to `kept`, in order; of equal ones those that come first. Each
+// that counts is put in its place.
+template <bool kLargest, class T, class C>
+void SelectFew(const State& s, const T* x, Entry<C>* kept) {
+  std::int64_t count = 0;
+  for (std::int64_t next = 0;; ++next) {
+    if (count == s.k) next = Skip<kLargest>(s, x, next, kept[s.k - 1].value);
+    if (next >= s.shape.length) return;
+    const C value = static_cast<C>(x[next * s.shape.inner]);
+    if (count == s.k && !Beats<kLargest>(value, kept[s.k - 1].value)) continue;
+    std::int64_t at = std::min(count, s.k - 1);
+    count = std::min(count + 1, s.k);
+    for (; at > 0 && Beats<kLargest>(value, kept[at - 1].value); --at) kept[at] = kept[at - 1];
+    kept[at] = {value, next};
+  }
+}
+
+// The same for larger k. When twice as many are kept, the better half is selected, so that a row
+// costs linear time in any order of its elements.
+template <bool kLargest, class T, class C>
+void SelectMany(const State& s, const T* x, Entry<C>* kept) {
+  const std::int64_t length = s.shape.length;
   const auto ahead = [](const Entry<C>& a, const Entry<C>& b) {
     if (Beats<kLargest>(a.value, b.value)) return true;
     return !Beats<kLargest>(b.value, a.value) && a.index < b.index;
   };
   std::int64_t count = 0, next = 0;
-  C least = {};
-  for (bool full = false; next < length;) {
-    for (; next < length && count < s.room; ++next) {
-      const C value = static_cast<C>(x[next * step]);
-      if (!full || Beats<kLargest>(value, least)) kept[count++] = {value, next};
+  for (bool full = false; next < length; full = true) {
+    for (const C least = kept[s.k - 1].value; count < s.room; ++next) {
+      if (full) next = Skip<kLargest>(s, x, next, least);
+      if (next >= length) break;
+      kept[count++] = {static_cast<C>(x[next * s.shape.inner]), next};
     }
     std::nth_element(kept, kept + s.k - 1, kept + count, ahead);
     count = s.k;
-    least = kept[s.k - 1].value;
-    full = true;
   }
   std::sort(kept, kept + s.k, ahead);
 }
@@ -60,12 +93,15 @@ void RunTyped(const KernelArgs& args, const State& s) {
   std::int64_t* const where = args.out.size() > 1 ? args.Out<std::int64_t>(1) : nullptr;
   Parallel(args, shape.outer * shape.inner, std::max<std::int64_t>(1, 8192 / shape.length),
            [&](std::int64_t begin, std::int64_t end, int thread) {
-             auto* kept =
-                 reinterpret_cast<Entry<C>*>(args.scratch + thread * s.room * kEntryBytes);
+             auto* kept = reinterpret_cast<Entry<C>*>(args.scratch + thread * s.room * kEntryBytes);
              for (std::int64_t row = begin; row < end; ++row) {
                const std::int64_t i = row / shape.inner, j = row % shape.inner;
                const T* x = args.In<T>(0) + i * shape.length * shape.inner + j;
-               Select<kLargest>(s, x, kept);
+               if (s.k <= kFew) {
+                 SelectFew<kLargest>(s, x, kept);
+               } else {
+                 SelectMany<kLargest>(s, x, kept);
+               }
                for (std::int64_t rank = 0; rank < s.k; ++rank) {
                  const std::int64_t to = (i * s.k + rank) * shape.inner + j;
                  args.Out<T>(0)[to] = x[kept[rank].index * shape.inner];
@@ -81,8 +117,7 @@ std::int64_t AxisOf(const KernelQuery& q) {
 }
 
 Fit Fits(const KernelQuery& q) {
-  const Status known =
-      Dispatch(NumericTypes{}, q.in[0].dtype, [](auto) -> Status { return {}; });
+  const Status known = Dispatch(NumericTypes{}, q.in[0].dtype, [](auto) -> Status { return {}; });
   return known.ok() ? Fit::Yes() : Fit::No(fmt::format("not for {}", Name(q.in[0].dtype)));
 }
 
@@ -95,7 +130,8 @@ Result<Prepared> Prepare(const KernelQuery& q, PackStore&) {
   const std::int64_t axis = AxisOf(q);
   state->shape = AxisShape::Of(q.in[0].dims, axis);
   state->k = q.out[0].dims[static_cast<std::size_t>(axis)];
-  state->room = std::min(state->shape.length, state->k + std::max<std::int64_t>(state->k, 16));
+  state->room = std::min(state->shape.length, 2 * state->k);
+  state->folds = &Folds(q.isa);
   ATH_RETURN_IF_ERROR(Dispatch(NumericTypes{}, q.in[0].dtype, [&](auto tag) -> Status {
     using T = typename decltype(tag)::Type;
     state->run = q.Int("largest") != 0 ? RunTyped<T, true> : RunTyped<T, false>;
@@ -112,12 +148,14 @@ void Run(const KernelArgs& args) {
 }  // namespace
 
 std::vector<KernelDef> TopKKernels() {
-  return {{.name = "TopK.select",
-           .op = "TopK",
-           .fits = Fits,
-           .cost_ns = Cost,
-           .prepare = Prepare,
-           .run = Run}};
+  std::vector<KernelDef> defs;
+  AddForEveryIsa(defs, {.name = "TopK.select",
+                        .op = "TopK",
+                        .fits = Fits,
+                        .cost_ns = Cost,
+                        .prepare = Prepare,
+                        .run = Run});
+  return defs;
 }
 
 }  // namespace athanor::kernels
