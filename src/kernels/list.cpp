@@ -84,6 +84,7 @@ std::vector<KernelDef> Make() {
   add(UnaryKernels());
   add(VariadicKernels());
   add(ViewKernels());
+  add(VolumeKernels());
   add(WinogradKernels());
   add(WindowKernels());
   // The new ones point to the old, which may no longer move.

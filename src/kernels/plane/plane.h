@@ -17,5 +17,7 @@ std::vector<float> AverageFactors(const ops::WindowAxis& axis, bool include_pad)
 std::vector<KernelDef> PoolKernels();
 // The same and depthwise convolution, on channels in blocks.
 std::vector<KernelDef> BlockedWindowKernels();
+// MaxPool and AveragePool over three and more axes.
+std::vector<KernelDef> VolumeKernels();
 
 }  // namespace athanor::kernels

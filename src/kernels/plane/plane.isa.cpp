@@ -74,11 +74,40 @@ void Depthwise(const PlaneGeometry& g, const float* staged, const float* w, floa
 }
 
 // A NaN wins and stays.
-void Max(const PlaneGeometry& g, const float* staged, float* y) {
-  const auto fold = [](F32 acc, F32 v, std::size_t) {
-    return hn::IfThenElse(hn::IsNaN(acc), acc, AtLeast(acc, v));
-  };
+HWY_INLINE F32 Larger(F32 acc, F32 v) {
+  return hn::IfThenElse(hn::IsNaN(acc), acc, AtLeast(acc, v));
+}
+
+// Windows of 2 by 2 side by side without padding: even and odd columns of two rows.
+void MaxOfPairs(const PlaneGeometry& g, const float* x, float* y) {
+  const auto larger = [](float a, float b) { return a > b || a != a ? a : b; };
+  for (std::size_t oy = 0; oy < g.out_h; ++oy, y += g.out_w) {
+    const float *upper = x + 2 * oy * g.in_w, *lower = upper + g.in_w;
+    std::size_t ox = 0;
+    for (; ox + kLanes <= g.out_w; ox += kLanes) {
+      F32 a, b, c, d;
+      hn::LoadInterleaved2(kF32, upper + 2 * ox, a, b);
+      hn::LoadInterleaved2(kF32, lower + 2 * ox, c, d);
+      Store(Larger(Larger(a, b), Larger(c, d)), y + ox);
+    }
+    for (; ox < g.out_w; ++ox) {
+      const float *p = upper + 2 * ox, *q = lower + 2 * ox;
+      y[ox] = larger(larger(p[0], p[1]), larger(q[0], q[1]));
+    }
+  }
+}
+
+bool IsOfPairs(const PlaneGeometry& g) {
+  return g.kernel_h == 2 && g.kernel_w == 2 && g.stride_h == 2 && g.stride_w == 2 &&
+         g.dilation_h == 1 && g.dilation_w == 1 && g.pad_top == 0 && g.pad_left == 0 &&
+         2 * g.out_h <= g.in_h && 2 * g.out_w <= g.in_w;
+}
+
+void Max(const PlaneGeometry& g, const float* x, float* staged, float* y) {
+  if (IsOfPairs(g)) return MaxOfPairs(g, x, y);
   const float lowest = -__builtin_inff();
+  Stage(g, x, lowest, staged);
+  const auto fold = [](F32 acc, F32 v, std::size_t) { return Larger(acc, v); };
   if (g.kernel_h == 3 && g.kernel_w == 3) return Slide<3, 3>(g, staged, y, lowest, fold, Keep);
   if (g.kernel_h == 2 && g.kernel_w == 2) return Slide<2, 2>(g, staged, y, lowest, fold, Keep);
   Slide<0, 0>(g, staged, y, lowest, fold, Keep);

@@ -28,7 +28,8 @@ struct PlaneTable {
   void (*stage)(const PlaneGeometry& g, const float* x, float fill, float* staged) = nullptr;
   void (*depthwise)(const PlaneGeometry& g, const float* staged, const float* w, float bias,
                     float* y) = nullptr;
-  void (*max)(const PlaneGeometry& g, const float* staged, float* y) = nullptr;
+  // Of x itself; `staged`: room for it, which the commonest windows do not need.
+  void (*max)(const PlaneGeometry& g, const float* x, float* staged, float* y) = nullptr;
   // Sums times a factor per output row and one per output column.
   void (*sum)(const PlaneGeometry& g, const float* staged, const float* row_factors,
               const float* col_factors, float* y) = nullptr;

@@ -48,17 +48,17 @@ Result<Prepared> Prepare(const KernelQuery& q, PackStore&) {
 
 void Run(const KernelArgs& args) {
   const State& s = args.State<State>();
-  const float fill = s.average ? 0.0F : -__builtin_inff();
   Parallel(args, s.planes, 1, [&](std::int64_t begin, std::int64_t end, int thread) {
     float* staged = reinterpret_cast<float*>(args.scratch) +
                     static_cast<std::size_t>(thread) * s.plane.staged_floats();
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
-      s.table->stage(s.plane, args.In(0) + i * s.in, fill, staged);
+      const float* x = args.In(0) + i * s.in;
       float* y = args.Out(0) + i * s.out;
       if (s.average) {
+        s.table->stage(s.plane, x, 0.0F, staged);
         s.table->sum(s.plane, staged, s.row_factors.data(), s.col_factors.data(), y);
       } else {
-        s.table->max(s.plane, staged, y);
+        s.table->max(s.plane, x, staged, y);
       }
     }
   });
