@@ -24,6 +24,7 @@
 #include "kernels/plane/plane.h"
 #include "kernels/recurrent/recurrent.h"
 #include "kernels/reduce/reduce.h"
+#include "kernels/signal/signal.h"
 #include "kernels/through_f32.h"
 #include "kernels/tree/forest.h"
 #include "kernels/vision/vision.h"
@@ -55,6 +56,7 @@ std::vector<KernelDef> Make() {
   add(ElementKernels());
   add(FillKernels());
   add(ForestKernels());
+  add(FourierKernels());
   add(GatherKernels());
   add(Int8BinaryKernels());
   add(Int8ConvertKernels());
@@ -79,6 +81,7 @@ std::vector<KernelDef> Make() {
   add(ScatterKernels());
   add(SelectKernels());
   add(SoftmaxKernels());
+  add(SpectrumWindowKernels());
   add(TileKernels());
   add(TopKKernels());
   add(UnaryKernels());
