@@ -66,6 +66,7 @@ std::vector<KernelDef> Make() {
   add(Int8LookupKernels());
   add(Int8PoolKernels());
   add(IntMatMulKernels());
+  add(LossKernels());
   add(MatMulKernels());
   add(NmsKernels());
   add(PoolKernels());
