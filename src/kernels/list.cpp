@@ -49,6 +49,7 @@ std::vector<KernelDef> Make() {
   add(CopyKernels());
   add(DeformConvKernels());
   add(DepthwiseKernels());
+  add(DetKernels());
   add(DirectConvKernels());
   add(CastKernels());
   add(ChannelNormKernels());

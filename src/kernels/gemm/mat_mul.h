@@ -1,10 +1,11 @@
-// MatMul and Gemm on floats.
+// MatMul and Gemm, and determinants.
 #pragma once
 
 #include "kernels/kernel.h"
 
 namespace athanor::kernels {
 
+std::vector<KernelDef> DetKernels();
 std::vector<KernelDef> MatMulKernels();
 std::vector<KernelDef> IntMatMulKernels();
 

@@ -86,5 +86,15 @@ TEST(MatMulKernels, MultiplyAndAddIntegers) {
   }
 }
 
+TEST(DetKernels, AgreeWithTheReference) {
+  for (const std::int64_t n : {1, 2, 3, 4, 9}) {
+    EXPECT_GT(CheckKernels({.op = "Det", .inputs = {RandomF32({2, 5, n, n}, 1, -1, 1)}}), 0);
+  }
+  // Rows must change places; one matrix has no inverse.
+  const std::vector<float> values = {0, 2, 1, 3, 0, 5, 1, 1, 0, 1, 2, 3, 2, 4, 6, 1, 1, 1};
+  EXPECT_GT(CheckKernels({.op = "Det", .inputs = {Tensor::FromVector<float>({2, 3, 3}, values)}}),
+            0);
+}
+
 }  // namespace
 }  // namespace athanor::kernels
