@@ -82,6 +82,7 @@ std::vector<KernelDef> Make() {
   add(SampleKernels());
   add(ScatterKernels());
   add(SelectKernels());
+  add(ShrinkKernels());
   add(SoftmaxKernels());
   add(SpectrumWindowKernels());
   add(TileKernels());

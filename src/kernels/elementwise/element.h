@@ -7,6 +7,8 @@
 namespace athanor::kernels {
 
 std::vector<KernelDef> ElementKernels();
+// Shrink of integers.
+std::vector<KernelDef> ShrinkKernels();
 
 // The function of an operator's plain form ("Max") for elements of a type; nullptr: none.
 ElementFn ElementFunction(std::string_view op, DType dtype, Isa isa);

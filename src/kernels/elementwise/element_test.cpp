@@ -214,5 +214,18 @@ TEST(HalfKernels, ComputeThroughF32) {
   }
 }
 
+TEST(ElementKernels, ShrinkIntegersInDouble) {
+  for (const DType dtype : {DType::kI8, DType::kU8, DType::kI32, DType::kI64}) {
+    EXPECT_GT(CheckKernels({.op = "Shrink",
+                            .inputs = {RandomOf(dtype, {3, 70}, 1, 0, 120)},
+                            .attributes = {{"lambd", 20.5F}, {"bias", 40.0F}}}),
+              0);
+  }
+  EXPECT_GT(CheckKernels({.op = "Shrink",
+                          .inputs = {RandomOf(DType::kI8, {3, 70}, 1, -128, 127)},
+                          .attributes = {{"lambd", 20.5F}, {"bias", -40.0F}}}),
+            0);
+}
+
 }  // namespace
 }  // namespace athanor::kernels
