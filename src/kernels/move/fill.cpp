@@ -209,7 +209,7 @@ Result<Prepared> PreparePad(const KernelQuery& q, PackStore&) {
       map.push_back(Continued(o - begins[a], q.in[0].dims[a], q.Text("mode")));
     maps.push_back(std::move(map));
   }
-  state->picked = Picked(q.in[0].dims, std::move(maps), state->element);
+  state->picked = Picked(q.in[0].dims, std::move(maps), state->element, q.isa);
   return Prepared{state, 0};
 }
 void RunPad(const KernelArgs& args) { args.State<State>().picked.Run(args); }

@@ -1,7 +1,6 @@
 #include "kernels/move/picked.h"
 
 #include "kernels/move/elements.h"
-#include "kernels/move/shuffle_table.h"
 #include "kernels/strides.h"
 
 namespace athanor::kernels {
@@ -9,9 +8,9 @@ namespace {
 
 // One row of n / 2 elements, each twice, `rows` times.
 template <class T>
-void Double(const T* x, T* y, std::int64_t n, std::int64_t rows) {
+void Double(const ShuffleTable& table, const T* x, T* y, std::int64_t n, std::int64_t rows) {
   if constexpr (sizeof(T) == 4) {
-    base::kShuffles.twice(x, static_cast<std::size_t>(n / 2), y, static_cast<std::size_t>(rows));
+    table.twice(x, static_cast<std::size_t>(n / 2), y, static_cast<std::size_t>(rows));
   } else {
     for (std::int64_t i = 0; i < n / 2; ++i) y[2 * i] = y[2 * i + 1] = x[i];
     for (std::int64_t r = 1; r < rows; ++r)
@@ -37,8 +36,10 @@ bool IsDoubled(const Dims& map) {
 
 }  // namespace
 
-Picked::Picked(const Dims& in, std::vector<Dims> maps, std::int64_t element)
+Picked::Picked(const Dims& in, std::vector<Dims> maps, std::int64_t element, Isa isa)
     : maps_(std::move(maps)), element_(element) {
+  const ShuffleTable* const tables[] = {&base::kShuffles, &avx2::kShuffles, &avx512::kShuffles};
+  table_ = tables[static_cast<std::size_t>(isa)];
   const Dims strides = RowMajorStrides(in);
   for (std::size_t a = 0; a + 1 < maps_.size(); ++a) {
     rows_ *= std::ssize(maps_[a]);
@@ -84,7 +85,7 @@ void Picked::Run(const KernelArgs& args) const {
                  for (rows = 1; r + rows < end && place.offset == offset; ++rows) Advance(place);
                  T* y = args.Out<T>(0) + r * n;
                  if (doubled_) {
-                   Double(args.In<T>(0) + offset, y, n, rows);
+                   Double(*table_, args.In<T>(0) + offset, y, n, rows);
                  } else {
                    Pick(args.In<T>(0) + offset, last, y, rows);
                  }

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "kernels/kernel.h"
+#include "kernels/move/shuffle_table.h"
 #include "kernels/strides.h"
 
 namespace athanor::kernels {
@@ -13,7 +14,7 @@ class Picked {
   Picked() = default;
   // maps[a]: which element of axis a is shown at each place along it. At least one axis, and at
   // most Walk::kMostDims. `element`: bytes of one.
-  Picked(const Dims& in, std::vector<Dims> maps, std::int64_t element);
+  Picked(const Dims& in, std::vector<Dims> maps, std::int64_t element, Isa isa);
 
   void Run(const KernelArgs& args) const;
 
@@ -27,6 +28,7 @@ class Picked {
   void Advance(Place& place) const;
 
   std::vector<Dims> maps_;  // of all axes but the last: times the axis's stride
+  const ShuffleTable* table_ = nullptr;
   std::int64_t rows_ = 1, element_ = 1;
   bool doubled_ = false;  // along the last axis every element is shown twice, in order
 };

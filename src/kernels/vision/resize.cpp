@@ -12,6 +12,7 @@
 #include "kernels/move/picked.h"
 #include "kernels/strides.h"
 #include "kernels/vision/vision.h"
+#include "ops/math/number.h"
 
 namespace athanor::kernels {
 namespace {
@@ -107,7 +108,7 @@ Result<Prepared> PrepareNearest(const KernelQuery& q, PackStore&) {
     ATH_CHECK(std::ssize(map) == axis.out, "exactly one element is the nearest");
   }
   state->picked = Picked(q.in[kX].dims, std::move(maps),
-                         static_cast<std::int64_t>(ElementBytes(q.in[kX].dtype)));
+                         static_cast<std::int64_t>(ElementBytes(q.in[kX].dtype)), q.isa);
   return Prepared{state, 0};
 }
 
@@ -221,6 +222,78 @@ void RunFilter(const KernelArgs& args) {
   }
 }
 
+// ---- Linear and cubic of wide integers, which are exact in double only.
+
+using WideTypes = TypeList<std::int32_t, std::int64_t>;
+
+struct WideState {
+  void (*run)(const KernelArgs& args, const WideState& state) = nullptr;
+  std::vector<ops::ResizeAxis> axes;
+  std::vector<AxisShape> shapes;  // of the input of each
+  std::int64_t buffer = 0;        // doubles of one of the two in scratch
+  std::int64_t in_count = 0, out_count = 0;
+};
+
+Fit FitsWide(const KernelQuery& q) {
+  const Status known = Dispatch(WideTypes{}, q.in[kX].dtype, [](auto) -> Status { return {}; });
+  if (!known.ok()) return Fit::No("i32 and i64 only");
+  return IsNearest(q) ? Fit::No("nearest has its own") : FitsPlan(q);
+}
+
+void RunWideAxis(const KernelArgs& args, const ops::ResizeAxis& axis, const AxisShape& shape,
+                 const double* x, double* y) {
+  Parallel(args, shape.outer * axis.out, std::max<std::int64_t>(1, 4096 / shape.inner),
+           [&](std::int64_t begin, std::int64_t end, int) {
+             for (std::int64_t r = begin; r < end; ++r) {
+               const std::int64_t outer = r / axis.out, o = r % axis.out;
+               double* const to = y + r * shape.inner;
+               std::fill_n(to, shape.inner, 0.0);
+               for (std::int64_t t = 0; t < axis.taps; ++t) {
+                 const auto at = static_cast<std::size_t>(o * axis.taps + t);
+                 const double* row = x + (outer * shape.length + axis.index[at]) * shape.inner;
+                 for (std::int64_t i = 0; axis.weight[at] != 0 && i < shape.inner; ++i)
+                   to[i] += axis.weight[at] * row[i];
+               }
+             }
+           });
+}
+
+template <class T>
+void RunWide(const KernelArgs& args, const WideState& s) {
+  double* x = reinterpret_cast<double*>(args.scratch);
+  double* y = x + s.buffer;
+  for (std::int64_t i = 0; i < s.in_count; ++i) x[i] = static_cast<double>(args.In<T>(kX)[i]);
+  for (std::size_t a = 0; a < s.axes.size(); ++a) {
+    RunWideAxis(args, s.axes[a], s.shapes[a], x, y);
+    std::swap(x, y);
+  }
+  for (std::int64_t i = 0; i < s.out_count; ++i) args.Out<T>(0)[i] = ops::SaturateCast<T>(x[i]);
+}
+
+void RunWideOf(const KernelArgs& args) {
+  const WideState& s = args.State<WideState>();
+  s.run(args, s);
+}
+
+Result<Prepared> PrepareWide(const KernelQuery& q, PackStore&) {
+  auto state = std::make_shared<WideState>();
+  state->axes = *PlanOf(q);
+  state->in_count = state->buffer = q.in[kX].count();
+  state->out_count = q.out[0].count();
+  Dims dims = q.in[kX].dims;
+  for (const ops::ResizeAxis& axis : state->axes) {
+    state->shapes.push_back(AxisShape::Of(dims, static_cast<std::int64_t>(axis.axis)));
+    const AxisShape& shape = state->shapes.back();
+    dims[axis.axis] = axis.out;
+    state->buffer = std::max(state->buffer, shape.outer * axis.out * shape.inner);
+  }
+  ATH_RETURN_IF_ERROR(Dispatch(WideTypes{}, q.in[kX].dtype, [&](auto tag) -> Status {
+    state->run = RunWide<typename decltype(tag)::Type>;
+    return {};
+  }));
+  return Prepared{state, 2 * 8 * state->buffer};
+}
+
 }  // namespace
 
 const ResizeTable& Resizes(Isa isa) {
@@ -229,12 +302,18 @@ const ResizeTable& Resizes(Isa isa) {
 }
 
 std::vector<KernelDef> ResizeKernels() {
-  std::vector<KernelDef> defs = {{.name = "Resize.nearest",
+  std::vector<KernelDef> defs = {{.name = "Resize.double",
                                   .op = "Resize",
-                                  .fits = FitsNearest,
+                                  .fits = FitsWide,
                                   .cost_ns = Cost,
-                                  .prepare = PrepareNearest,
-                                  .run = RunNearest}};
+                                  .prepare = PrepareWide,
+                                  .run = RunWideOf}};
+  AddForEveryIsa(defs, {.name = "Resize.nearest",
+                        .op = "Resize",
+                        .fits = FitsNearest,
+                        .cost_ns = Cost,
+                        .prepare = PrepareNearest,
+                        .run = RunNearest});
   AddForEveryIsa(defs, {.name = "Resize.filter",
                         .op = "Resize",
                         .fits = FitsFilter,

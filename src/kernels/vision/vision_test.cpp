@@ -44,6 +44,21 @@ TEST(ResizeKernels, PickTheNearestByEveryRule) {
   }
 }
 
+TEST(ResizeKernels, ComputeWideIntegersInDouble) {
+  for (const DType dtype : {DType::kI32, DType::kI64}) {
+    for (const char* mode : {"linear", "cubic"}) {
+      for (const Ints& sizes : {Ints{1, 2, 7, 5}, Ints{1, 3, 2, 17}}) {
+        EXPECT_GT(CheckKernels({.op = "Resize",
+                                .inputs = {RandomOf(dtype, {1, 2, 5, 8}, 1, -2e9F, 2e9F), Tensor(),
+                                           Tensor(), IntList(sizes)},
+                                .constant = {false, false, false, true},
+                                .attributes = {{"mode", std::string(mode)}}}),
+                  0);
+      }
+    }
+  }
+}
+
 TEST(ResizeKernels, ShrinkWithoutAliasing) {
   EXPECT_GT(
       CheckKernels(
