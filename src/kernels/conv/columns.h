@@ -29,11 +29,27 @@ class ColumnScatter {
   std::int64_t tap_rows_ = 1;  // taps of all other axes
   // Where the row of the plane begins that [tap row][row of positions] lies in; -1: outside.
   std::vector<std::int64_t> begins_;
-  // The positions [first, last) of the last axis at which a tap lies inside.
+  // Positions [first, last) of the last axis.
   struct Range {
     std::int64_t first = 0, last = 0;
   };
-  std::vector<Range> inside_;
+  std::vector<Range> inside_;  // at which a tap lies inside
+  // Rows of positions, of each the same part.
+  struct Segment {
+    std::int64_t row = 0, rows = 0;
+    Range part = {};
+  };
+  // What belongs to one row of taps.
+  struct TapRow {
+    const float* columns = nullptr;  // of the segment's first position and the first tap
+    std::int64_t row_stride = 0;
+    const std::int64_t* begins = nullptr;
+    float* plane = nullptr;
+  };
+  void AddSegment(const TapRow& taps, const Segment& segment) const;
+  // `part`: within the segment's.
+  void AddTap(const TapRow& taps, const Segment& segment, std::int64_t tap, Range part) const;
+  ColumnRows Rows(const TapRow& taps, const Segment& segment, std::int64_t tap, Range part) const;
 };
 
 }  // namespace athanor::kernels

@@ -25,13 +25,45 @@ std::size_t AddEverySecond(const float* x, std::size_t n, float* y) {
   return i;
 }
 
-void Add(const float* x, std::size_t n, float* y, std::size_t stride) {
-  if (stride == 1) return AddNeighbours(x, n, y);
-  for (std::size_t i = stride == 2 ? AddEverySecond(x, n, y) : 0; i < n; ++i) y[i * stride] += x[i];
+void AddPairsOf(const float* x, const float* other, std::size_t n, float* y) {
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    float turned[2 * kLanes];
+    hn::StoreInterleaved2(Load(x + i), Load(other + i), kF32, turned);
+    float* const to = y + 2 * i;
+    Store(hn::Add(Load(to), Load(turned)), to);
+    Store(hn::Add(Load(to + kLanes), Load(turned + kLanes)), to + kLanes);
+  }
+  for (; i < n; ++i) {
+    y[2 * i] += x[i];
+    y[2 * i + 1] += other[i];
+  }
+}
+
+// Calls f(x, y) for every row that lies somewhere.
+template <class F>
+HWY_INLINE void EachRow(const ColumnRows& rows, F f) {
+  for (std::size_t r = 0; r < rows.rows; ++r) {
+    if (rows.begins[r] >= 0) f(r * rows.x_stride, rows.y + rows.begins[r]);
+  }
+}
+
+void Add(const ColumnRows& rows, std::size_t stride) {
+  const std::size_t n = rows.n;
+  EachRow(rows, [&](std::size_t at, float* y) {
+    const float* x = rows.x + at;
+    if (stride == 1) return AddNeighbours(x, n, y);
+    for (std::size_t i = stride == 2 ? AddEverySecond(x, n, y) : 0; i < n; ++i)
+      y[i * stride] += x[i];
+  });
+}
+
+void AddPairs(const ColumnRows& rows, const float* other) {
+  EachRow(rows, [&](std::size_t at, float* y) { AddPairsOf(rows.x + at, other + at, rows.n, y); });
 }
 
 }  // namespace
 
-extern const ColumnTable kColumns = {.add = Add};
+extern const ColumnTable kColumns = {.add = Add, .add_pairs = AddPairs};
 
 }  // namespace athanor::kernels::ATH_ISA

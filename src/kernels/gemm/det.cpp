@@ -16,7 +16,8 @@ Fit Fits(const KernelQuery& q) {
 }
 
 double Cost(const KernelQuery& q) {
-  return 200 + static_cast<double>(q.in[0].count() * std::max<std::int64_t>(4, q.in[0].dims.back()));
+  return 200 +
+         static_cast<double>(q.in[0].count() * std::max<std::int64_t>(4, q.in[0].dims.back()));
 }
 
 Result<Prepared> Prepare(const KernelQuery& q, PackStore&) {

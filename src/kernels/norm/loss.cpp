@@ -55,14 +55,13 @@ double LogOfSum(const State& s, const float* x) {
 
 // The loss of position i, and the weight it counts with.
 void LossOf(const KernelArgs& args, const State& s, std::int64_t i, double& loss, double& weight) {
-  const float* x = args.In(kScores) + i / s.shape.inner * s.shape.length * s.shape.inner +
-                   i % s.shape.inner;
+  const float* x =
+      args.In(kScores) + i / s.shape.inner * s.shape.length * s.shape.inner + i % s.shape.inner;
   const double shift = s.softmax ? LogOfSum(s, x) : 0;
   if (args.out.size() > 1 && args.out[1] != nullptr) {
     float* y = args.Out(1) + (x - args.In(kScores));
     for (std::int64_t j = 0; j < s.shape.length; ++j)
-      y[j * s.shape.inner] =
-          static_cast<float>(static_cast<double>(x[j * s.shape.inner]) - shift);
+      y[j * s.shape.inner] = static_cast<float>(static_cast<double>(x[j * s.shape.inner]) - shift);
   }
   const std::int64_t label =
       s.wide ? args.In<std::int64_t>(kLabels)[i] : args.In<std::int32_t>(kLabels)[i];

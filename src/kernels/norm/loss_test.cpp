@@ -12,11 +12,11 @@ TEST(LossKernels, AgreeWithTheReference) {
         AttrMap attributes = {{"reduction", std::string(reduction)}};
         if (weighted) attributes.Set("ignore_index", std::int64_t{2});
         for (const DType dtype : {DType::kI64, DType::kI32}) {
-          EXPECT_GT(CheckKernels({.op = op,
-                                  .inputs = {RandomF32({3, 5, 4, 7}, 1),
-                                             RandomOf(dtype, {3, 4, 7}, 2, 0, 5),
-                                             weighted ? RandomF32({5}, 3, 0, 1) : Tensor()},
-                                  .attributes = attributes}),
+          EXPECT_GT(CheckKernels(
+                        {.op = op,
+                         .inputs = {RandomF32({3, 5, 4, 7}, 1), RandomOf(dtype, {3, 4, 7}, 2, 0, 5),
+                                    weighted ? RandomF32({5}, 3, 0, 1) : Tensor()},
+                         .attributes = attributes}),
                     0)
               << op << reduction;
         }

@@ -110,7 +110,8 @@ void RunDft(const KernelArgs& args) {
       const float* x = args.In(0) + (l / inner * s.in.length * inner + l % inner) * s.parts_in;
       float* y = args.Out(0) + (l / inner * s.out.length * inner + l % inner) * s.parts_out;
       const std::int64_t given = std::min(length, s.in.length);
-      for (std::int64_t i = 0; i < given; ++i) line[i] = Read(x + i * inner * s.parts_in, s.parts_in);
+      for (std::int64_t i = 0; i < given; ++i)
+        line[i] = Read(x + i * inner * s.parts_in, s.parts_in);
       std::fill(line + given, line + length, Complex());
       if (s.mirrored) Mirror(line, length);
       s.plan.Run(line, s.inverse);
@@ -137,8 +138,8 @@ Fit FitsStft(const KernelQuery& q) {
 }
 
 double CostStft(const KernelQuery& q) {
-  return 200 + static_cast<double>(q.out[0].dims[0] * q.out[0].dims[1]) *
-                   TransformNs(*FrameLength(q));
+  return 200 +
+         static_cast<double>(q.out[0].dims[0] * q.out[0].dims[1]) * TransformNs(*FrameLength(q));
 }
 
 Result<Prepared> PrepareStft(const KernelQuery& q, PackStore&) {

@@ -15,8 +15,8 @@ FourierPlan::FourierPlan(std::int64_t length) : length_(length) {
   const bool direct = (length & (length - 1)) == 0;
   while (points_ < (direct ? length : 2 * length - 1)) points_ *= 2;
   for (std::int64_t k = 0; k < points_ / 2; ++k)
-    turns_.push_back(UnitAt(-2 * std::numbers::pi * static_cast<double>(k) /
-                            static_cast<double>(points_)));
+    turns_.push_back(
+        UnitAt(-2 * std::numbers::pi * static_cast<double>(k) / static_cast<double>(points_)));
   order_.assign(static_cast<std::size_t>(points_), 0);
   for (std::size_t i = 1; i < order_.size(); ++i) {
     order_[i] = order_[i / 2] / 2;

@@ -33,9 +33,8 @@ TEST(FourierKernels, TransformOneSide) {
   const AttrMap forwards = {{"onesided", std::int64_t{1}}};
   const AttrMap back = {{"onesided", std::int64_t{1}}, {"inverse", std::int64_t{1}}};
   for (const std::int64_t length : {8, 9, 30}) {
-    EXPECT_GT(CheckKernels({.op = "DFT",
-                            .inputs = {RandomF32({2, length, 1}, 1)},
-                            .attributes = forwards}),
+    EXPECT_GT(CheckKernels(
+                  {.op = "DFT", .inputs = {RandomF32({2, length, 1}, 1)}, .attributes = forwards}),
               0);
     EXPECT_GT(CheckKernels({.op = "DFT",
                             .inputs = {RandomF32({2, length / 2 + 1, 2}, 1), Int(length)},
@@ -48,12 +47,12 @@ TEST(FourierKernels, TransformOneSide) {
 TEST(FourierKernels, TransformFrames) {
   for (const std::int64_t length : {16, 24}) {
     for (const std::int64_t onesided : {0, 1}) {
-      EXPECT_GT(CheckKernels({.op = "STFT",
-                              .inputs = {RandomF32({2, 100, 1}, 1), Int(7),
-                                         RandomF32({length}, 2, 0, 1)},
-                              .constant = {false, true},
-                              .attributes = {{"onesided", onesided}}}),
-                0);
+      EXPECT_GT(
+          CheckKernels({.op = "STFT",
+                        .inputs = {RandomF32({2, 100, 1}, 1), Int(7), RandomF32({length}, 2, 0, 1)},
+                        .constant = {false, true},
+                        .attributes = {{"onesided", onesided}}}),
+          0);
     }
     EXPECT_GT(CheckKernels({.op = "STFT",
                             .inputs = {RandomF32({1, 100, 2}, 1), Int(10), Tensor(), Int(length)},
@@ -68,12 +67,12 @@ TEST(WindowKernels, SumCosines) {
     for (const std::int64_t size : {1, 2, 9, 2000}) {
       for (const std::int64_t periodic : {0, 1}) {
         for (const DType dtype : {DType::kF32, DType::kF16, DType::kF64}) {
-          EXPECT_GT(CheckKernels({.op = op,
-                                  .inputs = {Int(size)},
-                                  .constant = {true},
-                                  .attributes = {{"periodic", periodic},
-                                                 {"output_datatype", dtype}}}),
-                    0)
+          EXPECT_GT(
+              CheckKernels({.op = op,
+                            .inputs = {Int(size)},
+                            .constant = {true},
+                            .attributes = {{"periodic", periodic}, {"output_datatype", dtype}}}),
+              0)
               << op << size;
         }
       }
