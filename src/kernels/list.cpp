@@ -32,67 +32,71 @@
 namespace athanor::kernels {
 namespace {
 
+constexpr std::vector<KernelDef> (*kLists[])() = {
+    AlongAxisKernels,
+    AttentionKernels,
+    BinaryKernels,
+    BlockedConcatKernels,
+    BlockedElementwiseKernels,
+    BlockedWindowKernels,
+    Col2ImKernels,
+    ConvGemmKernels,
+    ConvTransposeKernels,
+    CopyKernels,
+    DeformConvKernels,
+    DepthwiseKernels,
+    DetKernels,
+    DirectConvKernels,
+    CastKernels,
+    ChannelNormKernels,
+    DynamicQuantizeKernels,
+    ElementKernels,
+    FillKernels,
+    ForestKernels,
+    FourierKernels,
+    GatherKernels,
+    Int8BinaryKernels,
+    Int8ConvertKernels,
+    Int8ConvKernels,
+    Int8DepthwiseKernels,
+    Int8GemmKernels,
+    Int8LookupKernels,
+    Int8PoolKernels,
+    IntMatMulKernels,
+    LossKernels,
+    MatMulKernels,
+    NmsKernels,
+    PoolKernels,
+    RealOfIntKernels,
+    ReorderKernels,
+    RecurrentKernels,
+    ReduceKernels,
+    ResizeKernels,
+    RoiKernels,
+    RotaryKernels,
+    RowKernels,
+    SampleKernels,
+    ScatterKernels,
+    SelectKernels,
+    ShrinkKernels,
+    SoftmaxKernels,
+    SpectrumWindowKernels,
+    TileKernels,
+    TopKKernels,
+    UnaryKernels,
+    VariadicKernels,
+    ViewKernels,
+    VolumeKernels,
+    WinogradKernels,
+    WindowKernels,
+};
+
 std::vector<KernelDef> Make() {
   std::vector<KernelDef> all;
-  const auto add = [&all](std::vector<KernelDef> some) {
+  for (const auto list : kLists) {
+    std::vector<KernelDef> some = list();
     std::move(some.begin(), some.end(), std::back_inserter(all));
-  };
-  add(AlongAxisKernels());
-  add(AttentionKernels());
-  add(BinaryKernels());
-  add(BlockedConcatKernels());
-  add(BlockedElementwiseKernels());
-  add(BlockedWindowKernels());
-  add(Col2ImKernels());
-  add(ConvGemmKernels());
-  add(ConvTransposeKernels());
-  add(CopyKernels());
-  add(DeformConvKernels());
-  add(DepthwiseKernels());
-  add(DetKernels());
-  add(DirectConvKernels());
-  add(CastKernels());
-  add(ChannelNormKernels());
-  add(DynamicQuantizeKernels());
-  add(ElementKernels());
-  add(FillKernels());
-  add(ForestKernels());
-  add(FourierKernels());
-  add(GatherKernels());
-  add(Int8BinaryKernels());
-  add(Int8ConvertKernels());
-  add(Int8ConvKernels());
-  add(Int8DepthwiseKernels());
-  add(Int8GemmKernels());
-  add(Int8LookupKernels());
-  add(Int8PoolKernels());
-  add(IntMatMulKernels());
-  add(LossKernels());
-  add(MatMulKernels());
-  add(NmsKernels());
-  add(PoolKernels());
-  add(RealOfIntKernels());
-  add(ReorderKernels());
-  add(RecurrentKernels());
-  add(ReduceKernels());
-  add(ResizeKernels());
-  add(RoiKernels());
-  add(RotaryKernels());
-  add(RowKernels());
-  add(SampleKernels());
-  add(ScatterKernels());
-  add(SelectKernels());
-  add(ShrinkKernels());
-  add(SoftmaxKernels());
-  add(SpectrumWindowKernels());
-  add(TileKernels());
-  add(TopKKernels());
-  add(UnaryKernels());
-  add(VariadicKernels());
-  add(ViewKernels());
-  add(VolumeKernels());
-  add(WinogradKernels());
-  add(WindowKernels());
+  }
   // The new ones point to the old, which may no longer move.
   const std::size_t plain = all.size();
   all.reserve(2 * plain);
