@@ -535,6 +535,30 @@ class Bench(Case):
 
         self.assertEqual((result["precision"], result["steps_on_reference"]), ("f32", 0))
 
+    def test_kernels_compete_for_every_layer(self):
+        result = document(self, "bench", MODEL, "--kernels", "conv", "--rounds", 2)
+        shapes = {layer["shape"]: layer for layer in result["layers"]}
+        layer = shapes["3x3/1 48->48 8x8 +Relu"]
+        self.assertEqual(layer["flops"], (2 * 48 * 9 + 1) * 48 * 8 * 8)  # products, sums and the bias
+        kernels = {(c["kernel"], c["layout"]) for c in layer["candidates"]}
+        self.assertTrue({"gemm", "direct", "winograd2", "winograd4", "winograd6"} <=
+                        {kernel.split(".")[2] for kernel, _ in kernels})
+        times = [c["measured_us"] for c in layer["candidates"]]
+        self.assertEqual(times, sorted(times))
+        for choice in layer["choices"].values():
+            self.assertIn((choice["kernel"], choice["layout"]), kernels)
+            self.assertGreaterEqual(choice["regret"], 0)
+        self.assertEqual({s["selector"] for s in result["selectors"]}, set(layer["choices"]))
+        table = athanor("bench", MODEL, "--kernels", "conv", "--rounds", 1).stdout
+        for column in ("predicted us", "measured us", "GFLOP/s", "% of peak", "mean regret"):
+            self.assertIn(column, table)
+        self.assertIn("has no gemm layer", athanor("bench", self.add_model((1, 2)), "--kernels", "gemm").stderr)
+
+    def test_a_model_is_wanted_without_kernels(self):
+        run = athanor("bench")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("fix: athanor bench MODEL", run.stderr)
+
     def test_an_empty_batch_is_not_measured(self):
         run = athanor("bench", MODEL, "--set-dim", "N=0")
         self.assertEqual(run.returncode, 1)

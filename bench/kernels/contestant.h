@@ -6,9 +6,12 @@
 #include <vector>
 
 #include "core/thread_pool.h"
-#include "layer.h"
+#include "tools/layers.h"
 
 namespace athanor::bench {
+
+using tools::Layer;
+using tools::Layers;
 
 class Contestant {
  public:
@@ -29,7 +32,8 @@ class Contestant {
 // The operands of a layer: constants as the graph has them, seeded values for the others.
 Result<std::vector<Tensor>> Operands(const kernels::KernelQuery& query);
 
-// Every kernel of the best instruction set that fits, the planner's choice first.
+// Every kernel of the best instruction set that fits, in every layout; first the one that is
+// estimated to be the fastest. Reorders are not timed.
 Result<std::vector<std::unique_ptr<Contestant>>> OurKernels(const Layer& layer,
                                                             const std::vector<Tensor>& operands,
                                                             ThreadPool& pool);

@@ -14,6 +14,8 @@
 #include "contestant.h"
 #include "core/text.h"
 #include "tools/machine_probe.h"
+#include "zoo/builder.h"
+#include "zoo/zoo.h"
 
 namespace athanor::bench {
 namespace {
@@ -23,8 +25,12 @@ using Clock = std::chrono::steady_clock;
 constexpr double kBar = 0.97, kLowest = 0.90, kWantedShare = 0.90;
 constexpr double kTolerance = 1e-4;  // relative L2 between us and oneDNN
 
+// Square products that stand for the floor of the engine's matrix kernels; no network's.
+constexpr std::string_view kFloor = "floor";
+
 struct Options {
-  LayerOptions layers;
+  std::vector<std::string> networks;
+  tools::LayerOptions layers;
   std::string kind = "all";
   int rounds = 12;
 };
@@ -36,6 +42,32 @@ struct Outcome {
   // oneDNN's time over that of the kernel the planner chose: above 1 we are faster.
   double Ratio() const { return onednn_us > 0 && chosen_us > 0 ? onednn_us / chosen_us : 0; }
 };
+
+Result<Graph> FloorNetwork() {
+  zoo::NetBuilder net("floor", 1);
+  const auto matrix = [&](const char* name, std::int64_t n) {
+    return net.Input(name, DType::kF32, {n, n});
+  };
+  net.Output("c", net.Apply("MatMul", {matrix("a", 1024), matrix("b", 1024)}));
+  return std::move(net).Finish();
+}
+
+// Networks that the zoo does not have are left out and named in `absent`.
+Result<Layers> LayersOf(const Options& options, std::vector<std::string>& absent) {
+  Layers layers;
+  for (const std::string& name : options.networks) {
+    const auto& entries = zoo::Entries();
+    const bool known = std::any_of(entries.begin(), entries.end(),
+                                   [&](const auto& entry) { return entry.name == name; });
+    if (!known && name != kFloor) {
+      absent.push_back(name);
+      continue;
+    }
+    ATH_TRY(Graph graph, known ? zoo::Make(name) : FloorNetwork());
+    ATH_RETURN_IF_ERROR(tools::AddNetwork(std::move(graph), name, options.layers, layers));
+  }
+  return layers;
+}
 
 double Microseconds(Clock::duration time) {
   return std::chrono::duration<double, std::micro>(time).count();
@@ -219,7 +251,7 @@ int Run(Options& options) {
   options.layers.conv = options.kind != "gemm";
   options.layers.gemm = options.kind != "conv";
   std::vector<std::string> absent;
-  Result<Layers> layers = LayersOf(options.layers, absent);
+  Result<Layers> layers = LayersOf(options, absent);
   if (!layers.ok()) {
     fmt::print(stderr, "{}\n", layers.status().ToString());
     return 2;
@@ -246,12 +278,12 @@ int main(int argc, char** argv) {
   using athanor::bench::Options;
   benchmark::Initialize(&argc, argv);
   Options options;
-  options.layers.networks = {"resnet18",     "resnet50",     "vgg16",         "googlenet",
-                             "mobilenet_v1", "mobilenet_v2", "squeezenet1_1", "floor"};
+  options.networks = {"resnet18",     "resnet50",     "vgg16",         "googlenet",
+                      "mobilenet_v1", "mobilenet_v2", "squeezenet1_1", "floor"};
   CLI::App app("Kernels layer by layer beside oneDNN; Google Benchmark's flags work too.");
   app.add_option("kind", options.kind, "conv, gemm or all")
       ->check(CLI::IsMember({"conv", "gemm", "all"}));
-  app.add_option("--networks", options.layers.networks, "whose layers")->delimiter(',');
+  app.add_option("--networks", options.networks, "whose layers")->delimiter(',');
   app.add_option("--threads", options.layers.threads)->check(CLI::Range(1, 64));
   app.add_option("--batch", options.layers.batch)->check(CLI::Range(1, 256));
   app.add_option("--rounds", options.rounds, "of turns")->check(CLI::Range(1, 1000));

@@ -1,7 +1,9 @@
-#include <atomic>
+#include <algorithm>
 #include <cstring>
 
 #include "contestant.h"
+#include "kernels/layout.h"
+#include "plan/trial.h"
 
 namespace athanor::bench {
 namespace {
@@ -19,51 +21,45 @@ Tensor Seeded(const Dims& dims, std::uint64_t seed) {
   return tensor;
 }
 
+// Moves the channels of a row-major tensor into blocks.
+Result<Tensor> InBlocks(const Tensor& plain, const PortInfo& port) {
+  ATH_TRY(Tensor blocked, Tensor::Allocate(DType::kF32, {port.stored()}));
+  std::memset(blocked.mutable_raw(), 0, blocked.bytes());
+  kernels::ToBlocks(plain.Data<float>().data(), port.dims, port.block,
+                    blocked.MutableData<float>().data());
+  return blocked;
+}
+
 class OurKernel : public Contestant {
  public:
-  static Result<std::unique_ptr<Contestant>> Make(const kernels::KernelDef& def, KernelQuery query,
-                                                  const std::vector<Tensor>& operands,
-                                                  ThreadPool& pool) {
-    auto made = std::make_unique<OurKernel>(def, pool);
-    ATH_TRY(made->prepared_, def.prepare(query.To(def), made->store_));
-    ATH_TRY(made->scratch_, Tensor::Allocate(DType::kU8, {made->prepared_.scratch_bytes}));
-    std::memset(made->scratch_.mutable_raw(), 0, made->scratch_.bytes());
-    made->operands_ = operands;
-    for (const Tensor& operand : operands)
-      made->in_.push_back(operand.defined() ? operand.raw() : nullptr);
-    for (const PortInfo& port : query.out) {
-      ATH_TRY(Tensor out, Tensor::Allocate(port.dtype, port.dims));
-      made->out_.push_back(out.mutable_raw());
-      made->outputs_.push_back(std::move(out));
+  static Result<std::unique_ptr<Contestant>> Make(const kernels::KernelDef& def,
+                                                  const KernelQuery& query,
+                                                  std::vector<Tensor> operands, ThreadPool& pool) {
+    for (std::size_t i = 0; i < operands.size(); ++i) {
+      if (query.in[i].block == 0) continue;
+      ATH_TRY(operands[i], InBlocks(operands[i], query.in[i]));
     }
+    auto made = std::make_unique<OurKernel>(def.name, query.out[0], pool);
+    ATH_TRY(made->trial_, plan::Trial::Make(def, query, made->store_, operands));
+    if (!made->trial_) return Unsupported("there is no memory for it");
     return std::unique_ptr<Contestant>(std::move(made));
   }
-  OurKernel(const kernels::KernelDef& def, ThreadPool& pool)
-      : Contestant(def.name), def_(def), pool_(pool) {}
+  OurKernel(std::string name, PortInfo out, ThreadPool& pool)
+      : Contestant(std::move(name)), out_(std::move(out)), pool_(pool) {}
 
-  void Run() override {
-    def_.run({.in = in_,
-              .out = out_,
-              .state = prepared_.state.get(),
-              .scratch = static_cast<std::byte*>(scratch_.mutable_raw()),
-              .pool = &pool_,
-              .data_error = &data_error_});
-  }
+  void Run() override { trial_->Run(pool_); }
   std::vector<float> Output() override {
-    const auto data = outputs_[0].Data<float>();
-    return {data.begin(), data.end()};
+    const auto* data = static_cast<const float*>(trial_->output().raw());
+    std::vector<float> plain(data, data + out_.count());
+    if (out_.block != 0) kernels::FromBlocks(data, out_.dims, out_.block, plain.data());
+    return plain;
   }
 
  private:
-  const kernels::KernelDef& def_;
+  PortInfo out_;
   ThreadPool& pool_;
   kernels::PackStore store_;
-  kernels::Prepared prepared_;
-  Tensor scratch_;
-  std::vector<Tensor> operands_, outputs_;
-  std::vector<const void*> in_;
-  std::vector<void*> out_;
-  std::atomic<const char*> data_error_ = nullptr;
+  std::optional<plan::Trial> trial_;
 };
 
 }  // namespace
@@ -87,11 +83,19 @@ Result<std::vector<Tensor>> Operands(const KernelQuery& query) {
 Result<std::vector<std::unique_ptr<Contestant>>> OurKernels(const Layer& layer,
                                                             const std::vector<Tensor>& operands,
                                                             ThreadPool& pool) {
+  std::vector<std::pair<const kernels::Candidate*, const KernelQuery*>> fitting;
+  for (const plan::Variant& variant : layer.variants) {
+    for (const kernels::Candidate& candidate : variant.candidates) {
+      // The others are there for machines that have no more.
+      if (candidate.fit.yes() && candidate.def->isa == BestIsa())
+        fitting.emplace_back(&candidate, &variant.query);
+    }
+  }
+  std::sort(fitting.begin(), fitting.end(),
+            [](const auto& a, const auto& b) { return a.first->time_ns() < b.first->time_ns(); });
   std::vector<std::unique_ptr<Contestant>> made;
-  for (const kernels::Candidate& candidate : layer.group.candidates) {
-    // The others are there for machines that have no more.
-    if (!candidate.fit.yes() || (!made.empty() && candidate.def->isa != BestIsa())) continue;
-    ATH_TRY(auto kernel, OurKernel::Make(*candidate.def, layer.group.query, operands, pool));
+  for (const auto& [candidate, query] : fitting) {
+    ATH_TRY(auto kernel, OurKernel::Make(*candidate->def, *query, operands, pool));
     made.push_back(std::move(kernel));
   }
   if (made.empty()) return Unsupported("no kernel of ours fits");

@@ -10,6 +10,8 @@ struct Candidate {
   Fit fit = Fit::Yes();
   double cost_ns = 0;      // estimated, when it fits
   double measured_ns = 0;  // by who measured it; 0: nobody
+
+  double time_ns() const { return measured_ns > 0 ? measured_ns : cost_ns; }
 };
 
 // All kernels; made on first use. Thread-safe.

@@ -16,23 +16,16 @@
 namespace athanor::plan {
 namespace {
 
-using kernels::Candidate;
 using kernels::KernelQuery;
-
-// A group under one of its layouts.
-struct Variant {
-  KernelQuery query;
-  std::vector<Candidate> candidates;
-
-  bool fits() const { return !candidates.empty() && candidates[0].fit.yes(); }
-  double cost() const { return fits() ? candidates[0].cost_ns : MinCut::kNever; }
-};
 
 class LayoutChooser {
  public:
-  LayoutChooser(Graph& graph, std::vector<Group>& groups, const PlanOptions& options)
+  LayoutChooser(Graph& graph, std::vector<Group>& groups, const PlanOptions& options,
+                kernels::PackStore& store)
       : graph_(graph),
         groups_(groups),
+        options_(options),
+        store_(store),
         isa_(options.isa),
         threads_(options.threads),
         block_(kernels::BlockOf(options.isa)) {}
@@ -40,10 +33,11 @@ class LayoutChooser {
   Status Run() {
     bool any = false;
     for (const Group& group : groups_) {
-      blocked_.push_back(MakeVariant(group, false));
-      into_.push_back(MakeVariant(group, true));
+      blocked_.push_back(InBlocks(group, false, isa_));
+      into_.push_back(InBlocks(group, true, isa_));
       any = any || blocked_.back().fits() || into_.back().fits();
     }
+    ATH_RETURN_IF_ERROR(Measure());
     if (!any) return {};
     Label();
     for (std::size_t i = 0; i < groups_.size(); ++i) Take(i);
@@ -53,13 +47,20 @@ class LayoutChooser {
   }
 
  private:
-  Variant MakeVariant(const Group& group, bool plain_input) const {
-    if (group.query.op == nullptr || group.quant != nullptr || !group.why_not.empty()) return {};
-    std::optional<KernelQuery> query = kernels::InBlocks(group.query, block_, plain_input);
-    if (!query) return {};
-    Variant variant = {.query = *std::move(query), .candidates = {}};
-    variant.candidates = kernels::Candidates(variant.query, isa_);
-    return variant;
+  Status Measure() {
+    std::vector<Contest> contests;
+    for (std::size_t i = 0; i < groups_.size(); ++i) {
+      Contest contest = {{&blocked_[i].query, &blocked_[i].candidates},
+                         {&into_[i].query, &into_[i].candidates}};
+      if (groups_[i].query.op != nullptr)
+        contest.push_back({&groups_[i].query, &groups_[i].candidates});
+      contests.push_back(std::move(contest));
+    }
+    return ChooseMeasured(std::move(contests), options_, store_);
+  }
+
+  static double Cost(const Variant& variant) {
+    return variant.fits() ? variant.candidates[0].time_ns() : MinCut::kNever;
   }
 
   std::size_t In(std::size_t group) const { return 2 * group; }
@@ -70,8 +71,8 @@ class LayoutChooser {
   void AddGroup(std::size_t i) {
     cut_.AddNode();
     cut_.AddNode();
-    const double plain = groups_[i].kernel() != nullptr ? groups_[i].candidates[0].cost_ns : 0;
-    const double blocked = blocked_[i].cost(), into = into_[i].cost();
+    const double plain = groups_[i].kernel() != nullptr ? groups_[i].candidates[0].time_ns() : 0;
+    const double blocked = Cost(blocked_[i]), into = Cost(into_[i]);
     constexpr double kBack = 2 * MinCut::kNever;  // no kernel reads blocks and writes rows
     cut_.AddOwnCost(In(i), 0, kBack - plain);
     cut_.AddOwnCost(Out(i), kBack - blocked, 0);
@@ -226,6 +227,8 @@ class LayoutChooser {
 
   Graph& graph_;
   std::vector<Group>& groups_;
+  const PlanOptions& options_;
+  kernels::PackStore& store_;
   Isa isa_;
   int threads_;
   std::int64_t block_;
@@ -239,8 +242,19 @@ class LayoutChooser {
 
 }  // namespace
 
-Status ChooseLayouts(Graph& graph, std::vector<Group>& groups, const PlanOptions& options) {
-  return LayoutChooser(graph, groups, options).Run();
+Variant InBlocks(const Group& group, bool plain_input, Isa isa) {
+  if (group.query.op == nullptr || group.quant != nullptr || !group.why_not.empty()) return {};
+  std::optional<KernelQuery> query =
+      kernels::InBlocks(group.query, kernels::BlockOf(isa), plain_input);
+  if (!query) return {};
+  Variant variant = {.query = *std::move(query), .candidates = {}};
+  variant.candidates = kernels::Candidates(variant.query, isa);
+  return variant;
+}
+
+Status ChooseLayouts(Graph& graph, std::vector<Group>& groups, const PlanOptions& options,
+                     kernels::PackStore& store) {
+  return LayoutChooser(graph, groups, options, store).Run();
 }
 
 }  // namespace athanor::plan

@@ -305,8 +305,7 @@ Result<std::shared_ptr<const Plan>> MakePlan(Graph graph, const std::vector<Type
   if (in_float) {
     ATH_TRY(groups, plan::MakeGroups(made->graph, options));
   }
-  ATH_RETURN_IF_ERROR(plan::ChooseLayouts(made->graph, groups, options));
-  ATH_RETURN_IF_ERROR(plan::ChooseMeasured(groups, options, store));
+  ATH_RETURN_IF_ERROR(plan::ChooseLayouts(made->graph, groups, options, store));
   ATH_RETURN_IF_ERROR(Planner(*made, store).Make(groups));
   return std::shared_ptr<const Plan>(std::move(made));
 }

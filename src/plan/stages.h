@@ -35,6 +35,14 @@ struct Group {
   }
 };
 
+// A group under one of its layouts.
+struct Variant {
+  kernels::KernelQuery query;
+  std::vector<kernels::Candidate> candidates;
+
+  bool fits() const { return !candidates.empty() && candidates[0].fit.yes(); }
+};
+
 // All live nodes in groups, in an order in which they can run.
 Result<std::vector<Group>> MakeGroups(const Graph& graph, const PlanOptions& options);
 
@@ -43,13 +51,29 @@ Result<std::vector<Group>> MakeGroups(const Graph& graph, const PlanOptions& opt
 // then.
 Result<bool> RunInFloat(Graph& graph, const std::vector<Group>& groups);
 
-// Gives groups kernels that compute on channels in blocks where that is cheaper as a whole, and
-// adds the groups that reorder values between them and the others.
-Status ChooseLayouts(Graph& graph, std::vector<Group>& groups, const PlanOptions& options);
+// The group with its channels in blocks, all but its first input when `plain_input`. Without
+// candidates where that cannot be.
+Variant InBlocks(const Group& group, bool plain_input, Isa isa);
 
-// Orders the candidates of each group by how long they run, as far as that is known or there is
-// time to measure it.
-Status ChooseMeasured(std::vector<Group>& groups, const PlanOptions& options,
+// Gives groups kernels that compute on channels in blocks where that is cheaper as a whole, and
+// adds the groups that reorder values between them and the others. Kernels are as costly as
+// ChooseMeasured finds, else as estimated.
+Status ChooseLayouts(Graph& graph, std::vector<Group>& groups, const PlanOptions& options,
+                     kernels::PackStore& store);
+
+// The candidates for the same work in one layout.
+struct Entry {
+  const kernels::KernelQuery* query = nullptr;
+  std::vector<kernels::Candidate>* candidates = nullptr;
+
+  bool fits() const { return !candidates->empty() && (*candidates)[0].fit.yes(); }
+  double cost_ns() const { return (*candidates)[0].cost_ns; }
+};
+using Contest = std::vector<Entry>;  // in all its layouts
+
+// Orders the candidates of every entry by how long they run, as far as that is known or there is
+// time to measure it. Does nothing without options.measured.
+Status ChooseMeasured(std::vector<Contest> contests, const PlanOptions& options,
                       kernels::PackStore& store);
 
 // Gives every storage in the arena its offset, so that no two that are alive at the same step

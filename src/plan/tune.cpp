@@ -1,24 +1,29 @@
 // Chooses kernels by measuring them.
 //
-// Estimates rank the candidates of a group; those that are not far behind the best run on buffers
-// of the group's sizes, with the threads of the plan, and the fastest one is taken. What was
-// measured is kept by the group's signature, so that equal layers are measured once.
+// Estimates rank the candidates of a group in all its layouts; those that are not far behind the
+// best run on buffers of the group's sizes, with the threads of the plan, the groups that take
+// longest first: the close ones of all groups, then the others. What was measured is kept by the
+// signature, so that equal layers are measured once.
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 
 #include "plan/stages.h"
+#include "plan/trial.h"
 
 namespace athanor::plan {
 namespace {
 
 using kernels::Candidate;
+using kernels::KernelQuery;
 using kernels::PortInfo;
 using Clock = std::chrono::steady_clock;
 
-// Estimates may be wrong by this factor before the best kernel is missed.
-constexpr double kFarBehind = 3;
-constexpr int kRuns = 3;
+// Estimates may be wrong by these factors before the best kernel is missed: mostly, and ever.
+constexpr double kFarBehind[] = {1.5, 4};
+constexpr int kRounds = 4;
+constexpr double kBurstNs = 2e5;     // of one round, at least
+constexpr double kBeaten = 1.5;      // so much slower than the fastest: no further round
+constexpr double kRunsExpected = 6;  // many are beaten after one round
 
 std::string Describe(const PortInfo& port) {
   if (!port.given()) return "-";
@@ -27,95 +32,122 @@ std::string Describe(const PortInfo& port) {
                      port.constant == nullptr ? "" : "=");
 }
 
-std::string Signature(const Group& group, const PlanOptions& options) {
-  std::string text = fmt::format("{} t{}", group.query.op->name, options.threads);
-  for (const auto& [name, value] : *group.query.attributes)
+std::string Signature(const KernelQuery& query) {
+  std::string text = fmt::format("{} t{}", query.op->name, query.threads);
+  for (const auto& [name, value] : *query.attributes)
     text += fmt::format(" {}={}", name, Print(value));
-  for (const PortInfo& port : group.query.in) text += " " + Describe(port);
-  for (const PortInfo& port : group.query.out) text += " >" + Describe(port);
-  for (const kernels::EpilogueStep& step : group.query.epilogue)
+  for (const PortInfo& port : query.in) text += " " + Describe(port);
+  for (const PortInfo& port : query.out) text += " >" + Describe(port);
+  for (const kernels::EpilogueStep& step : query.epilogue)
     text += fmt::format(" +{}{}", step.op, static_cast<int>(step.spread));
   std::replace_if(
       text.begin(), text.end(), [](char c) { return c == '\t' || c == '\n'; }, '_');
   return text;
 }
 
+// One kernel in one layout that competes.
+struct Rival {
+  const KernelQuery* query = nullptr;
+  Candidate* candidate = nullptr;
+  std::string signature;
+  std::optional<Trial> trial;
+  double best_ns = 0;
+};
+
 class Tuner {
  public:
-  Tuner(const PlanOptions& options, kernels::PackStore& store)
-      : options_(options),
-        store_(store),
-        end_(Clock::now() + std::chrono::duration_cast<Clock::duration>(
-                                std::chrono::duration<double>(options.tune_seconds))) {}
+  Tuner(const PlanOptions& options, kernels::PackStore& store) : options_(options), store_(store) {}
 
-  Status Choose(Group& group) {
-    std::vector<Candidate>& all = group.candidates;
-    if (group.kernel() == nullptr || group.query.attributes == nullptr) return {};
-    const double best = all[0].cost_ns;
-    const auto last = std::find_if(all.begin(), all.end(), [&](const Candidate& candidate) {
-      return !candidate.fit.yes() || candidate.cost_ns > kFarBehind * best || candidate.def->view;
-    });
-    if (last - all.begin() < 2) return {};
-    const std::string signature = Signature(group, options_);
-    for (auto at = all.begin(); at != last; ++at) {
-      std::optional<double> known = options_.measured->Find(signature, at->def->name);
-      if (!known && Clock::now() < end_) {
-        ATH_TRY(known, Measure(group, *at));
-        if (known) options_.measured->Set(signature, at->def->name, *known);
-      }
-      at->measured_ns = known.value_or(0);
+  Status Run(std::vector<Contest> contests) {
+    std::stable_sort(contests.begin(), contests.end(),
+                     [](const Contest& a, const Contest& b) { return BestNs(a) > BestNs(b); });
+    for (const double far_behind : kFarBehind) {
+      for (const Contest& contest : contests) ATH_RETURN_IF_ERROR(Measure(contest, far_behind));
     }
-    // A candidate without a time was never reached: it cannot be judged against the others.
-    std::stable_sort(all.begin(), last, [](const Candidate& a, const Candidate& b) {
-      if ((a.measured_ns > 0) != (b.measured_ns > 0)) return a.measured_ns > 0;
-      return a.measured_ns < b.measured_ns;
-    });
+    for (const Contest& contest : contests) {
+      for (const Entry& entry : contest) Sort(*entry.candidates);
+    }
     return {};
   }
 
  private:
-  // Nothing when there is no memory for it.
-  Result<std::optional<double>> Measure(const Group& group, const Candidate& candidate) {
-    const kernels::KernelQuery query = group.query.To(*candidate.def);
-    ATH_TRY(const kernels::Prepared prepared, candidate.def->prepare(query, store_));
-    std::vector<Tensor> held;
-    std::vector<const void*> in;
-    std::vector<void*> out;
-    bool enough = true;
-    const auto room = [&](std::int64_t bytes) -> void* {
-      Result<Tensor> tensor = Tensor::Allocate(DType::kU8, {std::max<std::int64_t>(bytes, 64)});
-      enough = enough && tensor.ok();
-      if (!tensor.ok()) return nullptr;
-      // Zeros: no value makes a kernel slower or stops it.
-      std::memset(tensor->mutable_raw(), 0, tensor->bytes());
-      held.push_back(*std::move(tensor));
-      return held.back().mutable_raw();
-    };
-    for (const PortInfo& port : query.in) {
-      in.push_back(!port.given()              ? nullptr
-                   : port.constant != nullptr ? port.constant->raw()
-                                              : room(port.bytes()));
-    }
-    for (const PortInfo& port : query.out)
-      out.push_back(port.given() ? room(port.bytes()) : nullptr);
-    auto* scratch = static_cast<std::byte*>(room(prepared.scratch_bytes));
-    if (!enough) return std::optional<double>();
-    std::atomic<const char*> data_error = nullptr;
-    const kernels::KernelArgs args = {.in = in,
-                                      .out = out,
-                                      .state = prepared.state.get(),
-                                      .scratch = scratch,
-                                      .pool = &Pool(),
-                                      .data_error = &data_error};
+  // The best estimate; 0 when nothing fits.
+  static double BestNs(const Contest& contest) {
     double best = 0;
-    for (int run = 0; run <= kRuns; ++run) {
-      const auto start = Clock::now();
-      candidate.def->run(args);
-      const double ns = std::chrono::duration<double, std::nano>(Clock::now() - start).count();
-      if (run == 1 || (run > 1 && ns < best)) best = ns;  // the first one warms up
+    for (const Entry& entry : contest) {
+      if (entry.fits() && (best == 0 || entry.cost_ns() < best)) best = entry.cost_ns();
     }
-    return std::optional<double>(std::max(1.0, best));
+    return best;
   }
+
+  static std::vector<Rival> RivalsOf(const Contest& contest, double far_behind) {
+    const double most = far_behind * BestNs(contest);
+    std::vector<Rival> rivals;
+    for (const Entry& entry : contest) {
+      if (entry.candidates->empty()) continue;
+      const std::string signature = Signature(*entry.query);
+      for (Candidate& candidate : *entry.candidates) {
+        if (!candidate.fit.yes() || candidate.def->view || candidate.cost_ns > most) continue;
+        rivals.push_back({entry.query, &candidate, signature, std::nullopt, 0});
+      }
+    }
+    return rivals;
+  }
+
+  // All rivals in turn when a time is missing, or none of them when there is not the time for all:
+  // times of different minutes are not compared where that can be helped.
+  Status Measure(const Contest& contest, double far_behind) {
+    std::vector<Rival> rivals = RivalsOf(contest, far_behind);
+    if (rivals.size() < 2) return {};
+    double expected_ns = 0;
+    bool all_known = true;
+    for (Rival& rival : rivals) {
+      const auto known = options_.measured->Find(rival.signature, rival.candidate->def->name);
+      rival.candidate->measured_ns = known.value_or(0);
+      all_known = all_known && known;
+      expected_ns += kRunsExpected * rival.candidate->cost_ns + kBurstNs;
+    }
+    if (all_known || Seconds() + expected_ns * 1e-9 > options_.tune_seconds) return {};
+    for (Rival& rival : rivals) {
+      ATH_TRY(rival.trial, Trial::Make(*rival.candidate->def, *rival.query, store_));
+    }
+    Race(rivals);
+    for (Rival& rival : rivals) {
+      if (rival.best_ns == 0) continue;
+      rival.candidate->measured_ns = rival.best_ns;
+      options_.measured->Set(rival.signature, rival.candidate->def->name, rival.best_ns);
+    }
+    return {};
+  }
+
+  // Interleaved, so that what disturbs the machine for a while disturbs all.
+  void Race(std::vector<Rival>& rivals) {
+    double fastest = 0;
+    for (int round = 0; round < kRounds; ++round) {
+      for (Rival& rival : rivals) {
+        const bool beaten = rival.best_ns > kBeaten * fastest;
+        if (!rival.trial || (round > 0 && beaten)) continue;
+        const double ns = rival.trial->FastestNs(Pool(), kBurstNs);
+        rival.best_ns = round == 0 ? ns : std::min(rival.best_ns, ns);
+      }
+      fastest = 0;
+      for (const Rival& rival : rivals) {
+        if (rival.best_ns > 0 && (fastest == 0 || rival.best_ns < fastest)) fastest = rival.best_ns;
+      }
+    }
+  }
+
+  // A candidate without a time was never reached: it cannot be judged against the others.
+  static void Sort(std::vector<Candidate>& candidates) {
+    std::stable_sort(candidates.begin(), candidates.end(),
+                     [](const Candidate& a, const Candidate& b) {
+                       if (a.fit.yes() != b.fit.yes()) return a.fit.yes();
+                       if ((a.measured_ns > 0) != (b.measured_ns > 0)) return a.measured_ns > 0;
+                       return a.measured_ns < b.measured_ns;
+                     });
+  }
+
+  double Seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
 
   ThreadPool& Pool() {
     if (pool_ == nullptr) pool_ = std::make_unique<ThreadPool>(options_.threads);
@@ -124,18 +156,16 @@ class Tuner {
 
   const PlanOptions& options_;
   kernels::PackStore& store_;
-  Clock::time_point end_;
+  Clock::time_point start_ = Clock::now();
   std::unique_ptr<ThreadPool> pool_;
 };
 
 }  // namespace
 
-Status ChooseMeasured(std::vector<Group>& groups, const PlanOptions& options,
+Status ChooseMeasured(std::vector<Contest> contests, const PlanOptions& options,
                       kernels::PackStore& store) {
   if (options.measured == nullptr) return {};
-  Tuner tuner(options, store);
-  for (Group& group : groups) ATH_RETURN_IF_ERROR(tuner.Choose(group));
-  return {};
+  return Tuner(options, store).Run(std::move(contests));
 }
 
 }  // namespace athanor::plan

@@ -11,6 +11,11 @@ Argument Argument::Required() {
   return *this;
 }
 
+Argument Argument::Optional() {
+  option_->required(false);
+  return *this;
+}
+
 Argument Argument::ShowDefault() {
   option_->capture_default_str();
   return *this;

@@ -18,6 +18,7 @@ class Argument {
   explicit Argument(CLI::Option& option) : option_(&option) {}
 
   Argument Required();
+  Argument Optional();  // takes back Required
   // --help names the value the variable had when this was called.
   Argument ShowDefault();
   // May be given several times; every value is kept, in order.

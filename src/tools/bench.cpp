@@ -1,4 +1,5 @@
 // athanor bench MODEL: latency and throughput.
+// athanor bench [MODEL] --kernels conv: every algorithm for each of its layers.
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include "core/text.h"
 #include "core/thread_pool.h"
 #include "runtime/session.h"
+#include "tools/bench_kernels.h"
 #include "tools/console.h"
 #include "tools/describe.h"
 #include "tools/device_parts.h"
@@ -34,6 +36,7 @@ struct BenchOptions {
   int threads = 0, streams = 0;
   std::int64_t batch = 0;
   double seconds = 3;
+  KernelBenchOptions kernels = {.kind = ""};
 };
 
 struct Plan {
@@ -229,7 +232,22 @@ Result<std::int64_t> BatchOf(const Graph& graph) {
   return known ? std::max<std::int64_t>(1, type.dim(0).value()) : std::int64_t{1};
 }
 
+Status RunKernels(const BenchOptions& options, const Common& common) {
+  KernelBenchOptions kernels = options.kernels;
+  kernels.threads = std::max(1, options.threads);
+  kernels.batch = std::max<std::int64_t>(1, options.batch);
+  std::optional<Graph> model;
+  if (!options.model.path.empty()) {
+    ATH_TRY(model, OpenModel(options.model));
+  }
+  return BenchKernels(std::move(model), options.model.path, kernels, common);
+}
+
 Status Run(const BenchOptions& options, const Common& common) {
+  if (!options.kernels.kind.empty()) return RunKernels(options, common);
+  if (options.model.path.empty())
+    return Error(ErrorCode::kUsage, "bench wants a model")
+        .Fix("athanor bench MODEL, or athanor bench --kernels conv for the kernels alone");
   ATH_TRY(Graph graph, OpenModel(options.model));
   if (options.batch > 0) ATH_RETURN_IF_ERROR(SetBatch(graph, options.batch));
   const Graph as_given = graph.Clone();
@@ -271,6 +289,7 @@ Status Run(const BenchOptions& options, const Common& common) {
 std::function<Status()> Bench(Arguments app, const Common& common) {
   auto options = std::make_shared<BenchOptions>();
   AddModelOptions(app, options->model);
+  app.Find("model").Optional();
   AddInputOptions(app, options->input, false);
   AddTuningOptions(app, options->tuning);
   app.Device(options->device);
@@ -285,6 +304,13 @@ std::function<Status()> Bench(Arguments app, const Common& common) {
   app.Option("--precision", options->precision,
              "of floating-point arithmetic: f32; athanor quantize makes models of 8 bits")
       .OneOf({"f32"})
+      .ShowDefault();
+  app.Option("--kernels", options->kernels.kind,
+             "instead: each kernel for each layer of the model, or of a list of networks without "
+             "one, and the regret of each selector; of one thread unless --threads says more")
+      .OneOf({"conv", "gemm", "all"});
+  app.Option("--rounds", options->kernels.rounds, "of --kernels: how often all kernels take turns")
+      .Range(1, 1000)
       .ShowDefault();
   return [options, &common] { return Run(*options, common); };
 }

@@ -75,7 +75,6 @@ Fit FitsAny(const KernelQuery& q) {
   if (spatial->conv.group != 1) return Fit::No("has groups");
   if (q.in[1].constant == nullptr || (q.Has(2) && q.in[2].constant == nullptr))
     return Fit::No("the weights are computed by the model");
-  if (spatial->conv.in_channels < 8) return Fit::No("fewer than 8 input channels");
   return AcceptsEpilogue(q, true, false);
 }
 

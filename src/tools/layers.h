@@ -1,4 +1,5 @@
-// The layers that are measured: those of the zoo's networks, as the planner sees them.
+// The convolutions and matrix products of networks, as the planner sees them: for `bench --kernels`
+// and the comparison with oneDNN in bench/kernels.
 #pragma once
 
 #include <memory>
@@ -7,7 +8,7 @@
 
 #include "plan/stages.h"
 
-namespace athanor::bench {
+namespace athanor::tools {
 
 // A convolution or matrix product with what is fused behind it.
 struct Layer {
@@ -15,6 +16,8 @@ struct Layer {
   plan::Group group;
   double flops = 0;
   std::vector<std::string> networks;  // that have it; one entry for each time
+  // The layouts that some kernel computes it in: row-major, in blocks, from rows into blocks.
+  std::vector<plan::Variant> variants;
 };
 
 struct Layers {
@@ -23,13 +26,13 @@ struct Layers {
 };
 
 struct LayerOptions {
-  std::vector<std::string> networks;
   bool conv = true, gemm = true;
   int threads = 1;
-  std::int64_t batch = 1;
+  std::int64_t batch = 1;  // of open dimensions
 };
 
-// Networks that the zoo does not have are left out and named in `absent`.
-Result<Layers> LayersOf(const LayerOptions& options, std::vector<std::string>& absent);
+// Adds the layers of a network that are not there yet; `graph` is as it was read.
+Status AddNetwork(Graph graph, const std::string& name, const LayerOptions& options,
+                  Layers& layers);
 
-}  // namespace athanor::bench
+}  // namespace athanor::tools

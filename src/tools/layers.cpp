@@ -1,27 +1,13 @@
-#include "layer.h"
+#include "tools/layers.h"
 
 #include <algorithm>
 
 #include "kernels/conv/spatial.h"
-#include "zoo/builder.h"
-#include "zoo/zoo.h"
 
-namespace athanor::bench {
+namespace athanor::tools {
 namespace {
 
 using kernels::KernelQuery;
-
-// Square products that stand for the floor of the engine's matrix kernels; no network's.
-constexpr std::string_view kFloor = "floor";
-
-Result<Graph> FloorNetwork() {
-  zoo::NetBuilder net("floor", 1);
-  const auto matrix = [&](const char* name, std::int64_t n) {
-    return net.Input(name, DType::kF32, {n, n});
-  };
-  net.Output("c", net.Apply("MatMul", {matrix("a", 1024), matrix("b", 1024)}));
-  return std::move(net).Finish();
-}
 
 // Open dimensions: "N" and the like count `batch`, positions in a text 128.
 std::vector<Type> InputTypes(const Graph& graph, std::int64_t batch) {
@@ -93,8 +79,19 @@ std::string NameOf(const plan::Group& group, const LayerOptions& options) {
   return "";
 }
 
-Status AddNetwork(const std::string& name, const LayerOptions& options, Layers& layers) {
-  ATH_TRY(Graph made, name == kFloor ? FloorNetwork() : zoo::Make(name));
+void AddVariants(Layer& layer) {
+  if (layer.group.kernel() != nullptr)
+    layer.variants.push_back({layer.group.query, layer.group.candidates});
+  for (const bool plain_input : {false, true}) {
+    plan::Variant variant = plan::InBlocks(layer.group, plain_input, BestIsa());
+    if (variant.fits()) layer.variants.push_back(std::move(variant));
+  }
+}
+
+}  // namespace
+
+Status AddNetwork(Graph made, const std::string& name, const LayerOptions& options,
+                  Layers& layers) {
   layers.graphs.push_back(std::make_unique<Graph>(std::move(made)));
   Graph& graph = *layers.graphs.back();
   ATH_RETURN_IF_ERROR(OptimizeForPlans(graph));
@@ -111,26 +108,10 @@ Status AddNetwork(const std::string& name, const LayerOptions& options, Layers& 
       continue;
     }
     const double flops = FlopsOf(group.query);
-    layers.list.push_back({std::move(layer), std::move(group), flops, {name}});
+    layers.list.push_back({std::move(layer), std::move(group), flops, {name}, {}});
+    AddVariants(layers.list.back());
   }
   return {};
 }
 
-}  // namespace
-
-Result<Layers> LayersOf(const LayerOptions& options, std::vector<std::string>& absent) {
-  Layers layers;
-  for (const std::string& name : options.networks) {
-    const auto& entries = zoo::Entries();
-    const bool known = name == kFloor || std::any_of(entries.begin(), entries.end(),
-                                                     [&](const auto& e) { return e.name == name; });
-    if (!known) {
-      absent.push_back(name);
-      continue;
-    }
-    ATH_RETURN_IF_ERROR(AddNetwork(name, options, layers));
-  }
-  return layers;
-}
-
-}  // namespace athanor::bench
+}  // namespace athanor::tools
