@@ -248,6 +248,35 @@ class Tune(Case):
         again = document(self, "tune", model, "--threads", 1, "--budget", 20, **here)
         self.assertEqual(again["new_times"], 0)
 
+    def test_every_selector_plans_and_explains_all_candidates(self):
+        for selector in ("rule", "cost", "learned", "measured"):
+            result = document(self, "explain", MODEL, "--select", selector, "--threads", 1, cwd=self.folder)
+            self.assertEqual((result["selector"], result["steps_on_reference"]), (selector, 0))
+            step = next(s for s in result["steps"] if s["output"] == "f32[1, 48, 8, 8]" and s["op"] == "Conv + Relu")
+            fitting = [c for c in step["candidates"] if c["fits"]]
+            self.assertEqual(step["kernel"], fitting[0]["kernel"])
+            # In every layout: the packed product in rows competes with those in blocks.
+            layouts = {c["kernel"].split(".")[2]: c["layout"] for c in step["candidates"] if "estimated_us" in c}
+            self.assertEqual(layouts["gemm"], "rows")
+            self.assertEqual(layouts["winograd4"], "blocks")
+            for candidate in step["candidates"]:
+                self.assertTrue(candidate["fits"] or candidate["reason"])
+            if selector == "rule":  # 48 channels on 8 x 8, and weights larger than the picture
+                self.assertIn("winograd4.staged", step["kernel"])
+
+    def test_a_budget_of_seconds_measures_while_planning(self):
+        result = document(self, "explain", MODEL, "--budget", 5, "--threads", 1, cwd=self.folder)
+        step = next(s for s in result["steps"] if s["output"] == "f32[1, 48, 8, 8]" and s["op"] == "Conv + Relu")
+        times = [c["measured_us"] for c in step["candidates"] if c["fits"] and "measured_us" in c]
+        self.assertGreater(len(times), 1)
+        self.assertEqual(times[0], min(times))
+        run = athanor("explain", MODEL, "--budget", "soon")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("a number of seconds is expected, or unlimited", run.stderr)
+        run = athanor("tune", MODEL, "--select", "rule", cwd=self.folder)
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("tune measures", run.stderr)
+
     def test_the_next_command_finds_the_times(self):
         run = athanor("tune", MODEL, "--budget", 0, "-o", "mine.athplan", cwd=self.folder)
         self.assertEqual(run.stdout.splitlines()[-1], f"next: athanor bench {MODEL} --plan-cache mine.athplan")

@@ -550,7 +550,7 @@ class Bench(Case):
             self.assertGreaterEqual(choice["regret"], 0)
         self.assertEqual({s["selector"] for s in result["selectors"]}, set(layer["choices"]))
         table = athanor("bench", MODEL, "--kernels", "conv", "--rounds", 1).stdout
-        for column in ("predicted us", "measured us", "GFLOP/s", "% of peak", "mean regret"):
+        for column in ("cost us", "learned us", "measured us", "GFLOP/s", "% of peak", "mean regret"):
             self.assertIn(column, table)
         self.assertIn("has no gemm layer", athanor("bench", self.add_model((1, 2)), "--kernels", "gemm").stderr)
 

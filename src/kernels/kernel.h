@@ -14,6 +14,7 @@
 #include "core/cpu.h"
 #include "core/thread_pool.h"
 #include "ir/quantized.h"
+#include "kernels/selector.h"
 
 namespace athanor::kernels {
 
@@ -58,6 +59,8 @@ struct KernelQuery {
   Isa isa = Isa::kBase;              // its instruction set
   int threads = 1;
   bool strict = false;  // only sums of products, in any order: no algorithm that rounds more
+  Selector selector = Selector::kMeasured;  // who orders the candidates
+  MachineRates rates = {};                  // for estimates
 
   // The same question to this kernel.
   KernelQuery To(const KernelDef& kernel) const;
@@ -151,6 +154,8 @@ struct KernelDef {
   bool blocked = false;    // computes on channels in blocks (layout.h) and nothing else
   Fit (*fits)(const KernelQuery&) = nullptr;
   double (*cost_ns)(const KernelQuery&) = nullptr;
+  // Its place in the order of Selector::kRule, lower first. nullptr: 1.
+  int (*rule)(const KernelQuery&) = nullptr;
   // The size of a result that depends on data, at most. The outputs have memory for so many slices;
   // `run` writes those it finds, densely, and their number to KernelArgs::found.
   std::int64_t (*most)(const KernelQuery&) = nullptr;

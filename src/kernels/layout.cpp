@@ -52,6 +52,12 @@ std::optional<KernelQuery> InBlocks(const KernelQuery& query, std::int64_t block
   return blocked;
 }
 
+std::string_view LayoutName(const KernelQuery& query) {
+  if (query.in.empty() || query.out.empty()) return "rows";
+  if (query.out[0].block == 0) return query.in[0].block == 0 ? "rows" : "blocks to rows";
+  return query.in[0].block == 0 ? "rows to blocks" : "blocks";
+}
+
 void ToBlocks(const float* plain, const Dims& dims, std::int64_t block, float* blocked) {
   ForEachElement(dims, block,
                  [&](std::int64_t from, std::int64_t to) { blocked[to] = plain[from]; });

@@ -19,6 +19,9 @@ std::int64_t BlockOf(Isa isa);
 // floats.
 std::optional<KernelQuery> InBlocks(const KernelQuery& query, std::int64_t block, bool plain_input);
 
+// "rows", "blocks" or, where the first input has another layout than the result, "rows to blocks".
+std::string_view LayoutName(const KernelQuery& query);
+
 // Copies of dims [n, c, h, w]. Slow: for tests and observers; plans reorder with a kernel.
 void ToBlocks(const float* plain, const Dims& dims, std::int64_t block, float* blocked);
 void FromBlocks(const float* blocked, const Dims& dims, std::int64_t block, float* plain);

@@ -5,6 +5,7 @@
 
 #include "kernels/attention/attention.h"
 #include "kernels/conv/conv.h"
+#include "kernels/conv/learned.h"
 #include "kernels/elementwise/binary.h"
 #include "kernels/elementwise/blocked.h"
 #include "kernels/elementwise/cast.h"
@@ -121,7 +122,29 @@ const Index& ByOperator() {
   return index;
 }
 
+void Estimate(const KernelQuery& query, Candidate& candidate) {
+  const KernelDef& def = *query.def;
+  if (def.cost_ns != nullptr) candidate.cost_ns = def.cost_ns(query);
+  if (query.selector == Selector::kLearned || query.selector == Selector::kMeasured)
+    candidate.cost_ns = LearnedNs(query, candidate.cost_ns);
+  if (query.selector != Selector::kRule) return;
+  // Wider vectors before any rule.
+  constexpr int kUnnamed = 1, kPlaces = 100;
+  candidate.rule = def.rule != nullptr ? def.rule(query) : kUnnamed;
+  candidate.rule -= kPlaces * static_cast<int>(def.isa);
+}
+
 }  // namespace
+
+bool Candidate::Precedes(const Candidate& other) const {
+  if (fit.yes() != other.fit.yes()) return fit.yes();
+  if (!fit.yes()) return false;
+  if ((measured_ns > 0) != (other.measured_ns > 0)) return measured_ns > 0;
+  if (measured_ns != other.measured_ns) return measured_ns < other.measured_ns;
+  if (rule != other.rule) return rule < other.rule;
+  if (cost_ns != other.cost_ns) return cost_ns < other.cost_ns;
+  return def->isa > other.def->isa;
+}
 
 const std::vector<KernelDef>& AllKernels() {
   static const std::vector<KernelDef> all = Make();
@@ -153,16 +176,12 @@ std::vector<Candidate> Candidates(KernelQuery query, Isa isa) {
     }
     query.def = &def;
     query.isa = def.isa;
-    Fit fit = def.fits(query);
-    const double cost = fit.yes() && def.cost_ns != nullptr ? def.cost_ns(query) : 0;
-    candidates.push_back({&def, std::move(fit), cost});
+    Candidate candidate = {&def, def.fits(query)};
+    if (candidate.fit.yes()) Estimate(query, candidate);
+    candidates.push_back(std::move(candidate));
   }
   std::stable_sort(candidates.begin(), candidates.end(),
-                   [](const Candidate& a, const Candidate& b) {
-                     if (a.fit.yes() != b.fit.yes()) return a.fit.yes();
-                     if (a.fit.yes() && a.cost_ns != b.cost_ns) return a.cost_ns < b.cost_ns;
-                     return a.fit.yes() && a.def->isa > b.def->isa;
-                   });
+                   [](const Candidate& a, const Candidate& b) { return a.Precedes(b); });
   return candidates;
 }
 

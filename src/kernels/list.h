@@ -10,15 +10,19 @@ struct Candidate {
   Fit fit = Fit::Yes();
   double cost_ns = 0;      // estimated, when it fits
   double measured_ns = 0;  // by who measured it; 0: nobody
+  int rule = 0;            // its place by Selector::kRule; else 0
 
   double time_ns() const { return measured_ns > 0 ? measured_ns : cost_ns; }
+  // Whether it is taken before the other one. One without a time was never reached: it cannot be
+  // judged against one that was measured.
+  bool Precedes(const Candidate& other) const;
 };
 
 // All kernels; made on first use. Thread-safe.
 const std::vector<KernelDef>& AllKernels();
 
-// The kernels of the operator, those that fit first, cheapest first; then the others with their
-// reasons. Instruction sets above `isa` do not fit.
+// The kernels of the operator, those that fit first, the best first by the query's selector; then
+// the others with their reasons. Instruction sets above `isa` do not fit.
 std::vector<Candidate> Candidates(KernelQuery query, Isa isa);
 
 // Whether there is any kernel of the operator.

@@ -218,7 +218,9 @@ std::string MakeQuery(const Graph& graph, const Node& node, const PlanOptions& o
   query = {.op = node.op,
            .attributes = &node.attributes,
            .threads = options.threads,
-           .strict = options.strict};
+           .strict = options.strict,
+           .selector = options.selector,
+           .rates = options.rates};
   if (!node.bodies.empty()) return "has sub-graphs";
   const auto fill = [&](const std::vector<ValueId>& ids, std::vector<PortInfo>& ports) {
     for (const ValueId id : ids) {

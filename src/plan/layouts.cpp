@@ -16,6 +16,7 @@
 namespace athanor::plan {
 namespace {
 
+using kernels::Candidate;
 using kernels::KernelQuery;
 
 class LayoutChooser {
@@ -145,10 +146,16 @@ class LayoutChooser {
   }
 
   void Take(std::size_t i) {
-    if (!labels_[Out(i)]) return;
-    Variant& variant = labels_[In(i)] ? blocked_[i] : into_[i];
-    groups_[i].query = std::move(variant.query);
-    groups_[i].candidates = std::move(variant.candidates);
+    Variant plain = {std::move(groups_[i].query), std::move(groups_[i].candidates)};
+    Variant* const taken = !labels_[Out(i)] ? &plain : labels_[In(i)] ? &blocked_[i] : &into_[i];
+    for (Variant* const variant : {&plain, &blocked_[i], &into_[i]}) {
+      for (const Candidate& candidate : variant->candidates) {
+        if (variant != taken && candidate.fit.yes())
+          groups_[i].elsewhere.emplace_back(kernels::LayoutName(variant->query), candidate);
+      }
+    }
+    groups_[i].query = std::move(taken->query);
+    groups_[i].candidates = std::move(taken->candidates);
   }
 
   std::int64_t BlockOf(ValueId value) const {

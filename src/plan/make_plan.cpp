@@ -2,6 +2,7 @@
 
 #include "core/memory.h"
 #include "kernels/divide.h"
+#include "kernels/layout.h"
 #include "passes/lower_qdq.h"
 #include "passes/pipeline.h"
 #include "plan/stages.h"
@@ -157,11 +158,23 @@ class Planner {
     StepNotes notes;
     notes.clones = group.clones;
     notes.saved_bytes = group.saved_bytes;
+    const std::string layout(kernels::LayoutName(group.query));
+    const auto fits_elsewhere = [&](const kernels::Candidate& candidate) {
+      return std::any_of(group.elsewhere.begin(), group.elsewhere.end(),
+                         [&](const auto& other) { return other.second.def == candidate.def; });
+    };
     for (const kernels::Candidate& candidate : group.candidates) {
-      notes.choices.push_back({candidate.def->name, candidate.fit.yes(), candidate.cost_ns,
+      if (!candidate.fit.yes() && fits_elsewhere(candidate)) continue;
+      notes.choices.push_back({candidate.def->name, layout, candidate.fit.yes(), candidate.cost_ns,
                                candidate.measured_ns, candidate.fit.reason()});
     }
-    if (!group.why_not.empty()) notes.choices.push_back({"any kernel", false, 0, 0, group.why_not});
+    for (const auto& [other, candidate] : group.elsewhere) {
+      notes.choices.push_back({candidate.def->name, std::string(other), false, candidate.cost_ns,
+                               candidate.measured_ns,
+                               "another layout is cheaper with its neighbours"});
+    }
+    if (!group.why_not.empty())
+      notes.choices.push_back({"any kernel", layout, false, 0, 0, group.why_not});
     for (const NodeId id : group.nodes) {
       const Dim flops = plan::FlopsOf(plan_.graph, plan_.graph.node(id));
       if (flops.IsConst()) notes.flops += static_cast<double>(flops.value());

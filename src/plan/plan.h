@@ -46,10 +46,11 @@ struct Place {
 struct StepNotes {
   struct Choice {
     std::string kernel;
+    std::string layout;  // kernels/layout.h
     bool fits = false;
-    double cost_ns = 0;      // estimated
+    double cost_ns = 0;      // estimated, when it fits or would in its layout
     double measured_ns = 0;  // 0: not measured
-    std::string reason;      // why it does not fit
+    std::string reason;      // why it is not taken
   };
   std::vector<Choice> choices;  // the first is taken when it fits; else the reference runs
   double flops = 0;
@@ -73,7 +74,9 @@ struct PlanOptions {
   Isa isa = BestIsa();
   int threads = 1;
   bool strict = false;  // no algorithm that rounds more than a sum of products does
-  // Decide between kernels where it knows their times, and takes those that are measured during
+  Selector selector = Selector::kMeasured;  // who chooses between the kernels that fit
+  MachineRates rates = {};                  // for estimates
+  // Of Selector::kMeasured: decide where it knows times, and takes those that are measured during
   // `tune_seconds` of planning. nullptr: estimates decide.
   std::shared_ptr<MeasuredTimes> measured = {};
   double tune_seconds = 0;

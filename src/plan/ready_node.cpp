@@ -91,7 +91,11 @@ Result<ReadyNode> MakeReady(const Node& node, std::span<const Datum> inputs,
                             kernels::PackStore& store) {
   ReadyNode ready;
   if (!CanBecomeReady(node)) return ready;
-  KernelQuery query = {.op = node.op, .attributes = &node.attributes, .threads = options.threads};
+  KernelQuery query = {.op = node.op,
+                       .attributes = &node.attributes,
+                       .threads = options.threads,
+                       .selector = options.selector,
+                       .rates = options.rates};
   ready.known.reserve(inputs.size());  // the query points into it
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     PortInfo port;

@@ -26,6 +26,8 @@ struct Group {
   std::shared_ptr<const QuantSpec> quant;  // that the query speaks of
   kernels::KernelQuery query;              // empty when a shape is not known
   std::vector<kernels::Candidate> candidates;
+  // Kernels that would fit in another layout than the one that was chosen, and that layout.
+  std::vector<std::pair<std::string_view, kernels::Candidate>> elsewhere = {};
   std::string why_not;     // a reason that concerns all kernels
   int clones = 0;          // see StepNotes
   double saved_bytes = 0;  // see StepNotes

@@ -65,7 +65,10 @@ class Tuner {
       for (const Contest& contest : contests) ATH_RETURN_IF_ERROR(Measure(contest, far_behind));
     }
     for (const Contest& contest : contests) {
-      for (const Entry& entry : contest) Sort(*entry.candidates);
+      for (const Entry& entry : contest) {
+        std::stable_sort(entry.candidates->begin(), entry.candidates->end(),
+                         [](const Candidate& a, const Candidate& b) { return a.Precedes(b); });
+      }
     }
     return {};
   }
@@ -137,16 +140,6 @@ class Tuner {
     }
   }
 
-  // A candidate without a time was never reached: it cannot be judged against the others.
-  static void Sort(std::vector<Candidate>& candidates) {
-    std::stable_sort(candidates.begin(), candidates.end(),
-                     [](const Candidate& a, const Candidate& b) {
-                       if (a.fit.yes() != b.fit.yes()) return a.fit.yes();
-                       if ((a.measured_ns > 0) != (b.measured_ns > 0)) return a.measured_ns > 0;
-                       return a.measured_ns < b.measured_ns;
-                     });
-  }
-
   double Seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
 
   ThreadPool& Pool() {
@@ -164,7 +157,7 @@ class Tuner {
 
 Status ChooseMeasured(std::vector<Contest> contests, const PlanOptions& options,
                       kernels::PackStore& store) {
-  if (options.measured == nullptr) return {};
+  if (options.measured == nullptr || options.selector != Selector::kMeasured) return {};
   return Tuner(options, store).Run(std::move(contests));
 }
 

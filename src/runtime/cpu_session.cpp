@@ -37,6 +37,8 @@ CpuSession::CpuSession(Graph graph, Graph optimized, const SessionOptions& optio
   plan_options_.threads = threads;
   plan_options_.isa = std::min(options.isa.value_or(Isa::kAvx512), BestIsa());
   plan_options_.strict = options.strict;
+  plan_options_.selector = options.selector;
+  plan_options_.rates = options.rates;
   plan_options_.measured = options.measured;
   plan_options_.tune_seconds = options.tune_seconds;
 }

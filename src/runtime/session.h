@@ -15,6 +15,7 @@
 
 #include "core/cpu.h"
 #include "ir/evaluate.h"
+#include "kernels/selector.h"
 
 namespace athanor {
 
@@ -34,9 +35,12 @@ struct SessionOptions {
   bool poison = false;          // for tests: overwrite memory as soon as its values are dead
   // "cpu": no algorithm that rounds more than a sum of products does (Winograd's convolution).
   bool strict = false;
-  // "cpu": times of kernels that decide between them (plan/measured.h), and how many seconds of
-  // measuring each plan may take; what is measured is added to `measured`. Without it estimates
-  // decide.
+  // "cpu": who chooses between the kernels that fit, and what estimates take the machine to reach.
+  Selector selector = Selector::kMeasured;
+  MachineRates rates = {};
+  // Of Selector::kMeasured: times of kernels that decide between them (plan/measured.h), and how
+  // many seconds of measuring each plan may take; what is measured is added to `measured`. Without
+  // it estimates decide.
   std::shared_ptr<MeasuredTimes> measured = {};
   double tune_seconds = 0;
 };

@@ -94,6 +94,15 @@ Argument Arguments::Device(std::string& device) {
       .ShowDefault();
 }
 
+Argument Arguments::Select(std::string& selector) {
+  return Option("--select", selector,
+                "who chooses between kernels: rule, a published order; cost, a model of this "
+                "machine; learned, formulas fitted to measurements; measured, times that athanor "
+                "tune or --budget took, as learned where there are none")
+      .OneOf({"rule", "cost", "learned", "measured"})
+      .ShowDefault();
+}
+
 Argument Arguments::Find(const std::string& name) { return Argument(*app_->get_option(name)); }
 
 }  // namespace athanor::tools

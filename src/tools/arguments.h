@@ -47,9 +47,10 @@ class Arguments {
   template <class T>
   Argument Option(const std::string& names, T& value, const std::string& help);
   Argument Flag(const std::string& names, bool& given, const std::string& help);
-  // The two that most verbs take, in the same words: --threads and --device.
+  // What many verbs take, in the same words: --threads, --device and --select.
   Argument Threads(int& threads);
   Argument Device(std::string& device);
+  Argument Select(std::string& selector);
   // One that was added before, by its name.
   Argument Find(const std::string& name);
 

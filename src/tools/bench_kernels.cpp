@@ -7,7 +7,10 @@
 #include <cmath>
 #include <limits>
 
+#include "core/cpu_name.h"
 #include "core/text.h"
+#include "kernels/conv/learned.h"
+#include "kernels/layout.h"
 #include "plan/trial.h"
 #include "tools/console.h"
 #include "tools/layers.h"
@@ -20,6 +23,7 @@ namespace athanor::tools {
 namespace {
 
 using kernels::Candidate;
+using kernels::KernelDef;
 using kernels::KernelQuery;
 using plan::Trial;
 
@@ -43,16 +47,12 @@ Result<Graph> WideNetwork() {
 // One kernel in one layout.
 struct Rival {
   std::string kernel, layout;
-  double estimated_ns = 0;
+  double cost_ns = 0, learned_ns = 0;  // as those selectors predict
+  double typical_ns = 0;               // as the cost model does at typical rates
+  kernels::LearnedFeatures features = {};
   std::optional<Trial> trial = {};
   double best_ns = std::numeric_limits<double>::infinity();
 };
-
-std::string LayoutName(const KernelQuery& query) {
-  const std::int64_t in = query.in[0].block, out = query.out[0].block;
-  if (in == out) return in == 0 ? "rows" : "blocks";
-  return "rows to blocks";
-}
 
 // What a selector takes for a layer: an index into its rivals.
 struct Choice {
@@ -74,14 +74,48 @@ struct Outcome {
   double Regret(const Choice& choice) const { return rivals[choice.rival].best_ns / BestNs(); }
 };
 
-Result<std::vector<Rival>> RivalsOf(const Layer& layer, kernels::PackStore& store) {
+// How all kernels that are judged were asked.
+struct Setting {
+  int threads = 1;
+  MachineRates rates = {};  // of this machine
+};
+
+// The variants as a selector that measures nothing orders them.
+std::vector<plan::Variant> OrderedBy(Selector selector, const Layer& layer,
+                                     const MachineRates& rates) {
+  std::vector<plan::Variant> variants = layer.variants;
+  for (plan::Variant& variant : variants) {
+    variant.query.selector = selector;
+    variant.query.rates = rates;
+    variant.candidates = kernels::Candidates(variant.query, BestIsa());
+    std::erase_if(variant.candidates,
+                  [](const Candidate& candidate) { return candidate.def->isa != BestIsa(); });
+  }
+  return variants;
+}
+
+double CostIn(const plan::Variant& variant, const KernelDef& def) {
+  return std::find_if(variant.candidates.begin(), variant.candidates.end(),
+                      [&](const Candidate& candidate) { return candidate.def == &def; })
+      ->cost_ns;
+}
+
+Result<std::vector<Rival>> RivalsOf(const Layer& layer, const Setting& setting,
+                                    kernels::PackStore& store) {
+  const std::vector<plan::Variant> by_cost = OrderedBy(Selector::kCost, layer, setting.rates);
+  const std::vector<plan::Variant> typical = OrderedBy(Selector::kCost, layer, {});
+  const std::vector<plan::Variant> learned = OrderedBy(Selector::kLearned, layer, {});
   std::vector<Rival> rivals;
-  for (const plan::Variant& variant : layer.variants) {
-    for (const Candidate& candidate : variant.candidates) {
+  for (std::size_t v = 0; v < layer.variants.size(); ++v) {
+    const KernelQuery& query = layer.variants[v].query;
+    for (const Candidate& candidate : layer.variants[v].candidates) {
       // The others are there for machines that have no more.
-      if (!candidate.fit.yes() || candidate.def->isa != BestIsa()) continue;
-      Rival rival = {candidate.def->name, LayoutName(variant.query), candidate.cost_ns};
-      ATH_TRY(rival.trial, Trial::Make(*candidate.def, variant.query, store));
+      const KernelDef& def = *candidate.def;
+      if (!candidate.fit.yes() || def.isa != BestIsa()) continue;
+      Rival rival = {def.name, std::string(kernels::LayoutName(query)), CostIn(by_cost[v], def),
+                     CostIn(learned[v], def), CostIn(typical[v], def)};
+      if (query.op->name == "Conv") rival.features = kernels::FeaturesOf(query.To(def));
+      ATH_TRY(rival.trial, Trial::Make(def, query, store));
       if (!rival.trial)
         return Error(ErrorCode::kResource, "there is no memory for layer {}", layer.name);
       rivals.push_back(std::move(rival));
@@ -92,32 +126,37 @@ Result<std::vector<Rival>> RivalsOf(const Layer& layer, kernels::PackStore& stor
 }
 
 // The rival that `variants`, ordered by a selector, put first.
-Choice ChoiceOf(std::string selector, const std::vector<plan::Variant>& variants,
+Choice ChoiceOf(Selector selector, const std::vector<plan::Variant>& variants,
                 const std::vector<Rival>& rivals) {
-  const plan::Variant* best = nullptr;
+  const plan::Variant* best = &variants[0];
   for (const plan::Variant& variant : variants) {
-    const bool better =
-        best == nullptr || variant.candidates[0].time_ns() < best->candidates[0].time_ns();
-    if (variant.fits() && better) best = &variant;
+    if (variant.candidates[0].Precedes(best->candidates[0])) best = &variant;
   }
   const auto found = std::find_if(rivals.begin(), rivals.end(), [&](const Rival& rival) {
-    return rival.kernel == best->candidates[0].def->name && rival.layout == LayoutName(best->query);
+    return rival.kernel == best->candidates[0].def->name &&
+           rival.layout == kernels::LayoutName(best->query);
   });
-  ATH_CHECK(found != rivals.end(), "kernels of narrower instruction sets are slower");
-  return {std::move(selector), static_cast<std::size_t>(found - rivals.begin())};
+  ATH_CHECK(found != rivals.end(), "both are the kernels that fit, of the best instruction set");
+  return {std::string(Name(selector)), static_cast<std::size_t>(found - rivals.begin())};
 }
 
 Result<std::vector<Choice>> ChoicesOf(const Layer& layer, const std::vector<Rival>& rivals,
-                                      int threads, kernels::PackStore& store) {
-  std::vector<Choice> choices = {ChoiceOf("cost", layer.variants, rivals)};
-  std::vector<plan::Variant> variants = layer.variants;
+                                      const Setting& setting, kernels::PackStore& store) {
+  std::vector<Choice> choices;
+  const auto choose = [&](Selector selector, const MachineRates& rates) {
+    choices.push_back(ChoiceOf(selector, OrderedBy(selector, layer, rates), rivals));
+  };
+  choose(Selector::kRule, {});
+  choose(Selector::kCost, setting.rates);
+  choose(Selector::kLearned, {});
+  std::vector<plan::Variant> variants = OrderedBy(Selector::kMeasured, layer, {});
   plan::Contest contest;
   for (plan::Variant& variant : variants) contest.push_back({&variant.query, &variant.candidates});
-  const PlanOptions options = {.threads = threads,
+  const PlanOptions options = {.threads = setting.threads,
                                .measured = std::make_shared<MeasuredTimes>(),
                                .tune_seconds = std::numeric_limits<double>::infinity()};
   ATH_RETURN_IF_ERROR(plan::ChooseMeasured({contest}, options, store));
-  choices.push_back(ChoiceOf("measured", variants, rivals));
+  choices.push_back(ChoiceOf(Selector::kMeasured, variants, rivals));
   return choices;
 }
 
@@ -132,17 +171,15 @@ void Race(std::vector<Rival>& rivals, int rounds, ThreadPool& pool) {
   }
 }
 
-Result<Outcome> MeasureLayer(const Layer& layer, const KernelBenchOptions& options,
+Result<Outcome> MeasureLayer(const Layer& layer, const Setting& setting, int rounds,
                              ThreadPool& pool) {
   kernels::PackStore store;
   Outcome outcome = {.layer = &layer, .rivals = {}, .choices = {}};
-  ATH_TRY(outcome.rivals, RivalsOf(layer, store));
-  ATH_TRY(outcome.choices, ChoicesOf(layer, outcome.rivals, options.threads, store));
-  Race(outcome.rivals, options.rounds, pool);
-  outcome.peak = MeasurePeakFma(options.threads).flops_per_s;
+  ATH_TRY(outcome.rivals, RivalsOf(layer, setting, store));
+  ATH_TRY(outcome.choices, ChoicesOf(layer, outcome.rivals, setting, store));
+  Race(outcome.rivals, rounds, pool);
+  outcome.peak = MeasurePeakFma(setting.threads).flops_per_s;
   for (Rival& rival : outcome.rivals) rival.trial.reset();
-  std::stable_sort(outcome.choices.begin(), outcome.choices.end(),
-                   [](const Choice& a, const Choice& b) { return a.selector < b.selector; });
   return outcome;
 }
 
@@ -165,7 +202,7 @@ std::vector<std::size_t> Ranking(const Outcome& outcome) {
 }
 
 void PrintLayers(const std::vector<Outcome>& outcomes, const Common& common) {
-  Table table({"shape", "kernel", "layout", ">predicted us", ">measured us", ">GFLOP/s",
+  Table table({"shape", "kernel", "layout", ">cost us", ">learned us", ">measured us", ">GFLOP/s",
                ">% of peak", "chosen by"});
   for (const Outcome& outcome : outcomes) {
     std::string shape = Shorten(outcome.layer->name, 40);
@@ -173,7 +210,8 @@ void PrintLayers(const std::vector<Outcome>& outcomes, const Common& common) {
       const Rival& rival = outcome.rivals[i];
       const double rate = outcome.layer->flops / rival.best_ns;
       table.Add({std::exchange(shape, ""), rival.kernel, rival.layout,
-                 fmt::format("{:.1f}", rival.estimated_ns / 1e3),
+                 fmt::format("{:.1f}", rival.cost_ns / 1e3),
+                 fmt::format("{:.1f}", rival.learned_ns / 1e3),
                  fmt::format("{:.1f}", rival.best_ns / 1e3), fmt::format("{:.1f}", rate),
                  fmt::format("{:.0f}", 100e9 * rate / outcome.peak), ChosenBy(outcome, i)});
     }
@@ -233,7 +271,10 @@ nlohmann::json ToJson(const Outcome& outcome) {
     const double rate = outcome.layer->flops / rival.best_ns;
     candidates.push_back({{"kernel", rival.kernel},
                           {"layout", rival.layout},
-                          {"predicted_us", rival.estimated_ns / 1e3},
+                          {"cost_us", rival.cost_ns / 1e3},
+                          {"learned_us", rival.learned_ns / 1e3},
+                          {"typical_us", rival.typical_ns / 1e3},
+                          {"features", rival.features},
                           {"measured_us", rival.best_ns / 1e3},
                           {"gflops_per_s", rate},
                           {"share_of_peak", 1e9 * rate / outcome.peak}});
@@ -279,12 +320,13 @@ Status BenchKernels(std::optional<Graph> model, const std::string& name,
     return Unsupported("{} has no {} layer of f32 with known shapes", name,
                        options.kind == "all" ? "conv or gemm" : options.kind);
   }
+  const Setting setting = {.threads = options.threads, .rates = ProbeRates()};
   ThreadPool pool(options.threads);
   std::vector<Outcome> outcomes;
   nlohmann::json list = nlohmann::json::array();
   Progress progress(common, "layers", std::ssize(layers.list));
   for (const Layer& layer : layers.list) {
-    ATH_TRY(Outcome outcome, MeasureLayer(layer, options, pool));
+    ATH_TRY(Outcome outcome, MeasureLayer(layer, setting, options.rounds, pool));
     list.push_back(ToJson(outcome));
     outcomes.push_back(std::move(outcome));
     progress.Advance();
@@ -297,7 +339,13 @@ Status BenchKernels(std::optional<Graph> model, const std::string& name,
   PrintJson(common, {{"kernels", options.kind},
                      {"threads", options.threads},
                      {"rounds", options.rounds},
+                     {"cpu", ProcessorName()},
                      {"isa", Name(BestIsa())},
+                     {"rates",
+                      {{"flops_per_ns", setting.rates.flops[static_cast<std::size_t>(BestIsa())]},
+                       {"near_bytes_per_ns", setting.rates.near_bytes},
+                       {"far_bytes_per_ns", setting.rates.far_bytes},
+                       {"memory_bytes_per_ns", setting.rates.memory_bytes}}},
                      {"layers", std::move(list)},
                      {"selectors", std::move(selectors)}});
   Next(common, "athanor tune MODEL");

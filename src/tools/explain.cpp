@@ -51,12 +51,12 @@ Status ExplainCode(int number, const Common& common) {
 }
 
 std::string ChoiceText(const StepNotes::Choice& choice) {
-  if (choice.fits) {
-    const std::string estimated = fmt::format("estimated {:.1f} us", choice.cost_ns / 1e3);
-    if (choice.measured_ns == 0) return estimated;
-    return fmt::format("measured {:.1f} us, {}", choice.measured_ns / 1e3, estimated);
-  }
-  return "does not fit: " + choice.reason;
+  std::string time;
+  if (choice.measured_ns > 0) time = fmt::format("measured {:.1f} us, ", choice.measured_ns / 1e3);
+  if (choice.cost_ns > 0) time += fmt::format("estimated {:.1f} us", choice.cost_ns / 1e3);
+  if (choice.fits) return time;
+  if (time.empty()) return "does not fit: " + choice.reason;
+  return fmt::format("{}; in {}: {}", time, choice.layout, choice.reason);
 }
 
 Status ExplainModel(const ExplainOptions& options, const Common& common) {
@@ -94,13 +94,14 @@ Status ExplainModel(const ExplainOptions& options, const Common& common) {
     table.Add({Shorten(text.op, 40), text.kernel, text.output, Shorten(why, 100)});
     if (!options.all) continue;
     for (const StepNotes::Choice& choice : choices)
-      table.Add({"", "  " + choice.kernel, "", Shorten(ChoiceText(choice), 70)});
+      table.Add({"", "  " + choice.kernel, "", Shorten(ChoiceText(choice), 100)});
   }
   PrintText(common, table.ToString());
   Say(common, "{} steps, {} on the reference; {} of memory for one run", plan->steps.size(),
       on_reference, HumanBytes(static_cast<double>(plan->arena_bytes)));
   PrintJson(common, {{"model", options.model.path},
                      {"device", options.device},
+                     {"selector", options.tuning.select},
                      {"steps", std::move(steps)},
                      {"steps_on_reference", on_reference},
                      {"arena_bytes", plan->arena_bytes}});

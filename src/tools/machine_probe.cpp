@@ -10,6 +10,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "core/cpu.h"
 #include "core/cpu_name.h"
 #include "core/thread_pool.h"
 
@@ -123,6 +124,31 @@ float MulAddSse(std::int64_t steps) {
   return _mm_cvtss_f32(total);
 }
 
+// Reads `count` floats, a multiple of 64.
+__attribute__((target("avx2"))) float ReadAvx2(const float* data, std::size_t count) {
+  __m256 sums[8];
+  for (auto& sum : sums) sum = _mm256_setzero_ps();
+  for (std::size_t i = 0; i < count; i += 64) {
+#pragma GCC unroll 8
+    for (std::size_t k = 0; k < 8; ++k)
+      sums[k] = _mm256_xor_ps(sums[k], _mm256_loadu_ps(data + i + 8 * k));
+  }
+  for (int k = 1; k < 8; ++k) sums[0] = _mm256_xor_ps(sums[0], sums[k]);
+  return _mm256_cvtss_f32(sums[0]);
+}
+
+float ReadSse(const float* data, std::size_t count) {
+  __m128 sums[8];
+  for (auto& sum : sums) sum = _mm_setzero_ps();
+  for (std::size_t i = 0; i < count; i += 32) {
+#pragma GCC unroll 8
+    for (std::size_t k = 0; k < 8; ++k)
+      sums[k] = _mm_xor_ps(sums[k], _mm_loadu_ps(data + i + 4 * k));
+  }
+  for (int k = 1; k < 8; ++k) sums[0] = _mm_xor_ps(sums[0], sums[k]);
+  return _mm_cvtss_f32(sums[0]);
+}
+
 struct FmaLoop {
   const char* name;
   int lanes;
@@ -198,6 +224,38 @@ PeakRate MeasurePeakFma(int threads) {
   });
   const double operations = 2.0 * loop.lanes * kChains * static_cast<double>(kSteps) * threads;
   return {loop.name, operations / seconds};
+}
+
+MachineRates ProbeRates() {
+  std::int64_t near = 256 << 10, far = 4 << 20;
+  for (const Cache& cache : Caches()) {
+    // Half of a cache: the rest holds what else runs.
+    if (cache.level == 2) near = cache.bytes / 2;
+    if (cache.level == 3) far = std::clamp<std::int64_t>(cache.bytes / 8, 2 << 20, 16 << 20);
+  }
+  const auto floats = [](std::int64_t bytes) { return static_cast<std::size_t>(bytes) / 256 * 64; };
+  const std::vector<float> data(floats(64 << 20), 1.0F);
+  const bool wide = __builtin_cpu_supports("avx2");
+  std::atomic<int> sink = 0;
+  const auto rate = [&](std::int64_t bytes, int tries) {
+    const std::size_t count = floats(bytes);
+    const double seconds = Fastest(
+        tries, [&] { sink += static_cast<int>((wide ? ReadAvx2 : ReadSse)(data.data(), count)); });
+    return 4e-9 * static_cast<double>(count) / seconds;
+  };
+  const PeakRate peak = MeasurePeakFma(1);
+  MachineRates rates;
+  const auto widest = static_cast<std::size_t>(peak.instruction_set == "avx512f" ? Isa::kAvx512
+                                               : wide                            ? Isa::kAvx2
+                                                                                 : Isa::kBase);
+  rates.flops[widest] = peak.flops_per_s * 1e-9;
+  // Half the lanes; without FMA half as many operations besides.
+  if (widest > 1) rates.flops[1] = rates.flops[2] / 2;
+  if (widest > 0) rates.flops[0] = rates.flops[1] / 4;
+  rates.near_bytes = rate(near, 20);
+  rates.far_bytes = rate(far, 8);
+  rates.memory_bytes = rate(64 << 20, 2);
+  return rates;
 }
 
 }  // namespace athanor::tools

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "kernels/selector.h"
+
 namespace athanor::tools {
 
 struct Cache {
@@ -33,5 +35,9 @@ struct PeakRate {
 };
 // Single-precision fused multiply-adds from registers, with the widest instruction set there is.
 PeakRate MeasurePeakFma(int threads);
+
+// What one core reaches, for the cost model; takes about a tenth of a second. Instruction sets
+// narrower than the widest are taken to reach what their vectors are narrower by.
+MachineRates ProbeRates();
 
 }  // namespace athanor::tools

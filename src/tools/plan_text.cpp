@@ -29,8 +29,9 @@ nlohmann::json StepJson(const Plan& plan, const Step& step) {
   const StepNotes& notes = step.notes;
   nlohmann::json choices = nlohmann::json::array();
   for (const StepNotes::Choice& choice : notes.choices) {
-    nlohmann::json item = {{"kernel", choice.kernel}, {"fits", choice.fits}};
-    if (choice.fits) item["estimated_us"] = choice.cost_ns / 1e3;
+    nlohmann::json item = {
+        {"kernel", choice.kernel}, {"layout", choice.layout}, {"fits", choice.fits}};
+    if (choice.fits || choice.cost_ns > 0) item["estimated_us"] = choice.cost_ns / 1e3;
     if (choice.measured_ns > 0) item["measured_us"] = choice.measured_ns / 1e3;
     if (!choice.fits) item["reason"] = choice.reason;
     choices.push_back(std::move(item));

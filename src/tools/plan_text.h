@@ -17,8 +17,8 @@ struct StepText {
 };
 
 StepText Describe(const Plan& plan, const Step& step);
-// The same with its figures and every candidate kernel: the time it is estimated to take, or why it
-// does not fit.
+// The same with its figures and every candidate kernel, in every layout: the time it is estimated
+// to take and was measured to, or why it is not taken.
 nlohmann::json StepJson(const Plan& plan, const Step& step);
 
 }  // namespace athanor::tools

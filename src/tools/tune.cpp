@@ -20,7 +20,6 @@ struct TuneOptions {
   InputOptions input;
   TuningOptions tuning;
   int threads = 0;
-  double budget = 30;
   std::string output;
 };
 
@@ -67,8 +66,11 @@ Status Run(const TuneOptions& options, const Common& common) {
   const std::string path = options.output.empty() ? found_without_asking : options.output;
   ATH_RETURN_IF_ERROR(CheckOutput(path));
   ATH_TRY(Graph graph, OpenModel(options.model));
-  SessionOptions session_options = {.threads = options.threads, .tune_seconds = options.budget};
+  SessionOptions session_options = {.threads = options.threads};
   ATH_RETURN_IF_ERROR(ApplyTuning(options.tuning, options.model.path, common, session_options));
+  if (session_options.selector != Selector::kMeasured)
+    return Error(ErrorCode::kUsage, "--select {}: tune measures", options.tuning.select)
+        .Fix("--select measured, or athanor explain, which measures nothing");
   if (session_options.measured == nullptr)
     session_options.measured = std::make_shared<MeasuredTimes>();
   const std::shared_ptr<MeasuredTimes> times = session_options.measured;
@@ -79,7 +81,7 @@ Status Run(const TuneOptions& options, const Common& common) {
   ATH_TRY(const InputSet set, inputs.Read(0));
   std::vector<Type> types;
   for (const Datum& datum : set.values) types.push_back(Type::Of(datum));
-  Note(common, "measuring for up to {:.0f} s", options.budget);
+  Note(common, "measuring, budget: {} s", options.tuning.budget);
   Result<std::shared_ptr<const athanor::Plan>> made = session->PlanFor(types);
   if (!made.ok()) {
     return WithDimFix(std::move(made).status(), session->graph(), inputs.counts_symbols_as_one());
@@ -115,10 +117,10 @@ std::function<Status()> Tune(Arguments app, const Common& common) {
   auto options = std::make_shared<TuneOptions>();
   AddModelOptions(app, options->model);
   AddInputOptions(app, options->input, false);
+  options->tuning.budget = "30";
   AddTuningOptions(app, options->tuning);
   app.Option("--threads", options->threads, "that the times are for; 0: one per core")
       .Range(0, 1024);
-  app.Option("--budget", options->budget, "seconds to measure").Range(0.0, 86400.0).ShowDefault();
   app.Option("-o,--output", options->output, "default: MODEL.athplan in the current folder");
   return [options, &common] { return Run(*options, common); };
 }

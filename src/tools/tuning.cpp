@@ -1,9 +1,12 @@
 #include "tools/tuning.h"
 
+#include <charconv>
 #include <filesystem>
+#include <limits>
 
 #include "plan/measured.h"
 #include "tools/console.h"
+#include "tools/machine_probe.h"
 
 namespace athanor::tools {
 
@@ -23,6 +26,10 @@ std::string FindTuning(const std::string& model) {
 
 void AddTuningOptions(Arguments app, TuningOptions& options) {
   app.Flag("--strict", options.strict, "no algorithm that rounds more than a sum of products");
+  app.Select(options.select);
+  app.Option("--budget", options.budget,
+             "of --select measured: seconds of measuring while the model is planned, or unlimited")
+      .ShowDefault();
   app.Option("--plan-cache", options.cache,
              "times of kernels that athanor tune measured; default: MODEL.athplan in the current "
              "folder or beside the model, when it is there");
@@ -33,9 +40,23 @@ std::string TuningFile(const std::string& model) {
   return (name.starts_with("zoo:") ? name.substr(4) : name) + ".athplan";
 }
 
+Result<double> BudgetSeconds(const std::string& text) {
+  if (text == "unlimited") return std::numeric_limits<double>::infinity();
+  double seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error == std::errc() && end == text.data() + text.size() && seconds >= 0) return seconds;
+  return Error(ErrorCode::kUsage, "--budget {}: a number of seconds is expected, or unlimited",
+               text);
+}
+
 Status ApplyTuning(const TuningOptions& options, const std::string& model, const Common& common,
                    SessionOptions& session) {
   session.strict = options.strict;
+  session.selector = *SelectorFromName(options.select);
+  ATH_TRY(session.tune_seconds, BudgetSeconds(options.budget));
+  if (session.selector == Selector::kCost) session.rates = ProbeRates();
+  if (session.selector != Selector::kMeasured) return {};
+  if (session.tune_seconds > 0) session.measured = std::make_shared<MeasuredTimes>();
   const std::string path = options.cache.empty() ? FindTuning(model) : options.cache;
   if (path.empty()) return {};
   auto times = std::make_shared<MeasuredTimes>();

@@ -10,17 +10,22 @@ namespace athanor::tools {
 
 struct TuningOptions {
   bool strict = false;
-  std::string cache;  // "": in the current folder or beside the model, when one is there
+  std::string select = "measured";
+  std::string budget = "0";  // seconds of measuring, or "unlimited"
+  std::string cache;         // "": in the current folder or beside the model, when one is there
 };
 
-// Adds --strict and --plan-cache.
+// Adds --strict, --select, --budget and --plan-cache.
 void AddTuningOptions(Arguments app, TuningOptions& options);
 
 // Where tune writes without -o: the model's file name with .athplan, in the current folder.
 std::string TuningFile(const std::string& model);
 
-// Fills in strict and measured. A cache that cannot be used is named on stderr and ignored, unless
-// it was asked for by name and is not there.
+// "0", "2.5", "unlimited"
+Result<double> BudgetSeconds(const std::string& text);
+
+// Fills in all that decides between kernels; of the cost model it probes this machine. A cache that
+// cannot be used is named on stderr and ignored, unless it was asked for by name and is not there.
 Status ApplyTuning(const TuningOptions& options, const std::string& model, const Common& common,
                    SessionOptions& session);
 

@@ -6,6 +6,7 @@
 #include "kernels/divide.h"
 #include "kernels/every_isa.h"
 #include "kernels/gemm/gemm.h"
+#include "kernels/layout.h"
 
 namespace athanor::kernels {
 namespace {
@@ -56,8 +57,16 @@ double Cost(const KernelQuery& q) {
   // Small groups leave most of a tile of registers empty.
   const double rows = static_cast<double>(conv.out_channels / conv.group);
   const double idle = rows < 8 ? 8 / rows : 1;
-  return RooflineNs(q.isa, 2 * out * depth * idle,
-                    static_cast<double>(q.in[0].bytes() + q.in[1].bytes() + q.out[0].bytes()));
+  // Fitted to `athanor bench --kernels conv`, as those of the other convolutions.
+  constexpr double kBusy = 0.83, kWeights = 1.7, kMoved = 0.7;
+  const auto moved = static_cast<double>(q.in[0].bytes() + q.out[0].bytes());
+  const auto weights = static_cast<double>(q.in[1].bytes());
+  // Where the elements of a vector lie is found again for every tap.
+  constexpr double kFindNs = 9;
+  const double finds = depth / static_cast<double>(conv.in_channels / conv.group) * out / rows /
+                       static_cast<double>(BlockOf(q.isa));
+  return 500 + 2 * out * depth * idle / (kBusy * q.rates.flops[static_cast<std::size_t>(q.isa)]) +
+         (kWeights * weights + kMoved * moved) / q.rates.far_bytes + kFindNs * finds;
 }
 
 // w[oc][ic][tap] of one group -> rows oc, columns (tap, ic), in tiles. `turned`: m * k floats.
@@ -219,6 +228,7 @@ std::vector<KernelDef> ConvGemmKernels() {
                         .takes_epilogue = true,
                         .fits = Fits,
                         .cost_ns = Cost,
+                        .rule = [](const KernelQuery&) { return 2; },
                         .prepare = Prepare,
                         .run = Run});
   return defs;

@@ -8,6 +8,7 @@
 // One piece of work is a band of output positions times a run of output channels. The sum is cut so
 // that the weights of one tile stay in the first-level cache while all positions of the band pass.
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "kernels/conv/conv.h"
@@ -88,16 +89,21 @@ Fit Fits(const KernelQuery& q) {
   return AcceptsEpilogue(q, true, false);
 }
 
+// How many output channels times sums of one cut stay in the first-level cache, see MakeCuts.
+constexpr std::int64_t kCutFloats = 4096;
+
+// Arithmetic at the rate that tiles reach; each cut of the sum but the first reads and writes the
+// result in the second-level cache. The factors were fitted to `athanor bench --kernels conv`.
 double Cost(const KernelQuery& q) {
+  const ConvTileTable& table = ConvTiles(q.isa);
   const double depth = static_cast<double>(q.in[1].count()) / static_cast<double>(q.in[1].dims[0]);
-  const double flops = 2 * static_cast<double>(q.out[0].stored()) * depth;
-  // Address steps keep the tile busy where panels would be packed first.
-  constexpr double kGain = 1.4;
-  // Weights come from far away and are not quite hidden.
-  constexpr double kWeightsPerNs = 20;
-  return RooflineNs(q.isa, flops / kGain,
-                    static_cast<double>(q.in[0].bytes() + q.in[1].bytes() + q.out[0].bytes())) +
-         static_cast<double>(q.in[1].bytes()) / kWeightsPerNs;
+  const double stored = static_cast<double>(q.out[0].stored());
+  const double out = static_cast<double>(q.out[0].bytes());
+  const auto widest = static_cast<double>(table.blocks * table.lanes);
+  const double cuts = std::ceil(depth * widest / kCutFloats) - 1;
+  constexpr double kBusy = 0.89, kCutPasses = 1.8, kWritten = 0.15;
+  return 500 + 2 * stored * depth / (kBusy * q.rates.flops[static_cast<std::size_t>(q.isa)]) +
+         kCutPasses * cuts * out / q.rates.near_bytes + kWritten * out / q.rates.memory_bytes;
 }
 
 // Blocks of the input that group `g` reads: those are all its own when groups are whole blocks.
@@ -108,7 +114,7 @@ void MakeCuts(State& s, std::int64_t g) {
   const std::int64_t tile =
       std::min<std::int64_t>(s.channels.blocks, std::ssize(s.table->tile) - 1);
   // The weights of one cut for one tile take at most half of a first-level cache of 32 KiB.
-  const std::int64_t longest = 4096 / (tile * s.channels.lanes);
+  const std::int64_t longest = kCutFloats / (tile * s.channels.lanes);
   const std::int64_t together = std::max<std::int64_t>(1, longest / (taps * s.x_lanes));
   const std::int64_t count = CeilDivide(last - first, together);
   std::vector<Cut>& cuts = s.cuts.emplace_back();
@@ -360,6 +366,7 @@ std::vector<KernelDef> DirectConvKernels() {
                         .blocked = true,
                         .fits = Fits,
                         .cost_ns = Cost,
+                        .rule = [](const KernelQuery&) { return 1; },
                         .prepare = Prepare,
                         .run = Run});
   return defs;

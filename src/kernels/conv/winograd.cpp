@@ -87,30 +87,45 @@ std::int64_t Together(std::int64_t per_tile, std::int64_t columns, bool staged) 
   return std::max(columns, fit / columns * columns);
 }
 
-// Products and transforms run at the rate of arithmetic while the weights stream in: once from
-// memory, again for every run of tiles from a cache further out. What a staged run writes between
-// its steps comes on top.
+// Products run at the rate that tiles reach, transforms behind them; the weights are read in every
+// run of tiles, what the last cache does not keep of them from memory, and the picture and the
+// result once. A staged run also writes what lies between its steps. The factors were fitted to
+// `athanor bench --kernels conv`.
 template <std::int64_t kM, bool kStaged>
 double Cost(const KernelQuery& q) {
   const Spatial2d spatial = *Spatial2d::From(q);
-  const auto isa = static_cast<std::size_t>(q.isa);
-  constexpr double kFlopsPerNs[] = {16, 85, 170}, kMemoryPerNs[] = {6, 6, 16};
-  constexpr double kFarCachePerNs = 26, kBetweenPerNs = 30;
-  const auto tiles_along = [](std::int64_t n) { return CeilDivide(n, kM); };
   const std::int64_t tiles =
-      spatial.conv.batch * tiles_along(spatial.h.out) * tiles_along(spatial.w.out);
+      spatial.conv.batch * CeilDivide(spatial.h.out, kM) * CeilDivide(spatial.w.out, kM);
   constexpr std::int64_t kPoints = (kM + 2) * (kM + 2);
-  const std::int64_t in = spatial.conv.in_channels, out = spatial.conv.out_channels;
+  const std::int64_t in = spatial.conv.in_channels;
+  const std::int64_t out = ChannelTiles(ConvTiles(q.isa), spatial.conv.out_channels).stored();
   const std::int64_t together =
       Together(kPoints * in, static_cast<std::int64_t>(ConvTiles(q.isa).columns), kStaged);
   const double runs = static_cast<double>(CeilDivide(tiles, together));
-  const double elements = static_cast<double>(tiles) * static_cast<double>(kPoints);
+  const double elements = static_cast<double>(tiles * kPoints);
   const double weights = 4.0 * static_cast<double>(kPoints) * static_cast<double>(in * out);
-  const double flops =
-      2 * elements * static_cast<double>(in * out) + 8 * elements * static_cast<double>(in + out);
-  const double read = weights / kMemoryPerNs[isa] + (runs - 1) * weights / kFarCachePerNs;
-  const double between = 8 * elements * static_cast<double>(in + out) / kBetweenPerNs;
-  return 1000 + std::max(flops / kFlopsPerNs[isa], read) + between * (kStaged ? 1.0 : 0.5);
+  constexpr double kBusy = 0.84, kTransform = kStaged ? 0 : 18, kMoved = kStaged ? 2.7 : 1.3;
+  constexpr double kFromCache = 0.12, kKept = 8e6;  // bytes of weights that stay in the last cache
+  const double flops = elements * static_cast<double>(out) * static_cast<double>(2 * in) / kBusy +
+                       kTransform * elements * static_cast<double>(out);
+  return 1000 + flops / q.rates.flops[static_cast<std::size_t>(q.isa)] +
+         runs * (kFromCache * std::min(weights, kKept) / q.rates.far_bytes +
+                 std::max(0.0, weights - kKept) / q.rates.memory_bytes) +
+         kMoved * static_cast<double>(q.in[0].bytes() + q.out[0].bytes()) / q.rates.memory_bytes;
+}
+
+// Lavin and Gray (CVPR 2016) find F(4, 3) the best compromise from 16 channels on, as the libraries
+// after them do; small pictures, whose tiles would be half empty, take F(2, 3). Weights that are
+// larger than the picture are read once.
+template <std::int64_t kM, bool kStaged>
+int Rule(const KernelQuery& q) {
+  const Spatial2d spatial = *Spatial2d::From(q);
+  constexpr int kNever = 3;
+  constexpr std::int64_t kFewChannels = 16, kSmall = 8;
+  if (std::min(spatial.conv.in_channels, spatial.conv.out_channels) < kFewChannels) return kNever;
+  const std::int64_t m = std::min(spatial.h.out, spatial.w.out) < kSmall ? 2 : 4;
+  const bool staged = q.in[1].bytes() > q.in[0].bytes() + q.out[0].bytes();
+  return m == kM && staged == kStaged ? 0 : kNever;
 }
 
 // All windows, transformed, as the tiles of products read them.
@@ -312,11 +327,13 @@ void AddWinograd(std::vector<KernelDef>& defs) {
                    .blocked = true,
                    .fits = FitsAny,
                    .cost_ns = Cost<kM, false>,
+                   .rule = Rule<kM, false>,
                    .prepare = Prepare<kM, false>,
                    .run = RunFused};
   AddForEveryIsa(defs, def);
   def.name = fmt::format("Conv.f32.winograd{}.staged", kM);
   def.cost_ns = Cost<kM, true>;
+  def.rule = Rule<kM, true>;
   def.prepare = Prepare<kM, true>;
   def.run = RunStaged;
   AddForEveryIsa(defs, std::move(def));
