@@ -21,7 +21,10 @@ class Planner {
 
   Status Make(const std::vector<Group>& groups) {
     ATH_RETURN_IF_ERROR(PlaceInputsAndConstants());
-    for (const Group& group : groups) ATH_RETURN_IF_ERROR(AddStep(group));
+    for (std::size_t i = 0; i < groups.size(); ++i) {
+      ATH_RETURN_IF_ERROR(AddStep(groups[i]));
+      group_of_.resize(plan_.steps.size(), i);
+    }
     for (const GraphOutput& output : plan_.graph.outputs()) {
       const Place& place = PlaceOf(output.value);
       plan_.outputs.push_back(place);
@@ -33,7 +36,56 @@ class Planner {
     return plan::AssignOffsets(plan_);
   }
 
+  // After Make: for each step that needs more memory than `budget`, moves the best kernel whose
+  // scratch memory leaves enough to the front, or the one with the least. False when no kernel
+  // changed.
+  Result<bool> Economise(std::vector<Group>& groups, std::int64_t budget) {
+    bool changed = false;
+    for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
+      const std::int64_t left = std::max<std::int64_t>(0, budget - AliveBeside(i));
+      const std::int64_t scratch = plan_.steps[i].prepared.scratch_bytes;
+      if (scratch <= left) continue;
+      ATH_TRY(const bool replaced, TakeSmaller(groups[group_of_[i]], scratch, left));
+      changed = changed || replaced;
+    }
+    return changed;
+  }
+
  private:
+  // The bytes of the arena that step `i` needs besides its scratch memory.
+  std::int64_t AliveBeside(std::size_t i) const {
+    const auto now = static_cast<std::int32_t>(i);
+    std::int64_t bytes = 0;
+    for (std::size_t s = 0; s < plan_.storages.size(); ++s) {
+      const Storage& storage = plan_.storages[s];
+      const bool own = static_cast<std::int32_t>(s) == plan_.steps[i].scratch;
+      if (storage.where == Where::kArena && !own && storage.first <= now && now <= storage.last)
+        bytes += storage.bytes;
+    }
+    return bytes;
+  }
+
+  // `now`: the scratch memory of the kernel that is taken. `wanted`: how much there is room for.
+  Result<bool> TakeSmaller(Group& group, std::int64_t now, std::int64_t wanted) {
+    std::size_t smallest = 0;
+    for (std::size_t c = 1; c < group.candidates.size() && now > wanted; ++c) {
+      const kernels::Candidate& candidate = group.candidates[c];
+      if (!candidate.fit.yes() || candidate.def->view) continue;
+      ATH_TRY(const kernels::Prepared prepared,
+              candidate.def->prepare(group.query.To(*candidate.def), store_));
+      if (prepared.scratch_bytes >= now) continue;
+      now = prepared.scratch_bytes;
+      smallest = c;
+    }
+    if (smallest == 0) return false;
+    const auto first = group.candidates.begin();
+    const auto taken = first + static_cast<std::ptrdiff_t>(smallest);
+    for (auto passed = first; passed != taken; ++passed)
+      passed->fit = kernels::Fit::No("needs more scratch memory than --mem-budget leaves");
+    std::rotate(first, taken, taken + 1);
+    return true;
+  }
+
   Place& PlaceOf(ValueId id) { return place_of_[static_cast<std::size_t>(id)]; }
 
   std::int32_t AddStorage(Storage storage) {
@@ -281,8 +333,29 @@ class Planner {
   Plan& plan_;
   kernels::PackStore& store_;
   std::vector<Place> place_of_;
-  std::vector<bool> reused_;  // storages that a step writes over in place
+  std::vector<std::size_t> group_of_;  // of each step
+  std::vector<bool> reused_;           // storages that a step writes over in place
 };
+
+// Plans again with smaller kernels as long as the plan is larger than its budget.
+Status MakeWithinBudget(Plan& plan, std::vector<Group>& groups, kernels::PackStore& store) {
+  const std::int64_t budget = plan.options.memory_budget;
+  for (;;) {
+    Planner planner(plan, store);
+    ATH_RETURN_IF_ERROR(planner.Make(groups));
+    if (budget == 0 || plan.arena_bytes <= budget) return {};
+    ATH_TRY(const bool changed, planner.Economise(groups, budget));
+    if (!changed) break;
+    plan.storages.clear();
+    plan.steps.clear();
+    plan.outputs.clear();
+  }
+  return Error(ErrorCode::kResource,
+               "the smallest plan needs {} bytes of memory for one run, more than the budget of {}",
+               plan.arena_bytes, budget)
+      .Fix(fmt::format("--mem-budget {}, fewer threads, or a smaller batch or input",
+                       plan.arena_bytes));
+}
 
 }  // namespace
 
@@ -319,7 +392,7 @@ Result<std::shared_ptr<const Plan>> MakePlan(Graph graph, const std::vector<Type
     ATH_TRY(groups, plan::MakeGroups(made->graph, options));
   }
   ATH_RETURN_IF_ERROR(plan::ChooseLayouts(made->graph, groups, options, store));
-  ATH_RETURN_IF_ERROR(Planner(*made, store).Make(groups));
+  ATH_RETURN_IF_ERROR(MakeWithinBudget(*made, groups, store));
   return std::shared_ptr<const Plan>(std::move(made));
 }
 

@@ -76,6 +76,10 @@ struct PlanOptions {
   bool strict = false;  // no algorithm that rounds more than a sum of products does
   Selector selector = Selector::kMeasured;  // who chooses between the kernels that fit
   MachineRates rates = {};                  // for estimates
+  // The memory of one run (Plan::arena_bytes), at most; 0: no bound. Weights and the caller's
+  // tensors do not count. Where it is exceeded, kernels that need less scratch memory are taken,
+  // and a plan that is still larger is refused.
+  std::int64_t memory_budget = 0;
   // Of Selector::kMeasured: decide where it knows times, and takes those that are measured during
   // `tune_seconds` of planning. nullptr: estimates decide.
   std::shared_ptr<MeasuredTimes> measured = {};

@@ -90,6 +90,35 @@ TEST_F(TunedPlan, StrictPlansHoldNoAlgorithmThatRoundsMore) {
   }
 }
 
+// The plan of one convolution under a budget; its size stands in the error.
+Status PlanWithin(std::int64_t budget, std::shared_ptr<const Plan>& plan) {
+  kernels::PackStore store;
+  Graph graph = OneConvolution(64, 64, 28);
+  const std::vector<Type> types = {graph.value(graph.inputs()[0]).type};
+  auto made = MakePlan(std::move(graph), types, {.threads = 2, .memory_budget = budget}, store);
+  if (made.ok()) plan = *made;
+  return made.status();
+}
+
+TEST(MemoryBudget, TakesKernelsWithoutScratchMemoryAndThenRefusesWithTheSize) {
+  std::shared_ptr<const Plan> free, tight;
+  ASSERT_TRUE(PlanWithin(0, free).ok());
+  const Status refused = PlanWithin(1, tight);
+  EXPECT_EQ(refused.code(), ErrorCode::kResource);
+  const std::string fix(refused.fix());
+  const std::size_t at = fix.find("--mem-budget ");
+  ASSERT_NE(at, std::string::npos) << refused.ToString();
+  const std::int64_t smallest = std::stoll(fix.substr(at + 13));
+  EXPECT_LT(smallest, free->arena_bytes);
+  ASSERT_TRUE(PlanWithin(smallest, tight).ok());
+  EXPECT_LE(tight->arena_bytes, smallest);
+  EXPECT_NE(ConvolutionOf(*tight).choices[0].kernel.find("indirect"), std::string::npos);
+  EXPECT_FALSE(PlanWithin(smallest - 1, tight).ok());
+  // With room for all nothing changes.
+  ASSERT_TRUE(PlanWithin(free->arena_bytes, tight).ok());
+  EXPECT_EQ(ConvolutionOf(*tight).choices[0].kernel, ConvolutionOf(*free).choices[0].kernel);
+}
+
 // Few channels on a large picture: the transforms cost more than the products save. Neither an
 // estimate nor a measurement takes it, and run beside the others it is the slower one.
 TEST_F(TunedPlan, WinogradIsNotTakenWhereItLoses) {

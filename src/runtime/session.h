@@ -43,6 +43,7 @@ struct SessionOptions {
   // it estimates decide.
   std::shared_ptr<MeasuredTimes> measured = {};
   double tune_seconds = 0;
+  std::int64_t memory_budget = 0;  // "cpu": bytes for one run, at most; 0: no bound (plan/plan.h)
 };
 
 // What may end a run before its time. Looked at between nodes: one that has begun runs to its end.

@@ -30,6 +30,10 @@ void AddTuningOptions(Arguments app, TuningOptions& options) {
   app.Option("--budget", options.budget,
              "of --select measured: seconds of measuring while the model is planned, or unlimited")
       .ShowDefault();
+  app.Option("--mem-budget", options.memory,
+             "bytes that one run may need besides weights and its own inputs and outputs; kernels "
+             "that need less are taken, and a plan that does not fit is refused")
+      .Positive();
   app.Option("--plan-cache", options.cache,
              "times of kernels that athanor tune measured; default: MODEL.athplan in the current "
              "folder or beside the model, when it is there");
@@ -52,6 +56,7 @@ Result<double> BudgetSeconds(const std::string& text) {
 Status ApplyTuning(const TuningOptions& options, const std::string& model, const Common& common,
                    SessionOptions& session) {
   session.strict = options.strict;
+  session.memory_budget = options.memory;
   session.selector = *SelectorFromName(options.select);
   ATH_TRY(session.tune_seconds, BudgetSeconds(options.budget));
   if (session.selector == Selector::kCost) session.rates = ProbeRates();

@@ -12,10 +12,12 @@ struct TuningOptions {
   bool strict = false;
   std::string select = "measured";
   std::string budget = "0";  // seconds of measuring, or "unlimited"
+  std::int64_t memory = 0;   // bytes of one run, at most; 0: no bound
   std::string cache;         // "": in the current folder or beside the model, when one is there
 };
 
-// Adds --strict, --select, --budget and --plan-cache.
+// Adds --strict, --select, --budget, --mem-budget and
+// --plan-cache.
 void AddTuningOptions(Arguments app, TuningOptions& options);
 
 // Where tune writes without -o: the model's file name with .athplan, in the current folder.

@@ -3,7 +3,9 @@
 // The sum runs over (input channel block, tap, channel in the block); a list of address steps, made
 // at planning time, turns it into one loop (tile_table.h), so that windows, dilations, groups and
 // row-major pictures are all the same code. Where the window leaves the input, a band of the input
-// is first copied between zeros.
+// is first copied between zeros; or, indirectly, a table says where each tap of each output
+// position lies, or that it reads a zero (M. Dukhan, The Indirect Convolution Algorithm,
+// arXiv:1907.02129, with offsets for pointers), and nothing is copied.
 //
 // One piece of work is a band of output positions times a run of output channels. The sum is cut so
 // that the weights of one tile stay in the first-level cache while all positions of the band pass.
@@ -47,10 +49,12 @@ struct State {
   EpilogueProgram epilogue;
   std::int64_t bands = 1, runs = 1;  // per image and group
   bool staged = false;
+  bool indirect = false;  // `columns` holds all taps of each position; no steps
   std::int64_t staged_rows = 0, staged_cols = 0;
   std::int64_t scratch_floats = 0;  // per thread
 
   std::int64_t positions() const { return h.out * w.out; }
+  std::int64_t taps() const { return h.kernel * w.kernel; }
   // Whole rows where there are enough of them.
   std::int64_t BandBegin(std::int64_t band) const {
     return bands <= h.out ? band * h.out / bands * w.out : band * positions() / bands;
@@ -89,11 +93,29 @@ Fit Fits(const KernelQuery& q) {
   return AcceptsEpilogue(q, true, false);
 }
 
+Fit FitsIndirect(const KernelQuery& q) {
+  Fit fit = Fits(q);
+  if (!fit.yes()) return fit;
+  const Spatial2d spatial = *Spatial2d::From(q);
+  if (q.in[0].block == 0) return Fit::No("needs its input's channels in blocks");
+  if (spatial.conv.group > 1 && spatial.conv.in_channels / spatial.conv.group % q.in[0].block != 0)
+    return Fit::No("the channels of a group are no whole blocks");
+  if (spatial.h.kernel * spatial.w.kernel == 1 && !LeavesInput(spatial.h) &&
+      !LeavesInput(spatial.w))
+    return Fit::No("one tap inside the input: the same as direct");
+  // An entry stands for a channel block of what a matrix of patches would hold.
+  constexpr std::int64_t kMostEntries = std::int64_t{1} << 22;
+  if (spatial.h.out * spatial.w.out > kMostEntries / (spatial.h.kernel * spatial.w.kernel))
+    return Fit::No("a table of more than 2^22 entries");
+  return Fit::Yes();
+}
+
 // How many output channels times sums of one cut stay in the first-level cache, see MakeCuts.
 constexpr std::int64_t kCutFloats = 4096;
 
 // Arithmetic at the rate that tiles reach; each cut of the sum but the first reads and writes the
 // result in the second-level cache. The factors were fitted to `athanor bench --kernels conv`.
+template <bool kIndirect>
 double Cost(const KernelQuery& q) {
   const ConvTileTable& table = ConvTiles(q.isa);
   const double depth = static_cast<double>(q.in[1].count()) / static_cast<double>(q.in[1].dims[0]);
@@ -102,7 +124,10 @@ double Cost(const KernelQuery& q) {
   const auto widest = static_cast<double>(table.blocks * table.lanes);
   const double cuts = std::ceil(depth * widest / kCutFloats) - 1;
   constexpr double kBusy = 0.89, kCutPasses = 1.8, kWritten = 0.15;
-  return 500 + 2 * stored * depth / (kBusy * q.rates.flops[static_cast<std::size_t>(q.isa)]) +
+  // Finding the taps of a column again for every block of channels.
+  constexpr double kLookups = kIndirect ? 1.12 : 1;
+  return 500 +
+         kLookups * 2 * stored * depth / (kBusy * q.rates.flops[static_cast<std::size_t>(q.isa)]) +
          kCutPasses * cuts * out / q.rates.near_bytes + kWritten * out / q.rates.memory_bytes;
 }
 
@@ -210,6 +235,29 @@ void PackGroup(const State& s, std::int64_t g, const float* w, float* packed) {
   }
 }
 
+// Where each tap of each output position lies in a block of the input; -1: outside.
+void ListTaps(State& s) {
+  for (std::int64_t i = 0; i < s.positions(); ++i) {
+    for (std::int64_t tap = 0; tap < s.h.kernel * s.w.kernel; ++tap) {
+      const std::int64_t y = s.h.Position(i / s.w.out, tap / s.w.kernel);
+      const std::int64_t x = s.w.Position(i % s.w.out, tap % s.w.kernel);
+      const bool inside = s.h.Inside(y) && s.w.Inside(x);
+      s.columns.push_back(inside ? static_cast<std::int32_t>(y * s.row_floats() + x * s.x_lanes)
+                                 : -1);
+    }
+  }
+}
+
+void ListColumns(State& s) {
+  for (std::int64_t y = 0; y < s.h.out; ++y) {
+    for (std::int64_t x = 0; x < s.w.out; ++x) {
+      s.columns.push_back(
+          static_cast<std::int32_t>(y * s.h.stride * s.row_floats() + x * s.w.stride * s.x_lanes));
+    }
+  }
+}
+
+template <bool kIndirect>
 Result<Prepared> Prepare(const KernelQuery& q, PackStore& store) {
   const Spatial2d spatial = *Spatial2d::From(q);
   const ops::ConvGeometry& conv = spatial.conv;
@@ -230,14 +278,14 @@ Result<Prepared> Prepare(const KernelQuery& q, PackStore& store) {
   s.epilogue = EpilogueProgram::From(q);
   for (std::int64_t g = 0; g < s.groups; ++g) MakeCuts(s, g);
   ChooseBands(s, q.threads);
-  s.staged = LeavesInput(s.h) || LeavesInput(s.w);
-  if (s.staged) MeasureStaging(s);
-  for (std::int64_t g = 0; g < s.groups; ++g) ListSteps(s, g);
-  for (std::int64_t y = 0; y < s.h.out; ++y) {
-    for (std::int64_t x = 0; x < s.w.out; ++x) {
-      s.columns.push_back(
-          static_cast<std::int32_t>(y * s.h.stride * s.row_floats() + x * s.w.stride * s.x_lanes));
-    }
+  s.indirect = kIndirect;
+  if (kIndirect) {
+    ListTaps(s);
+  } else {
+    s.staged = LeavesInput(s.h) || LeavesInput(s.w);
+    if (s.staged) MeasureStaging(s);
+    for (std::int64_t g = 0; g < s.groups; ++g) ListSteps(s, g);
+    ListColumns(s);
   }
   const Tensor& w = *q.in[1].constant;
   const std::int64_t group_floats = s.channels.stored() * s.k;
@@ -282,6 +330,17 @@ struct Piece {
   std::int64_t first_tile = 0, last_tile = 0;  // of channels
 };
 
+// The blocks of one cut, which end with the group's channels or with a whole block.
+IndirectTaps IndirectPart(const State& s, const Cut& cut) {
+  alignas(64) static constexpr float kZeros[16] = {};
+  const std::int64_t used = s.groups * s.in_channels - (cut.last - 1) * s.x_lanes;
+  return {.blocks = static_cast<std::size_t>(cut.last - cut.first),
+          .taps = static_cast<std::size_t>(s.taps()),
+          .last_lanes = static_cast<std::size_t>(std::min(used, s.x_lanes)),
+          .x_block = s.plane_floats(),
+          .zeros = kZeros};
+}
+
 // One cut of the sum for all tiles of the piece.
 void Multiply(const KernelArgs& args, const State& s, const Piece& piece, std::size_t cut,
               const float* x) {
@@ -291,8 +350,9 @@ void Multiply(const KernelArgs& args, const State& s, const Piece& piece, std::s
   const bool last = cut + 2 == cuts.size();
   const std::int64_t group_block = (piece.image * s.groups + piece.group) * s.channels.blocks;
   ConvTile tile = {.x = x,
-                   .steps = s.steps.data() + piece.group * s.k + k0,
+                   .steps = s.indirect ? nullptr : s.steps.data() + piece.group * s.k + k0,
                    .k = static_cast<std::size_t>(k),
+                   .indirect = s.indirect ? IndirectPart(s, cuts[cut]) : IndirectTaps(),
                    .y_block = static_cast<std::size_t>(plane),
                    .accumulate = cut > 0,
                    .clamp = last && s.epilogue.clamp,
@@ -305,7 +365,7 @@ void Multiply(const KernelArgs& args, const State& s, const Piece& piece, std::s
     const std::int64_t begin = (group_block + first) * plane + piece.begin * lanes;
     tile.w = weights + channel * s.k + k0 * blocks * lanes;
     tile.bias = s.bias.data() + channel;
-    tile.columns = s.columns.data() + piece.begin;
+    tile.columns = s.columns.data() + piece.begin * (s.indirect ? s.taps() : 1);
     tile.y = args.Out(0) + begin;
     if (last && s.epilogue.residual != 0) tile.residual = args.In(s.epilogue.residual) + begin;
     RunColumns(*s.table, tile, blocks, piece.end - piece.begin);
@@ -326,7 +386,8 @@ void RunPiece(const KernelArgs& args, const State& s, const Piece& piece, float*
   const std::int64_t first_row = piece.begin / s.w.out, last_row = (piece.end - 1) / s.w.out;
   for (std::size_t cut = 0; cut + 1 < cuts.size(); ++cut) {
     if (!s.staged) {
-      Multiply(args, s, piece, cut, image);
+      Multiply(args, s, piece, cut,
+               s.indirect ? image + cuts[cut].first * s.plane_floats() : image);
       continue;
     }
     const std::int64_t rows =
@@ -360,15 +421,22 @@ void Run(const KernelArgs& args) {
 
 std::vector<KernelDef> DirectConvKernels() {
   std::vector<KernelDef> defs;
-  AddForEveryIsa(defs, {.name = "Conv.f32.direct",
-                        .op = "Conv",
-                        .takes_epilogue = true,
-                        .blocked = true,
-                        .fits = Fits,
-                        .cost_ns = Cost,
-                        .rule = [](const KernelQuery&) { return 1; },
-                        .prepare = Prepare,
-                        .run = Run});
+  KernelDef def = {.name = "Conv.f32.direct",
+                   .op = "Conv",
+                   .takes_epilogue = true,
+                   .blocked = true,
+                   .fits = Fits,
+                   .cost_ns = Cost<false>,
+                   .rule = [](const KernelQuery&) { return 1; },
+                   .prepare = Prepare<false>,
+                   .run = Run};
+  AddForEveryIsa(defs, def);
+  def.name = "Conv.f32.indirect";
+  def.fits = FitsIndirect;
+  def.cost_ns = Cost<true>;
+  def.rule = [](const KernelQuery&) { return 2; };
+  def.prepare = Prepare<true>;
+  AddForEveryIsa(defs, std::move(def));
   return defs;
 }
 

@@ -50,6 +50,21 @@ HWY_INLINE void Finish(const ConvTile& t, std::size_t shift, F32 (&acc)[kBlocks]
   }
 }
 
+// acc += w[block] * x[column], for the vectors of w and one element of each x.
+template <int kBlocks, int kColumns>
+HWY_INLINE void MultiplyAdd(const float* w, const float* const (&x)[kColumns], std::ptrdiff_t step,
+                            F32 (&acc)[kBlocks][kColumns]) {
+  F32 weights[kBlocks];
+#pragma GCC unroll 8
+  for (int b = 0; b < kBlocks; ++b) weights[b] = Load(w + static_cast<std::size_t>(b) * kLanes);
+#pragma GCC unroll 8
+  for (int j = 0; j < kColumns; ++j) {
+    const F32 v = Set(x[j][step]);
+#pragma GCC unroll 8
+    for (int b = 0; b < kBlocks; ++b) acc[b][j] = MulAdd(v, weights[b], acc[b][j]);
+  }
+}
+
 template <int kBlocks, int kColumns>
 void Tile(const ConvTile& t) {
   for (std::size_t repeat = 0; repeat < t.repeats; ++repeat) {
@@ -60,16 +75,32 @@ void Tile(const ConvTile& t) {
 #pragma GCC unroll 8
     for (std::size_t j = 0; j < kColumns; ++j) x[j] = t.x + t.columns[column + j];
     const float* w = t.w;
-    for (std::size_t k = 0; k < t.k; ++k, w += kBlocks * kLanes) {
-      const std::ptrdiff_t step = t.steps[k];
-      F32 weights[kBlocks];
+    for (std::size_t k = 0; k < t.k; ++k, w += kBlocks * kLanes) MultiplyAdd(w, x, t.steps[k], acc);
+    Finish(t, column * kLanes, acc);
+  }
+}
+
+template <int kBlocks, int kColumns>
+void IndirectTile(const ConvTile& t) {
+  const IndirectTaps& from = t.indirect;
+  for (std::size_t repeat = 0; repeat < t.repeats; ++repeat) {
+    const std::size_t column = repeat * kColumns;
+    const std::int32_t* const taps = t.columns + column * from.taps;
+    F32 acc[kBlocks][kColumns];
+    Begin(t, column * kLanes, acc);
+    const float* w = t.w;
+    for (std::size_t block = 0; block < from.blocks; ++block) {
+      const float* const plane = t.x + static_cast<std::ptrdiff_t>(block) * from.x_block;
+      const std::size_t lanes = block + 1 < from.blocks ? kLanes : from.last_lanes;
+      for (std::size_t tap = 0; tap < from.taps; ++tap) {
+        const float* x[kColumns];
 #pragma GCC unroll 8
-      for (int b = 0; b < kBlocks; ++b) weights[b] = Load(w + static_cast<std::size_t>(b) * kLanes);
-#pragma GCC unroll 8
-      for (int j = 0; j < kColumns; ++j) {
-        const F32 v = Set(x[j][step]);
-#pragma GCC unroll 8
-        for (int b = 0; b < kBlocks; ++b) acc[b][j] = MulAdd(v, weights[b], acc[b][j]);
+        for (std::size_t j = 0; j < kColumns; ++j) {
+          const std::int32_t at = taps[j * from.taps + tap];
+          x[j] = at < 0 ? from.zeros : plane + at;
+        }
+        for (std::size_t c = 0; c < lanes; ++c, w += kBlocks * kLanes)
+          MultiplyAdd(w, x, static_cast<std::ptrdiff_t>(c), acc);
       }
     }
     Finish(t, column * kLanes, acc);
@@ -79,6 +110,7 @@ void Tile(const ConvTile& t) {
 template <int kBlocks, int kColumns>
 HWY_INLINE constexpr void Fill(ConvTileTable& table) {
   table.tile[kBlocks][kColumns] = Tile<kBlocks, kColumns>;
+  table.indirect[kBlocks][kColumns] = IndirectTile<kBlocks, kColumns>;
   if constexpr (kColumns > 1) Fill<kBlocks, kColumns - 1>(table);
   if constexpr (kColumns == 1 && kBlocks > 1) Fill<kBlocks - 1, kMostColumns>(table);
 }

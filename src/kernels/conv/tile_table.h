@@ -7,6 +7,16 @@
 
 namespace athanor::kernels {
 
+// How columns are found instead of `steps`, when there are taps: k runs over blocks of input
+// channels, taps and channels, and `columns` lists for every column what each tap adds to an
+// address, or -1 where it leaves the input.
+struct IndirectTaps {
+  std::size_t blocks = 0, taps = 0;
+  std::size_t last_lanes = 0;    // channels in the last of the blocks; a vector in the others
+  std::ptrdiff_t x_block = 0;    // between blocks
+  const float* zeros = nullptr;  // a vector of them, read where a tap leaves the input
+};
+
 // Some blocks of output channels at some output positions:
 //   y[block][column] = sum over k of w[k][block] * x[columns[column] + steps[k]]
 // where the elements of w and y are vectors and those of x single floats. What is a channel and
@@ -17,6 +27,7 @@ struct ConvTile {
   const std::int32_t* columns = nullptr;
   const std::int32_t* steps = nullptr;
   std::size_t k = 0;
+  IndirectTaps indirect = {};
   const float* w = nullptr;  // [k][blocks][lanes]
   float* y = nullptr;        // [blocks][columns][lanes], blocks lie y_block floats apart
   std::size_t y_block = 0;
@@ -35,6 +46,7 @@ struct ConvTileTable {
   std::size_t lanes = 0;
   std::size_t blocks = 0, columns = 0;                       // the largest tile
   ConvTileF32 tile[kMostBlocks + 1][kMostColumns + 1] = {};  // by blocks and columns, both from 1
+  ConvTileF32 indirect[kMostBlocks + 1][kMostColumns + 1] = {};
 };
 
 namespace base {

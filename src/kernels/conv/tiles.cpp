@@ -23,12 +23,13 @@ void RunColumns(const ConvTileTable& table, ConvTile tile, std::int64_t blocks,
   const auto n = static_cast<std::size_t>(count);
   const std::size_t tiles = (n + table.columns - 1) / table.columns;
   const std::size_t width = n / tiles, wider = n % tiles;  // so many have one column more
+  const bool indirect = tile.indirect.taps > 0;
   const auto run = [&](std::size_t columns, std::size_t repeats) {
     if (repeats == 0) return;
     tile.repeats = repeats;
-    table.tile[blocks][columns](tile);
+    (indirect ? table.indirect : table.tile)[blocks][columns](tile);
     const std::size_t done = columns * repeats;
-    tile.columns += done;
+    tile.columns += indirect ? done * tile.indirect.taps : done;
     tile.y += done * table.lanes;
     if (tile.residual != nullptr) tile.residual += done * table.lanes;
   };
