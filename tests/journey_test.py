@@ -40,6 +40,14 @@ def served(path):
     return list(zip(outputs["class"], outputs["label"], np.float32(outputs["score"])))
 
 
+def log_of_ended_server(folder):
+    """The script asks the server to end and does not wait for it."""
+    until = time.monotonic() + 10
+    while time.monotonic() < until and pathlib.Path("/proc", (folder / "serve.pid").read_text().strip()).exists():
+        time.sleep(0.05)
+    return (folder / "serve.log").read_text()
+
+
 def steps(folder, transcript, athanor):
     """Yields (what, problem or None, or a reason to skip as a tuple)."""
     def run(*arguments):
@@ -72,7 +80,7 @@ def steps(folder, transcript, athanor):
         yield "tritonclient gets it too, by HTTP and gRPC", None if good else str(lines)
     else:
         yield "tritonclient", ("tritonclient is absent",)
-    log = (folder / "serve.log").read_text()
+    log = log_of_ended_server(folder)
     closing = re.search(r"digits: (\d+) answered in \d+ runs, 0 errors, 0 defaults", log)
     asked = 3 if lines else 1
     yield "the server has answered each and ended", None if closing and int(closing[1]) == asked else log
