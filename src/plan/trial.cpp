@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstring>
 #include <ctime>
+#include <limits>
 
 namespace athanor::plan {
 namespace {
@@ -79,6 +80,21 @@ double Trial::FastestNs(ThreadPool& pool, double ns) {
     if (runs == 0 || now - start < best) best = now - start;
   }
   return std::max(1.0, best);
+}
+
+std::vector<double> Race(std::span<std::optional<Trial>> trials, int rounds, double burst_ns,
+                         double beaten, ThreadPool& pool) {
+  constexpr double kNever = std::numeric_limits<double>::infinity();
+  std::vector<double> best(trials.size(), kNever);
+  double fastest = kNever;
+  for (int round = 0; round < rounds; ++round) {
+    for (std::size_t i = 0; i < trials.size(); ++i) {
+      if (!trials[i] || (round > 0 && best[i] > beaten * fastest)) continue;
+      best[i] = std::min(best[i], trials[i]->FastestNs(pool, burst_ns));
+    }
+    for (const double ns : best) fastest = std::min(fastest, ns);
+  }
+  return best;
 }
 
 }  // namespace athanor::plan

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "kernels/kernel.h"
@@ -41,5 +42,11 @@ class Trial {
   std::vector<const void*> in_;
   std::vector<void*> out_;
 };
+
+// The fastest time of each trial in nanoseconds; infinity where there is none. They run in turn, so
+// that what disturbs the machine for a while disturbs all, in bursts of `burst_ns`; one that is
+// `beaten` times as slow as the fastest after a round has no further one.
+std::vector<double> Race(std::span<std::optional<Trial>> trials, int rounds, double burst_ns,
+                         double beaten, ThreadPool& pool);
 
 }  // namespace athanor::plan

@@ -50,8 +50,6 @@ struct Rival {
   const KernelQuery* query = nullptr;
   Candidate* candidate = nullptr;
   std::string signature;
-  std::optional<Trial> trial;
-  double best_ns = 0;
 };
 
 class Tuner {
@@ -91,7 +89,7 @@ class Tuner {
       const std::string signature = Signature(*entry.query);
       for (Candidate& candidate : *entry.candidates) {
         if (!candidate.fit.yes() || candidate.def->view || candidate.cost_ns > most) continue;
-        rivals.push_back({entry.query, &candidate, signature, std::nullopt, 0});
+        rivals.push_back({entry.query, &candidate, signature});
       }
     }
     return rivals;
@@ -111,33 +109,18 @@ class Tuner {
       expected_ns += kRunsExpected * rival.candidate->cost_ns + kBurstNs;
     }
     if (all_known || Seconds() + expected_ns * 1e-9 > options_.tune_seconds) return {};
-    for (Rival& rival : rivals) {
-      ATH_TRY(rival.trial, Trial::Make(*rival.candidate->def, *rival.query, store_));
+    std::vector<std::optional<Trial>> trials;
+    for (const Rival& rival : rivals) {
+      ATH_TRY(std::optional<Trial> trial, Trial::Make(*rival.candidate->def, *rival.query, store_));
+      trials.push_back(std::move(trial));
     }
-    Race(rivals);
-    for (Rival& rival : rivals) {
-      if (rival.best_ns == 0) continue;
-      rival.candidate->measured_ns = rival.best_ns;
-      options_.measured->Set(rival.signature, rival.candidate->def->name, rival.best_ns);
+    const std::vector<double> best = Race(trials, kRounds, kBurstNs, kBeaten, Pool());
+    for (std::size_t i = 0; i < rivals.size(); ++i) {
+      if (!trials[i]) continue;
+      rivals[i].candidate->measured_ns = best[i];
+      options_.measured->Set(rivals[i].signature, rivals[i].candidate->def->name, best[i]);
     }
     return {};
-  }
-
-  // Interleaved, so that what disturbs the machine for a while disturbs all.
-  void Race(std::vector<Rival>& rivals) {
-    double fastest = 0;
-    for (int round = 0; round < kRounds; ++round) {
-      for (Rival& rival : rivals) {
-        const bool beaten = rival.best_ns > kBeaten * fastest;
-        if (!rival.trial || (round > 0 && beaten)) continue;
-        const double ns = rival.trial->FastestNs(Pool(), kBurstNs);
-        rival.best_ns = round == 0 ? ns : std::min(rival.best_ns, ns);
-      }
-      fastest = 0;
-      for (const Rival& rival : rivals) {
-        if (rival.best_ns > 0 && (fastest == 0 || rival.best_ns < fastest)) fastest = rival.best_ns;
-      }
-    }
   }
 
   double Seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }

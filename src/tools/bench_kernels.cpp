@@ -51,7 +51,7 @@ struct Rival {
   double typical_ns = 0;               // as the cost model does at typical rates
   kernels::LearnedFeatures features = {};
   std::optional<Trial> trial = {};
-  double best_ns = std::numeric_limits<double>::infinity();
+  double best_ns = 0;
 };
 
 // What a selector takes for a layer: an index into its rivals.
@@ -160,26 +160,17 @@ Result<std::vector<Choice>> ChoicesOf(const Layer& layer, const std::vector<Riva
   return choices;
 }
 
-void Race(std::vector<Rival>& rivals, int rounds, ThreadPool& pool) {
-  double fastest = std::numeric_limits<double>::infinity();
-  for (int round = 0; round < rounds; ++round) {
-    for (Rival& rival : rivals) {
-      if (round > 0 && rival.best_ns > kBeaten * fastest) continue;
-      rival.best_ns = std::min(rival.best_ns, rival.trial->FastestNs(pool, kBurstNs));
-    }
-    for (const Rival& rival : rivals) fastest = std::min(fastest, rival.best_ns);
-  }
-}
-
 Result<Outcome> MeasureLayer(const Layer& layer, const Setting& setting, int rounds,
                              ThreadPool& pool) {
   kernels::PackStore store;
   Outcome outcome = {.layer = &layer, .rivals = {}, .choices = {}};
   ATH_TRY(outcome.rivals, RivalsOf(layer, setting, store));
   ATH_TRY(outcome.choices, ChoicesOf(layer, outcome.rivals, setting, store));
-  Race(outcome.rivals, rounds, pool);
+  std::vector<std::optional<Trial>> trials;
+  for (Rival& rival : outcome.rivals) trials.push_back(std::exchange(rival.trial, std::nullopt));
+  const std::vector<double> best = plan::Race(trials, rounds, kBurstNs, kBeaten, pool);
+  for (std::size_t i = 0; i < best.size(); ++i) outcome.rivals[i].best_ns = best[i];
   outcome.peak = MeasurePeakFma(setting.threads).flops_per_s;
-  for (Rival& rival : outcome.rivals) rival.trial.reset();
   return outcome;
 }
 
