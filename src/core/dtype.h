@@ -188,6 +188,12 @@ using NumericTypes =
     TypeList<float, double, Half, BFloat16, std::int64_t, std::int32_t, std::int16_t, std::int8_t,
              std::uint64_t, std::uint32_t, std::uint16_t, std::uint8_t>;
 
+// Whether the list has the type of `dtype`.
+template <class... Ts>
+constexpr bool IsOneOf(TypeList<Ts...>, DType dtype) {
+  return ((kDTypeOf<Ts> == dtype) || ...);
+}
+
 // Calls f(TypeTag<T>{}) for the T in the list that holds `dtype`. f returns Status.
 // An element type outside the list gives kUnsupportedType.
 template <class F, class... Ts>

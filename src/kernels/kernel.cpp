@@ -58,6 +58,11 @@ float KernelQuery::Float(std::string_view name) const { return Read<float>(*this
 std::int64_t KernelQuery::Int(std::string_view name) const {
   return Read<std::int64_t>(*this, name);
 }
+
+std::int64_t KernelQuery::Axis() const {
+  const std::int64_t axis = Int("axis");
+  return axis < 0 ? axis + in[0].rank() : axis;
+}
 std::string KernelQuery::Text(std::string_view name) const {
   return Read<std::string>(*this, name);
 }

@@ -71,6 +71,8 @@ struct KernelQuery {
   // The attribute, or the operator's default.
   float Float(std::string_view name) const;
   std::int64_t Int(std::string_view name) const;
+  // The attribute "axis" of input 0, counted from its first.
+  std::int64_t Axis() const;
   std::string Text(std::string_view name) const;
   std::vector<std::int64_t> Ints(std::string_view name) const;
   // The values of an integer input known at planning time.

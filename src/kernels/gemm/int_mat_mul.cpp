@@ -137,8 +137,7 @@ void RunGemm(const KernelArgs& args, const GemmState& s) {
 }
 
 Fit FitsGemm(const KernelQuery& q) {
-  const Status known = Dispatch(GemmTypes{}, q.in[0].dtype, [](auto) -> Status { return {}; });
-  return known.ok() ? Fit::Yes() : Fit::No("i32 and i64 only");
+  return IsOneOf(GemmTypes{}, q.in[0].dtype) ? Fit::Yes() : Fit::No("i32 and i64 only");
 }
 
 Result<Prepared> PrepareGemm(const KernelQuery& q, PackStore&) {

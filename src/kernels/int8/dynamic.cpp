@@ -77,17 +77,12 @@ std::optional<std::size_t> TypeIndex(DType dtype) {
   return std::nullopt;
 }
 
-std::int64_t AxisOf(const KernelQuery& q) {
-  const std::int64_t axis = q.Int("axis");
-  return axis < 0 ? axis + q.in[0].rank() : axis;
-}
-
 Fit FitsDequantize(const KernelQuery& q) {
   if (!TypeIndex(q.in[0].dtype) || q.in[1].dtype != DType::kF32 || q.out[0].dtype != DType::kF32)
     return Fit::No("from i8, u8 or i32 to f32 only");
   if (q.Int("block_size") != 0) return Fit::No("no blocks");
   if (q.in[1].count() == 1) return Fit::Yes();
-  const std::int64_t axis = AxisOf(q);
+  const std::int64_t axis = q.Axis();
   if (axis < 0 || axis >= q.in[0].rank() || q.in[1].rank() != 1 ||
       q.in[1].dims[0] != q.in[0].dims[static_cast<std::size_t>(axis)])
     return Fit::No("one scale, or one per index of an axis");
@@ -108,7 +103,7 @@ Result<Prepared> PrepareDequantize(const KernelQuery& q, PackStore&) {
   state->per_axis = q.in[1].count() > 1;
   // One scale: rows of a few thousand elements.
   state->shape =
-      state->per_axis ? AxisShape::Of(q.in[0].dims, AxisOf(q)) : AxisShape{1, 1, q.in[0].count()};
+      state->per_axis ? AxisShape::Of(q.in[0].dims, q.Axis()) : AxisShape{1, 1, q.in[0].count()};
   return Prepared{state, 0};
 }
 

@@ -65,10 +65,7 @@ Pieces TransposePieces(const KernelQuery& q) {
   return Box(q, q.out[0].dims, std::move(from));
 }
 
-std::size_t Axis(const KernelQuery& q) {
-  const std::int64_t axis = q.Int("axis"), rank = q.in[0].rank();
-  return static_cast<std::size_t>(axis < 0 ? axis + rank : axis);
-}
+std::size_t Axis(const KernelQuery& q) { return static_cast<std::size_t>(q.Axis()); }
 
 // Concat cuts the output, Split the input, into parts that follow each other along an axis.
 Pieces PartPieces(const KernelQuery& q, const Dims& whole, std::span<const PortInfo> parts,

@@ -120,8 +120,8 @@ void RunTrilu(const KernelArgs& args) {
 using IndexTypes = TypeList<float, std::int8_t, std::uint8_t, std::int32_t, std::int64_t>;
 
 Fit FitsOneHot(const KernelQuery& q) {
-  const Status known = Dispatch(IndexTypes{}, q.in[0].dtype, [](auto) -> Status { return {}; });
-  if (!known.ok()) return Fit::No(fmt::format("no indices of {}", Name(q.in[0].dtype)));
+  if (!IsOneOf(IndexTypes{}, q.in[0].dtype))
+    return Fit::No(fmt::format("no indices of {}", Name(q.in[0].dtype)));
   return q.in[2].count() == 2 ? Fit::Yes() : Fit::No("values are not [off, on]");
 }
 Result<Prepared> PrepareOneHot(const KernelQuery& q, PackStore&) {
@@ -158,8 +158,9 @@ void RunOneHot(const KernelArgs& args) {
 using RangeTypes = TypeList<float, std::int32_t, std::int64_t>;
 
 Fit FitsRange(const KernelQuery& q) {
-  const Status known = Dispatch(RangeTypes{}, q.in[0].dtype, [](auto) -> Status { return {}; });
-  return known.ok() ? Fit::Yes() : Fit::No(fmt::format("not for {}", Name(q.in[0].dtype)));
+  return IsOneOf(RangeTypes{}, q.in[0].dtype)
+             ? Fit::Yes()
+             : Fit::No(fmt::format("not for {}", Name(q.in[0].dtype)));
 }
 Result<Prepared> PrepareRange(const KernelQuery& q, PackStore&) { return Prepared{NewState(q), 0}; }
 void RunRange(const KernelArgs& args) {

@@ -21,11 +21,6 @@ struct State {
   std::int64_t batch = 0;      // elements of the data
 };
 
-std::int64_t AxisOf(const KernelQuery& q) {
-  const std::int64_t axis = q.Int("axis");
-  return axis < 0 ? axis + q.in[0].rank() : axis;
-}
-
 Fit Fits(const KernelQuery& q) {
   if (!IsIndex(q.in[1])) return Fit::No("indices of i32 or i64 only");
   if (q.in[0].rank() > static_cast<std::int64_t>(Walk::kMostDims))
@@ -63,7 +58,7 @@ std::int64_t GrainFor(std::int64_t bytes) {
 
 Result<Prepared> Prepare(const KernelQuery& q, PackStore&) {
   auto state = NewState(q);
-  state->shape = AxisShape::Of(q.in[0].dims, AxisOf(q));
+  state->shape = AxisShape::Of(q.in[0].dims, q.Axis());
   return Prepared{state, 0};
 }
 
@@ -87,7 +82,7 @@ void Run(const KernelArgs& args) {
 
 Result<Prepared> PrepareElements(const KernelQuery& q, PackStore&) {
   auto state = NewState(q);
-  const std::int64_t axis = AxisOf(q), last = q.in[0].rank() - 1;
+  const std::int64_t axis = q.Axis(), last = q.in[0].rank() - 1;
   state->shape = AxisShape::Of(q.in[0].dims, axis);
   state->along_rows = axis == last;
   state->row = q.in[1].dims.back();

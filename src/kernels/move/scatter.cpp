@@ -52,8 +52,9 @@ Fit Fits(const KernelQuery& q) {
   if (q.in[0].rank() > static_cast<std::int64_t>(Walk::kMostDims) || q.in[1].dims.empty())
     return Fit::No("too many dimensions, or none");
   if (q.Text("reduction") == "none") return Fit::Yes();
-  const Status known = Dispatch(Reducible{}, q.in[0].dtype, [](auto) -> Status { return {}; });
-  return known.ok() ? Fit::Yes() : Fit::No(fmt::format("no reduction of {}", Name(q.in[0].dtype)));
+  return IsOneOf(Reducible{}, q.in[0].dtype)
+             ? Fit::Yes()
+             : Fit::No(fmt::format("no reduction of {}", Name(q.in[0].dtype)));
 }
 
 double Cost(const KernelQuery& q) {
@@ -126,8 +127,7 @@ void RunNd(const KernelArgs& args) {
 
 Result<Prepared> PrepareElements(const KernelQuery& q, PackStore&) {
   ATH_TRY(const std::shared_ptr<State> state, NewState(q));
-  std::int64_t axis = q.Int("axis");
-  if (axis < 0) axis += q.in[0].rank();
+  const std::int64_t axis = q.Axis();
   const std::int64_t last = q.in[0].rank() - 1;
   const Dims strides = RowMajorStrides(q.in[0].dims);
   state->length = q.in[0].dims[static_cast<std::size_t>(axis)];
@@ -167,8 +167,7 @@ Result<Prepared> PrepareTensor(const KernelQuery& q, PackStore&) {
   state->bytes = q.in[0].bytes();
   state->element = static_cast<std::int64_t>(ElementBytes(q.in[0].dtype));
   state->wide = !q.Has(2) || q.in[2].dtype == DType::kI64;
-  std::int64_t axis = q.Int("axis");
-  if (axis < 0) axis += q.in[0].rank();
+  const std::int64_t axis = q.Axis();
   const AxisShape cache = AxisShape::Of(q.in[0].dims, axis);
   state->update = AxisShape::Of(q.in[1].dims, axis);
   state->length = cache.length;

@@ -14,15 +14,10 @@ struct State {
   bool centered = false;
 };
 
-std::int64_t Axis(const KernelQuery& q) {
-  const std::int64_t axis = q.Int("axis");
-  return axis < 0 ? axis + q.in[0].rank() : axis;
-}
-
 // Elements from `axis` on.
 std::int64_t Length(const KernelQuery& q) {
   std::int64_t length = 1;
-  for (std::int64_t i = Axis(q); i < q.in[0].rank(); ++i)
+  for (std::int64_t i = q.Axis(); i < q.in[0].rank(); ++i)
     length *= q.in[0].dims[static_cast<std::size_t>(i)];
   return length;
 }

@@ -38,10 +38,9 @@ double Cost(const KernelQuery& q) {
 
 Result<Prepared> Prepare(const KernelQuery& q, PackStore&) {
   auto state = std::make_shared<State>();
-  const std::int64_t axis = q.Int("axis");
   state->rows = &Rows(q.isa);
   state->folds = &Folds(q.isa);
-  state->shape = AxisShape::Of(q.in[0].dims, axis < 0 ? axis + q.in[0].rank() : axis);
+  state->shape = AxisShape::Of(q.in[0].dims, q.Axis());
   state->norm_of_magnitudes = q.op->name == "LpNormalization" && q.Int("p") == 1;
   return Prepared{state, 0};
 }

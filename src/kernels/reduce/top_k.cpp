@@ -111,14 +111,10 @@ void RunTyped(const KernelArgs& args, const State& s) {
            });
 }
 
-std::int64_t AxisOf(const KernelQuery& q) {
-  const std::int64_t axis = q.Int("axis");
-  return axis < 0 ? axis + q.in[0].rank() : axis;
-}
-
 Fit Fits(const KernelQuery& q) {
-  const Status known = Dispatch(NumericTypes{}, q.in[0].dtype, [](auto) -> Status { return {}; });
-  return known.ok() ? Fit::Yes() : Fit::No(fmt::format("not for {}", Name(q.in[0].dtype)));
+  return IsOneOf(NumericTypes{}, q.in[0].dtype)
+             ? Fit::Yes()
+             : Fit::No(fmt::format("not for {}", Name(q.in[0].dtype)));
 }
 
 double Cost(const KernelQuery& q) {
@@ -127,7 +123,7 @@ double Cost(const KernelQuery& q) {
 
 Result<Prepared> Prepare(const KernelQuery& q, PackStore&) {
   auto state = std::make_shared<State>();
-  const std::int64_t axis = AxisOf(q);
+  const std::int64_t axis = q.Axis();
   state->shape = AxisShape::Of(q.in[0].dims, axis);
   state->k = q.out[0].dims[static_cast<std::size_t>(axis)];
   state->room = std::min(state->shape.length, 2 * state->k);

@@ -235,8 +235,7 @@ struct WideState {
 };
 
 Fit FitsWide(const KernelQuery& q) {
-  const Status known = Dispatch(WideTypes{}, q.in[kX].dtype, [](auto) -> Status { return {}; });
-  if (!known.ok()) return Fit::No("i32 and i64 only");
+  if (!IsOneOf(WideTypes{}, q.in[kX].dtype)) return Fit::No("i32 and i64 only");
   return IsNearest(q) ? Fit::No("nearest has its own") : FitsPlan(q);
 }
 
