@@ -15,15 +15,10 @@ namespace {
 // What a step costs besides its arithmetic.
 constexpr double kStepNs = 1000;
 
-double ReferenceNs(const Graph& graph, NodeId id, const SessionOptions&) {
+std::optional<double> CostOnReference(const Graph& graph, NodeId id, const SessionOptions&) {
   constexpr double kFlopsPerNs = 0.1;
   const Dim flops = plan::FlopsOf(graph, graph.node(id));
   return kStepNs + (flops.IsConst() ? static_cast<double>(flops.value()) / kFlopsPerNs : 0);
-}
-
-std::optional<double> CostOnReference(const Graph& graph, NodeId id,
-                                      const SessionOptions& options) {
-  return ReferenceNs(graph, id, options);
 }
 
 // A node has code of its own there when it has a kernel for these types, or bodies, which are
