@@ -27,16 +27,43 @@ option(ATHANOR_TESTS "build the tests" ON)
 option(ATHANOR_FUZZ "build the fuzz targets (with clang)" OFF)
 # Pays in one build from scratch; off elsewhere, because ccache cannot share objects made with it.
 option(ATHANOR_PCH "precompile the graph's header" OFF)
-# Several sources of a room that says UNITY compile as one: its headers and the templates they share are
-# read once. Names in such a room must differ across its files, in unnamed namespaces too.
+# Up to ten sources of one folder of a room that says UNITY compile as one: its headers and the templates they
+# share are read once. Names in such a folder must differ across its files, in unnamed namespaces too; sources
+# with the property SKIP_UNITY_BUILD_INCLUSION stay apart. CMake's own UNITY_BUILD writes absolute paths, which
+# a compiler cache cannot share between checkouts, and a new folder would move the sources of all that follow.
 option(ATHANOR_UNITY "compile sources together where the room allows it" OFF)
 function(athanor_unity target)
-  if(ATHANOR_UNITY)
-    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 10)
-    # A class that holds a type of its own file's unnamed namespace is sound: each file is in one unit.
-    # The other warning is false where g++ 12 inlines across files.
-    target_compile_options(${target} PRIVATE $<IF:$<CXX_COMPILER_ID:GNU>,-Wno-subobject-linkage;-Wno-free-nonheap-object,>)
+  if(NOT ATHANOR_UNITY)
+    return()
   endif()
+  get_target_property(sources ${target} SOURCES)
+  set(folders)
+  foreach(source IN LISTS sources)
+    get_source_file_property(apart ${source} SKIP_UNITY_BUILD_INCLUSION)
+    if(source MATCHES "^${PROJECT_SOURCE_DIR}/src/(.*)\\.cpp$" AND NOT apart)
+      file(RELATIVE_PATH path ${PROJECT_SOURCE_DIR}/src ${source})
+      get_filename_component(folder ${path} DIRECTORY)
+      string(REPLACE "/" "_" folder ${folder})
+      list(APPEND folders ${folder})
+      list(APPEND ${folder}_includes "#include \"${path}\"\n")
+      set_source_files_properties(${source} PROPERTIES HEADER_FILE_ONLY ON)
+    endif()
+  endforeach()
+  list(REMOVE_DUPLICATES folders)
+  foreach(folder IN LISTS folders)
+    list(LENGTH ${folder}_includes count)
+    math(EXPR last "${count} - 1")
+    foreach(first RANGE 0 ${last} 10)
+      list(SUBLIST ${folder}_includes ${first} 10 includes)
+      string(JOIN "" includes ${includes})
+      set(joined ${CMAKE_CURRENT_BINARY_DIR}/joined/${folder}_${first}.cpp)
+      file(CONFIGURE OUTPUT ${joined} CONTENT "${includes}" @ONLY)
+      target_sources(${target} PRIVATE ${joined})
+    endforeach()
+  endforeach()
+  # A class that holds a type of its own file's unnamed namespace is sound: each file is in one unit.
+  # The other warning is false where g++ 12 inlines across files.
+  target_compile_options(${target} PRIVATE $<IF:$<CXX_COMPILER_ID:GNU>,-Wno-subobject-linkage;-Wno-free-nonheap-object,>)
 endfunction()
 
 # What runs once a model, not once an element, is compiled with these flags instead: a build from scratch
