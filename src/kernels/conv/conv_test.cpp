@@ -80,6 +80,8 @@ TEST(ConvKernels, AgreeWithTheReferenceForDepthwise) {
       }
     }
   }
+  for (std::int64_t width = 1; width <= 24; ++width)  // groups of 7, 3 and 1 at both edges
+    Check({{1, 9, 3, width}, {9, 1, 3, 3}, {1, 2, 1, 2}, {1, 1 + width % 2}, {}, 9});
   Check({{1, 4, 20, 20}, {4, 1, 3, 3}, {2, 2, 2, 2}, {1, 1}, {2, 2}, 4});
   Check({{1, 4, 20, 20}, {4, 1, 3, 5}, {0, 3, 1, 0}, {2, 1}, {1, 2}, 4});
 }

@@ -7,45 +7,67 @@ namespace {
 
 using namespace simd::ATH_ISA;  // NOLINT(google-build-using-namespace)
 
-// How many outputs are computed side by side.
-constexpr std::size_t kTogether = 6;
+// How many outputs are computed side by side: enough that multiply-adds do not wait for each other,
+// and a divisor of the widths 7, 14, 28, 56, 112 of usual networks.
+constexpr std::size_t kTogether = 7;
+
+// What a window folds its vectors with. Made once a row: its members stay in registers, which those
+// of the row cannot, because the compiler must expect that storing an output changes them.
 
 struct MulSum {  // sum of x * w
-  static HWY_INLINE F32 Start(const BlockRow& r) {
-    return r.bias != nullptr ? Load(r.bias) : Zero();
-  }
-  static HWY_INLINE F32 Weight(const BlockRow& r, std::size_t tap) {
-    return Load(r.w + tap * kLanes);
-  }
-  static HWY_INLINE F32 Fold(F32 acc, F32 x, F32 w) { return MulAdd(x, w, acc); }
-  static HWY_INLINE F32 End(const BlockRow& r, F32 v, std::size_t column) {
-    if (r.residual != nullptr) v = hn::Add(v, Load(r.residual + column * kLanes));
-    return r.clamp ? Clamp(v, Set(r.low), Set(r.high)) : v;
+  const float* w;
+  const float* residual;
+  F32 bias, low, high;
+
+  explicit HWY_INLINE MulSum(const BlockRow& r)
+      : w(r.w),
+        residual(r.residual),
+        bias(r.bias != nullptr ? Load(r.bias) : Zero()),
+        low(Set(r.clamp ? r.low : -__builtin_inff())),
+        high(Set(r.clamp ? r.high : __builtin_inff())) {}
+
+  HWY_INLINE F32 Start() const { return bias; }
+  HWY_INLINE F32 Outside() const { return Zero(); }
+  HWY_INLINE F32 Weight(std::size_t tap) const { return Load(w + tap * kLanes); }
+  static HWY_INLINE F32 Fold(F32 acc, F32 x, F32 weight) { return MulAdd(x, weight, acc); }
+  HWY_INLINE F32 End(F32 v, std::size_t column) const {
+    if (residual != nullptr) v = hn::Add(v, Load(residual + column * kLanes));
+    return Clamp(v, low, high);
   }
 };
 
 struct Greatest {  // a NaN wins and stays
-  static HWY_INLINE F32 Start(const BlockRow&) { return Set(-__builtin_inff()); }
-  static HWY_INLINE F32 Weight(const BlockRow&, std::size_t) { return Zero(); }
+  explicit HWY_INLINE Greatest(const BlockRow&) {}
+
+  HWY_INLINE F32 Start() const { return Outside(); }
+  HWY_INLINE F32 Outside() const { return Set(-__builtin_inff()); }
+  HWY_INLINE F32 Weight(std::size_t) const { return Zero(); }
   static HWY_INLINE F32 Fold(F32 acc, F32 x, F32) {
     return hn::IfThenElse(hn::IsNaN(acc), acc, AtLeast(acc, x));
   }
-  static HWY_INLINE F32 End(const BlockRow&, F32 v, std::size_t) { return v; }
+  HWY_INLINE F32 End(F32 v, std::size_t) const { return v; }
 };
 
 struct Sum {
-  static HWY_INLINE F32 Start(const BlockRow&) { return Zero(); }
-  static HWY_INLINE F32 Weight(const BlockRow&, std::size_t) { return Zero(); }
+  const float* col_factors;
+  float row_factor;
+
+  explicit HWY_INLINE Sum(const BlockRow& r)
+      : col_factors(r.col_factors), row_factor(r.row_factor) {}
+
+  HWY_INLINE F32 Start() const { return Zero(); }
+  HWY_INLINE F32 Outside() const { return Zero(); }
+  HWY_INLINE F32 Weight(std::size_t) const { return Zero(); }
   static HWY_INLINE F32 Fold(F32 acc, F32 x, F32) { return hn::Add(acc, x); }
-  static HWY_INLINE F32 End(const BlockRow& r, F32 v, std::size_t column) {
-    return hn::Mul(v, Set(r.row_factor * r.col_factors[column]));
+  HWY_INLINE F32 End(F32 v, std::size_t column) const {
+    return hn::Mul(v, Set(row_factor * col_factors[column]));
   }
 };
 
-// One output whose window may leave the input.
+// One output of a window of any size.
 template <class Op>
-HWY_INLINE void Edge(const BlockRow& r, std::size_t column) {
-  F32 acc = Op::Start(r);
+HWY_INLINE void One(const Op& op, const BlockRow& r, std::size_t column) {
+  F32 acc = op.Start();
   const auto left = static_cast<std::ptrdiff_t>(column * r.stride) - r.pad_left;
   for (std::size_t ky = 0; ky < r.kernel_h; ++ky) {
     if (r.rows[ky] == nullptr) continue;
@@ -53,28 +75,34 @@ HWY_INLINE void Edge(const BlockRow& r, std::size_t column) {
       const std::ptrdiff_t at = left + static_cast<std::ptrdiff_t>(kx * r.dilation);
       if (at < 0 || at >= r.in_w) continue;
       acc = Op::Fold(acc, Load(r.rows[ky] + at * static_cast<std::ptrdiff_t>(kLanes)),
-                     Op::Weight(r, ky * r.kernel_w + kx));
+                     op.Weight(ky * r.kernel_w + kx));
     }
   }
-  Store(Op::End(r, acc, column), r.y + column * kLanes);
+  Store(op.End(acc, column), r.y + column * kLanes);
 }
 
-// kCount neighbouring outputs inside. An input vector is loaded once for all of them that use it.
-template <class Op, std::size_t kKernel, std::size_t kStride, std::size_t kCount>
-HWY_INLINE void Inside(const BlockRow& r, std::size_t column) {
+// kCount neighbouring outputs. An input vector is loaded once for all of them that use it.
+template <class Op, std::size_t kKernel, std::size_t kStride, std::size_t kCount, bool kInside>
+HWY_INLINE void Group(const Op& op, const BlockRow& r, std::size_t column) {
   F32 acc[kCount];
 #pragma GCC unroll 8
-  for (std::size_t j = 0; j < kCount; ++j) acc[j] = Op::Start(r);
+  for (std::size_t j = 0; j < kCount; ++j) acc[j] = op.Start();
   const auto left = static_cast<std::ptrdiff_t>(column * kStride) - r.pad_left;
+  float* const y = r.y + column * kLanes;
   for (std::size_t ky = 0; ky < r.kernel_h; ++ky) {
     if (r.rows[ky] == nullptr) continue;
     const float* x = r.rows[ky] + left * static_cast<std::ptrdiff_t>(kLanes);
+    // Hides how x came about: g++ would otherwise keep a register for each offset from it.
+    asm("" : "+r"(x));
     F32 w[kKernel];
 #pragma GCC unroll 8
-    for (std::size_t kx = 0; kx < kKernel; ++kx) w[kx] = Op::Weight(r, ky * kKernel + kx);
+    for (std::size_t kx = 0; kx < kKernel; ++kx) w[kx] = op.Weight(ky * kKernel + kx);
 #pragma GCC unroll 32
     for (std::size_t i = 0; i < (kCount - 1) * kStride + kKernel; ++i) {
-      const F32 v = Load(x + i * kLanes);
+      F32 v = op.Outside();
+      // A negative position is a large unsigned one.
+      if (kInside || static_cast<std::size_t>(left) + i < static_cast<std::size_t>(r.in_w))
+        v = Load(x + i * kLanes);
 #pragma GCC unroll 8
       for (std::size_t j = 0; j < kCount; ++j) {
         if (i >= j * kStride && i < j * kStride + kKernel)
@@ -83,22 +111,27 @@ HWY_INLINE void Inside(const BlockRow& r, std::size_t column) {
     }
   }
 #pragma GCC unroll 8
-  for (std::size_t j = 0; j < kCount; ++j)
-    Store(Op::End(r, acc[j], column + j), r.y + (column + j) * kLanes);
+  for (std::size_t j = 0; j < kCount; ++j) Store(op.End(acc[j], column + j), y + j * kLanes);
+}
+
+template <class Op, std::size_t kKernel, std::size_t kStride, std::size_t kCount>
+HWY_INLINE std::size_t Groups(const Op& op, const BlockRow& r, std::size_t column) {
+  for (; column + kCount <= r.out_w; column += kCount) {
+    if (column >= r.first && column + kCount <= r.last) {
+      Group<Op, kKernel, kStride, kCount, true>(op, r, column);
+    } else {
+      Group<Op, kKernel, kStride, kCount, false>(op, r, column);
+    }
+  }
+  return column;
 }
 
 template <class Op, std::size_t kKernel, std::size_t kStride>
 void Row(const BlockRow& r) {
-  std::size_t column = 0;
-  for (; column < r.first; ++column) Edge<Op>(r, column);
-  for (; column + kTogether <= r.last; column += kTogether)
-    Inside<Op, kKernel, kStride, kTogether>(r, column);
-  if (r.last - column >= 3) {
-    Inside<Op, kKernel, kStride, 3>(r, column);
-    column += 3;
-  }
-  for (; column < r.last; ++column) Inside<Op, kKernel, kStride, 1>(r, column);
-  for (; column < r.out_w; ++column) Edge<Op>(r, column);
+  const Op op(r);
+  std::size_t column = Groups<Op, kKernel, kStride, kTogether>(op, r, 0);
+  column = Groups<Op, kKernel, kStride, 3>(op, r, column);
+  Groups<Op, kKernel, kStride, 1>(op, r, column);
 }
 
 template <class Op, std::size_t kKernel>
@@ -114,7 +147,8 @@ HWY_INLINE bool Fixed(const BlockRow& r) {
 
 template <class Op>
 void AnyRow(const BlockRow& r) {
-  for (std::size_t column = 0; column < r.out_w; ++column) Edge<Op>(r, column);
+  const Op op(r);
+  for (std::size_t column = 0; column < r.out_w; ++column) One(op, r, column);
 }
 
 void Depthwise(const BlockRow& r) {
