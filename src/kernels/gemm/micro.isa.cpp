@@ -63,6 +63,60 @@ void Micro(std::size_t k, const float* a, const float* b, float* c, std::size_t 
   }
 }
 
+// to[p][i] = factor * from[i][p] for rows of a tile. Four rows and four columns are turned in
+// registers; what a row at a time writes is too scattered.
+void Pack(const float* from, std::size_t row_stride, std::size_t rows, std::size_t k, float factor,
+          float* to) {
+  constexpr hn::FixedTag<float, 4> kFour;
+  constexpr hn::FixedTag<float, 2> kTwo;
+  const auto scale = hn::Set(kFour, factor);
+  std::size_t row = 0;
+  for (; row + 4 <= rows; row += 4) {
+    const float* const a = from + row * row_stride;
+    const auto load = [&](std::size_t i, std::size_t p) {
+      return hn::Mul(scale, hn::LoadU(kFour, a + i * row_stride + p));
+    };
+    std::size_t p = 0;
+    for (; p + 4 <= k; p += 4) {
+      const auto r0 = load(0, p), r1 = load(1, p), r2 = load(2, p), r3 = load(3, p);
+      const auto low01 = hn::InterleaveLower(kFour, r0, r1),
+                 low23 = hn::InterleaveLower(kFour, r2, r3);
+      const auto high01 = hn::InterleaveUpper(kFour, r0, r1),
+                 high23 = hn::InterleaveUpper(kFour, r2, r3);
+      float* const at = to + p * rows + row;
+      hn::StoreU(hn::ConcatLowerLower(kFour, low23, low01), kFour, at);
+      hn::StoreU(hn::ConcatUpperUpper(kFour, low23, low01), kFour, at + rows);
+      hn::StoreU(hn::ConcatLowerLower(kFour, high23, high01), kFour, at + 2 * rows);
+      hn::StoreU(hn::ConcatUpperUpper(kFour, high23, high01), kFour, at + 3 * rows);
+    }
+    for (; p < k; ++p) {
+      for (std::size_t i = 0; i < 4; ++i) to[p * rows + row + i] = factor * a[i * row_stride + p];
+    }
+  }
+  for (; row + 2 <= rows; row += 2) {
+    const float* const a = from + row * row_stride;
+    std::size_t p = 0;
+    for (; p + 4 <= k; p += 4) {
+      const auto r0 = hn::Mul(scale, hn::LoadU(kFour, a + p));
+      const auto r1 = hn::Mul(scale, hn::LoadU(kFour, a + row_stride + p));
+      const auto low = hn::InterleaveLower(kFour, r0, r1),
+                 high = hn::InterleaveUpper(kFour, r0, r1);
+      float* const at = to + p * rows + row;
+      hn::StoreU(hn::LowerHalf(kTwo, low), kTwo, at);
+      hn::StoreU(hn::UpperHalf(kTwo, low), kTwo, at + rows);
+      hn::StoreU(hn::LowerHalf(kTwo, high), kTwo, at + 2 * rows);
+      hn::StoreU(hn::UpperHalf(kTwo, high), kTwo, at + 3 * rows);
+    }
+    for (; p < k; ++p) {
+      to[p * rows + row] = factor * a[p];
+      to[p * rows + row + 1] = factor * a[row_stride + p];
+    }
+  }
+  if (row < rows) {
+    for (std::size_t p = 0; p < k; ++p) to[p * rows + row] = factor * from[row * row_stride + p];
+  }
+}
+
 template <int kRows>
 HWY_INLINE constexpr void Fill(GemmTable& table) {
   table.micro[kRows] = Micro<kRows>;
@@ -70,7 +124,7 @@ HWY_INLINE constexpr void Fill(GemmTable& table) {
 }
 
 HWY_INLINE constexpr GemmTable Table() {
-  GemmTable table = {.rows = kTallest, .cols = kCols};
+  GemmTable table = {.rows = kTallest, .cols = kCols, .pack = Pack};
   Fill<kTallest>(table);
   return table;
 }

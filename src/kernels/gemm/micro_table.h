@@ -25,6 +25,9 @@ struct GemmTable {
   std::size_t rows = 0;     // the tallest tile
   std::size_t cols = 0;     // the width of a panel of b
   MicroF32 micro[15] = {};  // by number of rows, from 1
+  // to[k][rows] = factor * from[rows][k], rows of `from` lying row_stride floats apart.
+  void (*pack)(const float* from, std::size_t row_stride, std::size_t rows, std::size_t k,
+               float factor, float* to) = nullptr;
 };
 
 namespace base {
