@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
+#include <random>
 
 #include "kernels/check_kernels.h"
 
@@ -57,6 +59,176 @@ TEST(ForestKernels, AgreeWithTheReferenceForEveryKindOfNode) {
                               .attributes = TwoTrees(aggregate, true)}),
                 0);
     }
+  }
+}
+
+// Trees grown at random. Sums must be the reference's to the bit: the order of additions is a
+// promise.
+struct Grown {
+  std::vector<double> splits, members, weights;
+  std::vector<std::uint8_t> modes;
+  Ints features, yes, no, yes_leaf, no_leaf, missing, roots, targets;
+
+  std::mt19937 random = std::mt19937(1);
+  std::int64_t num_features = 5, num_targets = 1, num_thresholds = 40;
+  bool same_target = true;  // in all leaves of a tree
+
+  std::int64_t Pick(std::int64_t count) { return static_cast<std::int64_t>(random() % count); }
+
+  // A tree of so many inner nodes: each hangs on a free branch, the last one made or any.
+  void Add(std::int64_t nodes, bool chain) {
+    const auto first = static_cast<std::int64_t>(features.size());
+    const std::int64_t target = Pick(num_targets);
+    roots.push_back(first);
+    std::vector<std::int64_t*> open;
+    for (Ints* list : {&features, &yes, &no, &yes_leaf, &no_leaf, &missing})
+      list->resize(list->size() + static_cast<std::size_t>(nodes));
+    for (std::int64_t i = 0; i < nodes; ++i) {
+      const auto at = static_cast<std::size_t>(first + i);
+      features[at] = Pick(num_features);
+      missing[at] = Pick(2);
+      splits.push_back(static_cast<double>(Pick(num_thresholds)) / 4 - 3);
+      modes.push_back(static_cast<std::uint8_t>(Pick(20) == 0 ? Pick(7) : Pick(2)));
+      if (modes.back() == 6) members.insert(members.end(), {1, 2.5, -1, std::nan("")});
+      if (i > 0) {
+        const std::size_t slot =
+            chain ? open.size() - 1
+                  : static_cast<std::size_t>(Pick(static_cast<std::int64_t>(open.size())));
+        *open[slot] = first + i;
+        open.erase(open.begin() + static_cast<std::ptrdiff_t>(slot));
+      }
+      yes[at] = no[at] = -1;
+      open.push_back(&yes[at]);
+      open.push_back(&no[at]);
+    }
+    for (std::int64_t i = first; i < first + nodes; ++i) {
+      const auto at = static_cast<std::size_t>(i);
+      for (const auto& [child, leaf] : {std::pair(&yes, &yes_leaf), std::pair(&no, &no_leaf)}) {
+        if ((*child)[at] >= 0) continue;
+        (*child)[at] = static_cast<std::int64_t>(weights.size());
+        (*leaf)[at] = 1;
+        weights.push_back(static_cast<double>(Pick(1'000'003)) / 3e5 - 1);
+        targets.push_back(same_target ? target : Pick(num_targets));
+      }
+    }
+  }
+
+  template <class T>
+  AttrMap Attributes() const {
+    const auto numbers = [](const std::vector<double>& values) {
+      return Tensor::FromVector({static_cast<std::int64_t>(values.size())},
+                                std::vector<T>(values.begin(), values.end()));
+    };
+    AttrMap map = {{"n_targets", num_targets},
+                   {"tree_roots", roots},
+                   {"nodes_featureids", features},
+                   {"nodes_modes", Tensor::FromVector<std::uint8_t>(
+                                       {static_cast<std::int64_t>(modes.size())}, modes)},
+                   {"nodes_splits", numbers(splits)},
+                   {"nodes_truenodeids", yes},
+                   {"nodes_falsenodeids", no},
+                   {"nodes_trueleafs", yes_leaf},
+                   {"nodes_falseleafs", no_leaf},
+                   {"nodes_missing_value_tracks_true", missing},
+                   {"leaf_targetids", targets},
+                   {"leaf_weights", numbers(weights)}};
+    if (!members.empty()) map.Set("membership_values", numbers(members));
+    return map;
+  }
+
+  template <class T>
+  Tensor Rows(std::int64_t rows) {
+    constexpr T kInf = std::numeric_limits<T>::infinity();
+    std::vector<T> cells;
+    for (std::int64_t i = 0; i < rows * num_features; ++i) {
+      const T number = static_cast<T>(Pick(num_thresholds * 2)) / 8 - 3;
+      const std::int64_t odd = Pick(30);
+      cells.push_back(odd == 0 ? T(std::nan("")) : odd == 1 ? kInf : odd == 2 ? -kInf : number);
+    }
+    return Tensor::FromVector<T>({rows, num_features}, cells);
+  }
+
+  template <class T>
+  void Check(std::int64_t rows) {
+    EXPECT_GE(CheckKernels({.op = "TreeEnsemble",
+                            .inputs = {Rows<T>(rows)},
+                            .attributes = Attributes<T>(),
+                            .tolerance = 0}),
+              3);
+  }
+};
+
+TEST(ForestKernels, AddTreesOfEveryShapeToTheBit) {
+  for (const bool chain : {false, true}) {
+    Grown forest;
+    for (std::int64_t nodes = 1; nodes < 40; ++nodes) forest.Add(nodes, chain);
+    for (const std::int64_t nodes : {100, 180, 254, 255, 256, 400}) forest.Add(nodes, chain);
+    for (const std::int64_t rows : {1, 5, 64, 65, 300}) {
+      forest.Check<float>(rows);
+      forest.Check<double>(rows);
+    }
+  }
+}
+
+// More thresholds than a byte counts: a feature then has several columns.
+TEST(ForestKernels, CountManyThresholdsOfAFeature) {
+  for (const std::int64_t thresholds : {255, 256, 300, 2000, 20000}) {
+    Grown forest;
+    forest.num_features = 1;
+    forest.num_thresholds = thresholds;
+    for (int i = 0; i < 60; ++i) forest.Add(200, false);
+    forest.Check<float>(150);
+    forest.Check<double>(150);
+  }
+}
+
+TEST(ForestKernels, KeepTargetsApart) {
+  for (const bool same : {true, false}) {
+    Grown forest;
+    forest.num_targets = 3;
+    forest.same_target = same;
+    for (int i = 0; i < 40; ++i) forest.Add(1 + i, false);
+    forest.Add(300, false);
+    forest.Add(7, false);
+    for (const std::int64_t rows : {1, 70}) {
+      forest.Check<float>(rows);
+      forest.Check<double>(rows);
+    }
+  }
+}
+
+TEST(ForestKernels, AddLinearLeavesToTheBit) {
+  Grown forest;
+  for (int i = 1; i < 30; ++i) forest.Add(i, false);
+  std::vector<double> constants, coefficients;
+  Ints counts, features;
+  for (std::size_t leaf = 0; leaf < forest.weights.size(); ++leaf) {
+    constants.push_back(forest.weights[leaf] / 3);
+    counts.push_back(forest.Pick(4));
+    for (std::int64_t i = 0; i < counts.back(); ++i) {
+      features.push_back(forest.Pick(forest.num_features));
+      coefficients.push_back(static_cast<double>(forest.Pick(10007)) / 3e3 - 1);
+    }
+  }
+  const auto check = [&]<class T>(T, std::int64_t rows) {
+    AttrMap map = forest.Attributes<T>();
+    const auto numbers = [](const std::vector<double>& values) {
+      return Tensor::FromVector({static_cast<std::int64_t>(values.size())},
+                                std::vector<T>(values.begin(), values.end()));
+    };
+    map.Set("leaf_constants", numbers(constants));
+    map.Set("leaf_coefficients", numbers(coefficients));
+    map.Set("leaf_feature_counts", counts);
+    map.Set("leaf_features", features);
+    EXPECT_EQ(CheckKernels({.op = "LinearTreeEnsemble",
+                            .inputs = {forest.Rows<T>(rows)},
+                            .attributes = map,
+                            .tolerance = 0}),
+              1);
+  };
+  for (const std::int64_t rows : {1, 70}) {
+    check(1.0F, rows);
+    check(1.0, rows);
   }
 }
 

@@ -299,16 +299,46 @@ bool Forest::IsYes(const Node& node, double x) {
   return false;
 }
 
-std::span<const Forest::Weight> Forest::Reach(std::size_t tree,
-                                              std::span<const double> features) const {
+std::size_t Forest::Reach(std::size_t tree, std::span<const double> features) const {
   Child at = roots_[tree];
   while (at >= 0) {
     const Node& node = nodes_[static_cast<std::size_t>(at)];
     at = IsYes(node, features[node.feature]) ? node.yes : node.no;
   }
-  const auto leaf = static_cast<std::size_t>(-1 - at);
+  return static_cast<std::size_t>(-1 - at);
+}
+
+std::span<const Forest::Weight> Forest::WeightsOf(std::size_t leaf) const {
   const std::size_t begin = leaf == 0 ? 0 : leaf_ends_[leaf - 1];
   return std::span(weights_).subspan(begin, leaf_ends_[leaf] - begin);
+}
+
+std::span<const Forest::Term> Forest::Terms(std::size_t leaf) const {
+  const std::size_t begin = leaf == 0 ? 0 : term_ends_[leaf - 1];
+  return std::span(terms_).subspan(begin, term_ends_[leaf] - begin);
+}
+
+Status Forest::MakeLinear(const LinearLeaves& leaves) {
+  ATH_RETURN_IF_ERROR(SameLength("leaf_constants", leaves.constants.size(), num_leaves()));
+  ATH_RETURN_IF_ERROR(SameLength("leaf_feature_counts", leaves.counts.size(), num_leaves()));
+  ATH_RETURN_IF_ERROR(
+      SameLength("leaf_coefficients", leaves.coefficients.size(), leaves.features.size()));
+  std::size_t end = 0;
+  for (const std::int64_t count : leaves.counts) {
+    if (count < 0 || static_cast<std::size_t>(count) > leaves.features.size() - end)
+      return InvalidModel("a leaf has {} features; {} are left in the list", count,
+                          leaves.features.size() - end);
+    end += static_cast<std::size_t>(count);
+    term_ends_.push_back(end);
+  }
+  ATH_RETURN_IF_ERROR(SameLength("leaf_features", leaves.features.size(), end));
+  for (std::size_t i = 0; i < end; ++i) {
+    ATH_RETURN_IF_ERROR(CheckFeature(leaves.features[i]));
+    max_feature_ = std::max(max_feature_, leaves.features[i]);
+    terms_.push_back({static_cast<std::size_t>(leaves.features[i]), leaves.coefficients[i]});
+  }
+  constants_.assign(leaves.constants.begin(), leaves.constants.end());
+  return {};
 }
 
 }  // namespace athanor::ops

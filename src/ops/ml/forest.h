@@ -36,9 +36,19 @@ class Forest {
     std::span<const std::int64_t> leaf_target;
     std::span<const double> leaf_weight;
   };
+  // Leaves that add a constant and then coefficient times feature, one after the other. Where one
+  // of the features is NaN the weight of the leaf counts instead.
+  struct LinearLeaves {
+    std::span<const double> constants;       // one per leaf
+    std::span<const std::int64_t> counts;    // features of each leaf
+    std::span<const std::int64_t> features;  // those of all leaves, leaf by leaf
+    std::span<const double> coefficients;    // the same
+  };
   // Fail unless all indices are in range and every tree is a tree.
   static Result<Forest> Make(const NamedNodes& nodes);
   static Result<Forest> Make(const IndexedNodes& nodes);
+
+  Status MakeLinear(const LinearLeaves& leaves);
 
   std::size_t num_trees() const { return roots_.size(); }
   // Comparisons on the longest path of each tree, summed.
@@ -57,7 +67,8 @@ class Forest {
   };
   std::vector<Walk> Walks() const;
   // The leaf that a sample reaches. features must hold more than max_feature() values.
-  std::span<const Weight> Reach(std::size_t tree, std::span<const double> features) const;
+  std::size_t Reach(std::size_t tree, std::span<const double> features) const;
+  std::span<const Weight> WeightsOf(std::size_t leaf) const;
 
   // A child is a node (0 and up) or a leaf (-1 - leaf).
   using Child = std::int64_t;
@@ -77,6 +88,15 @@ class Forest {
   const std::vector<Weight>& weights() const { return weights_; }
   bool HasOneWeightPerLeaf() const { return weights_.size() == leaf_ends_.size(); }
 
+  struct Term {
+    std::size_t feature = 0;
+    double coefficient = 0;
+  };
+  bool is_linear() const { return !constants_.empty(); }
+  // Of a linear forest.
+  double constant(std::size_t leaf) const { return constants_[leaf]; }
+  std::span<const Term> Terms(std::size_t leaf) const;
+
  private:
   static bool IsYes(const Node& node, double x);
   Status AddWeight(std::int64_t target);
@@ -87,6 +107,9 @@ class Forest {
   std::vector<Node> nodes_;
   std::vector<std::size_t> leaf_ends_;  // leaf i: weights_[leaf_ends_[i - 1], leaf_ends_[i])
   std::vector<Weight> weights_;
+  std::vector<double> constants_;
+  std::vector<std::size_t> term_ends_;  // as leaf_ends_, of terms_
+  std::vector<Term> terms_;
   std::int64_t max_feature_ = -1;
   std::int64_t max_target_ = -1;
 };

@@ -5,6 +5,7 @@
 #include "ops/ml/tree_ensemble.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "ops/ml/feature_table.h"
 #include "ops/ml/forest.h"
@@ -47,6 +48,19 @@ struct EnsembleAttrs {
       "sets of the mode 6 nodes in order, each ended by NaN");
     v("leaf_targetids", leaf_targetids, "target of each leaf", kRequired);
     v("leaf_weights", leaf_weights, "value of each leaf", kRequired);
+  }
+};
+
+struct LinearEnsembleAttrs : EnsembleAttrs {
+  IntList leaf_feature_counts, leaf_features;
+  Tensor leaf_constants, leaf_coefficients;
+  template <class V>
+  void Visit(V& v) {
+    EnsembleAttrs::Visit(v);
+    v("leaf_constants", leaf_constants, "what each leaf begins with", kRequired);
+    v("leaf_feature_counts", leaf_feature_counts, "how many features each leaf adds", kRequired);
+    v("leaf_features", leaf_features, "features of all leaves, leaf by leaf", kRequired);
+    v("leaf_coefficients", leaf_coefficients, "what each of them is multiplied with", kRequired);
   }
 };
 
@@ -184,6 +198,19 @@ Result<Ensemble> Read(const EnsembleAttrs& attrs) {
                   .base = {}};
 }
 
+Result<Ensemble> Read(const LinearEnsembleAttrs& attrs) {
+  if (attrs.aggregate_function > 1)
+    return InvalidModel("aggregate_function is {}; 0 or 1 is expected", attrs.aggregate_function);
+  ATH_TRY(Ensemble ensemble, Read(static_cast<const EnsembleAttrs&>(attrs)));
+  ATH_TRY(const std::vector<double> constants, ToDoubles(attrs.leaf_constants));
+  ATH_TRY(const std::vector<double> coefficients, ToDoubles(attrs.leaf_coefficients));
+  ATH_RETURN_IF_ERROR(ensemble.forest.MakeLinear({.constants = constants,
+                                                  .counts = attrs.leaf_feature_counts,
+                                                  .features = attrs.leaf_features,
+                                                  .coefficients = coefficients}));
+  return ensemble;
+}
+
 Result<Aggregate> AggregateFromName(std::string_view name) {
   if (name == "SUM") return Aggregate::kSum;
   if (name == "AVERAGE") return Aggregate::kAverage;
@@ -207,21 +234,37 @@ Result<Ensemble> Read(const RegressorAttrs& attrs) {
   return Ensemble{std::move(forest), aggregate, transform, targets, std::move(base)};
 }
 
+// What a leaf with this weight adds. Each step is rounded where the scores are f32.
+double ValueOf(const Ensemble& ensemble, std::size_t leaf, const Forest::Weight& weight,
+               std::span<const double> features) {
+  if (!ensemble.forest.is_linear()) return weight.value;
+  const auto rounded = [&](double x) { return ensemble.single ? static_cast<float>(x) : x; };
+  double sum = ensemble.forest.constant(leaf);
+  for (const Forest::Term& term : ensemble.forest.Terms(leaf)) {
+    const double x = features[term.feature];
+    if (std::isnan(x)) return weight.value;
+    sum = rounded(sum + rounded(term.coefficient * x));
+  }
+  return sum;
+}
+
 // Scores of one sample before the base values; `touched` says which got anything.
 void Score(const Ensemble& ensemble, std::span<const double> features, std::span<double> scores,
            std::vector<bool>& touched) {
   std::fill(scores.begin(), scores.end(), 0.0);
   touched.assign(scores.size(), false);
   for (std::size_t tree = 0; tree < ensemble.forest.num_trees(); ++tree) {
-    for (const Forest::Weight& weight : ensemble.forest.Reach(tree, features)) {
+    const std::size_t leaf = ensemble.forest.Reach(tree, features);
+    for (const Forest::Weight& weight : ensemble.forest.WeightsOf(leaf)) {
       const auto at = static_cast<std::size_t>(weight.target);
+      const double value = ValueOf(ensemble, leaf, weight, features);
       double& score = scores[at];
       if (ensemble.aggregate == Aggregate::kMin && touched[at]) {
-        score = std::min(score, weight.value);
+        score = std::min(score, value);
       } else if (ensemble.aggregate == Aggregate::kMax && touched[at]) {
-        score = std::max(score, weight.value);
+        score = std::max(score, value);
       } else {
-        score += weight.value;
+        score += value;
         if (ensemble.single) score = static_cast<float>(score);
       }
       touched[at] = true;
@@ -246,7 +289,7 @@ Status InferScores(InferCtx& ctx) {
   ATH_TRY(const FeatureDims dims, InferFeatures(ctx));
   ATH_RETURN_IF_ERROR(CheckFeatures(ensemble, dims));
   // The newest form gives the type of x, the older one always f32.
-  const bool keeps_type = std::is_same_v<Attrs, EnsembleAttrs>;
+  const bool keeps_type = std::is_base_of_v<EnsembleAttrs, Attrs>;
   if (keeps_type && !IsFloat(ctx.InDType(0)))
     return InvalidModel("x is {}; f32, f64 or f16 is expected", Name(ctx.InDType(0)));
   ctx.out[0] =
@@ -275,7 +318,7 @@ void WriteRow(std::span<const double> scores, std::int64_t row, Tensor& output) 
 template <class Attrs>
 Status ScoresReference(RefCtx& ctx) {
   ATH_TRY(Ensemble ensemble, Read(ctx.Attrs<Attrs>()));
-  ensemble.single = std::is_same_v<Attrs, EnsembleAttrs> && ctx.In(0).dtype() == DType::kF32;
+  ensemble.single = std::is_base_of_v<EnsembleAttrs, Attrs> && ctx.In(0).dtype() == DType::kF32;
   ATH_TRY(const FeatureTable table, ReadFeatures(ctx.In(0)));
   std::vector<double> scores(static_cast<std::size_t>(ensemble.targets));
   std::vector<bool> touched;
@@ -400,7 +443,9 @@ std::vector<Port> FeaturePorts() { return {{"x", "[samples, features], or one sa
 }  // namespace
 
 Result<Forest> ForestOf(const AttrMap& attributes) {
-  ATH_TRY(Ensemble ensemble, Read(ReadAttributes<EnsembleAttrs>(attributes)));
+  const bool linear = attributes.Find("leaf_constants") != nullptr;
+  ATH_TRY(Ensemble ensemble, linear ? Read(ReadAttributes<LinearEnsembleAttrs>(attributes))
+                                    : Read(ReadAttributes<EnsembleAttrs>(attributes)));
   return std::move(ensemble.forest);
 }
 
@@ -413,6 +458,9 @@ std::optional<ForestFigures> ForestFiguresOf(const OpDef& op, const AttrMap& att
   if (op.infer == InferScores<EnsembleAttrs>) {
     const Result<Ensemble> ensemble = Read(ReadAttributes<EnsembleAttrs>(attributes));
     if (ensemble.ok()) return figures(ensemble->forest);
+  } else if (op.infer == InferScores<LinearEnsembleAttrs>) {
+    const Result<Ensemble> ensemble = Read(ReadAttributes<LinearEnsembleAttrs>(attributes));
+    if (ensemble.ok()) return figures(ensemble->forest);
   } else if (op.infer == InferScores<RegressorAttrs>) {
     const Result<Ensemble> ensemble = Read(ReadAttributes<RegressorAttrs>(attributes));
     if (ensemble.ok()) return figures(ensemble->forest);
@@ -421,6 +469,22 @@ std::optional<ForestFigures> ForestFiguresOf(const OpDef& op, const AttrMap& att
     if (classifier.ok()) return figures(classifier->ensemble.forest);
   }
   return std::nullopt;
+}
+
+OpDef LinearTreeEnsemble() {
+  return {
+      .name = "LinearTreeEnsemble",
+      .summary =
+          "TreeEnsemble whose leaves are linear: a leaf adds its constant and then coefficient "
+          "times feature, one after the other; its weight instead, where one of these features is "
+          "NaN.",
+      .inputs = FeaturePorts(),
+      .outputs = {{"y", "[samples, targets], type of x"}},
+      .attributes = Describe<LinearEnsembleAttrs>(),
+      .infer = InferScores<LinearEnsembleAttrs>,
+      .reference = ScoresReference<LinearEnsembleAttrs>,
+      .flops = TreeEnsembleCost<LinearEnsembleAttrs>,
+  };
 }
 
 OpDef TreeEnsemble() {

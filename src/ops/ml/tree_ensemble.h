@@ -18,7 +18,7 @@ struct ForestFigures {
 // Nothing when the operator is no tree ensemble.
 std::optional<ForestFigures> ForestFiguresOf(const OpDef& op, const AttrMap& attributes);
 
-// The trees of a TreeEnsemble; inference has accepted the attributes.
+// The trees of a TreeEnsemble or LinearTreeEnsemble; inference has accepted the attributes.
 Result<Forest> ForestOf(const AttrMap& attributes);
 
 }  // namespace athanor::ops

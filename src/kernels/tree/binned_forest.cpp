@@ -1,0 +1,384 @@
+#include "kernels/tree/binned_forest.h"
+
+#include <bit>
+#include <map>
+#include <tuple>
+
+#include "core/status.h"
+
+namespace athanor::kernels {
+namespace {
+
+constexpr std::size_t kMostBin = 255;
+constexpr std::size_t kRunTrees = 8;  // whose leaves are kept before they are added
+
+// ---- columns
+
+// The columns under construction, and which of them a node asks.
+template <class T>
+class Columns {
+ public:
+  explicit Columns(const WalkedForest<T>& walked) : walked_(walked) {
+    FindThresholds();
+    PlaceFeatures();
+    PlaceQuestions();
+  }
+
+  // The test of an inner node.
+  BinTest TestOf(std::size_t at) const {
+    const Node<T>& node = walked_.nodes[at];
+    if (!walked_.less[at]) return MakeTest(question_columns_.at(QuestionKey(at)), 1);
+    const std::vector<T>& thresholds = thresholds_.at(node.feature);
+    const auto rank = static_cast<std::size_t>(
+        std::lower_bound(thresholds.begin(), thresholds.end(), node.split) - thresholds.begin());
+    const Column key = {node.feature, node.missing_is_yes, rank / kMostBin};
+    return MakeTest(columns_.at(key), 1 + rank % kMostBin);
+  }
+
+  void MoveTo(BinnedForest<T>& forest) && {
+    forest.features = std::move(features_);
+    forest.asked = std::move(asked_);
+    forest.columns = count_;
+  }
+
+ private:
+  using Column = std::tuple<std::uint32_t, bool, std::size_t>;  // feature, missing is yes, part
+  using Key = std::tuple<std::uint32_t, bool, int, std::uint64_t, std::vector<T>>;
+
+  static BinTest MakeTest(std::size_t column, std::size_t threshold) {
+    const auto byte = static_cast<std::uint32_t>(threshold ^ kBinSign);
+    return {static_cast<std::uint32_t>(column * kTileRows), byte * 0x01010101U};
+  }
+
+  Key QuestionKey(std::size_t at) const {
+    const Node<T>& node = walked_.nodes[at];
+    const Question<T>& question = walked_.questions[at];
+    // Its bits: NaN has no place in an order.
+    const auto split = std::bit_cast<std::uint64_t>(static_cast<double>(node.split));
+    return {node.feature, node.missing_is_yes, static_cast<int>(question.test), split,
+            question.members};
+  }
+
+  void FindThresholds() {
+    for (std::size_t at = 0; at < walked_.less.size(); ++at) {
+      if (walked_.less[at])
+        thresholds_[walked_.nodes[at].feature].push_back(walked_.nodes[at].split);
+    }
+    for (auto& [feature, list] : thresholds_) {
+      std::sort(list.begin(), list.end());
+      list.erase(std::unique(list.begin(), list.end()), list.end());
+    }
+    for (std::size_t at = 0; at < walked_.less.size(); ++at) {
+      if (!walked_.less[at]) continue;
+      const Node<T>& node = walked_.nodes[at];
+      const std::vector<T>& list = thresholds_.at(node.feature);
+      const auto rank = static_cast<std::size_t>(
+          std::lower_bound(list.begin(), list.end(), node.split) - list.begin());
+      columns_.emplace(Column{node.feature, node.missing_is_yes, rank / kMostBin}, 0);
+    }
+  }
+
+  void PlaceFeatures() {
+    for (auto& [key, place] : columns_) {
+      const auto& [feature, missing_is_yes, part] = key;
+      if (features_.empty() || features_.back().feature != feature) {
+        features_.push_back({.feature = feature, .first_column = count_, .columns = {}});
+        SearchFor(thresholds_.at(feature), features_.back());
+      }
+      features_.back().columns.push_back(
+          {static_cast<std::int32_t>(part * kMostBin), !missing_is_yes});
+      place = count_++;
+    }
+  }
+
+  // Levels of blocks from the thresholds up, then turned round.
+  static void SearchFor(const std::vector<T>& thresholds, BinnedFeature<T>& feature) {
+    constexpr std::size_t kBlock = BinSearch<T>::kBlock;
+    std::vector<std::vector<T>> levels = {thresholds};
+    while (levels.back().size() > kBlock) {
+      const std::vector<T>& below = levels.back();
+      std::vector<T> level;
+      for (std::size_t i = kBlock - 1; i < below.size() + kBlock - 1; i += kBlock)
+        level.push_back(below[std::min(i, below.size() - 1)]);
+      levels.push_back(std::move(level));
+    }
+    ATH_CHECK(levels.size() <= BinSearch<T>::kMostDepth, "the kernel takes 2^22 nodes at most");
+    std::vector<std::size_t> begins;
+    for (auto level = levels.rbegin(); level != levels.rend(); ++level) {
+      begins.push_back(feature.blocks.size());
+      feature.blocks.insert(feature.blocks.end(), level->begin(), level->end());
+      // A value above all of a level goes on behind the last block of the next one.
+      const std::size_t blocks = level->size() / kBlock + 1 + (level->size() % kBlock != 0);
+      feature.blocks.resize(begins.back() + blocks * kBlock, std::numeric_limits<T>::quiet_NaN());
+    }
+    feature.search.depth = static_cast<int>(begins.size());
+    for (std::size_t i = 0; i < begins.size(); ++i)
+      feature.search.levels[i] = feature.blocks.data() + begins[i];
+  }
+
+  void PlaceQuestions() {
+    for (std::size_t at = 0; at < walked_.less.size(); ++at) {
+      const Node<T>& node = walked_.nodes[at];
+      if (walked_.less[at] || node.yes == node.no) continue;
+      if (!question_columns_.emplace(QuestionKey(at), count_).second) continue;
+      asked_.push_back({node, walked_.questions[at]});
+      ++count_;
+    }
+  }
+
+  const WalkedForest<T>& walked_;
+  std::map<std::uint32_t, std::vector<T>> thresholds_;
+  std::map<Column, std::size_t> columns_;
+  std::map<Key, std::size_t> question_columns_;
+  std::vector<BinnedFeature<T>> features_;
+  std::vector<AskedColumn<T>> asked_;
+  std::size_t count_ = 0;
+};
+
+// ---- programs
+
+using At = std::int32_t;  // a node or a leaf of WalkedForest
+
+// Cuts one tree into steps.
+template <class T>
+class Cutter {
+ public:
+  struct Step {
+    int levels = 0;
+    std::vector<At> tests;  // the heap; kNone: both exits are the same
+    std::vector<At> exits;  // leaves, or steps
+  };
+  static constexpr At kNone = -1;
+
+  explicit Cutter(const WalkedForest<T>& walked) : walked_(walked) {}
+
+  // False when the steps had more leaves than a byte tells apart.
+  bool Cut(At root, int most_levels) {
+    most_levels_ = most_levels;
+    leaves_.clear();
+    joins_.clear();
+    exits_ = 0;
+    Add(root);
+    return exits_ <= BinnedForest<T>::kMostLeaves;
+  }
+  // Steps whose exits are leaves.
+  const std::vector<Step>& leaves() const { return leaves_; }
+  // Their exits are steps: 0 and up are those of joins(), -1 and down those of leaves().
+  const std::vector<Step>& joins() const { return joins_; }
+
+ private:
+  // Tests that have one way only are passed.
+  At Pass(At at) const {
+    while (at < walked_.first_leaf && Node(at).yes == Node(at).no) at = Node(at).yes;
+    return at;
+  }
+  const kernels::Node<T>& Node(At at) const { return walked_.nodes[static_cast<std::size_t>(at)]; }
+
+  // Tests below `at` on the longest way, or `most` when there are more.
+  int Height(At at, int most) const {
+    at = Pass(at);
+    if (at >= walked_.first_leaf || most == 0) return 0;
+    return 1 + std::max(Height(Node(at).yes, most - 1), Height(Node(at).no, most - 1));
+  }
+  // Tests on the shortest way, at most `most`.
+  int Shortest(At at, int most) const {
+    at = Pass(at);
+    if (at >= walked_.first_leaf || most == 0) return 0;
+    return 1 + std::min(Shortest(Node(at).yes, most - 1), Shortest(Node(at).no, most - 1));
+  }
+
+  // What lies `levels` tests below, in the order of a heap.
+  void Spread(At at, int levels, std::size_t heap, Step& step, std::vector<At>& exits) const {
+    const std::size_t first = (std::size_t{1} << step.levels) - 1;
+    at = Pass(at);
+    if (levels == 0) {
+      exits[heap - first] = at;
+      return;
+    }
+    const bool leaf = at >= walked_.first_leaf;
+    step.tests[heap] = leaf ? kNone : at;
+    Spread(leaf ? at : Node(at).yes, levels - 1, 2 * heap + 1, step, exits);
+    Spread(leaf ? at : Node(at).no, levels - 1, 2 * heap + 2, step, exits);
+  }
+
+  // The step of the tree below `at`. A branch where others meet is repeated; the count of exits
+  // ends it.
+  At Add(At at) {
+    if (exits_ > BinnedForest<T>::kMostLeaves) return 0;
+    const int height = Height(at, kMostLevels + 1);
+    const bool whole = height <= most_levels_;
+    Step step;
+    step.levels = whole ? height : std::max(1, Shortest(at, kMostLevels));
+    const std::size_t count = std::size_t{1} << step.levels;
+    step.tests.resize(count - 1);
+    std::vector<At> exits(count);
+    Spread(at, step.levels, 0, step, exits);
+    if (whole) {
+      exits_ += count;
+      step.exits = std::move(exits);
+      leaves_.push_back(std::move(step));
+      return -static_cast<At>(leaves_.size());
+    }
+    for (const At exit : exits) step.exits.push_back(Add(exit));
+    joins_.push_back(std::move(step));
+    return static_cast<At>(joins_.size()) - 1;
+  }
+
+  const WalkedForest<T>& walked_;
+  int most_levels_ = kMostLevels;
+  std::size_t exits_ = 0;
+  std::vector<Step> leaves_, joins_;
+};
+
+// Where a program begins in the lists of the forest, while these still grow.
+struct Begins {
+  std::size_t test = 0, level = 0, joined = 0, leaf = 0;
+};
+
+template <class T>
+class Assembler {
+ public:
+  Assembler(BinnedForest<T>& forest, const Columns<T>& columns)
+      : forest_(forest), columns_(columns) {}
+
+  // Appends the program of what was cut.
+  void Add(const Cutter<T>& cut) {
+    TreeProgram program;
+    begins_.push_back({forest_.tests.size(), forest_.levels.size(), forest_.joined.size(),
+                       forest_.leaf_values.size()});
+    std::vector<std::size_t> place(cut.leaves().size());
+    std::size_t steps = 0;
+    for (int levels = kMostLevels; levels >= 0; --levels) {
+      for (std::size_t i = 0; i < place.size(); ++i) {
+        const auto& step = cut.leaves()[i];
+        if (step.levels != levels) continue;
+        place[i] = steps++;
+        ++program.leaves[levels];
+        AddTests(step.tests);
+        for (const At exit : step.exits) AddLeaf(exit);
+      }
+    }
+    for (const auto& step : cut.joins()) {
+      forest_.levels.push_back(static_cast<std::uint8_t>(step.levels));
+      AddTests(step.tests);
+      for (const At exit : step.exits) {
+        const std::size_t from = exit < 0 ? place[static_cast<std::size_t>(-1 - exit)]
+                                          : place.size() + static_cast<std::size_t>(exit);
+        forest_.joined.push_back(static_cast<std::uint16_t>(from));
+      }
+    }
+    program.joins = static_cast<std::uint16_t>(cut.joins().size());
+    forest_.most_steps = std::max(forest_.most_steps, steps + cut.joins().size());
+    forest_.programs.push_back(program);
+  }
+
+  // The lists are whole: programs may point into them.
+  void Point() {
+    for (std::size_t i = 0; i < begins_.size(); ++i) {
+      const Begins& begin = begins_[i];
+      forest_.programs[i].tests = forest_.tests.data() + begin.test;
+      forest_.programs[i].levels = forest_.levels.data() + begin.level;
+      forest_.programs[i].joined = forest_.joined.data() + begin.joined;
+      forest_.values.push_back(forest_.leaf_values.data() + begin.leaf);
+      forest_.targets.push_back(forest_.leaf_targets.data() + begin.leaf);
+    }
+  }
+
+ private:
+  void AddTests(const std::vector<At>& tests) {
+    for (const At at : tests) {
+      const bool none = at == Cutter<T>::kNone;
+      forest_.tests.push_back(none ? BinTest() : columns_.TestOf(static_cast<std::size_t>(at)));
+    }
+  }
+  void AddLeaf(At at) {
+    const auto leaf = static_cast<std::size_t>(at - forest_.walked.first_leaf);
+    forest_.leaf_values.push_back(forest_.walked.leaf_values[leaf]);
+    forest_.leaf_targets.push_back(forest_.walked.leaf_targets[leaf]);
+  }
+
+  BinnedForest<T>& forest_;
+  const Columns<T>& columns_;
+  std::vector<Begins> begins_;
+};
+
+// A tree joins the last run of its target where no run behind that adds to the same target.
+template <class T>
+void AddToRun(BinnedForest<T>& forest, std::int32_t target) {
+  const auto program = static_cast<std::int32_t>(forest.programs.size()) - 1;
+  TreeRun* last = forest.runs.empty() ? nullptr : &forest.runs.back();
+  if (last != nullptr && last->walked < 0 && target != TreeRun::kMixed && last->target == target &&
+      last->end - last->begin < static_cast<std::int32_t>(kRunTrees)) {
+    last->end = program + 1;
+    return;
+  }
+  forest.runs.push_back({.begin = program, .end = program + 1, .target = target});
+}
+
+// The trees in the order in which they are added up: target by target, where every tree has one.
+// The sum of a target is that of its trees in their order either way.
+template <class T>
+std::vector<std::size_t> OrderOfTrees(const WalkedForest<T>& walked,
+                                      const std::vector<std::int32_t>& targets) {
+  std::vector<std::size_t> order(walked.trees.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  const bool mixed = std::any_of(targets.begin(), targets.end(),
+                                 [](std::int32_t target) { return target == TreeRun::kMixed; });
+  if (!mixed) {
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::size_t a, std::size_t b) { return targets[a] < targets[b]; });
+  }
+  return order;
+}
+
+// The one target of each tree, or kMixed.
+template <class T>
+std::vector<std::int32_t> TargetsOf(const ops::Forest& forest, const WalkedForest<T>& walked,
+                                    const std::vector<ops::Forest::Walk>& walks) {
+  std::vector<std::int32_t> targets;
+  for (const ops::Forest::Walk& walk : walks) {
+    std::int32_t target = -2;  // none yet
+    for (const std::int64_t at : walk.nodes) {
+      const ops::Forest::Node& node = forest.nodes()[static_cast<std::size_t>(at)];
+      for (const ops::Forest::Child child : {node.yes, node.no}) {
+        if (child >= 0) continue;
+        const std::int32_t found = walked.leaf_targets[static_cast<std::size_t>(-1 - child)];
+        target = target == -2 || target == found ? found : TreeRun::kMixed;
+      }
+    }
+    targets.push_back(target);
+  }
+  return targets;
+}
+
+}  // namespace
+
+template <class T>
+std::shared_ptr<const BinnedForest<T>> BinForest(const ops::Forest& forest) {
+  auto made = std::make_shared<BinnedForest<T>>();
+  made->walked = WalkedOf<T>(forest);
+  Columns<T> columns(made->walked);
+  Cutter<T> cutter(made->walked);
+  Assembler<T> assembler(*made, columns);
+  const std::vector<ops::Forest::Walk> walks = forest.Walks();
+  const std::vector<std::int32_t> targets = TargetsOf(forest, made->walked, walks);
+  for (const std::size_t tree : OrderOfTrees(made->walked, targets)) {
+    const At root = made->walked.trees[tree].root;
+    const bool small = walks[tree].nodes.size() < BinnedForest<T>::kMostLeaves &&
+                       (cutter.Cut(root, 3) || cutter.Cut(root, 1) || cutter.Cut(root, 0));
+    if (!small) {
+      made->runs.push_back({.target = targets[tree], .walked = static_cast<std::int32_t>(tree)});
+      continue;
+    }
+    assembler.Add(cutter);
+    AddToRun(*made, targets[tree]);
+  }
+  assembler.Point();
+  std::move(columns).MoveTo(*made);
+  return made;
+}
+
+template std::shared_ptr<const BinnedForest<float>> BinForest(const ops::Forest&);
+template std::shared_ptr<const BinnedForest<double>> BinForest(const ops::Forest&);
+
+}  // namespace athanor::kernels

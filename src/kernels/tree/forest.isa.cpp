@@ -1,0 +1,165 @@
+// Bins and the evaluation of trees over them.
+#include "kernels/simd.h"
+#include "kernels/tree/forest_table.h"
+
+namespace athanor::kernels::ATH_ISA {
+namespace {
+
+using namespace simd::ATH_ISA;  // NOLINT(google-build-using-namespace)
+
+using ByteTag = hn::ScalableTag<std::int8_t>;
+using I8 = hn::Vec<ByteTag>;
+constexpr ByteTag kI8;
+constexpr std::size_t kByteLanes = HWY_LANES(std::int8_t);
+constexpr std::size_t kVectors = kTileRows / kByteLanes;
+
+// A byte of every row of a tile.
+struct Tile {
+  I8 part[kVectors];
+};
+
+// The exit that the tests lead to, of the exits below node `kNode` of the heap.
+template <int kLevels, int kNode, class Exit>
+HWY_INLINE Tile Choose(const BinTest* tests, const std::int8_t* bins, const Exit& exit) {
+  if constexpr (kLevels == 0) {
+    return exit(kNode);
+  } else {
+    const Tile yes = Choose<kLevels - 1, 2 * kNode + 1>(tests, bins, exit);
+    const Tile no = Choose<kLevels - 1, 2 * kNode + 2>(tests, bins, exit);
+    const hn::ScalableTag<std::uint32_t> words;
+    const I8 threshold = hn::BitCast(kI8, hn::Set(words, tests[kNode].threshold));
+    const std::int8_t* column = bins + tests[kNode].column;
+    Tile chosen;
+    for (std::size_t i = 0; i < kVectors; ++i) {
+      const auto is_yes = hn::Gt(threshold, hn::LoadU(kI8, column + i * kByteLanes));
+      chosen.part[i] = hn::IfThenElse(is_yes, yes.part[i], no.part[i]);
+    }
+    return chosen;
+  }
+}
+
+HWY_INLINE void StoreTile(const Tile& tile, std::int8_t* to) {
+  for (std::size_t i = 0; i < kVectors; ++i) hn::StoreU(tile.part[i], kI8, to + i * kByteLanes);
+}
+
+// What is left to do of a program.
+struct Cursor {
+  const BinTest* tests;
+  const std::uint16_t* joined;
+  std::int8_t* to;  // the next step
+  int leaf = 0;     // the next leaf's number
+};
+
+template <int kLevels>
+HWY_INLINE void ChooseLeaf(const std::int8_t* bins, Cursor& at) {
+  constexpr int kFirst = (1 << kLevels) - 1;
+  const Tile tile = Choose<kLevels, 0>(at.tests, bins, [&](int node) {
+    Tile same;
+    for (I8& part : same.part) part = hn::Set(kI8, static_cast<std::int8_t>(node - kFirst));
+    return same;
+  });
+  const I8 leaf = hn::Set(kI8, static_cast<std::int8_t>(at.leaf));
+  for (std::size_t i = 0; i < kVectors; ++i)
+    hn::StoreU(hn::Add(tile.part[i], leaf), kI8, at.to + i * kByteLanes);
+  at.tests += kFirst;
+  at.leaf += 1 << kLevels;
+  at.to += kTileRows;
+}
+
+template <int kLevels>
+HWY_INLINE void Join(const std::int8_t* bins, const std::int8_t* steps, Cursor& at) {
+  constexpr int kFirst = (1 << kLevels) - 1;
+  const Tile tile = Choose<kLevels, 0>(at.tests, bins, [&](int node) {
+    const std::int8_t* from = steps + at.joined[node - kFirst] * kTileRows;
+    Tile step;
+    for (std::size_t i = 0; i < kVectors; ++i) step.part[i] = hn::LoadU(kI8, from + i * kByteLanes);
+    return step;
+  });
+  StoreTile(tile, at.to);
+  at.tests += kFirst;
+  at.joined += kFirst + 1;
+  at.to += kTileRows;
+}
+
+void Evaluate(const TreeProgram& program, const std::uint8_t* bins_u8, std::uint8_t* steps_u8,
+              std::uint8_t* leaves) {
+  const auto* bins = reinterpret_cast<const std::int8_t*>(bins_u8);
+  auto* const steps = reinterpret_cast<std::int8_t*>(steps_u8);
+  Cursor at = {program.tests, program.joined, steps};
+  for (int i = 0; i < program.leaves[3]; ++i) ChooseLeaf<3>(bins, at);
+  for (int i = 0; i < program.leaves[2]; ++i) ChooseLeaf<2>(bins, at);
+  for (int i = 0; i < program.leaves[1]; ++i) ChooseLeaf<1>(bins, at);
+  for (int i = 0; i < program.leaves[0]; ++i) ChooseLeaf<0>(bins, at);
+  for (int i = 0; i < program.joins; ++i) {
+    if (program.levels[i] == 3) {
+      Join<3>(bins, steps, at);
+    } else if (program.levels[i] == 2) {
+      Join<2>(bins, steps, at);
+    } else {
+      Join<1>(bins, steps, at);
+    }
+  }
+  const std::int8_t* root = at.to - kTileRows;
+  for (std::size_t i = 0; i < kTileRows; i += kByteLanes)
+    hn::StoreU(hn::LoadU(kI8, root + i), kI8, reinterpret_cast<std::int8_t*>(leaves) + i);
+}
+
+template <class T>
+void Rank(const BinSearch<T>& search, const T* x, std::size_t stride, std::size_t rows,
+          std::int32_t* ranks) {
+  constexpr std::size_t kBlock = BinSearch<T>::kBlock;
+  const hn::CappedTag<T, kBlock> tag;
+  constexpr std::size_t kWidth = hn::MaxLanes(tag);
+  for (std::size_t row = 0; row < rows; ++row) {
+    const T value = x[row * stride];
+    const auto values = hn::Set(tag, value);
+    std::size_t rank = 0;
+    for (int level = 0; level < search.depth; ++level) {
+      const T* block = search.levels[level] + rank * kBlock;
+      rank *= kBlock;
+      for (std::size_t i = 0; i < kBlock; i += kWidth)
+        rank += hn::CountTrue(tag, hn::Le(hn::LoadU(tag, block + i), values));
+    }
+    ranks[row] = value == value ? static_cast<std::int32_t>(rank) : -1;
+  }
+}
+
+void Bin(const std::int32_t* ranks, std::int32_t first, bool missing_is_high, std::uint8_t* bins) {
+  const hn::Rebind<std::uint8_t, IntTag> bytes;
+  const I32 from = hn::Set(kI32, first);
+  // Without its sign the rank of NaN is above all others, and DemoteTo cuts at both ends.
+  const I32 kept = hn::Set(kI32, missing_is_high ? 0x7FFFFFFF : -1);
+  const auto sign = hn::Set(bytes, kBinSign);
+  for (std::size_t i = 0; i < kTileRows; i += kLanes) {
+    const I32 rank = hn::And(hn::LoadU(kI32, ranks + i), kept);
+    hn::StoreU(hn::Xor(hn::DemoteTo(bytes, hn::Sub(rank, from)), sign), bytes, bins + i);
+  }
+}
+
+// Scalar loads: eight rows keep as many sums in registers, and gathers are no faster.
+template <class T>
+void Add(const T* const* values, const std::uint8_t* leaves, std::size_t trees, T* sums) {
+  for (std::size_t row = 0; row < kTileRows; row += 8) {
+    T* s = sums + row;
+    T s0 = s[0], s1 = s[1], s2 = s[2], s3 = s[3], s4 = s[4], s5 = s[5], s6 = s[6], s7 = s[7];
+    for (std::size_t tree = 0; tree < trees; ++tree) {
+      const std::uint8_t* leaf = leaves + tree * kTileRows + row;
+      const T* value = values[tree];
+      s0 += value[leaf[0]];
+      s1 += value[leaf[1]];
+      s2 += value[leaf[2]];
+      s3 += value[leaf[3]];
+      s4 += value[leaf[4]];
+      s5 += value[leaf[5]];
+      s6 += value[leaf[6]];
+      s7 += value[leaf[7]];
+    }
+    s[0] = s0, s[1] = s1, s[2] = s2, s[3] = s3, s[4] = s4, s[5] = s5, s[6] = s6, s[7] = s7;
+  }
+}
+
+}  // namespace
+
+const ForestTable kForests = {Evaluate, Rank<float>, Rank<double>, Bin, Add<float>, Add<double>};
+
+}  // namespace athanor::kernels::ATH_ISA
