@@ -125,6 +125,31 @@ def boosted_cases(scratch):
                            boosted_columns(rows))
 
 
+def indicators(rows, fmap):
+    """The matrix that a feature map makes of a table: 1 or nothing where a column has a value, numbers as they are."""
+    matrix = []
+    features = [line.split()[1:] for line in fmap.read_text().splitlines()]
+    for row in rows:
+        cells = {}
+        for name, kind in features:
+            column, _, value = name.partition("=")
+            cells[name] = row[column] if kind != "i" else "1" if row[column] == value else ""
+        matrix.append(cells)
+    return matrix
+
+
+def legacy_cases(scratch):
+    """XGBoost's old binary files have no names: the table is a matrix."""
+    folder = DATA / "gbdt" / "xgboost"
+    for expected in sorted((folder / "legacy").glob("*.expected.csv")):
+        name = expected.name.removesuffix(".expected.csv")
+        table = next(path for path in (folder / "data").glob("*.csv") if name.endswith(path.stem))
+        matrix = scratch / f"{name}.csv"
+        write_csv(matrix, indicators(read_csv(table), table.with_suffix(".fmap")))
+        rows = read_csv(expected)
+        yield Case("xgboost-legacy", name, expected.with_name(f"{name}.model"), matrix, rows, 1e-5, 1e-7, boosted_columns(rows))
+
+
 def pmml_cases():
     folder = DATA / "pmml"
     for row in read_csv(folder / "cases.csv"):
@@ -228,7 +253,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         scratch = pathlib.Path(folder)
         out = scratch / "out.csv"
-        for case in [*boosted_cases(scratch), *pmml_cases(), *unit_cases(scratch)]:
+        for case in [*boosted_cases(scratch), *legacy_cases(scratch), *pmml_cases(), *unit_cases(scratch)]:
             key = f"{case.kind}:{case.name}"
             if options.filter not in key:
                 continue

@@ -107,8 +107,12 @@ constexpr std::string_view kRight = "[2,-1,4,-1,-1]";
 }  // namespace
 
 Family XgboostFamily() {
+  using tabular::XgboostLegacyFile;
   const std::string good = tabular::XgboostFile("binary:logistic", kRight);
-  return Make(kXgboost, Read<kXgboost>, {good},
+  const std::string legacy = XgboostLegacyFile();
+  return Make(kXgboost, Read<kXgboost>,
+              {good, legacy, XgboostLegacyFile("reg:linear", "dart"),
+               XgboostLegacyFile("reg:linear", "gblinear")},
               {
                   tabular::XgboostFile("rank:unheard", kRight),
                   tabular::XgboostFile("binary:logistic", "[2,-1,0,-1,-1]"),
@@ -132,29 +136,53 @@ Family XgboostFamily() {
                   "{U\x07learner" + Repeated("[", 100'000),
                   "{U\x07learner[" + Repeated("Z", 10'000'000) + "]}",
                   SharedXgboostCategories(good, 20'000, 20'000),
+                  With(good, "\"size_leaf_vector\":\"1\"}",
+                       "\"size_leaf_vector\":\"2\"},\"leaf_weights\":[1]"),
+                  With(good, "\"gbtree\"", "\"gblinear\""),
+                  legacy.substr(0, 100),
+                  legacy.substr(0, legacy.size() - 30),
+                  XgboostLegacyFile("rank:unheard"),
+                  XgboostLegacyFile("reg:squarederror", "gbforest"),
+                  XgboostLegacyFile("reg:squarederror", "gbtree", -3),
+                  XgboostLegacyFile("reg:squarederror", "gbtree", 0x7FFFFFFF),
+                  legacy.substr(0, 140) + std::string("\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x7F", 8) +
+                      legacy.substr(148),
+                  With(XgboostLegacyFile("reg:squarederror", "gblinear"),
+                       std::string_view("\x03\0\0\0\0\0\0\0", 8),
+                       std::string_view("\x02\0\0\0\0\0\0\0", 8)),
+                  With(XgboostLegacyFile("reg:squarederror", "gblinear"),
+                       std::string_view("\x03\0\0\0\0\0\0\0", 8),
+                       std::string_view("\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF", 8)),
               });
 }
 
 Family LightgbmFamily() {
   const std::string good = tabular::LightgbmFile();
-  return Make(kLightgbm, Read<kLightgbm>, {good},
-              {
-                  With(good, "binary sigmoid:2", "unheard"),
-                  With(good, "left_child=-1 -2", "left_child=-1 -9"),
-                  With(good, "left_child=-1 -2", "left_child=-1 0"),
-                  With(good, "left_child=-1 -2", "left_child=-1"),
-                  With(good, "num_leaves=3", "num_leaves=300000000000"),
-                  With(good, "max_feature_idx=1", "max_feature_idx=4000000000"),
-                  With(good, "split_feature=0 1", "split_feature=0 7"),
-                  With(good, "threshold=2.5 0", "threshold=2.5 3"),
-                  With(good, "cat_boundaries=0 1", "cat_boundaries=0 9"),
-                  With(good, "num_tree_per_iteration=1", "num_tree_per_iteration=0"),
-                  With(good, "is_linear=0", "is_linear=1"),
-                  With(good, "[\"a\", \"b\", \"c\"]", "[\"a\", 1, null]"),
-                  With(good, "feature_names=size kind", "feature_names=size size"),
-                  "tree\nversion=v4\n",
-                  SharedLightgbmCategories(good, 10'000, 10'000),
-              });
+  const std::string linear = "is_linear=1\nleaf_const=1 2 3\n";
+  return Make(
+      kLightgbm, Read<kLightgbm>, {good},
+      {
+          With(good, "binary sigmoid:2", "unheard"),
+          With(good, "left_child=-1 -2", "left_child=-1 -9"),
+          With(good, "left_child=-1 -2", "left_child=-1 0"),
+          With(good, "left_child=-1 -2", "left_child=-1"),
+          With(good, "num_leaves=3", "num_leaves=300000000000"),
+          With(good, "max_feature_idx=1", "max_feature_idx=4000000000"),
+          With(good, "split_feature=0 1", "split_feature=0 7"),
+          With(good, "threshold=2.5 0", "threshold=2.5 3"),
+          With(good, "cat_boundaries=0 1", "cat_boundaries=0 9"),
+          With(good, "num_tree_per_iteration=1", "num_tree_per_iteration=0"),
+          With(good, "is_linear=0", "is_linear=1"),
+          With(good, "is_linear=0", linear + "num_features=1 0 0\nleaf_features=9\nleaf_coeff=1"),
+          With(good, "is_linear=0", linear + "num_features=-1 0 0\nleaf_features=0\nleaf_coeff=1"),
+          With(good, "is_linear=0", linear + "num_features=9 0 0\nleaf_features=0\nleaf_coeff=1"),
+          With(good, "is_linear=0", linear + "num_features=1 0 0\nleaf_features=0\nleaf_coeff="),
+          With(good, "decision_type=10", "decision_type=14"),
+          With(good, "[\"a\", \"b\", \"c\"]", "[\"a\", 1, null]"),
+          With(good, "feature_names=size kind", "feature_names=size size"),
+          "tree\nversion=v4\n",
+          SharedLightgbmCategories(good, 10'000, 10'000),
+      });
 }
 
 Family PmmlFamily() {

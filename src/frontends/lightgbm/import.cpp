@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include "core/text.h"
 #include "frontends/lightgbm/categories.h"
@@ -174,9 +175,28 @@ Result<Head> ReadHead(const Section& section) {
 
 // ---- columns
 
+// What of a feature counts as missing.
+enum class Missing : std::uint8_t { kNothing, kZero, kNan };
+Missing MissingOf(std::int64_t decision) { return static_cast<Missing>((decision >> 2) & 3); }
+
+// Of each feature, where some split compares it.
+using MissingOfFeatures = std::vector<std::optional<Missing>>;
+
+// Zeros, as the library knows them, become NaN.
+Result<ValueId> ZerosAreMissing(Graph& graph, ValueId column) {
+  const auto number = [&](double value) {
+    return graph.AddConstant(tabular::NumberScalar(DType::kF64, value));
+  };
+  ATH_TRY(const ValueId size, graph.Add("Abs", {column}));
+  ATH_TRY(const ValueId zero,
+          graph.Add("LessOrEqual", {size, number(static_cast<double>(1e-35F))}));
+  return graph.Add("Where", {zero, number(std::nan("")), column});
+}
+
 // Numbers of a file without pandas categories are the codes themselves, cut to integers.
 Result<ValueId> AddColumns(Graph& graph, const Head& head,
-                           const std::vector<Categories>& categories) {
+                           const std::vector<Categories>& categories,
+                           const MissingOfFeatures& missing) {
   std::vector<std::size_t> categorical;
   for (std::size_t i = 0; i < head.infos.size(); ++i) {
     const bool range = head.infos[i].starts_with('[') || head.infos[i] == "none";
@@ -202,7 +222,10 @@ Result<ValueId> AddColumns(Graph& graph, const Head& head,
     } else if (known != nullptr) {
       ATH_TRY(column, tabular::CodesOfNumbers(graph, column, known->numbers, std::nan("")));
     } else if (is_category) {
-      ATH_TRY(column, graph.Add("Floor", {column}));
+      ATH_TRY(const ValueId code, graph.Add("Cast", {column}, {{"to", DType::kI64}}));
+      ATH_TRY(column, graph.Add("Cast", {code}, {{"to", DType::kF64}}));
+    } else if (missing[i] == Missing::kZero) {
+      ATH_TRY(column, ZerosAreMissing(graph, column));
     }
     columns.push_back(column);
   }
@@ -215,16 +238,15 @@ struct Tree {
   std::int64_t leaves = 0;
   std::vector<std::int64_t> feature, decision, left, right, category_begins, category_bits;
   std::vector<double> threshold, value;
+  // Of linear leaves: constants, and the terms of all leaves one behind the other.
+  std::vector<double> constant, coefficient;
+  std::vector<std::int64_t> term_counts, term_features;
   std::int64_t words_left = 0;  // of category_bits: sets that overlapped could ask for much memory
 };
 
 Result<Tree> ReadTree(const Section& section) {
   Tree tree;
   ATH_TRY(tree.leaves, One<std::int64_t>(section, "num_leaves"));
-  const auto linear = section.find("is_linear");
-  if (linear != section.end() && linear->second != "0")
-    return Unsupported("is_linear={}: leaves that hold a linear model are not implemented",
-                       linear->second);
   ATH_TRY(tree.value, Numbers<double>(section, "leaf_value"));
   if (tree.leaves < 1 || tree.value.size() != static_cast<std::size_t>(tree.leaves))
     return InvalidModel("num_leaves is {}, but {} values are given", tree.leaves,
@@ -244,6 +266,19 @@ Result<Tree> ReadTree(const Section& section) {
                     !fits(tree.right) || !fits(tree.threshold)))
     return InvalidModel("a tree of {} leaves needs {} splits", tree.leaves, nodes);
   return tree;
+}
+
+Status ReadLinearLeaves(const Section& section, Tree& tree) {
+  const auto linear = section.find("is_linear");
+  if (linear == section.end() || linear->second == "0") return {};
+  ATH_TRY(tree.constant, Numbers<double>(section, "leaf_const"));
+  ATH_TRY(tree.term_counts, Numbers<std::int64_t>(section, "num_features"));
+  ATH_TRY(tree.term_features, Numbers<std::int64_t>(section, "leaf_features"));
+  ATH_TRY(tree.coefficient, Numbers<double>(section, "leaf_coeff"));
+  if (tree.constant.size() != tree.value.size() || tree.term_counts.size() != tree.value.size() ||
+      tree.coefficient.size() != tree.term_features.size())
+    return InvalidModel("the lists of the linear leaves differ in length");
+  return {};
 }
 
 // The categories of a split: the bits that are set in its words of 32.
@@ -267,7 +302,8 @@ Result<std::vector<double>> CategoriesOf(Tree& tree, double number) {
   return categories;
 }
 
-// decision_type: bit 0 category, bit 1 missing goes left, bits 2 and 3 what counts as missing.
+// decision_type: bit 0 category, bit 1 missing goes left, bits 2 and 3 what counts as missing. The
+// column of a feature whose zeros are missing holds NaN in their place.
 Status FillNode(Tree& tree, std::size_t i, ForestBuilder::Node& node) {
   const std::int64_t decision = tree.decision[i];
   node.feature = tree.feature[i];
@@ -278,31 +314,52 @@ Status FillNode(Tree& tree, std::size_t i, ForestBuilder::Node& node) {
   }
   node.test = tabular::Test::kLeq;
   node.value = tree.threshold[i];
-  const bool left = (decision & 2) != 0;
-  const bool zero_is_left = 0 <= node.value;
-  switch ((decision >> 2) & 3) {
-    case 0:  // nothing is: NaN counts as 0
-      node.missing_is_yes = zero_is_left;
-      return {};
-    case 1:  // 0 and NaN are
-      if (left != zero_is_left) {
-        return Unsupported("split {} sends 0 as a missing value to the side where no number goes",
-                           i);
-      }
-      node.missing_is_yes = left;
-      return {};
-    case 2:
-      node.missing_is_yes = left;
-      return {};
-    default:
-      return InvalidModel("split {} has decision_type {}", i, decision);
-  }
+  // Where nothing is missing NaN counts as 0.
+  node.missing_is_yes =
+      MissingOf(decision) == Missing::kNothing ? 0 <= node.value : (decision & 2) != 0;
+  return {};
 }
 
-Status AddTree(ForestBuilder& forest, Tree& tree, std::int64_t group, std::int64_t features) {
-  const std::size_t nodes = tree.value.size() - 1;
+Status NoteMissing(std::int64_t decision, std::int64_t feature, MissingOfFeatures& features) {
+  if ((decision & 1) != 0) return {};
+  const Missing missing = MissingOf(decision);
+  if (missing > Missing::kNan) return InvalidModel("decision_type is {}", decision);
+  std::optional<Missing>& known = features[static_cast<std::size_t>(feature)];
+  if (known.value_or(missing) != missing)
+    return Unsupported("feature {} has two meanings of what is missing", feature);
+  known = missing;
+  return {};
+}
+
+Result<std::vector<ForestBuilder::Ref>> AddLeaves(ForestBuilder& forest, const Tree& tree,
+                                                  std::int64_t group, std::int64_t features) {
   std::vector<ForestBuilder::Ref> leaves;
-  for (const double value : tree.value) leaves.push_back(forest.AddLeaf(group, value));
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < tree.value.size(); ++i) {
+    if (tree.constant.empty()) {
+      leaves.push_back(forest.AddLeaf(group, tree.value[i]));
+      continue;
+    }
+    const std::int64_t count = tree.term_counts[i];
+    if (count < 0 || static_cast<std::size_t>(count) > tree.term_features.size() - next)
+      return InvalidModel("leaf {} has {} features, more than are listed", i, count);
+    std::vector<ForestBuilder::Term> terms;
+    for (const std::size_t end = next + static_cast<std::size_t>(count); next < end; ++next) {
+      const std::int64_t feature = tree.term_features[next];
+      if (feature < 0 || feature >= features)
+        return InvalidModel("leaf {} looks at feature {} of {}", i, feature, features);
+      terms.push_back({feature, tree.coefficient[next]});
+    }
+    leaves.push_back(
+        forest.AddLinearLeaf(group, tree.value[i], tree.constant[i], std::move(terms)));
+  }
+  return leaves;
+}
+
+Status AddTree(ForestBuilder& forest, Tree& tree, std::int64_t group, MissingOfFeatures& missing) {
+  const std::size_t nodes = tree.value.size() - 1;
+  const auto features = static_cast<std::int64_t>(missing.size());
+  ATH_TRY(const std::vector<ForestBuilder::Ref> leaves, AddLeaves(forest, tree, group, features));
   if (nodes == 0) {
     forest.AddTree(leaves[0]);
     return {};
@@ -318,6 +375,7 @@ Status AddTree(ForestBuilder& forest, Tree& tree, std::int64_t group, std::int64
   for (std::size_t i = 0; i < nodes; ++i) {
     if (tree.feature[i] < 0 || tree.feature[i] >= features)
       return InvalidModel("split {} looks at feature {} of {}", i, tree.feature[i], features);
+    ATH_RETURN_IF_ERROR(NoteMissing(tree.decision[i], tree.feature[i], missing));
     ForestBuilder::Node& node = forest.node({first.index + static_cast<std::int64_t>(i), false});
     ATH_RETURN_IF_ERROR(FillNode(tree, i, node));
     ATH_TRY(node.yes, child(tree.left[i]));
@@ -329,6 +387,8 @@ Status AddTree(ForestBuilder& forest, Tree& tree, std::int64_t group, std::int64
 
 struct Body {
   ForestBuilder forest;
+  MissingOfFeatures missing;
+  bool linear = false;
   std::vector<Categories> categories;
 };
 
@@ -371,6 +431,7 @@ class TreeProblems {
 
 Result<Body> ReadBody(std::string_view text, const Head& head) {
   Body body;
+  body.missing.resize(head.names.size());
   TreeProblems problems;
   while (!text.empty() && !problems.full()) {
     if (text.starts_with("pandas_categorical:")) {
@@ -386,14 +447,19 @@ Result<Body> ReadBody(std::string_view text, const Head& head) {
     const Section section = TakeSection(text);
     const auto add = [&]() -> Status {
       ATH_TRY(Tree tree, ReadTree(section));
-      return AddTree(body.forest, tree, number % head.groups,
-                     static_cast<std::int64_t>(head.names.size()));
+      ATH_RETURN_IF_ERROR(ReadLinearLeaves(section, tree));
+      body.linear |= !tree.constant.empty();
+      return AddTree(body.forest, tree, number % head.groups, body.missing);
     };
     Status status = add();
     if (!status.ok()) problems.Add(number, std::move(status));
   }
   if (problems.trees() > 0) return std::move(problems).All();
   if (body.forest.num_trees() == 0) return InvalidModel("there are no trees");
+  const bool zeros =
+      std::find(body.missing.begin(), body.missing.end(), Missing::kZero) != body.missing.end();
+  // The library does not train such models.
+  if (body.linear && zeros) return Unsupported("linear leaves where zeros are missing values");
   return body;
 }
 
@@ -411,7 +477,7 @@ Result<Graph> Import(std::span<const std::uint8_t> bytes) {
   ATH_TRY(const Head head, ReadHead(top));
   ATH_TRY(const Body body, ReadBody(text, head));
   Graph graph(ops::Standard(), "lightgbm");
-  ATH_TRY(const ValueId x, AddColumns(graph, head, body.categories));
+  ATH_TRY(const ValueId x, AddColumns(graph, head, body.categories, body.missing));
   ATH_TRY(ValueId score, body.forest.Build(graph, x, head.groups));
   if (head.average) {
     const double iterations =

@@ -12,6 +12,18 @@ namespace athanor::tabular {
 ForestBuilder::Ref ForestBuilder::AddLeaf(std::int64_t target, double weight) {
   leaf_targets_.push_back(target);
   leaf_weights_.push_back(weight);
+  if (!linear_.empty()) linear_.push_back({.constant = weight});
+  return {static_cast<std::int64_t>(leaf_weights_.size()) - 1, true};
+}
+
+ForestBuilder::Ref ForestBuilder::AddLinearLeaf(std::int64_t target, double weight, double constant,
+                                                std::vector<Term> terms) {
+  if (linear_.empty()) {
+    for (const double other : leaf_weights_) linear_.push_back({.constant = other});
+  }
+  leaf_targets_.push_back(target);
+  leaf_weights_.push_back(weight);
+  linear_.push_back({constant, std::move(terms)});
   return {static_cast<std::int64_t>(leaf_weights_.size()) - 1, true};
 }
 
@@ -75,7 +87,23 @@ Result<ValueId> ForestBuilder::Build(Graph& graph, ValueId x, std::int64_t targe
       {"leaf_weights", NumbersTensor(dtype, leaf_weights_)},
   };
   if (!members.empty()) attributes.Set("membership_values", NumbersTensor(dtype, members));
-  return graph.Add("TreeEnsemble", {x}, std::move(attributes), std::move(name));
+  if (linear_.empty())
+    return graph.Add("TreeEnsemble", {x}, std::move(attributes), std::move(name));
+  std::vector<double> constants, coefficients;
+  Ints counts, leaf_features;
+  for (const Linear& leaf : linear_) {
+    constants.push_back(leaf.constant);
+    counts.push_back(static_cast<std::int64_t>(leaf.terms.size()));
+    for (const Term& term : leaf.terms) {
+      leaf_features.push_back(term.feature);
+      coefficients.push_back(term.coefficient);
+    }
+  }
+  attributes.Set("leaf_constants", NumbersTensor(dtype, constants));
+  attributes.Set("leaf_coefficients", NumbersTensor(dtype, coefficients));
+  attributes.Set("leaf_feature_counts", std::move(counts));
+  attributes.Set("leaf_features", std::move(leaf_features));
+  return graph.Add("LinearTreeEnsemble", {x}, std::move(attributes), std::move(name));
 }
 
 }  // namespace athanor::tabular

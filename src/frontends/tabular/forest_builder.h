@@ -32,6 +32,13 @@ class ForestBuilder {
   };
 
   Ref AddLeaf(std::int64_t target, double weight);
+  // A leaf that adds a constant and then coefficient times feature, one after the other; its weight
+  // instead, where one of these features is missing.
+  struct Term {
+    std::int64_t feature = 0;
+    double coefficient = 0;
+  };
+  Ref AddLinearLeaf(std::int64_t target, double weight, double constant, std::vector<Term> terms);
   Ref AddNode(Node node);
   // For nodes whose children are numbered before they are read: the first of `count` new nodes.
   Ref Reserve(std::size_t count);
@@ -49,6 +56,11 @@ class ForestBuilder {
   std::vector<Node> nodes_;
   std::vector<std::int64_t> roots_, leaf_targets_;
   std::vector<double> leaf_weights_;
+  struct Linear {
+    double constant = 0;
+    std::vector<Term> terms = {};
+  };
+  std::vector<Linear> linear_;  // empty, or one per leaf
 };
 
 }  // namespace athanor::tabular

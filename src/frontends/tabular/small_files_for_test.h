@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <initializer_list>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,51 @@ inline std::string XgboostFile(std::string_view objective, std::string_view righ
       R"("categories_sizes":[2]}}]}},"name":"gbtree"}},"learner_model_param":{{"base_score":"5E-1",)"
       R"("num_class":"0","num_feature":"2","num_target":"1"}},"objective":{{"name":"{}"}}}},"version":[3,0,0]}})",
       right_children, objective);
+}
+
+// The binary form of old versions: one tree, x0 < 10, missing goes right, leaves 1.5 and -2.
+inline std::string XgboostLegacyFile(std::string_view objective = "reg:squarederror",
+                                     std::string_view booster = "gbtree", int nodes = 3) {
+  std::string file = "binf";
+  const auto bits = [&](auto value) {
+    file.append(reinterpret_cast<const char*>(&value), sizeof(value));
+  };
+  const auto words = [&](std::initializer_list<std::int32_t> first, std::size_t bytes) {
+    for (const std::int32_t word : first) bits(word);
+    file.append(bytes - 4 * first.size(), '\0');
+  };
+  const auto text = [&](std::string_view value) {
+    bits(static_cast<std::uint64_t>(value.size()));
+    file += value;
+  };
+  bits(0.5F);                         // base_score
+  words({2, 0, 1, 0, 2, 1, 1}, 132);  // features, classes, attributes, metrics, version, targets
+  text(objective);
+  text(booster);
+  if (booster == "gblinear") {
+    words({}, 136);
+    bits(std::uint64_t{3});
+    for (const float weight : {2.0F, -1.0F, 0.25F}) bits(weight);
+  } else {
+    words({1, 1}, 160);                  // trees, trees side by side
+    words({1, nodes, 0, 0, 2, 0}, 148);  // of the tree: nodes, features, values of a leaf
+    words({-1, 1, 2, 0}, 16);
+    bits(10.0F);
+    for (const float leaf : {1.5F, -2.0F}) {
+      words({0, -1, -1, 0}, 16);
+      bits(leaf);
+    }
+    words({}, 3 * 16);  // statistics
+    words({0}, 4);      // the tree's output
+    if (booster == "dart") {
+      bits(std::uint64_t{1});
+      bits(0.5F);
+    }
+  }
+  bits(std::uint64_t{1});
+  text("best_iteration");
+  text("0");
+  return file;
 }
 
 inline std::string LightgbmFile(std::string_view more = "") {

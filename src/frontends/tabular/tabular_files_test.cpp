@@ -110,6 +110,49 @@ TEST(Xgboost, RefusesDeepNestingAndArraysLongerThanTheirFile) {
   EXPECT_EQ(good->Find("a")->numbers, (std::vector<double>{5, 6}));
 }
 
+double MatrixAnswer(const std::string& file, const std::vector<float>& row) {
+  const Result<Graph> graph = xgboost::Import(Bytes(file));
+  EXPECT_TRUE(graph.ok()) << graph.status().ToString();
+  if (!graph.ok()) return std::nan("");
+  const std::vector<Datum> inputs = {
+      Tensor::FromVector<float>({1, static_cast<std::int64_t>(row.size())}, row)};
+  const Result<std::vector<Datum>> outputs = Evaluate(*graph, inputs);
+  EXPECT_TRUE(outputs.ok()) << outputs.status().ToString();
+  return outputs.ok() ? NumberOf((*outputs)[0]) : std::nan("");
+}
+
+TEST(Xgboost, ReadsTheOldBinaryForm) {
+  using tabular::XgboostLegacyFile;
+  const std::string tree = XgboostLegacyFile();
+  ASSERT_TRUE(xgboost::IsXgboost(Bytes(tree)));
+  EXPECT_FLOAT_EQ(MatrixAnswer(tree, {9, 0}), 0.5 + 1.5);
+  EXPECT_FLOAT_EQ(MatrixAnswer(tree, {10, 0}), 0.5 - 2);
+  EXPECT_FLOAT_EQ(MatrixAnswer(tree, {NAN, 0}), 0.5 - 2);
+  ASSERT_TRUE(xgboost::IsXgboost(Bytes(tree.substr(4))));  // older still: without a mark
+  EXPECT_FLOAT_EQ(MatrixAnswer(tree.substr(4), {9, 0}), 0.5 + 1.5);
+  EXPECT_FLOAT_EQ(MatrixAnswer(XgboostLegacyFile("reg:linear", "dart"), {9, 0}), 0.5 + 0.75);
+  const std::string linear = XgboostLegacyFile("reg:squarederror", "gblinear");
+  EXPECT_FLOAT_EQ(MatrixAnswer(linear, {3, 5}), 0.5 + 0.25 + 2 * 3 - 5);
+  EXPECT_FLOAT_EQ(MatrixAnswer(linear, {NAN, 5}), 0.5 + 0.25 - 5);
+  EXPECT_EQ(xgboost::Import(Bytes(tree.substr(0, tree.size() / 2))).status().code(),
+            ErrorCode::kCorruptFile);
+}
+
+TEST(Xgboost, AddsEachValueOfALeafToItsOutput) {
+  std::string file = XgboostFile("reg:squarederror", "[2,0,4,1,2]");
+  const auto put = [&](std::string_view from, std::string_view to) {
+    file.replace(file.find(from), from.size(), to);
+  };
+  put(R"("num_target":"1")", R"("num_target":"2")");
+  put(R"("size_leaf_vector":"1"})", R"("size_leaf_vector":"2"},"leaf_weights":[1,10,2,20,3,30])");
+  const Result<Graph> graph = xgboost::Import(Bytes(file));
+  ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+  const Datum outputs = Answers(*graph, {{9}, {0, "blue"}})[0];
+  EXPECT_FLOAT_EQ(NumberOf(outputs, 0), 0.5 + 1);
+  EXPECT_FLOAT_EQ(NumberOf(outputs, 1), 0.5 + 10);
+  EXPECT_FLOAT_EQ(NumberOf(Answers(*graph, {{10}, {0, "red"}})[0], 1), 0.5 + 30);
+}
+
 TEST(Xgboost, SaysWhereTheJsonBreaks) {
   const std::string file = XgboostFile("reg:squarederror", kRight);
   Status status = xgboost::Import(Bytes(file.substr(0, file.size() / 2))).status();
@@ -138,10 +181,43 @@ TEST(Lightgbm, FollowsNumbersCategoriesAndMissingValues) {
   EXPECT_NEAR(chance(3, ""), logistic(2), 1e-12);  // a missing category is in no set
 }
 
-TEST(Lightgbm, RefusesLinearLeavesAndNumbersThatAreNone) {
+TEST(Lightgbm, AddsLinearLeavesAndFallsBackToTheirValue) {
+  std::string file = LightgbmFile();
+  file.replace(file.find("is_linear=0"), 11,
+               "is_linear=1\nleaf_const=0.25 1 -3\nnum_features=1 0 0\nleaf_features=0   \n"
+               "leaf_coeff=0.5   ");
+  const Result<Graph> graph = lightgbm::Import(Bytes(file));
+  ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+  const auto chance = [&](double size, const char* kind) {
+    return NumberOf(Answers(*graph, {{size}, {0, kind}})[1], 1);
+  };
+  const auto logistic = [](double x) { return 1 / (1 + std::exp(-2 * x)); };
+  EXPECT_NEAR(chance(2, "b"), logistic(0.25 + 0.5 * 2), 1e-12);
+  EXPECT_NEAR(chance(NAN, "b"), logistic(0.5), 1e-12);  // the leaf's value
+  EXPECT_NEAR(chance(3, "a"), logistic(1), 1e-12);
+  EXPECT_NEAR(chance(3, "b"), logistic(-3), 1e-12);
+}
+
+TEST(Lightgbm, TakesZerosForMissingWhereTheFileSaysSo) {
+  std::string file = LightgbmFile();
+  file.replace(file.find("decision_type=10"), 16, "decision_type=4");  // zero is missing, right
+  const Result<Graph> graph = lightgbm::Import(Bytes(file));
+  ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+  const auto chance = [&](double size) {
+    return NumberOf(Answers(*graph, {{size}, {0, "b"}})[1], 1);
+  };
+  const auto logistic = [](double x) { return 1 / (1 + std::exp(-2 * x)); };
+  EXPECT_NEAR(chance(1), logistic(0.5), 1e-12);
+  EXPECT_NEAR(chance(-1), logistic(0.5), 1e-12);
+  EXPECT_NEAR(chance(0), logistic(2), 1e-12);
+  EXPECT_NEAR(chance(1e-36), logistic(2), 1e-12);
+  EXPECT_NEAR(chance(NAN), logistic(2), 1e-12);
+}
+
+TEST(Lightgbm, RefusesListsThatDifferAndNumbersThatAreNone) {
   std::string linear = LightgbmFile();
   linear.replace(linear.find("is_linear=0"), 11, "is_linear=1");
-  EXPECT_EQ(lightgbm::Import(Bytes(linear)).status().code(), ErrorCode::kUnsupported);
+  EXPECT_EQ(lightgbm::Import(Bytes(linear)).status().code(), ErrorCode::kInvalidModel);
   // The same of another tree is said once.
   const std::size_t tree = linear.find("Tree=0"), end = linear.find("end of trees");
   linear.insert(end, linear.substr(tree, end - tree));

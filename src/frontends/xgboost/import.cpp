@@ -9,6 +9,7 @@
 #include "frontends/tabular/document.h"
 #include "frontends/tabular/forest_builder.h"
 #include "frontends/tabular/outputs.h"
+#include "frontends/xgboost/legacy.h"
 #include "frontends/xgboost/xgboost.h"
 #include "ops/catalog.h"
 
@@ -86,6 +87,7 @@ constexpr std::array kObjectives = {
     Objective{"reg:absoluteerror", Link::kIdentity},
     Objective{"reg:expectileerror", Link::kIdentity},
     Objective{"reg:gamma", Link::kExp, Log},
+    Objective{"reg:linear", Link::kIdentity},  // what old versions called reg:squarederror
     Objective{"reg:logistic", Link::kLogistic, Logit},
     Objective{"reg:pseudohubererror", Link::kIdentity},
     Objective{"reg:quantileerror", Link::kIdentity},
@@ -133,7 +135,8 @@ Result<std::vector<double>> BaseScores(std::string_view text) {
   return scores;
 }
 
-Result<Learner> ReadLearner(const Value& root) {
+// `base_is_margin`: the base score is what the trees add to.
+Result<Learner> ReadLearner(const Value& root, bool base_is_margin) {
   Learner learner;
   ATH_TRY(learner.objective, FindObjective(root));
   ATH_TRY(const Value* param, Object(root, "learner_model_param"));
@@ -156,8 +159,10 @@ Result<Learner> ReadLearner(const Value& root) {
     return InvalidModel("{} base scores are given for {} outputs", learner.margin.size(),
                         learner.groups);
   }
-  for (double& margin : learner.margin)
-    margin = static_cast<float>(learner.objective->margin(margin));
+  if (!base_is_margin) {
+    for (double& margin : learner.margin)
+      margin = static_cast<float>(learner.objective->margin(margin));
+  }
   ATH_TRY(learner.names, Strings(root, "feature_names"));
   ATH_TRY(learner.types, Strings(root, "feature_types"));
   for (const std::vector<std::string>* list : {&learner.names, &learner.types}) {
@@ -234,15 +239,28 @@ Result<ValueId> AddColumns(Graph& graph, const Learner& learner, const Value& mo
 struct Tree {
   std::span<const double> left, right, feature, condition, default_left, type;
   std::span<const double> categories, category_nodes, category_begins, category_sizes;
+  // Of leaves of several values: all of them, one behind the other.
+  std::int64_t leaf_size = 1;
+  std::span<const double> leaf_values;
+  bool leaves_are_numbered = false;  // in `right`; otherwise every node has values
 };
 
-Result<Tree> ReadTree(const Value& value) {
+Status ReadLeafVectors(const Value& value, std::int64_t groups, Tree& tree) {
+  if (tree.leaf_size <= 1) return {};
+  if (tree.leaf_size != groups)
+    return InvalidModel("leaves of {} values for {} outputs", tree.leaf_size, groups);
+  // Since version 3.1 in a list of their own; before, every node has its weights.
+  tree.leaves_are_numbered = value.Find("leaf_weights") != nullptr;
+  ATH_TRY(tree.leaf_values,
+          Numbers(value, tree.leaves_are_numbered ? "leaf_weights" : "base_weights"));
+  return {};
+}
+
+Result<Tree> ReadTree(const Value& value, std::int64_t groups) {
   Tree tree;
   ATH_TRY(const Value* param, Object(value, "tree_param"));
-  ATH_TRY(const std::int64_t leaf_size, Integer(*param, "size_leaf_vector", 1));
-  if (leaf_size > 1)
-    return Unsupported("leaves of {} values (multi_output_tree); leaves of one are implemented",
-                       leaf_size);
+  ATH_TRY(tree.leaf_size, Integer(*param, "size_leaf_vector", 1));
+  ATH_RETURN_IF_ERROR(ReadLeafVectors(value, groups, tree));
   ATH_TRY(tree.left, Numbers(value, "left_children"));
   ATH_TRY(tree.right, Numbers(value, "right_children"));
   ATH_TRY(tree.feature, Numbers(value, "split_indices"));
@@ -264,6 +282,10 @@ Result<Tree> ReadTree(const Value& value) {
   if (nodes == 0 || !fits(tree.right) || !fits(tree.feature) || !fits(tree.condition) ||
       !fits(tree.default_left) || (!tree.type.empty() && !fits(tree.type)))
     return InvalidModel("the lists of the nodes differ in length");
+  if (tree.leaf_size > 1 &&
+      tree.leaf_values.size() / static_cast<std::size_t>(tree.leaf_size) < (nodes + 1) / 2)
+    return InvalidModel("{} values are given for the leaves of {} nodes", tree.leaf_values.size(),
+                        nodes);
   if (tree.category_begins.size() != tree.category_nodes.size() ||
       tree.category_sizes.size() != tree.category_nodes.size())
     return InvalidModel("the lists of the categories differ in length");
@@ -291,15 +313,28 @@ Result<std::vector<double>> CategoriesOf(const Tree& tree, std::size_t at) {
   return std::vector<double>(from, from + static_cast<std::ptrdiff_t>(size));
 }
 
-// Adds the tree; its leaves count `weight` times.
+// What leaf `at` adds to an output.
+Result<float> LeafValue(const Tree& tree, std::size_t at, std::int64_t group) {
+  if (tree.leaf_size <= 1) return static_cast<float>(tree.condition[at]);
+  const double leaf = tree.leaves_are_numbered ? tree.right[at] : static_cast<double>(at);
+  const double last = leaf * static_cast<double>(tree.leaf_size) + static_cast<double>(group);
+  if (!(leaf >= 0 && last < static_cast<double>(tree.leaf_values.size())))
+    return InvalidModel("leaf {} has no values", at);
+  return static_cast<float>(tree.leaf_values[static_cast<std::size_t>(last)]);
+}
+
+// Adds the tree for one output; its leaves count `weight` times.
 Status AddTree(ForestBuilder& forest, const Tree& tree, std::int64_t group, float weight,
                std::int64_t features) {
   const std::size_t count = tree.left.size();
   std::vector<ForestBuilder::Ref> refs(count);
   for (std::size_t i = 0; i < count; ++i) {
-    const bool leaf = tree.left[i] < 0;
-    refs[i] = leaf ? forest.AddLeaf(group, static_cast<float>(tree.condition[i]) * weight)
-                   : forest.Reserve(1);
+    if (!(tree.left[i] < 0)) {
+      refs[i] = forest.Reserve(1);
+      continue;
+    }
+    ATH_TRY(const float value, LeafValue(tree, i, group));
+    refs[i] = forest.AddLeaf(group, value * weight);
   }
   for (std::size_t i = 0; i < count; ++i) {
     if (refs[i].leaf) continue;
@@ -360,10 +395,14 @@ Result<ForestBuilder> ReadForest(const Learner& learner, const Value& root, cons
     const auto add = [&]() -> Status {
       if (!(groups[i] >= 0 && groups[i] < static_cast<double>(learner.groups)))
         return InvalidModel("output {} does not exist", groups[i]);
-      ATH_TRY(const Tree tree, ReadTree(trees->items[i]));
-      return AddTree(forest, tree, static_cast<std::int64_t>(groups[i]),
-                     tree_weights.empty() ? 1.0F : static_cast<float>(tree_weights[i]),
-                     learner.features);
+      ATH_TRY(const Tree tree, ReadTree(trees->items[i], learner.groups));
+      const float weight = tree_weights.empty() ? 1.0F : static_cast<float>(tree_weights[i]);
+      if (tree.leaf_size <= 1)
+        return AddTree(forest, tree, static_cast<std::int64_t>(groups[i]), weight,
+                       learner.features);
+      for (std::int64_t group = 0; group < learner.groups; ++group)
+        ATH_RETURN_IF_ERROR(AddTree(forest, tree, group, weight, learner.features));
+      return {};
     };
     Status status = add();
     if (!status.ok()) problems.push_back(std::move(status).In(fmt::format("tree {}", i)));
@@ -373,28 +412,66 @@ Result<ForestBuilder> ReadForest(const Learner& learner, const Value& root, cons
   return forest;
 }
 
-Result<Graph> Make(const Value& root) {
-  ATH_TRY(const Value* top, Object(root, "learner"));
-  ATH_TRY(const Learner learner, ReadLearner(*top));
-  ATH_TRY(const Value* booster, Object(*top, "gradient_booster"));
-  ATH_TRY(const Value* name, Member(*booster, "name", Value::Kind::kString));
+// The weights of a linear booster lie feature by feature, the biases behind them. A tree of one
+// linear leaf adds in the library's order; what is missing adds nothing.
+Result<ValueId> AddLinear(Graph& graph, const Learner& learner, const Value& model, ValueId x) {
+  ATH_TRY(const std::span<const double> weights, Numbers(model, "weights"));
+  const auto expected = CheckedMul(learner.features + 1, learner.groups);
+  if (!expected || weights.size() != static_cast<std::size_t>(*expected))
+    return InvalidModel("{} weights are given for {} features and {} outputs", weights.size(),
+                        learner.features, learner.groups);
+  const auto weight = [&](std::int64_t feature, std::int64_t group) {
+    return weights[static_cast<std::size_t>(feature * learner.groups + group)];
+  };
+  ForestBuilder forest;
+  for (std::int64_t group = 0; group < learner.groups; ++group) {
+    std::vector<ForestBuilder::Term> terms;
+    for (std::int64_t i = 0; i < learner.features; ++i) terms.push_back({i, weight(i, group)});
+    const float begin = static_cast<float>(weight(learner.features, group)) +
+                        static_cast<float>(learner.margin[static_cast<std::size_t>(group)]);
+    forest.AddTree(forest.AddLinearLeaf(group, begin, begin, std::move(terms)));
+  }
+  ATH_TRY(const ValueId missing, graph.Add("IsNaN", {x}));
+  const ValueId zero = graph.AddConstant(tabular::NumberScalar(DType::kF32, 0));
+  ATH_TRY(const ValueId numbers, graph.Add("Where", {missing, zero, x}));
+  return forest.Build(graph, numbers, learner.groups);
+}
+
+Result<ValueId> AddTrees(Graph& graph, const Learner& learner, const Value& top,
+                         const Value& booster, bool dart) {
   std::span<const double> tree_weights;
-  const Value* holder = booster;
-  if (name->text == "dart") {
-    ATH_TRY(holder, Object(*booster, "gbtree"));
-    ATH_TRY(tree_weights, Numbers(*booster, "weight_drop"));
-  } else if (name->text != "gbtree") {
-    return Unsupported("booster {} is not implemented; gbtree and dart are", Quote(name->text));
+  const Value* holder = &booster;
+  if (dart) {
+    ATH_TRY(holder, Object(booster, "gbtree"));
+    ATH_TRY(tree_weights, Numbers(booster, "weight_drop"));
   }
   ATH_TRY(const Value* model, Object(*holder, "model"));
   // Newer files keep the weights of dart with the trees.
   if (model->Find("weight_drop") != nullptr) {
     ATH_TRY(tree_weights, Numbers(*model, "weight_drop"));
   }
-  ATH_TRY(const ForestBuilder forest, ReadForest(learner, *top, *model, tree_weights));
-  Graph graph(ops::Standard(), "xgboost");
+  ATH_TRY(const ForestBuilder forest, ReadForest(learner, top, *model, tree_weights));
   ATH_TRY(const ValueId x, AddColumns(graph, learner, *model));
-  ATH_TRY(const ValueId margin, forest.Build(graph, x, learner.groups));
+  return forest.Build(graph, x, learner.groups);
+}
+
+Result<Graph> Make(const Value& root, bool base_is_margin) {
+  ATH_TRY(const Value* top, Object(root, "learner"));
+  ATH_TRY(const Learner learner, ReadLearner(*top, base_is_margin));
+  ATH_TRY(const Value* booster, Object(*top, "gradient_booster"));
+  ATH_TRY(const Value* name, Member(*booster, "name", Value::Kind::kString));
+  Graph graph(ops::Standard(), "xgboost");
+  ValueId margin = {};
+  if (name->text == "gblinear") {
+    ATH_TRY(const Value* model, Object(*booster, "model"));
+    ATH_TRY(const ValueId x, AddColumns(graph, learner, *model));
+    ATH_TRY(margin, AddLinear(graph, learner, *model, x));
+  } else if (name->text == "gbtree" || name->text == "dart") {
+    ATH_TRY(margin, AddTrees(graph, learner, *top, *booster, name->text == "dart"));
+  } else {
+    return Unsupported("booster {} is not implemented; gbtree, dart and gblinear are",
+                       Quote(name->text));
+  }
   ATH_RETURN_IF_ERROR(tabular::AddOutputs(graph, margin, learner.objective->link));
   return graph;
 }
@@ -402,6 +479,7 @@ Result<Graph> Make(const Value& root) {
 }  // namespace
 
 bool IsXgboost(std::span<const std::uint8_t> bytes) {
+  if (IsLegacy(bytes)) return true;
   const std::string_view head(reinterpret_cast<const char*>(bytes.data()),
                               std::min<std::size_t>(bytes.size(), 256));
   return head.substr(0, head.find_first_not_of(" \t\r\n") + 1).ends_with('{') &&
@@ -409,12 +487,16 @@ bool IsXgboost(std::span<const std::uint8_t> bytes) {
 }
 
 Result<Graph> Import(std::span<const std::uint8_t> bytes) {
+  if (IsLegacy(bytes)) {
+    ATH_TRY(const LegacyFile file, ReadLegacy(bytes));
+    return Make(file.root, file.base_is_margin);
+  }
   // After the brace JSON has a quote, UBJSON the type of a length.
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   const std::size_t next = text.find_first_not_of(" \t\r\n{");
   const bool json = next != std::string_view::npos && text[next] == '"';
   ATH_TRY(const Value root, json ? tabular::ParseJson(bytes) : tabular::ParseUbjson(bytes));
-  return Make(root);
+  return Make(root, false);
 }
 
 }  // namespace athanor::xgboost

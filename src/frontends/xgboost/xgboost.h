@@ -1,5 +1,6 @@
-// Models that XGBoost saved as JSON or UBJSON: boosted trees as a TreeEnsemble and the link
-// function of the objective. Hostile input: every index and count is checked.
+// Models that XGBoost saved as JSON, UBJSON or in its older binary form: boosted trees as a
+// TreeEnsemble, a linear booster as a LinearTreeEnsemble of one leaf, and the link function of the
+// objective. Hostile input: every index and count is checked.
 #pragma once
 
 #include "ir/graph.h"
