@@ -10,6 +10,7 @@
 #include "frontends/ncnn/import.h"
 #include "frontends/ncnn/param_file.h"
 #include "frontends/onnx/import.h"
+#include "frontends/openvino/import.h"
 #include "frontends/pmml/pmml.h"
 #include "frontends/tflite/import.h"
 #include "frontends/xgboost/xgboost.h"
@@ -83,6 +84,10 @@ Result<Graph> ReadNcnn(const Source& source) {
   return ncnn::ImportBeside(source.text(), source.path);
 }
 
+Result<Graph> ReadOpenvino(const Source& source) {
+  return openvino::ImportBeside(source.text(), source.path);
+}
+
 // In the order in which they are tried: the surest mark first.
 constexpr Format kFormats[] = {
     {"ath", ath::IsAth, ReadAth, true},
@@ -90,6 +95,7 @@ constexpr Format kFormats[] = {
     {"txt", IsText, ReadText},
     {"ncnn", IsNcnn, ReadNcnn},
     {"lightgbm", lightgbm::IsLightgbm, ReadLightgbm},
+    {"openvino", openvino::IsOpenvino, ReadOpenvino},
     {"pmml", pmml::IsPmml, ReadPmml},
     {"xgboost", xgboost::IsXgboost, ReadXgboost},
     {"onnx", IsOnnx, ReadOnnx},

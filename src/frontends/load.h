@@ -8,7 +8,7 @@
 namespace athanor {
 
 struct LoadOptions {
-  std::string format = "";  // "ath", "ncnn", "onnx", "txt"; "" finds out from the bytes
+  std::string format = "";  // "ath", "ncnn", "onnx", "openvino", "txt"; "" finds out from the bytes
   // Compare every weight with the digest the file holds of it: reads the whole file. Refused for
   // formats without digests.
   bool check_weights = false;

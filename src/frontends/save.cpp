@@ -7,6 +7,7 @@
 #include "frontends/ath/ath.h"
 #include "frontends/ncnn/export.h"
 #include "frontends/onnx/export.h"
+#include "frontends/openvino/export.h"
 #include "ir/text.h"
 
 namespace athanor {
@@ -29,15 +30,17 @@ Status WriteNcnn(const Graph& graph, const std::string& path, const SaveOptions&
   return ncnn::SaveNcnn(graph, path);
 }
 
+Status WriteOpenvino(const Graph& graph, const std::string& path, const SaveOptions&) {
+  return openvino::SaveOpenvino(graph, path);
+}
+
 Status WriteText(const Graph& graph, const std::string& path, const SaveOptions&) {
   return WriteFileAtomically(path, std::string_view(PrintText(graph)));
 }
 
 constexpr Writer kWriters[] = {
-    {"ath", WriteAth},
-    {"onnx", WriteOnnx},
-    {"param", WriteNcnn},
-    {"txt", WriteText},
+    {"ath", WriteAth},  {"onnx", WriteOnnx},    {"param", WriteNcnn},
+    {"txt", WriteText}, {"xml", WriteOpenvino},
 };
 
 Result<Writer> FindWriter(const std::string& path, const SaveOptions& options) {

@@ -8,7 +8,8 @@
 namespace athanor {
 
 struct SaveOptions {
-  std::string format = "";  // "ath", "onnx", "param", "txt"; "" goes by the ending of the path
+  std::string format =
+      "";  // "ath", "onnx", "param", "txt", "xml"; "" goes by the ending of the path
   std::int64_t opset = 21;  // of ONNX files
 };
 
