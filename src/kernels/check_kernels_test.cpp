@@ -107,17 +107,18 @@ std::vector<Tensor> Expected(const KernelCase& test, Graph& graph, NodeId& id) {
 // A tensor in memory as the port wants it. What completes a block is NaN: no kernel may read it.
 Tensor Laid(const Tensor& tensor, const PortInfo& port) {
   if (!tensor.defined() || port.block == 0) return tensor;
-  Tensor laid = *Tensor::Allocate(DType::kF32, {port.stored()});
+  Tensor laid = *Tensor::Allocate(port.dtype, {port.stored()});
   std::memset(laid.mutable_raw(), 0xFF, laid.bytes());
-  ToBlocks(tensor.Data<float>().data(), tensor.dims(), port.block,
-           laid.MutableData<float>().data());
+  ToBlocks(static_cast<const std::byte*>(tensor.raw()), ElementBytes(port.dtype), tensor.dims(),
+           port.block, static_cast<std::byte*>(laid.mutable_raw()));
   return laid;
 }
 
 Tensor RowMajor(const Tensor& laid, const PortInfo& port) {
   if (port.block == 0) return laid;
-  Tensor plain = *Tensor::Allocate(DType::kF32, port.dims);
-  FromBlocks(laid.Data<float>().data(), port.dims, port.block, plain.MutableData<float>().data());
+  Tensor plain = *Tensor::Allocate(port.dtype, port.dims);
+  FromBlocks(static_cast<const std::byte*>(laid.raw()), ElementBytes(port.dtype), port.dims,
+             port.block, static_cast<std::byte*>(plain.mutable_raw()));
   return plain;
 }
 

@@ -1,12 +1,14 @@
 #include "kernels/layout.h"
 
+#include <cstring>
+
 #include "kernels/divide.h"
 
 namespace athanor::kernels {
 namespace {
 
 bool IsPicture(const PortInfo& port) {
-  return port.dtype == DType::kF32 && port.rank() == 4 && port.constant == nullptr;
+  return MayLieInBlocks(port.dtype) && port.rank() == 4 && port.constant == nullptr;
 }
 
 // Calls copy(index of the row-major element, index in blocks) for every element.
@@ -17,12 +19,17 @@ void ForEachElement(const Dims& dims, std::int64_t block, const F& copy) {
     for (std::int64_t c = 0; c < dims[1]; ++c) {
       const std::int64_t from = (n * dims[1] + c) * plane;
       const std::int64_t to = (n * blocks + c / block) * plane * block + c % block;
-      for (std::int64_t i = 0; i < plane; ++i) copy(from + i, to + i * block);
+      for (std::int64_t i = 0; i < plane; ++i)
+        copy(static_cast<std::size_t>(from + i), static_cast<std::size_t>(to + i * block));
     }
   }
 }
 
 }  // namespace
+
+bool MayLieInBlocks(DType dtype) {
+  return dtype == DType::kF32 || dtype == DType::kI8 || dtype == DType::kU8;
+}
 
 std::int64_t BlockOf(Isa isa) {
   constexpr std::int64_t kLanes[] = {4, 8, 16};
@@ -58,14 +65,18 @@ std::string_view LayoutName(const KernelQuery& query) {
   return query.in[0].block == 0 ? "rows to blocks" : "blocks";
 }
 
-void ToBlocks(const float* plain, const Dims& dims, std::int64_t block, float* blocked) {
-  ForEachElement(dims, block,
-                 [&](std::int64_t from, std::int64_t to) { blocked[to] = plain[from]; });
+void ToBlocks(const std::byte* plain, std::size_t size, const Dims& dims, std::int64_t block,
+              std::byte* blocked) {
+  ForEachElement(dims, block, [&](std::size_t from, std::size_t to) {
+    std::memcpy(blocked + to * size, plain + from * size, size);
+  });
 }
 
-void FromBlocks(const float* blocked, const Dims& dims, std::int64_t block, float* plain) {
-  ForEachElement(dims, block,
-                 [&](std::int64_t to, std::int64_t from) { plain[to] = blocked[from]; });
+void FromBlocks(const std::byte* blocked, std::size_t size, const Dims& dims, std::int64_t block,
+                std::byte* plain) {
+  ForEachElement(dims, block, [&](std::size_t to, std::size_t from) {
+    std::memcpy(plain + to * size, blocked + from * size, size);
+  });
 }
 
 }  // namespace athanor::kernels

@@ -57,6 +57,8 @@ constexpr std::vector<KernelDef> (*kLists[])() = {
     FourierKernels,
     GatherKernels,
     Int8BinaryKernels,
+    Int8BlockedConvKernels,
+    Int8BlockedWindowKernels,
     Int8ConvertKernels,
     Int8ConvKernels,
     Int8DepthwiseKernels,

@@ -76,10 +76,11 @@ class Raiser {
 
 }  // namespace
 
-Result<bool> RunInFloat(Graph& graph, const std::vector<Group>& groups) {
+Result<bool> RunInFloat(Graph& graph, const std::vector<Group>& groups, Isa isa) {
   bool changed = false;
   for (const Group& group : groups) {
     if (group.quant == nullptr || group.quant->fixed31() || group.kernel() != nullptr) continue;
+    if (InBlocks(group, false, isa).fits() || InBlocks(group, true, isa).fits()) continue;
     // Without a shape there is no kernel in float either.
     if (group.candidates.empty() || group.quant->outputs.size() != 1) continue;
     ATH_RETURN_IF_ERROR(Raiser(graph, group.nodes.front(), *group.quant).Run());

@@ -72,8 +72,12 @@ class LayoutChooser {
   void AddGroup(std::size_t i) {
     cut_.AddNode();
     cut_.AddNode();
-    const double plain = groups_[i].kernel() != nullptr ? groups_[i].candidates[0].time_ns() : 0;
     const double blocked = Cost(blocked_[i]), into = Cost(into_[i]);
+    // What only the reference runs is avoided where another layout has a kernel.
+    constexpr double kReference = 1e9;
+    const double plain = groups_[i].kernel() != nullptr ? groups_[i].candidates[0].time_ns()
+                         : std::min(blocked, into) < MinCut::kNever ? kReference
+                                                                    : 0;
     constexpr double kBack = 2 * MinCut::kNever;  // no kernel reads blocks and writes rows
     cut_.AddOwnCost(In(i), 0, kBack - plain);
     cut_.AddOwnCost(Out(i), kBack - blocked, 0);
@@ -131,7 +135,8 @@ class LayoutChooser {
   KernelQuery ReorderQuery(ValueId value, std::int64_t from, std::int64_t to) const {
     const Type& type = graph_.value(value).type;
     const std::optional<Dims> dims = type.StaticDims();
-    if (!type.IsTensor() || type.dtype != DType::kF32 || !dims || dims->size() != 4) return {};
+    if (!type.IsTensor() || !kernels::MayLieInBlocks(type.dtype) || !dims || dims->size() != 4)
+      return {};
     static const AttrMap kNone;
     return {.op = graph_.catalog().Find("Reorder"),
             .attributes = &kNone,
@@ -250,7 +255,7 @@ class LayoutChooser {
 }  // namespace
 
 Variant InBlocks(const Group& group, bool plain_input, Isa isa) {
-  if (group.query.op == nullptr || group.quant != nullptr || !group.why_not.empty()) return {};
+  if (group.query.op == nullptr || !group.why_not.empty()) return {};
   std::optional<KernelQuery> query =
       kernels::InBlocks(group.query, kernels::BlockOf(isa), plain_input);
   if (!query) return {};

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "ops/catalog.h"
 #include "plan/plan.h"
 
@@ -30,6 +32,20 @@ class NetworkOfPictures {
     return Op("Conv", {x, graph_.AddConstant(Weights({out, in, 3, 3}))},
               {{"pads", Ints{1, 1, 1, 1}}});
   }
+  // Through bytes and back.
+  ValueId Pair(ValueId x) {
+    const ValueId scale = graph_.AddConstant(Tensor::Scalar(0.05F));
+    const ValueId zero = graph_.AddConstant(Tensor::Scalar(std::uint8_t{3}));
+    return Op("DequantizeLinear", {Op("QuantizeLinear", {x, scale, zero}), scale, zero});
+  }
+  ValueId QuantizedConv(ValueId x, std::int64_t in, std::int64_t out) {
+    Tensor weights = *Tensor::Allocate(DType::kI8, {out, in, 3, 3});
+    std::memset(weights.mutable_raw(), 1, weights.bytes());
+    const ValueId real = Op("DequantizeLinear", {graph_.AddConstant(std::move(weights)),
+                                                 graph_.AddConstant(Tensor::Scalar(0.01F))});
+    return Pair(Op("Conv", {x, real}, {{"pads", Ints{1, 1, 1, 1}}}));
+  }
+  void LowerPairs() { EXPECT_TRUE(LowerQuantized(graph_, true).ok()); }
   void Output(ValueId y) { graph_.AddOutput("y", y); }
 
   std::shared_ptr<const Plan> Make() {
@@ -67,6 +83,18 @@ TEST(ChooseLayouts, LeavesNoReorderInAResidualNetwork) {
   net.Output(net.Op("Relu", {e}));
   EXPECT_EQ(Steps(*net.Make()),
             "Conv+Relu* Conv+Add+Relu* MaxPool* Conv* Concat* Conv* GlobalAveragePool* Relu");
+}
+
+TEST(ChooseLayouts, LeavesNoReorderInAQuantizedNetwork) {
+  NetworkOfPictures net;
+  const ValueId a = net.QuantizedConv(net.Pair(net.Input({1, 3, 64, 64})), 3, 32);
+  const ValueId b = net.Pair(net.Op("Add", {net.QuantizedConv(a, 32, 32), a}));
+  const ValueId c = net.Pair(net.Op("MaxPool", {b}, {{"kernel_shape", Ints{2, 2}}}));
+  net.Output(net.Pair(net.Op("GlobalAveragePool", {c})));
+  net.LowerPairs();
+  const std::string steps = Steps(*net.Make());
+  EXPECT_TRUE(steps.starts_with("QuantizeLinear Conv* Conv* Add* MaxPool* GlobalAveragePool*"))
+      << steps;
 }
 
 TEST(ChooseLayouts, ReordersOncePerValueAtTheEdgesOfARegion) {

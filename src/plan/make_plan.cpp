@@ -371,6 +371,10 @@ Dim plan::FlopsOf(const Graph& graph, const Node& node) {
 
 Status OptimizeForPlans(Graph& graph) { return passes::Optimize(graph).status(); }
 
+Status MeetTransposes(Graph& graph) {
+  return passes::Optimize(graph, {.until = "movement"}).status();
+}
+
 Status LowerQuantized(Graph& graph, bool for_kernels) {
   passes::LowerQdqOptions options;
   if (for_kernels) options.accepts = kernels::TakesQuantized;
@@ -387,7 +391,7 @@ Result<std::shared_ptr<const Plan>> MakePlan(Graph graph, const std::vector<Type
   made->options = options;
   made->store = &store;
   ATH_TRY(std::vector<Group> groups, plan::MakeGroups(made->graph, options));
-  ATH_TRY(const bool in_float, plan::RunInFloat(made->graph, groups));
+  ATH_TRY(const bool in_float, plan::RunInFloat(made->graph, groups, options.isa));
   if (in_float) {
     ATH_TRY(groups, plan::MakeGroups(made->graph, options));
   }

@@ -102,6 +102,9 @@ struct Plan {
 // The passes every model goes through before it is planned; once per model.
 Status OptimizeForPlans(Graph& graph);
 
+// Those of them that move Transposes until they meet, and what comes before.
+Status MeetTransposes(Graph& graph);
+
 // Operators between DequantizeLinear and QuantizeLinear compute on integers: those with 31-bit
 // multipliers always, the others where there are kernels for it (`for_kernels`).
 Status LowerQuantized(Graph& graph, bool for_kernels);

@@ -51,7 +51,7 @@ Result<std::vector<Group>> MakeGroups(const Graph& graph, const PlanOptions& opt
 // Nodes on quantised tensors that no kernel takes compute in float between pairs of their own,
 // where their arithmetic is float. Gives whether there were any; the groups are no longer valid
 // then.
-Result<bool> RunInFloat(Graph& graph, const std::vector<Group>& groups);
+Result<bool> RunInFloat(Graph& graph, const std::vector<Group>& groups, Isa isa);
 
 // The group with its channels in blocks, all but its first input when `plain_input`. Without
 // candidates where that cannot be.

@@ -72,7 +72,9 @@ class CpuSession::Lease {
 
 Result<Graph> GraphForPlans(const Graph& graph, bool optimize) {
   Graph made = graph.Clone();
-  // What rounds in its own way is fixed before the passes change the formulas around it.
+  // What rounds in its own way is fixed before the passes change the formulas around it; where
+  // elements lie is no matter of rounding.
+  if (optimize) ATH_RETURN_IF_ERROR(MeetTransposes(made));
   ATH_RETURN_IF_ERROR(LowerQuantized(made, false));
   if (optimize) ATH_RETURN_IF_ERROR(OptimizeForPlans(made));
   ATH_RETURN_IF_ERROR(LowerQuantized(made, optimize));

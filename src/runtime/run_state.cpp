@@ -15,8 +15,8 @@ using Where = Storage::Where;
 Datum FromBlocks(const Place& place, const std::byte* blocks) {
   Result<Tensor> plain = Tensor::Allocate(place.dtype, place.dims);
   if (!plain.ok()) return {};
-  kernels::FromBlocks(reinterpret_cast<const float*>(blocks), place.dims, place.block,
-                      plain->MutableData<float>().data());
+  kernels::FromBlocks(blocks, ElementBytes(place.dtype), place.dims, place.block,
+                      static_cast<std::byte*>(plain->mutable_raw()));
   return *std::move(plain);
 }
 

@@ -32,6 +32,7 @@ std::optional<std::pair<EpilogueStep, std::size_t>> OwnStep(const KernelQuery& q
 }
 
 Fit Fits(const KernelQuery& q) {
+  if (q.out[0].dtype != DType::kF32) return Fit::No("f32 only");
   const auto own = OwnStep(q);
   if (!own) return Fit::No("an operand is broadcast another way");
   if (own->first.operand >= 0) {

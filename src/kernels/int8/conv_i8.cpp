@@ -41,9 +41,6 @@ struct State {
   }
 };
 
-// Longer sums could overflow 32 bits.
-constexpr std::int64_t kMostProducts = 65'000;
-
 void FindPhases(State& s) {
   const ops::WindowAxis &h = s.spatial.h, &w = s.spatial.w;
   s.stage_h = h.out + (h.kernel - 1) * h.dilation / h.stride;
@@ -66,21 +63,22 @@ void FindPhases(State& s) {
 
 // w[row][channel][tap] -> tiles of [step][row][4 channels], the channels widened to 16 bits where
 // the instruction set asks for it: even ones first.
-void PackWeights(const State& s, const std::int8_t* w, std::uint8_t* packed) {
+void PackWeights(const State& s, const std::int16_t* w, std::uint8_t* packed) {
   const std::int64_t taps = s.spatial.h.kernel * s.spatial.w.kernel;
   const bool wide = s.matrix->weight_bytes == 8;
   for (std::int64_t tile = 0; tile < s.tiles; ++tile) {
     for (std::int64_t step = 0; step < taps * s.fours; ++step) {
       const std::int64_t tap = step / s.fours, first = step % s.fours * 4;
       for (std::int64_t row = s.TileBegin(tile); row < s.TileBegin(tile + 1); ++row) {
-        std::int8_t four[4] = {};
+        std::int16_t four[4] = {};
         for (std::int64_t i = 0; i < std::min<std::int64_t>(4, s.channels - first); ++i)
           four[i] = w[(row * s.channels + first + i) * taps + tap];
         if (wide) {
-          const std::int16_t turned[4] = {four[0], four[2], four[1], four[3]};
-          std::copy_n(reinterpret_cast<const std::uint8_t*>(turned), 8, packed);
+          std::swap(four[1], four[2]);
+          WriteGroup(four, 2, packed);
+          WriteGroup(four + 2, 2, packed + 4);
         } else {
-          std::copy_n(reinterpret_cast<const std::uint8_t*>(four), 4, packed);
+          WriteGroup(four, 1, packed);
         }
         packed += s.matrix->weight_bytes;
       }
@@ -163,12 +161,13 @@ void RunTile(const State& s, std::int64_t group, std::int64_t tile, std::int64_t
 
 struct ConvI8 {
   static Fit Fits(const KernelQuery& q) {
-    Fit weights = FitsWeights(q, 0);
+    Fit weights = FitsSignedWeights(q, 0);
     if (!weights.yes()) return weights;
     const auto spatial = Spatial2d::From(q);
     if (!spatial) return Fit::No("one or two spatial axes of less than 2^30 elements");
     const std::int64_t products = q.in[1].count() / q.in[1].dims[0];
-    if (products > kMostProducts) return Fit::No("sums of more than 65000 products");
+    if (products > MostProducts(q))
+      return Fit::No(fmt::format("sums of more than {} products", MostProducts(q)));
     State s;
     s.spatial = *spatial;
     s.fours = (q.in[1].dims[1] + 3) / 4;
@@ -188,7 +187,8 @@ struct ConvI8 {
     const std::int64_t group = q.Int("group");
     const double rows = static_cast<double>(q.in[1].dims[0]) / static_cast<double>(group);
     const double idle = rows < 8 ? 8 / rows : 1;
-    return ProductsNs(variant, static_cast<double>(q.out[0].count()) * depth * idle);
+    return ProductsNs(variant, static_cast<double>(q.out[0].count()) * (depth * idle + 30) +
+                                   20 * static_cast<double>(q.in[0].count()));
   }
 
   static Result<Prepared> Prepare(const KernelQuery& q, PackStore& store, Variant variant) {
@@ -208,7 +208,7 @@ struct ConvI8 {
     s->blocks = CeilDivide(s->positions, cols);
     s->flip = FlipOf(q.quant->inputs[0]);
     s->zero = static_cast<std::uint8_t>(FlippedZero(q.quant->inputs[0]));
-    const std::vector<std::int8_t> weights = SignedWeights(q);
+    const std::vector<std::int16_t> weights = CentredWeights(q, 0);
     ATH_TRY(s->requant, RequantPlan::ForWeights(q, SumsOfRows(weights, conv.out_channels)));
     ATH_TRY(
         s->weights,

@@ -28,18 +28,19 @@ struct ConvertI8 {
     if (!(scale.constant->Data<float>()[0] > 0)) return Fit::No("positive scales only");
     if (q.Has(2) && (q.in[2].constant == nullptr || q.in[2].count() != 1))
       return Fit::No("one zero point known before running only");
+    if (bytes.block != real.block) return Fit::No("both sides do not lie alike");
     if (!quantize) return Fit::Yes();
     if (q.attributes->Find("precision") != nullptr) return Fit::No("precision of f32 only");
     return q.Text("arithmetic") == "float" ? Fit::Yes() : Fit::No("arithmetic \"float\" only");
   }
   static double Cost(const KernelQuery& q, Variant variant) {
-    return ProductsNs(variant, 16 * static_cast<double>(q.out[0].count()));
+    return ProductsNs(variant, 16 * static_cast<double>(q.out[0].stored()));
   }
   static Result<Prepared> Prepare(const KernelQuery& q, PackStore&, Variant variant) {
     auto s = std::make_shared<State>();
     s->table = &int8::Planes(variant);
     s->quantize = q.op->name == "QuantizeLinear";
-    s->count = q.out[0].count();
+    s->count = q.out[0].stored();
     s->scale = q.in[1].constant->Data<float>()[0];
     if (q.Has(2)) s->zero = static_cast<std::int32_t>((*q.ConstInts(2))[0]);
     const DType dtype = s->quantize ? q.out[0].dtype : q.in[0].dtype;
@@ -72,11 +73,11 @@ struct ConvertI8 {
 std::vector<KernelDef> Int8ConvertKernels() {
   std::vector<KernelDef> defs;
   for (const std::string_view op : {"QuantizeLinear", "DequantizeLinear"}) {
-    for (KernelDef& def : DefineAll<ConvertI8>(op, "")) {
-      def.quantized = false;  // the nodes themselves are ordinary ones
+    for (KernelDef& def : DefineAll<ConvertI8>(op, "")) defs.push_back(std::move(def));
+    for (KernelDef& def : DefineAllBlocked<ConvertI8>(op, ".blocked"))
       defs.push_back(std::move(def));
-    }
   }
+  for (KernelDef& def : defs) def.quantized = false;  // the nodes themselves are ordinary ones
   return defs;
 }
 

@@ -27,7 +27,7 @@ std::int64_t SumBytes(std::int64_t out_w) { return (out_w + 32) * 4; }
 
 struct DepthwiseI8 {
   static Fit Fits(const KernelQuery& q) {
-    Fit weights = FitsWeights(q, 0);
+    Fit weights = FitsSignedWeights(q, 0);
     if (!weights.yes()) return weights;
     const auto spatial = Spatial2d::From(q);
     if (!spatial) return Fit::No("one or two spatial axes of less than 2^30 elements");
@@ -40,7 +40,7 @@ struct DepthwiseI8 {
 
   static double Cost(const KernelQuery& q, Variant variant) {
     const double taps = static_cast<double>(q.in[1].count()) / static_cast<double>(q.in[1].dims[0]);
-    return ProductsNs(variant, 6 * taps * static_cast<double>(q.out[0].count())) / 2;
+    return ProductsNs(variant, (6 * taps + 60) * static_cast<double>(q.out[0].count()));
   }
 
   static std::int64_t RowBytes(const State& s) {
@@ -48,7 +48,7 @@ struct DepthwiseI8 {
     return CeilDivide(s.spatial.w.kernel * tap_bytes, 4) * 4;
   }
 
-  static std::vector<std::uint8_t> Pack(const std::vector<std::int8_t>& weights, const State& s) {
+  static std::vector<std::uint8_t> Pack(const std::vector<std::int16_t>& weights, const State& s) {
     const std::int64_t width = s.spatial.w.kernel;
     const std::int64_t rows = s.spatial.conv.out_channels * s.spatial.h.kernel;
     std::vector<std::uint8_t> packed(static_cast<std::size_t>(rows * RowBytes(s)));
@@ -73,7 +73,7 @@ struct DepthwiseI8 {
                             static_cast<std::uint8_t>(FlippedZero(q.quant->inputs[0])));
     const ops::ConvGeometry& conv = s->spatial.conv;
     s->multiplier = conv.out_channels / conv.group;
-    const std::vector<std::int8_t> weights = SignedWeights(q);
+    const std::vector<std::int16_t> weights = CentredWeights(q, 0);
     ATH_TRY(s->requant, RequantPlan::ForWeights(q, SumsOfRows(weights, conv.out_channels)));
     s->taps = s->spatial.h.kernel * RowBytes(*s);
     s->weights = Pack(weights, *s);

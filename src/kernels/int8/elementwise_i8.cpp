@@ -1,8 +1,10 @@
 #include <algorithm>
 
 #include "ir/graph.h"
+#include "kernels/every_isa.h"
 #include "kernels/int8/int8.h"
 #include "kernels/int8/requant.h"
+#include "ops/quant/fixed31_scales.h"
 
 namespace athanor::kernels {
 namespace {
@@ -22,6 +24,24 @@ Binary FunctionOf(const KernelQuery& q, Variant variant) {
   return q.op->name == "Add" ? table.add : q.op->name == "Sub" ? table.sub : table.mul;
 }
 
+void SetFixed31(const KernelQuery& q, BinaryHow& how) {
+  const float a = q.quant->inputs[0].scales[0], b = q.quant->inputs[1].scales[0];
+  const float y = q.quant->outputs[0].scales[0];
+  how.fixed31 = true;
+  ops::SumMultipliers m;
+  if (q.op->name == "Mul") {
+    m.y = ops::MultiplierOfProduct(a, b, y);
+  } else {
+    m = ops::MultipliersOfSum(a, b, y);
+    how.spare_bits = ops::kSumSpareBits;
+  }
+  const ops::fixed::Multiplier all[] = {m.a, m.b, m.y};
+  for (std::size_t i = 0; i < 3; ++i) {
+    how.mantissa[i] = all[i].value;
+    how.shift[i] = all[i].shift;
+  }
+}
+
 struct BinaryI8 {
   static Fit Fits(const KernelQuery& q) {
     const QuantSpec& spec = *q.quant;
@@ -32,17 +52,17 @@ struct BinaryI8 {
     if (!IsByteTensor(q.out[0], spec.outputs[0]))
       return Fit::No("8-bit tensors with one scale only");
     if (q.in[0].dims != q.in[1].dims) return Fit::No("two tensors of one shape only");
-    if (spec.fixed31()) return Fit::No("arithmetic \"float\" only");
+    if (q.in[0].block != q.in[1].block) return Fit::No("an operand has another layout");
     return Fit::Yes();
   }
   static double Cost(const KernelQuery& q, Variant variant) {
-    return ProductsNs(variant, 16 * static_cast<double>(q.out[0].count()));
+    return ProductsNs(variant, 16 * static_cast<double>(q.out[0].stored()));
   }
   static Result<Prepared> Prepare(const KernelQuery& q, PackStore&, Variant variant) {
     auto s = std::make_shared<BinaryState>();
     const QuantSpec& spec = *q.quant;
     s->run = FunctionOf(q, variant);
-    s->count = q.out[0].count();
+    s->count = q.out[0].stored();
     for (std::size_t i = 0; i < 2; ++i) {
       s->how.flip[i] = FlipOf(spec.inputs[i]);
       s->how.zero[i] = FlippedZero(spec.inputs[i]);
@@ -53,6 +73,7 @@ struct BinaryI8 {
     s->how.out_zero = static_cast<std::int32_t>(spec.outputs[0].zeros[0]);
     s->how.low = static_cast<std::int32_t>(spec.clamp ? spec.clamp->low : range.low);
     s->how.high = static_cast<std::int32_t>(spec.clamp ? spec.clamp->high : range.high);
+    if (spec.fixed31()) SetFixed31(q, s->how);
     return Prepared{s, 0};
   }
   static void Run(const KernelArgs& args) {
@@ -120,17 +141,18 @@ Fit FitsLookup(const KernelQuery& q) {
   if (q.out.size() != 1 || !IsByteTensor(q.in[*input], q.quant->inputs[*input]) ||
       !IsByteTensor(q.out[0], q.quant->outputs[0]))
     return Fit::No("8-bit tensors with one scale only");
+  if (q.in[*input].block != q.out[0].block) return Fit::No("both sides do not lie alike");
   if (q.in[*input].count() != q.out[0].count()) return Fit::No("the tensor is repeated");
   if (q.quant->fixed31() && q.op->fixed31 == nullptr) return Fit::No("arithmetic \"float\" only");
   return Fit::Yes();
 }
 
-double CostLookup(const KernelQuery& q) { return 200 + static_cast<double>(q.out[0].count()); }
+double CostLookup(const KernelQuery& q) { return 200 + static_cast<double>(q.out[0].stored()); }
 
 Result<Prepared> PrepareLookup(const KernelQuery& q, PackStore&) {
   auto s = std::make_shared<LookupState>();
   s->input = *LookupInput(q);
-  s->count = q.out[0].count();
+  s->count = q.out[0].stored();
   ATH_TRY(const Tensor results, AllResults(q, s->input));
   std::copy_n(static_cast<const std::uint8_t*>(results.raw()), 256, s->table);
   return Prepared{s, 0};
@@ -151,6 +173,8 @@ std::vector<KernelDef> Int8BinaryKernels() {
   std::vector<KernelDef> defs;
   for (const std::string_view op : {"Add", "Mul", "Sub"}) {
     for (KernelDef& def : DefineAll<BinaryI8>(op, "")) defs.push_back(std::move(def));
+    for (KernelDef& def : DefineAllBlocked<BinaryI8>(op, ".blocked"))
+      defs.push_back(std::move(def));
   }
   return defs;
 }
@@ -172,6 +196,10 @@ std::vector<KernelDef> Int8LookupKernels() {
                     .cost_ns = CostLookup,
                     .prepare = PrepareLookup,
                     .run = RunLookup});
+    KernelDef blocked = defs.back();
+    blocked.name += ".blocked";
+    blocked.blocked = true;
+    AddForEveryIsa(defs, std::move(blocked));
   }
   return defs;
 }

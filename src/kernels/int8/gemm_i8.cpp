@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cstring>
 
 #include "kernels/divide.h"
 #include "kernels/int8/int8.h"
@@ -10,28 +9,36 @@ namespace {
 
 using namespace int8;  // NOLINT(google-build-using-namespace)
 
-// y[m][n] = x[m][k] w[k][n]: rows of x are staged (flipped, rounded up to 4), w is packed.
+// y[m][n] = x[m][k] w[k][n]: rows of x are staged as elements (flipped, rounded up to whole
+// groups), w is packed for vectors of columns.
 struct State {
-  const MatrixTable* table = nullptr;
+  const LaneTable* table = nullptr;
+  const MatrixTable* matrix = nullptr;
   RequantPlan requant;
-  std::int64_t m = 0, n = 0, k = 0, steps = 0;
+  std::int64_t m = 0, n = 0, k = 0;
+  std::int64_t row = 0;  // bytes of a staged row
   std::int64_t tiles = 0, panels = 0;
   bool direct = false;  // x can be read where it lies
   std::uint8_t flip = 0;
-  std::shared_ptr<const void> weights;  // panels of [step][cols][4]
+  std::vector<std::uint32_t> offsets;
+  std::shared_ptr<const void> weights;  // panels of [step][vectors][lanes] of groups
 
   std::int64_t TileBegin(std::int64_t tile) const { return tile * m / tiles; }
-  std::int64_t cols() const { return static_cast<std::int64_t>(table->cols); }
+  std::int64_t lanes() const { return static_cast<std::int64_t>(table->lanes); }
+  std::int64_t vectors(std::int64_t panel) const {
+    return std::min<std::int64_t>(2, CeilDivide(n, lanes()) - 2 * panel);
+  }
+  std::int64_t PanelBytes() const { return std::ssize(offsets) * 2 * lanes() * 4; }
 };
 
 bool IsGemm(const KernelQuery& q) { return q.op->name == "Gemm"; }
 bool IsTransposed(const KernelQuery& q) { return IsGemm(q) && q.Int("transB") != 0; }
 
 // The weight matrix with one row per output.
-std::vector<std::int8_t> WeightRows(const KernelQuery& q, std::int64_t n, std::int64_t k) {
-  std::vector<std::int8_t> weights = SignedWeights(q);
+std::vector<std::int16_t> WeightRows(const KernelQuery& q, std::int64_t n, std::int64_t k) {
+  std::vector<std::int16_t> weights = CentredWeights(q, IsTransposed(q) ? 0 : 1);
   if (IsTransposed(q)) return weights;
-  std::vector<std::int8_t> turned(weights.size());
+  std::vector<std::int16_t> turned(weights.size());
   for (std::int64_t i = 0; i < k; ++i) {
     for (std::int64_t j = 0; j < n; ++j)
       turned[static_cast<std::size_t>(j * k + i)] = weights[static_cast<std::size_t>(i * n + j)];
@@ -39,12 +46,19 @@ std::vector<std::int8_t> WeightRows(const KernelQuery& q, std::int64_t n, std::i
   return turned;
 }
 
-void PackPanels(const State& s, const std::int8_t* rows, std::uint8_t* packed) {
+void PackPanels(const State& s, const std::vector<std::int16_t>& rows, std::uint8_t* packed) {
+  const std::size_t bytes = s.table->element_bytes;
+  const auto group = static_cast<std::int64_t>(4 / bytes);
   for (std::int64_t panel = 0; panel < s.panels; ++panel) {
-    for (std::int64_t step = 0; step < s.steps; ++step) {
-      for (std::int64_t j = panel * s.cols(); j < (panel + 1) * s.cols(); ++j) {
-        for (std::int64_t i = step * 4; i < step * 4 + 4; ++i)
-          *packed++ = j < s.n && i < s.k ? static_cast<std::uint8_t>(rows[j * s.k + i]) : 0;
+    const std::int64_t first = 2 * panel * s.lanes();
+    for (std::int64_t step = 0; step < std::ssize(s.offsets); ++step) {
+      const std::int64_t at = s.offsets[static_cast<std::size_t>(step)] / 4 * group;
+      const std::int64_t pass = step / (s.row / 4);
+      for (std::int64_t j = first; j < first + s.vectors(panel) * s.lanes(); ++j, packed += 4) {
+        std::int16_t weights[4] = {};
+        for (std::int64_t i = 0; i < std::min(group, s.k - at) && j < s.n; ++i)
+          weights[i] = PartOf(rows[static_cast<std::size_t>(j * s.k + at + i)], pass, bytes);
+        WriteGroup(weights, bytes, packed);
       }
     }
   }
@@ -58,7 +72,8 @@ struct GemmI8 {
     if (!weights.yes()) return weights;
     if (IsGemm(q) && (q.Int("transA") != 0 || q.Float("alpha") != 1 || q.Float("beta") != 1))
       return Fit::No("only alpha and beta of 1 and a first matrix that is not transposed");
-    if (q.in[0].dims.back() > 65'000) return Fit::No("sums of more than 65000 products");
+    if (q.in[0].dims.back() > MostProducts(q))
+      return Fit::No(fmt::format("sums of more than {} products", MostProducts(q)));
     return Fit::Yes();
   }
 
@@ -69,41 +84,54 @@ struct GemmI8 {
 
   static Result<Prepared> Prepare(const KernelQuery& q, PackStore& store, Variant variant) {
     auto s = std::make_shared<State>();
-    s->table = &Matrices(variant);
+    s->table = &Lanes(variant);
+    s->matrix = &Matrices(variant);
     s->k = q.in[0].dims.back();
     s->n = q.out[0].dims.back();
     s->m = q.out[0].count() / s->n;
-    s->steps = (s->k + 3) / 4;
-    const auto tallest = static_cast<std::int64_t>(s->table->rows);
-    s->tiles = CeilDivide(s->m, tallest);
-    s->panels = (s->n + s->cols() - 1) / s->cols();
+    const auto bytes = static_cast<std::int64_t>(s->table->element_bytes);
+    s->row = CeilDivide(s->k * bytes, 4) * 4;
+    s->tiles = CeilDivide(s->m, static_cast<std::int64_t>(s->table->rows));
+    s->panels = CeilDivide(s->n, 2 * s->lanes());
     s->flip = FlipOf(q.quant->inputs[0]);
-    s->direct = s->k % 4 == 0 && s->flip == 0;
-    const std::vector<std::int8_t> rows = WeightRows(q, s->n, s->k);
+    s->direct = bytes == 1 && s->k % 4 == 0 && s->flip == 0;
+    const std::vector<std::int16_t> rows = WeightRows(q, s->n, s->k);
+    for (std::int64_t pass = 0; pass < PassesFor(rows, s->table->element_bytes); ++pass) {
+      for (std::int64_t at = 0; at < s->row; at += 4)
+        s->offsets.push_back(static_cast<std::uint32_t>(at));
+    }
     ATH_TRY(s->requant, RequantPlan::ForWeights(q, SumsOfRows(rows, s->n), true));
-    ATH_TRY(s->weights,
-            store.Get(*q.in[1].constant,
-                      fmt::format("gemm i8 {} {}", s->cols(), IsTransposed(q) ? "rows" : "columns"),
-                      s->panels * s->steps * s->cols() * 4, [&](void* to) {
-                        PackPanels(*s, rows.data(), static_cast<std::uint8_t*>(to));
-                      }));
-    return Prepared{s, s->direct ? 0 : s->m * s->steps * 4};
+    ATH_TRY(s->weights, store.Get(*q.in[1].constant,
+                                  fmt::format("gemm i8 {} {} {}", Name(variant),
+                                              IsTransposed(q) ? "rows" : "columns",
+                                              ToString(q.quant->inputs[1].zeros)),
+                                  s->panels * s->PanelBytes(), [&](void* to) {
+                                    PackPanels(*s, rows, static_cast<std::uint8_t*>(to));
+                                  }));
+    return Prepared{s, s->direct ? 0 : s->m * s->row};
   }
 
   static void RunTile(const State& s, std::int64_t tile, std::int64_t panel, const std::uint8_t* x,
                       std::uint8_t* y) {
-    alignas(64) std::int32_t sums[15 * 32];
+    alignas(64) std::int32_t sums[12 * 32];
     const std::int64_t first = s.TileBegin(tile), rows = s.TileBegin(tile + 1) - first;
-    const std::int64_t column = panel * s.cols(), width = std::min(s.cols(), s.n - column);
-    s.table->gemm[rows](
-        static_cast<std::size_t>(s.steps), x + first * s.steps * 4,
-        static_cast<std::size_t>(s.steps * 4),
-        static_cast<const std::uint8_t*>(s.weights.get()) + panel * s.steps * s.cols() * 4, sums);
+    const std::int64_t vectors = s.vectors(panel), column = 2 * panel * s.lanes();
+    const std::int64_t width = std::min(vectors * s.lanes(), s.n - column);
+    s.table->product[vectors - 1][rows](
+        s.offsets.size(), x + first * s.row, static_cast<std::size_t>(s.row), s.offsets.data(),
+        static_cast<const std::uint8_t*>(s.weights.get()) + panel * s.PanelBytes(), sums);
     const Requant how = s.requant.how();
     for (std::int64_t row = 0; row < rows; ++row) {
-      s.table->finish_columns(sums + row * s.cols(), static_cast<std::size_t>(width), how,
-                              static_cast<std::size_t>(column), y + (first + row) * s.n + column);
+      s.matrix->finish_columns(sums + row * vectors * s.lanes(), static_cast<std::size_t>(width),
+                               how, static_cast<std::size_t>(column),
+                               y + (first + row) * s.n + column);
     }
+  }
+
+  static void StageRow(const State& s, const std::uint8_t* x, std::uint8_t* to) {
+    s.table->stage(x, static_cast<std::size_t>(s.k), s.flip, to);
+    const std::int64_t end = s.k * static_cast<std::int64_t>(s.table->element_bytes);
+    std::fill(to + end, to + s.row, 0);
   }
 
   static void Run(const KernelArgs& args) {
@@ -112,12 +140,8 @@ struct GemmI8 {
     if (!s.direct) {
       auto* const staged = reinterpret_cast<std::uint8_t*>(args.scratch);
       Parallel(args, s.m, 16, [&](std::int64_t begin, std::int64_t end, int) {
-        for (std::int64_t row = begin; row < end; ++row) {
-          std::uint8_t* const to = staged + row * s.steps * 4;
-          for (std::int64_t i = 0; i < s.k; ++i)
-            to[i] = static_cast<std::uint8_t>(x[row * s.k + i] ^ s.flip);
-          std::fill(to + s.k, to + s.steps * 4, 0);
-        }
+        for (std::int64_t row = begin; row < end; ++row)
+          StageRow(s, x + row * s.k, staged + row * s.row);
       });
       x = staged;
     }

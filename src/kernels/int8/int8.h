@@ -7,6 +7,10 @@ namespace athanor::kernels {
 
 // Convolutions with constant weights as a matrix product over staged, interleaved channels.
 std::vector<KernelDef> Int8ConvKernels();
+// To channels in blocks.
+std::vector<KernelDef> Int8BlockedConvKernels();
+// Depthwise convolution, MaxPool, AveragePool and GlobalAveragePool on channels in blocks.
+std::vector<KernelDef> Int8BlockedWindowKernels();
 // One input channel per output channel.
 std::vector<KernelDef> Int8DepthwiseKernels();
 // Gemm and MatMul with a constant second matrix.

@@ -47,7 +47,9 @@ QuantPort PerChannel(std::int64_t channels, float middle, std::int64_t axis) {
 }
 
 QuantPort BiasPort(const QuantPort& x, const QuantPort& w) {
-  QuantPort port = {.dtype = DType::kI32, .scales = w.scales, .zeros = w.zeros};
+  QuantPort port = {.dtype = DType::kI32,
+                    .scales = w.scales,
+                    .zeros = std::vector<std::int64_t>(w.scales.size(), 0)};
   for (float& scale : port.scales) scale *= x.scales[0];
   return port;
 }
@@ -56,6 +58,8 @@ struct ConvCase {
   Dims x, w;
   Ints pads = {}, strides = {}, dilations = {};
   std::int64_t group = 1;
+  std::string arithmetic = "float";
+  std::optional<std::int64_t> weight_zero = {};  // of u8 weights with one scale
 };
 
 constexpr float kDataScale = 1.0F / 64, kWeightScale = 1.0F / 128;
@@ -73,14 +77,16 @@ void CheckConv(const ConvCase& c, DType type = DType::kU8, bool bias = true) {
   map.Set("group", c.group);
   const bool is_signed = type == DType::kI8;
   const QuantPort x = Port(type, kDataScale, is_signed ? -7 : 121),
-                  w = PerChannel(c.w[0], kWeightScale, 0);
+                  w = c.weight_zero ? Port(DType::kU8, kWeightScale, *c.weight_zero)
+                                    : PerChannel(c.w[0], kWeightScale, 0);
   const std::int64_t products = c.w[1] * c.w[2] * (c.w.size() > 3 ? c.w[3] : 1);
-  QuantSpec spec = {.inputs = {x, w, bias ? BiasPort(x, w) : QuantPort()},
+  QuantSpec spec = {.arithmetic = c.arithmetic,
+                    .inputs = {x, w, bias ? BiasPort(x, w) : QuantPort()},
                     .outputs = {Port(type, OutputScale(products), is_signed ? -100 : 30)},
                     .clamp = QuantSpec::Clamp{is_signed ? -100 : 30, is_signed ? 120 : 250}};
   WriteQuantSpec(spec, map);
   EXPECT_GE(CheckKernels({.op = "Conv",
-                          .inputs = {RandomBytes(type, c.x, 1), RandomBytes(DType::kI8, c.w, 2),
+                          .inputs = {RandomBytes(type, c.x, 1), RandomBytes(w.dtype, c.w, 2),
                                      bias ? RandomBias(c.w[0]) : Tensor()},
                           .constant = {false, true, true},
                           .attributes = map}),
@@ -133,6 +139,38 @@ TEST(Int8Conv, AgreesWithTheReferenceForDepthwise) {
   }
   CheckConv({{1, 4, 20, 20}, {4, 1, 3, 3}, {2, 2, 2, 2}, {1, 1}, {2, 2}, 4});
   CheckConv({{1, 4, 20, 20}, {8, 1, 3, 5}, {0, 3, 1, 0}, {2, 1}, {1, 2}, 4});
+}
+
+// Shapes from a small generator: sizes around those of vectors, blocks and tiles.
+TEST(Int8Conv, AgreesWithTheReferenceForRandomShapes) {
+  std::uint64_t state = 7;
+  const auto pick = [&state](std::int64_t low, std::int64_t high) {
+    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+    return low +
+           static_cast<std::int64_t>((state >> 33) % static_cast<std::uint64_t>(high - low + 1));
+  };
+  for (int i = 0; i < 120; ++i) {
+    const std::int64_t kh = pick(1, 5), kw = pick(1, 5), in = pick(1, 40), out = pick(1, 40);
+    const bool depthwise = i % 3 == 0;
+    ConvCase c = {{pick(1, 2), depthwise ? out : in, pick(kh, 17), pick(kw, 30)},
+                  {out, depthwise ? 1 : in, kh, kw},
+                  {pick(0, 2), pick(0, 2), pick(0, 2), pick(0, 2)},
+                  {pick(1, 3), pick(1, 3)}};
+    if (depthwise) c.group = out;
+    if (i % 5 == 0 && c.x[2] > 2 * kh && c.x[3] > 2 * kw) c.dilations = {2, 2};
+    if (i % 4 == 1) c.weight_zero = pick(0, 255);
+    if (i % 2 == 1) c.arithmetic = "fixed31";
+    CheckConv(c, i % 7 < 3 ? DType::kI8 : DType::kU8, i % 6 != 0);
+  }
+}
+
+// The published MobileNets of unsigned bytes: every weight has the same zero point.
+TEST(Int8Conv, TakesWeightsWithAZeroPoint) {
+  for (const std::int64_t zero : {0, 77, 128, 255}) {
+    CheckConv({.x = {1, 19, 6, 7}, .w = {21, 19, 3, 3}, .pads = {1, 1, 1, 1}, .weight_zero = zero});
+    CheckConv({.x = {1, 11, 6, 7}, .w = {11, 1, 3, 3}, .group = 11, .weight_zero = zero});
+    CheckConv({.x = {1, 3, 9, 9}, .w = {8, 3, 3, 3}, .strides = {2, 2}, .weight_zero = zero});
+  }
 }
 
 void CheckProduct(const char* op, Dims x, Dims w, bool transposed, DType type,
@@ -210,12 +248,30 @@ void CheckExact(const char* op, std::vector<Tensor> inputs, QuantSpec spec, Attr
 
 TEST(Int8Binary, GivesTheReferencesIntegers) {
   for (const char* op : {"Add", "Sub", "Mul"}) {
-    for (const std::int64_t n : {1, 15, 16, 100}) {
-      CheckExact(op, {RandomBytes(DType::kU8, {2, n}, 1), RandomBytes(DType::kI8, {2, n}, 2)},
-                 {.inputs = {Port(DType::kU8, 0.037F, 120), Port(DType::kI8, 0.021F, -5)},
-                  .outputs = {Port(DType::kU8, 0.05F, 99)},
-                  .clamp = QuantSpec::Clamp{99, 255}});
+    for (const char* arithmetic : {"float", "fixed31"}) {
+      for (const std::int64_t n : {1, 15, 16, 100}) {
+        CheckExact(
+            op,
+            {RandomBytes(DType::kU8, {2, 3, 1, n}, 1), RandomBytes(DType::kI8, {2, 3, 1, n}, 2)},
+            {.arithmetic = arithmetic,
+             .inputs = {Port(DType::kU8, 0.037F, 120), Port(DType::kI8, 0.021F, -5)},
+             .outputs = {Port(DType::kU8, 0.05F, 99)},
+             .clamp = QuantSpec::Clamp{99, 255}});
+      }
     }
+  }
+}
+
+// TensorFlow Lite's means have their own rounding.
+TEST(Int8Pool, GivesTheReferencesIntegersInFixedPoint) {
+  const QuantPort x = Port(DType::kI8, 0.05F, -3);
+  for (const std::int64_t size : {1, 5, 12}) {
+    const Tensor bytes = RandomBytes(DType::kI8, {2, 11, size, size + 1}, 1);
+    const AttrMap map = {{"kernel_shape", Ints{2, 2}}, {"pads", Ints{1, 0, 0, 1}}};
+    for (const char* op : {"AveragePool", "MaxPool"})
+      CheckExact(op, {bytes}, {.arithmetic = "fixed31", .inputs = {x}, .outputs = {x}}, map);
+    CheckExact("GlobalAveragePool", {bytes},
+               {.arithmetic = "fixed31", .inputs = {x}, .outputs = {Port(DType::kI8, 0.03F, 9)}});
   }
 }
 

@@ -3,8 +3,7 @@
 // The tile is two vectors wide. With VNNI one instruction does a step of one vector; without it the
 // bytes are widened to 16 bits: those of the data once per step and vector, those of the weights
 // when they are packed.
-#include "kernels/int8/table.h"
-#include "kernels/int8/vector_i8.h"
+#include "kernels/int8/finish_i8.h"
 
 namespace athanor::kernels::int8::ATH_ISA {
 namespace {
@@ -53,112 +52,66 @@ void Conv(std::size_t steps, const std::uint8_t* a, const std::uint8_t* b,
   Put(left, right, c);
 }
 
-template <int kRows>
-void Gemm(std::size_t steps, const std::uint8_t* x, std::size_t stride, const std::uint8_t* w,
-          std::int32_t* c) {
-  Ints left[kRows], right[kRows];
-#pragma GCC unroll 16
-  for (int i = 0; i < kRows; ++i) left[i] = right[i] = ZeroInts();
-  for (std::size_t step = 0; step < steps; ++step, x += 4, w += 8 * kLanes) {
-    const Ints w0 = LoadInts(w), w1 = LoadInts(w + 4 * kLanes);
-    if constexpr (kDotProducts) {
-#pragma GCC unroll 16
-      for (int i = 0; i < kRows; ++i) {
-        const Ints data = SetInts(Four(x + static_cast<std::size_t>(i) * stride));
-        left[i] = Dot(left[i], data, w0);
-        right[i] = Dot(right[i], data, w1);
-      }
-    } else {
-      const Ints even0 = SignedEvenBytes(w0), odd0 = SignedOddBytes(w0);
-      const Ints even1 = SignedEvenBytes(w1), odd1 = SignedOddBytes(w1);
-#pragma GCC unroll 16
-      for (int i = 0; i < kRows; ++i) {
-        const Ints data = SetInts(Four(x + static_cast<std::size_t>(i) * stride));
-        const Ints even = EvenBytes(data), odd = OddBytes(data);
-        left[i] = AddInts(left[i], AddInts(MulAddPairs(even, even0), MulAddPairs(odd, odd0)));
-        right[i] = AddInts(right[i], AddInts(MulAddPairs(even, even1), MulAddPairs(odd, odd1)));
-      }
-    }
-  }
-  Put(left, right, c);
-}
-
-// TFLite's rounding in convolutions: to the high half of a doubled product,
-// then of the shift.
-HWY_INLINE std::int32_t MultiplyTwice(std::int32_t sum, std::int32_t mantissa, std::int32_t shift) {
-  const std::int32_t left = shift > 0 ? shift : 0, right = shift > 0 ? 0 : -shift;
-  const auto shifted = static_cast<std::int32_t>(static_cast<std::uint32_t>(sum) << left);
-  const std::int64_t product = static_cast<std::int64_t>(shifted) * mantissa;
-  const std::int64_t nudge = product >= 0 ? std::int64_t{1} << 30 : 1 - (std::int64_t{1} << 30);
-  const auto high = static_cast<std::int32_t>((product + nudge) / (std::int64_t{1} << 31));
-  const auto mask = static_cast<std::int32_t>((std::int64_t{1} << right) - 1);
-  const std::int32_t rest = high & mask;
-  return (high >> right) + (rest > (mask >> 1) + (high < 0 ? 1 : 0) ? 1 : 0);
-}
-
-// In dense layers: halves upwards.
-HWY_INLINE std::int32_t MultiplyOnce(std::int32_t sum, std::int32_t mantissa, std::int32_t shift) {
-  const std::int32_t right = 31 - shift;
-  const std::int64_t half = std::int64_t{1} << (right - 1);
-  return static_cast<std::int32_t>((static_cast<std::int64_t>(sum) * mantissa + half) >> right);
-}
-
-HWY_INLINE std::uint8_t FinishFixed(std::int32_t sum, const Requant& how, std::size_t channel) {
-  // Wraps around as the sums do.
+// TFLite's rounding in dense layers, halves upwards, with the sum wrapping around as sums do.
+HWY_INLINE std::uint8_t FinishOnce(std::int32_t sum, const Requant& how, std::size_t channel) {
   sum = static_cast<std::int32_t>(static_cast<std::uint32_t>(sum) +
                                   static_cast<std::uint32_t>(how.offset[channel]));
-  const std::int32_t mantissa = how.mantissa[channel], shift = how.shift[channel];
-  std::int32_t q =
-      how.once ? MultiplyOnce(sum, mantissa, shift) : MultiplyTwice(sum, mantissa, shift);
-  q = static_cast<std::int32_t>(static_cast<std::uint32_t>(q) +
-                                static_cast<std::uint32_t>(how.zero));
-  q = q < how.low ? how.low : q > how.high ? how.high : q;
-  return static_cast<std::uint8_t>(q);
+  const std::int32_t right = 31 - how.shift[channel];
+  const std::int64_t half = std::int64_t{1} << (right - 1);
+  const std::int64_t product = static_cast<std::int64_t>(sum) * how.mantissa[channel];
+  const std::int64_t q = static_cast<std::int32_t>((product + half) >> right);
+  const std::int64_t y = q + how.zero;
+  return static_cast<std::uint8_t>(y < how.low ? how.low : y > how.high ? how.high : y);
 }
 
-HWY_INLINE void Finish1(Ints sums, Ints offset, Floats factor, const Requant& how, std::size_t n,
-                        std::uint8_t* y) {
-  const Floats low = SetFloats(static_cast<float>(how.low - how.zero));
-  const Floats high = SetFloats(static_cast<float>(how.high - how.zero));
-  const Floats real = MulFloats(ToFloats(AddInts(sums, offset)), factor);
-  const Ints q = AddInts(Round(ClampFloats(real, low, high)), SetInts(how.zero));
-  if (n >= kLanes) {
-    StoreLowBytes(y, q);
-  } else {
-    StoreLowBytes(y, q, n);
-  }
+// n bytes; one(i): the integers of the vector of sums that begins at i.
+template <class F>
+HWY_INLINE void FinishVectors(std::size_t n, const Requant& how, std::uint8_t* y, F one) {
+  const ToBytes to_bytes(how.zero, how.low, how.high);
+  std::size_t i = 0;
+  for (; i + 4 * kLanes <= n; i += 4 * kLanes)
+    StoreInts(y + i, to_bytes(one(i), one(i + kLanes), one(i + 2 * kLanes), one(i + 3 * kLanes)));
+  if (i == n) return;
+  const std::size_t last = i + (n - i - 1) / kLanes * kLanes;
+  const auto at = [&](std::size_t j) { return one(i + j * kLanes < last ? i + j * kLanes : last); };
+  alignas(64) std::uint8_t rest[4 * kLanes];
+  StoreInts(rest, to_bytes(at(0), at(1), at(2), at(3)));
+  for (std::size_t j = 0; i + j < n; ++j) y[i + j] = rest[j];
 }
 
 // Sums may be read a vector too far: tiles are as wide as the registers.
 void FinishRow(const std::int32_t* sums, std::size_t n, const Requant& how, std::size_t channel,
                std::uint8_t* y) {
-  if (how.mantissa != nullptr) {
-    for (std::size_t i = 0; i < n; ++i) y[i] = FinishFixed(sums[i], how, channel);
+  if (how.mantissa != nullptr && how.once) {
+    for (std::size_t i = 0; i < n; ++i) y[i] = FinishOnce(sums[i], how, channel);
     return;
   }
   const Ints offset = SetInts(how.offset[channel]);
+  if (how.mantissa != nullptr) {
+    const FixedFactor factor(SetInts(how.mantissa[channel]), SetInts(how.shift[channel]));
+    return FinishVectors(
+        n, how, y, [&](std::size_t i) { return factor(AddInts(LoadInts(sums + i), offset)); });
+  }
   const Floats factor = SetFloats(how.factor[channel]);
-  for (std::size_t i = 0; i < n; i += kLanes)
-    Finish1(LoadInts(sums + i), offset, factor, how, n - i, y + i);
+  FinishVectors(n, how, y, [&](std::size_t i) {
+    return ToWords(MulFloats(ToFloats(AddInts(LoadInts(sums + i), offset)), factor));
+  });
 }
 
 // Offsets and factors are padded to whole tiles.
 void FinishColumns(const std::int32_t* sums, std::size_t n, const Requant& how, std::size_t channel,
                    std::uint8_t* y) {
-  if (how.mantissa != nullptr) {
-    for (std::size_t i = 0; i < n; ++i) y[i] = FinishFixed(sums[i], how, channel + i);
-    return;
+  if (how.mantissa == nullptr) {
+    return FinishVectors(n, how, y, [&](std::size_t i) {
+      return FloatFinish(how, channel + i)(LoadInts(sums + i));
+    });
   }
-  for (std::size_t i = 0; i < n; i += kLanes) {
-    Finish1(LoadInts(sums + i), LoadInts(how.offset + channel + i),
-            LoadFloats(how.factor + channel + i), how, n - i, y + i);
-  }
+  for (std::size_t i = 0; i < n; ++i) y[i] = FinishOnce(sums[i], how, channel + i);
 }
 
 template <int kRows>
 HWY_INLINE constexpr void Fill(MatrixTable& table) {
   table.conv[kRows] = Conv<kRows>;
-  table.gemm[kRows] = Gemm<kRows>;
   if constexpr (kRows > 1) Fill<kRows - 1>(table);
 }
 

@@ -1,7 +1,6 @@
 // Work on planes and rows of bytes: interleaving channels, depthwise sums, maxima, element-wise
 // arithmetic, and the ways from and to real numbers.
-#include "kernels/int8/table.h"
-#include "kernels/int8/vector_i8.h"
+#include "kernels/int8/finish_i8.h"
 
 namespace athanor::kernels::int8::ATH_ISA {
 namespace {
@@ -180,54 +179,92 @@ std::int64_t Total(const std::uint8_t* x, std::size_t n, std::uint8_t flip) {
   return total;
 }
 
-HWY_INLINE Floats Real(const std::uint8_t* p, Ints flip, Ints zero, Floats scale) {
-#if defined(__AVX512BW__)
-  const Ints v = _mm512_xor_si512(WidenBytes(p), flip);
-#elif defined(__AVX2__)
-  const Ints v = _mm256_xor_si256(WidenBytes(p), flip);
-#else
-  const Ints v = _mm_xor_si128(WidenBytes(p), flip);
-#endif
-  return MulFloats(ToFloats(SubInts(v, zero)), scale);
+HWY_INLINE Ints Centred(const std::uint8_t* p, Ints flip, Ints zero) {
+  return SubInts(XorInts(WidenBytes(p), flip), zero);
 }
 
-// The same operations in the same order as the reference: the results are equal, not near.
+HWY_INLINE Floats Real(const std::uint8_t* p, Ints flip, Ints zero, Floats scale) {
+  return MulFloats(ToFloats(Centred(p, flip, zero)), scale);
+}
+
+// one(i) gives the vector of integers that begins at i; those of the last n % kLanes are left.
+template <class F>
+HWY_INLINE void MapVectors(std::size_t n, const ToBytes& to_bytes, std::uint8_t* y, F one) {
+  constexpr std::size_t kStep = 4 * kLanes;
+  std::size_t i = 0;
+  for (; i + kStep <= n; i += kStep)
+    StoreInts(y + i, to_bytes(one(i), one(i + kLanes), one(i + 2 * kLanes), one(i + 3 * kLanes)));
+  for (; i + kLanes <= n; i += kLanes) to_bytes.Some(1, y + i, [&](std::size_t) { return one(i); });
+}
+
+// f(p, q) of the centred integers, not yet in the range of bytes.
 template <class F>
 HWY_INLINE void Combine(const std::uint8_t* a, const std::uint8_t* b, std::size_t n,
                         const BinaryHow& how, std::uint8_t* y, F f) {
   const Ints zero0 = SetInts(how.zero[0]), zero1 = SetInts(how.zero[1]);
   const Ints flip0 = SetInts(how.flip[0]), flip1 = SetInts(how.flip[1]);
-  const Floats scale0 = SetFloats(how.scale[0]), scale1 = SetFloats(how.scale[1]);
-  const Floats out = SetFloats(how.out_scale);
-  const Floats low = SetFloats(static_cast<float>(how.low - how.out_zero));
-  const Floats high = SetFloats(static_cast<float>(how.high - how.out_zero));
-  const Ints zero = SetInts(how.out_zero);
+  const ToBytes to_bytes(how.out_zero, how.low, how.high);
   const auto one = [&](const std::uint8_t* p, const std::uint8_t* q) {
-    const Floats real = f(Real(p, flip0, zero0, scale0), Real(q, flip1, zero1, scale1));
-    return AddInts(Round(ClampFloats(DivFloats(real, out), low, high)), zero);
+    return f(Centred(p, flip0, zero0), Centred(q, flip1, zero1));
   };
-  std::size_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) StoreLowBytes(y + i, one(a + i, b + i));
+  MapVectors(n, to_bytes, y, [&](std::size_t i) { return one(a + i, b + i); });
+  const std::size_t i = n / kLanes * kLanes;
   if (i == n) return;
-  std::uint8_t rest[2][kLanes] = {};
+  std::uint8_t rest[3][kLanes] = {};
   for (std::size_t j = 0; i + j < n; ++j) {
     rest[0][j] = a[i + j];
     rest[1][j] = b[i + j];
   }
-  StoreLowBytes(y + i, one(rest[0], rest[1]), n - i);
+  to_bytes.Some(1, rest[2], [&](std::size_t) { return one(rest[0], rest[1]); });
+  for (std::size_t j = 0; i + j < n; ++j) y[i + j] = rest[2][j];
+}
+
+// The same operations in the same order as the reference: the results are equal, not near.
+template <class F>
+HWY_INLINE void CombineReal(const std::uint8_t* a, const std::uint8_t* b, std::size_t n,
+                            const BinaryHow& how, std::uint8_t* y, F f) {
+  const Floats scale0 = SetFloats(how.scale[0]), scale1 = SetFloats(how.scale[1]);
+  const Floats out = SetFloats(how.out_scale);
+  const Floats low = SetFloats(static_cast<float>(how.low - how.out_zero));
+  const Floats high = SetFloats(static_cast<float>(how.high - how.out_zero));
+  Combine(a, b, n, how, y, [&](Ints p, Ints q) {
+    const Floats real = f(MulFloats(ToFloats(p), scale0), MulFloats(ToFloats(q), scale1));
+    return Round(ClampFloats(DivFloats(real, out), low, high));
+  });
+}
+
+HWY_INLINE FixedFactor FactorOf(const BinaryHow& how, int i) {
+  return {SetInts(how.mantissa[i]), SetInts(how.shift[i])};
+}
+
+// TFLite's sums: both operands come to one scale, with bits to spare.
+template <class F>
+HWY_INLINE void CombineFixed(const std::uint8_t* a, const std::uint8_t* b, std::size_t n,
+                             const BinaryHow& how, std::uint8_t* y, F f) {
+  const FixedFactor left = FactorOf(how, 0), right = FactorOf(how, 1), out = FactorOf(how, 2);
+  const Ints spare = SetInts(how.spare_bits);
+  Combine(a, b, n, how, y, [&](Ints p, Ints q) {
+    return out(f(left(ShiftLeft(p, spare)), right(ShiftLeft(q, spare))));
+  });
 }
 
 void Add(const std::uint8_t* a, const std::uint8_t* b, std::size_t n, const BinaryHow& how,
          std::uint8_t* y) {
-  Combine(a, b, n, how, y, [](Floats p, Floats q) { return AddFloats(p, q); });
+  if (how.fixed31) return CombineFixed(a, b, n, how, y, AddInts);
+  CombineReal(a, b, n, how, y, AddFloats);
 }
 void Sub(const std::uint8_t* a, const std::uint8_t* b, std::size_t n, const BinaryHow& how,
          std::uint8_t* y) {
-  Combine(a, b, n, how, y, [](Floats p, Floats q) { return SubFloats(p, q); });
+  if (how.fixed31) return CombineFixed(a, b, n, how, y, SubInts);
+  CombineReal(a, b, n, how, y, SubFloats);
 }
 void Mul(const std::uint8_t* a, const std::uint8_t* b, std::size_t n, const BinaryHow& how,
          std::uint8_t* y) {
-  Combine(a, b, n, how, y, [](Floats p, Floats q) { return MulFloats(p, q); });
+  if (!how.fixed31) return CombineReal(a, b, n, how, y, MulFloats);
+  // Centred bytes fit words, so that one multiply-add of pairs is their product.
+  const FixedFactor out = FactorOf(how, 2);
+  const Ints word = SetInts(0xFFFF);
+  Combine(a, b, n, how, y, [&](Ints p, Ints q) { return out(MulAddPairs(AndInts(p, word), q)); });
 }
 
 void Quantize(const float* x, std::size_t n, float scale, std::int32_t zero, std::int32_t low,
@@ -235,16 +272,18 @@ void Quantize(const float* x, std::size_t n, float scale, std::int32_t zero, std
   const Floats least = SetFloats(static_cast<float>(low - zero));
   const Floats most = SetFloats(static_cast<float>(high - zero));
   const Floats by = SetFloats(scale);
+  const ToBytes to_bytes(zero, low, high);
   const auto one = [&](const float* p) {
-    const Floats q = NanToZero(DivFloats(LoadFloats(p), by));
-    return AddInts(Round(ClampFloats(q, least, most)), SetInts(zero));
+    return Round(ClampFloats(NanToZero(DivFloats(LoadFloats(p), by)), least, most));
   };
-  std::size_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) StoreLowBytes(y + i, one(x + i));
+  MapVectors(n, to_bytes, y, [&](std::size_t i) { return one(x + i); });
+  const std::size_t i = n / kLanes * kLanes;
   if (i == n) return;
   float rest[kLanes] = {};
   for (std::size_t j = 0; i + j < n; ++j) rest[j] = x[i + j];
-  StoreLowBytes(y + i, one(rest), n - i);
+  std::uint8_t bytes[kLanes];
+  to_bytes.Some(1, bytes, [&](std::size_t) { return one(rest); });
+  for (std::size_t j = 0; i + j < n; ++j) y[i + j] = bytes[j];
 }
 
 void Dequantize(const std::uint8_t* q, std::size_t n, float scale, std::int32_t zero,

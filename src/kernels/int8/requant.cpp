@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <numeric>
 
-#include "ops/quant/fixed_point.h"
+#include "ops/quant/fixed31_scales.h"
 
 namespace athanor::kernels::int8 {
 namespace {
@@ -74,6 +75,12 @@ const PlaneTable& Planes(Variant variant) {
   return *tables[static_cast<std::size_t>(variant)];
 }
 
+const LaneTable& Lanes(Variant variant) {
+  const LaneTable* const tables[] = {&base::kLaneTable, &avx2::kLaneTable, &avx512::kLaneTable,
+                                     &vnni::kLaneTable};
+  return *tables[static_cast<std::size_t>(variant)];
+}
+
 double ProductsNs(Variant variant, double products) {
   constexpr double kPerNs[] = {6, 30, 60, 150};
   return 200 + products / kPerNs[static_cast<std::size_t>(variant)];
@@ -92,9 +99,6 @@ Fit FitsWeights(const KernelQuery& q, std::int64_t axis) {
   if (q.in[1].constant == nullptr) return Fit::No("the weights are computed by the model");
   if (!w.per_tensor() && w.axis != axis)
     return Fit::No("the weights have no scale per output channel");
-  const std::int64_t zero = w.dtype == DType::kU8 ? 128 : 0;
-  if (std::any_of(w.zeros.begin(), w.zeros.end(), [zero](std::int64_t z) { return z != zero; }))
-    return Fit::No("the weights have a zero point");
   if (!q.Has(2)) return Fit::Yes();
   const std::int64_t channels = q.in[1].dims[static_cast<std::size_t>(axis)];
   if (q.in[2].constant == nullptr) return Fit::No("the bias is computed by the model");
@@ -108,16 +112,60 @@ Fit FitsWeights(const KernelQuery& q, std::int64_t axis) {
   return Fit::Yes();
 }
 
-std::vector<std::int8_t> SignedWeights(const KernelQuery& q) {
+Fit FitsSignedWeights(const KernelQuery& q, std::int64_t axis) {
+  Fit fit = FitsWeights(q, axis);
+  const QuantPort& w = q.quant->inputs[1];
+  const std::int64_t zero = w.dtype == DType::kU8 ? 128 : 0;
+  const bool centred =
+      std::all_of(w.zeros.begin(), w.zeros.end(), [zero](std::int64_t z) { return z == zero; });
+  return fit.yes() && !centred ? Fit::No("the weights have a zero point") : fit;
+}
+
+std::vector<std::int16_t> CentredWeights(const KernelQuery& q, std::int64_t axis) {
+  const QuantPort& w = q.quant->inputs[1];
   const auto* bytes = static_cast<const std::uint8_t*>(q.in[1].constant->raw());
-  const std::uint8_t flip = q.in[1].dtype == DType::kU8 ? kTopBit : 0;
-  std::vector<std::int8_t> weights(static_cast<std::size_t>(q.in[1].count()));
-  for (std::size_t i = 0; i < weights.size(); ++i)
-    weights[i] = static_cast<std::int8_t>(bytes[i] ^ flip);
+  const bool is_signed = q.in[1].dtype == DType::kI8;
+  std::int64_t inner = 1;
+  for (std::int64_t i = axis + 1; i < q.in[1].rank(); ++i)
+    inner *= q.in[1].dims[static_cast<std::size_t>(i)];
+  const std::int64_t length = q.in[1].dims[static_cast<std::size_t>(axis)];
+  std::vector<std::int16_t> weights(static_cast<std::size_t>(q.in[1].count()));
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    const std::int64_t index = static_cast<std::int64_t>(i) / inner % length;
+    const std::int64_t zero = w.zeros[w.per_tensor() ? 0 : static_cast<std::size_t>(index)];
+    const int value = is_signed ? static_cast<std::int8_t>(bytes[i]) : bytes[i];
+    weights[i] = static_cast<std::int16_t>(value - zero);
+  }
   return weights;
 }
 
-std::vector<std::int64_t> SumsOfRows(const std::vector<std::int8_t>& weights,
+std::int64_t MostProducts(const KernelQuery& q) {
+  const QuantPort& w = q.quant->inputs[1];
+  const std::int64_t middle = w.dtype == DType::kU8 ? 128 : 0;
+  const bool centred =
+      std::all_of(w.zeros.begin(), w.zeros.end(), [middle](std::int64_t z) { return z == middle; });
+  return centred ? 65'000 : 32'000;
+}
+
+std::int64_t PassesFor(const std::vector<std::int16_t>& weights, std::size_t element_bytes) {
+  std::int64_t passes = 1;
+  for (const std::int16_t weight : weights) {
+    while (PartOf(weight, passes, element_bytes) != 0) ++passes;
+  }
+  return passes;
+}
+
+std::int16_t PartOf(std::int16_t weight, std::int64_t pass, std::size_t element_bytes) {
+  const auto most = static_cast<std::int16_t>(element_bytes == 1 ? 127 : 32767);
+  for (;; --pass) {
+    const std::int16_t part =
+        std::clamp<std::int16_t>(weight, static_cast<std::int16_t>(-most - 1), most);
+    if (pass == 0) return part;
+    weight = static_cast<std::int16_t>(weight - part);
+  }
+}
+
+std::vector<std::int64_t> SumsOfRows(const std::vector<std::int16_t>& weights,
                                      std::int64_t channels) {
   std::vector<std::int64_t> sums;
   const std::ptrdiff_t length = std::ssize(weights) / channels;
@@ -126,6 +174,16 @@ std::vector<std::int64_t> SumsOfRows(const std::vector<std::int8_t>& weights,
     sums.push_back(std::accumulate(begin, begin + length, std::int64_t{0}));
   }
   return sums;
+}
+
+void WriteGroup(const std::int16_t* weights, std::size_t element_bytes, std::uint8_t* to) {
+  // The low bytes come first on every processor these kernels run on.
+  for (std::size_t i = 0; i < 4 / element_bytes; ++i)
+    std::memcpy(to + i * element_bytes, weights + i, element_bytes);
+}
+
+std::uint32_t GroupOf(std::uint8_t zero, std::size_t element_bytes) {
+  return zero * (element_bytes == 1 ? 0x01010101U : 0x00010001U);
 }
 
 void RequantPlan::SetOutput(const QuantSpec& spec) {
@@ -145,10 +203,19 @@ void RequantPlan::AddChannel(double multiplier, std::int32_t offset, bool fixed3
   shifts_.push_back(fixed.shift);
 }
 
+void RequantPlan::AddChannel(ops::fixed::Multiplier multiplier, std::int32_t offset) {
+  offsets_.push_back(offset);
+  mantissas_.push_back(multiplier.value);
+  shifts_.push_back(multiplier.shift);
+}
+
 void RequantPlan::Pad() {
   constexpr std::size_t kMostColumns = 32;
   offsets_.resize(offsets_.size() + kMostColumns);
-  factors_.resize(factors_.size() + kMostColumns);
+  for (std::vector<std::int32_t>* values : {&mantissas_, &shifts_}) {
+    if (!values->empty()) values->resize(values->size() + kMostColumns);
+  }
+  if (!factors_.empty()) factors_.resize(factors_.size() + kMostColumns);
 }
 
 Result<RequantPlan> RequantPlan::ForWeights(const KernelQuery& q,
@@ -179,6 +246,25 @@ RequantPlan RequantPlan::ForSums(const QuantSpec& spec, double ratio, std::int32
   plan.SetOutput(spec);
   plan.AddChannel(ratio * spec.inputs[0].scales[0] / static_cast<double>(spec.outputs[0].scales[0]),
                   offset, false);
+  plan.Pad();
+  return plan;
+}
+
+RequantPlan RequantPlan::ForMeans(const QuantSpec& spec, std::int64_t count) {
+  constexpr int kMostLanes = 16;
+  const QuantPort &x = spec.inputs[0], &y = spec.outputs[0];
+  const auto offset = static_cast<std::int32_t>(-count * FlippedZero(x));
+  RequantPlan plan;
+  plan.SetOutput(spec);
+  for (int lane = 0; lane < kMostLanes; ++lane) {
+    if (spec.fixed31()) {
+      plan.AddChannel(ops::MeanMultiplier(x.scales[0], y.scales[0], count), offset);
+    } else {
+      plan.AddChannel(
+          1.0 / static_cast<double>(count) * x.scales[0] / static_cast<double>(y.scales[0]), offset,
+          false);
+    }
+  }
   plan.Pad();
   return plan;
 }

@@ -4,6 +4,7 @@
 
 #include "kernels/int8/table.h"
 #include "kernels/kernel.h"
+#include "ops/quant/fixed_point.h"
 
 namespace athanor::kernels::int8 {
 
@@ -14,6 +15,7 @@ Isa IsaOf(Variant variant);
 Fit OnThisMachine(Variant variant);
 const MatrixTable& Matrices(Variant variant);
 const PlaneTable& Planes(Variant variant);
+const LaneTable& Lanes(Variant variant);
 // Time of so many multiply-adds on one core.
 double ProductsNs(Variant variant, double products);
 
@@ -40,6 +42,13 @@ std::vector<KernelDef> DefineAll(std::string_view op, std::string_view how) {
   return {DefineOne<K, Variant::kBase>(op, how), DefineOne<K, Variant::kAvx2>(op, how),
           DefineOne<K, Variant::kAvx512>(op, how), DefineOne<K, Variant::kVnni>(op, how)};
 }
+// The same on channels in blocks.
+template <class K>
+std::vector<KernelDef> DefineAllBlocked(std::string_view op, std::string_view how) {
+  std::vector<KernelDef> defs = DefineAll<K>(op, how);
+  for (KernelDef& def : defs) def.blocked = true;
+  return defs;
+}
 
 // A tensor of 8 bits with one scale.
 bool IsByteTensor(const PortInfo& port, const QuantPort& quant);
@@ -50,15 +59,28 @@ inline std::int32_t FlippedZero(const QuantPort& port) {
   return static_cast<std::int32_t>(port.zeros[0]) + FlipOf(port);
 }
 
-// Constant weights of 8 bits without a zero point (u8 with 128 counts as such), one scale or one
-// per index of `axis`; bias constant, one per channel. The reason when something does not fit.
+// Constant weights of 8 bits, one scale or one per index of `axis`; bias constant, one per channel.
+// The reason when something does not fit.
 Fit FitsWeights(const KernelQuery& q, std::int64_t axis);
-// The weights as signed bytes.
-std::vector<std::int8_t> SignedWeights(const KernelQuery& q);
+// The same without a zero point; u8 with 128 counts as such.
+Fit FitsSignedWeights(const KernelQuery& q, std::int64_t axis);
+// The weights without their zero points, which belong to the indices of `axis`.
+std::vector<std::int16_t> CentredWeights(const KernelQuery& q, std::int64_t axis);
+// More products could overflow a sum of 32 bits.
+std::int64_t MostProducts(const KernelQuery& q);
+// So many passes over the data take centred weights as elements of `element_bytes`; the part of a
+// weight that a pass takes.
+std::int64_t PassesFor(const std::vector<std::int16_t>& weights, std::size_t element_bytes);
+std::int16_t PartOf(std::int16_t weight, std::int64_t pass, std::size_t element_bytes);
 
 // The sum of each of `channels` equal parts.
-std::vector<std::int64_t> SumsOfRows(const std::vector<std::int8_t>& weights,
+std::vector<std::int64_t> SumsOfRows(const std::vector<std::int16_t>& weights,
                                      std::int64_t channels);
+
+// A group of elements for a lane, in the memory of `to`.
+void WriteGroup(const std::int16_t* weights, std::size_t element_bytes, std::uint8_t* to);
+// A flipped zero point in each element of a group.
+std::uint32_t GroupOf(std::uint8_t zero, std::size_t element_bytes);
 
 // Owns what a Requant points to. Arrays are padded to whole tiles.
 class RequantPlan {
@@ -71,11 +93,14 @@ class RequantPlan {
                                         bool matrix = false);
   // All sums are multiplied by `ratio` of their scale and the output's; `offset` is added first.
   static RequantPlan ForSums(const QuantSpec& spec, double ratio, std::int32_t offset);
+  // Sums of `count` elements become means.
+  static RequantPlan ForMeans(const QuantSpec& spec, std::int64_t count);
   Requant how() const;
 
  private:
   void SetOutput(const QuantSpec& spec);
   void AddChannel(double multiplier, std::int32_t offset, bool fixed31);
+  void AddChannel(ops::fixed::Multiplier multiplier, std::int32_t offset);
   void Pad();
 
   std::vector<std::int32_t> offsets_, mantissas_, shifts_;

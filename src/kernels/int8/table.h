@@ -31,19 +31,53 @@ using Finish = void (*)(const std::int32_t* sums, std::size_t n, const Requant& 
 // a: [steps][rows][weight_bytes]; step i reads 4 * cols bytes at b + 4 * offsets[i].
 using MicroConv = void (*)(std::size_t steps, const std::uint8_t* a, const std::uint8_t* b,
                            const std::uint32_t* offsets, std::int32_t* c);
-// c[rows][cols] = data times weights: x has rows of 4 * steps bytes, `stride` apart; w is
-// [steps][cols][4].
-using MicroGemm = void (*)(std::size_t steps, const std::uint8_t* x, std::size_t stride,
-                           const std::uint8_t* w, std::int32_t* c);
 
 struct MatrixTable {
-  std::size_t rows = 0;          // the tallest tile
-  std::size_t cols = 0;          // the width of a tile
-  std::size_t weight_bytes = 0;  // of 4 weights of MicroConv: 4, or 8 when widened to 16 bits
-  MicroConv conv[15] = {};       // by number of rows, from 1
-  MicroGemm gemm[15] = {};
+  std::size_t rows = 0;             // the tallest tile
+  std::size_t cols = 0;             // the width of a tile
+  std::size_t weight_bytes = 0;     // of 4 weights of MicroConv: 4, or 8 when widened to 16 bits
+  MicroConv conv[15] = {};          // by number of rows, from 1
   Finish finish_row = nullptr;      // one channel
   Finish finish_columns = nullptr;  // a channel per column
+};
+
+// c[rows][vectors][lanes] = data times weights, rows and vectors fixed by the function. Step i
+// takes 4 bytes of each row, which is one group of elements: at x + offsets[i], the rows `stride`
+// bytes apart. w is [steps][vectors][lanes] of groups.
+using LaneProduct = void (*)(std::size_t steps, const std::uint8_t* x, std::size_t stride,
+                             const std::uint32_t* offsets, const std::uint8_t* w, std::int32_t* c);
+
+// One row of depthwise windows over staged vectors.
+struct LaneWindow {
+  std::size_t rows = 0;  // staged rows, each a group of the picture's
+  std::size_t kernel_w = 0, stride = 1, dilation = 1;
+  std::size_t out_w = 0;
+};
+
+// Kernels on channels in blocks (kernels/layout.h) of `lanes` bytes.
+struct LaneTable {
+  std::size_t lanes = 0;
+  std::size_t element_bytes = 0;    // of a staged element and of a weight: 1, or 2 where widened
+  std::size_t rows = 0;             // the tallest product
+  LaneProduct product[2][13] = {};  // by vectors less one and by rows
+  // n bytes, turned by `flip`, as elements.
+  void (*stage)(const std::uint8_t* x, std::size_t n, std::uint8_t flip,
+                std::uint8_t* to) = nullptr;
+  // n groups: of one byte from each of as many rows as a group has elements.
+  void (*stage_rows)(const std::uint8_t* const* rows, std::size_t n, std::uint8_t flip,
+                     std::uint8_t* to) = nullptr;
+  // n positions of a block whose first channel is `channel`; their sums are `stride` apart.
+  void (*finish)(const std::int32_t* sums, std::size_t stride, std::size_t n, const Requant& how,
+                 std::size_t channel, std::uint8_t* y) = nullptr;
+  // w: [rows][kernel_w][lanes] of groups.
+  void (*depthwise)(const LaneWindow& g, const std::uint8_t* const* rows, const std::uint8_t* w,
+                    const Requant& how, std::size_t channel, std::uint8_t* y) = nullptr;
+  // y = the largest of y and of `taps` positions `step` apart.
+  void (*max)(const std::uint8_t* x, std::size_t taps, std::size_t step, std::uint8_t flip,
+              std::uint8_t* y) = nullptr;
+  // sums += `taps` positions `step` apart.
+  void (*sum)(const std::uint8_t* x, std::size_t taps, std::size_t step, std::uint8_t flip,
+              std::int32_t* sums) = nullptr;
 };
 
 // One plane padded on all sides, so that no tap needs a test.
@@ -61,6 +95,10 @@ struct BinaryHow {
   float out_scale = 1;
   std::int32_t out_zero = 0, low = 0, high = 255;
   std::uint8_t flip[2] = {0, 0};
+  // TFLite's arithmetic: of the operands and of the result, instead of scales.
+  bool fixed31 = false;
+  std::int32_t spare_bits = 0;
+  std::int32_t mantissa[3] = {0, 0, 0}, shift[3] = {0, 0, 0};
 };
 using Binary = void (*)(const std::uint8_t* a, const std::uint8_t* b, std::size_t n,
                         const BinaryHow& how, std::uint8_t* y);
@@ -88,18 +126,22 @@ struct PlaneTable {
 };
 
 namespace base {
+extern const LaneTable kLaneTable;
 extern const MatrixTable kMatrices;
 extern const PlaneTable kPlanes;
 }  // namespace base
 namespace avx2 {
+extern const LaneTable kLaneTable;
 extern const MatrixTable kMatrices;
 extern const PlaneTable kPlanes;
 }  // namespace avx2
 namespace avx512 {
+extern const LaneTable kLaneTable;
 extern const MatrixTable kMatrices;
 extern const PlaneTable kPlanes;
 }  // namespace avx512
 namespace vnni {
+extern const LaneTable kLaneTable;
 extern const MatrixTable kMatrices;
 extern const PlaneTable kPlanes;
 }  // namespace vnni

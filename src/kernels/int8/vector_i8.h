@@ -71,12 +71,37 @@ HWY_INLINE Floats NanToZero(Floats v) {
 HWY_INLINE Ints WidenBytes(const std::uint8_t* p) {
   return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
 }
-HWY_INLINE void StoreLowBytes(std::uint8_t* p, Ints v) {
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(v));
+HWY_INLINE Ints XorInts(Ints a, Ints b) { return _mm512_xor_si512(a, b); }
+HWY_INLINE Ints AndInts(Ints a, Ints b) { return _mm512_and_si512(a, b); }
+HWY_INLINE Ints WidenToWords(const std::uint8_t* p) {
+  return _mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
 }
-// The first n < kLanes.
-HWY_INLINE void StoreLowBytes(std::uint8_t* p, Ints v, std::size_t n) {
-  _mm512_mask_cvtepi32_storeu_epi8(p, static_cast<__mmask16>((1U << n) - 1), v);
+HWY_INLINE Ints SetWords(std::int16_t x) { return _mm512_set1_epi16(x); }
+HWY_INLINE Ints SetBytes(std::uint8_t x) { return _mm512_set1_epi8(static_cast<char>(x)); }
+HWY_INLINE Ints MaxBytes(Ints a, Ints b) { return _mm512_max_epu8(a, b); }
+HWY_INLINE Ints MinBytes(Ints a, Ints b) { return _mm512_min_epu8(a, b); }
+HWY_INLINE Floats MinFloats(Floats a, Floats b) { return _mm512_min_ps(a, b); }
+HWY_INLINE Ints ShiftLeft(Ints v, Ints by) { return _mm512_sllv_epi32(v, by); }
+HWY_INLINE Ints ShiftRight(Ints v, Ints by) { return _mm512_srav_epi32(v, by); }
+HWY_INLINE Ints HalfOf(Ints v) { return _mm512_srai_epi32(v, 1); }
+HWY_INLINE Ints SignBits(Ints v) { return _mm512_srli_epi32(v, 31); }
+HWY_INLINE Ints AddOneWhereGreater(Ints v, Ints a, Ints b) {
+  return _mm512_mask_add_epi32(v, _mm512_cmpgt_epi32_mask(a, b), v, _mm512_set1_epi32(1));
+}
+// The upper half of 2 a b, rounded, halves upwards; not for two lowest numbers.
+HWY_INLINE Ints HighMul(Ints a, Ints b) {
+  const Ints half = _mm512_set1_epi64(std::int64_t{1} << 30);
+  const Ints even = _mm512_mul_epi32(a, b);
+  const Ints odd = _mm512_mul_epi32(_mm512_srli_epi64(a, 32), _mm512_srli_epi64(b, 32));
+  return _mm512_mask_blend_epi32(0xAAAA, _mm512_srli_epi64(_mm512_add_epi64(even, half), 31),
+                                 _mm512_slli_epi64(_mm512_add_epi64(odd, half), 1));
+}
+// Four vectors as words with `zero` added, then as unsigned bytes, each time with saturation.
+HWY_INLINE Ints PackBytes(Ints a, Ints b, Ints c, Ints d, Ints zero) {
+  const Ints ab = _mm512_adds_epi16(_mm512_packs_epi32(a, b), zero);
+  const Ints cd = _mm512_adds_epi16(_mm512_packs_epi32(c, d), zero);
+  const Ints order = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+  return _mm512_permutexvar_epi32(order, _mm512_packus_epi16(ab, cd));
 }
 // Lane 4 i + j holds the bytes that pattern byte picks from the 16 bytes at p + i * step.
 HWY_INLINE Ints Windows(const std::uint8_t* p, std::size_t step, __m128i pattern) {
@@ -121,21 +146,35 @@ HWY_INLINE Floats NanToZero(Floats v) { return _mm256_and_ps(v, _mm256_cmp_ps(v,
 HWY_INLINE Ints WidenBytes(const std::uint8_t* p) {
   return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
 }
-HWY_INLINE __m128i LowBytes(Ints v) {
-  const __m256i pick = _mm256_set1_epi64x(0x0C080400);
-  const __m256i picked = _mm256_shuffle_epi8(v, pick);
-  return _mm_unpacklo_epi32(_mm256_castsi256_si128(picked), _mm256_extracti128_si256(picked, 1));
-}
-HWY_INLINE void StoreLowBytes(std::uint8_t* p, Ints v) {
-  _mm_storel_epi64(reinterpret_cast<__m128i*>(p), LowBytes(v));
-}
-HWY_INLINE void StoreLowBytes(std::uint8_t* p, Ints v, std::size_t n) {
-  alignas(16) std::uint8_t bytes[16];
-  _mm_store_si128(reinterpret_cast<__m128i*>(bytes), LowBytes(v));
-  for (std::size_t i = 0; i < n; ++i) p[i] = bytes[i];
-}
 HWY_INLINE Ints WidenToWords(const std::uint8_t* p) {
   return _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+HWY_INLINE Ints XorInts(Ints a, Ints b) { return _mm256_xor_si256(a, b); }
+HWY_INLINE Ints AndInts(Ints a, Ints b) { return _mm256_and_si256(a, b); }
+HWY_INLINE Ints SetWords(std::int16_t x) { return _mm256_set1_epi16(x); }
+HWY_INLINE Ints SetBytes(std::uint8_t x) { return _mm256_set1_epi8(static_cast<char>(x)); }
+HWY_INLINE Ints MaxBytes(Ints a, Ints b) { return _mm256_max_epu8(a, b); }
+HWY_INLINE Ints MinBytes(Ints a, Ints b) { return _mm256_min_epu8(a, b); }
+HWY_INLINE Floats MinFloats(Floats a, Floats b) { return _mm256_min_ps(a, b); }
+HWY_INLINE Ints ShiftLeft(Ints v, Ints by) { return _mm256_sllv_epi32(v, by); }
+HWY_INLINE Ints ShiftRight(Ints v, Ints by) { return _mm256_srav_epi32(v, by); }
+HWY_INLINE Ints HalfOf(Ints v) { return _mm256_srai_epi32(v, 1); }
+HWY_INLINE Ints SignBits(Ints v) { return _mm256_srli_epi32(v, 31); }
+HWY_INLINE Ints AddOneWhereGreater(Ints v, Ints a, Ints b) {
+  return _mm256_sub_epi32(v, _mm256_cmpgt_epi32(a, b));
+}
+HWY_INLINE Ints HighMul(Ints a, Ints b) {
+  const Ints half = _mm256_set1_epi64x(std::int64_t{1} << 30);
+  const Ints even = _mm256_mul_epi32(a, b);
+  const Ints odd = _mm256_mul_epi32(_mm256_srli_epi64(a, 32), _mm256_srli_epi64(b, 32));
+  return _mm256_blend_epi32(_mm256_srli_epi64(_mm256_add_epi64(even, half), 31),
+                            _mm256_slli_epi64(_mm256_add_epi64(odd, half), 1), 0xAA);
+}
+HWY_INLINE Ints PackBytes(Ints a, Ints b, Ints c, Ints d, Ints zero) {
+  const Ints ab = _mm256_adds_epi16(_mm256_packs_epi32(a, b), zero);
+  const Ints cd = _mm256_adds_epi16(_mm256_packs_epi32(c, d), zero);
+  const Ints order = _mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0);
+  return _mm256_permutevar8x32_epi32(_mm256_packus_epi16(ab, cd), order);
 }
 // even[0], odd[0], even[1] ...: 2 kLanes numbers.
 HWY_INLINE void StoreInTurn(std::int32_t* p, Ints even, Ints odd) {
@@ -173,20 +212,48 @@ HWY_INLINE Floats NanToZero(Floats v) { return _mm_and_ps(v, _mm_cmpord_ps(v, v)
 HWY_INLINE Ints WidenBytes(const std::uint8_t* p) {
   return _mm_cvtepu8_epi32(_mm_cvtsi32_si128(Four(p)));
 }
-HWY_INLINE std::int32_t LowBytes(Ints v) {
-  return _mm_cvtsi128_si32(_mm_shuffle_epi8(v, _mm_set1_epi32(0x0C080400)));
-}
-HWY_INLINE void StoreLowBytes(std::uint8_t* p, Ints v) {
-  const std::int32_t bytes = LowBytes(v);
-  __builtin_memcpy(p, &bytes, 4);
-}
-HWY_INLINE void StoreLowBytes(std::uint8_t* p, Ints v, std::size_t n) {
-  const std::int32_t bytes = LowBytes(v);
-  for (std::size_t i = 0; i < n; ++i)
-    p[i] = static_cast<std::uint8_t>(static_cast<std::uint32_t>(bytes) >> (8 * i));
-}
 HWY_INLINE Ints WidenToWords(const std::uint8_t* p) {
   return _mm_cvtepu8_epi16(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+}
+HWY_INLINE Ints XorInts(Ints a, Ints b) { return _mm_xor_si128(a, b); }
+HWY_INLINE Ints AndInts(Ints a, Ints b) { return _mm_and_si128(a, b); }
+HWY_INLINE Ints SetWords(std::int16_t x) { return _mm_set1_epi16(x); }
+HWY_INLINE Ints SetBytes(std::uint8_t x) { return _mm_set1_epi8(static_cast<char>(x)); }
+HWY_INLINE Ints MaxBytes(Ints a, Ints b) { return _mm_max_epu8(a, b); }
+HWY_INLINE Ints MinBytes(Ints a, Ints b) { return _mm_min_epu8(a, b); }
+HWY_INLINE Floats MinFloats(Floats a, Floats b) { return _mm_min_ps(a, b); }
+// SSE shifts all lanes alike.
+template <class F>
+HWY_INLINE Ints PerLane(Ints v, Ints by, F f) {
+  alignas(16) std::int32_t values[kLanes], shifts[kLanes];
+  StoreInts(values, v);
+  StoreInts(shifts, by);
+  for (std::size_t i = 0; i < kLanes; ++i) values[i] = f(values[i], shifts[i]);
+  return LoadInts(values);
+}
+HWY_INLINE Ints ShiftLeft(Ints v, Ints by) {
+  return PerLane(v, by, [](std::int32_t x, std::int32_t n) {
+    return static_cast<std::int32_t>(static_cast<std::uint32_t>(x) << n);
+  });
+}
+HWY_INLINE Ints ShiftRight(Ints v, Ints by) {
+  return PerLane(v, by, [](std::int32_t x, std::int32_t n) { return x >> n; });
+}
+HWY_INLINE Ints HalfOf(Ints v) { return _mm_srai_epi32(v, 1); }
+HWY_INLINE Ints SignBits(Ints v) { return _mm_srli_epi32(v, 31); }
+HWY_INLINE Ints AddOneWhereGreater(Ints v, Ints a, Ints b) {
+  return _mm_sub_epi32(v, _mm_cmpgt_epi32(a, b));
+}
+HWY_INLINE Ints HighMul(Ints a, Ints b) {
+  const Ints half = _mm_set1_epi64x(std::int64_t{1} << 30);
+  const Ints even = _mm_mul_epi32(a, b);
+  const Ints odd = _mm_mul_epi32(_mm_srli_epi64(a, 32), _mm_srli_epi64(b, 32));
+  return _mm_blend_epi16(_mm_srli_epi64(_mm_add_epi64(even, half), 31),
+                         _mm_slli_epi64(_mm_add_epi64(odd, half), 1), 0xCC);
+}
+HWY_INLINE Ints PackBytes(Ints a, Ints b, Ints c, Ints d, Ints zero) {
+  return _mm_packus_epi16(_mm_adds_epi16(_mm_packs_epi32(a, b), zero),
+                          _mm_adds_epi16(_mm_packs_epi32(c, d), zero));
 }
 HWY_INLINE void StoreInTurn(std::int32_t* p, Ints even, Ints odd) {
   StoreInts(p, _mm_unpacklo_epi32(even, odd));
@@ -194,6 +261,25 @@ HWY_INLINE void StoreInTurn(std::int32_t* p, Ints even, Ints odd) {
 }
 
 #endif
+
+// What one lane multiplies at a time: 4 unsigned bytes by 4 signed ones where there are 8-bit dot
+// products, else 2 words by 2.
+#if defined(__AVX512VNNI__)
+using Element = std::uint8_t;
+using Weight = std::int8_t;
+#else
+using Element = std::uint16_t;
+using Weight = std::int16_t;
+#endif
+inline constexpr std::size_t kGroup = 4 / sizeof(Element);
+
+HWY_INLINE Ints MulAdd(Ints acc, Ints data, Ints weights) {
+#if defined(__AVX512VNNI__)
+  return _mm512_dpbusd_epi32(acc, data, weights);
+#else
+  return AddInts(acc, MulAddPairs(data, weights));
+#endif
+}
 
 // acc[i] + the sum of 4 products of unsigned and signed bytes in each lane.
 HWY_INLINE Ints Dot(Ints acc, Ints u, Ints s) {

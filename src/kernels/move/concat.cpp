@@ -11,7 +11,7 @@ namespace {
 
 struct State {
   std::int64_t batch = 1;
-  std::vector<std::int64_t> floats;  // of one picture of each input
+  std::vector<std::int64_t> bytes;  // of one picture of each input
   std::int64_t total = 0;
 };
 
@@ -34,25 +34,24 @@ Result<Prepared> Prepare(const KernelQuery& q, PackStore&) {
   auto state = std::make_shared<State>();
   state->batch = q.out[0].dims[0];
   for (std::size_t i = 0; i < q.own_inputs; ++i)
-    state->floats.push_back(q.in[i].stored() / state->batch);
-  state->total = q.out[0].stored() / state->batch;
+    state->bytes.push_back(q.in[i].bytes() / state->batch);
+  state->total = q.out[0].bytes() / state->batch;
   return Prepared{state, 0};
 }
 
 void Run(const KernelArgs& args) {
-  constexpr std::int64_t kGrain = 16384;
+  constexpr std::int64_t kGrain = 65536;
   const State& s = args.State<State>();
   std::int64_t at = 0;
-  for (std::size_t i = 0; i < s.floats.size(); ++i) {
+  for (std::size_t i = 0; i < s.bytes.size(); ++i) {
     for (std::int64_t n = 0; n < s.batch; ++n) {
-      const float* from = args.In(i) + n * s.floats[i];
-      float* to = args.Out(0) + n * s.total + at;
-      Parallel(args, s.floats[i], kGrain, [&](std::int64_t begin, std::int64_t end, int) {
-        std::memcpy(to + begin, from + begin,
-                    static_cast<std::size_t>(end - begin) * sizeof(float));
+      const std::byte* from = args.In<std::byte>(i) + n * s.bytes[i];
+      std::byte* to = args.Out<std::byte>(0) + n * s.total + at;
+      Parallel(args, s.bytes[i], kGrain, [&](std::int64_t begin, std::int64_t end, int) {
+        std::memcpy(to + begin, from + begin, static_cast<std::size_t>(end - begin));
       });
     }
-    at += s.floats[i];
+    at += s.bytes[i];
   }
 }
 
@@ -60,7 +59,7 @@ void Run(const KernelArgs& args) {
 
 std::vector<KernelDef> BlockedConcatKernels() {
   std::vector<KernelDef> defs;
-  AddForEveryIsa(defs, {.name = "Concat.f32.blocked",
+  AddForEveryIsa(defs, {.name = "Concat.blocked",
                         .op = "Concat",
                         .blocked = true,
                         .fits = Fits,

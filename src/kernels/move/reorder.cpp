@@ -20,7 +20,16 @@ const ReorderTable& Reorders(Isa isa) {
   return *tables[static_cast<std::size_t>(isa)];
 }
 
+bool IsByte(DType dtype) { return dtype == DType::kI8 || dtype == DType::kU8; }
+
+const ReorderOf<float>& TableOf(const State& s, float) { return s.table->floats; }
+const ReorderOf<std::uint8_t>& TableOf(const State& s, std::uint8_t) { return s.table->bytes; }
+
+template <class T>
 Fit Fits(const KernelQuery& q) {
+  const DType dtype = q.in[0].dtype;
+  if (sizeof(T) == 1 ? !IsByte(dtype) : dtype != DType::kF32)
+    return Fit::No(sizeof(T) == 1 ? "8 bits only" : "f32 only");
   if (q.in[0].block == q.out[0].block) return Fit::No("both sides lie alike");
   return Fit::Yes();
 }
@@ -53,6 +62,7 @@ Result<Prepared> Prepare(const KernelQuery& q, PackStore&) {
   return Prepared{state, 0};
 }
 
+template <class T>
 void Run(const KernelArgs& args) {
   constexpr std::int64_t kPiece = 1024;  // positions
   const State& s = args.State<State>();
@@ -64,10 +74,11 @@ void Run(const KernelArgs& args) {
       const std::int64_t first = block * s.lanes;
       const std::int64_t in_planes = (image * s.channels + first) * s.plane + at;
       const std::int64_t in_blocks = ((image * s.blocks + block) * s.plane + at) * s.lanes;
-      const auto run = s.into ? s.table->into : s.table->from;
-      run(args.In(0) + (s.into ? in_planes : in_blocks), static_cast<std::size_t>(s.plane),
+      const ReorderOf<T>& table = TableOf(s, T());
+      const auto run = s.into ? table.into : table.from;
+      run(args.In<T>(0) + (s.into ? in_planes : in_blocks), static_cast<std::size_t>(s.plane),
           static_cast<std::size_t>(std::min(s.lanes, s.channels - first)),
-          static_cast<std::size_t>(n), args.Out(0) + (s.into ? in_blocks : in_planes));
+          static_cast<std::size_t>(n), args.Out<T>(0) + (s.into ? in_blocks : in_planes));
     }
   });
 }
@@ -76,13 +87,15 @@ void Run(const KernelArgs& args) {
 
 std::vector<KernelDef> ReorderKernels() {
   std::vector<KernelDef> defs;
-  AddForEveryIsa(defs, {.name = "Reorder.f32",
-                        .op = "Reorder",
-                        .blocked = true,
-                        .fits = Fits,
-                        .cost_ns = Cost,
-                        .prepare = Prepare,
-                        .run = Run});
+  KernelDef def = {
+      .name = "Reorder.f32", .op = "Reorder", .blocked = true, .cost_ns = Cost, .prepare = Prepare};
+  def.fits = Fits<float>;
+  def.run = Run<float>;
+  AddForEveryIsa(defs, def);
+  def.name = "Reorder.i8";
+  def.fits = Fits<std::uint8_t>;
+  def.run = Run<std::uint8_t>;
+  AddForEveryIsa(defs, def);
   AddForEveryIsa(
       defs,
       {.name = "Reorder.view", .op = "Reorder", .view = true, .blocked = true, .fits = FitsView});

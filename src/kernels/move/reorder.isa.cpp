@@ -39,8 +39,24 @@ void From(const float* blocks, std::size_t plane, std::size_t channels, std::siz
   }
 }
 
+void BytesInto(const std::uint8_t* planes, std::size_t plane, std::size_t channels, std::size_t n,
+               std::uint8_t* blocks) {
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t c = 0; c < kLanes; ++c)
+      blocks[i * kLanes + c] = planes[(c < channels ? c : 0) * plane + i];
+  }
+}
+
+void BytesFrom(const std::uint8_t* blocks, std::size_t plane, std::size_t channels, std::size_t n,
+               std::uint8_t* planes) {
+  for (std::size_t c = 0; c < channels; ++c) {
+    for (std::size_t i = 0; i < n; ++i) planes[c * plane + i] = blocks[i * kLanes + c];
+  }
+}
+
 }  // namespace
 
-extern const ReorderTable kReorder = {.into = Into, .from = From};
+extern const ReorderTable kReorder = {.floats = {.into = Into, .from = From},
+                                      .bytes = {.into = BytesInto, .from = BytesFrom}};
 
 }  // namespace athanor::kernels::ATH_ISA

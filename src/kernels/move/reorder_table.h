@@ -2,15 +2,22 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace athanor::kernels {
 
+template <class T>
+struct ReorderOf {
+  // n positions of up to one block of channels, whose planes lie `plane` elements apart.
+  void (*into)(const T* planes, std::size_t plane, std::size_t channels, std::size_t n,
+               T* blocks) = nullptr;
+  void (*from)(const T* blocks, std::size_t plane, std::size_t channels, std::size_t n,
+               T* planes) = nullptr;
+};
+
 struct ReorderTable {
-  // n positions of up to one block of channels, whose planes lie `plane` floats apart.
-  void (*into)(const float* planes, std::size_t plane, std::size_t channels, std::size_t n,
-               float* blocks) = nullptr;
-  void (*from)(const float* blocks, std::size_t plane, std::size_t channels, std::size_t n,
-               float* planes) = nullptr;
+  ReorderOf<float> floats;
+  ReorderOf<std::uint8_t> bytes;
 };
 
 namespace base {

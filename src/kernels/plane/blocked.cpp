@@ -34,6 +34,7 @@ const BlockTable& Blocks(Isa isa) {
 
 Fit FitsAxes(const KernelQuery& q, const std::optional<Spatial2d>& spatial) {
   if (!spatial) return Fit::No("one or two spatial axes of less than 2^30 elements");
+  if (q.in[0].dtype != DType::kF32) return Fit::No("f32 only");
   if (q.in[0].block == 0) return Fit::No("needs channels in blocks");
   if (spatial->h.kernel > static_cast<std::int64_t>(kTallest))
     return Fit::No("a window of more than 32 rows");

@@ -40,9 +40,8 @@ Status SubFixed31(RefCtx& ctx) { return Sum(ctx, true); }
 
 Status MulFixed31(RefCtx& ctx) {
   ATH_TRY(Fixed31 q, Fixed31::Read(ctx, 2));
-  // The original multiplies scales as floats here.
-  const float scale = q.in(0).scales[0] * q.in(1).scales[0] / q.out().scales[0];
-  const fixed::Multiplier m = fixed::MakeMultiplier(static_cast<double>(scale));
+  const fixed::Multiplier m =
+      MultiplierOfProduct(q.in(0).scales[0], q.in(1).scales[0], q.out().scales[0]);
   return MapPair(ctx, q, [&](std::int32_t a, std::int32_t b) { return fixed::Multiply(a * b, m); });
 }
 

@@ -31,6 +31,11 @@ SumMultipliers MultipliersOfSum(float scale_a, float scale_b, float scale_y) {
       .y = fixed::MakeMultiplier(common / ((1 << kSumSpareBits) * static_cast<double>(scale_y)))};
 }
 
+// The original multiplies scales as floats here.
+fixed::Multiplier MultiplierOfProduct(float scale_a, float scale_b, float scale_y) {
+  return fixed::MakeMultiplier(static_cast<double>(scale_a * scale_b / scale_y));
+}
+
 fixed::Multiplier RatioMultiplier(float scale_x, float scale_y) {
   return fixed::MakeMultiplier(static_cast<double>(scale_x) / static_cast<double>(scale_y));
 }

@@ -22,6 +22,9 @@ struct SumMultipliers {
 };
 SumMultipliers MultipliersOfSum(float scale_a, float scale_b, float scale_y);
 
+// a * b as y.
+fixed::Multiplier MultiplierOfProduct(float scale_a, float scale_b, float scale_y);
+
 // The same number in another scale.
 fixed::Multiplier RatioMultiplier(float scale_x, float scale_y);
 // A sum of `count` numbers, divided by count.

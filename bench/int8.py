@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""Quantised networks beside their floats and beside ONNX Runtime on the same file, on one thread.
+
+    python3 bench/int8.py resnet50 mobilenet_v2 net_float.tflite,net_int8.tflite [--athanor build/release/bin/athanor]
+
+A name of the zoo is quantised first, on four random samples, and written as ONNX with pairs of QuantizeLinear and DequantizeLinear; a pair of
+files is taken as it is. Rounds go float, int8, ONNX Runtime, float ...; the fastest CPU time of each counts. ONNX Runtime (PyPI: onnxruntime) is
+left out where it is not installed or does not read the file.
+"""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+try:
+    import onnxruntime
+except ImportError:
+    onnxruntime = None
+
+
+class Ours:
+    def __init__(self, athanor, file):
+        self.command = [athanor, "bench", file, "--threads", "1", "--json"]
+
+    def fastest(self, seconds):
+        result = subprocess.run(self.command + ["--time", str(seconds)], capture_output=True, text=True, check=True)
+        return json.loads(result.stdout)["latency_ms"]["min"]
+
+
+class OnnxRuntime:
+    def __init__(self, file):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        self.session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+        types = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8, "tensor(int8)": np.int8}
+        self.feeds = {x.name: np.ones([dim if isinstance(dim, int) else 1 for dim in x.shape], types[x.type])
+                      for x in self.session.get_inputs()}
+
+    def fastest(self, seconds):
+        best, end = float("inf"), time.monotonic() + seconds
+        while time.monotonic() < end:
+            start = time.process_time()
+            self.session.run(None, self.feeds)
+            best = min(best, time.process_time() - start)
+        return 1e3 * best
+
+
+def files_of(athanor, network, folder):
+    """The float file and the quantised one."""
+    if "," in network:
+        return network.split(",")
+    plain, quantised = (os.path.join(folder, f"{network}.{kind}.onnx") for kind in ("float", "int8"))
+    if not os.path.exists(quantised):
+        run = lambda *words: subprocess.run([athanor, *words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        run("zoo", network, "-o", plain)
+        described = json.loads(subprocess.run([athanor, "inspect", plain, "--json"], capture_output=True, text=True, check=True).stdout)
+        image = described["inputs"][0]
+        dims = [dim if isinstance(dim, int) else 1 for dim in image["shape"]]
+        samples = os.path.join(folder, f"{network}.npz")
+        np.savez(samples, **{image["name"]: np.random.default_rng(1).standard_normal([4] + dims[1:]).astype(np.float32)})
+        run("quantize", plain, "--calib", samples, "-o", quantised)
+    return plain, quantised
+
+
+def contestants(athanor, network, folder):
+    plain, quantised = files_of(athanor, network, folder)
+    made = {"float": Ours(athanor, plain), "int8": Ours(athanor, quantised)}
+    if onnxruntime is not None and quantised.endswith(".onnx"):
+        made["ort"] = OnnxRuntime(quantised)
+    return made
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("networks", nargs="+")
+    parser.add_argument("--athanor", default="build/release/bin/athanor")
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--time", type=float, default=0.5, help="seconds of a turn")
+    parser.add_argument("--folder", default="build", help="where quantised networks of the zoo are kept")
+    args = parser.parse_args()
+    print(f"{'network':30} {'float ms':>9} {'int8 ms':>9} {'ORT int8':>9} {'x float':>8} {'x ORT':>7}")
+    for network in args.networks:
+        try:
+            made = contestants(args.athanor, network, args.folder)
+        except subprocess.CalledProcessError as error:
+            sys.exit(f"{network}: {error}")
+        best = {name: float("inf") for name in made}
+        for _ in range(args.rounds):
+            for name, contestant in made.items():
+                best[name] = min(best[name], contestant.fastest(args.time))
+        ort = best.get("ort")
+        print(f"{os.path.basename(network)[:30]:30} {best['float']:9.3f} {best['int8']:9.3f} "
+              f"{ort if ort is None else format(ort, '9.3f')!s:>9} {best['float'] / best['int8']:8.2f} "
+              f"{'' if ort is None else format(ort / best['int8'], '.2f'):>7}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,285 @@
+// Convolution to channels in blocks, as products of pixels and weights: a pixel's group of channels
+// goes to all lanes, each of which is an output channel. Pictures in blocks are staged band by band
+// with their padding; so are those in planes, which the first layer reads.
+#include <algorithm>
+
+#include "kernels/conv/spatial.h"
+#include "kernels/divide.h"
+#include "kernels/int8/int8.h"
+#include "kernels/int8/requant.h"
+
+namespace athanor::kernels {
+namespace {
+
+using namespace int8;  // NOLINT(google-build-using-namespace)
+
+struct State {
+  const LaneTable* table = nullptr;
+  Spatial2d spatial;
+  RequantPlan requant;
+  bool planes = false;     // the input is not in blocks
+  std::int64_t depth = 0;  // channels of a cell: what lies together at one staged position
+  std::int64_t cell = 0;   // its bytes
+  std::int64_t cells = 0;  // of all channels
+  std::int64_t stage_w = 0, stage_h = 0;
+  std::int64_t band = 0, bands = 0;  // rows of the result
+  std::int64_t panels = 0;           // of two blocks of the result
+  std::int64_t shares = 1;           // of the panels, for threads that have no band of their own
+  std::vector<std::uint32_t> offsets;
+  std::uint8_t flip = 0, zero = 0;
+  std::shared_ptr<const void> weights;
+
+  std::int64_t lanes() const { return static_cast<std::int64_t>(table->lanes); }
+  std::int64_t out_blocks() const { return CeilDivide(spatial.conv.out_channels, lanes()); }
+  std::int64_t StagedBytes() const { return cells * stage_h * stage_w * cell; }
+};
+
+constexpr std::int64_t kBandBytes = 128 << 10;  // of staged rows, for the second-level cache
+constexpr std::int64_t kMostBytes = 64 << 20;   // of one thread
+constexpr std::int64_t kMostPixels = 60;        // that are finished together
+constexpr std::int64_t kMostSteps = 1 << 18;
+
+void FindCells(const KernelQuery& q, State& s) {
+  s.planes = q.in[0].block == 0;
+  const auto group = static_cast<std::int64_t>(4 / s.table->element_bytes);
+  s.depth = s.planes ? group : s.lanes();
+  s.cell = s.depth * static_cast<std::int64_t>(s.table->element_bytes);
+  s.cells = CeilDivide(s.spatial.conv.in_channels, s.depth);
+}
+
+std::int64_t StagedRows(const ops::WindowAxis& h, std::int64_t rows) {
+  return (rows - 1) * h.stride + (h.kernel - 1) * h.dilation + 1;
+}
+
+// Bands as high as the cache takes, and at least one per thread.
+void CutBands(const KernelQuery& q, State& s) {
+  const ops::WindowAxis &h = s.spatial.h, &w = s.spatial.w;
+  s.stage_w = (w.out - 1) * w.stride + (w.kernel - 1) * w.dilation + 1;
+  const std::int64_t row = s.cells * s.stage_w * s.cell;
+  s.band = CeilDivide(h.out, std::min<std::int64_t>(h.out, q.threads));
+  while (s.band > 1 && StagedRows(h, s.band) * row > kBandBytes) s.band = CeilDivide(s.band, 2);
+  s.bands = CeilDivide(h.out, s.band);
+  s.stage_h = StagedRows(h, s.band);
+  s.panels = CeilDivide(s.out_blocks(), 2);
+  if (q.threads > 1 && s.spatial.conv.batch * s.bands < q.threads)
+    s.shares = std::min<std::int64_t>(s.panels, q.threads);
+}
+
+// Where the steps of a window find their groups, from the place of its first tap.
+void FindOffsets(State& s) {
+  const ops::WindowAxis &h = s.spatial.h, &w = s.spatial.w;
+  for (std::int64_t cell = 0; cell < s.cells; ++cell) {
+    for (std::int64_t ky = 0; ky < h.kernel; ++ky) {
+      for (std::int64_t kx = 0; kx < w.kernel; ++kx) {
+        const std::int64_t row = cell * s.stage_h + ky * h.dilation;
+        for (std::int64_t at = 0; at < s.cell; at += 4)
+          s.offsets.push_back(
+              static_cast<std::uint32_t>((row * s.stage_w + kx * w.dilation) * s.cell + at));
+      }
+    }
+  }
+}
+
+// w[out][in][taps] -> panels of [pass][step][vector][lane] of groups.
+void PackWeights(const State& s, const std::vector<std::int16_t>& w, std::int64_t passes,
+                 std::uint8_t* to) {
+  const ops::ConvGeometry& conv = s.spatial.conv;
+  const std::int64_t taps = s.spatial.h.kernel * s.spatial.w.kernel, lanes = s.lanes();
+  const auto bytes = s.table->element_bytes;
+  const auto group = static_cast<std::int64_t>(4 / bytes);
+  for (std::int64_t panel = 0; panel < s.panels; ++panel) {
+    const std::int64_t end = std::min(2 * panel + 2, s.out_blocks()) * lanes;
+    for (std::int64_t step = 0; step < passes * s.cells * taps * s.depth; step += group) {
+      const std::int64_t pass = step / (s.cells * taps * s.depth);
+      const std::int64_t cell = step / (taps * s.depth) % s.cells, tap = step / s.depth % taps;
+      const std::int64_t first = cell * s.depth + step % s.depth;
+      for (std::int64_t out = 2 * panel * lanes; out < end; ++out, to += 4) {
+        std::int16_t weights[4] = {};
+        for (std::int64_t i = 0; i < std::min(group, conv.in_channels - first); ++i) {
+          if (out >= conv.out_channels) continue;
+          weights[i] =
+              PartOf(w[static_cast<std::size_t>((out * conv.in_channels + first + i) * taps + tap)],
+                     pass, bytes);
+        }
+        WriteGroup(weights, bytes, to);
+      }
+    }
+  }
+}
+
+// One row of one cell: the picture's between borders of zero points.
+void StageRow(const State& s, const std::uint8_t* x, std::int64_t cell, std::int64_t y,
+              std::uint8_t* to) {
+  const ops::WindowAxis &h = s.spatial.h, &w = s.spatial.w;
+  auto* const groups = reinterpret_cast<std::uint32_t*>(to);
+  const std::uint32_t padding = GroupOf(s.zero, s.table->element_bytes);
+  const std::int64_t groups_of_cell = s.cell / 4;
+  const bool outside = y < 0 || y >= h.in;
+  const std::int64_t begin = outside ? s.stage_w : std::min(w.pad_begin, s.stage_w);
+  const std::int64_t end = std::min(begin + w.in, s.stage_w);
+  std::fill_n(groups, begin * groups_of_cell, padding);
+  std::fill_n(groups + end * groups_of_cell, (s.stage_w - end) * groups_of_cell, padding);
+  if (begin >= end) return;
+  const auto count = static_cast<std::size_t>(end - begin);
+  to += begin * s.cell;
+  if (!s.planes) {
+    s.table->stage(x + (cell * h.in + y) * w.in * s.depth, count * s.table->lanes, s.flip, to);
+    return;
+  }
+  const std::uint8_t* rows[4];
+  for (std::int64_t i = 0; i < s.depth; ++i) {
+    // The weights of a channel that is not there are 0.
+    const std::int64_t channel = std::min(cell * s.depth + i, s.spatial.conv.in_channels - 1);
+    rows[i] = x + (channel * h.in + y) * w.in;
+  }
+  s.table->stage_rows(rows, count, s.flip, to);
+}
+
+void StageBand(const State& s, const std::uint8_t* x, std::int64_t first, std::int64_t rows,
+               std::uint8_t* staged) {
+  const ops::WindowAxis& h = s.spatial.h;
+  for (std::int64_t cell = 0; cell < s.cells; ++cell) {
+    for (std::int64_t row = 0; row < StagedRows(h, rows); ++row) {
+      if (h.kernel == 1 && row % h.stride != 0) continue;  // no window looks there
+      StageRow(s, x, cell, first * h.stride + row - h.pad_begin,
+               staged + (cell * s.stage_h + row) * s.stage_w * s.cell);
+    }
+  }
+}
+
+// n results side by side of one panel, finished together. y: the place of the first in its first
+// block.
+void RunPixels(const State& s, std::int64_t panel, const std::uint8_t* weights,
+               const std::uint8_t* x, std::int64_t n, std::uint8_t* y) {
+  alignas(64) std::int32_t sums[kMostPixels * 32];
+  const std::int64_t lanes = s.lanes(), stride = s.spatial.w.stride * s.cell;
+  const std::int64_t plane = s.spatial.h.out * s.spatial.w.out * lanes;
+  const std::int64_t vectors = std::min<std::int64_t>(2, s.out_blocks() - 2 * panel);
+  const std::int64_t tiles = CeilDivide(n, static_cast<std::int64_t>(s.table->rows));
+  for (std::int64_t tile = 0; tile < tiles; ++tile) {
+    const std::int64_t first = tile * n / tiles;
+    const auto rows = static_cast<std::size_t>((tile + 1) * n / tiles - first);
+    s.table->product[vectors - 1][rows](s.offsets.size(), x + first * stride,
+                                        static_cast<std::size_t>(stride), s.offsets.data(), weights,
+                                        sums + first * vectors * lanes);
+  }
+  const Requant how = s.requant.how();
+  for (std::int64_t v = 0; v < vectors; ++v) {
+    s.table->finish(sums + v * lanes, static_cast<std::size_t>(vectors * lanes),
+                    static_cast<std::size_t>(n), how,
+                    static_cast<std::size_t>((2 * panel + v) * lanes), y + v * plane);
+  }
+}
+
+// Rows [first, first + rows) of the result, from the staged band.
+void RunBand(const State& s, std::int64_t share, const std::uint8_t* staged, std::int64_t first,
+             std::int64_t rows, std::uint8_t* y) {
+  const ops::WindowAxis &h = s.spatial.h, &w = s.spatial.w;
+  const std::int64_t plane = h.out * w.out * s.lanes();
+  const auto* weights = static_cast<const std::uint8_t*>(s.weights.get());
+  const std::int64_t panel_bytes = std::ssize(s.offsets) * 2 * s.lanes() * 4;
+  // Rows of windows that are one pixel wide follow one another without a gap.
+  const bool one_row = w.kernel == 1 && w.stride == 1 && h.stride == 1;
+  const std::int64_t runs = one_row ? 1 : rows, length = one_row ? rows * w.out : w.out;
+  const std::int64_t begin = share * s.panels / s.shares, end = (share + 1) * s.panels / s.shares;
+  for (std::int64_t panel = begin; panel < end; ++panel) {
+    for (std::int64_t run = 0; run < runs; ++run) {
+      const std::uint8_t* const x = staged + run * h.stride * s.stage_w * s.cell;
+      std::uint8_t* const to = y + 2 * panel * plane + (first + run) * w.out * s.lanes();
+      const std::int64_t parts = CeilDivide(length, kMostPixels);
+      for (std::int64_t part = 0; part < parts; ++part) {
+        const std::int64_t at = part * length / parts, next = (part + 1) * length / parts;
+        RunPixels(s, panel, weights + panel * panel_bytes, x + at * w.stride * s.cell, next - at,
+                  to + at * s.lanes());
+      }
+    }
+  }
+}
+
+struct BlockedConvI8 {
+  static Fit Fits(const KernelQuery& q) {
+    Fit weights = FitsWeights(q, 0);
+    if (!weights.yes()) return weights;
+    const auto spatial = Spatial2d::From(q);
+    if (!spatial) return Fit::No("two spatial axes of less than 2^30 elements");
+    if (spatial->conv.group != 1) return Fit::No("groups");
+    if (q.out[0].block == 0) return Fit::No("needs channels in blocks");
+    const std::int64_t products = q.in[1].count() / q.in[1].dims[0];
+    if (products > MostProducts(q))
+      return Fit::No(fmt::format("sums of more than {} products", MostProducts(q)));
+    if (products * 4 > kMostSteps) return Fit::No("a window of too many taps");
+    const double row = static_cast<double>(spatial->w.in + spatial->w.pad_begin +
+                                           spatial->w.pad_end + spatial->w.kernel) *
+                       static_cast<double>(spatial->h.kernel * spatial->h.dilation + 1) *
+                       static_cast<double>(2 * (spatial->conv.in_channels + 16));
+    if (row > static_cast<double>(kMostBytes)) return Fit::No("rows of more than 64 MiB");
+    return Fit::Yes();
+  }
+
+  static double Cost(const KernelQuery& q, Variant variant) {
+    const double depth =
+        static_cast<double>(q.in[1].count()) / static_cast<double>(q.in[1].dims[0]);
+    const double outputs = static_cast<double>(q.out[0].stored());
+    return ProductsNs(variant,
+                      outputs * (depth * 0.6 + 10) + 4 * static_cast<double>(q.in[0].stored()));
+  }
+
+  static Result<Prepared> Prepare(const KernelQuery& q, PackStore& store, Variant variant) {
+    auto s = std::make_shared<State>();
+    s->table = &Lanes(variant);
+    s->spatial = *Spatial2d::From(q);
+    s->flip = FlipOf(q.quant->inputs[0]);
+    s->zero = static_cast<std::uint8_t>(FlippedZero(q.quant->inputs[0]));
+    FindCells(q, *s);
+    CutBands(q, *s);
+    FindOffsets(*s);
+    const std::vector<std::int16_t> weights = CentredWeights(q, 0);
+    const std::int64_t passes = PassesFor(weights, s->table->element_bytes);
+    const std::vector<std::uint32_t> once = s->offsets;
+    for (std::int64_t pass = 1; pass < passes; ++pass)
+      s->offsets.insert(s->offsets.end(), once.begin(), once.end());
+    ATH_TRY(s->requant,
+            RequantPlan::ForWeights(q, SumsOfRows(weights, s->spatial.conv.out_channels)));
+    const std::int64_t bytes = std::ssize(s->offsets) * s->out_blocks() * s->lanes() * 4;
+    ATH_TRY(s->weights, store.Get(*q.in[1].constant,
+                                  fmt::format("conv i8 blocks {} {} {}", Name(variant), s->depth,
+                                              ToString(q.quant->inputs[1].zeros)),
+                                  bytes, [&](void* to) {
+                                    PackWeights(*s, weights, passes,
+                                                static_cast<std::uint8_t*>(to));
+                                  }));
+    return Prepared{s, q.threads * WholeLines(s->StagedBytes() / 4) * 4};
+  }
+
+  static void Run(const KernelArgs& args) {
+    const State& s = args.State<State>();
+    const ops::ConvGeometry& conv = s.spatial.conv;
+    const std::int64_t depth = s.planes ? conv.in_channels : s.cells * s.depth;
+    const std::int64_t in = depth * s.spatial.h.in * s.spatial.w.in;
+    const std::int64_t out = s.out_blocks() * s.lanes() * s.spatial.h.out * s.spatial.w.out;
+    Parallel(args, conv.batch * s.bands * s.shares, 1,
+             [&](std::int64_t begin, std::int64_t end, int thread) {
+               auto* const staged = reinterpret_cast<std::uint8_t*>(args.scratch) +
+                                    thread * WholeLines(s.StagedBytes() / 4) * 4;
+               std::int64_t ready = -1;  // the band that is staged
+               for (std::int64_t i = begin; i < end; ++i) {
+                 const std::int64_t at = i / s.shares, image = at / s.bands;
+                 const std::int64_t first = at % s.bands * s.band;
+                 const std::int64_t rows = std::min(s.band, s.spatial.h.out - first);
+                 if (at != ready)
+                   StageBand(s, args.In<std::uint8_t>(0) + image * in, first, rows, staged);
+                 ready = at;
+                 RunBand(s, i % s.shares, staged, first, rows,
+                         args.Out<std::uint8_t>(0) + image * out);
+               }
+             });
+  }
+};
+
+}  // namespace
+
+std::vector<KernelDef> Int8BlockedConvKernels() {
+  return DefineAllBlocked<BlockedConvI8>("Conv", ".blocked");
+}
+
+}  // namespace athanor::kernels

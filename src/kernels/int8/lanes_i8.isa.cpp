@@ -1,0 +1,231 @@
+// Channels in blocks of bytes (kernels/layout.h), a channel per lane: products, depthwise windows,
+// pools, and how sums become bytes again.
+//
+// A multiply-add of a lane takes a group of elements: 4 bytes with 8-bit dot products, else 2 bytes
+// widened to words, whose sums are exact too. (The 8-bit multiply-add of AVX2 saturates; with the
+// widening of its results it occupies the multipliers just as long.) Staging makes groups: of
+// neighbouring channels for products, of rows one below the other for depthwise windows.
+#include "kernels/int8/finish_i8.h"
+
+namespace athanor::kernels::int8::ATH_ISA {
+namespace {
+
+constexpr int kTallest = kLanes == 16 ? 12 : 6;
+constexpr std::size_t kVectorBytes = 4 * kLanes;
+
+// ---- staging
+
+void Stage(const std::uint8_t* x, std::size_t n, std::uint8_t flip, std::uint8_t* to) {
+  std::size_t i = 0;
+  if constexpr (kGroup == 2) {
+    const Ints turn = SetWords(flip);
+    for (; i + 2 * kLanes <= n; i += 2 * kLanes)
+      StoreInts(to + 2 * i, XorInts(WidenToWords(x + i), turn));
+  } else {
+    const Ints turn = SetBytes(flip);
+    for (; i + 4 * kLanes <= n; i += 4 * kLanes) StoreInts(to + i, XorInts(LoadInts(x + i), turn));
+  }
+  for (; i < n; ++i) {
+    const auto element = static_cast<Element>(x[i] ^ flip);
+    __builtin_memcpy(to + i * sizeof(Element), &element, sizeof(Element));
+  }
+}
+
+HWY_INLINE __m128i Load8(const std::uint8_t* p) {
+  return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+}
+HWY_INLINE void Store16(std::uint8_t* p, __m128i v) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), v);
+}
+
+void StageRows(const std::uint8_t* const* rows, std::size_t n, std::uint8_t flip,
+               std::uint8_t* to) {
+  const __m128i turn = _mm_set1_epi8(static_cast<char>(flip)), zero = _mm_setzero_si128();
+  std::size_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    const __m128i ab =
+        _mm_xor_si128(_mm_unpacklo_epi8(Load8(rows[0] + i), Load8(rows[1] + i)), turn);
+    if constexpr (kGroup == 2) {
+      Store16(to + 4 * i, _mm_unpacklo_epi8(ab, zero));
+      Store16(to + 4 * i + 16, _mm_unpackhi_epi8(ab, zero));
+    } else {
+      const __m128i cd =
+          _mm_xor_si128(_mm_unpacklo_epi8(Load8(rows[2] + i), Load8(rows[3] + i)), turn);
+      Store16(to + 4 * i, _mm_unpacklo_epi16(ab, cd));
+      Store16(to + 4 * i + 16, _mm_unpackhi_epi16(ab, cd));
+    }
+  }
+  for (; i < n; ++i) {
+    for (std::size_t j = 0; j < kGroup; ++j) {
+      const auto element = static_cast<Element>(rows[j][i] ^ flip);
+      __builtin_memcpy(to + 4 * i + j * sizeof(Element), &element, sizeof(Element));
+    }
+  }
+}
+
+// ---- products
+
+template <int kRows, int kVectors>
+void Product(std::size_t steps, const std::uint8_t* x, std::size_t stride,
+             const std::uint32_t* offsets, const std::uint8_t* w, std::int32_t* c) {
+  Ints acc[kRows][kVectors];
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) acc[i][v] = ZeroInts();
+  }
+  for (std::size_t step = 0; step < steps; ++step, w += kVectors * kVectorBytes) {
+    const std::uint8_t* const from = x + offsets[step];
+    Ints weights[kVectors];
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v)
+      weights[v] = LoadInts(w + static_cast<std::size_t>(v) * kVectorBytes);
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+      const Ints data = SetInts(Four(from + static_cast<std::size_t>(i) * stride));
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; ++v) acc[i][v] = MulAdd(acc[i][v], data, weights[v]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v, c += kLanes) StoreInts(c, acc[i][v]);
+  }
+}
+
+template <class Finish>
+HWY_INLINE void FinishAll(const std::int32_t* sums, std::size_t stride, std::size_t n,
+                          const Requant& how, std::size_t channel, std::uint8_t* y) {
+  const Finish finish(how, channel);
+  const ToBytes to_bytes(how.zero, how.low, how.high);
+  const auto one = [&](std::size_t i) { return finish(LoadInts(sums + i * stride)); };
+  std::size_t i = 0;
+  for (; i + 4 <= n; i += 4)
+    StoreInts(y + i * kLanes, to_bytes(one(i), one(i + 1), one(i + 2), one(i + 3)));
+  if (i < n) to_bytes.Some(n - i, y + i * kLanes, [&](std::size_t j) { return one(i + j); });
+}
+
+void FinishLanes(const std::int32_t* sums, std::size_t stride, std::size_t n, const Requant& how,
+                 std::size_t channel, std::uint8_t* y) {
+  if (how.mantissa != nullptr) return FinishAll<FixedFinish>(sums, stride, n, how, channel, y);
+  FinishAll<FloatFinish>(sums, stride, n, how, channel, y);
+}
+
+// ---- depthwise windows
+
+// kPixels results side by side. A width of 0 is read from `g`; kDense: stride and dilation of 1, so
+// that neighbouring windows share what they load.
+template <std::size_t kPixels, std::size_t kWidth, bool kDense>
+HWY_INLINE void WindowSums(const LaneWindow& g, const std::uint8_t* const* rows,
+                           const std::uint8_t* w, std::size_t first, Ints (&acc)[kPixels]) {
+  const std::size_t width = kWidth != 0 ? kWidth : g.kernel_w;
+  const std::size_t step = (kDense ? 1 : g.stride) * kVectorBytes;
+  const std::size_t tap = (kDense ? 1 : g.dilation) * kVectorBytes;
+#pragma GCC unroll 4
+  for (std::size_t p = 0; p < kPixels; ++p) acc[p] = ZeroInts();
+  for (std::size_t r = 0; r < g.rows; ++r) {
+    const std::uint8_t* from = rows[r] + first * step;
+#pragma GCC unroll 5
+    for (std::size_t kx = 0; kx < width; ++kx, w += kVectorBytes, from += tap) {
+      const Ints weights = LoadInts(w);
+#pragma GCC unroll 4
+      for (std::size_t p = 0; p < kPixels; ++p)
+        acc[p] = MulAdd(acc[p], LoadInts(from + p * step), weights);
+    }
+  }
+}
+
+template <std::size_t kWidth, bool kDense, class Finish>
+HWY_INLINE void DepthwiseRow(const LaneWindow& g, const std::uint8_t* const* rows,
+                             const std::uint8_t* w, const Requant& how, std::size_t channel,
+                             std::uint8_t* y) {
+  const Finish finish(how, channel);
+  const ToBytes to_bytes(how.zero, how.low, how.high);
+  std::size_t i = 0;
+  for (; i + 4 <= g.out_w; i += 4) {
+    Ints acc[4];
+    WindowSums<4, kWidth, kDense>(g, rows, w, i, acc);
+    StoreInts(y + i * kLanes,
+              to_bytes(finish(acc[0]), finish(acc[1]), finish(acc[2]), finish(acc[3])));
+  }
+  if (i == g.out_w) return;
+  to_bytes.Some(g.out_w - i, y + i * kLanes, [&](std::size_t j) {
+    Ints acc[1];
+    WindowSums<1, kWidth, kDense>(g, rows, w, i + j, acc);
+    return finish(acc[0]);
+  });
+}
+
+template <class Finish>
+HWY_INLINE void DepthwiseBy(const LaneWindow& g, const std::uint8_t* const* rows,
+                            const std::uint8_t* w, const Requant& how, std::size_t channel,
+                            std::uint8_t* y) {
+  const bool dense = g.stride == 1 && g.dilation == 1;
+  if (g.kernel_w == 3 && dense) return DepthwiseRow<3, true, Finish>(g, rows, w, how, channel, y);
+  if (g.kernel_w == 3) return DepthwiseRow<3, false, Finish>(g, rows, w, how, channel, y);
+  if (g.kernel_w == 5 && dense) return DepthwiseRow<5, true, Finish>(g, rows, w, how, channel, y);
+  DepthwiseRow<0, false, Finish>(g, rows, w, how, channel, y);
+}
+
+void Depthwise(const LaneWindow& g, const std::uint8_t* const* rows, const std::uint8_t* w,
+               const Requant& how, std::size_t channel, std::uint8_t* y) {
+  if (how.mantissa != nullptr) return DepthwiseBy<FixedFinish>(g, rows, w, how, channel, y);
+  DepthwiseBy<FloatFinish>(g, rows, w, how, channel, y);
+}
+
+// ---- pools
+
+void Max(const std::uint8_t* x, std::size_t taps, std::size_t step, std::uint8_t flip,
+         std::uint8_t* y) {
+  std::uint8_t best[kLanes];
+  for (std::size_t i = 0; i < kLanes; ++i) best[i] = static_cast<std::uint8_t>(y[i] ^ flip);
+  for (std::size_t t = 0; t < taps; ++t, x += step * kLanes) {
+    for (std::size_t i = 0; i < kLanes; ++i) {
+      const auto value = static_cast<std::uint8_t>(x[i] ^ flip);
+      best[i] = value > best[i] ? value : best[i];
+    }
+  }
+  for (std::size_t i = 0; i < kLanes; ++i) y[i] = static_cast<std::uint8_t>(best[i] ^ flip);
+}
+
+void Sum(const std::uint8_t* x, std::size_t taps, std::size_t step, std::uint8_t flip,
+         std::int32_t* sums) {
+  const Ints turn = SetInts(flip);
+  Ints even = LoadInts(sums), odd = ZeroInts();
+  std::size_t t = 0;
+  for (; t + 2 <= taps; t += 2) {
+    even = AddInts(even, XorInts(WidenBytes(x + t * step * kLanes), turn));
+    odd = AddInts(odd, XorInts(WidenBytes(x + (t + 1) * step * kLanes), turn));
+  }
+  if (t < taps) even = AddInts(even, XorInts(WidenBytes(x + t * step * kLanes), turn));
+  StoreInts(sums, AddInts(even, odd));
+}
+
+template <int kRows>
+HWY_INLINE constexpr void Fill(LaneTable& table) {
+  table.product[0][kRows] = Product<kRows, 1>;
+  table.product[1][kRows] = Product<kRows, 2>;
+  if constexpr (kRows > 1) Fill<kRows - 1>(table);
+}
+
+HWY_INLINE constexpr LaneTable Table() {
+  LaneTable table;
+  table.lanes = kLanes;
+  table.element_bytes = sizeof(Element);
+  table.rows = kTallest;
+  table.stage = Stage;
+  table.stage_rows = StageRows;
+  table.finish = FinishLanes;
+  table.depthwise = Depthwise;
+  table.max = Max;
+  table.sum = Sum;
+  Fill<kTallest>(table);
+  return table;
+}
+
+}  // namespace
+
+extern constexpr LaneTable kLaneTable = Table();
+
+}  // namespace athanor::kernels::int8::ATH_ISA
