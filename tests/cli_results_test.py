@@ -172,10 +172,9 @@ class Quantize(Case):
         out = self.folder / "x.ath"
         for arguments, text in [
                 (["--calib", "none"], "a folder of pictures or arrays, or an .npz file"),
-                ([*self.FLAGS, "--max-drop", "1%"], "--max-drop needs --data"),
+                ([*self.FLAGS, "--labels", DIGITS / "labels.csv"], "--labels needs --data"),
                 ([*self.FLAGS, "--max-drop", "much", "--data", DIGITS / "heldout.npz"], "1% or 0.01"),
-                ([*self.FLAGS, "--data", DIGITS / "calib.npz"], 'no array "labels"'),
-                ([*self.FLAGS, "--data", DIGITS], "a folder with --labels")]:
+                ([*self.FLAGS, "--data", DIGITS / "calib.npz"], "are also in")]:
             run = athanor("quantize", MODEL, *arguments, "-o", out)
             self.assertEqual(run.returncode, 1, run.stderr)
             self.assertIn(text, run.stderr)

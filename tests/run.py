@@ -188,6 +188,7 @@ def main():
     script(count, "tabular_test.py", "--binary", str(ATHANOR))
     script(count, "codegen_test.py")
     script(count, "gradients_test.py", "--binary", str(ATHANOR))
+    script(count, "quant_test.py")
     script(count, "ncnn_test.py", "--binary", str(ATHANOR))
     script(count, "peers_test.py")
     script(count, "zoo_sweep.py", "--binary", str(ATHANOR), "--up-to", "0.06")

@@ -72,9 +72,12 @@ T Attribute(const Node& node, std::string_view name, T otherwise) {
   return typed == nullptr ? otherwise : *typed;
 }
 
+constexpr const char* kChosenFloat = "its integers would cost too much accuracy";
+
 class Finder {
  public:
-  explicit Finder(const Graph& graph) : graph_(graph) {}
+  Finder(const Graph& graph, const std::set<NodeId>& in_float)
+      : graph_(graph), in_float_(in_float) {}
 
   Result<Candidates> Run() {
     ATH_TRY(const std::vector<NodeId> order, graph_.Order());
@@ -122,6 +125,7 @@ class Finder {
 
   std::string LookProduct(const Node& node, Kind kind, Candidate& c) const {
     const Tensor* weights = Constant(node, 1);
+    if (in_float_.contains(c.node)) return kChosenFloat;
     if (weights == nullptr || weights->dtype() != DType::kF32)
       return "its weights are computed by the model";
     if (graph_.Constant(node.inputs[0]) != nullptr) return "its data are constant";
@@ -185,6 +189,7 @@ class Finder {
   }
 
   const Graph& graph_;
+  const std::set<NodeId>& in_float_;
   Candidates found_;
   std::set<ValueId> integers_;  // values that are quantised by their producer
   std::set<NodeId> covered_;    // activations that became part of the node before
@@ -192,6 +197,22 @@ class Finder {
 
 }  // namespace
 
-Result<Candidates> FindCandidates(const Graph& graph) { return Finder(graph).Run(); }
+Result<Candidates> FindCandidates(const Graph& graph, const std::set<NodeId>& in_float) {
+  return Finder(graph, in_float).Run();
+}
+
+Status CheckQuantizable(const Graph& graph, const Candidates& candidates) {
+  ATH_TRY(const std::vector<NodeId> order, graph.Order());
+  const auto pairs = std::count_if(order.begin(), order.end(), [&](NodeId id) {
+    return graph.node(id).op->name == "QuantizeLinear";
+  });
+  if (pairs > 0)
+    return Unsupported("the model is quantised already: it has {} QuantizeLinear nodes", pairs)
+        .Fix("quantise the float model that it was made from");
+  if (!candidates.nodes.empty()) return {};
+  return Unsupported(
+      "nothing in this model can be quantised: there is no Conv, Gemm or MatMul with constant f32 "
+      "weights");
+}
 
 }  // namespace athanor::quant

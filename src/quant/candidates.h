@@ -8,6 +8,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,10 @@ struct Candidates {
   std::size_t activations = 0;  // nodes that become part of the one before
 };
 
-Result<Candidates> FindCandidates(const Graph& graph);
+// `in_float`: products that shall stay in float, which the result says of them.
+Result<Candidates> FindCandidates(const Graph& graph, const std::set<NodeId>& in_float = {});
+
+// An error when there is nothing to quantise, or when somebody did it already.
+Status CheckQuantizable(const Graph& graph, const Candidates& candidates);
 
 }  // namespace athanor::quant

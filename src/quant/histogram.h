@@ -1,31 +1,36 @@
-// How often values fall where, and the range in which 8 bits lose least.
+// How often values fall where.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <vector>
 
-#include "quant/ranges.h"
-
 namespace athanor::quant {
+
+struct Range {
+  float low = 0, high = 0;
+};
 
 class Histogram {
  public:
+  static constexpr std::size_t kBins = 2048;
+
   Histogram() = default;
   // All values that are added lie in the range.
   explicit Histogram(Range range);
   void Add(std::span<const float> values);
-  // The part of the range, both ends drawn in by the same share, that minimises
-  // the square error of u8: half a step for what is inside, the distance to the
-  // end for what is outside.
-  Range BestForBytes() const;
+
+  // No bins when the range is a point.
+  const std::vector<std::int64_t>& counts() const { return counts_; }
+  Range range() const { return range_; }
+  double width() const { return width_; }  // of a bin
+  double Middle(std::size_t bin) const {
+    return range_.low + (static_cast<double>(bin) + 0.5) * width_;
+  }
 
  private:
-  static constexpr std::size_t kBins = 2048;
-  double Middle(std::size_t bin) const;
-  double Error(Range range) const;
-
   Range range_;
-  double width_ = 0;  // of a bin
+  double width_ = 0;
   std::vector<std::int64_t> counts_ = {};
 };
 

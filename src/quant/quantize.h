@@ -1,23 +1,44 @@
 // Puts QuantizeLinear/DequantizeLinear pairs into a float graph.
 //
 // Activations: u8 with a zero point, one scale per tensor (u8 times i8 is what
-// processors multiply). Weights: i8 in [-127, 127], one scale per output
-// channel, no zero point. Biases: i32 in units of the products. Never a scale
-// that is zero, infinite or not a number.
+// processors multiply). Weights: i8 in [-127, 127] or i4 in [-7, 7], one scale per
+// output channel, no zero point. Biases: i32 in units of the products. Never a
+// scale that is zero, infinite or not a number.
 #pragma once
 
+#include <set>
+
+#include "quant/adaround.h"
 #include "quant/candidates.h"
-#include "quant/ranges.h"
+#include "quant/estimate.h"
+#include "quant/weights.h"
 
 namespace athanor::quant {
 
 struct QuantizeOptions {
   RangeOptions ranges = {};
+  // 4: of all products but the first and the last, whose 8 bits cost little and save much.
+  int weight_bits = 8;
+  bool per_tensor = false;  // weights: one scale for all output channels
   // Rounding weights moves the mean of a sum of products; the bias takes that
-  // back.
+  // back, from the means of the inputs that were observed.
   bool correct_bias = true;
+  // Means of values to take instead of those observed, by name of the value.
+  std::map<std::string, std::vector<double>> means = {};
+  // Added to the bias of a product, per output channel.
+  std::map<NodeId, std::vector<double>> bias_shift = {};
+  // Rounds weights so that the outputs of their product change least; those
+  // without a matrix to nearest. Outlives the call.
+  const std::map<NodeId, Gram>* grams = nullptr;
+  std::set<NodeId> in_float = {};  // products that stay in float
   // "fixed31": integers only when it runs, which microcontrollers need; see QuantizeLinear.
   std::string arithmetic = "float";
+};
+
+// Output channels of a product whose weights are all 0.
+struct DeadChannels {
+  std::string node;
+  std::vector<std::size_t> channels;
 };
 
 struct QuantizeReport {
@@ -25,18 +46,23 @@ struct QuantizeReport {
   std::size_t nodes = 0;                   // of the float graph
   std::vector<Skipped> skipped = {};       // products that stay in float
   std::vector<std::string> constant = {};  // values that were 0 on every sample
-  std::size_t dead_channels = 0;           // output channels whose weights are all 0
+  std::vector<DeadChannels> dead = {};
+  std::map<NodeId, int> bits = {};        // of the weights of each product on integers
+  std::map<ValueId, ValueId> pairs = {};  // value -> what its bytes stand for
 };
 
-// Scale and zero point of u8 for a range; 0 is always exact.
-struct ByteScale {
-  float scale = 1;
-  std::uint8_t zero = 0;
-};
-ByteScale ScaleFor(Range range);
+// The name of a value, else of the node that makes it.
+std::string NameOf(const Graph& graph, ValueId id);
 
-// `graph` has been through the portable passes. An error when nothing in it can
-// be quantised.
+// What has to be observed so that the candidates can be quantised.
+std::vector<Watch> WatchedFor(const Graph& graph, const Candidates& candidates);
+
+// `graph` has been through the portable passes; `calibration` knows every value of WatchedFor. An
+// error when nothing in it can be quantised.
+Result<Graph> InsertPairs(const Graph& graph, const Calibration& calibration,
+                          const QuantizeOptions& options, QuantizeReport& report);
+
+// Calibrates on the samples and inserts pairs.
 Result<Graph> QuantizeGraph(const Graph& graph, std::size_t samples, const SampleSource& source,
                             const QuantizeOptions& options, QuantizeReport& report);
 

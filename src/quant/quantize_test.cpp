@@ -7,7 +7,6 @@
 #include "ir/text.h"
 #include "ops/catalog.h"
 #include "plan/plan.h"
-#include "quant/histogram.h"
 #include "runtime/session.h"
 
 namespace athanor::quant {
@@ -75,13 +74,13 @@ TEST(Histogram, DrawsTheEndsInWhereFewValuesAreFarOut) {
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 100) / 100;
   Histogram even({0, 0.99F});
   even.Add(values);
-  EXPECT_FLOAT_EQ(even.BestForBytes().high, 0.99F);
+  EXPECT_FLOAT_EQ(LeastSquareError(even).high, 0.99F);
   Histogram outlier({0, 16});
   for (int i = 0; i < 100; ++i) outlier.Add(values);
   outlier.Add(std::vector<float>{16});
   // One value far out loses less by being cut than all others by longer steps.
-  EXPECT_LT(outlier.BestForBytes().high, 10);
-  EXPECT_EQ(outlier.BestForBytes().low, 0);
+  EXPECT_LT(LeastSquareError(outlier).high, 10);
+  EXPECT_EQ(LeastSquareError(outlier).low, 0);
 }
 
 // A layer whose weights all round down: without correction its outputs are too
@@ -103,8 +102,7 @@ graph main(x: f32[1, 4]) -> (y: f32[1, 2]) {
   double errors[2] = {};
   for (const bool correct : {false, true}) {
     QuantizeReport report;
-    const Result<Graph> small =
-        QuantizeGraph(*graph, 4, sample, {.ranges = {}, .correct_bias = correct}, report);
+    const Result<Graph> small = QuantizeGraph(*graph, 4, sample, {.correct_bias = correct}, report);
     ASSERT_TRUE(small.ok()) << small.status().ToString();
     for (std::size_t i = 0; i < 4; ++i) {
       const float real = (*Evaluate(*graph, *sample(i)))[0].tensor().Data<float>()[0];
@@ -116,8 +114,7 @@ graph main(x: f32[1, 4]) -> (y: f32[1, 2]) {
 }
 
 TEST(Quantize, IsTheSameForAnyNumberOfThreads) {
-  for (const RangeMethod method :
-       {RangeMethod::kMinMax, RangeMethod::kPercentile, RangeMethod::kMse}) {
+  for (const char* method : {"minmax", "percentile", "average", "mse", "entropy", "aciq", "auto"}) {
     const std::string one = PrintText(Quantized({.method = method, .threads = 1}));
     EXPECT_EQ(one, PrintText(Quantized({.method = method, .threads = 2})));
     EXPECT_EQ(one, PrintText(Quantized({.method = method, .threads = 3})));
@@ -248,7 +245,8 @@ graph main(x: f32[1, 4]) -> (y: f32[1, 2]) {
   const Result<Graph> small = QuantizeGraph(*graph, 1, sample, {}, report);
   ASSERT_TRUE(small.ok()) << small.status().ToString();
   EXPECT_EQ(report.constant, (std::vector<std::string>{"nothing", "y"}));
-  EXPECT_EQ(report.dead_channels, 3U);
+  ASSERT_EQ(report.dead.size(), 1U);
+  EXPECT_EQ(report.dead[0].channels, (std::vector<std::size_t>{0, 1, 2}));
 }
 
 TEST(Quantize, RefusesSamplesThatAreNotFinite) {

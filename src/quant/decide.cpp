@@ -1,0 +1,134 @@
+#include "quant/decide.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "runtime/session.h"
+
+namespace athanor::quant {
+namespace {
+
+// Divides by an energy that may be 0.
+double Share(double part, double whole) {
+  if (part == 0) return 0;
+  return whole == 0 ? std::numeric_limits<double>::infinity() : part / whole;
+}
+
+// What a model gives on the samples, to be compared with others.
+class Outputs {
+ public:
+  static Result<Outputs> Of(const Graph& graph, std::size_t samples, const SampleSource& source,
+                            int threads) {
+    Outputs outputs;
+    ATH_TRY(const auto session, Session::Create(graph.Clone(), {.threads = threads}));
+    for (std::size_t i = 0; i < samples; ++i) {
+      ATH_TRY(std::vector<Datum> inputs, source(i));
+      ATH_TRY(std::vector<Datum> values, session->Run(std::move(inputs)));
+      outputs.samples_.push_back(std::move(values));
+    }
+    return outputs;
+  }
+
+  double ErrorOf(const Outputs& other) const {
+    double error = 0, energy = 0;
+    for (std::size_t i = 0; i < samples_.size(); ++i) {
+      for (std::size_t j = 0; j < samples_[i].size(); ++j)
+        Add(samples_[i][j], other.samples_[i][j], error, energy);
+    }
+    // What is not a number is as wrong as can be, and must not upset the order.
+    return std::isnan(error) ? std::numeric_limits<double>::infinity() : Share(error, energy);
+  }
+
+ private:
+  static void Add(const Datum& a, const Datum& b, double& error, double& energy) {
+    if (!a.IsTensor() || !b.IsTensor() || a.tensor().dtype() != DType::kF32) return;
+    if (b.tensor().dtype() != DType::kF32 || a.tensor().dims() != b.tensor().dims()) {
+      error = std::numeric_limits<double>::infinity();
+      return;
+    }
+    const auto x = a.tensor().Data<float>(), y = b.tensor().Data<float>();
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double away = static_cast<double>(x[i]) - y[i];
+      error += away * away;
+      energy += static_cast<double>(x[i]) * x[i];
+    }
+  }
+
+  std::vector<std::vector<Datum>> samples_;
+};
+
+}  // namespace
+
+double SavedWork(const Graph& graph, NodeId node) {
+  const Node& n = graph.node(node);
+  std::vector<const Type*> in;
+  for (const ValueId id : n.inputs) in.push_back(id == kNoValue ? nullptr : &graph.value(id).type);
+  std::vector<Type> out;
+  for (const ValueId id : n.outputs) out.push_back(id == kNoValue ? Type() : graph.value(id).type);
+  const Dim flops = Flops(*n.op, {in, out, n.attributes});
+  if (flops.IsConst()) return std::max<double>(1, static_cast<double>(flops.value()));
+  // Of an unknown batch: the weights, each of which is multiplied at least once.
+  const Tensor* w = n.inputs.size() > 1 ? graph.Constant(n.inputs[1]) : nullptr;
+  return w == nullptr ? 1 : std::max<double>(1, static_cast<double>(w->count()));
+}
+
+Result<double> OutputError(const Graph& graph, const Graph& quantized, std::size_t samples,
+                           const SampleSource& source, int threads) {
+  ATH_TRY(const Outputs real, Outputs::Of(graph, samples, source, threads));
+  ATH_TRY(const Outputs small, Outputs::Of(quantized, samples, source, threads));
+  return real.ErrorOf(small);
+}
+
+Result<std::vector<RankedProduct>> RankProducts(const Graph& graph, const Calibration& calibration,
+                                                const QuantizeOptions& options, std::size_t samples,
+                                                const SampleSource& source,
+                                                const std::function<double(NodeId)>& saved,
+                                                const std::function<void()>& after_product) {
+  ATH_TRY(const Candidates candidates, FindCandidates(graph, options.in_float));
+  std::set<NodeId> products;
+  std::vector<RankedProduct> ranked;
+  for (const Candidate& c : candidates.nodes) {
+    if (!c.weights) continue;
+    products.insert(c.node);
+    ranked.push_back({.node = c.node, .name = graph.node(c.node).name, .saved = saved(c.node)});
+  }
+  ATH_TRY(const Outputs real, Outputs::Of(graph, samples, source, options.ranges.threads));
+  for (RankedProduct& one : ranked) {
+    QuantizeOptions alone = options;
+    alone.in_float = products;
+    alone.in_float.erase(one.node);
+    QuantizeReport ignored;
+    ATH_TRY(const Graph small, InsertPairs(graph, calibration, alone, ignored));
+    ATH_TRY(const Outputs outputs, Outputs::Of(small, samples, source, options.ranges.threads));
+    one.error = real.ErrorOf(outputs);
+    if (after_product) after_product();
+  }
+  // Most error for the least time first; equal ones in order of execution.
+  std::stable_sort(ranked.begin(), ranked.end(),
+                   [](const RankedProduct& a, const RankedProduct& b) {
+                     return a.error / a.saved > b.error / b.saved;
+                   });
+  return ranked;
+}
+
+Result<std::optional<std::size_t>> SmallestPrefix(
+    std::size_t count, const std::function<Result<bool>(std::size_t)>& passes) {
+  std::size_t failed = 0, tried = 1;
+  for (;; tried *= 2) {
+    tried = std::min(tried, count);
+    if (tried == failed) return std::optional<std::size_t>();
+    ATH_TRY(const bool good, passes(tried));
+    if (good) break;
+    failed = tried;
+  }
+  std::size_t passed = tried;
+  while (passed - failed > 1) {
+    const std::size_t middle = failed + (passed - failed) / 2;
+    ATH_TRY(const bool good, passes(middle));
+    (good ? passed : failed) = middle;
+  }
+  return std::optional<std::size_t>(passed);
+}
+
+}  // namespace athanor::quant

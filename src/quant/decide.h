@@ -1,0 +1,45 @@
+// Which products stay in float so that accuracy drops by no more than is allowed.
+//
+// All products are quantised first. If that costs too much they are ranked by what each alone does
+// to the outputs, divided by the time that its integers save; how many of the first stay in float
+// is found by doubling and bisection over that one order. So the number of evaluations grows with
+// the logarithm of the products, and a larger drop never keeps more of them in float: at each step
+// whatever satisfies the smaller drop satisfies the larger.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "quant/quantize.h"
+
+namespace athanor::quant {
+
+struct RankedProduct {
+  NodeId node = kNoNode;
+  std::string name;
+  double error = 0;  // energy of the outputs' error when it alone is quantised, per energy
+  double saved = 0;  // time that its integers save; the unit cancels out
+};
+
+// The order in which products return to float. `saved` is asked for each; see SavedWork.
+Result<std::vector<RankedProduct>> RankProducts(const Graph& graph, const Calibration& calibration,
+                                                const QuantizeOptions& options, std::size_t samples,
+                                                const SampleSource& source,
+                                                const std::function<double(NodeId)>& saved,
+                                                const std::function<void()>& after_product);
+
+// A model of the time that integers save, the same on every machine: the product's operations.
+double SavedWork(const Graph& graph, NodeId node);
+
+// The smallest k in [0, count] that passes, where k = 0 has failed already; nothing when none does.
+// Asks at most 2 log2(count) + 2 times.
+Result<std::optional<std::size_t>> SmallestPrefix(
+    std::size_t count, const std::function<Result<bool>(std::size_t)>& passes);
+
+// Energy of the difference of outputs over the energy of the float outputs, over all samples and
+// tensors of real numbers.
+Result<double> OutputError(const Graph& graph, const Graph& quantized, std::size_t samples,
+                           const SampleSource& source, int threads);
+
+}  // namespace athanor::quant

@@ -1,0 +1,212 @@
+#include "tools/quantize/choose.h"
+
+#include <algorithm>
+
+#include "core/file.h"
+#include "plan/plan.h"
+#include "quant/layer_errors.h"
+#include "quant/table.h"
+#include "tools/console.h"
+
+namespace athanor::tools {
+namespace {
+
+// Samples that rank products and rate single corrections.
+constexpr std::size_t kFew = 16;
+
+Status UseTable(const QuantizeRequest& request, const Common& common, quant::Prepared& prepared) {
+  if (request.table.empty() && request.save_table.empty()) return {};
+  ATH_TRY(const quant::Candidates candidates, quant::FindCandidates(prepared.graph));
+  if (!request.table.empty()) {
+    ATH_TRY(const std::string text, ReadTextFile(request.table));
+    Result<quant::CalibrationTable> table = quant::ParseTable(text);
+    if (!table.ok()) return std::move(table).status().In(request.table);
+    Result<std::size_t> used =
+        quant::ApplyTable(*table, prepared.graph, candidates, prepared.calibration);
+    if (!used.ok()) return std::move(used).status().In(request.table);
+    Say(common, "{} of {} ranges from {}", *used, prepared.calibration.size(), request.table);
+  }
+  if (request.save_table.empty()) return {};
+  ATH_TRY(const std::string text,
+          request.save_table.ends_with(".cache")
+              ? quant::FormatCache(prepared.graph, prepared.calibration)
+              : quant::FormatNcnnTable(prepared.graph, candidates, prepared.calibration));
+  ATH_RETURN_IF_ERROR(WriteFileAtomically(request.save_table, std::string_view(text)));
+  Say(common, "wrote {}", request.save_table);
+  return {};
+}
+
+// Adds the time of each step to the nodes that it names first.
+Status AddTimes(const Graph& graph, const std::vector<Datum>& inputs, int threads,
+                double ProductTimes::*field, std::map<std::string, ProductTimes>& times) {
+  constexpr int kRuns = 10;
+  ATH_TRY(const auto session, Session::Create(graph.Clone(), {.threads = threads}));
+  ATH_RETURN_IF_ERROR(session->Run(inputs).status());
+  std::map<std::string, double> least;
+  for (int run = 0; run < kRuns; ++run) {
+    ATH_TRY(const Profile profile, session->RunProfiled(inputs));
+    for (std::size_t i = 0; i < profile.step_times.size(); ++i) {
+      const double ms = std::chrono::duration<double, std::milli>(profile.step_times[i]).count();
+      for (const NodeId id : profile.plan->steps[i].nodes) {
+        const std::string& name = profile.plan->graph.node(id).name;
+        const auto [at, is_new] = least.emplace(name, ms);
+        if (!is_new) at->second = std::min(at->second, ms);
+      }
+    }
+  }
+  for (const auto& [name, ms] : least) times[name].*field = ms;
+  return {};
+}
+
+double IntegerShare(const std::vector<quant::RankedProduct>& ranked, std::size_t in_float) {
+  double all = 0, saved = 0;
+  for (std::size_t i = 0; i < ranked.size(); ++i) {
+    all += ranked[i].saved;
+    saved += i < in_float ? 0 : ranked[i].saved;
+  }
+  return all > 0 ? saved / all : 1;
+}
+
+std::set<NodeId> FirstOf(const std::vector<quant::RankedProduct>& ranked, std::size_t count) {
+  std::set<NodeId> nodes;
+  for (std::size_t i = 0; i < count; ++i) nodes.insert(ranked[i].node);
+  return nodes;
+}
+
+class Chooser {
+ public:
+  Chooser(const Maker& maker, const QuantizeRequest& request, const Common& common, Judge& judge)
+      : maker_(maker), request_(request), common_(common), judge_(judge) {}
+
+  Result<Choice> Run() {
+    ATH_TRY(const bool all, Try(0));
+    if (all) return std::move(choice_);
+    ATH_RETURN_IF_ERROR(Rank());
+    const auto passes = [this](std::size_t count) { return Try(count); };
+    // At least one product on integers, else nothing was quantised.
+    const std::size_t most = choice_.ranked.size() - 1;
+    ATH_TRY(const auto found, quant::SmallestPrefix(most, passes));
+    choice_.met = found.has_value();
+    choice_.in_float = found.value_or(most);
+    ATH_TRY(choice_.made, maker_.Make(FirstOf(choice_.ranked, choice_.in_float)));
+    for (Choice::Trial& trial : choice_.trials)
+      trial.saved = IntegerShare(choice_.ranked, trial.in_float);
+    return std::move(choice_);
+  }
+
+ private:
+  Result<bool> Try(std::size_t in_float) {
+    ATH_TRY(quant::Quantized made, maker_.Make(FirstOf(choice_.ranked, in_float)));
+    ATH_TRY(const Verdict verdict, judge_.Rate(made.graph));
+    choice_.trials.push_back({.in_float = in_float, .value = verdict.value, .saved = 1});
+    Note(common_, "{} products in float: {:.2f} %", in_float, 100 * verdict.value);
+    if (in_float == 0) choice_.made = std::move(made);
+    // Rounded off: shares of whole rows shall not fail by the last bit.
+    return judge_.real().value - verdict.value <= *request_.drop + 1e-12;
+  }
+
+  Status Rank() {
+    const Graph& graph = maker_.prepared().graph;
+    if (request_.measured) {
+      ATH_TRY(const std::vector<Datum> first, maker_.source()(0));
+      ATH_RETURN_IF_ERROR(
+          AddTimes(graph, first, request_.threads, &ProductTimes::real, choice_.times));
+      ATH_RETURN_IF_ERROR(AddTimes(choice_.made.graph, first, request_.threads,
+                                   &ProductTimes::integers, choice_.times));
+    }
+    const auto saved = [&](NodeId id) {
+      const auto times = choice_.times.find(graph.node(id).name);
+      if (times == choice_.times.end()) return quant::SavedWork(graph, id);
+      // What saves nothing is the first to go back.
+      return std::max(1e-9, times->second.real - times->second.integers);
+    };
+    ATH_TRY(const quant::Candidates candidates, quant::FindCandidates(graph));
+    const auto products = std::count_if(candidates.nodes.begin(), candidates.nodes.end(),
+                                        [](const auto& c) { return c.weights.has_value(); });
+    Progress progress(common_, "rank products", products);
+    ATH_TRY(choice_.ranked,
+            quant::RankProducts(graph, maker_.prepared().calibration, maker_.options(),
+                                std::min(kFew, maker_.count()), maker_.source(), saved,
+                                [&progress] { progress.Advance(); }));
+    return {};
+  }
+
+  const Maker& maker_;
+  const QuantizeRequest& request_;
+  const Common& common_;
+  Judge& judge_;
+  Choice choice_ = {.made = {.graph = Graph(maker_.prepared().graph.catalog())}};
+};
+
+}  // namespace
+
+Maker::Maker(const QuantizeRequest& request, quant::Prepared prepared, quant::SampleSource source,
+             std::size_t count)
+    : request_(&request),
+      prepared_(std::move(prepared)),
+      source_(std::move(source)),
+      count_(count),
+      options_(HowToQuantize(request)) {
+  options_.correct_bias = request.corrections.bias || request.corrections.analytic;
+}
+
+Result<Maker> Maker::Prepare(const Graph& plain, const Graph& original, SampleCache& samples,
+                             std::size_t count, const QuantizeRequest& request,
+                             const Common& common) {
+  quant::RangeOptions ranges = HowToQuantize(request).ranges;
+  Progress progress(common, "calibrate",
+                    static_cast<std::int64_t>(count) * quant::RunsPerSample(ranges));
+  ranges.after_sample = [&progress] { progress.Advance(); };
+  ATH_TRY(quant::Prepared prepared,
+          quant::Prepare(plain, original, count, samples.source(), request.corrections, ranges));
+  progress.Finish();
+  ATH_RETURN_IF_ERROR(UseTable(request, common, prepared));
+  return Maker(request, std::move(prepared), samples.source(), count);
+}
+
+Result<quant::Quantized> Maker::Make(std::set<NodeId> in_float) const {
+  quant::QuantizeOptions options = options_;
+  options.in_float = std::move(in_float);
+  return quant::QuantizePrepared(prepared_, count_, source_, request_->corrections,
+                                 std::move(options));
+}
+
+Result<Choice> ChooseProducts(const Maker& maker, const QuantizeRequest& request,
+                              const Common& common, Judge* judge) {
+  if (request.drop) return Chooser(maker, request, common, *judge).Run();
+  ATH_TRY(quant::Quantized made, maker.Make({}));
+  return Choice{.made = std::move(made)};
+}
+
+Result<std::vector<AblationRow>> Ablate(const Graph& plain, const Graph& original,
+                                        SampleCache& samples, std::size_t count,
+                                        const QuantizeRequest& request, const Common& common,
+                                        const std::set<NodeId>& in_float, Judge* judge) {
+  QuantizeRequest so_far = request;
+  so_far.corrections = {};
+  so_far.table.clear();
+  so_far.save_table.clear();
+  std::vector<AblationRow> rows;
+  const auto add = [&](std::string name) -> Status {
+    ATH_TRY(const Maker maker, Maker::Prepare(plain, original, samples, count, so_far, common));
+    ATH_TRY(const quant::Quantized made, maker.Make(in_float));
+    ATH_TRY(const double error, quant::OutputError(plain, made.graph, std::min(kFew, count),
+                                                   samples.source(), request.threads));
+    AblationRow row = {.name = std::move(name), .sqnr = quant::Sqnr(1, error)};
+    if (judge != nullptr) {
+      ATH_TRY(const Verdict verdict, judge->Rate(made.graph));
+      row.value = verdict.value;
+    }
+    rows.push_back(std::move(row));
+    return {};
+  };
+  ATH_RETURN_IF_ERROR(add("no correction"));
+  for (const quant::Correction& one : quant::AllCorrections()) {
+    if (!(request.corrections.*one.on)) continue;
+    so_far.corrections.*one.on = true;
+    ATH_RETURN_IF_ERROR(add("+ " + std::string(one.name)));
+  }
+  return rows;
+}
+
+}  // namespace athanor::tools

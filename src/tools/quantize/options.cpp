@@ -1,0 +1,164 @@
+#include "tools/quantize/options.h"
+
+#include <cstdlib>
+
+#include "core/text.h"
+#include "tools/output_file.h"
+#include "tools/samples.h"
+
+namespace athanor::tools {
+namespace {
+
+// "1%" or "0.01".
+Result<double> ParseDrop(std::string text) {
+  const bool percent = text.ends_with('%');
+  if (percent) text.pop_back();
+  char* end = nullptr;
+  const double value = std::strtod(text.c_str(), &end);
+  if (text.empty() || *end != '\0' || !(value >= 0) || value > 100)
+    return Error(ErrorCode::kUsage, "--max-drop: a share such as 1% or 0.01 is expected");
+  return percent ? value / 100 : value;
+}
+
+// "bias,adaround", "none" or "all".
+Result<quant::Corrections> ParseCorrections(const std::string& text) {
+  quant::Corrections result;
+  if (text == "none") return result;
+  std::vector<std::string> known;
+  for (const quant::Correction& one : quant::AllCorrections()) known.emplace_back(one.name);
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    const std::string name = text.substr(begin, end - begin);
+    begin = end + 1;
+    bool found = false;
+    for (const quant::Correction& one : quant::AllCorrections()) {
+      if (one.name != name) continue;
+      result.*one.on = found = true;
+    }
+    if (!found)
+      return Error(ErrorCode::kUnknownName,
+                   "--correct: there is no correction \"{}\"{}; none or some of these are: {}",
+                   name, DidYouMean(name, known), Join(known, ", "));
+  }
+  return result;
+}
+
+std::string CorrectionHelp() {
+  std::string help =
+      "what is done about the error, separated by commas, or none; bias by "
+      "itself, with --activations float gptq,scales:";
+  for (const quant::Correction& one : quant::AllCorrections())
+    help += fmt::format("\n  {}: {}", one.name, one.summary);
+  return help;
+}
+
+std::string MethodHelp() {
+  std::string help = "how the range of each tensor is chosen:";
+  for (const quant::Estimator& one : quant::Estimators())
+    help += fmt::format("\n  {}: {}", one.name, one.summary);
+  return help + "\n  auto: for each tensor the one that loses least on the samples";
+}
+
+void AddAccuracyOptions(Arguments app, QuantizeRequest& request) {
+  app.Option("--data", request.data,
+             "to measure what it costs: a folder or an .npz as --calib, with labels or without");
+  app.Option("--labels", request.labels, "of a folder: a table with columns filename, class");
+  app.Option("--label-offset", request.classify.label_offset, "added to every class of the labels");
+  app.Option("--output", request.classify.output, "the output with the scores");
+  app.Option("--limit", request.limit, "stop after this many rows of --data").NonNegative();
+  app.Option("--agree", request.agree,
+             "what counts where there are no labels: class (the same best class as the float "
+             "model) or values (the energy of the outputs that is the same)")
+      .OneOf({"class", "values"})
+      .ShowDefault();
+  app.Option("--max-drop", request.max_drop,
+             "keep as few products in float as this drop of accuracy asks for, 1% or 0.01; exit "
+             "with 3 when none can be quantised");
+  app.Flag("--measured", request.measured,
+           "rank products by measured times instead of their operations: may differ from run to "
+           "run");
+  app.Flag("--allow-overlap", request.allow_overlap,
+           "go on when samples of --calib are also in --data");
+}
+
+}  // namespace
+
+void AddQuantizeOptions(Arguments app, QuantizeRequest& request) {
+  AddModelOptions(app, request.model);
+  app.Option("--calib", request.calib,
+             "samples: a folder of pictures or arrays, or an .npz with one row per sample")
+      .Required();
+  app.Option("--out,-o", request.out, "the file to write; its ending says the format").Required();
+  app.Option("--samples", request.samples, "how many samples to use at most")
+      .Range(1, 1 << 20)
+      .ShowDefault();
+  app.Option("--method", request.method, MethodHelp())
+      .OneOf({"minmax", "percentile", "average", "mse", "entropy", "aciq", "auto"})
+      .ShowDefault();
+  app.Option("--tail", request.tail, "percentile: the share cut off at each end")
+      .Range(0.0, 0.1)
+      .ShowDefault();
+  app.Option("--correct", request.correct, CorrectionHelp());
+  app.Option("--weights", request.weights,
+             "bits of the weights; 4 leaves the first and the last product at 8")
+      .OneOf({"8", "4"})
+      .ShowDefault();
+  app.Option("--activations", request.activations,
+             "bits of the activations; float: only the weights of matrix products become 4 bits, "
+             "in groups")
+      .OneOf({"8", "float"})
+      .ShowDefault();
+  app.Option("--group", request.group, "with --activations float: weights that share a scale")
+      .Range(32, 128)
+      .ShowDefault();
+  app.Flag("--per-tensor", request.per_tensor, "one scale for all output channels of a product");
+  app.Option("--table", request.table,
+             "ranges from a TensorRT cache or an ncnn table, where it names them");
+  app.Option("--save-table", request.save_table,
+             "write the ranges: .cache (TensorRT) or .table (ncnn)");
+  app.Option("--arithmetic", request.arithmetic,
+             "float, or fixed31: integers only, for `athanor codegen`")
+      .OneOf({"float", "fixed31"})
+      .ShowDefault();
+  AddAccuracyOptions(app, request);
+  app.Option("--report", request.report,
+             "write what was measured: a folder for report.html and report.json, or one .html or "
+             ".json file");
+  app.Threads(request.threads);
+  AddImageOptions(app, request.classify.image);
+}
+
+Status CheckRequest(QuantizeRequest& request) {
+  if (!request.max_drop.empty()) {
+    ATH_TRY(request.drop, ParseDrop(request.max_drop));
+  }
+  if (request.correct.empty()) request.correct = request.weights_only() ? "gptq,scales" : "bias";
+  ATH_TRY(request.corrections, ParseCorrections(request.correct));
+  if (request.data.empty() && !request.labels.empty())
+    return Error(ErrorCode::kUsage, "--labels needs --data");
+  if (request.weights_only() && request.weights != "4")
+    return Error(ErrorCode::kUsage, "--activations float needs --weights 4");
+  if (request.weights_only() &&
+      (request.drop || !request.table.empty() || !request.save_table.empty()))
+    return Error(ErrorCode::kUsage,
+                 "--activations float has no ranges to choose and no products to take back: "
+                 "--max-drop, --table and --save-table do not go with it");
+  if (request.weights_only() && (request.group & (request.group - 1)) != 0)
+    return Error(ErrorCode::kUsage, "--group: 32, 64 or 128 is expected");
+  ATH_RETURN_IF_ERROR(CheckOutput(request.save_table, "--save-table", {".cache", ".table"}));
+  return CheckModelOutput(request.out);
+}
+
+quant::QuantizeOptions HowToQuantize(const QuantizeRequest& request) {
+  quant::QuantizeOptions how;
+  how.weight_bits = request.weight_bits();
+  how.per_tensor = request.per_tensor;
+  how.arithmetic = request.arithmetic;
+  how.ranges.method = request.method;
+  how.ranges.tail = request.tail;
+  how.ranges.threads = request.threads;
+  how.ranges.histograms = !request.report.empty();
+  return how;
+}
+
+}  // namespace athanor::tools

@@ -1,0 +1,39 @@
+// What `athanor quantize` is asked for.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "quant/correct.h"
+#include "tools/arguments.h"
+#include "tools/classify.h"
+#include "tools/open_model.h"
+
+namespace athanor::tools {
+
+struct QuantizeRequest {
+  ModelOptions model;
+  ClassifyOptions classify;
+  std::string calib, out, method = "minmax", correct, max_drop, data, labels, report;
+  std::string table, save_table, agree = "values", arithmetic = "float", activations = "8";
+  std::string weights = "8";
+  std::int64_t samples = 128, limit = 0, group = 128;
+  double tail = 1e-4;
+  int threads = 0;
+  bool per_tensor = false, measured = false, allow_overlap = false;
+
+  // Checked once by Check.
+  std::optional<double> drop = {};
+  quant::Corrections corrections = {};
+
+  int weight_bits() const { return weights == "4" ? 4 : 8; }
+  bool weights_only() const { return activations == "float"; }
+};
+
+void AddQuantizeOptions(Arguments app, QuantizeRequest& request);
+// What can be seen to be wrong before any file is read; fills in `drop` and `corrections`.
+Status CheckRequest(QuantizeRequest& request);
+quant::QuantizeOptions HowToQuantize(const QuantizeRequest& request);
+
+}  // namespace athanor::tools

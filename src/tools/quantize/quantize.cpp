@@ -1,0 +1,291 @@
+// athanor quantize MODEL --calib DIR -o OUT.ath: 8-bit weights and activations,
+// and what they cost.
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+
+#include "core/text.h"
+#include "frontends/load.h"
+#include "frontends/save.h"
+#include "passes/pipeline.h"
+#include "quant/weight_only.h"
+#include "runtime/session.h"
+#include "tools/console.h"
+#include "tools/describe.h"
+#include "tools/quantize/report.h"
+
+namespace athanor::tools {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kFewSamples = 16;  // below this ranges are a matter of luck
+
+// The two forms in turn, so that a slower second of the machine meets both.
+Status TimeForms(Form& before, Form& after, const std::vector<Datum>& inputs) {
+  constexpr auto kLongest = std::chrono::seconds(2);
+  constexpr std::size_t kMost = 100;
+  std::vector<double> times[2];
+  Form* const forms[] = {&before, &after};
+  for (Form* form : forms) ATH_RETURN_IF_ERROR(form->session->Run(inputs).status());
+  const auto begin = Clock::now();
+  while (times[0].size() < 3 || (times[0].size() < kMost && Clock::now() - begin < kLongest)) {
+    for (std::size_t i = 0; i < 2; ++i) {
+      const auto start = Clock::now();
+      ATH_RETURN_IF_ERROR(forms[i]->session->Run(inputs).status());
+      times[i].push_back(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
+    }
+  }
+  for (std::size_t i = 0; i < 2; ++i) {
+    std::nth_element(times[i].begin(), times[i].begin() + std::ssize(times[i]) / 2, times[i].end());
+    forms[i]->milliseconds = times[i][times[i].size() / 2];
+  }
+  return {};
+}
+
+// Weights of the float graph as they would lie in a file of ours.
+std::uint64_t WeightBytes(const Graph& graph) {
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < graph.value_capacity(); ++i) {
+    const auto id = static_cast<ValueId>(i);
+    const Tensor* constant = graph.Constant(id);
+    if (constant != nullptr && graph.num_uses(id) > 0) bytes += constant->bytes();
+  }
+  return bytes;
+}
+
+std::string Percent(std::int64_t part, std::int64_t all) {
+  return fmt::format("{:.2f} %", 100 * static_cast<double>(part) / static_cast<double>(all));
+}
+
+std::vector<std::string> FormRow(const char* name, const Form& form, bool labelled) {
+  std::vector<std::string> row = {name,
+                                  fmt::format("{:.1f}", static_cast<double>(form.bytes) / 1024),
+                                  fmt::format("{:.3f}", form.milliseconds)};
+  const bool known = labelled && form.verdict;
+  row.push_back(known ? Percent(form.verdict->score.top1, form.verdict->score.n) : "-");
+  row.push_back(known ? Percent(form.verdict->score.top5, form.verdict->score.n) : "-");
+  return row;
+}
+
+void PrintForms(const Common& common, const QuantizeFindings& findings) {
+  Table table({"", ">KiB", ">ms", ">top1", ">top5"});
+  table.Add(FormRow("float", findings.before, findings.labelled));
+  table.Add(FormRow(findings.prepared ? "int8" : "int4", findings.after, findings.labelled));
+  PrintText(common, table.ToString());
+  Say(common, "{:.2f} x smaller, {:.2f} x as fast",
+      static_cast<double>(findings.before.bytes) / static_cast<double>(findings.after.bytes),
+      findings.before.milliseconds / findings.after.milliseconds);
+  if (findings.rows == 0) return;
+  const Verdict& verdict = *findings.after.verdict;
+  if (findings.has_classes)
+    Say(common, "the same class on {} of {} {}", Percent(verdict.same_class, findings.rows),
+        findings.rows, findings.labelled ? "pictures" : "samples");
+  if (!findings.labelled && !findings.has_classes)
+    Say(common, "{:.2f} % of the energy of the outputs is the same on {} samples",
+        100 * verdict.value, findings.rows);
+  if (!findings.labelled) return;
+  const Paired paired = ComparePaired(findings.before.verdict->right, verdict.right);
+  Say(common,
+      "right in float alone: {}, on integers alone: {}; by chance with p = {:.3f} (McNemar)",
+      paired.only_first, paired.only_second, paired.p);
+}
+
+void SayWhatStays(const Common& common, const QuantizeRequest& request,
+                  const QuantizeFindings& findings) {
+  if (findings.prepared == nullptr) {
+    Say(common, "the weights of {} products have 4 bits, {} share a scale",
+        findings.weights_only.size(), request.group);
+    return;
+  }
+  const Choice& choice = *findings.choice;
+  const quant::QuantizeReport& report = choice.made.report;
+  Say(common, "{} of {} nodes compute on integers", report.quantized, report.nodes);
+  for (const quant::Skipped& skipped : report.skipped)
+    Say(common, "  float: \"{}\" ({}): {}", skipped.node, skipped.op, skipped.reason);
+  if (!report.constant.empty())
+    Note(common, "note: always 0 on the samples: {}", Join(report.constant, ", "));
+  for (const quant::DeadChannels& dead : report.dead)
+    Note(common, "note: {} output channels of \"{}\" have no weights but 0", dead.channels.size(),
+         dead.node);
+  const quant::EqualizeReport& equalized = findings.prepared->equalized;
+  if (request.corrections.equalize)
+    Say(common, "{} pairs of products equalised, {} Clips became Relu, {} high biases absorbed",
+        equalized.pairs, equalized.clips, equalized.absorbed);
+  if (request.corrections.smooth) Say(common, "{} normalisations smoothed", equalized.smoothed);
+}
+
+// Everything that one run of the verb holds.
+class Quantizing {
+ public:
+  Quantizing(const QuantizeRequest& request, const Common& common, Graph graph)
+      : request_(request), common_(common), graph_(std::move(graph)), plain_(graph_.Clone()) {
+    findings_.request = &request;
+  }
+
+  Status Run() {
+    ATH_RETURN_IF_ERROR(passes::Optimize(plain_).status());
+    ATH_TRY(const quant::Candidates candidates, quant::FindCandidates(plain_));
+    ATH_RETURN_IF_ERROR(quant::CheckQuantizable(plain_, candidates));
+    ATH_RETURN_IF_ERROR(OpenSamples());
+    ATH_TRY(const Graph small, request_.weights_only() ? MakeWeights() : MakeIntegers());
+    // What cannot be had is not written.
+    const bool met = choice_ == nullptr || choice_->met;
+    if (!met) return NotMet();
+    ATH_RETURN_IF_ERROR(SaveModel(small, request_.out));
+    ATH_RETURN_IF_ERROR(Measure());
+    ATH_RETURN_IF_ERROR(Explain(small));
+    SayWhatStays(common_, request_, findings_);
+    PrintForms(common_, findings_);
+    if (!request_.report.empty()) ATH_RETURN_IF_ERROR(WriteReport(findings_, request_.report));
+    Say(common_, "wrote {}{}", request_.out,
+        request_.report.empty() ? "" : " and " + request_.report);
+    const Status gate = Gate();
+    findings_.pass = gate.ok();
+    PrintJson(common_, FindingsJson(findings_));
+    ATH_RETURN_IF_ERROR(gate);
+    Next(common_, fmt::format("athanor explain {}", ShellWord(request_.out)));
+    return {};
+  }
+
+ private:
+  Status OpenSamples() {
+    ATH_TRY(Samples samples,
+            Samples::Open(graph_, request_.calib, request_.classify.image, request_.samples));
+    files_ = std::make_unique<Samples>(std::move(samples));
+    count_ = files_->count();
+    samples_ =
+        std::make_unique<SampleCache>(count_, [this](std::size_t i) { return files_->Read(i); });
+    if (!request_.data.empty() || request_.drop) {
+      ATH_TRY(Judge judge, Judge::Open(graph_, request_, common_, *samples_, count_));
+      judge_ = std::make_unique<Judge>(std::move(judge));
+    }
+    findings_.samples = count_;
+    if (count_ < kFewSamples)
+      Note(common_, "note: {} samples are few: ranges may be too narrow; 100 or more are usual",
+           count_);
+    return {};
+  }
+
+  Result<Graph> MakeIntegers() {
+    ATH_TRY(Maker maker, Maker::Prepare(plain_, graph_, *samples_, count_, request_, common_));
+    maker_ = std::make_unique<Maker>(std::move(maker));
+    findings_.prepared = &maker_->prepared();
+    ATH_TRY(Choice choice, ChooseProducts(*maker_, request_, common_, judge_.get()));
+    choice_ = std::make_unique<Choice>(std::move(choice));
+    findings_.choice = choice_.get();
+    return choice_->made.graph.Clone();
+  }
+
+  Result<Graph> MakeWeights() {
+    quant::WeightOnlyReport report;
+    ATH_TRY(Graph small, quant::QuantizeWeights(plain_, count_, samples_->source(),
+                                                {.group = static_cast<std::size_t>(request_.group),
+                                                 .gptq = request_.corrections.gptq,
+                                                 .estimate_scales = request_.corrections.scales,
+                                                 .threads = request_.threads},
+                                                report));
+    findings_.weights_only = std::move(report.products);
+    return small;
+  }
+
+  // What was written is what is measured.
+  Status Measure() {
+    ATH_TRY(const Graph written, LoadModel(request_.out));
+    ATH_TRY(findings_.before.session,
+            Session::Create(graph_.Clone(), {.threads = request_.threads}));
+    ATH_TRY(findings_.after.session,
+            Session::Create(written.Clone(), {.threads = request_.threads}));
+    std::error_code error;
+    findings_.before.bytes = WeightBytes(plain_);
+    findings_.after.bytes = fs::file_size(request_.out, error);
+    ATH_TRY(const std::vector<Datum> first, samples_->Read(0));
+    ATH_RETURN_IF_ERROR(TimeForms(findings_.before, findings_.after, first));
+    if (judge_ == nullptr) return {};
+    ATH_TRY(findings_.after.verdict, judge_->Rate(written));
+    Judged();
+    return {};
+  }
+
+  void Judged() {
+    findings_.before.verdict = judge_->real();
+    findings_.labelled = judge_->labelled();
+    findings_.has_classes = judge_->has_classes();
+    findings_.rows = static_cast<std::int64_t>(judge_->rows());
+    findings_.evaluations = judge_->evaluations();
+  }
+
+  // What only a report shows, because it takes runs of its own.
+  Status Explain(const Graph& small) {
+    if (request_.report.empty() || maker_ == nullptr) return {};
+    const std::size_t few = std::min(count_, kFewSamples);
+    ATH_TRY(findings_.layers,
+            quant::MeasureLayers(maker_->prepared().graph, small, choice_->made.report.pairs, few,
+                                 samples_->source(), request_.threads));
+    if (request_.correct == "none") return {};
+    std::set<NodeId> in_float;
+    for (std::size_t i = 0; i < choice_->in_float; ++i) in_float.insert(choice_->ranked[i].node);
+    ATH_TRY(findings_.ablation,
+            Ablate(plain_, graph_, *samples_, count_, request_, common_, in_float, judge_.get()));
+    return {};
+  }
+
+  // The asked drop against what was written; chosen products may judge other rounding only.
+  Status Gate() const {
+    if (!request_.drop) return {};
+    const double drop = findings_.before.verdict->value - findings_.after.verdict->value;
+    if (drop <= *request_.drop + 1e-12) return {};
+    return Missed(drop);
+  }
+
+  Status Missed(double drop) const {
+    return Error(ErrorCode::kAccuracy, "{} drops by {:.2f} %; {:.2f} % is allowed",
+                 judge_->labelled() ? "top1" : "agreement", 100 * drop, 100 * *request_.drop)
+        .Fix("--method auto, --correct bias,adaround, or samples nearer to the data");
+  }
+
+  Status NotMet() {
+    Judged();
+    findings_.pass = false;
+    const Choice::Trial& last = choice_->trials.back();
+    nlohmann::json document = {{"model", request_.model.path},
+                               {"pass", false},
+                               {"evaluations", judge_->evaluations()},
+                               {"in_float", last.in_float},
+                               {"products", choice_->ranked.size()}};
+    PrintJson(common_, std::move(document));
+    Say(common_,
+        "even with {} of {} products in float the allowed drop is not met; nothing written",
+        choice_->in_float, choice_->ranked.size());
+    return Missed(judge_->real().value - last.value);
+  }
+
+  const QuantizeRequest& request_;
+  const Common& common_;
+  Graph graph_, plain_;
+  std::unique_ptr<Samples> files_;
+  std::unique_ptr<SampleCache> samples_;
+  std::size_t count_ = 0;  // of calibration
+  std::unique_ptr<Judge> judge_;
+  std::unique_ptr<Maker> maker_;
+  std::unique_ptr<Choice> choice_;
+  QuantizeFindings findings_;
+};
+
+Status Run(QuantizeRequest& request, const Common& common) {
+  ATH_RETURN_IF_ERROR(CheckRequest(request));
+  ATH_RETURN_IF_ERROR(CheckReportName(request.report));
+  ATH_TRY(Graph graph, OpenModel(request.model));
+  return Quantizing(request, common, std::move(graph)).Run();
+}
+
+}  // namespace
+
+std::function<Status()> QuantizeModel(Arguments app, const Common& common) {
+  auto request = std::make_shared<QuantizeRequest>();
+  AddQuantizeOptions(app, *request);
+  return [request, &common] { return Run(*request, common); };
+}
+
+}  // namespace athanor::tools

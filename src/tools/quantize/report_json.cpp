@@ -1,0 +1,182 @@
+#include <filesystem>
+
+#include "core/file.h"
+#include "tools/quantize/report.h"
+
+namespace athanor::tools {
+namespace {
+
+constexpr std::size_t kBars = 64;  // of a tensor's distribution
+
+double Share(std::int64_t part, std::int64_t all) {
+  return all == 0 ? 0 : static_cast<double>(part) / static_cast<double>(all);
+}
+
+nlohmann::json FormJson(const Form& form, bool labelled) {
+  nlohmann::json json = {{"bytes", form.bytes}, {"median_ms", form.milliseconds}};
+  if (!form.verdict) return json;
+  const ClassifyScore& score = form.verdict->score;
+  if (labelled) {
+    json["top1"] = Share(score.top1, score.n);
+    json["top5"] = Share(score.top5, score.n);
+  } else {
+    json["agreement"] = form.verdict->value;
+  }
+  return json;
+}
+
+nlohmann::json Products(const QuantizeFindings& findings) {
+  const Choice& choice = *findings.choice;
+  const Graph& graph = findings.prepared->graph;
+  nlohmann::json list = nlohmann::json::array();
+  for (const auto& [id, bits] : choice.made.report.bits)
+    list.push_back(
+        {{"node", graph.node(id).name}, {"op", graph.node(id).op->name}, {"weight_bits", bits}});
+  return list;
+}
+
+nlohmann::json Decision(const QuantizeFindings& findings) {
+  const Choice& choice = *findings.choice;
+  nlohmann::json trials = nlohmann::json::array(), ranked = nlohmann::json::array();
+  for (const Choice::Trial& trial : choice.trials)
+    trials.push_back(
+        {{"in_float", trial.in_float}, {"value", trial.value}, {"integer_share", trial.saved}});
+  for (std::size_t i = 0; i < choice.ranked.size(); ++i) {
+    const quant::RankedProduct& one = choice.ranked[i];
+    nlohmann::json row = {{"node", one.name},
+                          {"error", one.error},
+                          {"saved", one.saved},
+                          {"in_float", i < choice.in_float}};
+    const auto times = choice.times.find(one.name);
+    if (times != choice.times.end()) {
+      row["float_ms"] = times->second.real;
+      row["int8_ms"] = times->second.integers;
+    }
+    ranked.push_back(std::move(row));
+  }
+  return {{"max_drop", *findings.request->drop}, {"met", choice.met},
+          {"in_float", choice.in_float},         {"evaluations", findings.evaluations},
+          {"trials", std::move(trials)},         {"ranked", std::move(ranked)}};
+}
+
+nlohmann::json Tensors(const QuantizeFindings& findings) {
+  nlohmann::json list = nlohmann::json::array();
+  const quant::Prepared& prepared = *findings.prepared;
+  std::map<ValueId, const quant::LayerError*> errors;
+  for (const quant::LayerError& one : findings.layers) errors[one.value] = &one;
+  for (const auto& [id, value] : prepared.calibration) {
+    const quant::ByteScale by = quant::ScaleFor(value.range);
+    nlohmann::json row = {{"tensor", quant::NameOf(prepared.graph, id)},
+                          {"low", value.seen.all.low},
+                          {"high", value.seen.all.high},
+                          {"range", {value.range.low, value.range.high}},
+                          {"method", value.method},
+                          {"scale", by.scale},
+                          {"zero_point", by.zero}};
+    std::vector<std::int64_t> bars(value.seen.histogram.counts().empty() ? 0 : kBars, 0);
+    for (std::size_t i = 0; !bars.empty() && i < quant::Histogram::kBins; ++i)
+      bars[i * kBars / quant::Histogram::kBins] += value.seen.histogram.counts()[i];
+    row["histogram"] = std::move(bars);
+    const auto found = errors.find(id);
+    if (found != errors.end()) {
+      row["sqnr_db"] = found->second->sqnr;
+      row["cosine"] = found->second->cosine;
+    }
+    list.push_back(std::move(row));
+  }
+  return list;
+}
+
+}  // namespace
+
+nlohmann::json FindingsJson(const QuantizeFindings& findings) {
+  const QuantizeRequest& request = *findings.request;
+  nlohmann::json json = {
+      {"model", request.model.path},
+      {"out", request.out},
+      {"samples", findings.samples},
+      {"weight_bits", request.weight_bits()},
+      {"corrections", request.correct},
+      {"float", FormJson(findings.before, findings.labelled)},
+      {findings.prepared ? "int8" : "int4", FormJson(findings.after, findings.labelled)},
+      {"pass", findings.pass}};
+  if (findings.rows > 0) {
+    json["n"] = findings.rows;
+    json["evaluations"] = findings.evaluations;
+    json["agreement"] = findings.has_classes
+                            ? Share(findings.after.verdict->same_class, findings.rows)
+                            : findings.after.verdict->value;
+  }
+  if (findings.labelled) {
+    const Paired paired =
+        ComparePaired(findings.before.verdict->right, findings.after.verdict->right);
+    json["mcnemar"] = {{"only_float_right", paired.only_first},
+                       {"only_int8_right", paired.only_second},
+                       {"p", paired.p}};
+  }
+  if (findings.prepared == nullptr) {
+    json["products"] = findings.weights_only;
+    return json;
+  }
+  const quant::QuantizeReport& report = findings.choice->made.report;
+  json["method"] = request.method;
+  json["quantized_nodes"] = report.quantized;
+  json["nodes"] = report.nodes;
+  json["always_zero"] = report.constant;
+  json["products"] = Products(findings);
+  json["float_products"] = nlohmann::json::array();
+  for (const quant::Skipped& s : report.skipped)
+    json["float_products"].push_back({{"node", s.node}, {"op", s.op}, {"reason", s.reason}});
+  json["dead_channels"] = nlohmann::json::array();
+  for (const quant::DeadChannels& d : report.dead)
+    json["dead_channels"].push_back({{"node", d.node}, {"channels", d.channels}});
+  const quant::EqualizeReport& equalized = findings.prepared->equalized;
+  json["equalized"] = {{"pairs", equalized.pairs},
+                       {"clips_to_relu", equalized.clips},
+                       {"absorbed_channels", equalized.absorbed},
+                       {"smoothed", equalized.smoothed}};
+  json["tensors"] = Tensors(findings);
+  json["ablation"] = nlohmann::json::array();
+  for (const AblationRow& row : findings.ablation) {
+    nlohmann::json entry = {{"name", row.name}, {"sqnr_db", row.sqnr}};
+    if (row.value) entry["value"] = *row.value;
+    json["ablation"].push_back(std::move(entry));
+  }
+  if (request.drop) json["decision"] = Decision(findings);
+  return json;
+}
+
+Status CheckReportName(const std::string& name) {
+  namespace fs = std::filesystem;
+  if (name.empty()) return {};
+  const fs::path path(name);
+  std::error_code error;
+  const std::string ending = path.extension().string();
+  const bool file = ending == ".html" || ending == ".json";
+  const fs::path folder = file ? path.parent_path() : path;
+  if (!file && fs::exists(path, error) && !fs::is_directory(path, error))
+    return Error(ErrorCode::kFileWrite,
+                 "{}: a folder, or a name that ends in .html or .json, is expected", name);
+  if (!folder.empty()) fs::create_directories(folder, error);
+  if (error) return Error(ErrorCode::kFileWrite, "{}: {}", folder.string(), error.message());
+  return {};
+}
+
+Status WriteReport(const QuantizeFindings& findings, const std::string& name) {
+  namespace fs = std::filesystem;
+  const std::string ending = fs::path(name).extension().string();
+  const auto page = [&](const std::string& path) {
+    return WriteFileAtomically(path, std::string_view(RenderPage(FindingsPage(findings))));
+  };
+  const auto document = [&](const std::string& path) {
+    nlohmann::json json = FindingsJson(findings);
+    json["schema_version"] = 1;
+    return WriteFileAtomically(path, std::string_view(json.dump(1) + "\n"));
+  };
+  if (ending == ".html") return page(name);
+  if (ending == ".json") return document(name);
+  ATH_RETURN_IF_ERROR(page((fs::path(name) / "report.html").string()));
+  return document((fs::path(name) / "report.json").string());
+}
+
+}  // namespace athanor::tools
