@@ -41,31 +41,6 @@ Result<std::int64_t> LayerExport::BlobAxis(std::int64_t axis, std::size_t i) con
   return from_front - 1;
 }
 
-Result<Tensor> LayerExport::Weight(std::size_t i, std::string_view what) const {
-  const Tensor* tensor = Constant(i);
-  if (tensor == nullptr) return Unsupported("the {} must be a constant", what);
-  if (tensor->dtype() != DType::kF32)
-    return Error(ErrorCode::kUnsupportedType, "the {} is {}; f32 is written", what,
-                 Name(tensor->dtype()));
-  return *tensor;
-}
-
-Result<std::vector<std::int64_t>> LayerExport::ConstantInts(std::size_t i,
-                                                            std::string_view what) const {
-  const Tensor* tensor = Constant(i);
-  if (tensor == nullptr) return Unsupported("the {} must be a constant", what);
-  return ToInts(*tensor);
-}
-
-Result<float> LayerExport::ConstantFloat(std::size_t i, float otherwise) const {
-  if (!Has(i)) return otherwise;
-  const Tensor* tensor = Constant(i);
-  if (tensor == nullptr || tensor->count() != 1)
-    return Unsupported("input {} must be a constant of one number", i);
-  ATH_TRY(const std::vector<double> values, ToDoubles(*tensor));
-  return static_cast<float>(values[0]);
-}
-
 Layer& LayerExport::Add(std::string_view type, std::vector<std::string> bottoms, Params params) {
   Layer& layer = file.layers.emplace_back();
   layer.type = type;

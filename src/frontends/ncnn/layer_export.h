@@ -8,7 +8,7 @@
 
 #include "frontends/ncnn/param_file.h"
 #include "frontends/ncnn/weights.h"
-#include "ir/graph.h"
+#include "frontends/node_view.h"
 
 namespace athanor::ncnn {
 
@@ -34,36 +34,16 @@ Param Int(std::int64_t value);
 Param Real(float value);
 Param Ints(const std::vector<std::int64_t>& values);
 
-class LayerExport {
+class LayerExport : public NodeView {
  public:
-  LayerExport(FileExport& file, const Node& node) : file(file), graph(file.graph), node(node) {}
+  LayerExport(FileExport& file, const Node& node) : NodeView(file.graph, node), file(file) {}
 
   FileExport& file;
-  const Graph& graph;
-  const Node& node;
 
-  bool Has(std::size_t i) const { return i < node.inputs.size() && node.inputs[i] != kNoValue; }
-  const Type& InType(std::size_t i = 0) const { return graph.value(node.inputs[i]).type; }
-  const Type& OutType(std::size_t i = 0) const { return graph.value(node.outputs[i]).type; }
-  const Tensor* Constant(std::size_t i) const {
-    return Has(i) ? graph.Constant(node.inputs[i]) : nullptr;
-  }
-  bool IsBlob(std::size_t i) const { return Has(i) && Constant(i) == nullptr; }
   // The axes a blob has, without the batch.
   Result<std::int64_t> BlobRank(std::size_t i = 0) const;
   // Axis `axis` of a value, which may count from the end, as an axis of its blob.
   Result<std::int64_t> BlobAxis(std::int64_t axis, std::size_t i = 0) const;
-  // Fails when the input is not a constant of f32; `what` names it.
-  Result<Tensor> Weight(std::size_t i, std::string_view what) const;
-  Result<std::vector<std::int64_t>> ConstantInts(std::size_t i, std::string_view what) const;
-  // The constant's only value; `otherwise` when the input is omitted.
-  Result<float> ConstantFloat(std::size_t i, float otherwise) const;
-  template <class A>
-  A Attribute(std::string_view name, A otherwise) const {
-    const AttrValue* value = node.attributes.Find(name);
-    return value == nullptr ? otherwise : std::get<A>(*value);
-  }
-
   using Params = std::map<int, Param>;
   // Adds a layer that reads the named blobs and makes this node's outputs.
   void Emit(std::string_view type, std::vector<std::string> bottoms, Params params = {});
