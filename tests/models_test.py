@@ -24,7 +24,7 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DATA = pathlib.Path(os.environ.get("ATHANOR_DATA", ROOT.parent / "shared" / "data")) / "models"
 ORACLES = ROOT / "tests" / "oracles" / "onnx"
-FORMATS = ("onnx", "ncnn", "tflite")
+FORMATS = ("onnx", "caffe", "ncnn", "tflite")
 MAX_REL_L2 = 1e-4  # the figure the project promises against ONNX Runtime at fp32
 PB_DTYPES = {1: np.float32, 2: np.uint8, 3: np.int8, 6: np.int32, 7: np.int64, 9: np.bool_, 11: np.float64}
 

@@ -372,7 +372,7 @@ ath_status ath_load(const char* path, const ath_load_options* options, ath_model
           CheckStructSize("ath_load_options", options->struct_size, kLoadOptionsSize));
     }
     const char* format = options != nullptr && options->format != nullptr ? options->format : "";
-    ATH_TRY(Graph graph, athanor::OpenModel(path, format));
+    ATH_TRY(Graph graph, athanor::OpenModel(path, {.format = format}));
     auto made = std::make_unique<ath_model>(ath_model{std::move(graph), {}, {}});
     for (const athanor::ValueId id : made->graph.inputs()) {
       made->inputs.push_back(Describe(made->graph.value(id).name, made->graph.value(id).type));

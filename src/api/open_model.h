@@ -3,12 +3,12 @@
 
 #include <string>
 
+#include "frontends/load.h"
 #include "ir/graph.h"
 
 namespace athanor {
 
-// `format` overrides what the bytes say; "" finds out. `check_weights`: see LoadOptions.
-Result<Graph> OpenModel(const std::string& name, const std::string& format = "",
-                        bool check_weights = false);
+// `options` are for files; a network of the zoo has none.
+Result<Graph> OpenModel(const std::string& name, const LoadOptions& options = {});
 
 }  // namespace athanor

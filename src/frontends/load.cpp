@@ -6,6 +6,9 @@
 #include "core/file.h"
 #include "core/text.h"
 #include "frontends/ath/ath.h"
+#include "frontends/caffe/import.h"
+#include "frontends/darknet/cfg.h"
+#include "frontends/darknet/import.h"
 #include "frontends/lightgbm/lightgbm.h"
 #include "frontends/ncnn/import.h"
 #include "frontends/ncnn/param_file.h"
@@ -25,6 +28,7 @@ struct Source {
   std::string folder;
   std::string path;
   bool check_weights = false;
+  std::string weights;
 
   std::string_view text() const {
     return {reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size()};
@@ -35,7 +39,8 @@ struct Format {
   std::string_view name;
   bool (*recognises)(std::span<const std::uint8_t> bytes);
   Result<Graph> (*read)(const Source& source);
-  bool has_digests = false;  // of its weights
+  bool has_digests = false;          // of its weights
+  bool weights_can_be_told = false;  // where they are: LoadOptions::weights
 };
 
 // "graph" after spaces and comments.
@@ -76,6 +81,22 @@ Result<Graph> ReadXgboost(const Source& source) { return xgboost::Import(source.
 
 Result<Graph> ReadText(const Source& source) { return ParseText(source.text(), ops::Standard()); }
 
+bool IsCaffe(std::span<const std::uint8_t> bytes) {
+  return caffe::IsText(bytes) || caffe::IsBytes(bytes);
+}
+
+Result<Graph> ReadCaffe(const Source& source) {
+  return caffe::ImportBeside(source.path, source.weights);
+}
+
+bool IsDarknet(std::span<const std::uint8_t> bytes) {
+  return darknet::IsCfg({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
+Result<Graph> ReadDarknet(const Source& source) {
+  return darknet::ImportBeside(source.text(), source.path, source.weights);
+}
+
 bool IsNcnn(std::span<const std::uint8_t> bytes) {
   return ncnn::IsParam({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
@@ -94,6 +115,8 @@ constexpr Format kFormats[] = {
     {"tflite", tflite::IsTflite, ReadTflite},
     {"txt", IsText, ReadText},
     {"ncnn", IsNcnn, ReadNcnn},
+    {"caffe", IsCaffe, ReadCaffe, false, true},
+    {"darknet", IsDarknet, ReadDarknet, false, true},
     {"lightgbm", lightgbm::IsLightgbm, ReadLightgbm},
     {"openvino", openvino::IsOpenvino, ReadOpenvino},
     {"pmml", pmml::IsPmml, ReadPmml},
@@ -148,9 +171,12 @@ Result<Graph> Load(const std::string& path, const LoadOptions& options) {
   if (options.check_weights && !format->has_digests)
     return Unsupported("{} files hold no digests of their weights; .ath files do", format->name)
         .Fix(fmt::format("athanor convert {} -o model.ath", path));
+  if (!options.weights.empty() && !format->weights_can_be_told)
+    return Error(ErrorCode::kUsage, "{} files are not read with weights from elsewhere ({})",
+                 format->name, options.weights);
   const std::filesystem::path parent = std::filesystem::path(path).parent_path();
-  return format->read(
-      {std::move(file), parent.empty() ? "." : parent.string(), path, options.check_weights});
+  return format->read({std::move(file), parent.empty() ? "." : parent.string(), path,
+                       options.check_weights, options.weights});
 }
 
 }  // namespace

@@ -8,7 +8,11 @@
 namespace athanor {
 
 struct LoadOptions {
-  std::string format = "";  // "ath", "ncnn", "onnx", "openvino", "txt"; "" finds out from the bytes
+  // "ath", "caffe", "ncnn", "onnx", "openvino", "txt"; "" finds out from the bytes
+  std::string format = "";
+  // Of formats that keep weights in a file of their own (caffe, darknet): that file, when it does
+  // not lie beside the model; "random" makes them up, the same on every machine.
+  std::string weights = "";
   // Compare every weight with the digest the file holds of it: reads the whole file. Refused for
   // formats without digests.
   bool check_weights = false;

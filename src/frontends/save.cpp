@@ -5,6 +5,7 @@
 #include "core/file.h"
 #include "core/text.h"
 #include "frontends/ath/ath.h"
+#include "frontends/caffe/export.h"
 #include "frontends/ncnn/export.h"
 #include "frontends/onnx/export.h"
 #include "frontends/openvino/export.h"
@@ -34,13 +35,17 @@ Status WriteOpenvino(const Graph& graph, const std::string& path, const SaveOpti
   return openvino::SaveOpenvino(graph, path);
 }
 
+Status WriteCaffe(const Graph& graph, const std::string& path, const SaveOptions& options) {
+  return caffe::SaveCaffe(graph, path, options.dialect);
+}
+
 Status WriteText(const Graph& graph, const std::string& path, const SaveOptions&) {
   return WriteFileAtomically(path, std::string_view(PrintText(graph)));
 }
 
 constexpr Writer kWriters[] = {
-    {"ath", WriteAth},  {"onnx", WriteOnnx},    {"param", WriteNcnn},
-    {"txt", WriteText}, {"xml", WriteOpenvino},
+    {"ath", WriteAth},        {"onnx", WriteOnnx}, {"param", WriteNcnn},
+    {"prototxt", WriteCaffe}, {"txt", WriteText},  {"xml", WriteOpenvino},
 };
 
 Result<Writer> FindWriter(const std::string& path, const SaveOptions& options) {
@@ -61,7 +66,8 @@ Result<Writer> FindWriter(const std::string& path, const SaveOptions& options) {
 }  // namespace
 
 Status CheckSaveFormat(const std::string& path, const SaveOptions& options) {
-  return FindWriter(path, options).status();
+  ATH_RETURN_IF_ERROR(FindWriter(path, options).status());
+  return caffe::CheckDialect(options.dialect);
 }
 
 Status SaveModel(const Graph& graph, const std::string& path, const SaveOptions& options) {

@@ -8,9 +8,10 @@
 namespace athanor {
 
 struct SaveOptions {
-  std::string format =
-      "";  // "ath", "onnx", "param", "txt", "xml"; "" goes by the ending of the path
-  std::int64_t opset = 21;  // of ONNX files
+  // "ath", "onnx", "param", "prototxt", "txt", "xml"; "" goes by the ending of the path
+  std::string format = "";
+  std::int64_t opset = 21;      // of ONNX files
+  std::string dialect = "any";  // of Caffe files
 };
 
 // Whether SaveModel writes the format that is asked for; touches no file.

@@ -27,7 +27,7 @@ struct ConvertOptions {
   InputOptions input;
   std::string out, device = "cpu", dump;
   std::vector<std::string> disable;
-  std::int64_t opset = SaveOptions().opset;
+  SaveOptions save;
   Tolerance tolerance = {.rtol = 1e-4, .atol = 1e-4};
   bool no_check = false;
 };
@@ -48,7 +48,7 @@ void Dump(const Common& common, const Graph& graph) {
 }
 
 // Formats with few operators of their own: what a network computes with more is made plain first.
-constexpr std::string_view kPlainFormats[] = {".param"};
+constexpr std::string_view kPlainFormats[] = {".param", ".prototxt"};
 
 bool WantsPlainGraph(const std::string& path) {
   const std::string ending = fs::path(path).extension().string();
@@ -165,7 +165,7 @@ Status RunConvert(const ConvertOptions& options, const Common& common) {
     Progress progress(common, "writing", 0);
     Graph plain = graph.Clone();
     if (WantsPlainGraph(options.out)) ATH_RETURN_IF_ERROR(passes::Optimize(plain, {}).status());
-    ATH_RETURN_IF_ERROR(SaveModel(plain, options.out, {.opset = options.opset}));
+    ATH_RETURN_IF_ERROR(SaveModel(plain, options.out, options.save));
   }
   return ProveFile(options, common, graph, nlohmann::json::object());
 }
@@ -195,7 +195,7 @@ Status RunOptimize(ConvertOptions options, const Common& common) {
     return {};
   }
   PrintText(common, report.ToString());
-  ATH_RETURN_IF_ERROR(SaveModel(better, options.out, {.opset = options.opset}));
+  ATH_RETURN_IF_ERROR(SaveModel(better, options.out, options.save));
   return ProveFile(options, common, graph,
                    {{"nodes_before", report.nodes_before},
                     {"nodes_after", report.nodes_after},
@@ -207,7 +207,11 @@ void AddOptions(Arguments app, ConvertOptions& options) {
   AddModelOptions(app, options.model);
   AddInputOptions(app, options.input, false);
   app.Option("--device", options.device, "on which parity is checked").ShowDefault();
-  app.Option("--opset", options.opset, "of an ONNX file").Range(7, 100).ShowDefault();
+  app.Option("--opset", options.save.opset, "of an ONNX file").Range(7, 100).ShowDefault();
+  app.Option("--dialect", options.save.dialect,
+             "whose Caffe is to read a .prototxt: any, bvlc, deeplab, faster-rcnn, opencv, segnet, "
+             "shufflenet, ssd, yolo")
+      .ShowDefault();
   app.Option("--atol", options.tolerance.atol, "absolute tolerance").ShowDefault();
   app.Option("--rtol", options.tolerance.rtol, "relative tolerance").ShowDefault();
   app.Flag("--no-check", options.no_check,

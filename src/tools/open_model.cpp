@@ -28,6 +28,9 @@ Result<std::pair<std::string, std::int64_t>> ParseSetDim(const std::string& text
 void AddModelOptions(Arguments app, ModelOptions& options) {
   app.Option("model", options.path, "the model file").Required();
   app.Option("--format", options.format, "the model's format, when it cannot be guessed");
+  app.Option("--weights", options.weights,
+             "the file with the weights of a Caffe or darknet network, when it does not lie beside "
+             "it; random makes them up");
   app.Option("--set-dim", options.set_dims, "give a symbolic dimension a size: N=4").Repeated();
   app.Flag("--verify", options.verify,
            "first compare every weight of an .ath file with its digest (reads the whole file)");
@@ -116,7 +119,9 @@ Result<Graph> OpenModel(const ModelOptions& options) {
                options.path)
         .Fix(fmt::format("athanor unpack {} gives its model", ShellWord(options.path)));
   }
-  ATH_TRY(Graph graph, OpenModel(options.path, options.format, options.verify));
+  ATH_TRY(Graph graph, OpenModel(options.path, {.format = options.format,
+                                                .weights = options.weights,
+                                                .check_weights = options.verify}));
   std::vector<std::pair<std::string, std::int64_t>> values;
   for (const std::string& text : options.set_dims) {
     ATH_TRY(auto value, ParseSetDim(text));

@@ -15,11 +15,12 @@ namespace athanor::tools {
 struct ModelOptions {
   std::string path;
   std::string format;                 // "" finds out
+  std::string weights;                // see LoadOptions
   std::vector<std::string> set_dims;  // "N=4"
   bool verify = false;                // compare the weights with their digests
 };
 
-// Adds the positional MODEL, --format, --set-dim and --verify.
+// Adds the positional MODEL, --format, --weights, --set-dim and --verify.
 void AddModelOptions(Arguments app, ModelOptions& options);
 
 using athanor::OpenModel;  // a file of any format, or zoo:NAME

@@ -27,6 +27,8 @@ struct Family {
 
 Family OnnxFamily();
 Family AthFamily();
+Family CaffeFamily();
+Family DarknetFamily();
 Family NcnnFamily();
 Family PackageFamily();
 Family TextFamily();
