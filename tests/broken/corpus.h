@@ -30,6 +30,7 @@ Family AthFamily();
 Family CaffeFamily();
 Family DarknetFamily();
 Family NcnnFamily();
+Family OpenvinoFamily();
 Family PackageFamily();
 Family TextFamily();
 Family TfliteFamily();

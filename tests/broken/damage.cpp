@@ -118,7 +118,7 @@ std::vector<FamilyEntry> AllFamilies() {
       {"npz", NpzFamily},           {"jpg", JpegFamily},        {"png", PngFamily},
       {"bmp", BmpFamily},           {"webp", WebpFamily},       {"pnm", PnmFamily},
       {"csv", CsvFamily},           {"wav", WavFamily},         {"athpkg", PackageFamily},
-      {"caffe", CaffeFamily},       {"darknet", DarknetFamily},
+      {"caffe", CaffeFamily},       {"darknet", DarknetFamily}, {"openvino", OpenvinoFamily},
   };
 }
 
