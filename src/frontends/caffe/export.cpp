@@ -28,7 +28,9 @@ Status AddInput(FileExport& file, ValueId id) {
                        value.type.ToString());
   file.blobs[id] = file.UniqueName(value.name);
   Message& layer = file.net.AddChild("layer");
-  layer.String("name", file.blobs[id]).String("type", "Input").String("top", file.blobs[id]);
+  layer.String("name", file.LayerName(value.name))
+      .String("type", "Input")
+      .String("top", file.blobs[id]);
   Message& shape = layer.AddChild("input_param").AddChild("shape");
   for (std::int64_t axis = 0; axis < value.type.rank(); ++axis) {
     const Dim& dim = value.type.dim(axis);
@@ -78,7 +80,7 @@ void CopyReadOutputs(FileExport& file) {
     FieldValue copy;
     copy.kind = FieldValue::Kind::kMessage;
     copy.message = std::make_shared<Message>();
-    copy.message->String("name", file.UniqueName(name + "_copy")).String("type", "Split");
+    copy.message->String("name", file.LayerName(name + "_copy")).String("type", "Split");
     copy.message->String("bottom", inner).String("top", name);
     layers.push_back(std::move(copy));
   }

@@ -124,6 +124,7 @@ std::optional<Run> FindRun(Dims dims, const Dims& blob) {
   std::size_t begin = 0, end = dims.size();
   while (begin < end && dims[begin] == 1) ++begin;
   while (end > begin && dims[end - 1] == 1) --end;
+  if (begin == end) begin = end = 0;  // one number
   if (!std::equal(dims.begin() + static_cast<std::ptrdiff_t>(begin),
                   dims.begin() + static_cast<std::ptrdiff_t>(end),
                   blob.begin() + static_cast<std::ptrdiff_t>(begin)))

@@ -8,9 +8,9 @@ namespace {
 
 using IntList = std::vector<std::int64_t>;
 
-// Kernel, strides, dilations and pads of a node; the pads are the same on both sides.
+// Kernel, strides, dilations and pads of a node, before and behind.
 struct Spatial {
-  IntList kernel, strides, dilations, pads;
+  IntList kernel, strides, dilations, pads, behind;
 };
 
 Result<Spatial> ReadSpatial(const LayerExport& ctx, IntList kernel) {
@@ -20,7 +20,8 @@ Result<Spatial> ReadSpatial(const LayerExport& ctx, IntList kernel) {
     if (values.size() != size) values.assign(size, otherwise);
     return values;
   };
-  Spatial spatial = {std::move(kernel), list("strides", 1, count), list("dilations", 1, count), {}};
+  Spatial spatial = {
+      std::move(kernel), list("strides", 1, count), list("dilations", 1, count), {}, {}};
   IntList pads = list("pads", 0, 2 * count);
   const auto auto_pad = ctx.Attribute<std::string>("auto_pad", "NOTSET");
   if (auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER") {
@@ -35,11 +36,39 @@ Result<Spatial> ReadSpatial(const LayerExport& ctx, IntList kernel) {
       pads[a + count] = all - pads[a];
     }
   }
-  spatial.pads.assign(pads.begin(), pads.begin() + static_cast<std::ptrdiff_t>(count));
-  if (!std::equal(spatial.pads.begin(), spatial.pads.end(),
-                  pads.begin() + static_cast<std::ptrdiff_t>(count)))
-    return Unsupported("pads of {}; Caffe pads both sides alike", ToString(pads));
+  const auto half = pads.begin() + static_cast<std::ptrdiff_t>(count);
+  spatial.pads.assign(pads.begin(), half);
+  spatial.behind.assign(half, pads.end());
   return spatial;
+}
+
+// Caffe pads both sides alike. A kernel that grows by zeros on the side of the smaller pad has the
+// same windows under equal pads.
+Result<Tensor> EqualPads(const Tensor& weight, Spatial& s) {
+  if (s.pads == s.behind) return weight;
+  if (s.kernel.size() != 2 || s.dilations != IntList{1, 1})
+    return Unsupported("pads of {} before and {} behind are written for two axes without dilation",
+                       ToString(s.pads), ToString(s.behind));
+  IntList front(2), kernel(2);
+  for (std::size_t a = 0; a < 2; ++a) {
+    const std::int64_t pad = std::max(s.pads[a], s.behind[a]);
+    front[a] = pad - s.pads[a];
+    kernel[a] = s.kernel[a] + front[a] + pad - s.behind[a];
+    s.pads[a] = s.behind[a] = pad;
+  }
+  ATH_TRY(Tensor wide,
+          Tensor::Allocate(DType::kF32, {weight.dim(0), weight.dim(1), kernel[0], kernel[1]}));
+  const std::span<float> to = wide.MutableData<float>();
+  std::fill(to.begin(), to.end(), 0.0F);
+  const float* from = weight.Data<float>().data();
+  const std::int64_t planes = weight.dim(0) * weight.dim(1);
+  for (std::int64_t plane = 0; plane < planes; ++plane) {
+    for (std::int64_t row = 0; row < s.kernel[0]; ++row, from += s.kernel[1])
+      std::copy_n(from, s.kernel[1],
+                  to.data() + (plane * kernel[0] + front[0] + row) * kernel[1] + front[1]);
+  }
+  s.kernel = kernel;
+  return wide;
 }
 
 void SetSizes(Message& param, std::string_view all, std::string_view height, std::string_view width,
@@ -83,7 +112,7 @@ void SetWeights(LayerExport& ctx, Message& layer, Message& param, std::int64_t o
 
 Status Convolve(LayerExport& ctx) {
   const bool transposed = ctx.node.op->name == "ConvTranspose";
-  ATH_TRY(const Tensor weight, ctx.Weight(1, "weight"));
+  ATH_TRY(Tensor weight, ctx.Weight(1, "weight"));
   const IntList kernel(weight.dims().begin() + 2, weight.dims().end());
   if (transposed) {
     const IntList more = ctx.Attribute("output_padding", IntList());
@@ -92,7 +121,13 @@ Status Convolve(LayerExport& ctx) {
     if (ctx.Attribute<std::string>("auto_pad", "NOTSET") != "NOTSET")
       return Unsupported("pads that follow from the output's size are not written");
   }
-  ATH_TRY(const Spatial spatial, ReadSpatial(ctx, kernel));
+  ATH_TRY(Spatial spatial, ReadSpatial(ctx, kernel));
+  if (!transposed) {
+    ATH_TRY(weight, EqualPads(weight, spatial));
+  } else if (spatial.pads != spatial.behind) {
+    return Unsupported("pads of {} before and {} behind are not written", ToString(spatial.pads),
+                       ToString(spatial.behind));
+  }
   const auto group = ctx.Attribute<std::int64_t>("group", 1);
   const std::int64_t out = transposed ? weight.dim(1) * group : weight.dim(0);
   ATH_TRY(const std::optional<Tensor> bias, Bias(ctx, 2, out));
@@ -171,28 +206,54 @@ Status FitWindows(LayerExport& ctx, const Spatial& s, bool& down) {
   return {};
 }
 
+// Caffe divides by the size of the window with its pads: at each place, a factor mends that.
+Status LeavePadsOut(LayerExport& ctx, const Spatial& s, const std::string& pooled) {
+  ATH_TRY(const Dims in, ctx.InDims());
+  ATH_TRY(const Dims out, ctx.OutDims());
+  const auto share = [&](std::size_t axis, std::int64_t i) {
+    const std::int64_t size = in[axis + 2], begin = i * s.strides[axis] - s.pads[axis];
+    const std::int64_t end = std::min(begin + s.kernel[axis], size + s.pads[axis]);
+    const std::int64_t inside = std::min(end, size) - std::max<std::int64_t>(begin, 0);
+    return static_cast<float>(end - begin) / static_cast<float>(std::max<std::int64_t>(inside, 1));
+  };
+  std::vector<float> factors;
+  for (std::int64_t row = 0; row < out[2]; ++row) {
+    for (std::int64_t column = 0; column < out[3]; ++column)
+      factors.push_back(share(0, row) * share(1, column));
+  }
+  ATH_TRY(Message* const layer, ctx.Emit("Scale", {pooled}));
+  layer->AddChild("scale_param").Number("axis", 2).Number("num_axes", 2);
+  ctx.AddBlob(*layer, Tensor::FromVector<float>({out[2], out[3]}, factors));
+  return {};
+}
+
 Status Pool(LayerExport& ctx) {
   const bool max = ctx.node.op->name == "MaxPool";
   if (ctx.node.outputs.size() > 1 && ctx.node.outputs[1] != kNoValue)
     return Unsupported("the positions of the largest values are not written");
   ATH_TRY(const Spatial s, ReadSpatial(ctx, ctx.Attribute("kernel_shape", IntList())));
-  if (s.kernel.size() != 2 || s.dilations != IntList{1, 1})
-    return Unsupported("a window of two axes without dilation is written");
+  if (s.kernel.size() != 2 || s.dilations != IntList{1, 1} || s.pads != s.behind)
+    return Unsupported("a window of two axes without dilation and with equal pads is written");
   bool down = false;
   ATH_RETURN_IF_ERROR(FitWindows(ctx, s, down));
   if (down && ctx.file.dialect.round_down.empty())
     return Unsupported("the dialect {} only rounds the number of windows up", ctx.file.dialect.name)
         .Fix("--dialect any");
-  const bool pads = s.pads != IntList{0, 0};
-  if (!max && pads && ctx.Attribute<std::int64_t>("count_include_pad", 0) == 0)
-    return Unsupported("averages that leave pads out are not written");
-  ATH_TRY(Message* const layer, ctx.Emit("Pooling", {ctx.Blob()}));
+  const bool mends =
+      !max && s.pads != IntList{0, 0} && ctx.Attribute<std::int64_t>("count_include_pad", 0) == 0;
+  std::vector<std::string> pooled;
+  Message* layer = nullptr;
+  if (mends) {
+    ATH_TRY(layer, ctx.Make("Pooling", {ctx.Blob()}, pooled));
+  } else {
+    ATH_TRY(layer, ctx.Emit("Pooling", {ctx.Blob()}));
+  }
   Message& param = layer->AddChild("pooling_param");
   param.Name("pool", max ? "MAX" : "AVE");
   SetWindow(param, s);
   if (down && ctx.file.dialect.round_down == "round_mode") param.Name("round_mode", "FLOOR");
   if (down && ctx.file.dialect.round_down == "ceil_mode") param.Bool("ceil_mode", false);
-  return {};
+  return mends ? LeavePadsOut(ctx, s, pooled[0]) : Status();
 }
 
 Status GlobalPool(LayerExport& ctx) {

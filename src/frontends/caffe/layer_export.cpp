@@ -22,11 +22,10 @@ const std::vector<Dialect>& Dialects() {
   return dialects;
 }
 
-std::string FileExport::UniqueName(std::string_view wish) {
+std::string FileExport::Unique(std::string_view wish, std::map<std::string, int>& names) {
   std::string name(wish.empty() ? "blob" : wish);
-  int& taken = names_[name];
-  if (taken++ == 0) return name;
-  return UniqueName(fmt::format("{}_{}", name, taken));
+  const int taken = ++names[name];
+  return taken == 1 ? name : Unique(fmt::format("{}_{}", name, taken), names);
 }
 
 Result<Dims> LayerExport::DimsOf(const Type& type) {
@@ -67,7 +66,7 @@ Result<Message*> LayerExport::Add(std::string_view type, std::vector<std::string
         .Fix(fmt::format("--dialect {}", Join(others, " or ")));
   }
   Message& layer = file.net.AddChild("layer");
-  layer.String("name", file.UniqueName(node.name.empty() ? node.op->name : node.name));
+  layer.String("name", file.LayerName(node.name.empty() ? node.op->name : node.name));
   layer.String("type", type);
   for (const std::string& bottom : bottoms) layer.String("bottom", bottom);
   return &layer;

@@ -30,13 +30,16 @@ class FileExport {
   Message net;
   std::unordered_map<ValueId, std::string> blobs;
 
-  // A name that no blob and no layer has, made from `wish`.
-  std::string UniqueName(std::string_view wish);
+  // A name that no blob has, or no layer, made from `wish`: the two do not get in each other's way.
+  std::string UniqueName(std::string_view wish) { return Unique(wish, blob_names_); }
+  std::string LayerName(std::string_view wish) { return Unique(wish, layer_names_); }
   // Keeps a tensor until the file is written.
   const Tensor& Keep(Tensor tensor) { return kept_.emplace_back(std::move(tensor)); }
 
  private:
-  std::map<std::string, int> names_;
+  static std::string Unique(std::string_view wish, std::map<std::string, int>& names);
+
+  std::map<std::string, int> blob_names_, layer_names_;
   std::list<Tensor> kept_;
 };
 
