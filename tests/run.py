@@ -187,6 +187,7 @@ def main():
         script(count, "tflite_test.py", "--binary", str(ATHANOR), "--device", device)
     script(count, "tabular_test.py", "--binary", str(ATHANOR))
     script(count, "caffe_test.py", "--binary", str(ATHANOR))
+    script(count, "score_kill_test.py", "--binary", str(ATHANOR))
     script(count, "codegen_test.py")
     script(count, "gradients_test.py", "--binary", str(ATHANOR))
     script(count, "quant_test.py")

@@ -126,14 +126,14 @@ def boosted_cases(scratch):
 
 
 def indicators(rows, fmap):
-    """The matrix that a feature map makes of a table: 1 or nothing where a column has a value, numbers as they are."""
+    """The matrix that a feature map makes of a table: 1 or 0 where a column has a value or another, the rest as it is."""
     matrix = []
     features = [line.split()[1:] for line in fmap.read_text().splitlines()]
     for row in rows:
         cells = {}
         for name, kind in features:
-            column, _, value = name.partition("=")
-            cells[name] = row[column] if kind != "i" else "1" if row[column] == value else ""
+            column, equals, value = name.partition("=")
+            cells[name] = row[column] if kind != "i" or not equals else "1" if row[column] == value else "0"
         matrix.append(cells)
     return matrix
 

@@ -2,9 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <clocale>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
+#include <random>
+#include <string>
 
 namespace athanor {
 namespace {
@@ -17,6 +21,27 @@ TEST(ReadReal, TakesTheWholeTextOrNothing) {
   for (const char* text : {"", "-", "1 ", "1,5", "0x10", "1e400x"}) {
     EXPECT_EQ(ReadReal(text), std::nullopt) << text;
   }
+}
+
+// Short numbers are read another way than long ones.
+TEST(ReadReal, RoundsAsTheLibraryDoes) {
+  std::mt19937_64 random(1);
+  for (int i = 0; i < 200'000; ++i) {
+    std::string text = (i & 1) != 0 ? "-" : "";
+    const std::size_t digits = 1 + random() % 18, point = random() % 20;
+    for (std::size_t d = 0; d < digits; ++d) {
+      if (d == point) text += '.';
+      text += static_cast<char>('0' + random() % 10);
+    }
+    const double expected = std::strtod(text.c_str(), nullptr);
+    const std::optional<double> read = ReadReal(text);
+    ASSERT_TRUE(read.has_value()) << text;
+    ASSERT_EQ(std::bit_cast<std::uint64_t>(*read), std::bit_cast<std::uint64_t>(expected)) << text;
+  }
+  EXPECT_TRUE(std::signbit(*ReadReal("-0")));
+  EXPECT_EQ(ReadReal(".5"), 0.5);
+  for (const char* text : {".", "-.", "1.2.3", "--1", "1-"})
+    EXPECT_EQ(ReadReal(text), std::nullopt) << text;
 }
 
 void ExpectLimits() {

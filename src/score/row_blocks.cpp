@@ -22,6 +22,9 @@ bool IsSeparator(char c, char separator) {
 }  // namespace
 
 std::size_t FindRowEnd(std::string_view text, char separator) {
+  // Most rows hold no quote.
+  const std::size_t line_end = text.find('\n');
+  if (text.substr(0, line_end).find('"') == std::string_view::npos) return line_end;
   for (std::size_t at = 0;; ++at) {  // one cell
     if (at < text.size() && text[at] == '"') {
       // A doubled quote closes and opens at once.
@@ -60,10 +63,12 @@ RowBlocks::RowBlocks(RowBlocks&& other) noexcept
     : file_(std::exchange(other.file_, -1)),
       owned_(std::exchange(other.owned_, false)),
       ended_(other.ended_),
+      plain_lines_(other.plain_lines_),
       separator_(other.separator_),
       block_bytes_(other.block_bytes_),
       size_(other.size_),
       buffer_(std::move(other.buffer_)),
+      taken_(other.taken_),
       line_(other.line_) {}
 
 RowBlocks::~RowBlocks() {
@@ -92,17 +97,36 @@ Result<bool> RowBlocks::Fill() {
 std::size_t RowBlocks::RowEnd(bool first) const {
   const std::string_view text = buffer_;
   std::size_t end = 0;
+  if (!first && (plain_lines_ || text.find('"') == std::string_view::npos)) {
+    const std::size_t last = text.rfind('\n');
+    return last == std::string_view::npos ? 0 : last + 1;
+  }
   for (;;) {
-    const std::size_t length = FindRowEnd(text.substr(end), separator_);
+    const std::string_view rest = text.substr(end);
+    const std::size_t length = plain_lines_ ? rest.find('\n') : FindRowEnd(rest, separator_);
     if (length == std::string_view::npos) return end;
     end += length + 1;
     if (first) return end;
   }
 }
 
-Result<std::optional<std::string>> RowBlocks::Header() {
+Status RowBlocks::Seek(std::uint64_t end, std::size_t line) {
+  if (::lseek(file_, static_cast<off_t>(end), SEEK_SET) < 0)
+    return Error(ErrorCode::kFileNotFound, "cannot go on from byte {}: {}", end,
+                 std::strerror(errno));
+  buffer_.clear();
+  ended_ = false;
+  taken_ = end;
+  line_ = line;
+  return {};
+}
+
+Result<std::optional<std::string>> RowBlocks::Header(bool take) {
   for (;;) {
-    if (buffer_.starts_with("\xEF\xBB\xBF")) buffer_.erase(0, 3);  // the mark of spreadsheets
+    if (buffer_.starts_with("\xEF\xBB\xBF")) {  // the mark of spreadsheets
+      buffer_.erase(0, 3);
+      taken_ += 3;
+    }
     const std::size_t end = RowEnd(true);
     if (end == 0 && buffer_.size() > kLongestRow)
       return Error(ErrorCode::kResource, "line {}: the row is too long", line_);
@@ -113,8 +137,12 @@ Result<std::optional<std::string>> RowBlocks::Header() {
     }
     if (buffer_.empty()) return std::optional<std::string>();
     std::string row = buffer_.substr(0, end == 0 ? buffer_.size() : end);
-    buffer_.erase(0, row.size());
-    line_ += static_cast<std::size_t>(std::count(row.begin(), row.end(), '\n'));
+    const bool blank = row.find_first_not_of("\r\n") == std::string::npos;
+    if (take || blank) {
+      buffer_.erase(0, row.size());
+      taken_ += row.size();
+      line_ += static_cast<std::size_t>(std::count(row.begin(), row.end(), '\n'));
+    }
     while (!row.empty() && (row.back() == '\n' || row.back() == '\r')) row.pop_back();
     if (row.empty()) continue;
     return std::optional(std::move(row));
@@ -134,7 +162,10 @@ Result<std::optional<RowBlock>> RowBlocks::Next() {
   if (end == 0) return std::optional<RowBlock>();
   RowBlock block = {.text = buffer_.substr(0, end), .first_line = line_};
   buffer_.erase(0, end);
+  taken_ += end;
   line_ += static_cast<std::size_t>(std::count(block.text.begin(), block.text.end(), '\n'));
+  block.end = taken_;
+  block.next_line = line_;
   return std::optional(std::move(block));
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "core/text.h"
 
@@ -83,6 +84,21 @@ bool Near(const ath_tensor& a, std::size_t at_a, const ath_tensor& b, std::size_
       AppendElement(b, at_b, text_b);
       return text_a == text_b;
   }
+}
+
+template <class T>
+void SpreadAs(const std::byte* from, std::size_t rows, std::size_t size, std::byte* to,
+              std::size_t stride) {
+  for (std::size_t r = 0; r < size; ++r)
+    std::memcpy(to + r * stride, from + std::min(r, rows - 1) * sizeof(T), sizeof(T));
+}
+
+// A column of `rows` elements to every `stride` bytes; the last one is repeated up to `size`.
+void SpreadColumn(const std::byte* from, std::size_t rows, std::size_t bytes, std::size_t size,
+                  std::byte* to, std::size_t stride) {
+  if (bytes == 8) return SpreadAs<std::uint64_t>(from, rows, size, to, stride);
+  if (bytes == 4) return SpreadAs<std::uint32_t>(from, rows, size, to, stride);
+  SpreadAs<std::uint8_t>(from, rows, size, to, stride);
 }
 
 }  // namespace
@@ -213,10 +229,7 @@ Result<RowModel::Handle<ath_result>> RowModel::RunRows(const ParsedBlock& block,
     memory[i].resize(size * width * bytes);
     for (std::size_t c = 0; c < width; ++c) {
       const std::byte* from = block.columns[i + c].bytes.data() + begin * bytes;
-      for (std::size_t r = 0; r < size; ++r) {
-        std::copy_n(from + std::min(r, rows - 1) * bytes, bytes,
-                    memory[i].data() + (r * width + c) * bytes);
-      }
+      SpreadColumn(from, rows, bytes, size, memory[i].data() + c * bytes, width * bytes);
     }
     dims[i] = {static_cast<std::int64_t>(size)};
     if (inputs_[i].rank == 2) dims[i].push_back(static_cast<std::int64_t>(width));
@@ -299,7 +312,10 @@ Status RowModel::Write(const ath_result& result, const ParsedBlock& block, std::
     widths.push_back(static_cast<std::size_t>(WidthOf(tensors[i])));
     AppendNames(outputs_[i].name, WidthOf(tensors[i]), columns);
   }
+  auto empty = std::lower_bound(block.empty.begin(), block.empty.end(), begin);
   for (std::size_t r = 0; r < rows; ++r) {
+    const bool answered = empty == block.empty.end() || *empty != begin + r;
+    if (!answered) ++empty;
     const char* between = "";
     for (std::size_t k = 0; k < num_kept; ++k, between = ",") {
       text += between;
@@ -308,7 +324,7 @@ Status RowModel::Write(const ath_result& result, const ParsedBlock& block, std::
     for (std::size_t i = 0; i < tensors.size(); ++i) {
       for (std::size_t c = 0; c < widths[i]; ++c, between = ",") {
         text += between;
-        AppendElement(tensors[i], r * widths[i] + c, text);
+        if (answered) AppendElement(tensors[i], r * widths[i] + c, text);
       }
     }
     text += '\n';

@@ -1,79 +1,143 @@
 #include "score/score.h"
 
-#include <unistd.h>
-
-#include <cerrno>
 #include <chrono>
 #include <condition_variable>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <mutex>
 #include <optional>
 #include <thread>
 
+#include "core/digest.h"
 #include "core/file.h"
 #include "core/text.h"
+#include "score/checkpoint.h"
+#include "score/json_rows.h"
 #include "score/row_model.h"
+#include "score/sink.h"
 
 namespace athanor::score {
 namespace {
 
 constexpr std::size_t kMostReported = 20;
 
-// Where the answers go: beside the file's name until they are whole, or to the standard output.
-class Sink {
+// What a run writes: answers, bad rows, and how far it has come.
+class Output {
  public:
-  static Result<Sink> Open(const std::string& path) {
-    Sink sink;
-    if (path == "-") return sink;
-    ATH_TRY(PartialFile file, PartialFile::For(path));
-    sink.partial_.emplace(std::move(file));
-    sink.stream_.open(sink.partial_->name(), std::ios::binary | std::ios::trunc);
-    if (!sink.stream_) return Error(ErrorCode::kFileWrite, "{}: {}", path, std::strerror(errno));
-    return sink;
+  // Where a killed run of the same key ended; otherwise the begin. Nothing is kept then.
+  static Result<Output> Open(const ScoreOptions& options, std::uint64_t key) {
+    Checkpoint at;
+    if (options.resume) {
+      const std::optional<Checkpoint> found = ReadCheckpoint(ProgressOf(options));
+      const bool whole =
+          found && found->key == key && Sink::Kept(options.output).value_or(0) >= found->wrote &&
+          (options.errors.empty() || Sink::Kept(options.errors).value_or(0) >= found->wrote_errors);
+      if (whole) at = *found;
+    }
+    at.key = key;
+    const auto open = [&](const std::string& path, std::uint64_t bytes) {
+      return options.resume ? Sink::Resume(path, bytes) : Sink::Open(path);
+    };
+    ATH_TRY(Sink answers, open(options.output, at.wrote));
+    Output output(options, at, std::move(answers));
+    if (options.errors.empty()) return output;
+    ATH_TRY(Sink errors, open(options.errors, at.wrote_errors));
+    output.errors_.emplace(std::move(errors));
+    if (at.wrote_errors == 0) ATH_RETURN_IF_ERROR(output.errors_->Write("line,reason,row\n"));
+    return output;
   }
 
-  Status Write(std::string_view text) {
-    if (partial_) {
-      stream_.write(text.data(), static_cast<std::streamsize>(text.size()));
-      if (!stream_) return Error(ErrorCode::kFileWrite, "cannot write: {}", std::strerror(errno));
-      return {};
-    }
-    while (!text.empty()) {
-      const ssize_t n = ::write(STDOUT_FILENO, text.data(), text.size());
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return Error(ErrorCode::kFileWrite, "cannot write: {}", std::strerror(errno));
-      text.remove_prefix(static_cast<std::size_t>(n));
-    }
-    return {};
+  // Where the run began.
+  const Checkpoint& begin() const { return begin_; }
+  bool empty() const { return answers_.bytes() == 0; }
+  Status Write(std::string_view text) { return answers_.Write(text); }
+
+  Status WriteBad(const BadRow& bad) {
+    if (!errors_) return {};
+    std::string text = fmt::format("{},", bad.line);
+    AppendCell(bad.reason, text);
+    text += ',';
+    AppendCell(bad.row, text);
+    return errors_->Write(text + "\n");
+  }
+
+  // Now and then, after a block that ends there.
+  Status Note(std::uint64_t read, std::uint64_t line, const ScoreReport& report) {
+    const auto now = Clock::now();
+    if (!options_.resume || now - noted_ < Seconds(options_.checkpoint_seconds)) return {};
+    noted_ = now;
+    ATH_RETURN_IF_ERROR(answers_.Sync());
+    if (errors_) ATH_RETURN_IF_ERROR(errors_->Sync());
+    return WriteCheckpoint(ProgressOf(options_), {.key = begin_.key,
+                                                  .read = read,
+                                                  .line = line,
+                                                  .wrote = answers_.bytes(),
+                                                  .wrote_errors = errors_ ? errors_->bytes() : 0,
+                                                  .rows = report.rows,
+                                                  .bad_rows = report.bad_rows});
   }
 
   Status Commit() {
-    if (!partial_) return {};
-    stream_.close();
-    if (!stream_) return Error(ErrorCode::kFileWrite, "cannot write: {}", std::strerror(errno));
-    return partial_->Commit();
+    if (errors_) ATH_RETURN_IF_ERROR(errors_->Commit());
+    ATH_RETURN_IF_ERROR(answers_.Commit());
+    std::error_code ignored;  // a record without its .part file is not followed
+    if (options_.resume) std::filesystem::remove(ProgressOf(options_), ignored);
+    return {};
   }
 
  private:
-  std::optional<PartialFile> partial_;
-  std::ofstream stream_;
+  using Clock = std::chrono::steady_clock;
+  using Seconds = std::chrono::duration<double>;
+
+  Output(const ScoreOptions& options, const Checkpoint& begin, Sink answers)
+      : options_(options), begin_(begin), answers_(std::move(answers)) {}
+
+  static std::string ProgressOf(const ScoreOptions& options) {
+    return options.output + ".progress";
+  }
+
+  const ScoreOptions& options_;
+  Checkpoint begin_;
+  Sink answers_;
+  std::optional<Sink> errors_;
+  Clock::time_point noted_ = Clock::now();
 };
+
+// Of all that the answers depend on.
+Result<std::uint64_t> KeyOf(const ScoreOptions& options) {
+  std::error_code error;
+  const auto changed = std::filesystem::last_write_time(options.input, error);
+  if (error || !std::filesystem::is_regular_file(options.input))
+    return Error(ErrorCode::kUsage, "a run over {} cannot be resumed: it is no file",
+                 options.input == "-" ? "the standard input" : options.input);
+  if (options.output == "-")
+    return Error(ErrorCode::kUsage, "a run to the standard output cannot be resumed")
+        .Fix("-o out.csv");
+  ATH_TRY(const std::shared_ptr<const MappedFile> model, MappedFile::Open(options.model));
+  const TableFormat& format = options.format;
+  std::string text =
+      fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}", Digest64(model->bytes()), options.model_format,
+                  std::filesystem::absolute(options.input).string(), TableBytes(options.input),
+                  changed.time_since_epoch().count(), options.device, format.json_lines,
+                  static_cast<int>(format.on_error), format.separator);
+  for (const auto* list : {&options.keep, &options.drop, &format.missing})
+    text += "|" + Join(*list, "\n");
+  text += "|" + options.errors;
+  return Digest64({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+}
 
 // The work shared by the threads: blocks are read in order, scored by whoever took them, and
 // written in order. As many blocks are in memory as there are threads.
 class Pipeline {
  public:
   Pipeline(const ScoreOptions& options, const RowModel& model, const TableParser& parser,
-           std::vector<std::string> kept, RowBlocks& blocks, Sink& sink, ScoreReport& report,
+           std::vector<std::string> kept, RowBlocks& blocks, Output& output, ScoreReport& report,
            const std::function<void(std::int64_t)>& progress)
       : options_(options),
         model_(model),
         parser_(parser),
         kept_(std::move(kept)),
         blocks_(blocks),
-        sink_(sink),
+        output_(output),
         report_(report),
         progress_(progress) {}
 
@@ -120,6 +184,7 @@ class Pipeline {
   }
 
   Status ScoreBlock(std::size_t number, RowBlock block) {
+    const std::uint64_t end = block.end, next_line = block.next_line;
     ParsedBlock parsed = parser_.Parse(std::move(block));
     std::vector<std::string> columns;
     Result<std::string> text = model_.Run(parsed, kept_.size(), columns);
@@ -127,6 +192,7 @@ class Pipeline {
     turn_.wait(lock, [&] { return next_to_write_ == number || stopped_; });
     if (stopped_) return Error(ErrorCode::kCancelled, "another block failed");
     Status status = text.ok() ? Add(parsed, *text, columns) : std::move(text).status();
+    if (status.ok()) status = output_.Note(end, next_line, report_);
     if (!status.ok()) {
       status_ = status;
       stopped_ = true;
@@ -140,18 +206,19 @@ class Pipeline {
   Status Add(const ParsedBlock& parsed, std::string_view text,
              const std::vector<std::string>& columns) {
     for (const BadRow& bad : parsed.bad) {
-      if (!options_.skip_bad_rows) {
+      if (options_.format.on_error == OnError::kFail) {
         return Error(ErrorCode::kInvalidInput, "line {}: {}", bad.line, bad.reason)
             .In(options_.input)
             .Fix("--on-error skip leaves such rows out and counts them");
       }
+      ATH_RETURN_IF_ERROR(output_.WriteBad(bad));
       ++report_.bad_rows;
       if (report_.bad.size() < kMostReported) report_.bad.push_back(bad);
     }
     if (parsed.rows == 0) return {};
     if (report_.columns.empty()) ATH_RETURN_IF_ERROR(WriteHeader(columns));
     report_.rows += static_cast<std::int64_t>(parsed.rows);
-    return sink_.Write(text);
+    return output_.Write(text);
   }
 
   Status WriteHeader(const std::vector<std::string>& columns) {
@@ -162,7 +229,8 @@ class Pipeline {
       if (!header.empty()) header += ',';
       AppendCell(name, header);
     }
-    return sink_.Write(header + "\n");
+    // A run that goes on wrote it before.
+    return output_.empty() ? output_.Write(header + "\n") : Status();
   }
 
   const ScoreOptions& options_;
@@ -170,7 +238,7 @@ class Pipeline {
   const TableParser& parser_;
   const std::vector<std::string> kept_;
   RowBlocks& blocks_;
-  Sink& sink_;
+  Output& output_;
   ScoreReport& report_;
   const std::function<void(std::int64_t)>& progress_;
 
@@ -188,11 +256,20 @@ struct Header {
   std::vector<std::string> names;
 };
 
-Result<Header> ReadHeader(RowBlocks& blocks, char separator) {
-  ATH_TRY(std::optional<std::string> row, blocks.Header());
+Result<Header> ReadHeader(RowBlocks& blocks, const TableFormat& format) {
+  ATH_TRY(std::optional<std::string> row, blocks.Header(!format.json_lines));
+  if (!row && format.json_lines)
+    return Error(ErrorCode::kInvalidInput, "the table is empty: an object a line is expected");
   if (!row)
     return Error(ErrorCode::kInvalidInput, "the table is empty: a first row of names is expected");
-  Header header = {.separator = separator != 0 ? separator : GuessSeparator(*row), .names = {}};
+  Header header;
+  if (format.json_lines) {
+    Result<std::vector<std::string>> names = MemberNames(*row);
+    if (!names.ok()) return std::move(names).status().In("line 1");
+    header.names = *std::move(names);
+    return header;
+  }
+  header.separator = format.separator != 0 ? format.separator : GuessSeparator(*row);
   const std::size_t length = row->size();
   row->push_back('\0');
   std::vector<Cell> cells;
@@ -237,20 +314,31 @@ Result<ScoreReport> Score(const ScoreOptions& options,
   const auto start = Clock::now();
   ATH_TRY(RowBlocks blocks, RowBlocks::Open(options.input, options.block_bytes));
   const auto prepare = [&]() -> Result<TableParser> {
-    ATH_TRY(const Header header, ReadHeader(blocks, options.format.separator));
+    ATH_TRY(const Header header, ReadHeader(blocks, options.format));
     ATH_TRY(std::vector<Column> columns, model.Bind(header.names, options.drop));
     ATH_TRY(std::vector<std::size_t> kept, Positions(header.names, options.keep));
     blocks.set_separator(header.separator);
+    if (options.format.json_lines) blocks.set_plain_lines();
     TableFormat format = options.format;
     format.separator = header.separator;
-    return TableParser(std::move(format), header.names.size(), std::move(columns), std::move(kept));
+    return TableParser(std::move(format), header.names, std::move(columns), std::move(kept));
   };
   Result<TableParser> parser = prepare();
   if (!parser.ok()) return std::move(parser).status().In(options.input);
-  ATH_TRY(Sink sink, Sink::Open(options.output));
-  Pipeline pipeline(options, model, *parser, options.keep, blocks, sink, report, progress);
+  std::uint64_t key = 0;
+  if (options.resume) {
+    ATH_TRY(key, KeyOf(options));
+  }
+  ATH_TRY(Output output, Output::Open(options, key));
+  if (const Checkpoint& begin = output.begin(); begin.read > 0) {
+    ATH_RETURN_IF_ERROR(blocks.Seek(begin.read, begin.line));
+    report.rows = report.resumed_rows = begin.rows;
+    report.bad_rows = begin.bad_rows;
+    if (progress) progress(static_cast<std::int64_t>(begin.read));
+  }
+  Pipeline pipeline(options, model, *parser, options.keep, blocks, output, report, progress);
   ATH_RETURN_IF_ERROR(pipeline.Run(report.threads));
-  ATH_RETURN_IF_ERROR(sink.Commit());
+  ATH_RETURN_IF_ERROR(output.Commit());
   report.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   return report;
 }

@@ -1,4 +1,4 @@
-// A model over a csv table: rows in, rows out, in blocks, in bounded memory.
+// A model over a table of csv or JSON lines: rows in, csv rows out, in blocks, in bounded memory.
 #pragma once
 
 #include <cstdint>
@@ -14,11 +14,15 @@ namespace athanor::score {
 struct ScoreOptions {
   std::string model = "";
   std::string model_format = "";  // "" finds out
-  std::string input = "-";        // a csv file, or the standard input
+  std::string input = "-";        // a csv or .jsonl file, or the standard input
   std::string output = "-";       // a csv file, or the standard output
   std::string device = "cpu";
-  int threads = 0;  // 0: one per core
-  bool skip_bad_rows = false;
+  int threads = 0;          // 0: one per core
+  std::string errors = "";  // a csv file of the bad rows: line, reason, row
+  // Leaves PATH.part and PATH.progress when the run is killed, and goes on from those of such a
+  // run. Files only.
+  bool resume = false;
+  double checkpoint_seconds = 1;       // between two records of how far a run has come
   std::vector<std::string> keep = {};  // columns of the table that are copied to the result
   std::vector<std::string> drop = {};  // columns that are no features, for models of one matrix
   TableFormat format = {};
@@ -26,9 +30,10 @@ struct ScoreOptions {
 };
 
 struct ScoreReport {
-  std::int64_t rows = 0;  // scored
+  std::int64_t rows = 0;  // in the result
   std::int64_t bad_rows = 0;
-  std::vector<BadRow> bad = {};  // the first of them
+  std::int64_t resumed_rows = 0;  // of `rows`, those that an earlier run had done
+  std::vector<BadRow> bad = {};   // the first of them
   std::vector<std::string> columns = {};
   double seconds = 0;  // without loading the model
   int threads = 1;

@@ -8,6 +8,7 @@
 #include <limits>
 #include <sstream>
 
+#include "score/partition.h"
 #include "score/row_blocks.h"
 
 namespace athanor::score {
@@ -70,7 +71,7 @@ TEST_F(ScoreTest, StopsAtABadRowOrLeavesItOut) {
   EXPECT_EQ(stopped.code(), ErrorCode::kInvalidInput);
   EXPECT_EQ(stopped.message(), "line 3: column \"amount\": \"nonsense\" is not a number");
   EXPECT_FALSE(fs::exists(folder_ / "out.csv"));
-  const Result<ScoreReport> skipped = Run(path, {.skip_bad_rows = true});
+  const Result<ScoreReport> skipped = Run(path, {.format = {.on_error = OnError::kSkip}});
   ASSERT_TRUE(skipped.ok()) << skipped.status().ToString();
   EXPECT_EQ(skipped->rows, 200);
   EXPECT_EQ(skipped->bad_rows, 2);
@@ -111,8 +112,9 @@ TEST_F(ScoreTest, NeedsAColumnForItsMatrix) {
 TEST_F(ScoreTest, AQuoteInsideACellLosesNoRows) {
   const std::string table = Write("quote.csv", "a,b\n5\",3\n6,7\n8,9\n");
   for (const std::size_t bytes : {8, 4096}) {
-    const Result<ScoreReport> report =
-        Run(table, {.model = Write("m.txt", kMatrix), .skip_bad_rows = true, .block_bytes = bytes});
+    const Result<ScoreReport> report = Run(table, {.model = Write("m.txt", kMatrix),
+                                                   .format = {.on_error = OnError::kSkip},
+                                                   .block_bytes = bytes});
     ASSERT_TRUE(report.ok()) << report.status().ToString();
     EXPECT_EQ(report->rows, 2);
     EXPECT_EQ(report->bad_rows, 1);
@@ -186,7 +188,7 @@ TEST(TableParserTest, ReadsNumbersWordsAndMissingCells) {
   for (const char* text : {"", "1x", "--1", "+-1", "0x10", "TRUEish"}) {
     EXPECT_FALSE(ParseNumber(text, value)) << text;
   }
-  const TableParser parser({.separator = ';'}, 2,
+  const TableParser parser({.separator = ';'}, {"n", "s"},
                            {{.name = "n", .source = 0, .dtype = DType::kI64},
                             {.name = "s", .source = 1, .dtype = DType::kString}},
                            {});
@@ -203,7 +205,7 @@ TEST(TableParserTest, ReadsNumbersWordsAndMissingCells) {
 }
 
 TEST(TableParserTest, KeepsAllDigitsOfIntegers) {
-  const TableParser parser({.separator = ','}, 1, {{.name = "n", .dtype = DType::kI64}}, {});
+  const TableParser parser({.separator = ','}, {"n"}, {{.name = "n", .dtype = DType::kI64}}, {});
   const ParsedBlock block = parser.Parse(
       {.text = "9007199254740993\n -9223372036854775808\n+1e3\n9223372036854775808\n"});
   ASSERT_EQ(block.rows, 3U);
@@ -212,6 +214,115 @@ TEST(TableParserTest, KeepsAllDigitsOfIntegers) {
   EXPECT_EQ(numbers[1], std::numeric_limits<std::int64_t>::min());
   EXPECT_EQ(numbers[2], 1000);
   EXPECT_EQ(block.bad.size(), 1U);
+}
+
+TEST_F(ScoreTest, GivesBadRowsEmptyAnswersAndListsThem) {
+  const std::string model = Write("m.txt", "graph g(x: f32[N, 2]) -> (y) { %y = Relu(%x) }");
+  const std::string table = Write("t.csv", "a,b\n1,2\nx,3\n4,5\n6\n");
+  const Result<ScoreReport> report = Run(table, {.model = model,
+                                                 .errors = folder_ / "bad.csv",
+                                                 .keep = {"b"},
+                                                 .drop = {},
+                                                 .format = {.on_error = OnError::kNull}});
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  EXPECT_EQ(report->rows, 4);
+  EXPECT_EQ(report->bad_rows, 2);
+  EXPECT_EQ(Out(), "b,y(0),y(1)\n2,1,2\n3,,\n5,4,5\n,,\n");
+  EXPECT_EQ(Read(folder_ / "bad.csv"),
+            "line,reason,row\n3,\"column \"\"a\"\": \"\"x\"\" is not a number\",\"x,3\"\n"
+            "5,\"1 cells, the header has 2\",6\n");
+}
+
+TEST_F(ScoreTest, ReadsObjectsByTheNamesOfTheirMembers) {
+  const std::string model = Write(
+      "m.txt",
+      "graph g(a: f64[N, 1], s: string[N, 1]) -> (a2, t) { %a2 = Add(%a, %a) %t = Identity(%s) }");
+  const std::string table =
+      Write("t.jsonl",
+            "{\"s\": \"x\\u00e4\\\"\", \"a\": 1.5, \"z\": [1]}\n\n{\"a\": null, \"s\": \"y\"}\n"
+            "{\"s\": \"w\"}\n{\"a\": \"1\", \"s\": 7}\n{\"a\": {}, \"s\": \"q\"}\n{\"a\": 1\n[1]\n"
+            "{\"a\": 1, \"s\": \"\"} 2\n");
+  const Result<ScoreReport> report =
+      Run(table, {.model = model, .format = {.json_lines = true, .on_error = OnError::kSkip}});
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  EXPECT_EQ(Out(), "a2,t\n3,\"x\xC3\xA4\"\"\"\n,y\n,w\n2,7\n");
+  ASSERT_EQ(report->bad_rows, 4);
+  EXPECT_EQ(report->bad[0].line, 6U);
+  EXPECT_EQ(report->bad[0].reason, "column \"a\": \"{}\" is not a number");
+}
+
+// A run that was killed leaves what it had written and where it was.
+TEST_F(ScoreTest, GoesOnWhereAKilledRunEnded) {
+  std::string table = "id,v\n";
+  for (int i = 0; i < 120; ++i) table += fmt::format("{},{}\n", i, i % 7 == 3 ? "?!" : "1.5");
+  const std::string path = Write("t.csv", table);
+  const auto options = [&](bool resume) {
+    return ScoreOptions{.model = Write("m.txt", "graph g(v: f32[N, 1]) -> (y) { %y = Relu(%v) }"),
+                        .threads = 2,
+                        .errors = folder_ / "bad.csv",
+                        .resume = resume,
+                        .checkpoint_seconds = 0,
+                        .keep = {"id"},
+                        .drop = {},
+                        .format = {.on_error = OnError::kSkip},
+                        .block_bytes = 60};
+  };
+  ASSERT_TRUE(Run(path, options(false)).ok());
+  const std::string whole = Out(), bad = Read(folder_ / "bad.csv");
+  fs::remove(folder_ / "out.csv");
+  for (int blocks = 0; blocks < 9; blocks += 4) {
+    // The record of an early block, and more in the files than it says, as a kill leaves them.
+    int seen = 0;
+    std::string record, answers, errors;
+    const Result<ScoreReport> first = [&] {
+      ScoreOptions all = options(true);
+      all.input = path;
+      all.output = folder_ / "out.csv";
+      all.threads = 1;
+      return Score(all, [&](std::int64_t) {
+        if (seen++ != blocks) return;
+        record = Read(folder_ / "out.csv.progress");
+        answers = Read(folder_ / "out.csv.part") + "half a ro";
+        errors = Read(folder_ / "bad.csv.part") + "12,ha";
+      });
+    }();
+    ASSERT_TRUE(first.ok()) << first.status().ToString();
+    EXPECT_FALSE(fs::exists(folder_ / "out.csv.progress"));
+    for (const char* name : {"out.csv", "bad.csv"}) fs::remove(folder_ / name);
+    Write("out.csv.progress", record);
+    Write("out.csv.part", answers);
+    Write("bad.csv.part", errors);
+    const Result<ScoreReport> second = Run(path, options(true));
+    ASSERT_TRUE(second.ok()) << second.status().ToString();
+    EXPECT_GT(second->resumed_rows, 0);
+    EXPECT_EQ(Out(), whole);
+    EXPECT_EQ(Read(folder_ / "bad.csv"), bad);
+    // A damaged record is no record: the run begins anew.
+    record[record.size() / 2] ^= 1;
+    Write("out.csv.progress", record);
+    Write("out.csv.part", answers);
+    const Result<ScoreReport> anew = Run(path, options(true));
+    ASSERT_TRUE(anew.ok()) << anew.status().ToString();
+    EXPECT_EQ(anew->resumed_rows, 0);
+    EXPECT_EQ(Out(), whole);
+  }
+}
+
+TEST(PartitionTest, PutsADateIntoAFolderAndRefusesOthers) {
+  EXPECT_EQ(*PartitionOf("dt={date}", "2024-02-29"), "dt=2024-02-29");
+  EXPECT_EQ(PartitionOf("dt={date}", "today")->size(), 13U);
+  for (const char* date : {"2023-02-29", "2024-1-1", "", "tomorrow", "2024-01-01x"})
+    EXPECT_EQ(PartitionOf("dt={date}", date).status().code(), ErrorCode::kUsage) << date;
+  for (const char* text : {"", "/dt={date}", "../{date}", "a/../..", "dt={day}"})
+    EXPECT_EQ(PartitionOf(text, "today").status().code(), ErrorCode::kUsage) << text;
+}
+
+TEST(PartitionTest, WaitsForASignalAndNoLonger) {
+  const std::string path = fs::temp_directory_path() / fmt::format("athanor_signal_{}", getpid());
+  EXPECT_EQ(WaitForFile(path, 0.01).code(), ErrorCode::kDeadline);
+  std::ofstream(path) << "";
+  EXPECT_TRUE(WaitForFile(path, 0).ok());
+  fs::remove(path);
 }
 
 }  // namespace

@@ -4,11 +4,15 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace athanor;
   using namespace athanor::score;
-  const TableParser parser({.separator = ','}, 3,
-                           {{.name = "a", .source = 0, .dtype = DType::kF32},
-                            {.name = "b", .source = 1, .dtype = DType::kString},
-                            {.name = "c", .source = 2, .dtype = DType::kI64}},
-                           {1});
-  (void)parser.Parse({.text = std::string(reinterpret_cast<const char*>(data), size)}).rows;
+  for (const bool json : {false, true}) {
+    const TableParser parser(
+        {.json_lines = json, .on_error = json ? OnError::kNull : OnError::kSkip, .separator = ','},
+        {"a", "b", "c"},
+        {{.name = "a", .source = 0, .dtype = DType::kF32},
+         {.name = "b", .source = 1, .dtype = DType::kString},
+         {.name = "c", .source = 2, .dtype = DType::kI64}},
+        {1});
+    (void)parser.Parse({.text = std::string(reinterpret_cast<const char*>(data), size)}).rows;
+  }
   return 0;
 }

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "core/number.h"
+#include "score/json_rows.h"
 
 namespace athanor::score {
 namespace {
@@ -107,6 +108,12 @@ bool TableParser::IsMissing(const Cell& cell) const {
 }
 
 std::string TableParser::AddCell(const Cell& cell, Column& column) const {
+  if ((column.dtype == DType::kF32 || column.dtype == DType::kF64) && !number_may_be_missing_) {
+    if (const std::optional<double> number = ReadReal(cell.text); number && *number == *number) {
+      if (column.dtype == DType::kF64) return Append(column.bytes, *number), "";
+      return Append(column.bytes, static_cast<float>(*number)), "";
+    }
+  }
   const bool missing = IsMissing(cell);
   if (column.dtype == DType::kString) {
     if (cell.text.find('\0') != std::string_view::npos) return "the cell holds a zero byte";
@@ -137,8 +144,8 @@ std::string TableParser::AddCell(const Cell& cell, Column& column) const {
 }
 
 std::string TableParser::AddRow(std::span<const Cell> cells, ParsedBlock& parsed) const {
-  if (cells.size() != table_columns_)
-    return fmt::format("{} cells, the header has {}", cells.size(), table_columns_);
+  if (cells.size() != names_.size())
+    return fmt::format("{} cells, the header has {}", cells.size(), names_.size());
   for (std::size_t i = 0; i < parsed.columns.size(); ++i) {
     Column& column = parsed.columns[i];
     std::string problem = AddCell(cells[column.source], column);
@@ -149,27 +156,55 @@ std::string TableParser::AddRow(std::span<const Cell> cells, ParsedBlock& parsed
   return "";
 }
 
+void TableParser::AddEmptyRow(std::span<const Cell> cells, ParsedBlock& parsed) const {
+  for (Column& column : parsed.columns) {
+    if (column.dtype == DType::kString) {
+      Append(column.bytes, "");
+    } else {
+      column.bytes.resize(column.bytes.size() + CellBytes(column.dtype));
+    }
+  }
+  const bool whole = cells.size() == names_.size();
+  for (const std::size_t at : keep_)
+    parsed.kept.emplace_back(whole ? cells[at].text : std::string_view());
+  parsed.empty.push_back(parsed.rows++);
+}
+
 ParsedBlock TableParser::Parse(RowBlock block) const {
+  const std::size_t size = block.text.size();
   ParsedBlock parsed = {.text = {block.text.begin(), block.text.end()}, .columns = columns_};
-  parsed.text.push_back('\0');  // room for the zero behind the last cell
+  const auto most_rows =
+      1 + static_cast<std::size_t>(std::count(block.text.begin(), block.text.end(), '\n'));
+  for (Column& column : parsed.columns) column.bytes.reserve(most_rows * CellBytes(column.dtype));
+  // Room for the zero behind the last cell, and for what reads JSON in vectors.
+  parsed.text.resize(size + std::max<std::size_t>(1, JsonRows::kPadding));
   char* const all = parsed.text.data();
-  char* const end = all + parsed.text.size() - 1;
+  char* const end = all + size;
   std::vector<Cell> cells;
+  JsonRows json(names_);
   std::size_t line = block.first_line;
   for (char* at = all; at < end;) {
     const std::string_view rest(at, static_cast<std::size_t>(end - at));
-    char* const stop = at + std::min(FindRowEnd(rest, format_.separator), rest.size());
+    const std::size_t length =
+        format_.json_lines ? rest.find('\n') : FindRowEnd(rest, format_.separator);
+    char* const stop = at + std::min(length, rest.size());
     const auto lines = static_cast<std::size_t>(std::count(at, stop, '\n'));
     char* row_end = stop;
     if (row_end > at && row_end[-1] == '\r') --row_end;
     if (row_end > at) {  // blank lines are no rows
-      const Status split = SplitRow(at, row_end, format_.separator, cells);
+      cells.clear();
+      const auto row = static_cast<std::size_t>(row_end - at);
+      const Status split = format_.json_lines ? json.Split({at, row}, parsed.strings, cells)
+                                              : SplitRow(at, row_end, format_.separator, cells);
       std::string problem = split.ok() ? AddRow(cells, parsed) : split.message();
       if (!problem.empty()) {
-        parsed.bad.push_back({line, std::move(problem)});
+        parsed.bad.push_back(
+            {line, std::move(problem), block.text.substr(static_cast<std::size_t>(at - all), row)});
         // Cells of the row that were good are taken back.
         for (Column& column : parsed.columns)
           column.bytes.resize(parsed.rows * CellBytes(column.dtype));
+        if (format_.on_error == OnError::kNull)
+          AddEmptyRow(split.ok() ? std::span<const Cell>(cells) : std::span<const Cell>(), parsed);
       }
     }
     line += lines + 1;

@@ -1,7 +1,10 @@
 // athanor score MODEL in.csv -o out.csv: a model over a table.
 #include "score/score.h"
 
+#include <filesystem>
+
 #include "core/text.h"
+#include "score/partition.h"
 #include "tools/console.h"
 #include "tools/output_file.h"
 #include "tools/progress.h"
@@ -11,7 +14,10 @@ namespace {
 
 struct ScoreOptions {
   score::ScoreOptions score;
-  std::string on_error = "stop", missing, separator;
+  std::string on_error = "fail", missing, separator, table_format;
+  std::string partition, date = "today", wait;
+  double wait_seconds = 3600;
+  bool success = false;
 };
 
 nlohmann::json ReportJson(const ScoreOptions& options, const score::ScoreReport& report) {
@@ -24,22 +30,67 @@ nlohmann::json ReportJson(const ScoreOptions& options, const score::ScoreReport&
           {"rows", report.rows},
           {"bad_rows", report.bad_rows},
           {"bad", std::move(bad)},
+          {"resumed_rows", report.resumed_rows},
           {"columns", report.columns},
           {"seconds", report.seconds},
           {"rows_per_s", static_cast<double>(report.rows) / std::max(report.seconds, 1e-9)},
           {"threads", report.threads}};
 }
 
+Status ReadFormat(ScoreOptions& options) {
+  score::TableFormat& format = options.score.format;
+  const std::string& name = options.on_error;
+  format.on_error = name == "skip"   ? score::OnError::kSkip
+                    : name == "null" ? score::OnError::kNull
+                                     : score::OnError::kFail;
+  if (format.on_error == score::OnError::kFail && name != "fail" && name != "stop")
+    return Error(ErrorCode::kUsage, "--on-error is fail, skip or null, not \"{}\"", name);
+  const std::string extension = std::filesystem::path(options.score.input).extension().string();
+  std::string table = options.table_format;
+  if (table.empty()) table = extension == ".jsonl" || extension == ".ndjson" ? "jsonl" : "csv";
+  if (options.table_format.empty() &&
+      (extension == ".parquet" || extension == ".arrow" || extension == ".feather")) {
+    return Error(ErrorCode::kUnknownFormat, "{}: tables are csv or JSON lines", options.score.input)
+        .Fix(fmt::format("python -c \"import sys, pyarrow.csv as c, pyarrow.dataset as d; "
+                         "[c.write_csv(d.dataset('{}').to_table(), sys.stdout.buffer)]\" | athanor "
+                         "score {} -",
+                         options.score.input, options.score.model));
+  }
+  format.json_lines = table == "jsonl";
+  if (table != "csv" && table != "jsonl")
+    return Error(ErrorCode::kUsage, "--table-format is csv or jsonl, not \"{}\"", table);
+  return {};
+}
+
+// The output is a folder of partitions: the answers are a file of the one of this date.
+Status EnterPartition(ScoreOptions& options) {
+  if (options.partition.empty()) return {};
+  if (options.score.output == "-")
+    return Error(ErrorCode::kUsage, "--partition needs a folder to write to").Fix("-o FOLDER");
+  ATH_TRY(const std::string below, score::PartitionOf(options.partition, options.date));
+  const std::filesystem::path folder = std::filesystem::path(options.score.output) / below;
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) return Error(ErrorCode::kFileWrite, "{}: {}", folder.string(), error.message());
+  options.score.output = (folder / "part-00000.csv").string();
+  options.success = true;
+  return {};
+}
+
 Status Run(ScoreOptions options, const Common& common) {
-  if (options.on_error != "skip" && options.on_error != "stop")
-    return Error(ErrorCode::kUsage, "--on-error is skip or stop, not \"{}\"", options.on_error);
+  ATH_RETURN_IF_ERROR(ReadFormat(options));
   if (common.json && options.score.output == "-")
     return Error(ErrorCode::kUsage, "--json and the answers cannot both go to the standard output")
         .Fix("-o out.csv");
+  if (options.success && options.score.output == "-")
+    return Error(ErrorCode::kUsage, "--success marks a file").Fix("-o out.csv");
   if (options.separator.size() > 1)
     return Error(ErrorCode::kUsage, "--separator is one character, not \"{}\"", options.separator);
+  if (!options.wait.empty())
+    ATH_RETURN_IF_ERROR(score::WaitForFile(options.wait, options.wait_seconds));
+  ATH_RETURN_IF_ERROR(EnterPartition(options));
   if (options.score.output != "-") ATH_RETURN_IF_ERROR(CheckOutput(options.score.output));
-  options.score.skip_bad_rows = options.on_error == "skip";
+  if (options.success) ATH_RETURN_IF_ERROR(score::RemoveSuccess(options.score.output));
   if (!options.separator.empty()) options.score.format.separator = options.separator[0];
   if (!options.missing.empty()) {
     options.score.format.missing = {""};
@@ -54,12 +105,16 @@ Status Run(ScoreOptions options, const Common& common) {
   ATH_TRY(const score::ScoreReport report,
           score::Score(options.score, [&](std::int64_t bytes) { progress.Advance(bytes); }));
   progress.Finish();
+  if (options.success) ATH_RETURN_IF_ERROR(score::WriteSuccess(options.score.output, report.rows));
   const bool to_stdout = options.score.output == "-";
-  std::string text =
-      fmt::format("{} rows in {:.2f} s: {:.1f} thousand rows/s\n", report.rows, report.seconds,
-                  static_cast<double>(report.rows) / std::max(report.seconds, 1e-9) / 1000);
+  std::string text;
+  if (report.resumed_rows > 0)
+    text += fmt::format("went on behind {} rows of an earlier run\n", report.resumed_rows);
+  text += fmt::format("{} rows in {:.2f} s: {:.1f} thousand rows/s\n", report.rows, report.seconds,
+                      static_cast<double>(report.rows) / std::max(report.seconds, 1e-9) / 1000);
   if (report.bad_rows > 0) {
-    text += fmt::format("{} bad rows left out\n", report.bad_rows);
+    text += fmt::format("{} bad rows {}\n", report.bad_rows,
+                        options.on_error == "null" ? "without an answer" : "left out");
     for (const score::BadRow& row : report.bad)
       text += fmt::format("  line {}: {}\n", row.line, row.reason);
   }
@@ -81,8 +136,10 @@ std::function<Status()> ScoreTable(Arguments app, const Common& common) {
   app.Option("model", options->score.model, "the model file").Required();
   app.Option("--format", options->score.model_format,
              "the model's format, when it cannot be guessed");
-  app.Option("table", options->score.input,
-             "a csv file with a first row of names; - reads the standard input")
+  app.Option(
+         "table", options->score.input,
+         "a csv file with a first row of names, or .jsonl: an object a line, of which the first "
+         "has all names; - reads the standard input")
       .Required();
   app.Option("--output,-o", options->score.output,
              "the csv file to write; - is the standard output")
@@ -91,8 +148,21 @@ std::function<Status()> ScoreTable(Arguments app, const Common& common) {
       .Repeated();
   app.Option("--drop", options->score.drop, "a column that is no feature (models of one matrix)")
       .Repeated();
-  app.Option("--on-error", options->on_error, "of a bad row: stop, or skip and count it")
+  app.Option("--table-format", options->table_format, "csv or jsonl; by the file's name otherwise");
+  app.Option("--on-error", options->on_error,
+             "of a bad row: fail, skip it, or null: leave its answers empty")
       .ShowDefault();
+  app.Option("--errors", options->score.errors, "a csv file to write the bad rows to");
+  app.Flag("--resume", options->score.resume,
+           "go on where a killed run of the same command ended, and let this one be resumed");
+  app.Option("--partition", options->partition,
+             "a folder below the output, such as dt={date}; writes part-00000.csv and _SUCCESS");
+  app.Option("--date", options->date, "of the partition: YYYY-MM-DD, today or yesterday (UTC)")
+      .ShowDefault();
+  app.Flag("--success", options->success,
+           "write _SUCCESS beside the answers when they are whole: rows, bytes and digest");
+  app.Option("--wait", options->wait, "a file to wait for before the table is read");
+  app.Option("--wait-seconds", options->wait_seconds, "how long; then exit code 4").ShowDefault();
   app.Option("--missing", options->missing,
              "words that mean a missing value, between commas (default "
              "NA,N/A,NaN,nan,null,NULL,?); an empty cell always does");
