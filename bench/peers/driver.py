@@ -64,7 +64,7 @@ class Worker:
             [python, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
             preexec_fn=lambda: os.sched_setaffinity(0, cores), env=environment)
         try:
-            self.ready = self._ask(job, LOAD_LIMIT_S)
+            self.ready = self._ask(job, job.get("load_limit_s", LOAD_LIMIT_S))
         except WorkerFault:
             self.close()
             raise

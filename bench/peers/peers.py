@@ -19,6 +19,8 @@ import numpy as np
 import figures
 import networks
 import report
+import tabular
+import tree_engines
 from driver import BusyNeighbour, Worker, WorkerFault
 from engines import ENGINES
 
@@ -204,12 +206,17 @@ def arguments():
     parser.add_argument("--quick", action="store_true", help="2 rounds of 0.15 s, one load")
     parser.add_argument("--fresh", action="store_true", help="make the networks' files anew")
     parser.add_argument("--list", action="store_true", help="the networks and their groups")
+    parser.add_argument("--tabular", action="store_true", help="boosted trees beside their peers; --networks names models")
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "build" / "peers")
     parser.add_argument("--from-json", type=pathlib.Path, help="print the tables of an earlier run")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release", help="where athanor was built")
     options = parser.parse_args()
     options.module = options.build.resolve() / "python"
+    if options.tabular:
+        every = list(tree_engines.ENGINES)
+        options.peers = ",".join(every) if options.peers == parser.get_default("peers") else options.peers
     options.peers = [name for name in options.peers.split(",") if name]
+    options.tree_peers = options.peers
     for name in options.peers:
         if name not in every:
             parser.error(f"there is no peer {name!r}; there are {', '.join(every)}")
@@ -271,6 +278,8 @@ def main():
         print(report.tables(json.loads(options.from_json.read_text())))
         return 0
     options.output.mkdir(parents=True, exist_ok=True)
+    if options.tabular:
+        return tabular.main(options)
     folder = options.output / "networks"
     if options.fresh:
         shutil.rmtree(folder, ignore_errors=True)

@@ -9,6 +9,7 @@ The first line is the job. The answer to it, and to each command after it:
 "cpu_ns" is what all threads of the process computed during each run. With "streams" > 1 each stream has an engine and a
 thread of its own; "ns" then holds the times of all of them, and "cpu_ns" nothing of use.
 """
+import importlib
 import json
 import os
 import sys
@@ -59,11 +60,11 @@ def run(engines, seconds):
 
 def start(job):
     import numpy as np
-    import engines
+    kinds = importlib.import_module(job.get("module", "engines")).ENGINES
     with np.load(job["inputs"]) as file:
         inputs = {name: np.ascontiguousarray(file[name]) for name in job["shapes"]}
     base = peak_kib()
-    running = [engines.ENGINES[job["engine"]](job) for _ in range(job["streams"])]
+    running = [kinds[job["engine"]](job) for _ in range(job["streams"])]
     begin = time.perf_counter_ns()
     for engine in running:
         engine.load()
