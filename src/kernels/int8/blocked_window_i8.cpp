@@ -217,7 +217,7 @@ Fit FitsPool(const KernelQuery& q) {
 double CostPool(const KernelQuery& q, Variant variant) {
   const Spatial2d spatial = *Spatial2d::FromPool(q);
   const double taps = static_cast<double>(spatial.h.kernel * spatial.w.kernel);
-  return ProductsNs(variant, (3 * taps + 10) * static_cast<double>(q.out[0].stored()));
+  return ProductsNs(variant, (5 * taps + 12) * static_cast<double>(q.out[0].stored()));
 }
 
 struct MaxState : State {

@@ -24,9 +24,10 @@ class ToBytes {
   // The same of one(0), one(1) ... one(n - 1), n <= 4, each kLanes bytes.
   template <class F>
   HWY_INLINE void Some(std::size_t n, std::uint8_t* y, F one) const {
-    const auto at = [&](std::size_t i) { return one(i < n ? i : n - 1); };
+    const Ints first = one(0);
+    const Ints second = n > 1 ? one(1) : first, third = n > 2 ? one(2) : first;
     alignas(64) std::uint8_t bytes[4 * kLanes];
-    StoreInts(bytes, (*this)(at(0), at(1), at(2), at(3)));
+    StoreInts(bytes, (*this)(first, second, third, n > 3 ? one(3) : first));
     for (std::size_t i = 0; i < n; ++i)
       __builtin_memcpy(y + i * kLanes, bytes + i * kLanes, kLanes);
   }

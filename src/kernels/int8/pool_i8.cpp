@@ -39,7 +39,9 @@ struct MaxI8 {
     return Fit::Yes();
   }
   static double Cost(const KernelQuery& q, Variant variant) {
-    return ProductsNs(variant, 8 * static_cast<double>(q.in[0].count()));
+    const auto width = static_cast<double>(Spatial2d::FromPool(q)->w.kernel);
+    return ProductsNs(variant, 20 * width * static_cast<double>(q.out[0].count()) +
+                                   8 * static_cast<double>(q.in[0].count()));
   }
   static Result<Prepared> Prepare(const KernelQuery& q, PackStore&, Variant variant) {
     auto s = std::make_shared<MaxState>();
