@@ -35,6 +35,18 @@ class PythonApi(unittest.TestCase):
         with self.assertRaisesRegex(ValueError, 'did you mean "image"'):
             net(imgae=self.golden["image"])
 
+    def test_trace_records_with_torch_or_says_that_it_is_missing(self):
+        try:
+            import torch
+        except ImportError:
+            with self.assertRaisesRegex(ImportError, "pip install torch"):
+                athanor.trace(None, None)
+            return
+        module, x = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Dropout(), torch.nn.ReLU()), torch.randn(2, 4)
+        net = athanor.trace(module, x)
+        self.assertTrue(module.training)
+        self.assertTrue(athanor.compare(net(x.numpy()), module.eval()(x).detach().numpy()).passed)
+
     def test_a_wrong_element_type_is_an_error_that_names_the_input(self):
         net = athanor.load(DIGITS / "digits.onnx")
         with self.assertRaisesRegex(athanor.Error, "image"):

@@ -11,6 +11,7 @@ called from any number of threads; the interpreter lock is released while it run
 import difflib
 import json
 import pathlib
+import tempfile
 from dataclasses import dataclass
 
 import numpy as np
@@ -188,6 +189,30 @@ def open_package(path, key="", passphrase="", trust="", device="cpu", threads=0)
 def load(path, device="cpu", threads=0, streams=1):
     """Reads a model file of any known format, or "zoo:NAME"."""
     return Model(path, device, threads, streams)
+
+
+def trace(module, example, device="cpu", threads=0, streams=1, dynamic_shapes=None, path=None):
+    """Records one run of a PyTorch module with torch.export and loads what was recorded.
+
+    module: a torch.nn.Module, put into eval mode while it is recorded. example: a tensor, or a tuple of the tensors that it is
+    called with. dynamic_shapes: as torch.export.export takes them; the other sizes stay those of the example. path: where to
+    keep the .pt2 file; by default it is removed once it is loaded. ImportError where torch is not installed."""
+    try:
+        import torch
+    except ImportError as error:
+        raise ImportError("athanor.trace records with PyTorch, which is not installed: pip install torch") from error
+    inputs = tuple(example) if isinstance(example, (tuple, list)) else (example,)
+    was_training = module.training
+    module.eval()
+    try:
+        with torch.no_grad():
+            program = torch.export.export(module, inputs, dynamic_shapes=dynamic_shapes)
+    finally:
+        module.train(was_training)
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(path) if path is not None else pathlib.Path(folder) / "traced.pt2"
+        torch.export.save(program, file)
+        return Model(file, device, threads, streams)
 
 
 def inspect(model):

@@ -15,6 +15,7 @@
 #include "frontends/onnx/import.h"
 #include "frontends/openvino/import.h"
 #include "frontends/pmml/pmml.h"
+#include "frontends/pytorch/pytorch.h"
 #include "frontends/tflite/import.h"
 #include "frontends/xgboost/xgboost.h"
 #include "ir/text.h"
@@ -77,6 +78,10 @@ Result<Graph> ReadLightgbm(const Source& source) { return lightgbm::Import(sourc
 
 Result<Graph> ReadPmml(const Source& source) { return pmml::Import(source.file->bytes()); }
 
+Result<Graph> ReadPytorch(const Source& source) {
+  return pytorch::Import(source.file->bytes(), source.file);
+}
+
 Result<Graph> ReadXgboost(const Source& source) { return xgboost::Import(source.file->bytes()); }
 
 Result<Graph> ReadText(const Source& source) { return ParseText(source.text(), ops::Standard()); }
@@ -117,6 +122,7 @@ constexpr Format kFormats[] = {
     {"ncnn", IsNcnn, ReadNcnn},
     {"caffe", IsCaffe, ReadCaffe, false, true},
     {"darknet", IsDarknet, ReadDarknet, false, true},
+    {"pytorch", pytorch::IsPytorch, ReadPytorch},
     {"lightgbm", lightgbm::IsLightgbm, ReadLightgbm},
     {"openvino", openvino::IsOpenvino, ReadOpenvino},
     {"pmml", pmml::IsPmml, ReadPmml},
@@ -138,8 +144,6 @@ std::string_view HowToConvert(const std::string& path) {
       {".pb",
        "export it to ONNX: python -m tf2onnx.convert --saved-model FOLDER --output model.onnx"},
       {".pkl", "export it to ONNX with skl2onnx: skl2onnx.to_onnx(model, rows)"},
-      {".pt", "export it to ONNX with PyTorch: torch.onnx.export(model, (input,), 'model.onnx')"},
-      {".pth", "export it to ONNX with PyTorch: torch.onnx.export(model, (input,), 'model.onnx')"},
   };
   const std::string extension = std::filesystem::path(path).extension().string();
   for (const Way& way : kWays) {

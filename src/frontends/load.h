@@ -8,7 +8,7 @@
 namespace athanor {
 
 struct LoadOptions {
-  // "ath", "caffe", "ncnn", "onnx", "openvino", "txt"; "" finds out from the bytes
+  // "ath", "caffe", "ncnn", "onnx", "openvino", "pytorch", "txt"; "" finds out from the bytes
   std::string format = "";
   // Of formats that keep weights in a file of their own (caffe, darknet): that file, when it does
   // not lie beside the model; "random" makes them up, the same on every machine.

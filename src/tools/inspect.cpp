@@ -5,6 +5,7 @@
 #include "runtime/session.h"
 #include "tools/console.h"
 #include "tools/inspect_package.h"
+#include "tools/inspect_weights.h"
 #include "tools/model_facts.h"
 #include "tools/open_model.h"
 
@@ -64,6 +65,8 @@ Status Run(const InspectOptions& options, const Common& common) {
   ATH_TRY(const bool is_package, IsPackage(options.model.path));
   if (is_package) return InspectPackage(options.model.path, options.access, common);
   ATH_RETURN_IF_ERROR(NeedsPackage(options.access, options.model.path));
+  ATH_TRY(const bool is_weights, IsWeights(options.model.path));
+  if (is_weights) return InspectWeights(options.model.path, common);
   ATH_TRY(Graph graph, OpenModel(options.model));
   ATH_TRY(const ModelFacts facts, FactsOf(graph));
   const GraphFigures& figures = facts.figures;

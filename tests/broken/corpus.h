@@ -46,6 +46,7 @@ Family WavFamily();
 Family XgboostFamily();
 Family LightgbmFamily();
 Family PmmlFamily();
+Family PytorchFamily();
 
 struct FamilyEntry {
   const char* name = "";

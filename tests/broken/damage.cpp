@@ -119,6 +119,7 @@ std::vector<FamilyEntry> AllFamilies() {
       {"bmp", BmpFamily},           {"webp", WebpFamily},       {"pnm", PnmFamily},
       {"csv", CsvFamily},           {"wav", WavFamily},         {"athpkg", PackageFamily},
       {"caffe", CaffeFamily},       {"darknet", DarknetFamily}, {"openvino", OpenvinoFamily},
+      {"pytorch", PytorchFamily},
   };
 }
 
