@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/text.h"
+#include "frontends/onnx/map_inputs.h"
 #include "frontends/onnx/node_order.h"
 #include "frontends/onnx/operator_check.h"
 #include "ops/catalog.h"
@@ -88,6 +89,16 @@ void GraphImport::ReadInputs(const GraphProto& proto, Scope& scope) {
     if (initializer != scope.values.end() && scope.graph->Constant(initializer->second) != nullptr)
       continue;
     if (scope.poisoned.count(input.name) != 0) continue;
+    if (input.type && input.type->map) {
+      Result<ValueId> columns = AddMapInput(*scope.graph, proto, input);
+      if (columns.ok()) {
+        Define(scope, input.name, *columns);
+      } else {
+        Problem(scope, std::move(columns).status().In(fmt::format("input \"{}\"", input.name)));
+        scope.poisoned.insert(input.name);
+      }
+      continue;
+    }
     Result<Type> type =
         InputType(input, i < scope.expected_inputs.size() ? scope.expected_inputs[i] : Type());
     if (!type.ok()) {

@@ -60,11 +60,5 @@ TEST(Microsoft, RefusesBlocksThatAreNoPowerOfTwo) {
             "b is computed; a constant is accepted");
 }
 
-TEST(Maps, AreRefusedByName) {
-  const Status status = ReadNode("ai.onnx.ml", "DictVectorizer", {F32({1})});
-  EXPECT_EQ(status.code(), ErrorCode::kUnsupported);
-  EXPECT_NE(status.message().find("type map"), std::string::npos);
-}
-
 }  // namespace
 }  // namespace athanor::onnx

@@ -73,12 +73,37 @@ Status LabelEncoder1(NodeImport& ctx) {
                                       {"default_tensor", std::move(otherwise)}});
 }
 
-// A map has no counterpart in the graph.
-Status RefuseMaps(NodeImport& ctx) {
-  return Unsupported(
-      "{} takes a value of type map (key to number); tensors, sequences and optionals "
-      "are accepted. Export the model without it",
-      ctx.node.op_type);
+// Maps become columns where they come into the graph (map_inputs.h): the input is the table of what
+// stands beside the keys, NaN where a map has no such key.
+Result<ValueId> TableOfMap(NodeImport& ctx) {
+  if (!ctx.Has(0)) return InvalidModel("input 0 is missing");
+  const DType dtype = ctx.InType(0).dtype;
+  if (dtype != DType::kF32 && dtype != DType::kF64) return ctx.In(0);
+  ATH_TRY(const ValueId missing, ctx.Add("IsNaN", {ctx.In(0)}));
+  const ValueId zero =
+      ctx.Constant(dtype == DType::kF32 ? Tensor::Scalar<float>(0) : Tensor::Scalar<double>(0));
+  return ctx.Add("Where", {missing, zero, ctx.In(0)});
+}
+
+Status DictVectorizer(NodeImport& ctx) { return ctx.Give(TableOfMap(ctx)); }
+
+// Text from numbers looks as std::to_string makes it; where a key is not there, ONNX Runtime writes
+// "0.f".
+Result<ValueId> TextFromNumbers(NodeImport& ctx) {
+  ATH_TRY(const ValueId missing, ctx.Add("IsNaN", {ctx.In(0)}));
+  ATH_TRY(const ValueId wide, ctx.Add("Cast", {ctx.In(0)}, {{"to", DType::kF64}}));
+  ATH_TRY(const ValueId text, ctx.Add("FormatNumber", {wide}, {{"pattern", std::string("%f")}}));
+  return ctx.Add("Where", {missing, ctx.Constant(Tensor::Scalar<std::string>("0.f")), text});
+}
+
+Status CastMap(NodeImport& ctx) {
+  const std::string to = ctx.String("cast_to", "TO_FLOAT");
+  ATH_TRY(const ValueId table, TableOfMap(ctx));
+  const bool numbers = ctx.InType(0).dtype == DType::kF32;
+  if (to == "TO_STRING") return ctx.Give(numbers ? TextFromNumbers(ctx) : Result<ValueId>(table));
+  if (to == "TO_FLOAT") return ctx.Give(ctx.Add("Cast", {table}, {{"to", DType::kF32}}));
+  if (to == "TO_INT64") return ctx.Give(ctx.Add("Cast", {table}, {{"to", DType::kI64}}));
+  return InvalidModel("cast_to is \"{}\"; TO_FLOAT, TO_STRING or TO_INT64 is expected", to);
 }
 
 // ZipMap turns a table of probabilities into a sequence of maps label -> probability, for people;
@@ -98,9 +123,9 @@ std::vector<Row> MlRows() {
   return {
       {.onnx = "ArrayFeatureExtractor", .domain = "ai.onnx.ml", .since = 1, .make = Same()},
       {.onnx = "Binarizer", .domain = "ai.onnx.ml", .since = 1, .make = Same()},
-      {.onnx = "CastMap", .domain = "ai.onnx.ml", .since = 1, .make = RefuseMaps},
+      {.onnx = "CastMap", .domain = "ai.onnx.ml", .since = 1, .make = CastMap},
       {.onnx = "CategoryMapper", .domain = "ai.onnx.ml", .since = 1, .make = Same()},
-      {.onnx = "DictVectorizer", .domain = "ai.onnx.ml", .since = 1, .make = RefuseMaps},
+      {.onnx = "DictVectorizer", .domain = "ai.onnx.ml", .since = 1, .make = DictVectorizer},
       {.onnx = "FeatureVectorizer", .domain = "ai.onnx.ml", .since = 1, .make = Same()},
       {.onnx = "Imputer", .domain = "ai.onnx.ml", .since = 1, .make = Same()},
       {.onnx = "LabelEncoder", .domain = "ai.onnx.ml", .since = 1, .make = LabelEncoder1},
