@@ -150,7 +150,7 @@ def legacy_cases(scratch):
         yield Case("xgboost-legacy", name, expected.with_name(f"{name}.model"), matrix, rows, 1e-5, 1e-7, boosted_columns(rows))
 
 
-def pmml_cases():
+def pmml_cases(scratch):
     folder = DATA / "pmml"
     for row in read_csv(folder / "cases.csv"):
         model = folder / row["tool"] / f"{row['case']}.pmml"
@@ -164,8 +164,45 @@ def pmml_cases():
             columns = ({"U_Species": "U_Species"} if "Iris" in row["case"] else
                        {"EM_CLASSIFICATION": "Adjusted", "EM_EVENTPROBABILITY": "P_Adjusted1"})
         tolerance = float(row["tolerance"])
-        yield Case("pmml", f"{row['tool']}/{row['case']}", model, folder / row["tool"] / row["input"], expected,
-                   tolerance, tolerance, columns)
+        table = folder / row["tool"] / row["input"]
+        if row["top_element"] == "AssociationModel":
+            table = one_row_per_transaction(table, scratch / "transactions.csv")
+        yield Case("pmml", f"{row['tool']}/{row['case']}", model, table, expected, tolerance, tolerance, columns)
+
+
+def one_row_per_transaction(table, target):
+    """A table of (transaction, item) as one row per transaction, its items in one cell."""
+    items = {}
+    for row in read_csv(table):
+        items.setdefault(row["transaction"], []).append(row["item"])
+    write_csv(target, [{"transaction": key, "item": "|".join(of)} for key, of in items.items()])
+    return target
+
+
+# What the cases ask of a model beside its <Output>, as the output field that gives it.
+ASKED = {"entityId": 'feature="entityId"', "selected rule id": 'feature="entityId"', "nearest id": 'feature="entityId"'}
+
+
+def output_fields(text, case):
+    """The <OutputField>s for what a case expects and the model does not give out by itself."""
+    fields = []
+
+    def add(name, attributes, content=""):
+        if f'<OutputField name="{name}"' not in text:
+            fields.append(f'<OutputField name="{name}" {attributes}>{content}</OutputField>')
+
+    for name, value in case["expected"].items():
+        if "note" in case:  # the value of a derived field
+            add(name, 'feature="transformedValue"', f'<FieldRef field="{name}"/>')
+        elif name in ASKED:
+            add(name, ASKED[name])
+        elif isinstance(value, dict):
+            for key in value:
+                add(f"{name}({key})", f'feature="{name}" value="{key}"')
+        elif name == "nearest distances":
+            for rank in range(1, len(value) + 1):
+                add(f"{name}({rank})", f'feature="affinity" rank="{rank}"')
+    return "".join(fields)
 
 
 def unit_cases(scratch):
@@ -174,14 +211,23 @@ def unit_cases(scratch):
     for number, case in enumerate(json.loads((folder / "cases.json").read_text())):
         text = (folder / f"{case['model']}.pmml").read_text()
         for place, value in case.get("override", {}).items():
+            if place == "remove training instance":
+                rows = list(re.finditer(r"<row>.*?</row>", text, re.S))
+                text = text[:rows[value].start()] + text[rows[value].end():]
+                continue
             *element, attribute = place.split(" ")
             pattern = rf'(<{element[0] if element else "[A-Za-z]+"}\b[^>]*\b{attribute}=")[^"]*(")'
             text, count = re.subn(pattern, lambda m, value=value: m[1] + str(value) + m[2], text, count=1)
             if count == 0:
                 text = re.sub(rf'(<{element[0] if element else "TreeModel"})\b', rf'\1 {attribute}="{value}"', text, count=1)
+        if asked := output_fields(text, case):
+            place = "</Output>" if "</Output>" in text else "</MiningSchema>"
+            asked = asked + place if place == "</Output>" else f"{place}<Output>{asked}</Output>"
+            text = text.replace(place, asked, 1)
         model = scratch / f"unit{number}.pmml"
         model.write_text(text)
-        arguments = {name: "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+        arguments = {name: "" if value is None else str(value).lower() if isinstance(value, bool) else
+                     "|".join(value) if isinstance(value, list) else str(value)
                      for name, value in case["arguments"].items()}
         fields = re.findall(r'<DataField[^>]*\bname="([^"]*)"', text)
         table = scratch / f"unit{number}.csv"
@@ -195,8 +241,17 @@ def unit_cases(scratch):
                     expected[f"{name}({key})"] = "" if inner is None else str(inner)
                     columns[f"{name}({key})"] = f"{name}({key})"
                 continue
+            if name == "nearest distances":
+                for rank, distance in enumerate(value, 1):
+                    columns[f"{name}({rank})"] = f"{name}({rank})"
+                    expected[f"{name}({rank})"] = str(distance)
+                continue
+            if name in ("antecedent", "consequent"):
+                value = "{" + ",".join(value) + "}"
+            if isinstance(value, list):
+                value = "|".join(value)
             expected[name] = "" if value is None else str(value)
-            columns[name] = name if name != "(target)" else (target[1] or target[2]) if target else "prediction"
+            columns[name] = name if name not in ("(target)", "score") else (target[1] or target[2]) if target else "prediction"
         tolerance = case.get("tolerance", 1e-9)
         yield Case("pmml-unit", f"unit/{case['model']}#{number}", model, table, [expected], tolerance, tolerance, columns)
 
@@ -253,7 +308,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         scratch = pathlib.Path(folder)
         out = scratch / "out.csv"
-        for case in [*boosted_cases(scratch), *legacy_cases(scratch), *pmml_cases(), *unit_cases(scratch)]:
+        for case in [*boosted_cases(scratch), *legacy_cases(scratch), *pmml_cases(scratch), *unit_cases(scratch)]:
             key = f"{case.kind}:{case.name}"
             if options.filter not in key:
                 continue

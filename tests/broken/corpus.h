@@ -47,6 +47,8 @@ Family XgboostFamily();
 Family LightgbmFamily();
 Family PmmlFamily();
 Family PytorchFamily();
+// Of every kind of model, each with one thing wrong.
+std::vector<std::string> BrokenPmmlModels();
 
 struct FamilyEntry {
   const char* name = "";

@@ -1,6 +1,7 @@
 // Broken files of the three tabular formats.
 #include "corpus.h"
 #include "frontends/load.h"
+#include "frontends/pmml/small_documents_for_test.h"
 #include "frontends/tabular/small_files_for_test.h"
 
 namespace athanor::broken {
@@ -190,26 +191,28 @@ Family PmmlFamily() {
   std::string laughs = "<!DOCTYPE PMML [<!ENTITY a0 \"ha\">";
   for (int i = 1; i < 30; ++i)
     laughs += fmt::format("<!ENTITY a{} \"&a{};&a{};\">", i, i - 1, i - 1);
-  return Make(
-      kPmml, Read<kPmml>, {good},
-      {
-          tabular::PmmlFile("aggregateNodes"),
-          tabular::PmmlFile("none", laughs + "]>"),
-          tabular::PmmlFile("none", "<!DOCTYPE PMML SYSTEM \"file:///etc/passwd\">"),
-          tabular::PmmlFile("none", "<!DOCTYPE PMML [<!ENTITY x SYSTEM \"http://a/b\">]>"),
-          With(good, "<TreeModel", "<UnheardModel"),
-          With(good, "field=\"age\"", "field=\"agee\""),
-          With(good, "value=\"30\"", "value=\"thirty\""),
-          With(good, "lessThan", "lessish"),
-          With(good, "defaultChild=\"3\"", "defaultChild=\"33\""),
-          With(good, "recordCount=\"6\"", "recordCount=\"many\""),
-          With(good, "<ScoreDistribution value=\"no\"", "<ScoreDistribution value=\"perhaps\""),
-          With(good, "dataType=\"double\"", "dataType=\"dateTime\""),
-          "<PMML>" + Repeated("<Node>", 200'000) + Repeated("</Node>", 200'000) + "</PMML>",
-          "<PMML>" + Repeated("<Node>", 200'000),
-          "<PMML/>",
-          ManyClassesAndLeaves(good, 20'000),
-      });
+  std::vector<std::string> all_good = pmml::SmallDocuments();
+  all_good.push_back(good);
+  std::vector<std::string> mistakes = {
+      tabular::PmmlFile("someStrategy"),
+      tabular::PmmlFile("none", laughs + "]>"),
+      tabular::PmmlFile("none", "<!DOCTYPE PMML SYSTEM \"file:///etc/passwd\">"),
+      tabular::PmmlFile("none", "<!DOCTYPE PMML [<!ENTITY x SYSTEM \"http://a/b\">]>"),
+      With(good, "<TreeModel", "<UnheardModel"),
+      With(good, "field=\"age\"", "field=\"agee\""),
+      With(good, "value=\"30\"", "value=\"thirty\""),
+      With(good, "lessThan", "lessish"),
+      With(good, "defaultChild=\"3\"", "defaultChild=\"33\""),
+      With(good, "recordCount=\"6\"", "recordCount=\"many\""),
+      With(good, "<ScoreDistribution value=\"no\"", "<ScoreDistribution value=\"perhaps\""),
+      With(good, "dataType=\"double\"", "dataType=\"dateTime\""),
+      "<PMML>" + Repeated("<Node>", 200'000) + Repeated("</Node>", 200'000) + "</PMML>",
+      "<PMML>" + Repeated("<Node>", 200'000),
+      "<PMML/>",
+      ManyClassesAndLeaves(good, 20'000),
+  };
+  for (std::string& model : BrokenPmmlModels()) mistakes.push_back(std::move(model));
+  return Make(kPmml, Read<kPmml>, all_good, mistakes);
 }
 
 }  // namespace athanor::broken

@@ -1,16 +1,46 @@
 #include <algorithm>
-#include <cmath>
+#include <array>
 #include <cstring>
 
 #include "core/text.h"
 #include "frontends/pmml/model.h"
 #include "frontends/pmml/pmml.h"
+#include "frontends/pmml/verification.h"
 #include "ops/catalog.h"
 
 namespace athanor::pmml {
 namespace {
 
 constexpr std::size_t kMostClasses = 4096;
+constexpr int kDeepestModel = 16;
+
+struct ModelKind {
+  std::string_view name;
+  Result<Answer> (*read)(const Model&, const Scope&, int depth);
+};
+constexpr std::array kModels = {
+    ModelKind{"AnomalyDetectionModel", ReadAnomaly},
+    ModelKind{"AssociationModel", ReadAssociation},
+    ModelKind{"BaselineModel", ReadBaseline},
+    ModelKind{"ClusteringModel", ReadClustering},
+    ModelKind{"GeneralRegressionModel", ReadGeneralRegression},
+    ModelKind{"MiningModel", ReadMining},
+    ModelKind{"NaiveBayesModel", ReadNaiveBayes},
+    ModelKind{"NearestNeighborModel", ReadNeighbors},
+    ModelKind{"NeuralNetwork", ReadNeuralNetwork},
+    ModelKind{"RegressionModel", ReadRegression},
+    ModelKind{"RuleSetModel", ReadRuleSet},
+    ModelKind{"Scorecard", ReadScorecard},
+    ModelKind{"SupportVectorMachineModel", ReadSupportVectors},
+    ModelKind{"TreeModel", ReadTree},
+};
+
+const ModelKind* KindOf(const Element& element) {
+  const auto found = std::find_if(kModels.begin(), kModels.end(), [&](const ModelKind& kind) {
+    return kind.name == element.name();
+  });
+  return found == kModels.end() ? nullptr : &*found;
+}
 
 // The first model of the document.
 Result<Element> FindModel(const Element& root) {
@@ -24,220 +54,196 @@ Result<Element> FindModel(const Element& root) {
   return InvalidModel("the document holds no model");
 }
 
-// The classes of the target: those of the dictionary, then those that trees and tables name.
-std::vector<std::string> FindClasses(const Inputs& inputs, const Element& model) {
-  std::vector<std::string> classes = inputs.target_values;
-  const auto add = [&](const pugi::xml_attribute& value) {
-    if (value.empty() || classes.size() >= kMostClasses) return;
-    if (std::find(classes.begin(), classes.end(), value.value()) == classes.end())
-      classes.emplace_back(value.value());
+// Elements that name a class of the target, by the attribute that does.
+struct ClassNaming {
+  const char *element, *attribute;
+};
+constexpr std::array kClassNaming = {
+    ClassNaming{"ScoreDistribution", "value"},
+    ClassNaming{"RegressionTable", "targetCategory"},
+    ClassNaming{"Node", "score"},
+    ClassNaming{"PCell", "targetCategory"},
+    ClassNaming{"TargetValueCount", "value"},
+    ClassNaming{"TargetValueStat", "value"},
+    ClassNaming{"SupportVectorMachine", "targetCategory"},
+    ClassNaming{"SupportVectorMachine", "alternateTargetCategory"},
+    ClassNaming{"SimpleRule", "score"},
+    ClassNaming{"RuleSet", "defaultScore"},
+    ClassNaming{"GeneralRegressionModel", "targetReferenceCategory"},
+    ClassNaming{"TargetValue", "value"},
+};
+
+// The classes that a model names. Its depth was checked when the mentions were collected.
+std::vector<std::string> NamedClasses(const Element& model) {
+  std::vector<std::string> classes;
+  const auto add = [&](const Element& element) {
+    for (const ClassNaming& naming : kClassNaming) {
+      if (std::strcmp(naming.element, element.name()) != 0) continue;
+      const std::string name = element.attribute(naming.attribute).value();
+      if (!name.empty() && classes.size() < kMostClasses &&
+          std::find(classes.begin(), classes.end(), name) == classes.end())
+        classes.push_back(name);
+    }
+    if (std::strcmp(element.name(), "NormDiscrete") == 0 &&
+        std::strcmp(element.parent().parent().name(), "NeuralOutput") == 0)
+      classes.emplace_back(element.attribute("value").value());
   };
-  if (!classes.empty()) return classes;
-  // Its depth was checked when the mentions were collected.
+  add(model);
   for (const pugi::xpath_node& node :
-       model.select_nodes(".//ScoreDistribution | .//RegressionTable | .//Node")) {
-    const std::string_view name = node.node().name();
-    add(node.node().attribute(name == "ScoreDistribution" ? "value"
-                              : name == "Node"            ? "score"
-                                                          : "targetCategory"));
+       model.select_nodes(".//ScoreDistribution | .//RegressionTable | .//Node | .//PCell | "
+                          ".//TargetValueCount | .//TargetValueStat | .//SupportVectorMachine | "
+                          ".//SimpleRule | .//RuleSet | .//NeuralOutput//NormDiscrete"))
+    add(node.node());
+  for (const pugi::xpath_node& node : model.select_nodes("Targets/Target/TargetValue"))
+    add(node.node());
+  return classes;
+}
+
+bool IsTarget(std::string_view usage) { return usage == "target" || usage == "predicted"; }
+
+std::vector<std::string> TargetsOf(const Element& model) {
+  std::vector<std::string> names;
+  for (const Element& field : model.child("MiningSchema").children("MiningField")) {
+    if (IsTarget(Text(field, "usageType"))) names.emplace_back(Text(field, "name"));
+  }
+  return names;
+}
+
+// The values that the dictionary gives a target; nothing for a continuous one.
+std::vector<std::string> DictionaryClasses(const Document& document, const std::string& target) {
+  std::vector<std::string> classes;
+  const Element field =
+      document.dictionary.find_child_by_attribute("DataField", "name", target.c_str());
+  if (Text(field, "optype") == "continuous") return classes;
+  for (const Element& value : field.children("Value")) {
+    const std::string_view property = Text(value, "property");
+    if (property.empty() || property == "valid") classes.emplace_back(Text(value, "value"));
   }
   return classes;
 }
 
-// Where the model gives no class, the prior probabilities of the target answer.
-Status ApplyPriors(Context& context, const Element& target, Answer& answer) {
-  Calculator& c = context.calculator;
-  std::vector<double> priors(context.classes.size(), 0);
-  bool given = false;
-  for (const Element& value : target.children("TargetValue")) {
-    if (value.attribute("priorProbability").empty()) continue;
-    ATH_TRY(const double code, context.ClassCode(Text(value, "value")));
-    ATH_TRY(priors[static_cast<std::size_t>(code)], Number(value, "priorProbability"));
-    given = true;
-  }
-  if (!given) return {};
-  const auto best = std::max_element(priors.begin(), priors.end()) - priors.begin();
-  const ValueId missing = c.IsMissing(answer.value);
-  const ValueId prior =
-      context.graph.AddConstant(Tensor::FromVector({1, context.num_classes()}, priors));
-  answer.probabilities = c.Where(missing, prior, answer.probabilities);
-  answer.value = c.Where(missing, c.Constant(static_cast<double>(best)), answer.value);
-  return c.status();
-}
+// ---- what the graph gives out
 
-// <Targets>: what is done to a number before it is given out.
-Status ApplyTargets(Context& context, const Element& model, Answer& answer) {
-  Calculator& c = context.calculator;
-  for (const Element& target : model.child("Targets").children("Target")) {
-    if (answer.classification) {
-      ATH_RETURN_IF_ERROR(ApplyPriors(context, target, answer));
-      continue;
-    }
-    ATH_TRY(const double factor, NumberOr(target, "rescaleFactor", 1));
-    ATH_TRY(const double constant, NumberOr(target, "rescaleConstant", 0));
-    for (const char* limit : {"min", "max"}) {
-      if (target.attribute(limit).empty()) continue;
-      ATH_TRY(const double value, Number(target, limit));
-      const ValueId bound = c.Constant(value);
-      const ValueId outside = c.Op(limit[1] == 'i' ? "Less" : "Greater", {answer.value, bound});
-      answer.value = c.Where(outside, bound, answer.value);
-    }
-    if (factor != 1) answer.value = c.Mul(answer.value, c.Constant(factor));
-    if (constant != 0) answer.value = c.Add(answer.value, c.Constant(constant));
-    const std::string_view cast = Text(target, "castInteger");
-    if (cast == "round") {
-      answer.value = c.Op("Floor", {c.Add(answer.value, c.Constant(0.5))});
-    } else if (cast == "ceiling") {
-      answer.value = c.Op("Ceil", {answer.value});
-    } else if (cast == "floor") {
-      answer.value = c.Op("Floor", {answer.value});
-    } else if (!cast.empty()) {
-      return InvalidModel("castInteger {} is not known", Quote(cast));
-    }
-    const Element value = target.child("TargetValue");
-    if (!value.attribute("defaultValue").empty()) {
-      ATH_TRY(const double fallback, Number(value, "defaultValue"));
-      answer.value = c.Where(c.IsMissing(answer.value), c.Constant(fallback), answer.value);
-    }
-  }
-  return c.status();
-}
-
-// ---- outputs
-
-class Outputs {
+class GraphOutputs {
  public:
-  Outputs(Context& context, const Inputs& inputs, const Scope& scope, const Answer& answer)
-      : context_(context), inputs_(inputs), scope_(scope), answer_(answer) {}
+  GraphOutputs(Document& document, const Inputs& inputs)
+      : c_(document.calculator), inputs_(inputs) {}
 
-  Status Add(const Element& model) {
-    ATH_TRY(const Field predicted, Predicted());
-    const std::string target = inputs_.target.empty() ? "prediction" : inputs_.target;
-    const Element output = model.child("Output");
-    const bool named =
-        static_cast<bool>(output.find_child_by_attribute("OutputField", "name", target.c_str()));
-    if (!named) ATH_RETURN_IF_ERROR(Give(target, predicted));
-    bool probabilities = false;
-    std::vector<Status> problems;
-    for (const Element& field : output.children("OutputField")) {
-      Status status = AddField(field, predicted);
-      probabilities |= Text(field, "feature") == "probability";
-      if (!status.ok()) {
-        problems.push_back(
-            std::move(status).In(fmt::format("<OutputField> {}", Quote(Text(field, "name")))));
-      }
+  Status Add(Document& document, Scope& scope, const Answer& answer, const Element& model) {
+    ATH_TRY(const std::vector<OutputValue> named, ReadOutputs(document, scope, answer, model));
+    const auto taken = [&](const std::string& name) {
+      return std::any_of(named.begin(), named.end(),
+                         [&](const OutputValue& value) { return value.name == name; });
+    };
+    ATH_RETURN_IF_ERROR(GivePredictions(answer, taken));
+    for (const OutputValue& value : named) ATH_RETURN_IF_ERROR(Give(value.name, value.field));
+    for (const auto& [name, field] : answer.fields) {
+      if (!taken(name) && !given_.contains(name)) ATH_RETURN_IF_ERROR(Give(name, field));
     }
-    if (!problems.empty()) return Status::All(std::move(problems));
-    if (!answer_.classification || probabilities) return {};
-    for (std::size_t i = 0; i < context_.classes.size(); ++i) {
-      ATH_RETURN_IF_ERROR(
-          Give(fmt::format("probability({})", context_.classes[i]), Probability(i)));
+    // The probabilities of all classes, unless the document chose some.
+    if (!answer.classification || answer.probabilities == kNoValue || HasProbabilities(model))
+      return {};
+    for (std::size_t i = 0; i < answer.classes.size(); ++i) {
+      const std::string name = fmt::format("probability({})", answer.classes.list()[i]);
+      if (!given_.contains(name))
+        ATH_RETURN_IF_ERROR(Give(name, {.column = c_.ColumnAt(answer.probabilities, i)}));
     }
     return {};
   }
 
  private:
-  Result<Field> Predicted() {
-    Field field = {.column = answer_.value};
-    if (answer_.classification) field.text = true, field.categories = context_.classes;
-    return field;
+  template <class Taken>
+  Status GivePredictions(const Answer& answer, const Taken& taken) {
+    std::vector<const Answer*> answers = {&answer};
+    for (const Answer& other : answer.others) answers.push_back(&other);
+    for (const Answer* one : answers) {
+      const std::string name = one->target.empty() ? "prediction" : one->target;
+      if (one->value == kNoValue || taken(name)) continue;
+      Field field = {.column = one->value};
+      if (one->classification) field.text = true, field.categories = one->classes;
+      ATH_RETURN_IF_ERROR(Give(name, field));
+    }
+    return {};
   }
 
-  Field Probability(std::size_t index) {
-    const ValueId at = context_.graph.AddConstant(
-        Tensor::FromVector<std::int64_t>({1}, {static_cast<std::int64_t>(index)}));
-    return {.column = context_.calculator.Op("Gather", {answer_.probabilities, at},
-                                             {{"axis", std::int64_t{1}}})};
-  }
-
-  Status AddField(const Element& element, const Field& predicted) {
-    const std::string_view feature = Text(element, "feature");
-    const std::string name(Text(element, "name"));
-    if (feature.empty() || feature == "predictedValue") return Give(name, predicted);
-    if (feature == "predictedDisplayValue") {
-      Field shown = predicted;
-      std::vector<std::string> list = predicted.categories.list();
-      for (std::string& category : list) {
-        const auto found = inputs_.display_values.find(category);
-        if (found != inputs_.display_values.end()) category = found->second;
-      }
-      shown.categories = std::move(list);
-      return Give(name, shown);
-    }
-    if (feature == "probability" && answer_.classification) {
-      if (element.attribute("value").empty()) {
-        const ValueId best =
-            context_.calculator.Op("ReduceMax", {answer_.probabilities, Columns()});
-        return Give(name, {.column = best});
-      }
-      ATH_TRY(const double code, context_.ClassCode(Text(element, "value")));
-      return Give(name, Probability(static_cast<std::size_t>(code)));
-    }
-    if (feature == "transformedValue") {
-      ATH_TRY(const Element expression, ExpressionIn(element));
-      ATH_TRY(const Field field, Evaluate(context_.calculator, scope_, expression));
-      return Give(name, field);
-    }
-    return Unsupported(
-        "feature {} is not implemented; predictedValue, predictedDisplayValue, probability and "
-        "transformedValue are",
-        Quote(feature));
-  }
-
-  ValueId Columns() {
-    return context_.graph.AddConstant(Tensor::FromVector<std::int64_t>({1}, {1}));
+  static bool HasProbabilities(const Element& model) {
+    const auto fields = model.child("Output").children("OutputField");
+    const bool here = std::any_of(fields.begin(), fields.end(), [](const Element& field) {
+      return Text(field, "feature") == "probability" && !field.attribute("value").empty();
+    });
+    return here || !model.select_nodes(".//Segment//OutputField[@feature='probability']").empty();
   }
 
   // Text becomes strings again; a row with an invalid value has no answer.
   Status Give(const std::string& name, Field field) {
-    Calculator& c = context_.calculator;
-    scope_.Set(name, field);
-    if (inputs_.invalid)
-      field.column = c.Where(*inputs_.invalid, c.Constant(std::nan("")), field.column);
-    ATH_RETURN_IF_ERROR(c.status());
-    if (field.text) {
-      ATH_TRY(field.column, Decode(context_.graph, field.column, field.categories.list()));
+    if (!given_.insert(name).second) return InvalidModel("two outputs are called {}", Quote(name));
+    if (inputs_.invalid) {
+      field.column = c_.Where(*inputs_.invalid, c_.Missing(), field.column);
+      if (field.strings != kNoValue)
+        field.strings = c_.Where(*inputs_.invalid, c_.Text(""), field.strings);
     }
-    for (const GraphOutput& output : context_.graph.outputs()) {
-      if (output.name == name) return InvalidModel("two outputs are called {}", Quote(name));
-    }
-    context_.graph.AddOutput(name, field.column);
+    ValueId value = field.column;
+    if (field.text || field.moment) value = StringsOf(c_, field);
+    value = c_.Column(value);
+    ATH_RETURN_IF_ERROR(c_.status());
+    c_.graph().AddOutput(name, value);
     return {};
   }
 
-  Context& context_;
+  Calculator& c_;
   const Inputs& inputs_;
-  Scope scope_;
-  const Answer& answer_;
+  std::unordered_set<std::string> given_;
 };
+
+// Nodes that no output needs: definitions that were asked for in vain.
+Status EraseUnused(Graph& graph) {
+  ATH_TRY(const std::vector<NodeId> order, graph.Order());
+  for (std::size_t i = order.size(); i-- > 0;) {
+    const Node& node = graph.node(order[i]);
+    const bool used = std::any_of(node.outputs.begin(), node.outputs.end(), [&](ValueId output) {
+      return output != kNoValue && graph.num_uses(output) > 0;
+    });
+    if (!used) graph.EraseNode(order[i]);
+  }
+  graph.ReleaseUnusedConstants();
+  return {};
+}
+
+Result<Graph> ReadDocument(const Element& root, const Element& element) {
+  Graph graph(ops::Standard(), "pmml");
+  Calculator calculator(graph);
+  ATH_TRY(Mentions mentions, FindMentions(root));
+  Document document = {calculator, std::move(mentions), root.child("DataDictionary"), {}};
+  for (const Element& holder : root.children("TransformationDictionary"))
+    ATH_RETURN_IF_ERROR(AddFunctions(document, holder));
+  ATH_TRY(const Inputs inputs, ReadInputs(document, element.child("MiningSchema")));
+  Scope scope = inputs.scope.Inner();
+  for (const Element& holder : root.children("TransformationDictionary"))
+    DefineFields(document, holder, scope);
+  const Model model = DescribeModel(document, element, nullptr);
+  Scope inner = scope.Inner();
+  DefineFields(document, element.child("LocalTransformations"), inner);
+  ATH_TRY(const Answer answer, ReadModel(model, inner));
+  ATH_RETURN_IF_ERROR(GraphOutputs(document, inputs).Add(document, inner, answer, element));
+  ATH_RETURN_IF_ERROR(calculator.status());
+  ATH_RETURN_IF_ERROR(EraseUnused(graph));
+  return graph;
+}
 
 Result<Graph> Make(const pugi::xml_document& document) {
   const Element root = document.child("PMML");
   if (!root) return InvalidModel("the outermost element is not <PMML>");
-  ATH_TRY(const Mentions mentions, FindMentions(root));
+  // Before anything walks the tree: how deep it is.
+  ATH_RETURN_IF_ERROR(FindMentions(root).status());
   ATH_TRY(const Element model, FindModel(root));
   const auto read = [&]() -> Result<Graph> {
-    const std::string_view kind = model.name();
-    if (kind != "TreeModel" && kind != "RegressionModel" && kind != "MiningModel")
-      return Unsupported("<{}> is not implemented; TreeModel, RegressionModel and MiningModel are",
-                         kind);
-    Graph graph(ops::Standard(), "pmml");
-    ATH_TRY(Inputs inputs,
-            ReadInputs(graph, root.child("DataDictionary"), model.child("MiningSchema"), mentions));
-    Calculator calculator(graph);
-    Scope scope = inputs.scope;
-    ATH_RETURN_IF_ERROR(
-        AddDerivedFields(calculator, root.child("TransformationDictionary"), scope));
-    Context context = {graph, calculator, FindClasses(inputs, model)};
-    ATH_TRY(Answer answer, ReadModel(context, scope, model));
-    for (const pugi::xpath_node& value : model.select_nodes("Targets/Target/TargetValue")) {
-      const Element element = value.node();
-      if (!element.attribute("displayValue").empty())
-        inputs.display_values[std::string(Text(element, "value"))] = Text(element, "displayValue");
+    if (!IsModel(model)) {
+      std::vector<std::string> known;
+      for (const ModelKind& kind : kModels) known.emplace_back(kind.name);
+      return Unsupported("<{}> is not implemented; {} are", model.name(), Join(known, ", "));
     }
-    ATH_RETURN_IF_ERROR(ApplyTargets(context, model, answer));
-    ATH_RETURN_IF_ERROR(Outputs(context, inputs, scope, answer).Add(model));
-    ATH_RETURN_IF_ERROR(calculator.status());
+    ATH_TRY(Graph graph, ReadDocument(root, model));
+    ATH_RETURN_IF_ERROR(Verify(graph, model));
     return graph;
   };
   Result<Graph> graph = read();
@@ -247,37 +253,79 @@ Result<Graph> Make(const pugi::xml_document& document) {
 
 }  // namespace
 
-Result<double> Context::ClassCode(std::string_view name) const {
-  const auto found = std::find(classes.begin(), classes.end(), name);
-  if (found == classes.end()) return InvalidModel("the target has no class {}", Quote(name));
-  return static_cast<double>(found - classes.begin());
+bool HasTarget(const Element& model) { return !TargetsOf(model).empty(); }
+
+bool IsModel(const Element& element) { return KindOf(element) != nullptr; }
+
+Result<std::size_t> Model::ClassIndex(std::string_view name) const {
+  if (const std::optional<std::size_t> at = classes.Find(name)) return *at;
+  return InvalidModel("the target has no class {}{}", Quote(name),
+                      DidYouMean(name, classes.list()));
 }
 
-Result<Scope> InnerScope(Context& context, Scope scope, const Element& model) {
-  ATH_RETURN_IF_ERROR(ApplyInnerSchema(context.calculator, model.child("MiningSchema"), scope));
-  ATH_RETURN_IF_ERROR(
-      AddDerivedFields(context.calculator, model.child("LocalTransformations"), scope));
-  return scope;
+Answer Model::NewAnswer() const {
+  Answer answer = {.target = target, .classification = classification()};
+  if (answer.classification) answer.classes = classes;
+  const Element field =
+      document.dictionary.find_child_by_attribute("DataField", "name", target.c_str());
+  for (const Element& value : field.children("Value")) {
+    if (!value.attribute("displayValue").empty())
+      answer.display[std::string(Text(value, "value"))] = Text(value, "displayValue");
+  }
+  return answer;
 }
 
-Result<Answer> ReadModel(Context& context, Scope scope, const Element& model, int depth) {
-  const std::string_view kind = model.name();
+Result<ValueId> Model::ByClass(const std::vector<ValueId>& columns,
+                               const std::vector<std::size_t>& order) const {
+  std::vector<ValueId> sorted(classes.size(), kNoValue);
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    if (sorted[order[i]] != kNoValue)
+      return InvalidModel("class {} stands twice", Quote(classes.list()[order[i]]));
+    sorted[order[i]] = columns[i];
+  }
+  for (ValueId& column : sorted) {
+    if (column == kNoValue) column = calculator().Constant(0);
+  }
+  if (sorted.empty()) return InvalidModel("the target has no classes");
+  const ValueId made = calculator().SideBySide(sorted);
+  ATH_RETURN_IF_ERROR(calculator().status());
+  return made;
+}
+
+Model DescribeModel(Document& document, const Element& element, const Model* outer) {
+  Model model = {document, element, "", {}};
+  const std::vector<std::string> own = TargetsOf(element);
+  if (!own.empty()) model.target = own[0];
+  if (own.empty() && outer != nullptr) model.target = outer->target;
+  std::vector<std::string> classes;
+  if (!own.empty() || outer == nullptr) classes = DictionaryClasses(document, model.target);
+  if (classes.empty() && outer != nullptr && (own.empty() || outer->target == model.target))
+    classes = outer->classes.list();
+  if (classes.empty()) classes = NamedClasses(element);
+  model.classes = std::move(classes);
+  return model;
+}
+
+Result<Scope> InnerScope(Document& document, const Scope& scope, const Element& model) {
+  Scope inner = scope.Inner();
+  ATH_RETURN_IF_ERROR(ApplyInnerSchema(document, model.child("MiningSchema"), inner));
+  DefineFields(document, model.child("LocalTransformations"), inner);
+  return inner;
+}
+
+Result<Answer> ReadModel(const Model& model, const Scope& scope, int depth) {
+  if (depth > kDeepestModel)
+    return Error(ErrorCode::kResource, "models are nested more than {} deep", kDeepestModel);
+  const ModelKind* kind = KindOf(model.element);
+  if (kind == nullptr) return Unsupported("<{}> is not implemented", model.element.name());
   const auto read = [&]() -> Result<Answer> {
-    // The outermost schema was applied to the inputs themselves.
-    if (depth == 0) {
-      ATH_RETURN_IF_ERROR(
-          AddDerivedFields(context.calculator, model.child("LocalTransformations"), scope));
-    } else {
-      ATH_TRY(scope, InnerScope(context, std::move(scope), model));
-    }
-    if (kind == "TreeModel") return ReadTree(context, scope, model);
-    if (kind == "RegressionModel") return ReadRegression(context, scope, model);
-    if (kind == "MiningModel") return ReadMining(context, scope, model, depth);
-    return Unsupported("<{}> is not implemented; TreeModel, RegressionModel and MiningModel are",
-                       kind);
+    ATH_TRY(Answer answer, kind->read(model, scope, depth));
+    ATH_RETURN_IF_ERROR(model.calculator().status());
+    ATH_RETURN_IF_ERROR(ApplyTargets(model, answer));
+    return answer;
   };
   Result<Answer> answer = read();
-  if (!answer.ok() && depth > 0) return std::move(answer).status().In(NameOf(model));
+  if (!answer.ok() && depth > 0) return std::move(answer).status().In(NameOf(model.element));
   return answer;
 }
 

@@ -18,11 +18,14 @@ using Ref = ForestBuilder::Ref;
 enum class Missing : std::uint8_t { kNone, kLastPrediction, kNullPrediction, kDefaultChild };
 
 // Probabilities of all leaves: a file that named as many would have a gigabyte.
-constexpr std::size_t kMostShares = std::size_t{1} << 25;
+constexpr std::size_t kMostShares = std::size_t{1} << 24;
 
-// The rows of the table that leaves of classification trees point to.
+// The rows of the table that leaves point to.
 struct LeafTable {
-  std::vector<double> labels, probabilities;  // per leaf: one code; one number per class
+  std::vector<double> labels;  // a class, or the number that a regression predicts
+  std::vector<double> probabilities, confidences;  // one number per class
+  std::vector<std::string> ids;
+  std::size_t size() const { return labels.size(); }
 };
 
 // What a predicate asks, as the test of one node.
@@ -33,40 +36,65 @@ struct Question {
   bool missing_is_true = false;   // of kTest: a missing value is an answer too
 };
 
+// The columns that the trees of one ensemble look at.
+class FeatureSet {
+ public:
+  std::int64_t IndexOf(ValueId column) {
+    const auto [at, is_new] = positions_.emplace(column, columns_.size());
+    if (is_new) columns_.push_back(column);
+    return static_cast<std::int64_t>(at->second);
+  }
+  const std::vector<ValueId>& columns() const { return columns_; }
+
+ private:
+  std::vector<ValueId> columns_;
+  std::map<ValueId, std::size_t> positions_;
+};
+
+// What the trees of one ensemble share.
+struct Ensemble {
+  const Model& model;
+  bool classification = false;
+  bool by_row = false;  // leaves point to rows of the table; otherwise they are the prediction
+  FeatureSet features = {};
+  ForestBuilder forest = {};
+  LeafTable table = {};
+};
+
 class TreeReader {
  public:
-  TreeReader(Context& context, const Scope& scope, const Element& model, std::int64_t target,
-             bool classification, FeatureSet& features, ForestBuilder& forest, LeafTable& table)
-      : context_(context),
-        scope_(scope),
-        model_(model),
+  TreeReader(Ensemble& ensemble, const TreeSource& source, std::int64_t target)
+      : ensemble_(ensemble),
+        model_(ensemble.model),
+        scope_(source.scope),
+        tree_(source.element),
         target_(target),
-        classification_(classification),
-        features_(features),
-        forest_(forest),
-        table_(table) {}
+        features_(ensemble.features),
+        forest_(ensemble.forest),
+        table_(ensemble.table) {}
 
   Status Read() {
-    const std::string_view missing = Text(model_, "missingValueStrategy");
-    if (missing.empty() || missing == "none") {
-      missing_ = Missing::kNone;
-    } else if (missing == "lastPrediction") {
-      missing_ = Missing::kLastPrediction;
-    } else if (missing == "nullPrediction") {
-      missing_ = Missing::kNullPrediction;
-    } else if (missing == "defaultChild") {
-      missing_ = Missing::kDefaultChild;
-    } else {
+    static const std::map<std::string_view, Missing> kStrategies = {
+        {"", Missing::kNone},
+        {"none", Missing::kNone},
+        {"lastPrediction", Missing::kLastPrediction},
+        {"nullPrediction", Missing::kNullPrediction},
+        {"defaultChild", Missing::kDefaultChild},
+    };
+    const auto strategy = kStrategies.find(Text(tree_, "missingValueStrategy"));
+    if (strategy == kStrategies.end()) {
       return Unsupported(
-          "missingValueStrategy {}; none, lastPrediction, nullPrediction and defaultChild are "
-          "implemented",
-          Quote(missing));
+          "missingValueStrategy {} in an ensemble; none, lastPrediction, nullPrediction and "
+          "defaultChild are implemented",
+          Quote(Text(tree_, "missingValueStrategy")));
     }
-    last_when_none_fits_ = Text(model_, "noTrueChildStrategy") == "returnLastPrediction";
-    const Element root = model_.child("Node");
+    missing_ = strategy->second;
+    ATH_TRY(penalty_, NumberOr(tree_, "missingValuePenalty", 1));
+    last_when_none_fits_ = Text(tree_, "noTrueChildStrategy") == "returnLastPrediction";
+    const Element root = tree_.child("Node");
     if (!root) return Unsupported("a tree without <Node>");
     ATH_TRY(null_, NullLeaf());
-    ATH_TRY(Ref top, Build(root, 0));
+    ATH_TRY(Ref top, Build(root, 0, 0));
     // The root has a predicate as well.
     ATH_TRY(const Question question, Ask(root));
     ATH_TRY(top, Decide(question, top, null_, null_));
@@ -75,59 +103,69 @@ class TreeReader {
   }
 
  private:
-  Result<Ref> AddRow(double label, std::span<const double> probabilities) {
+  Result<Ref> AddRow(double label, std::string_view id, std::span<const double> probabilities,
+                     std::span<const double> confidences) {
     if (table_.probabilities.size() + probabilities.size() > kMostShares)
       return Error(ErrorCode::kResource, "the leaves have more than {} probabilities", kMostShares);
     table_.labels.push_back(label);
+    table_.ids.emplace_back(id);
     table_.probabilities.insert(table_.probabilities.end(), probabilities.begin(),
                                 probabilities.end());
-    return forest_.AddLeaf(target_, static_cast<double>(table_.labels.size() - 1));
+    table_.confidences.insert(table_.confidences.end(), confidences.begin(), confidences.end());
+    return forest_.AddLeaf(target_, static_cast<double>(table_.size() - 1));
   }
 
   Result<Ref> NullLeaf() {
     const double none = std::nan("");
-    if (!classification_) return forest_.AddLeaf(target_, none);
-    return AddRow(none, std::vector<double>(context_.classes.size(), none));
+    if (!ensemble_.by_row) return forest_.AddLeaf(target_, none);
+    const std::vector<double> nothing(model_.classes.size(), none);
+    return AddRow(none, "", nothing, nothing);
   }
 
-  // The prediction of the node itself.
-  Result<Ref> LeafOf(const Element& node) {
+  // The prediction of the node itself, after `uses` steps on behalf of missing values.
+  Result<Ref> LeafOf(const Element& node, int uses) {
     const pugi::xml_attribute score = node.attribute("score");
-    if (!classification_) {
+    if (!ensemble_.classification) {
       if (score.empty()) return null_;
       ATH_TRY(const double value, Number(node, "score"));
-      return forest_.AddLeaf(target_, value);
+      return ensemble_.by_row ? AddRow(value, Text(node, "id"), {}, {})
+                              : forest_.AddLeaf(target_, value);
     }
-    std::vector<double> probabilities(context_.classes.size(), 0);
+    std::vector<double> probabilities(model_.classes.size(), 0), confidences = probabilities;
     double total = 0, best = -1;
-    std::optional<double> likeliest;
+    std::optional<std::size_t> likeliest;
     bool given = false;
     for (const Element& part : node.children("ScoreDistribution")) {
-      ATH_TRY(const double code, context_.ClassCode(Text(part, "value")));
+      ATH_TRY(const std::size_t at, model_.ClassIndex(Text(part, "value")));
       ATH_TRY(const double count, NumberOr(part, "recordCount", 0));
       given = !part.attribute("probability").empty();
       ATH_TRY(const double share, NumberOr(part, "probability", count));
-      probabilities[static_cast<std::size_t>(code)] = share;
+      ATH_TRY(confidences[at], NumberOr(part, "confidence", std::nan("")));
+      probabilities[at] = share;
       total += share;
-      if (share > best) best = share, likeliest = code;
+      if (share > best) best = share, likeliest = at;
     }
     if (score.empty() && !likeliest) return null_;
-    double label = likeliest.value_or(0);
+    std::size_t label = likeliest.value_or(0);
     if (!score.empty()) {
-      ATH_TRY(label, context_.ClassCode(score.value()));
+      ATH_TRY(label, model_.ClassIndex(score.value()));
     }
     if (!likeliest) {
-      probabilities[static_cast<std::size_t>(label)] = 1;
+      probabilities[label] = 1;
     } else if (!given && total > 0) {
       for (double& p : probabilities) p /= total;
     }
-    return AddRow(label, probabilities);
+    for (std::size_t i = 0; i < confidences.size(); ++i) {
+      if (std::isnan(confidences[i]) || !likeliest) confidences[i] = probabilities[i];
+      confidences[i] *= std::pow(penalty_, uses);
+    }
+    return AddRow(static_cast<double>(label), Text(node, "id"), probabilities, confidences);
   }
 
   Result<Question> AskSimple(const Element& predicate) {
-    ATH_TRY(const Field* field, scope_.Get(Text(predicate, "field")));
+    ATH_TRY(const Field field, scope_.Get(Text(predicate, "field")));
     Question question = {.kind = Question::Kind::kTest};
-    question.test.feature = features_.IndexOf(field->column);
+    question.test.feature = features_.IndexOf(field.column);
     const std::string_view op = Text(predicate, "operator");
     if (op == "isMissing" || op == "isNotMissing") {
       question.kind =
@@ -142,13 +180,9 @@ class TreeReader {
     const auto found = kTests.find(op);
     if (found == kTests.end()) return InvalidModel("operator {} is not known", Quote(op));
     question.test.test = found->second;
-    if (!field->text) {
-      ATH_TRY(question.test.value, Number(predicate, "value"));
-      return question;
-    }
-    if (op != "equal" && op != "notEqual")
+    if (field.text && !field.truth() && op != "equal" && op != "notEqual")
       return Unsupported("operator {} on text is not implemented", Quote(op));
-    question.test.value = field->CodeOf(predicate.attribute("value").value());
+    ATH_TRY(question.test.value, ValueIn(field, Text(predicate, "value")));
     return question;
   }
 
@@ -178,14 +212,11 @@ class TreeReader {
     if (name == "SimplePredicate") return AskSimple(predicate);
     Question question = {.kind = Question::Kind::kTest};
     if (name == "SimpleSetPredicate" && Text(predicate, "booleanOperator") == "isIn") {
-      ATH_TRY(const Field* field, scope_.Get(Text(predicate, "field")));
-      question.test.feature = features_.IndexOf(field->column);
+      ATH_TRY(const Field field, scope_.Get(Text(predicate, "field")));
+      question.test.feature = features_.IndexOf(field.column);
       question.test.test = Test::kMember;
       for (const std::string& word : ArrayWords(predicate.child("Array"))) {
-        double member = field->CodeOf(word);
-        if (!field->text) {
-          ATH_TRY(member, ParseNumber(word));
-        }
+        ATH_TRY(const double member, ValueIn(field, word));
         question.test.members.push_back(member);
       }
       return question;
@@ -193,8 +224,8 @@ class TreeReader {
     ATH_TRY(const bool merged, AskOrMissing(predicate, question));
     if (merged) return question;
     // What one comparison cannot say is a column of its own: 1, 0, or missing when unknown.
-    ATH_TRY(const ValueId column, PredicateColumn(context_.calculator, scope_, predicate));
-    ATH_RETURN_IF_ERROR(context_.calculator.status());
+    ATH_TRY(const ValueId column, PredicateColumn(model_.document, scope_, predicate));
+    ATH_RETURN_IF_ERROR(model_.calculator().status());
     question.test.feature = features_.IndexOf(column);
     question.test.test = Test::kGreater;
     question.test.value = 0.5;
@@ -248,43 +279,70 @@ class TreeReader {
     return found != kOpposites.end() && found->second == b.test.test;
   }
 
-  Result<Ref> Build(const Element& node, int depth) {
+  // The branch of a child whose predicate is true. Where a surrogate had to answer and that costs
+  // confidence, a branch of its own.
+  Result<Ref> BranchOf(const Element& child, int depth, int uses) {
+    ATH_TRY(const Ref branch, Build(child, depth, uses));
+    if (penalty_ == 1) return branch;
+    ATH_TRY(const Element predicate, PredicateIn(child));
+    if (Text(predicate, "booleanOperator") != "surrogate") return branch;
+    ATH_TRY(const Element first, PredicateIn(predicate));
+    ATH_TRY(const ValueId column, PredicateColumn(model_.document, scope_, first));
+    ATH_RETURN_IF_ERROR(model_.calculator().status());
+    ATH_TRY(const Ref by_surrogate, Build(child, depth, uses + 1));
+    return IsThere(features_.IndexOf(column), branch, by_surrogate);
+  }
+
+  // Where a row goes that cannot tell which child is its own.
+  Result<Ref> UnknownOf(const Element& node, Ref own, const std::vector<Element>& children,
+                        const std::vector<Ref>& branches, int depth, int uses) {
+    if (missing_ == Missing::kLastPrediction) return own;
+    if (missing_ != Missing::kDefaultChild || node.attribute("defaultChild").empty()) return null_;
+    const std::string_view wanted = Text(node, "defaultChild");
+    for (std::size_t i = 0; i < children.size(); ++i) {
+      if (Text(children[i], "id") != wanted) continue;
+      if (penalty_ == 1) return branches[i];
+      return Build(children[i], depth + 1, uses + 1);
+    }
+    return InvalidModel("<Node> {} has no child {}", Quote(Text(node, "id")), Quote(wanted));
+  }
+
+  Result<Ref> Build(const Element& node, int depth, int uses) {
     if (depth > kDeepest)
       return Error(ErrorCode::kResource, "the tree is more than {} deep", kDeepest);
+    const auto key = std::pair(node.hash_value(), uses);
+    if (penalty_ != 1) {
+      const auto known = built_.find(key);
+      if (known != built_.end()) return known->second;
+    }
+    ATH_TRY(const Ref made, BuildNew(node, depth, uses));
+    if (penalty_ != 1) built_.emplace(key, made);
+    return made;
+  }
+
+  Result<Ref> BuildNew(const Element& node, int depth, int uses) {
     std::vector<Element> children;
     for (const Element& child : node.children("Node")) children.push_back(child);
-    ATH_TRY(const Ref own, LeafOf(node));
+    ATH_TRY(const Ref own, LeafOf(node, uses));
     if (children.empty()) return own;
     std::vector<Ref> branches;
     std::vector<Question> questions;
     for (const Element& child : children) {
-      const auto read = [&]() -> Status {
-        ATH_TRY(const Ref branch, Build(child, depth + 1));
-        branches.push_back(branch);
-        ATH_TRY(Question question, Ask(child));
-        questions.push_back(std::move(question));
-        return {};
-      };
-      ATH_RETURN_IF_ERROR(read());
+      ATH_TRY(const Ref branch, BranchOf(child, depth + 1, uses));
+      branches.push_back(branch);
+      ATH_TRY(Question question, Ask(child));
+      questions.push_back(std::move(question));
     }
-    Ref unknown = null_;
-    if (missing_ == Missing::kLastPrediction) unknown = own;
-    if (missing_ == Missing::kDefaultChild && !node.attribute("defaultChild").empty()) {
-      const std::string_view wanted = Text(node, "defaultChild");
-      for (std::size_t i = 0; i < children.size(); ++i) {
-        if (Text(children[i], "id") == wanted) unknown = branches[i];
-      }
-      if (unknown == null_)
-        return InvalidModel("<Node> {} has no child {}", Quote(Text(node, "id")), Quote(wanted));
-    }
-    Ref rest = last_when_none_fits_ ? own : null_;
+    ATH_TRY(const Ref unknown, UnknownOf(node, own, children, branches, depth, uses));
+    const Ref none = last_when_none_fits_ ? own : null_;
+    Ref rest = none;
     for (std::size_t i = children.size(); i-- > 0;) {
       const bool last_pair = i + 2 == children.size();
       const Ref no = last_pair && Opposite(questions[i], questions[i + 1]) ? branches[i + 1] : rest;
       const Ref miss = missing_ == Missing::kNone ? rest : unknown;
       if (missing_ == Missing::kNone && no != rest) {
         // A missing value fits neither: it goes where no child is true.
-        ATH_TRY(rest, Decide(questions[i], branches[i], no, last_when_none_fits_ ? own : null_));
+        ATH_TRY(rest, Decide(questions[i], branches[i], no, none));
         continue;
       }
       ATH_TRY(rest, Decide(questions[i], branches[i], no, miss));
@@ -292,76 +350,94 @@ class TreeReader {
     return rest;
   }
 
-  Context& context_;
+  Ensemble& ensemble_;
+  const Model& model_;
   const Scope& scope_;
-  Element model_;
+  Element tree_;
   std::int64_t target_;
-  bool classification_;
   FeatureSet& features_;
   ForestBuilder& forest_;
   LeafTable& table_;
   Missing missing_ = Missing::kNone;
+  double penalty_ = 1;  // of the confidence, for each step on behalf of a missing value
   bool last_when_none_fits_ = false;
   Ref null_;
+  std::map<std::pair<std::size_t, int>, Ref> built_;
 };
 
-}  // namespace
-
-std::int64_t FeatureSet::IndexOf(ValueId column) {
-  const auto found = std::find(columns_.begin(), columns_.end(), column);
-  if (found == columns_.end()) {
-    columns_.push_back(column);
-    return static_cast<std::int64_t>(columns_.size()) - 1;
-  }
-  return found - columns_.begin();
+bool AsksForEntity(const Element& model) {
+  const auto fields = model.child("Output").children("OutputField");
+  return std::any_of(fields.begin(), fields.end(),
+                     [](const Element& field) { return Text(field, "feature") == "entityId"; });
 }
 
-Result<Answer> ReadTrees(Context& context, const std::vector<TreeSource>& trees) {
-  const bool classification = Text(trees[0].model, "functionName") == "classification";
-  FeatureSet features;
-  ForestBuilder forest;
-  LeafTable table;
-  std::vector<Status> problems;
-  for (std::size_t i = 0; i < trees.size() && problems.size() < 16; ++i) {
-    const Element& model = trees[i].model;
-    if ((Text(model, "functionName") == "classification") != classification)
-      return InvalidModel("trees of classification and of regression stand in one ensemble");
-    TreeReader reader(context, trees[i].scope, model, static_cast<std::int64_t>(i), classification,
-                      features, forest, table);
-    Status status = reader.Read();
-    if (!status.ok()) problems.push_back(std::move(status).In(NameOf(model)));
-  }
-  if (!problems.empty()) return Status::All(std::move(problems));
-  // A forest that asks nothing still needs a matrix with as many rows as there are.
-  if (features.columns().empty()) return Unsupported("trees that look at no field");
-  Graph& graph = context.graph;
-  const auto count = static_cast<std::int64_t>(trees.size());
-  // Constants among the columns have no rows of their own.
-  std::vector<ValueId> columns;
-  for (const ValueId column : features.columns()) columns.push_back(column);
-  ATH_TRY(const ValueId x, tabular::SideBySide(graph, columns));
-  ATH_TRY(const ValueId leaves, forest.Build(graph, x, count));
-  if (!classification) return Answer{.classification = false, .value = leaves};
-  Calculator& c = context.calculator;
+// What the table says about the leaves [rows, trees] that were reached.
+Answer LookUpLeaves(const Ensemble& ensemble, ValueId leaves) {
+  Calculator& c = ensemble.model.calculator();
+  const LeafTable& table = ensemble.table;
+  const auto count = static_cast<std::int64_t>(table.size());
   const ValueId rows = c.Op("Cast", {leaves}, {{"to", DType::kI64}});
-  const auto leaf_count = static_cast<std::int64_t>(table.labels.size());
-  const ValueId labels = graph.AddConstant(Tensor::FromVector({leaf_count}, table.labels));
-  const ValueId shares = graph.AddConstant(
-      Tensor::FromVector({leaf_count, context.num_classes()}, table.probabilities));
-  Answer answer = {.classification = true};
-  answer.value = c.Op("Gather", {labels, rows}, {{"axis", std::int64_t{0}}});
-  answer.probabilities = c.Op("Gather", {shares, rows}, {{"axis", std::int64_t{0}}});
-  ATH_RETURN_IF_ERROR(c.status());
+  const auto gather = [&](Tensor from) {
+    return c.Op("Gather", {c.graph().AddConstant(std::move(from)), rows},
+                {{"axis", std::int64_t{0}}});
+  };
+  Answer answer = ensemble.model.NewAnswer();
+  answer.classification = ensemble.classification;
+  answer.value = gather(Tensor::FromVector({count}, table.labels));
+  answer.entity = FieldOfStrings(c, gather(Tensor::FromVector({count}, table.ids)), {});
+  if (!ensemble.classification) return answer;
+  const Dims shape = {count, ensemble.model.num_classes()};
+  answer.probabilities = gather(Tensor::FromVector(shape, table.probabilities));
+  if (table.confidences != table.probabilities)
+    answer.confidences = gather(Tensor::FromVector(shape, table.confidences));
   return answer;
 }
 
-Result<Answer> ReadTree(Context& context, const Scope& scope, const Element& model) {
-  ATH_TRY(Answer answer, ReadTrees(context, {{model, scope}}));
-  if (answer.classification) {
-    const ValueId axes = context.graph.AddConstant(Tensor::FromVector<std::int64_t>({1}, {1}));
-    answer.probabilities = context.calculator.Op("Squeeze", {answer.probabilities, axes});
+}  // namespace
+
+Result<Answer> ReadTrees(const Model& model, const std::vector<TreeSource>& trees) {
+  Ensemble ensemble = {model};
+  const Element& first = trees[0].element;
+  ensemble.classification = Text(first, "functionName") == "classification";
+  ensemble.by_row = ensemble.classification || (trees.size() == 1 && AsksForEntity(first));
+  std::vector<Status> problems;
+  for (std::size_t i = 0; i < trees.size() && problems.size() < 16; ++i) {
+    const Element& tree = trees[i].element;
+    if ((Text(tree, "functionName") == "classification") != ensemble.classification)
+      return InvalidModel("trees of classification and of regression stand in one ensemble");
+    Status status = TreeReader(ensemble, trees[i], static_cast<std::int64_t>(i)).Read();
+    if (!status.ok()) problems.push_back(std::move(status).In(NameOf(tree)));
   }
-  ATH_RETURN_IF_ERROR(context.calculator.status());
+  if (!problems.empty()) return Status::All(std::move(problems));
+  Calculator& c = model.calculator();
+  // Trees that ask nothing still need a matrix with as many rows as there are.
+  std::vector<ValueId> columns = ensemble.features.columns();
+  if (columns.empty()) columns.push_back(c.Constant(0));
+  const ValueId x = c.SideBySide(std::move(columns));
+  ATH_RETURN_IF_ERROR(c.status());
+  const auto count = static_cast<std::int64_t>(trees.size());
+  ATH_TRY(const ValueId leaves, ensemble.forest.Build(model.graph(), x, count));
+  if (ensemble.by_row) {
+    Answer answer = LookUpLeaves(ensemble, leaves);
+    ATH_RETURN_IF_ERROR(c.status());
+    return answer;
+  }
+  Answer answer = model.NewAnswer();
+  answer.classification = false;
+  answer.value = leaves;
+  return answer;
+}
+
+Result<Answer> ReadTree(const Model& model, const Scope& scope, int) {
+  const std::string_view strategy = Text(model.element, "missingValueStrategy");
+  if (strategy == "weightedConfidence" || strategy == "aggregateNodes")
+    return ReadSharedTree(model, scope);
+  ATH_TRY(Answer answer, ReadTrees(model, {{model.element, scope}}));
+  Calculator& c = model.calculator();
+  for (ValueId* shares : {&answer.probabilities, &answer.confidences}) {
+    if (*shares != kNoValue) *shares = c.Op("Squeeze", {*shares, c.Index(1)});
+  }
+  ATH_RETURN_IF_ERROR(c.status());
   return answer;
 }
 
