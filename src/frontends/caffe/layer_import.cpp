@@ -85,8 +85,9 @@ ValueId LayerImport::Weight(std::size_t i, const Dims& dims, Fill fill) {
 const std::vector<Row>& Table() {
   static const std::vector<Row> table = [] {
     std::vector<Row> rows = DataRows();
-    for (std::vector<Row>& more : std::vector<std::vector<Row>>{DetectionRows(), MathRows(),
-                                                                NnRows(), NormRows(), TensorRows()})
+    for (std::vector<Row>& more :
+         std::vector<std::vector<Row>>{DetectionRows(), MathRows(), NnRows(), NormRows(),
+                                       RcnnRows(), RecurrentRows(), TensorRows()})
       std::move(more.begin(), more.end(), std::back_inserter(rows));
     std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.type < b.type; });
     return rows;
