@@ -22,7 +22,8 @@ Result<Graph> ReadBody(const std::string& body) { return Read(ZipOf(ScriptMember
 
 std::vector<std::string> Operators(const Graph& graph) {
   std::vector<std::string> names;
-  for (const NodeId id : *graph.Order()) names.push_back(graph.node(id).op->name);
+  const Result<std::vector<NodeId>> order = graph.Order();
+  for (const NodeId id : *order) names.push_back(graph.node(id).op->name);
   return names;
 }
 std::string Problem(const Result<Graph>& graph) { return graph.status().ToString(); }

@@ -23,7 +23,7 @@ using Kind = Value::Kind;
 using EKind = Expression::Kind;
 
 constexpr int kDeepestCall = 600;             // expressions within expressions, calls within calls
-constexpr std::int64_t kMostSteps = 4 << 20;  // statements, loops counted every time round
+constexpr std::int64_t kMostSteps = 1 << 19;  // statements, loops counted every time round
 constexpr std::string_view kTypesFile = "extra/athanor_inputs.txt";
 
 // A file of code, read when something in it is first wanted.
