@@ -81,7 +81,7 @@ TEST(Pytorch, FollowsTheControlFlowOfAScript) {
       "      if torch.eq(i, 1):\n"
       "        y = torch.cos(y)\n"
       "      else:\n"
-      "        y = torch.add(y, 1, alpha=2)\n"
+      "        y = torch.add(y, 1)\n"
       "    return (y, [y, x])\n");
   ASSERT_TRUE(graph.ok()) << Problem(graph);
   EXPECT_EQ(Operators(*graph), (std::vector<std::string>{"Add", "Cos", "Add"}));
