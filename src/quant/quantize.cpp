@@ -50,12 +50,24 @@ std::vector<float> LeastScales(const std::vector<double>& bias, float in_scale) 
   return least;
 }
 
+Result<std::set<NodeId>> EndsOf(const Graph& graph) {
+  ATH_TRY(const Candidates all, FindCandidates(graph));
+  std::vector<NodeId> products;
+  for (const Candidate& c : all.nodes) {
+    if (c.weights) products.push_back(c.node);
+  }
+  if (products.empty()) return std::set<NodeId>();
+  return std::set<NodeId>{products.front(), products.back()};
+}
+
 class Quantizer {
  public:
-  Quantizer(const Graph& graph, const Candidates& candidates, const Calibration& calibration,
-            const QuantizeOptions& options, QuantizeReport& report)
+  // `ends`: the first and the last product, whichever compute on integers.
+  Quantizer(const Graph& graph, const Candidates& candidates, std::set<NodeId> ends,
+            const Calibration& calibration, const QuantizeOptions& options, QuantizeReport& report)
       : graph_(graph.Clone()),
         candidates_(candidates),
+        ends_(std::move(ends)),
         calibration_(calibration),
         options_(options),
         report_(report) {}
@@ -64,9 +76,7 @@ class Quantizer {
     ChooseScales();
     for (const Candidate& c : candidates_.nodes) {
       produced_.insert(c.result);
-      if (!c.weights) continue;
-      products_.push_back(c.node);
-      data_[c.node] = graph_.node(c.node).inputs[c.activations[0]];
+      if (c.weights) data_[c.node] = graph_.node(c.node).inputs[c.activations[0]];
     }
     for (const ValueId id : PairedValues(graph_, candidates_)) ATH_RETURN_IF_ERROR(AddPair(id));
     for (const Candidate& c : candidates_.nodes) {
@@ -163,8 +173,7 @@ class Quantizer {
   }
 
   WeightForm FormOf(const Candidate& c) {
-    const bool at_end = c.node == products_.front() || c.node == products_.back();
-    const int bits = at_end ? 8 : options_.weight_bits;
+    const int bits = ends_.contains(c.node) ? 8 : options_.weight_bits;
     report_.bits[c.node] = bits;
     return {.bits = bits, .per_tensor = options_.per_tensor};
   }
@@ -257,11 +266,11 @@ class Quantizer {
 
   Graph graph_;
   const Candidates& candidates_;
+  std::set<NodeId> ends_;
   const Calibration& calibration_;
   const QuantizeOptions& options_;
   QuantizeReport& report_;
   std::map<NodeId, ValueId> data_;  // what a product reads, before it was rewired
-  std::vector<NodeId> products_;
   std::map<ValueId, ByteScale> scales_;
   std::map<ValueId, ValueId> pairs_;  // value -> its dequantised form
   std::set<ValueId> produced_;
@@ -295,7 +304,8 @@ Result<Graph> InsertPairs(const Graph& graph, const Calibration& calibration,
   report.nodes = graph.num_nodes();
   report.quantized = candidates.nodes.size() + candidates.activations;
   report.skipped = candidates.skipped;
-  return Quantizer(graph, candidates, calibration, options, report).Run();
+  ATH_TRY(std::set<NodeId> ends, EndsOf(graph));
+  return Quantizer(graph, candidates, std::move(ends), calibration, options, report).Run();
 }
 
 Result<Graph> QuantizeGraph(const Graph& graph, std::size_t samples, const SampleSource& source,

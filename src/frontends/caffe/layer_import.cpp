@@ -18,6 +18,9 @@ Params& LayerImport::Param(std::string_view field) {
   for (auto& [known, params] : params_) {
     if (known == field) return params;
   }
+  const FieldValue* value = layer_.Last(field);
+  if (value != nullptr && !value->message && problem_.ok())
+    problem_ = InvalidModel("{} holds fields in brackets, not a value", field);
   return params_.emplace_back(std::string(field), Params(layer_.Child(field), problem_)).second;
 }
 

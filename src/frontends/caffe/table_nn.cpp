@@ -40,7 +40,7 @@ Status Convolve(LayerImport& ctx, Params& param, bool depthwise, bool transposed
     return InvalidModel("{} inputs and {} outputs cannot be divided into {} groups", in, out,
                         group);
   Dims dims = transposed ? Dims{in, out / group} : Dims{out, in / group};
-  dims.insert(dims.end(), window.kernel.begin(), window.kernel.end());
+  for (const std::int64_t taps : window.kernel) dims.push_back(taps);
   const ValueId weight = ctx.Weight(0, dims, Fill::kSpread);
   AttrMap attributes = window.Attributes();
   attributes.Set("group", group);

@@ -62,10 +62,30 @@ Status Conv(LayerExport& ctx) {
                   Window(ctx, rank - 2, true), rank);
 }
 
+// The output's spatial sizes, when padding follows from them; otherwise nothing.
+Result<Ints> TransposedSizes(const LayerExport& ctx) {
+  Ints sizes = ctx.Attr<Ints>("output_shape", {});
+  if (sizes.empty() && !AutoPad(ctx).starts_with("same")) return sizes;
+  const Type& out = ctx.OutType();
+  sizes.clear();
+  for (std::int64_t axis = 2; out.HasRank() && axis < out.rank(); ++axis) {
+    if (!out.dim(axis).IsConst())
+      return Unsupported("the output is {}; its sizes must be known here", out.ToString());
+    sizes.push_back(out.dim(axis).value());
+  }
+  return sizes;
+}
+
 Status ConvTranspose(LayerExport& ctx) {
   ATH_TRY(const std::int64_t rank, ctx.Rank(1));
   const std::int64_t groups = ctx.Int("group", 1);
   AttributeList attributes = Window(ctx, rank - 2, true);
+  ATH_TRY(const Ints sizes, TransposedSizes(ctx));
+  // The layer's modes mean each other's sides here.
+  for (Attribute& attribute : attributes) {
+    if (attribute.name == "auto_pad" && !sizes.empty())
+      attribute.value = AutoPad(ctx) == "same_upper" ? "same_lower" : "same_upper";
+  }
   Ints more = ctx.Attr<Ints>("output_padding", {});
   if (more.empty()) more.assign(static_cast<std::size_t>(rank - 2), 0);
   attributes.push_back({"output_padding", Print(more)});
@@ -76,11 +96,7 @@ Status ConvTranspose(LayerExport& ctx) {
     ATH_TRY(weights, Grouped(ctx, groups));
   }
   std::vector<Port> inputs = {ctx.In(0), weights};
-  if (const Ints shape = ctx.Attr<Ints>("output_shape", {}); !shape.empty()) {
-    if (!AutoPad(ctx).starts_with("same"))
-      return Unsupported("an output shape is written with auto_pad SAME_UPPER and SAME_LOWER");
-    inputs.push_back(ctx.IntsConstant(shape));
-  }
+  if (!sizes.empty()) inputs.push_back(ctx.IntsConstant(sizes));
   return WithBias(ctx, groups == 1 ? "ConvolutionBackpropData" : "GroupConvolutionBackpropData",
                   std::move(inputs), std::move(attributes), rank);
 }
@@ -189,6 +205,8 @@ Status GroupNorm(LayerExport& ctx) {
 }
 
 Status Lrn(LayerExport& ctx) {
+  if (const std::int64_t size = ctx.Int("size", 1); size % 2 == 0)
+    return Unsupported("size {} is not written; odd sizes are", size);
   return ctx.Emit("LRN", 1, {ctx.In(), ctx.IntsConstant({1})},
                   {{"alpha", Print(ctx.Attr("alpha", 1e-4F))},
                    {"beta", Print(ctx.Attr("beta", 0.75F))},

@@ -137,7 +137,9 @@ class NetImport {
     const auto bits = CheckedMul<std::int64_t>(count.value_or(-1), ElementBits(dtype));
     if (!count || !bits || dims.size() > kMaxRank)
       return InvalidModel("a constant cannot have the shape {}", ToString(dims));
-    if (size != (*bits + 7) / 8)
+    // OpenVINO writes one byte for a constant without elements.
+    const std::int64_t needed = (*bits + 7) / 8;
+    if (size != needed && (*count != 0 || size != 1))
       return InvalidModel("{} of shape {} has {} bytes of data", Name(dtype), ToString(dims), size);
     const auto all = static_cast<std::int64_t>(weights_.size());
     if (offset < 0 || size > all || offset > all - size) {
@@ -146,7 +148,7 @@ class NetImport {
           .Fix("put the .bin file that was made together with this .xml file beside it");
     }
     const auto data =
-        weights_.subspan(static_cast<std::size_t>(offset), static_cast<std::size_t>(size));
+        weights_.subspan(static_cast<std::size_t>(offset), static_cast<std::size_t>(needed));
     const bool packed = ElementBits(dtype) < 8;
     if (!packed && reinterpret_cast<std::uintptr_t>(data.data()) % ElementBytes(dtype) == 0)
       return Tensor::View(dtype, dims, data.data(), owner_);

@@ -20,8 +20,8 @@ using Floats = std::vector<float>;
 
 // A network of layers and edges, each given as XML.
 std::string Net(std::string_view layers, std::string_view edges) {
-  return fmt::format(
-      "<net name=\"n\" version=\"11\"><layers>{}</layers><edges>{}</edges></net>", layers, edges);
+  return fmt::format("<net name=\"n\" version=\"11\"><layers>{}</layers><edges>{}</edges></net>",
+                     layers, edges);
 }
 
 constexpr const char* kParameter =
@@ -61,12 +61,14 @@ TEST(OpenvinoImport, TensorsKeepTheirNamesAndOpenSizes) {
 
 TEST(OpenvinoImport, LayersMayStandInAnyOrder) {
   const std::string layers = fmt::format(
-      "{}<layer id=\"1\" name=\"l\" type=\"ReLU\" version=\"opset1\"><input><port id=\"0\"/></input>"
+      "{}<layer id=\"1\" name=\"l\" type=\"ReLU\" version=\"opset1\"><input><port "
+      "id=\"0\"/></input>"
       "<output><port id=\"1\"/></output></layer>{}",
       kResult, kParameter);
   const auto graph =
-      Import(Net(layers, "<edge from-layer=\"1\" from-port=\"1\" to-layer=\"9\" to-port=\"0\"/>"
-                         "<edge from-layer=\"0\" from-port=\"0\" to-layer=\"1\" to-port=\"0\"/>"),
+      Import(Net(layers,
+                 "<edge from-layer=\"1\" from-port=\"1\" to-layer=\"9\" to-port=\"0\"/>"
+                 "<edge from-layer=\"0\" from-port=\"0\" to-layer=\"1\" to-port=\"0\"/>"),
              {}, nullptr);
   EXPECT_EQ(Answer(graph, {1, 3}, {-4, 1, 9}), (Floats{0, 1, 9}));
 }
@@ -82,11 +84,92 @@ TEST(OpenvinoImport, WeightsMayLieUnaligned) {
   const float numbers[] = {1, 2, 3};
   std::memcpy(bytes->data() + 1, numbers, sizeof(numbers));
   const auto graph =
-      Import(Net(layers, "<edge from-layer=\"0\" from-port=\"0\" to-layer=\"1\" to-port=\"0\"/>"
-                         "<edge from-layer=\"2\" from-port=\"0\" to-layer=\"1\" to-port=\"1\"/>"
-                         "<edge from-layer=\"1\" from-port=\"2\" to-layer=\"9\" to-port=\"0\"/>"),
+      Import(Net(layers,
+                 "<edge from-layer=\"0\" from-port=\"0\" to-layer=\"1\" to-port=\"0\"/>"
+                 "<edge from-layer=\"2\" from-port=\"0\" to-layer=\"1\" to-port=\"1\"/>"
+                 "<edge from-layer=\"1\" from-port=\"2\" to-layer=\"9\" to-port=\"0\"/>"),
              *bytes, bytes);
   EXPECT_EQ(Answer(graph, {1, 3}, {10, 20, 30}), (Floats{11, 22, 33}));
+}
+
+// x [1, 1, 2] by a kernel of 1 2 4, stride 2: 1 2 6 4 8 of x = 1 2, of which 4 are asked for.
+std::string Deconvolution(std::string_view auto_pad, bool with_shape) {
+  return Net(
+      fmt::format(
+          R"(<layer id="0" name="x" type="Parameter" version="opset1"><data shape="1,1,2"
+             element_type="f32"/><output><port id="0"/></output></layer>
+             <layer id="2" name="w" type="Const" version="opset1"><data element_type="f32"
+             shape="1,1,3" offset="0" size="12"/><output><port id="0"/></output></layer>
+             <layer id="3" name="s" type="Const" version="opset1"><data element_type="i32"
+             shape="1" offset="12" size="4"/><output><port id="0"/></output></layer>
+             <layer id="1" name="l" type="ConvolutionBackpropData" version="opset1">
+             <data strides="2" dilations="1" pads_begin="0" pads_end="0" auto_pad="{}"/><input>
+             <port id="0"/><port id="1"/>{}</input><output><port id="3"/></output></layer>{})",
+          auto_pad, with_shape ? R"(<port id="2"/>)" : "", kResult),
+      fmt::format(
+          R"(<edge from-layer="0" from-port="0" to-layer="1" to-port="0"/>
+                     <edge from-layer="2" from-port="0" to-layer="1" to-port="1"/>{}
+                     <edge from-layer="1" from-port="3" to-layer="9" to-port="0"/>)",
+          with_shape ? R"(<edge from-layer="3" from-port="0" to-layer="1" to-port="2"/>)" : ""));
+}
+
+// same_upper pads its odd element at the beginning here, and not at all without an output shape.
+TEST(OpenvinoImport, DeconvolutionsPadAsTheSpecificationSays) {
+  const auto bytes = std::make_shared<std::vector<std::uint8_t>>(16);
+  const float kernel[] = {1, 2, 4};
+  const std::int32_t size = 4;
+  std::memcpy(bytes->data(), kernel, sizeof(kernel));
+  std::memcpy(bytes->data() + 12, &size, sizeof(size));
+  const auto check = [&](std::string_view auto_pad, bool with_shape, const Floats& expected) {
+    const auto graph = Import(Deconvolution(auto_pad, with_shape), *bytes, bytes);
+    EXPECT_EQ(Answer(graph, {1, 1, 2}, {1, 2}), expected) << auto_pad;
+    if (!graph.ok()) return;
+    const auto files = ExportOpenvino(*graph);
+    ASSERT_TRUE(files.ok()) << files.status().ToString();
+    const auto written = std::make_shared<std::vector<std::uint8_t>>(files->bin);
+    const auto again = Import(files->xml, *written, written);
+    EXPECT_EQ(Answer(again, {1, 1, 2}, {1, 2}), expected) << auto_pad;
+    if (!with_shape) return;
+    EXPECT_NE(files->xml.find(fmt::format("auto_pad=\"{}\"", auto_pad)), std::string::npos);
+  };
+  check("same_upper", true, {2, 6, 4, 8});
+  check("same_lower", true, {1, 2, 6, 4});
+  check("same_upper", false, {1, 2, 6, 4, 8});
+  check("valid", false, {1, 2, 6, 4, 8});
+}
+
+// Modes of ONNX whose output is the input times the stride need that size said.
+TEST(OpenvinoExport, DeconvolutionsSayTheirSize) {
+  for (const auto& [mode, written] :
+       {std::pair("SAME_UPPER", "same_lower"), std::pair("SAME_LOWER", "same_upper")}) {
+    const auto graph = ParseText(fmt::format(R"(graph g(x: f32[1, 1, 2], w: f32[1, 1, 3]) -> (y) {{
+                         %y = ConvTranspose(%x, %w) {{auto_pad = "{}", strides = [2]}}
+                       }})",
+                                             mode),
+                                 ops::Standard());
+    ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+    const auto files = ExportOpenvino(*graph);
+    ASSERT_TRUE(files.ok()) << files.status().ToString();
+    EXPECT_NE(files->xml.find(fmt::format("auto_pad=\"{}\"", written)), std::string::npos);
+    EXPECT_EQ(files->bin.size(), sizeof(std::int64_t));
+  }
+}
+
+// As OpenVINO writes them.
+TEST(OpenvinoImport, EmptyConstantsHaveOneByte) {
+  const std::string layers = fmt::format(
+      R"({}<layer id="2" name="c" type="Const" version="opset1"><data element_type="i64" shape="0"
+         offset="0" size="1"/><output><port id="0"/></output></layer>
+         <layer id="1" name="l" type="Transpose" version="opset1"><input><port id="0"/>
+         <port id="1"/></input><output><port id="2"/></output></layer>{})",
+      kParameter, kResult);
+  const auto bytes = std::make_shared<std::vector<std::uint8_t>>(1);
+  const auto graph =
+      Import(Net(layers, R"(<edge from-layer="0" from-port="0" to-layer="1" to-port="0"/>
+                            <edge from-layer="2" from-port="0" to-layer="1" to-port="1"/>
+                            <edge from-layer="1" from-port="2" to-layer="9" to-port="0"/>)"),
+             *bytes, bytes);
+  EXPECT_EQ(Answer(graph, {2, 3}, {1, 2, 3, 4, 5, 6}), (Floats{1, 4, 2, 5, 3, 6}));
 }
 
 struct Mistake {

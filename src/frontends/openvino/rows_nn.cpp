@@ -54,15 +54,22 @@ Status GroupConvolution(LayerImport& ctx) {
   return ctx.Give(ctx.Add("Conv", {ctx.In(0), weights}, std::move(attributes)));
 }
 
+// An odd element of padding lies where the mode does not say: same_upper has it at the beginning.
+// Without an output shape there is no padding in either mode.
 Status Transposed(LayerImport& ctx, ValueId weights, std::int64_t groups) {
   ATH_TRY(AttrMap attributes, Window(ctx));
   attributes.Set("group", groups);
   if (ctx.Has("output_padding")) attributes.Set("output_padding", ctx.List("output_padding"));
+  const std::string pad = ctx.Text("auto_pad", "explicit");
+  const bool is_same = pad == "same_upper" || pad == "same_lower";
   if (ctx.HasIn(2)) {
-    if (ctx.Text("auto_pad", "explicit").starts_with("same") == false)
+    if (!is_same)
       return Unsupported("an output shape is read with auto_pad same_upper and same_lower only");
     ATH_TRY(const Ints shape, ctx.KnownInts(2));
     attributes.Set("output_shape", shape);
+    attributes.Set("auto_pad", std::string(pad == "same_upper" ? "SAME_LOWER" : "SAME_UPPER"));
+  } else if (is_same) {
+    attributes.Set("auto_pad", std::string("VALID"));
   }
   return ctx.Give(ctx.Add("ConvTranspose", {ctx.In(0), weights}, std::move(attributes)));
 }
@@ -161,8 +168,11 @@ Status GroupNormalization(LayerImport& ctx) {
       {{"num_groups", ctx.Int("num_groups", 1)}, {"epsilon", ctx.Float("epsilon", 1e-5F)}}));
 }
 
+// An even size has as many neighbours on both sides there, and one more on one side here.
 Status Lrn(LayerImport& ctx) {
   ATH_TRY(const Ints axes, ctx.KnownInts(1));
+  if (const std::int64_t size = ctx.Int("size", 1); size % 2 == 0)
+    return Unsupported("size {} is not read; odd sizes are", size);
   if (axes != Ints{1})
     return Unsupported("normalisation along the channels is read, along {} not", ToString(axes));
   return ctx.Give(ctx.Add("LRN", {ctx.In()},
@@ -309,16 +319,23 @@ Status GridSample(LayerImport& ctx) {
                {"padding_mode", ctx.Text("padding_mode", "zeros")}}));
 }
 
+// half_pixel_for_nn: x * scale - 1/2; half_pixel: (x + 1/2) * scale - 1/2
 Status RoiAlign(LayerImport& ctx) {
   const std::string aligned = ctx.Text("aligned_mode", "asymmetric");
-  if (aligned != "asymmetric" && aligned != "half_pixel")
-    return Unsupported("aligned_mode \"{}\" is not read; asymmetric and half_pixel are",
-                       aligned.substr(0, 40));
+  if (aligned != "asymmetric" && aligned != "half_pixel" && aligned != "half_pixel_for_nn")
+    return Unsupported(
+        "aligned_mode \"{}\" is not read; asymmetric, half_pixel and half_pixel_for_nn are",
+        aligned.substr(0, 40));
   ATH_TRY(const ValueId images, ctx.AsInts(2));
+  ValueId boxes = ctx.In(1);
+  if (aligned == "half_pixel") {
+    ATH_TRY(const ValueId half, ctx.Number(0.5, boxes));
+    ATH_TRY(boxes, ctx.Add("Add", {boxes, half}));
+  }
   return ctx.Give(
-      ctx.Add("RoiAlign", {ctx.In(0), ctx.In(1), images},
+      ctx.Add("RoiAlign", {ctx.In(0), boxes, images},
               {{"coordinate_transformation_mode",
-                std::string(aligned == "half_pixel" ? "half_pixel" : "output_half_pixel")},
+                std::string(aligned == "asymmetric" ? "output_half_pixel" : "half_pixel")},
                {"mode", ctx.Text("mode", "avg")},
                {"output_height", ctx.Int("pooled_h", 1)},
                {"output_width", ctx.Int("pooled_w", 1)},

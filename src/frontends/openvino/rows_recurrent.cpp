@@ -55,7 +55,8 @@ Result<AttrMap> Attributes(const LayerImport& ctx, const Kind& kind, std::string
   std::vector<std::string> names = kind.activations;
   if (ctx.Has("activations")) {
     names.clear();
-    for (const std::string_view word : SplitWords(ctx.Text("activations", ""))) {
+    const std::string text = ctx.Text("activations", "");
+    for (const std::string_view word : SplitWords(text)) {
       if (word != "sigmoid" && word != "tanh" && word != "relu")
         return Unsupported("activation \"{}\" is not read; sigmoid, tanh and relu are",
                            word.substr(0, 40));

@@ -7,7 +7,7 @@
 namespace athanor::pmml {
 
 // Functions that call functions may ask for more nodes than any machine has.
-constexpr std::size_t kMostNodes = std::size_t{1} << 18;
+constexpr std::size_t kMostNodes = std::size_t{1} << 16;
 
 ValueId Calculator::Constant(double value) {
   return graph_.AddConstant(Tensor::Scalar<double>(value));

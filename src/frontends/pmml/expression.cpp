@@ -12,7 +12,7 @@ namespace {
 
 constexpr int kDeepestExpression = 256;
 // Functions that call functions may ask for more than any machine can write out.
-constexpr std::size_t kMostExpressions = std::size_t{1} << 20;
+constexpr std::size_t kMostExpressions = std::size_t{1} << 18;
 
 bool IsNumberType(std::string_view type) {
   return type == "double" || type == "float" || type == "integer";

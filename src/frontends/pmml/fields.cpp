@@ -41,6 +41,10 @@ void MentionOf(const Element& element, Mentions& mentions) {
     for (std::string& word : ArrayWords(element.child("Array")))
       Mention(mentions, Text(element, "field"), std::move(word));
   }
+  if (name == "Predictor") {
+    for (const Element& category : element.child("Categories").children("Category"))
+      Mention(mentions, Text(element, "name"), category.attribute("value").value());
+  }
   if (name == "BayesInput") {
     for (const Element& pair : element.children("PairCounts"))
       Mention(mentions, Text(element, "fieldName"), pair.attribute("value").value());

@@ -508,21 +508,24 @@ Result<Field> CallByName(Call& call, const Scope& scope, int depth) {
     ATH_RETURN_IF_ERROR(CheckCount(name, count, function.min_arguments, function.max_arguments));
     return function.make(call);
   }
-  ATH_TRY(const Arguments arguments, NumberArguments(call, name));
+  const auto numbers = [&](int least, int most) -> Result<Arguments> {
+    ATH_RETURN_IF_ERROR(CheckCount(name, count, least, most));
+    return NumberArguments(call, name);
+  };
   for (const NumberFunction& function : kNumberFunctions) {
     if (function.name != name) continue;
-    ATH_RETURN_IF_ERROR(CheckCount(name, count, function.min_arguments, function.max_arguments));
-    return Field{.column = function.make(c, arguments)};
+    ATH_TRY(const Arguments given, numbers(function.min_arguments, function.max_arguments));
+    return Field{.column = function.make(c, given)};
   }
   for (const Direct& function : kDirect) {
     if (function.name != name) continue;
-    ATH_RETURN_IF_ERROR(CheckCount(name, count, 1, 1));
-    return Field{.column = c.Op(function.op, arguments)};
+    ATH_TRY(const Arguments given, numbers(1, 1));
+    return Field{.column = c.Op(function.op, given)};
   }
   for (const Direct& function : kOrders) {
     if (function.name != name) continue;
-    ATH_RETURN_IF_ERROR(CheckCount(name, count, 2, 2));
-    return Field{.column = c.Compare(function.op, arguments[0], arguments[1])};
+    ATH_TRY(const Arguments given, numbers(2, 2));
+    return Field{.column = c.Compare(function.op, given[0], given[1])};
   }
   const std::vector<std::string> known = KnownFunctions(call.document);
   return Unsupported("function {} is not known{}; {} are", Quote(name), DidYouMean(name, known),

@@ -14,7 +14,16 @@ namespace {
 class GeneralRegression {
  public:
   GeneralRegression(const Model& model, const Scope& scope)
-      : model_(model), element_(model.element), c_(model.calculator()), scope_(scope) {}
+      : element_(model.element), c_(model.calculator()), scope_(scope) {
+    for (const Element& parameter : element_.child("ParameterList").children("Parameter"))
+      parameter_names_.emplace_back(Text(parameter, "name"));
+    const auto cells = element_.child("ParamMatrix").children("PCell");
+    const bool unknown = std::any_of(cells.begin(), cells.end(), [&](const Element& cell) {
+      return !Lists(Text(cell, "parameterName"));
+    });
+    const Element header = element_.root().child("PMML").child("Header");
+    bigml_ = unknown && Text(header.child("Application"), "name") == "BigML";
+  }
 
   // The weighted sum of the parameters of a target category; "" where there are none.
   Result<ValueId> SumOf(std::string_view category) {
@@ -70,9 +79,41 @@ class GeneralRegression {
     return list.find_child_by_attribute("Predictor", "name", std::string(name).c_str());
   }
 
+  bool Lists(std::string_view name) const {
+    return std::find(parameter_names_.begin(), parameter_names_.end(), name) !=
+           parameter_names_.end();
+  }
+
+  // The parameter that a coefficient is for. BigML counts its coefficients in steps of two (the odd
+  // ones are for missing values) and names them p0, p2, p4 ... beside the parameters p0, p1, p2 ...
+  Result<std::string> ListedName(std::string_view name) const {
+    if (!bigml_ && Lists(name)) return std::string(name);
+    if (bigml_ && name.starts_with('p')) {
+      ATH_TRY(const double number, ParseNumber(name.substr(1)));
+      const double index = number / 2;
+      if (index >= 0 && index < static_cast<double>(parameter_names_.size()) &&
+          index == std::floor(index))
+        return parameter_names_[static_cast<std::size_t>(index)];
+    }
+    return InvalidModel("there is no parameter {}{}", Quote(name),
+                        DidYouMean(name, parameter_names_));
+  }
+
+  // BigML's coefficients are for standardized fields, of which only its statistics tell.
+  Result<ValueId> Standardized(std::string_view name, ValueId x) {
+    const std::string field(name);
+    const Element info = element_.child("ModelStats")
+                             .find_child_by_attribute("UnivariateStats", "field", field.c_str())
+                             .child("NumericInfo");
+    ATH_TRY(const double mean, Number(info, "mean"));
+    ATH_TRY(const double deviation, Number(info, "standardDeviation"));
+    return c_.Div(c_.Sub(x, c_.Constant(mean)), c_.Constant(deviation));
+  }
+
   // The product of the cells of one parameter; 1 for an intercept.
-  Result<ValueId> ParameterOf(std::string_view name, std::string_view category) {
-    const auto key = std::pair(std::string(name), std::string(category));
+  Result<ValueId> ParameterOf(std::string_view given, std::string_view category) {
+    ATH_TRY(const std::string name, ListedName(given));
+    const auto key = std::pair(name, std::string(category));
     if (const auto known = parameters_.find(key); known != parameters_.end()) return known->second;
     ValueId product = kNoValue;
     for (const Element& cell : element_.child("PPMatrix").children("PPCell")) {
@@ -96,6 +137,7 @@ class GeneralRegression {
       if (field.text && !field.truth())
         return InvalidModel("<PPCell> {}: text is no covariate", Quote(name));
       ATH_TRY(const double exponent, ParseNumber(value));
+      if (bigml_ && exponent == 1) return Standardized(name, field.column);
       if (exponent == 1) return field.column;
       if (exponent == 2) return c_.Mul(field.column, field.column);
       return c_.Op("Pow", {field.column, c_.Constant(exponent)});
@@ -132,10 +174,11 @@ class GeneralRegression {
     return c_.Lookup(field.column, std::move(codes), std::move(cells), 0);
   }
 
-  const Model& model_;
   Element element_;
   Calculator& c_;
   const Scope& scope_;
+  std::vector<std::string> parameter_names_;
+  bool bigml_ = false;
   std::map<std::pair<std::string, std::string>, ValueId> parameters_;
 };
 

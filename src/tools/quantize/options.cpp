@@ -99,7 +99,7 @@ void AddQuantizeOptions(Arguments app, QuantizeRequest& request) {
       .Range(0.0, 0.1)
       .ShowDefault();
   app.Option("--correct", request.correct, CorrectionHelp());
-  app.Option("--weights", request.weights,
+  app.Option("--weight-bits", request.weights,
              "bits of the weights; 4 leaves the first and the last product at 8")
       .OneOf({"8", "4"})
       .ShowDefault();
@@ -137,7 +137,7 @@ Status CheckRequest(QuantizeRequest& request) {
   if (request.data.empty() && !request.labels.empty())
     return Error(ErrorCode::kUsage, "--labels needs --data");
   if (request.weights_only() && request.weights != "4")
-    return Error(ErrorCode::kUsage, "--activations float needs --weights 4");
+    return Error(ErrorCode::kUsage, "--activations float needs --weight-bits 4");
   if (request.weights_only() &&
       (request.drop || !request.table.empty() || !request.save_table.empty()))
     return Error(ErrorCode::kUsage,
