@@ -185,6 +185,7 @@ def main():
     script(count, "models_test.py", "--binary", str(ATHANOR), "--device", "reference")
     for device in DEVICES:
         script(count, "tflite_test.py", "--binary", str(ATHANOR), "--device", device)
+        script(count, "tensorflow_test.py", "--binary", str(ATHANOR), "--device", device)
         script(count, "pytorch_test.py", "--binary", str(ATHANOR), "--device", device)
     script(count, "tabular_test.py", "--binary", str(ATHANOR))
     script(count, "caffe_test.py", "--binary", str(ATHANOR))

@@ -9,6 +9,7 @@
 #include "frontends/caffe/import.h"
 #include "frontends/darknet/cfg.h"
 #include "frontends/darknet/import.h"
+#include "frontends/keras/import.h"
 #include "frontends/lightgbm/lightgbm.h"
 #include "frontends/ncnn/import.h"
 #include "frontends/ncnn/param_file.h"
@@ -16,6 +17,7 @@
 #include "frontends/openvino/import.h"
 #include "frontends/pmml/pmml.h"
 #include "frontends/pytorch/pytorch.h"
+#include "frontends/tensorflow/import.h"
 #include "frontends/tflite/import.h"
 #include "frontends/xgboost/xgboost.h"
 #include "ir/text.h"
@@ -71,8 +73,15 @@ Result<Graph> ReadAth(const Source& source) {
   return ath::Read(source.file->bytes(), source.file, {.check_weights = source.check_weights});
 }
 
+Result<Graph> ReadTensorflow(const Source& source) {
+  return tensorflow::Import(source.file->bytes(), source.file, source.folder);
+}
+
 Result<Graph> ReadTflite(const Source& source) {
   return tflite::Import(source.file->bytes(), source.file);
+}
+Result<Graph> ReadKeras(const Source& source) {
+  return keras::Import(source.file->bytes(), source.file);
 }
 Result<Graph> ReadLightgbm(const Source& source) { return lightgbm::Import(source.file->bytes()); }
 
@@ -122,11 +131,13 @@ constexpr Format kFormats[] = {
     {"ncnn", IsNcnn, ReadNcnn},
     {"caffe", IsCaffe, ReadCaffe, false, true},
     {"darknet", IsDarknet, ReadDarknet, false, true},
+    {"keras", keras::IsKeras, ReadKeras},
     {"pytorch", pytorch::IsPytorch, ReadPytorch},
     {"lightgbm", lightgbm::IsLightgbm, ReadLightgbm},
     {"openvino", openvino::IsOpenvino, ReadOpenvino},
     {"pmml", pmml::IsPmml, ReadPmml},
     {"xgboost", xgboost::IsXgboost, ReadXgboost},
+    {"tensorflow", tensorflow::IsTensorflow, ReadTensorflow},
     {"onnx", IsOnnx, ReadOnnx},
 };
 
@@ -137,12 +148,8 @@ std::string_view HowToConvert(const std::string& path) {
   };
   constexpr Way kWays[] = {
       {".bst", "save it as JSON with XGBoost: booster.save_model('model.json')"},
-      {".h5", "export it to ONNX with Keras 3: model.export('model.onnx', format='onnx')"},
       {".joblib", "export it to ONNX with skl2onnx: skl2onnx.to_onnx(model, rows)"},
-      {".keras", "export it to ONNX with Keras 3: model.export('model.onnx', format='onnx')"},
       {".model", "save it as JSON with XGBoost: booster.save_model('model.json')"},
-      {".pb",
-       "export it to ONNX: python -m tf2onnx.convert --saved-model FOLDER --output model.onnx"},
       {".pkl", "export it to ONNX with skl2onnx: skl2onnx.to_onnx(model, rows)"},
   };
   const std::string extension = std::filesystem::path(path).extension().string();
@@ -169,7 +176,15 @@ Result<const Format*> FindFormat(std::span<const std::uint8_t> bytes, const std:
       .Fix(HowToConvert(path));
 }
 
-Result<Graph> Load(const std::string& path, const LoadOptions& options) {
+// The file of a model that is a folder.
+std::string FileOf(const std::string& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(path, ignored)) return path;
+  return (std::filesystem::path(path) / "saved_model.pb").string();
+}
+
+Result<Graph> Load(const std::string& given, const LoadOptions& options) {
+  const std::string path = FileOf(given);
   ATH_TRY(std::shared_ptr<const MappedFile> file, MappedFile::Open(path));
   ATH_TRY(const Format* format, FindFormat(file->bytes(), options.format, path));
   if (options.check_weights && !format->has_digests)

@@ -8,7 +8,7 @@
 namespace athanor {
 
 struct LoadOptions {
-  // "ath", "caffe", "ncnn", "onnx", "openvino", "pytorch", "txt"; "" finds out from the bytes
+  // "ath", "caffe", "keras", "onnx", "pytorch", "tensorflow", ...; "" finds out from the bytes
   std::string format = "";
   // Of formats that keep weights in a file of their own (caffe, darknet): that file, when it does
   // not lie beside the model; "random" makes them up, the same on every machine.
@@ -18,6 +18,7 @@ struct LoadOptions {
   bool check_weights = false;
 };
 
+// `path`: a file, or the folder of a TensorFlow SavedModel.
 Result<Graph> LoadModel(const std::string& path, const LoadOptions& options = {});
 
 }  // namespace athanor

@@ -112,14 +112,31 @@ std::vector<File> Damage(const File& good) {
 
 std::vector<FamilyEntry> AllFamilies() {
   return {
-      {"onnx", OnnxFamily},         {"ath", AthFamily},         {"txt", TextFamily},
-      {"ncnn", NcnnFamily},         {"tflite", TfliteFamily},   {"xgboost", XgboostFamily},
-      {"lightgbm", LightgbmFamily}, {"pmml", PmmlFamily},       {"npy", NpyFamily},
-      {"npz", NpzFamily},           {"jpg", JpegFamily},        {"png", PngFamily},
-      {"bmp", BmpFamily},           {"webp", WebpFamily},       {"pnm", PnmFamily},
-      {"csv", CsvFamily},           {"wav", WavFamily},         {"athpkg", PackageFamily},
-      {"caffe", CaffeFamily},       {"darknet", DarknetFamily}, {"openvino", OpenvinoFamily},
+      {"onnx", OnnxFamily},
+      {"ath", AthFamily},
+      {"txt", TextFamily},
+      {"ncnn", NcnnFamily},
+      {"tflite", TfliteFamily},
+      {"xgboost", XgboostFamily},
+      {"lightgbm", LightgbmFamily},
+      {"pmml", PmmlFamily},
+      {"npy", NpyFamily},
+      {"npz", NpzFamily},
+      {"jpg", JpegFamily},
+      {"png", PngFamily},
+      {"bmp", BmpFamily},
+      {"webp", WebpFamily},
+      {"pnm", PnmFamily},
+      {"csv", CsvFamily},
+      {"wav", WavFamily},
+      {"athpkg", PackageFamily},
+      {"caffe", CaffeFamily},
+      {"darknet", DarknetFamily},
+      {"openvino", OpenvinoFamily},
       {"pytorch", PytorchFamily},
+      {"keras", KerasFamily},
+      {"savedmodel", SavedModelFamily},
+      {"tensorflow", TensorflowFamily},
   };
 }
 

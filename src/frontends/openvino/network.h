@@ -40,7 +40,7 @@ struct Layer {
   std::vector<Source> inputs = {};                                // one per input port
   std::vector<std::string> output_names = {};  // first tensor name of each output; "": none
   std::vector<bool> output_used = {};
-  std::vector<Body> bodies = {};  // "body", or "then_body" and "else_body" in this order
+  std::vector<Body> bodies;  // "body", or "then_body" and "else_body" in this order
 };
 
 struct Network {

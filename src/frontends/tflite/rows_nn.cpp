@@ -1,57 +1,22 @@
 // Layers: convolution, pooling, dense, normalisation, resizing.
-#include <algorithm>
+#include <array>
 
+#include "frontends/nhwc/window.h"
 #include "frontends/tflite/op_import.h"
 
 namespace athanor::tflite {
 namespace {
 
+using nhwc::WindowAxis;
 using schema::Activation;
 
-struct Axis {
-  std::int64_t stride = 1;
-  std::int64_t dilation = 1;
-  std::int64_t kernel = 1;
-};
-
-Status CheckAxis(const Axis& axis) {
-  constexpr std::int64_t kLargest = 1 << 20;
-  for (const std::int64_t value : {axis.stride, axis.dilation, axis.kernel}) {
-    if (value < 1 || value > kLargest)
-      return InvalidModel("a window has a stride, dilation or size of {}; 1 to {} is expected",
-                          value, kLargest);
-  }
-  return {};
-}
-
-// The attributes of a window over an NCHW picture. SAME becomes numbers where the size is known: as
-// much padding as gives ceil(size / stride) positions, the odd one at the end.
-Result<AttrMap> WindowAttributes(const Type& picture, schema::Padding padding, const Axis& height,
-                                 const Axis& width) {
-  ATH_RETURN_IF_ERROR(CheckAxis(height));
-  ATH_RETURN_IF_ERROR(CheckAxis(width));
-  AttrMap attributes;
-  attributes.Set("strides", Ints{height.stride, width.stride});
-  if (padding == schema::Padding_VALID) return attributes;
-  if (padding != schema::Padding_SAME)
+// The attributes of a window over an NCHW picture.
+Result<AttrMap> WindowAttributes(const Type& picture, schema::Padding padding,
+                                 const WindowAxis& height, const WindowAxis& width) {
+  if (padding != schema::Padding_SAME && padding != schema::Padding_VALID)
     return InvalidModel("padding {} is not known; SAME and VALID are", static_cast<int>(padding));
-  Ints pads(4, 0);
-  for (std::size_t i = 0; i < 2; ++i) {
-    const Axis& axis = i == 0 ? height : width;
-    const Dim size = picture.HasRank() ? picture.dim(static_cast<std::int64_t>(i) + 2) : Dim();
-    if (!size.IsConst()) {
-      attributes.Set("auto_pad", std::string("SAME_UPPER"));
-      return attributes;
-    }
-    const std::int64_t outputs = (size.value() + axis.stride - 1) / axis.stride;
-    const std::int64_t reach = (axis.kernel - 1) * axis.dilation + 1;
-    const std::int64_t total =
-        std::max<std::int64_t>((outputs - 1) * axis.stride + reach - size.value(), 0);
-    pads[i] = total / 2;
-    pads[i + 2] = total - total / 2;
-  }
-  attributes.Set("pads", pads);
-  return attributes;
+  return nhwc::WindowAttributes(picture, padding == schema::Padding_SAME,
+                                std::array{height, width});
 }
 
 Result<std::int64_t> WeightDim(const OpImport& ctx, std::size_t axis) {
@@ -84,8 +49,8 @@ Status AddConv(OpImport& ctx, const T& options, const Ints& weight_perm, std::in
   }
   ATH_TRY(const std::int64_t kernel_height, WeightDim(ctx, 1));
   ATH_TRY(const std::int64_t kernel_width, WeightDim(ctx, 2));
-  const Axis height = {options.stride_h(), options.dilation_h(), kernel_height};
-  const Axis width = {options.stride_w(), options.dilation_w(), kernel_width};
+  const WindowAxis height = {options.stride_h(), options.dilation_h(), kernel_height};
+  const WindowAxis width = {options.stride_w(), options.dilation_w(), kernel_width};
   ATH_TRY(AttrMap attributes,
           WindowAttributes(ctx.graph.value(x).type, options.padding(), height, width));
   attributes.Set("dilations", Ints{height.dilation, width.dilation});
@@ -132,8 +97,8 @@ Status TransposeConv(OpImport& ctx) {
     return InvalidModel("the shape of the result has {} sizes; 4 are expected", shape.size());
   ATH_TRY(const std::int64_t kernel_height, WeightDim(ctx, 1));
   ATH_TRY(const std::int64_t kernel_width, WeightDim(ctx, 2));
-  const Axis height = {options->stride_h(), 1, kernel_height};
-  const Axis width = {options->stride_w(), 1, kernel_width};
+  const WindowAxis height = {options->stride_h(), 1, kernel_height};
+  const WindowAxis width = {options->stride_w(), 1, kernel_width};
   // The padding of the convolution that this one undoes: it maps the result's size to the data's.
   const Type result = Type::Tensor(DType::kF32, {shape[0], shape[3], shape[1], shape[2]});
   ATH_TRY(AttrMap attributes, WindowAttributes(result, options->padding(), height, width));
@@ -145,7 +110,7 @@ Status TransposeConv(OpImport& ctx) {
   for (std::size_t i = 0; i < 2; ++i) {
     const Dim size = data.HasRank() ? data.dim(static_cast<std::int64_t>(i) + 1) : Dim();
     if (!size.IsConst()) return Unsupported("the size of the data must be known");
-    const Axis& axis = i == 0 ? height : width;
+    const WindowAxis& axis = i == 0 ? height : width;
     extra[i] =
         shape[i + 1] - ((size.value() - 1) * axis.stride + axis.kernel - before[i] - before[i + 2]);
     if (extra[i] < 0 || extra[i] >= axis.stride)
@@ -168,8 +133,8 @@ Status Pool(OpImport& ctx, std::string_view name) {
   ATH_RETURN_IF_ERROR(ctx.Expect(1));
   ATH_RETURN_IF_ERROR(ExpectPicture(ctx, 0));
   ATH_TRY(const auto* options, OptionsOf<schema::Pool2DOptions>(ctx));
-  const Axis height = {options->stride_h(), 1, options->filter_height()};
-  const Axis width = {options->stride_w(), 1, options->filter_width()};
+  const WindowAxis height = {options->stride_h(), 1, options->filter_height()};
+  const WindowAxis width = {options->stride_w(), 1, options->filter_width()};
   ATH_RETURN_IF_ERROR(ctx.ExpectSameScale(0));
   ATH_TRY(const ValueId x, ctx.Real(0, kToNchw));
   ATH_TRY(AttrMap attributes,
