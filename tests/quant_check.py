@@ -27,8 +27,7 @@ IMAGENET = DATA / "imagenet-sample"
 MOBILENET = MODELS / "mobilenet" / "mobilenet_v1_0.25_224_float.tflite"
 RESNET8 = MODELS / "mlperf-tiny" / "ic01_resnet8_float.tflite"
 RGB = ["--mean", "127.5", "--std", "127.5"]
-# What the default asks nobody to know: the second stage in full.
-BEST = ["--method", "auto", "--correct", "adaround,bias,empirical"]
+BEST = ["--method", "auto", "--correct", "bias,empirical"]
 
 
 class Sheet:
@@ -70,13 +69,16 @@ def pictures(folder):
 
 # ---- classifiers
 
-def labelled(extra=()):
-    return ["--data", IMAGENET / "eval", "--labels", IMAGENET / "labels.csv", "--label-offset", 1, "--crop", 224, *RGB, *extra]
+def labelled(folder):
+    # The table names the pictures for calibration too.
+    lines = (IMAGENET / "labels.csv").read_text().splitlines()
+    (folder / "eval.csv").write_text("\n".join([lines[0], *(line for line in lines if line.startswith("eval/"))]) + "\n")
+    return ["--data", IMAGENET / "eval", "--labels", folder / "eval.csv", "--label-offset", 1, "--crop", 224, *RGB]
 
 
 def mobilenet(sheet, folder):
-    for name, how in [("defaults", []), ("auto, adaround, bias, empirical", BEST)]:
-        result = quantize(MOBILENET, "--calib", IMAGENET / "calib", "--samples", 200, *labelled(), "-o", folder / "m.ath", *how)
+    for name, how in [("defaults", []), ("auto, bias, empirical", BEST)]:
+        result = quantize(MOBILENET, "--calib", IMAGENET / "calib", "--samples", 200, *labelled(folder), "-o", folder / "m.ath", *how)
         pair = result["mcnemar"]
         text = (f"{100 * result['agreement']:.2f} % ({100 * result['float']['top1']:.2f} -> {100 * result['int8']['top1']:.2f} % right; "
                 f"McNemar {pair['only_float_right']} : {pair['only_int8_right']}, p = {pair['p']:.3f})")
@@ -93,7 +95,7 @@ def cifar(folder):
 
 
 def resnet8(sheet, folder):
-    for name, how in [("defaults", []), ("auto, adaround, bias, empirical", BEST)]:
+    for name, how in [("defaults", []), ("auto, bias, empirical", BEST)]:
         result = quantize(RESNET8, *cifar(folder), "-o", folder / "r.ath", *how)
         more = round((result["float"]["top1"] - result["int8"]["top1"]) * result["n"])
         sheet.add(f"ResNet-8, {name}: more errors on 400 pictures", "<= 4", more, more <= 4)
@@ -161,12 +163,12 @@ def io_scales(path):
         text = pathlib.Path(folder, "m.txt")
         subprocess.run([binary(), "convert", path, "-o", text, "--no-check", "--quiet"], check=True, capture_output=True)
         lines = text.read_text().split("\n")
-    constants = dict(re.findall(r"const %(\S+): \w+\[[^]]*\] = \[?([-\d.e+]+)\]?", "\n".join(lines)))
+    constants = dict(re.findall(r"const %\"?([^\"\n]+?)\"?: \w+\[[^]]*\] = \[?([-\d.e+]+)\]?", "\n".join(lines)))
     first = next(line for line in lines if "DequantizeLinear(" in line)
     last = [line for line in lines if "QuantizeLinear(" in line and "DequantizeLinear(" not in line][-1]
     found = []
     for line in (first, last):
-        names = [name.strip(" %") for name in re.search(r"QuantizeLinear\(([^)]*)\)", line)[1].split(",")]
+        names = [name.strip(' %"') for name in re.search(r"uantizeLinear\((.*?)\)(?= [{@]|$)", line)[1].split(", ")]
         found += [float(constants[names[1]]), float(constants[names[2]]) if len(names) > 2 else 0.0]
     return found
 
@@ -293,7 +295,7 @@ def recovered(lost, rest):
 
 def w4a8(sheet, folder):
     # On CIFAR all 400 pictures that were not calibrated on; accuracy, and the energy of the outputs' error.
-    for name, model, data in [("MobileNet v1 0.25", MOBILENET, ["--calib", IMAGENET / "calib", "--samples", 200, *labelled()]),
+    for name, model, data in [("MobileNet v1 0.25", MOBILENET, ["--calib", IMAGENET / "calib", "--samples", 200, *labelled(folder)]),
                               ("ResNet-8", RESNET8, cifar(folder))]:
         top = {}
         for how in ("none", "bias", "adaround", "adaround,bias", "adaround,empirical"):
@@ -310,7 +312,7 @@ def w4a8(sheet, folder):
 def equalize(sheet, folder):
     top = {}
     for how in ("none", "equalize", "bias", "equalize,bias"):
-        result = quantize(MOBILENET, "--calib", IMAGENET / "calib", "--samples", 200, *labelled(), "--per-tensor", "--correct", how, "-o",
+        result = quantize(MOBILENET, "--calib", IMAGENET / "calib", "--samples", 200, *labelled(folder), "--per-tensor", "--correct", how, "-o",
                           folder / "e.ath")
         top[how] = 100 * result["int8"]["top1"]
         real = 100 * result["float"]["top1"]

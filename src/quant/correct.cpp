@@ -160,7 +160,10 @@ Result<Quantized> QuantizePrepared(const Prepared& prepared, std::size_t count,
                                    QuantizeOptions options) {
   options.correct_bias = corrections.bias || corrections.analytic;
   options.means = prepared.means;
-  if (corrections.adaround) options.grams = &prepared.grams;
+  if (corrections.adaround) {
+    options.grams = &prepared.grams;
+    options.rounded = prepared.rounded.get();
+  }
   if (corrections.empirical)
     ATH_RETURN_IF_ERROR(CorrectEmpirically(prepared, count, source, options));
   QuantizeReport report;

@@ -1,6 +1,7 @@
 // The second stage: what is done about the error that integers bring, and in which order.
 #pragma once
 
+#include <memory>
 #include <span>
 
 #include "quant/equalize.h"
@@ -36,6 +37,9 @@ struct Prepared {
   Graph graph;  // float
   Calibration calibration = {};
   std::map<NodeId, Gram> grams = {};
+  // Weights that AdaRound has rounded already; QuantizePrepared adds to them, one call at a time.
+  std::shared_ptr<std::map<NodeId, IntWeights>> rounded =
+      std::make_shared<std::map<NodeId, IntWeights>>();
   std::map<std::string, std::vector<double>> means = {};
   EqualizeReport equalized = {};
 };

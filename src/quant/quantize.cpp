@@ -184,7 +184,16 @@ class Quantizer {
     if (options_.grams == nullptr) return {};
     const auto gram = options_.grams->find(c.node);
     if (gram == options_.grams->end()) return {};
-    return AdaRound(w, matrix, form.bits, gram->second, {}, weights);
+    if (options_.rounded != nullptr) {
+      const auto known = options_.rounded->find(c.node);
+      if (known != options_.rounded->end() && known->second.scales == weights.scales) {
+        weights.values = known->second.values;
+        return {};
+      }
+    }
+    ATH_RETURN_IF_ERROR(AdaRound(w, matrix, form.bits, gram->second, {}, weights));
+    if (options_.rounded != nullptr) (*options_.rounded)[c.node] = weights;
+    return {};
   }
 
   // Zeros when there is none.

@@ -30,6 +30,9 @@ struct QuantizeOptions {
   // Rounds weights so that the outputs of their product change least; those
   // without a matrix to nearest. Outlives the call.
   const std::map<NodeId, Gram>* grams = nullptr;
+  // What that rounding gave for these scales, so that it is done once; filled on the way. May be
+  // nothing; outlives the call.
+  std::map<NodeId, IntWeights>* rounded = nullptr;
   std::set<NodeId> in_float = {};  // products that stay in float
   // "fixed31": integers only when it runs, which microcontrollers need; see QuantizeLinear.
   std::string arithmetic = "float";

@@ -99,7 +99,8 @@ class Chooser {
     ATH_TRY(quant::Quantized made, maker_.Make(FirstOf(choice_.ranked, in_float)));
     ATH_TRY(const Verdict verdict, judge_.Rate(made.graph));
     choice_.trials.push_back({.in_float = in_float, .value = verdict.value, .saved = 1});
-    Note(common_, "{} products in float: {:.2f} %", in_float, 100 * verdict.value);
+    if (in_float > 0)
+      Note(common_, "{} products in float: {:.2f} %", in_float, 100 * verdict.value);
     if (in_float == 0) choice_.made = std::move(made);
     // Rounded off: shares of whole rows shall not fail by the last bit.
     return judge_.real().value - verdict.value <= *request_.drop + 1e-12;
