@@ -4,6 +4,7 @@
 
 #include "core/text.h"
 #include "frontends/caffe/layer_import.h"
+#include "frontends/row_table.h"
 
 namespace athanor::caffe {
 
@@ -137,23 +138,13 @@ void LayerExport::AddBlob(Message& layer, const Tensor& tensor) {
 }
 
 const std::vector<ExportRow>& ExportTable() {
-  static const std::vector<ExportRow> table = [] {
-    std::vector<ExportRow> rows = NnExportRows();
-    for (std::vector<ExportRow>& more :
-         std::vector<std::vector<ExportRow>>{MathExportRows(), TensorExportRows()})
-      std::move(more.begin(), more.end(), std::back_inserter(rows));
-    std::sort(rows.begin(), rows.end(),
-              [](const ExportRow& a, const ExportRow& b) { return a.op < b.op; });
-    return rows;
-  }();
+  static const std::vector<ExportRow> table =
+      SortedRows({MathExportRows, NnExportRows, TensorExportRows}, &ExportRow::op);
   return table;
 }
 
 const ExportRow* FindExportRow(std::string_view op) {
-  const auto found =
-      std::lower_bound(ExportTable().begin(), ExportTable().end(), op,
-                       [](const ExportRow& row, std::string_view name) { return row.op < name; });
-  return found != ExportTable().end() && found->op == op ? &*found : nullptr;
+  return FindSorted(ExportTable(), &ExportRow::op, op);
 }
 
 }  // namespace athanor::caffe

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/checked.h"
+#include "frontends/row_table.h"
 
 namespace athanor::caffe {
 
@@ -86,23 +87,12 @@ ValueId LayerImport::Weight(std::size_t i, const Dims& dims, Fill fill) {
 }
 
 const std::vector<Row>& Table() {
-  static const std::vector<Row> table = [] {
-    std::vector<Row> rows = DataRows();
-    for (std::vector<Row>& more :
-         std::vector<std::vector<Row>>{DetectionRows(), MathRows(), NnRows(), NormRows(),
-                                       RcnnRows(), RecurrentRows(), TensorRows()})
-      std::move(more.begin(), more.end(), std::back_inserter(rows));
-    std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.type < b.type; });
-    return rows;
-  }();
+  static const std::vector<Row> table = SortedRows(
+      {DataRows, DetectionRows, MathRows, NnRows, NormRows, RcnnRows, RecurrentRows, TensorRows},
+      &Row::type);
   return table;
 }
 
-const Row* FindRow(std::string_view type) {
-  const auto found =
-      std::lower_bound(Table().begin(), Table().end(), type,
-                       [](const Row& row, std::string_view t) { return row.type < t; });
-  return found != Table().end() && found->type == type ? &*found : nullptr;
-}
+const Row* FindRow(std::string_view type) { return FindSorted(Table(), &Row::type, type); }
 
 }  // namespace athanor::caffe

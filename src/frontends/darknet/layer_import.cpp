@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "frontends/row_table.h"
+
 namespace athanor::darknet {
 
 Dims LayerImport::Sizes(ValueId value) {
@@ -79,21 +81,10 @@ ValueId LayerImport::BatchNorm(ValueId y, std::vector<ValueId> statistics) {
 }
 
 const std::vector<Row>& Table() {
-  static const std::vector<Row> table = [] {
-    std::vector<Row> rows = LayerRows();
-    std::vector<Row> heads = HeadRows();
-    std::move(heads.begin(), heads.end(), std::back_inserter(rows));
-    std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.type < b.type; });
-    return rows;
-  }();
+  static const std::vector<Row> table = SortedRows({LayerRows, HeadRows}, &Row::type);
   return table;
 }
 
-const Row* FindRow(std::string_view type) {
-  const auto found =
-      std::lower_bound(Table().begin(), Table().end(), type,
-                       [](const Row& row, std::string_view t) { return row.type < t; });
-  return found != Table().end() && found->type == type ? &*found : nullptr;
-}
+const Row* FindRow(std::string_view type) { return FindSorted(Table(), &Row::type, type); }
 
 }  // namespace athanor::darknet

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "frontends/row_table.h"
+
 namespace athanor::ncnn {
 
 std::string FileExport::UniqueName(std::string_view wish) {
@@ -68,19 +70,9 @@ std::string LayerExport::Make(std::string_view type, std::vector<std::string> bo
 }
 
 const ExportRow* FindExportRow(std::string_view op) {
-  static const std::vector<ExportRow> table = [] {
-    std::vector<ExportRow> rows = NnExportRows();
-    for (std::vector<ExportRow>& more :
-         std::vector<std::vector<ExportRow>>{MathExportRows(), TensorExportRows()})
-      std::move(more.begin(), more.end(), std::back_inserter(rows));
-    std::sort(rows.begin(), rows.end(),
-              [](const ExportRow& a, const ExportRow& b) { return a.op < b.op; });
-    return rows;
-  }();
-  const auto found =
-      std::lower_bound(table.begin(), table.end(), op,
-                       [](const ExportRow& row, std::string_view name) { return row.op < name; });
-  return found != table.end() && found->op == op ? &*found : nullptr;
+  static const std::vector<ExportRow> table =
+      SortedRows({MathExportRows, NnExportRows, TensorExportRows}, &ExportRow::op);
+  return FindSorted(table, &ExportRow::op, op);
 }
 
 }  // namespace athanor::ncnn

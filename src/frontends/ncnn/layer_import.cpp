@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "frontends/row_table.h"
+
 namespace athanor::ncnn {
 
 const Param* LayerImport::Find(int id, bool list) const {
@@ -127,21 +129,10 @@ Status LayerImport::Give(Result<ValueId> value) {
 }
 
 const std::vector<Row>& Table() {
-  static const std::vector<Row> table = [] {
-    std::vector<Row> rows = NnRows();
-    for (std::vector<Row>& more : std::vector<std::vector<Row>>{MathRows(), TensorRows()})
-      std::move(more.begin(), more.end(), std::back_inserter(rows));
-    std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.type < b.type; });
-    return rows;
-  }();
+  static const std::vector<Row> table = SortedRows({NnRows, MathRows, TensorRows}, &Row::type);
   return table;
 }
 
-const Row* FindRow(std::string_view type) {
-  const auto found =
-      std::lower_bound(Table().begin(), Table().end(), type,
-                       [](const Row& row, std::string_view t) { return row.type < t; });
-  return found != Table().end() && found->type == type ? &*found : nullptr;
-}
+const Row* FindRow(std::string_view type) { return FindSorted(Table(), &Row::type, type); }
 
 }  // namespace athanor::ncnn

@@ -6,6 +6,7 @@
 #include "core/checked.h"
 #include "core/text.h"
 #include "frontends/openvino/element_type.h"
+#include "frontends/row_table.h"
 
 namespace athanor::openvino {
 namespace {
@@ -249,24 +250,13 @@ Status LayerExport::Give(Port port) {
 }
 
 const std::vector<ExportRow>& ExportTable() {
-  static const std::vector<ExportRow> table = [] {
-    std::vector<ExportRow> rows;
-    for (auto* topic : {MathExportRows, NnExportRows, TensorExportRows}) {
-      std::vector<ExportRow> more = topic();
-      std::move(more.begin(), more.end(), std::back_inserter(rows));
-    }
-    std::sort(rows.begin(), rows.end(),
-              [](const ExportRow& a, const ExportRow& b) { return a.op < b.op; });
-    return rows;
-  }();
+  static const std::vector<ExportRow> table =
+      SortedRows({MathExportRows, NnExportRows, TensorExportRows}, &ExportRow::op);
   return table;
 }
 
 const ExportRow* FindExportRow(std::string_view op) {
-  const auto found =
-      std::lower_bound(ExportTable().begin(), ExportTable().end(), op,
-                       [](const ExportRow& row, std::string_view name) { return row.op < name; });
-  return found != ExportTable().end() && found->op == op ? &*found : nullptr;
+  return FindSorted(ExportTable(), &ExportRow::op, op);
 }
 
 }  // namespace athanor::openvino

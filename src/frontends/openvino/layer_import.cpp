@@ -5,6 +5,7 @@
 
 #include "core/text.h"
 #include "frontends/openvino/element_type.h"
+#include "frontends/row_table.h"
 
 namespace athanor::openvino {
 namespace {
@@ -203,23 +204,11 @@ std::function<Status(LayerImport&)> Same(std::string_view op) {
 }
 
 const std::vector<Row>& Table() {
-  static const std::vector<Row> table = [] {
-    std::vector<Row> rows;
-    for (auto* topic : {ControlRows, MathRows, NnRows, RecurrentRows, TensorRows}) {
-      std::vector<Row> more = topic();
-      std::move(more.begin(), more.end(), std::back_inserter(rows));
-    }
-    std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.type < b.type; });
-    return rows;
-  }();
+  static const std::vector<Row> table =
+      SortedRows({ControlRows, MathRows, NnRows, RecurrentRows, TensorRows}, &Row::type);
   return table;
 }
 
-const Row* FindRow(std::string_view type) {
-  const auto found =
-      std::lower_bound(Table().begin(), Table().end(), type,
-                       [](const Row& row, std::string_view t) { return row.type < t; });
-  return found != Table().end() && found->type == type ? &*found : nullptr;
-}
+const Row* FindRow(std::string_view type) { return FindSorted(Table(), &Row::type, type); }
 
 }  // namespace athanor::openvino

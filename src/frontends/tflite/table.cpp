@@ -1,34 +1,15 @@
 // The operator table: the rows of all topics, and how one is found.
-#include <algorithm>
-#include <iterator>
-
+#include "frontends/row_table.h"
 #include "frontends/tflite/op_import.h"
 
 namespace athanor::tflite {
-namespace {
-
-std::vector<Row> SortedRows() {
-  std::vector<Row> rows;
-  for (auto* topic : {MathRows, NnRows, RecurrentRows, TensorRows}) {
-    std::vector<Row> more = topic();
-    std::move(more.begin(), more.end(), std::back_inserter(rows));
-  }
-  std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.code < b.code; });
-  return rows;
-}
-
-}  // namespace
 
 const std::vector<Row>& Table() {
-  static const std::vector<Row> rows = SortedRows();
-  return rows;
+  static const std::vector<Row> table =
+      SortedRows({MathRows, NnRows, RecurrentRows, TensorRows}, &Row::code);
+  return table;
 }
 
-const Row* FindRow(schema::BuiltinOperator code) {
-  const auto at = std::lower_bound(
-      Table().begin(), Table().end(), code,
-      [](const Row& row, schema::BuiltinOperator wanted) { return row.code < wanted; });
-  return at != Table().end() && at->code == code ? &*at : nullptr;
-}
+const Row* FindRow(schema::BuiltinOperator code) { return FindSorted(Table(), &Row::code, code); }
 
 }  // namespace athanor::tflite
