@@ -1,7 +1,5 @@
 #include "frontends/caffe/layer_import.h"
 
-#include <algorithm>
-
 #include "core/checked.h"
 #include "frontends/row_table.h"
 

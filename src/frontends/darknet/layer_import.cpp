@@ -1,7 +1,5 @@
 #include "frontends/darknet/layer_import.h"
 
-#include <algorithm>
-
 #include "frontends/row_table.h"
 
 namespace athanor::darknet {

@@ -1,6 +1,5 @@
 #include "frontends/ncnn/layer_export.h"
 
-#include <algorithm>
 #include <cctype>
 
 #include "frontends/row_table.h"

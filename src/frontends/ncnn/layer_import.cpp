@@ -1,6 +1,5 @@
 #include "frontends/ncnn/layer_import.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "frontends/row_table.h"

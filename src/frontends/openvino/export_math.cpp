@@ -62,22 +62,22 @@ Status Div(LayerExport& ctx) {
 }
 
 Status Elu(LayerExport& ctx) {
-  return ctx.Emit("Elu", 1, {ctx.In()}, {{"alpha", Print(ctx.Attr("alpha", 1.0F))}});
+  return ctx.Emit("Elu", 1, {ctx.In()}, {{"alpha", Print(ctx.Attribute("alpha", 1.0F))}});
 }
 
 Status Gelu(LayerExport& ctx) {
-  const bool fast = ctx.Attr<std::string>("approximate", "none") == "tanh";
+  const bool fast = ctx.Attribute<std::string>("approximate", "none") == "tanh";
   return ctx.Emit("Gelu", 7, {ctx.In()}, {{"approximation_mode", fast ? "TANH" : "ERF"}});
 }
 
 Status HardSigmoid(LayerExport& ctx) {
-  ATH_TRY(const Port alpha, ctx.Number(ctx.Attr("alpha", 0.2F)));
-  ATH_TRY(const Port beta, ctx.Number(ctx.Attr("beta", 0.5F)));
+  ATH_TRY(const Port alpha, ctx.Number(ctx.Attribute("alpha", 0.2F)));
+  ATH_TRY(const Port beta, ctx.Number(ctx.Attribute("beta", 0.5F)));
   return ctx.Emit("HardSigmoid", 1, {ctx.In(), alpha, beta});
 }
 
 Status LeakyRelu(LayerExport& ctx) {
-  ATH_TRY(const Port slope, ctx.Number(ctx.Attr("alpha", 0.01F)));
+  ATH_TRY(const Port slope, ctx.Number(ctx.Attribute("alpha", 0.01F)));
   return ctx.Emit("PReLU", 1, {ctx.In(), slope});
 }
 
@@ -119,13 +119,13 @@ Status Reciprocal(LayerExport& ctx) {
 }
 
 Status Selu(LayerExport& ctx) {
-  ATH_TRY(const Port alpha, ctx.Number(ctx.Attr("alpha", 1.67326319F)));
-  ATH_TRY(const Port gamma, ctx.Number(ctx.Attr("gamma", 1.05070102F)));
+  ATH_TRY(const Port alpha, ctx.Number(ctx.Attribute("alpha", 1.67326319F)));
+  ATH_TRY(const Port gamma, ctx.Number(ctx.Attribute("gamma", 1.05070102F)));
   return ctx.Emit("Selu", 1, {ctx.In(), alpha, gamma});
 }
 
 Status Swish(LayerExport& ctx) {
-  ATH_TRY(const Port beta, ctx.Number(ctx.Attr("alpha", 1.0F)));
+  ATH_TRY(const Port beta, ctx.Number(ctx.Attribute("alpha", 1.0F)));
   return ctx.Emit("Swish", 4, {ctx.In(), beta});
 }
 
@@ -183,7 +183,7 @@ Status MatMul(LayerExport& ctx) {
 Status Gemm(LayerExport& ctx) {
   const AttributeList transposed = {{"transpose_a", Print(ctx.Int("transA", 0) != 0)},
                                     {"transpose_b", Print(ctx.Int("transB", 0) != 0)}};
-  const float alpha = ctx.Attr("alpha", 1.0F), beta = ctx.Attr("beta", 1.0F);
+  const float alpha = ctx.Attribute("alpha", 1.0F), beta = ctx.Attribute("beta", 1.0F);
   if (!ctx.Has(2) && alpha == 1) return ctx.Emit("MatMul", 1, {ctx.In(0), ctx.In(1)}, transposed);
   Port product = ctx.Make("MatMul", 1, {ctx.In(0), ctx.In(1)}, transposed);
   if (alpha != 1) {
@@ -203,7 +203,7 @@ Status Einsum(LayerExport& ctx) {
   std::vector<Port> inputs;
   for (std::size_t i = 0; i < ctx.num_inputs(); ++i) inputs.push_back(ctx.In(i));
   return ctx.Emit("Einsum", 7, std::move(inputs),
-                  {{"equation", ctx.Attr<std::string>("equation", "")}});
+                  {{"equation", ctx.Attribute<std::string>("equation", "")}});
 }
 
 Status CumSum(LayerExport& ctx) {

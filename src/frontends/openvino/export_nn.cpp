@@ -7,7 +7,7 @@ namespace athanor::openvino {
 namespace {
 
 std::string AutoPad(const LayerExport& ctx) {
-  const auto pad = ctx.Attr<std::string>("auto_pad", "NOTSET");
+  const auto pad = ctx.Attribute<std::string>("auto_pad", "NOTSET");
   if (pad == "SAME_UPPER") return "same_upper";
   if (pad == "SAME_LOWER") return "same_lower";
   return pad == "VALID" ? "valid" : "explicit";
@@ -17,7 +17,7 @@ std::string AutoPad(const LayerExport& ctx) {
 AttributeList Window(const LayerExport& ctx, std::int64_t spatial, bool dilations) {
   const auto count = static_cast<std::size_t>(spatial);
   const auto list = [&](std::string_view name, std::size_t size, std::int64_t otherwise) {
-    Ints values = ctx.Attr<Ints>(name, {});
+    Ints values = ctx.Attribute<Ints>(name, {});
     if (values.empty()) values.assign(size, otherwise);
     return values;
   };
@@ -64,7 +64,7 @@ Status Conv(LayerExport& ctx) {
 
 // The output's spatial sizes, when padding follows from them; otherwise nothing.
 Result<Ints> TransposedSizes(const LayerExport& ctx) {
-  Ints sizes = ctx.Attr<Ints>("output_shape", {});
+  Ints sizes = ctx.Attribute<Ints>("output_shape", {});
   if (sizes.empty() && !AutoPad(ctx).starts_with("same")) return sizes;
   const Type& out = ctx.OutType();
   sizes.clear();
@@ -86,7 +86,7 @@ Status ConvTranspose(LayerExport& ctx) {
     if (attribute.name == "auto_pad" && !sizes.empty())
       attribute.value = AutoPad(ctx) == "same_upper" ? "same_lower" : "same_upper";
   }
-  Ints more = ctx.Attr<Ints>("output_padding", {});
+  Ints more = ctx.Attribute<Ints>("output_padding", {});
   if (more.empty()) more.assign(static_cast<std::size_t>(rank - 2), 0);
   attributes.push_back({"output_padding", Print(more)});
   Port weights;
@@ -109,8 +109,8 @@ AttributeList PoolAttributes(const LayerExport& ctx, const Ints& kernel, bool di
 }
 
 Status AveragePool(LayerExport& ctx) {
-  const Ints kernel = ctx.Attr<Ints>("kernel_shape", {});
-  const Ints dilations = ctx.Attr<Ints>("dilations", {});
+  const Ints kernel = ctx.Attribute<Ints>("kernel_shape", {});
+  const Ints dilations = ctx.Attribute<Ints>("dilations", {});
   if (std::any_of(dilations.begin(), dilations.end(), [](std::int64_t d) { return d != 1; }))
     return Unsupported("dilations are not written");
   AttributeList attributes = PoolAttributes(ctx, kernel, false);
@@ -122,7 +122,7 @@ Status AveragePool(LayerExport& ctx) {
 // The layer always has the places of the maxima as a second output.
 Status MaxPool(LayerExport& ctx) {
   if (ctx.Wants(1)) return Unsupported("its indices are not written");
-  AttributeList attributes = PoolAttributes(ctx, ctx.Attr<Ints>("kernel_shape", {}), true);
+  AttributeList attributes = PoolAttributes(ctx, ctx.Attribute<Ints>("kernel_shape", {}), true);
   attributes.push_back({"index_element_type", "i64"});
   attributes.push_back({"axis", "0"});
   Type indices = ctx.OutType();
@@ -151,11 +151,11 @@ Status BatchNorm(LayerExport& ctx) {
   if (ctx.Int("training_mode", 0) != 0 || ctx.node.outputs.size() > 1)
     return Unsupported("normalisation with the statistics of the batch is not written");
   return ctx.Emit("BatchNormInference", 5, {ctx.In(0), ctx.In(1), ctx.In(2), ctx.In(3), ctx.In(4)},
-                  {{"epsilon", Print(ctx.Attr("epsilon", 1e-5F))}});
+                  {{"epsilon", Print(ctx.Attribute("epsilon", 1e-5F))}});
 }
 
 AttributeList MvnAttributes(const LayerExport& ctx) {
-  return {{"eps", Print(ctx.Attr("epsilon", 1e-5F))},
+  return {{"eps", Print(ctx.Attribute("epsilon", 1e-5F))},
           {"normalize_variance", "true"},
           {"eps_mode", "INSIDE_SQRT"}};
 }
@@ -192,7 +192,7 @@ Status RmsNorm(LayerExport& ctx) {
   const Port square = ctx.Binary("Multiply", ctx.In(), ctx.In());
   Port mean = ctx.Make("ReduceMean", 1, {square, ctx.IntsConstant(axes)}, {{"keep_dims", "true"}},
                        Type::TensorOfUnknownRank(ctx.OutType().dtype));
-  ATH_TRY(const Port epsilon, ctx.Number(ctx.Attr("epsilon", 1e-5F)));
+  ATH_TRY(const Port epsilon, ctx.Number(ctx.Attribute("epsilon", 1e-5F)));
   mean = ctx.Binary("Add", mean, epsilon);
   const Port x = ctx.Binary("Divide", ctx.In(), ctx.Make("Sqrt", 1, {mean}));
   return ctx.Emit("Multiply", 1, {x, ctx.In(1)}, {{"auto_broadcast", "numpy"}});
@@ -201,26 +201,26 @@ Status RmsNorm(LayerExport& ctx) {
 Status GroupNorm(LayerExport& ctx) {
   return ctx.Emit("GroupNormalization", 12, {ctx.In(0), ctx.In(1), ctx.In(2)},
                   {{"num_groups", Print(ctx.Int("num_groups", 1))},
-                   {"epsilon", Print(ctx.Attr("epsilon", 1e-5F))}});
+                   {"epsilon", Print(ctx.Attribute("epsilon", 1e-5F))}});
 }
 
 Status Lrn(LayerExport& ctx) {
   if (const std::int64_t size = ctx.Int("size", 1); size % 2 == 0)
     return Unsupported("size {} is not written; odd sizes are", size);
   return ctx.Emit("LRN", 1, {ctx.In(), ctx.IntsConstant({1})},
-                  {{"alpha", Print(ctx.Attr("alpha", 1e-4F))},
-                   {"beta", Print(ctx.Attr("beta", 0.75F))},
-                   {"bias", Print(ctx.Attr("bias", 1.0F))},
+                  {{"alpha", Print(ctx.Attribute("alpha", 1e-4F))},
+                   {"beta", Print(ctx.Attribute("beta", 0.75F))},
+                   {"bias", Print(ctx.Attribute("bias", 1.0F))},
                    {"size", Print(ctx.Int("size", 1))}});
 }
 
 // Sizes or scales of the axes that change, which are all that OpenVINO should hear of.
 Status Resize(LayerExport& ctx) {
-  const auto transform = ctx.Attr<std::string>("coordinate_transformation_mode", "half_pixel");
+  const auto transform = ctx.Attribute<std::string>("coordinate_transformation_mode", "half_pixel");
   if (transform == "tf_crop_and_resize" || transform == "half_pixel_symmetric")
     return Unsupported("coordinates by {} are not written", transform);
   if (ctx.Int("exclude_outside", 0) != 0) return Unsupported("exclude_outside is not written");
-  if (ctx.Attr<std::string>("keep_aspect_ratio_policy", "stretch") != "stretch")
+  if (ctx.Attribute<std::string>("keep_aspect_ratio_policy", "stretch") != "stretch")
     return Unsupported("a policy for the aspect ratio is not written");
   const bool by_scales = ctx.Has(2) && (ctx.Constant(2) == nullptr || ctx.Constant(2)->count() > 0);
   const std::size_t target = by_scales ? 2 : 3;
@@ -228,7 +228,7 @@ Status Resize(LayerExport& ctx) {
   if (given == nullptr) return Unsupported("sizes or scales must be constants");
   ATH_TRY(const std::vector<double> numbers, ToDoubles(*given));
   ATH_TRY(const std::int64_t rank, ctx.Rank());
-  Ints axes = ctx.Attr<Ints>("axes", {}), kept;
+  Ints axes = ctx.Attribute<Ints>("axes", {}), kept;
   for (std::int64_t axis = 0; axes.empty() && axis < rank; ++axis) kept.push_back(axis);
   if (axes.empty()) axes = std::move(kept);
   kept.clear();
@@ -244,32 +244,33 @@ Status Resize(LayerExport& ctx) {
     sizes.push_back(static_cast<std::int64_t>(numbers[i]));
   }
   if (kept.empty()) return ctx.Give(ctx.In());
-  const auto mode = ctx.Attr<std::string>("mode", "nearest");
+  const auto mode = ctx.Attribute<std::string>("mode", "nearest");
   const bool antialias = ctx.Int("antialias", 0) != 0;
   const auto count = static_cast<std::int64_t>(scales.size());
   const Port wanted =
       by_scales ? ctx.file.Constant(Tensor::FromVector({count}, scales), ctx.node.name + "/scales")
                 : ctx.IntsConstant(sizes);
   const std::string zeros = Print(Ints(static_cast<std::size_t>(rank), 0));
-  return ctx.Emit("Interpolate", 11, {ctx.In(), wanted, ctx.IntsConstant(kept)},
-                  {{"mode", mode == "linear" && !antialias ? "linear_onnx" : mode},
-                   {"shape_calculation_mode", by_scales ? "scales" : "sizes"},
-                   {"coordinate_transformation_mode", transform},
-                   {"nearest_mode", ctx.Attr<std::string>("nearest_mode", "round_prefer_floor")},
-                   {"antialias", Print(antialias)},
-                   {"pads_begin", zeros},
-                   {"pads_end", zeros},
-                   {"cube_coeff", Print(ctx.Attr("cubic_coeff_a", -0.75F))}});
+  return ctx.Emit(
+      "Interpolate", 11, {ctx.In(), wanted, ctx.IntsConstant(kept)},
+      {{"mode", mode == "linear" && !antialias ? "linear_onnx" : mode},
+       {"shape_calculation_mode", by_scales ? "scales" : "sizes"},
+       {"coordinate_transformation_mode", transform},
+       {"nearest_mode", ctx.Attribute<std::string>("nearest_mode", "round_prefer_floor")},
+       {"antialias", Print(antialias)},
+       {"pads_begin", zeros},
+       {"pads_end", zeros},
+       {"cube_coeff", Print(ctx.Attribute("cubic_coeff_a", -0.75F))}});
 }
 
 Status GridSample(LayerExport& ctx) {
-  const auto mode = ctx.Attr<std::string>("mode", "linear");
+  const auto mode = ctx.Attribute<std::string>("mode", "linear");
   return ctx.Emit("GridSample", 9, {ctx.In(0), ctx.In(1)},
                   {{"align_corners", Print(ctx.Int("align_corners", 0) != 0)},
                    {"mode", mode == "linear"  ? "bilinear"
                             : mode == "cubic" ? "bicubic"
                                               : mode},
-                   {"padding_mode", ctx.Attr<std::string>("padding_mode", "zeros")}});
+                   {"padding_mode", ctx.Attribute<std::string>("padding_mode", "zeros")}});
 }
 
 }  // namespace

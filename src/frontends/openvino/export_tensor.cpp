@@ -20,13 +20,13 @@ Status Concat(LayerExport& ctx) {
 }
 
 Status ConstantOfShape(LayerExport& ctx) {
-  const Tensor value = ctx.Attr<Tensor>("value", Tensor::FromVector<float>({1}, {0}));
+  const Tensor value = ctx.Attribute<Tensor>("value", Tensor::FromVector<float>({1}, {0}));
   const Port number = ctx.file.Constant(value.Reshaped({}), ctx.node.name + "/value");
   return ctx.Emit("Broadcast", 3, {number, ctx.In()}, {{"mode", "numpy"}});
 }
 
 Status DepthToSpace(LayerExport& ctx) {
-  const bool columns = ctx.Attr<std::string>("mode", "DCR") == "CRD";
+  const bool columns = ctx.Attribute<std::string>("mode", "DCR") == "CRD";
   return ctx.Emit("DepthToSpace", 1, {ctx.In()},
                   {{"mode", columns ? "depth_first" : "blocks_first"},
                    {"block_size", Print(ctx.Int("blocksize", 1))}});
@@ -79,7 +79,7 @@ std::function<Status(LayerExport&)> WithAxes(std::string_view type) {
 }
 
 Status Transpose(LayerExport& ctx) {
-  const Ints perm = ctx.Attr<Ints>("perm", {});
+  const Ints perm = ctx.Attribute<Ints>("perm", {});
   return ctx.Emit("Transpose", 1, {ctx.In(), ctx.IntsConstant(perm)});
 }
 
@@ -99,7 +99,7 @@ Status GatherNd(LayerExport& ctx) {
 }
 
 Result<std::string> ReductionOf(const LayerExport& ctx) {
-  const auto how = ctx.Attr<std::string>("reduction", "none");
+  const auto how = ctx.Attribute<std::string>("reduction", "none");
   if (how == "add") return std::string("sum");
   if (how == "mul") return std::string("prod");
   return how;
@@ -130,7 +130,7 @@ Status OneHot(LayerExport& ctx) {
 }
 
 Status Pad(LayerExport& ctx) {
-  const auto mode = ctx.Attr<std::string>("mode", "constant");
+  const auto mode = ctx.Attribute<std::string>("mode", "constant");
   if (mode == "wrap")
     return Unsupported("mode wrap is not written; constant, reflect and edge are");
   ATH_TRY(const Ints pads, ctx.ConstantInts(1, "pads"));

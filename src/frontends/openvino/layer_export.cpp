@@ -148,21 +148,6 @@ Result<std::int64_t> LayerExport::Axis(std::int64_t axis, std::size_t i) const {
   return axis + rank;
 }
 
-Result<Ints> LayerExport::ConstantInts(std::size_t i, std::string_view what) const {
-  const Tensor* tensor = Constant(i);
-  if (tensor == nullptr) return Unsupported("the {} must be constant", what);
-  return ToInts(*tensor);
-}
-
-Result<float> LayerExport::ConstantFloat(std::size_t i, float otherwise) const {
-  if (!Has(i)) return otherwise;
-  const Tensor* tensor = Constant(i);
-  if (tensor == nullptr || tensor->count() != 1)
-    return Unsupported("input {} must be a constant of one number", i);
-  ATH_TRY(const std::vector<double> values, ToDoubles(*tensor));
-  return static_cast<float>(values[0]);
-}
-
 Port LayerExport::In(std::size_t i) {
   const ValueId id = node.inputs[i];
   const auto found = file.ports.find(id);

@@ -7,7 +7,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "ir/graph.h"
+#include "frontends/node_view.h"
 
 namespace athanor::openvino {
 
@@ -69,33 +69,18 @@ class FileExport {
 // Text between double quotes of an XML attribute.
 std::string Escape(std::string_view text);
 
-class LayerExport {
+class LayerExport : public NodeView {
  public:
-  LayerExport(FileExport& file, const Node& node) : file(file), graph(file.graph), node(node) {}
+  LayerExport(FileExport& file, const Node& node) : NodeView(file.graph, node), file(file) {}
 
   FileExport& file;
-  const Graph& graph;
-  const Node& node;
 
   std::size_t num_inputs() const { return node.inputs.size(); }
-  bool Has(std::size_t i) const { return i < node.inputs.size() && node.inputs[i] != kNoValue; }
   bool Wants(std::size_t o) const { return o < node.outputs.size() && node.outputs[o] != kNoValue; }
-  const Type& InType(std::size_t i = 0) const { return graph.value(node.inputs[i]).type; }
-  const Type& OutType(std::size_t i = 0) const { return graph.value(node.outputs[i]).type; }
-  const Tensor* Constant(std::size_t i) const {
-    return Has(i) ? graph.Constant(node.inputs[i]) : nullptr;
-  }
   Result<std::int64_t> Rank(std::size_t i = 0) const;
   Result<std::int64_t> Axis(std::int64_t axis, std::size_t i = 0) const;
-  Result<Ints> ConstantInts(std::size_t i, std::string_view what) const;
-  Result<float> ConstantFloat(std::size_t i, float otherwise) const;
-  template <class A>
-  A Attr(std::string_view name, A otherwise) const {
-    const AttrValue* value = node.attributes.Find(name);
-    return value == nullptr ? otherwise : std::get<A>(*value);
-  }
   std::int64_t Int(std::string_view name, std::int64_t otherwise) const {
-    return Attr<std::int64_t>(name, otherwise);
+    return NodeView::Attribute<std::int64_t>(name, otherwise);
   }
 
   // Input i; a constant becomes a layer when it is first asked for.

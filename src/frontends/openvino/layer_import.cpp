@@ -1,6 +1,5 @@
 #include "frontends/openvino/layer_import.h"
 
-#include <algorithm>
 #include <charconv>
 
 #include "core/text.h"
