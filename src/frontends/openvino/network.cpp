@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "core/text.h"
+#include "frontends/xml_document.h"
 
 namespace athanor::openvino {
 namespace {
@@ -262,12 +263,9 @@ std::optional<std::vector<std::int64_t>> ParseInts(std::string_view text) {
 }
 
 bool IsOpenvino(std::span<const std::uint8_t> bytes) {
-  const std::string_view head(reinterpret_cast<const char*>(bytes.data()),
-                              std::min<std::size_t>(bytes.size(), 4096));
-  const std::size_t start = head.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
-  return start != std::string_view::npos && head[start] == '<' &&
-         (head.find("<net ") != std::string_view::npos ||
-          head.find("<net>") != std::string_view::npos);
+  const std::string_view head = XmlHead(bytes);
+  return head.find("<net ") != std::string_view::npos ||
+         head.find("<net>") != std::string_view::npos;
 }
 
 Result<Network> ParseNetwork(std::string_view xml) {
@@ -276,18 +274,8 @@ Result<Network> ParseNetwork(std::string_view xml) {
                  HumanBytes(static_cast<double>(xml.size())),
                  HumanBytes(static_cast<double>(kLargestXml)));
   pugi::xml_document document;
-  // Document types are kept only to be refused: entities are never expanded, nothing is fetched.
-  const pugi::xml_parse_result parsed =
-      document.load_buffer(xml.data(), xml.size(), pugi::parse_default | pugi::parse_doctype);
-  for (const Element& child : document.children()) {
-    if (child.type() == pugi::node_doctype) {
-      return Error(ErrorCode::kUnsafeFile,
-                   "the document has a <!DOCTYPE>: entities and external definitions are refused");
-    }
-  }
-  if (!parsed)
-    return Error(ErrorCode::kCorruptFile, "the XML is broken at byte {}: {}", parsed.offset,
-                 parsed.description());
+  ATH_RETURN_IF_ERROR(
+      ReadXml({reinterpret_cast<const std::uint8_t*>(xml.data()), xml.size()}, document));
   const Element net = document.child("net");
   if (net.empty()) return InvalidModel("there is no <net> in the document");
   ATH_TRY(const std::int64_t version, Number(net, "version"));

@@ -6,6 +6,7 @@
 #include "frontends/pmml/model.h"
 #include "frontends/pmml/pmml.h"
 #include "frontends/pmml/verification.h"
+#include "frontends/xml_document.h"
 #include "ops/catalog.h"
 
 namespace athanor::pmml {
@@ -330,27 +331,12 @@ Result<Answer> ReadModel(const Model& model, const Scope& scope, int depth) {
 }
 
 bool IsPmml(std::span<const std::uint8_t> bytes) {
-  const std::string_view head(reinterpret_cast<const char*>(bytes.data()),
-                              std::min<std::size_t>(bytes.size(), 4096));
-  const std::size_t start = head.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
-  return start != std::string_view::npos && head[start] == '<' &&
-         head.find("<PMML") != std::string_view::npos;
+  return XmlHead(bytes).find("<PMML") != std::string_view::npos;
 }
 
 Result<Graph> Import(std::span<const std::uint8_t> bytes) {
   pugi::xml_document document;
-  // Document types are kept only to be refused: entities are never expanded, nothing is fetched.
-  const pugi::xml_parse_result parsed =
-      document.load_buffer(bytes.data(), bytes.size(), pugi::parse_default | pugi::parse_doctype);
-  for (const Element& child : document.children()) {
-    if (child.type() == pugi::node_doctype) {
-      return Error(ErrorCode::kUnsafeFile,
-                   "the document has a <!DOCTYPE>: entities and external definitions are refused");
-    }
-  }
-  if (!parsed)
-    return Error(ErrorCode::kCorruptFile, "the XML is broken at byte {}: {}", parsed.offset,
-                 parsed.description());
+  ATH_RETURN_IF_ERROR(ReadXml(bytes, document));
   return Make(document);
 }
 
