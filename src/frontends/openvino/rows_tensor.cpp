@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "frontends/openvino/layer_import.h"
+#include "frontends/split_lengths.h"
 
 namespace athanor::openvino {
 namespace {
@@ -70,19 +71,10 @@ Status VariadicSplit(LayerImport& ctx) {
   ATH_TRY(Ints lengths, ctx.KnownInts(2));
   if (lengths.size() != ctx.layer.output_ports.size())
     return InvalidModel("{} lengths and {} outputs", lengths.size(), ctx.layer.output_ports.size());
-  // One of them may be -1: what is left.
-  const auto rest = std::find(lengths.begin(), lengths.end(), -1);
-  if (rest != lengths.end()) {
+  if (std::find(lengths.begin(), lengths.end(), -1) != lengths.end()) {
     ATH_TRY(const std::int64_t rank, ctx.Rank());
     ATH_TRY(const std::int64_t at, ctx.Axis(axis, rank));
-    const Dim& size = ctx.InType().dim(at);
-    if (!size.IsConst()) return Unsupported("a length of -1 along a size that is not known");
-    std::int64_t others = 1;
-    for (const std::int64_t length : lengths) {
-      if (__builtin_add_overflow(others, length, &others))
-        return InvalidModel("the lengths are too large");
-    }
-    *rest = size.value() - others;
+    ATH_RETURN_IF_ERROR(CompleteLengths(lengths, ctx.InType().dim(at)));
   }
   ATH_TRY(ctx.outputs, ctx.AddMany("Split", {ctx.In(), ctx.ConstantInts(lengths)}, {{"axis", axis}},
                                    lengths.size()));

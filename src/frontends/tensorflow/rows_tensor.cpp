@@ -1,7 +1,7 @@
 // Moving elements: shapes, concatenation, indices, constants.
 #include <algorithm>
-#include <numeric>
 
+#include "frontends/split_lengths.h"
 #include "frontends/tensorflow/graph_import.h"
 
 namespace athanor::tensorflow {
@@ -123,13 +123,7 @@ Status SplitV(OpImport& ctx) {
   const std::int64_t at = axis < 0 ? axis + rank : axis;
   if (at < 0 || at >= rank)
     return InvalidModel("axis {} is outside a tensor of rank {}", axis, rank);
-  const auto rest = std::find(sizes.begin(), sizes.end(), -1);
-  if (rest != sizes.end()) {
-    const Dim& whole = ctx.InType(0).dim(at);
-    if (!whole.IsConst()) return Unsupported("the size along axis {} must be known", axis);
-    *rest = 0;
-    *rest = whole.value() - std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0});
-  }
+  ATH_RETURN_IF_ERROR(CompleteLengths(sizes, ctx.InType(0).dim(at)));
   if (sizes.size() == 1) return ctx.Give(ctx.In(0));
   ATH_TRY(const std::vector<ValueId> parts,
           ctx.AddMany("Split", {ctx.In(0), ctx.Constants(sizes)}, {{"axis", axis}}, sizes.size()));
