@@ -1,5 +1,7 @@
 #include "frontends/node_view.h"
 
+#include <numeric>
+
 namespace athanor {
 
 Result<Tensor> NodeView::Weight(std::size_t i, std::string_view what) const {
@@ -25,6 +27,27 @@ Result<float> NodeView::ConstantFloat(std::size_t i, float otherwise) const {
     return Unsupported("input {} must be a constant of one number", i);
   ATH_TRY(const std::vector<double> values, ToDoubles(*tensor));
   return static_cast<float>(values[0]);
+}
+
+Result<NodeView::Ranges> NodeView::SliceRanges() const {
+  Ranges ranges;
+  ATH_TRY(ranges.starts, ConstantInts(1, "starts"));
+  ATH_TRY(ranges.ends, ConstantInts(2, "ends"));
+  const std::vector<std::int64_t> ones(ranges.starts.size(), 1);
+  std::vector<std::int64_t> steps = ones;
+  if (Has(3)) {
+    ATH_TRY(ranges.axes, ConstantInts(3, "axes"));
+  } else {
+    ranges.axes.resize(ranges.starts.size());
+    std::iota(ranges.axes.begin(), ranges.axes.end(), 0);
+  }
+  if (Has(4)) {
+    ATH_TRY(steps, ConstantInts(4, "steps"));
+  }
+  if (ranges.ends.size() != ranges.starts.size() || ranges.axes.size() != ranges.starts.size() ||
+      steps != ones)
+    return Unsupported("a slice with steps of 1 is written");
+  return ranges;
 }
 
 }  // namespace athanor

@@ -29,6 +29,11 @@ class NodeView {
   Result<std::vector<std::int64_t>> ConstantInts(std::size_t i, std::string_view what) const;
   // The constant's only value; `otherwise` when the input is omitted.
   Result<float> ConstantFloat(std::size_t i, float otherwise) const;
+  // What a Slice whose steps are 1 takes of which axes: as many of each.
+  struct Ranges {
+    std::vector<std::int64_t> starts, ends, axes;
+  };
+  Result<Ranges> SliceRanges() const;
   template <class A>
   A Attribute(std::string_view name, A otherwise) const {
     const AttrValue* value = node.attributes.Find(name);

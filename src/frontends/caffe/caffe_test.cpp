@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "core/checked.h"
+#include "frontends/answer_for_test.h"
 #include "frontends/caffe/export.h"
 #include "frontends/caffe/import.h"
 #include "frontends/caffe/layer_export.h"
@@ -49,16 +50,6 @@ class Model {
   Message net_;
   std::list<Floats> kept_;
 };
-
-Floats Answer(const Result<Graph>& graph, const Dims& dims, const Floats& values) {
-  EXPECT_TRUE(graph.ok()) << graph.status().ToString();
-  if (!graph.ok()) return {};
-  const auto out = Evaluate(*graph, {Datum(Tensor::FromVector<float>(dims, values))});
-  EXPECT_TRUE(out.ok()) << out.status().ToString();
-  if (!out.ok()) return {};
-  const auto data = (*out)[0].tensor().Data<float>();
-  return {data.begin(), data.end()};
-}
 
 std::string Input(const Dims& dims) {
   std::string text = "input: \"x\" input_shape {";

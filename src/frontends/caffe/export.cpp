@@ -7,6 +7,7 @@
 #include "core/file.h"
 #include "core/text.h"
 #include "frontends/caffe/layer_export.h"
+#include "frontends/output_names.h"
 
 namespace athanor::caffe {
 namespace {
@@ -39,19 +40,6 @@ Status AddInput(FileExport& file, ValueId id) {
                          value.type.ToString())
           .Fix("--set-dim gives symbols a size");
     shape.Number("dim", dim.IsConst() ? static_cast<double>(dim.value()) : 1);
-  }
-  return {};
-}
-
-// Gives outputs the graph's own names. An output that is an input or a constant, or a value that
-// is an output twice, cannot be written; one that is read further on gets a layer of its own.
-Status NameOutputs(FileExport& file) {
-  for (const GraphOutput& output : file.graph.outputs()) {
-    if (file.graph.value(output.value).producer == kNoNode)
-      return Unsupported("output \"{}\" is an input or a constant of the graph", output.name);
-    std::string& name = file.blobs[output.value];
-    if (!name.empty()) return Unsupported("output \"{}\" is also \"{}\"", output.name, name);
-    name = file.UniqueName(output.name);
   }
   return {};
 }
@@ -140,7 +128,8 @@ Result<CaffeFiles> ExportCaffe(const Graph& graph, const std::string& dialect) {
   FileExport file(graph, *known);
   file.net.String("name", graph.name());
   for (const ValueId id : graph.inputs()) ATH_RETURN_IF_ERROR(AddInput(file, id));
-  ATH_RETURN_IF_ERROR(NameOutputs(file));
+  ATH_RETURN_IF_ERROR(
+      NameOutputs(graph, file.blobs, [&](std::string_view wish) { return file.UniqueName(wish); }));
   ATH_RETURN_IF_ERROR(AddNodes(file));
   CopyReadOutputs(file);
   CaffeFiles files = {.prototxt = "", .caffemodel = PrintBytes(file.net, "Net")};

@@ -89,21 +89,10 @@ Status Cut(LayerExport& ctx, std::string& blob, std::int64_t axis, std::int64_t 
 }
 
 Status Slice(LayerExport& ctx) {
-  ATH_TRY(const IntList starts, ctx.ConstantInts(1, "starts"));
-  ATH_TRY(const IntList ends, ctx.ConstantInts(2, "ends"));
+  ATH_TRY(NodeView::Ranges ranges, ctx.SliceRanges());
+  IntList& axes = ranges.axes;
   ATH_TRY(const Dims in, ctx.InDims());
   ATH_TRY(const Dims out, ctx.OutDims());
-  IntList axes, steps(starts.size(), 1);
-  if (ctx.Has(3)) {
-    ATH_TRY(axes, ctx.ConstantInts(3, "axes"));
-  } else {
-    for (std::size_t i = 0; i < starts.size(); ++i) axes.push_back(static_cast<std::int64_t>(i));
-  }
-  if (ctx.Has(4)) {
-    ATH_TRY(steps, ctx.ConstantInts(4, "steps"));
-  }
-  if (axes.size() != starts.size() || steps != IntList(starts.size(), 1))
-    return Unsupported("a slice with steps of 1 is written");
   std::string blob = ctx.Blob();
   const auto changes = [&](std::int64_t axis) {
     return in[static_cast<std::size_t>(axis)] != out[static_cast<std::size_t>(axis)];
@@ -115,8 +104,8 @@ Status Slice(LayerExport& ctx) {
   for (std::size_t i = 0; i < axes.size(); ++i) {
     if (!changes(axes[i])) continue;
     const std::int64_t size = in[static_cast<std::size_t>(axes[i])];
-    const std::int64_t start =
-        std::clamp<std::int64_t>(starts[i] < 0 ? starts[i] + size : starts[i], 0, size);
+    const std::int64_t start = std::clamp<std::int64_t>(
+        ranges.starts[i] < 0 ? ranges.starts[i] + size : ranges.starts[i], 0, size);
     const std::int64_t end = start + out[static_cast<std::size_t>(axes[i])];
     if (start == end) return Unsupported("an empty slice is not written");
     ATH_RETURN_IF_ERROR(Cut(ctx, blob, axes[i], start, end, size, --left == 0));

@@ -5,9 +5,9 @@
 #include <fstream>
 #include <sstream>
 
+#include "frontends/answer_for_test.h"
 #include "frontends/darknet/import.h"
 #include "frontends/darknet/layer_import.h"
-#include "ir/evaluate.h"
 
 namespace athanor::darknet {
 namespace {
@@ -22,16 +22,6 @@ Result<Graph> Read(const std::string& layers, const Floats& weights, const std::
   if (!weights.empty())
     std::memcpy(bytes->data() + head, weights.data(), weights.size() * sizeof(float));
   return Import("[net]\n" + net + "\n" + layers, *bytes, bytes);
-}
-
-Floats Answer(const Result<Graph>& graph, const Dims& dims, const Floats& values) {
-  EXPECT_TRUE(graph.ok()) << graph.status().ToString();
-  if (!graph.ok()) return {};
-  const auto out = Evaluate(*graph, {Datum(Tensor::FromVector<float>(dims, values))});
-  EXPECT_TRUE(out.ok()) << out.status().ToString();
-  if (!out.ok()) return {};
-  const auto data = (*out)[0].tensor().Data<float>();
-  return {data.begin(), data.end()};
 }
 
 constexpr const char* kRow = "width=4\nheight=1\nchannels=1";

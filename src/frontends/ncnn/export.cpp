@@ -8,6 +8,7 @@
 #include "core/text.h"
 #include "frontends/ncnn/import.h"
 #include "frontends/ncnn/layer_export.h"
+#include "frontends/output_names.h"
 
 namespace athanor::ncnn {
 namespace {
@@ -112,19 +113,6 @@ void InsertSplits(FileExport& file) {
   file.layers = std::move(layers);
 }
 
-// Gives outputs the graph's own names. An output that is an input or a constant, or a value that
-// is an output twice, cannot be written.
-Status NameOutputs(FileExport& file) {
-  for (const GraphOutput& output : file.graph.outputs()) {
-    if (file.graph.value(output.value).producer == kNoNode)
-      return Unsupported("output \"{}\" is an input or a constant of the graph", output.name);
-    std::string& name = file.blobs[output.value];
-    if (!name.empty()) return Unsupported("output \"{}\" is also \"{}\"", output.name, name);
-    name = file.UniqueName(output.name);
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<NcnnFiles> ExportNcnn(const Graph& graph) {
@@ -136,7 +124,8 @@ Result<NcnnFiles> ExportNcnn(const Graph& graph) {
     file.blobs[id] = file.UniqueName(graph.value(id).name);
   }
   if (!problems.empty()) return Status::All(std::move(problems));
-  ATH_RETURN_IF_ERROR(NameOutputs(file));
+  ATH_RETURN_IF_ERROR(
+      NameOutputs(graph, file.blobs, [&](std::string_view wish) { return file.UniqueName(wish); }));
   for (const ValueId id : graph.inputs()) AddInput(file, id);
   ATH_TRY(const std::vector<NodeId> order, graph.Order());
   for (const NodeId id : order) {

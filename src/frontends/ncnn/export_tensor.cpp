@@ -147,20 +147,9 @@ Status Pad(LayerExport& ctx) {
 }
 
 Status Slice(LayerExport& ctx) {
-  ATH_TRY(const IntList starts, ctx.ConstantInts(1, "starts"));
-  ATH_TRY(const IntList ends, ctx.ConstantInts(2, "ends"));
-  IntList axes, steps(starts.size(), 1), first, last;
-  if (ctx.Has(3)) {
-    ATH_TRY(axes, ctx.ConstantInts(3, "axes"));
-  } else {
-    for (std::size_t i = 0; i < starts.size(); ++i) axes.push_back(static_cast<std::int64_t>(i));
-  }
-  if (ctx.Has(4)) {
-    ATH_TRY(steps, ctx.ConstantInts(4, "steps"));
-  }
-  if (ends.size() != starts.size() || axes.size() != starts.size() ||
-      steps != IntList(starts.size(), 1))
-    return Unsupported("a slice with steps of 1 is written");
+  ATH_TRY(NodeView::Ranges ranges, ctx.SliceRanges());
+  IntList& axes = ranges.axes;
+  IntList first, last;
   for (std::size_t i = 0; i < axes.size(); ++i) {
     ATH_TRY(axes[i], ctx.BlobAxis(axes[i]));
     const Dim& size = ctx.InType().dim(axes[i] + 1);
@@ -168,8 +157,8 @@ Status Slice(LayerExport& ctx) {
     const auto limit = [&](std::int64_t at) {
       return std::clamp<std::int64_t>(at < 0 ? at + size.value() : at, 0, size.value());
     };
-    first.push_back(limit(starts[i]));
-    last.push_back(limit(ends[i]));
+    first.push_back(limit(ranges.starts[i]));
+    last.push_back(limit(ranges.ends[i]));
     if (first.back() >= last.back()) return Unsupported("an empty slice is not written");
   }
   ctx.Emit("Crop", {ctx.Blob()}, {{9, Ints(first)}, {10, Ints(last)}, {11, Ints(axes)}});

@@ -3,10 +3,10 @@
 #include <cstring>
 
 #include "core/checked.h"
+#include "frontends/answer_for_test.h"
 #include "frontends/ncnn/export.h"
 #include "frontends/ncnn/import.h"
 #include "frontends/ncnn/param_file.h"
-#include "ir/evaluate.h"
 #include "ir/text.h"
 #include "ops/catalog.h"
 
@@ -38,17 +38,6 @@ class Bin {
  private:
   std::shared_ptr<std::vector<std::uint8_t>> bytes_ = std::make_shared<std::vector<std::uint8_t>>();
 };
-
-// Runs a network of one input on the given values.
-std::vector<float> Answer(const Result<Graph>& graph, Dims dims, const std::vector<float>& values) {
-  EXPECT_TRUE(graph.ok()) << graph.status().ToString();
-  if (!graph.ok()) return {};
-  const auto out = Evaluate(*graph, {Datum(Tensor::FromVector<float>(std::move(dims), values))});
-  EXPECT_TRUE(out.ok()) << out.status().ToString();
-  if (!out.ok()) return {};
-  const auto data = (*out)[0].tensor().Data<float>();
-  return {data.begin(), data.end()};
-}
 
 using Floats = std::vector<float>;
 

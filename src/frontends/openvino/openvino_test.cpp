@@ -5,11 +5,11 @@
 #include <fstream>
 #include <sstream>
 
+#include "frontends/answer_for_test.h"
 #include "frontends/openvino/export.h"
 #include "frontends/openvino/import.h"
 #include "frontends/openvino/layer_export.h"
 #include "frontends/openvino/layer_import.h"
-#include "ir/evaluate.h"
 #include "ir/text.h"
 #include "ops/catalog.h"
 
@@ -38,16 +38,6 @@ std::string One(std::string_view type, std::string_view data, std::string_view o
                          kParameter, type, opset, data, kResult),
              "<edge from-layer=\"0\" from-port=\"0\" to-layer=\"1\" to-port=\"0\"/>"
              "<edge from-layer=\"1\" from-port=\"1\" to-layer=\"9\" to-port=\"0\"/>");
-}
-
-Floats Answer(const Result<Graph>& graph, Dims dims, const Floats& values) {
-  EXPECT_TRUE(graph.ok()) << graph.status().ToString();
-  if (!graph.ok()) return {};
-  const auto out = Evaluate(*graph, {Datum(Tensor::FromVector<float>(std::move(dims), values))});
-  EXPECT_TRUE(out.ok()) << out.status().ToString();
-  if (!out.ok()) return {};
-  const auto data = (*out)[0].tensor().Data<float>();
-  return {data.begin(), data.end()};
 }
 
 TEST(OpenvinoImport, TensorsKeepTheirNamesAndOpenSizes) {
