@@ -57,4 +57,11 @@ std::optional<double> ReadReal(std::string_view text) {
   return ::strtod_l(std::string(text).c_str(), nullptr, classic);
 }
 
+std::optional<std::int64_t> ReadInteger(std::string_view text) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
 }  // namespace athanor

@@ -60,5 +60,14 @@ TEST(ReadReal, DoesNotReadTheLocale) {
   std::setlocale(LC_NUMERIC, "C");
 }
 
+TEST(ReadInteger, TakesTheWholeTextOrNothing) {
+  EXPECT_EQ(ReadInteger("0"), 0);
+  EXPECT_EQ(ReadInteger("-17"), -17);
+  EXPECT_EQ(ReadInteger("9223372036854775807"), std::numeric_limits<std::int64_t>::max());
+  EXPECT_EQ(ReadInteger("-9223372036854775808"), std::numeric_limits<std::int64_t>::min());
+  for (const char* text : {"", "-", "+1", " 1", "1 ", "1.0", "0x1", "9223372036854775808"})
+    EXPECT_EQ(ReadInteger(text), std::nullopt) << text;
+}
+
 }  // namespace
 }  // namespace athanor

@@ -1,7 +1,6 @@
 #include "score/table_parser.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstring>
 #include <optional>
@@ -41,11 +40,7 @@ std::string_view NumberText(std::string_view text) {
 
 // Digits only: no double holds all of them.
 std::optional<std::int64_t> ParseInteger(std::string_view text) {
-  text = NumberText(text);
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
+  return ReadInteger(NumberText(text));
 }
 
 }  // namespace

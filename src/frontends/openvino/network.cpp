@@ -1,11 +1,11 @@
 #include "frontends/openvino/network.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <pugixml.hpp>
 #include <unordered_map>
 
+#include "core/number.h"
 #include "core/text.h"
 #include "frontends/xml_document.h"
 
@@ -25,13 +25,7 @@ std::string_view Trim(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kSpaces) - first + 1);
 }
 
-std::optional<std::int64_t> ParseInt(std::string_view text) {
-  text = Trim(text);
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
+std::optional<std::int64_t> ParseInt(std::string_view text) { return ReadInteger(Trim(text)); }
 
 Result<std::int64_t> Number(const Element& element, const char* attribute) {
   const std::string_view text = element.attribute(attribute).value();

@@ -1,7 +1,6 @@
 #include "frontends/pytorch/schema.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "core/number.h"
 
@@ -79,10 +78,7 @@ Value ParseDefault(std::string_view text, Heap& heap) {
     }
     return heap.List(std::move(values));
   }
-  std::int64_t integer = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), integer);
-  if (parsed.ec == std::errc() && parsed.ptr == text.data() + text.size())
-    return Value::Int(integer);
+  if (const std::optional<std::int64_t> integer = ReadInteger(text)) return Value::Int(*integer);
   if (const std::optional<double> real = ReadReal(text)) return Value::Float(*real);
   return heap.String(text);
 }

@@ -385,12 +385,9 @@ class Runner {
   Result<Value> EvaluateFalse(const Expression&, Locals&) { return Value::Bool(false); }
   Result<Value> EvaluateNone(const Expression&, Locals&) { return Value(); }
   Result<Value> EvaluateInt(const Expression& expression, Locals&) {
-    std::int64_t number = 0;
-    const char* end = expression.text.data() + expression.text.size();
-    const auto parsed = std::from_chars(expression.text.data(), end, number);
-    if (parsed.ec != std::errc() || parsed.ptr != end)
-      return InvalidModel("{} is no int", expression.text);
-    return Value::Int(number);
+    const std::optional<std::int64_t> number = athanor::ReadInteger(expression.text);
+    if (!number) return InvalidModel("{} is no int", expression.text);
+    return Value::Int(*number);
   }
   Result<Value> EvaluateFloat(const Expression& expression, Locals&) {
     std::string_view text = expression.text;

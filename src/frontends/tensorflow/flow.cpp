@@ -1,23 +1,22 @@
 #include "frontends/tensorflow/flow.h"
 
 #include <algorithm>
-#include <charconv>
 
+#include "core/number.h"
 #include "core/text.h"
 
 namespace athanor::tensorflow {
 namespace {
 
-constexpr std::size_t kMaxOutput = 1 << 16;
+constexpr std::int64_t kMaxOutput = 1 << 16;
 
 bool IsControl(std::string_view input) { return input.empty() || input[0] == '^'; }
 
 Result<std::size_t> OutputNumber(std::string_view text) {
-  std::size_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || number > kMaxOutput)
+  const std::optional<std::int64_t> number = ReadInteger(text);
+  if (!number || *number < 0 || *number > kMaxOutput)
     return InvalidModel("{} is no output", Quote(text));
-  return number;
+  return static_cast<std::size_t>(*number);
 }
 
 Status AddSteps(Flow& flow, const std::vector<NodeDef>& nodes,

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/checked.h"
+#include "core/number.h"
 #include "core/text.h"
 #include "frontends/tabular/columns.h"
 #include "frontends/tabular/document.h"
@@ -45,12 +46,9 @@ Result<std::int64_t> Integer(const Value& object, std::string_view name, std::in
   if (value->kind == Value::Kind::kNumber && std::abs(value->number) < 0x1p53 &&
       value->number == std::floor(value->number))
     return static_cast<std::int64_t>(value->number);
-  std::int64_t integer = 0;
-  const char* end = value->text.data() + value->text.size();
-  const auto parsed = std::from_chars(value->text.data(), end, integer);
-  if (value->text.empty() || parsed.ptr != end || parsed.ec != std::errc())
-    return InvalidModel("\"{}\" is no integer", name);
-  return integer;
+  const std::optional<std::int64_t> integer = ReadInteger(value->text);
+  if (!integer) return InvalidModel("\"{}\" is no integer", name);
+  return *integer;
 }
 Result<std::vector<std::string>> Strings(const Value& object, std::string_view name) {
   std::vector<std::string> strings;

@@ -1,7 +1,6 @@
 #include "tools/quantize/options.h"
 
-#include <cstdlib>
-
+#include "core/number.h"
 #include "core/text.h"
 #include "tools/output_file.h"
 #include "tools/samples.h"
@@ -13,11 +12,10 @@ namespace {
 Result<double> ParseDrop(std::string text) {
   const bool percent = text.ends_with('%');
   if (percent) text.pop_back();
-  char* end = nullptr;
-  const double value = std::strtod(text.c_str(), &end);
-  if (text.empty() || *end != '\0' || !(value >= 0) || value > 100)
+  const std::optional<double> value = ReadReal(text);
+  if (!value || !(*value >= 0) || *value > 100)
     return Error(ErrorCode::kUsage, "--max-drop: a share such as 1% or 0.01 is expected");
-  return percent ? value / 100 : value;
+  return percent ? *value / 100 : *value;
 }
 
 // "bias,adaround", "none" or "all".
