@@ -70,11 +70,23 @@ class CpuSession::Lease {
   ThreadPool* pool_ = nullptr;
 };
 
+namespace {
+
+bool Quantizes(const Graph& graph) {
+  for (std::size_t n = 0; n < graph.node_capacity(); ++n) {
+    const auto id = static_cast<NodeId>(n);
+    if (graph.IsLive(id) && graph.node(id).op->name == "QuantizeLinear") return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 Result<Graph> GraphForPlans(const Graph& graph, bool optimize) {
   Graph made = graph.Clone();
   // What rounds in its own way is fixed before the passes change the formulas around it; where
   // elements lie is no matter of rounding.
-  if (optimize) ATH_RETURN_IF_ERROR(MeetTransposes(made));
+  if (optimize && Quantizes(made)) ATH_RETURN_IF_ERROR(MeetTransposes(made));
   ATH_RETURN_IF_ERROR(LowerQuantized(made, false));
   if (optimize) ATH_RETURN_IF_ERROR(OptimizeForPlans(made));
   ATH_RETURN_IF_ERROR(LowerQuantized(made, optimize));
