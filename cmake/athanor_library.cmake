@@ -27,13 +27,14 @@ option(ATHANOR_TESTS "build the tests" ON)
 option(ATHANOR_FUZZ "build the fuzz targets (with clang)" OFF)
 # Pays in one build from scratch; off elsewhere, because ccache cannot share objects made with it.
 option(ATHANOR_PCH "precompile the graph's header" OFF)
-# Up to ten sources of one folder of a room that says UNITY compile as one: its headers and the templates they
-# share are read once. Names in such a folder must differ across its files, in unnamed namespaces too; sources
-# with the property SKIP_UNITY_BUILD_INCLUSION stay apart. CMake's own UNITY_BUILD writes absolute paths, which
+# Up to this many sources of one folder of a room that says UNITY compile as one: its headers and the templates they
+# share are read once. Names in such a folder must differ across its files, in unnamed namespaces too, but a
+# format's writers (export*.cpp) may share them with its readers; sources with the property
+# SKIP_UNITY_BUILD_INCLUSION stay apart. CMake's own UNITY_BUILD writes absolute paths, which
 # a compiler cache cannot share between checkouts, and a new folder would move the sources of all that follow.
-option(ATHANOR_UNITY "compile sources together where the room allows it" OFF)
+set(ATHANOR_UNITY_SIZE 0 CACHE STRING "how many sources compile together where the room allows it; 0: none")
 function(athanor_unity target)
-  if(NOT ATHANOR_UNITY)
+  if(NOT ATHANOR_UNITY_SIZE)
     return()
   endif()
   get_target_property(sources ${target} SOURCES)
@@ -44,6 +45,9 @@ function(athanor_unity target)
       file(RELATIVE_PATH path ${PROJECT_SOURCE_DIR}/src ${source})
       get_filename_component(folder ${path} DIRECTORY)
       string(REPLACE "/" "_" folder ${folder})
+      if(path MATCHES "/export[^/]*$")
+        string(APPEND folder "_export")
+      endif()
       list(APPEND folders ${folder})
       list(APPEND ${folder}_includes "#include \"${path}\"\n")
       set_source_files_properties(${source} PROPERTIES HEADER_FILE_ONLY ON)
@@ -53,8 +57,8 @@ function(athanor_unity target)
   foreach(folder IN LISTS folders)
     list(LENGTH ${folder}_includes count)
     math(EXPR last "${count} - 1")
-    foreach(first RANGE 0 ${last} 10)
-      list(SUBLIST ${folder}_includes ${first} 10 includes)
+    foreach(first RANGE 0 ${last} ${ATHANOR_UNITY_SIZE})
+      list(SUBLIST ${folder}_includes ${first} ${ATHANOR_UNITY_SIZE} includes)
       string(JOIN "" includes ${includes})
       set(joined ${CMAKE_CURRENT_BINARY_DIR}/joined/${folder}_${first}.cpp)
       file(CONFIGURE OUTPUT ${joined} CONTENT "${includes}" @ONLY)
@@ -68,7 +72,7 @@ endfunction()
 
 # What runs once a model, not once an element, is compiled with these flags instead: a build from scratch
 # takes a quarter less of the compiler's time.
-set(ATHANOR_COLD_FLAGS "" CACHE STRING "flags of the rooms that say COLD, such as -O1")
+set(ATHANOR_COLD_FLAGS "" CACHE STRING "flags of the rooms that say COLD, such as -Og")
 function(athanor_cold target)
   target_compile_options(${target} PRIVATE ${ATHANOR_COLD_FLAGS})
 endfunction()

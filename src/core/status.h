@@ -8,11 +8,10 @@
 #include <fmt/core.h>
 
 #include <cstdint>
-#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace athanor {
@@ -62,9 +61,20 @@ class [[nodiscard]] Status {
  public:
   Status() = default;
   Status(ErrorCode code, std::string message);
+  Status(const Status& other) : shared_(other.shared_) {
+    if (shared_ != nullptr) Hold();
+  }
+  Status(Status&& other) noexcept : shared_(std::exchange(other.shared_, nullptr)) {}
+  Status& operator=(Status other) noexcept {
+    std::swap(shared_, other.shared_);
+    return *this;
+  }
+  ~Status() {
+    if (shared_ != nullptr) Release();
+  }
 
-  bool ok() const { return !info_; }
-  ErrorCode code() const { return info_ ? info_->code : ErrorCode::kOk; }
+  bool ok() const { return shared_ == nullptr; }
+  ErrorCode code() const;
   // What happened, without the place. Empty when ok.
   const std::string& message() const;
   // The place, outermost first: "face.onnx: node \"Conv_59\" (ConvInteger)".
@@ -84,53 +94,54 @@ class [[nodiscard]] Status {
   std::string ToString() const;
 
  private:
-  struct Info {
-    ErrorCode code;
-    std::string message;
-    std::string where;
-    std::string fix;
-    std::vector<Status> others;
-  };
-  std::shared_ptr<Info> info_;
+  struct Info;
+  struct Shared;
+  explicit Status(Info info);
+  void Hold() const;
+  void Release() const;
+
+  Shared* shared_ = nullptr;  // nullptr when ok: callers test one pointer; the rest is not inlined
 };
 
 // A value or the reason why there is none.
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : data_(std::move(value)) {}         // NOLINT(google-explicit-constructor)
-  Result(Status status) : data_(std::move(status)) {}  // NOLINT(google-explicit-constructor)
+  Result(T value) : value_(std::move(value)) {}          // NOLINT(google-explicit-constructor)
+  Result(Status status) : status_(std::move(status)) {}  // NOLINT(google-explicit-constructor)
 
-  bool ok() const { return data_.index() == 0; }
-  Status status() const& { return ok() ? Status() : std::get<1>(data_); }
-  Status status() && { return ok() ? Status() : std::get<1>(std::move(data_)); }
+  bool ok() const { return value_.has_value(); }
+  Status status() const& { return status_; }
+  Status status() && { return std::move(status_); }
 
   // Only after ok().
-  T& operator*() & { return std::get<0>(data_); }
-  const T& operator*() const& { return std::get<0>(data_); }
-  T&& operator*() && { return std::get<0>(std::move(data_)); }
-  T* operator->() { return &std::get<0>(data_); }
-  const T* operator->() const { return &std::get<0>(data_); }
+  T& operator*() & { return *value_; }
+  const T& operator*() const& { return *value_; }
+  T&& operator*() && { return *std::move(value_); }
+  T* operator->() { return &*value_; }
+  const T* operator->() const { return &*value_; }
 
  private:
-  std::variant<T, Status> data_;
+  std::optional<T> value_;
+  Status status_;
 };
 
+Status FormatError(ErrorCode code, fmt::string_view format, fmt::format_args args);
 template <class... Args>
 Status Error(ErrorCode code, fmt::format_string<Args...> format, Args&&... args) {
-  return {code, fmt::format(format, std::forward<Args>(args)...)};
+  return FormatError(code, format, fmt::make_format_args(args...));
 }
 template <class... Args>
 Status InvalidModel(fmt::format_string<Args...> format, Args&&... args) {
-  return {ErrorCode::kInvalidModel, fmt::format(format, std::forward<Args>(args)...)};
+  return FormatError(ErrorCode::kInvalidModel, format, fmt::make_format_args(args...));
 }
 template <class... Args>
 Status Unsupported(fmt::format_string<Args...> format, Args&&... args) {
-  return {ErrorCode::kUnsupported, fmt::format(format, std::forward<Args>(args)...)};
+  return FormatError(ErrorCode::kUnsupported, format, fmt::make_format_args(args...));
 }
 template <class... Args>
 Status DataError(fmt::format_string<Args...> format, Args&&... args) {
-  return {ErrorCode::kDataError, fmt::format(format, std::forward<Args>(args)...)};
+  return FormatError(ErrorCode::kDataError, format, fmt::make_format_args(args...));
 }
 
 // Prints the broken promise and aborts. Only for our own mistakes, never for bad input.

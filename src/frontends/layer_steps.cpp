@@ -16,12 +16,12 @@ ValueId LayerSteps::PerChannel(const Tensor& values, std::int64_t rank) {
   return Constant(values.Reshaped(std::move(dims)));
 }
 
-std::vector<ValueId> LayerSteps::Ops(std::string_view op, std::vector<ValueId> in,
-                                     std::size_t count, AttrMap attributes) {
+std::vector<ValueId> LayerSteps::Ops(std::string_view op, Operands in, std::size_t count,
+                                     AttrMap attributes) {
   std::vector<ValueId> none(count, kNoValue);
   if (!problem_.ok()) return none;
   Result<NodeId> node = graph.AddNode({.op = op,
-                                       .inputs = std::move(in),
+                                       .inputs = in.ToVector(),
                                        .attributes = std::move(attributes),
                                        .num_outputs = count,
                                        .name = name});
@@ -30,8 +30,8 @@ std::vector<ValueId> LayerSteps::Ops(std::string_view op, std::vector<ValueId> i
   return none;
 }
 
-ValueId LayerSteps::Op(std::string_view op, std::vector<ValueId> in, AttrMap attributes) {
-  return Ops(op, std::move(in), 1, std::move(attributes))[0];
+ValueId LayerSteps::Op(std::string_view op, Operands in, AttrMap attributes) {
+  return Ops(op, in, 1, std::move(attributes))[0];
 }
 
 ValueId LayerSteps::Affine(ValueId x, float scale, float shift) {

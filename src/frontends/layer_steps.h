@@ -31,8 +31,8 @@ class LayerSteps {
   // A vector shaped to be broadcast along axis 1 of `rank` axes.
   ValueId PerChannel(const Tensor& values, std::int64_t rank);
 
-  ValueId Op(std::string_view op, std::vector<ValueId> in, AttrMap attributes = {});
-  std::vector<ValueId> Ops(std::string_view op, std::vector<ValueId> in, std::size_t count,
+  ValueId Op(std::string_view op, Operands in, AttrMap attributes = {});
+  std::vector<ValueId> Ops(std::string_view op, Operands in, std::size_t count,
                            AttrMap attributes = {});
   // 0 keeps the input's dimension, -1 takes what is left.
   ValueId Reshape(ValueId x, const std::vector<std::int64_t>& shape) {

@@ -59,6 +59,11 @@ bool SameValue(const AttrValue& a, const AttrValue& b) {
   return Print(a) == Print(b);
 }
 
+AttrMap::AttrMap(const AttrMap& other) = default;
+AttrMap& AttrMap::operator=(const AttrMap& other) = default;
+AttrMap& AttrMap::operator=(AttrMap&& other) noexcept = default;
+AttrMap::~AttrMap() = default;
+
 AttrMap::AttrMap(std::initializer_list<std::pair<std::string_view, AttrValue>> items) {
   for (const auto& [name, value] : items) Set(name, value);
 }

@@ -51,6 +51,12 @@ class AttrMap {
  public:
   AttrMap() = default;
   AttrMap(std::initializer_list<std::pair<std::string_view, AttrValue>> items);
+  // Not inline: thousands of calls make one and let it go.
+  AttrMap(const AttrMap& other);
+  AttrMap(AttrMap&& other) noexcept = default;
+  AttrMap& operator=(const AttrMap& other);
+  AttrMap& operator=(AttrMap&& other) noexcept;
+  ~AttrMap();
 
   const AttrValue* Find(std::string_view name) const;
   void Set(std::string_view name, AttrValue value);

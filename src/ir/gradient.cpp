@@ -27,11 +27,11 @@ void GradientCtx::Fail(Status status) {
   if (status_.ok()) status_ = std::move(status);
 }
 
-std::vector<ValueId> GradientCtx::Ops(std::string_view op, std::vector<ValueId> inputs,
-                                      AttrMap attributes, std::size_t num_outputs) {
+std::vector<ValueId> GradientCtx::Ops(std::string_view op, Operands inputs, AttrMap attributes,
+                                      std::size_t num_outputs) {
   if (status_.ok()) {
     Result<NodeId> node = graph_.AddNode({.op = op,
-                                          .inputs = std::move(inputs),
+                                          .inputs = inputs.ToVector(),
                                           .attributes = std::move(attributes),
                                           .num_outputs = num_outputs});
     if (node.ok()) return graph_.node(*node).outputs;
@@ -40,8 +40,8 @@ std::vector<ValueId> GradientCtx::Ops(std::string_view op, std::vector<ValueId> 
   return std::vector<ValueId>(num_outputs, kNoValue);
 }
 
-ValueId GradientCtx::Op(std::string_view op, std::vector<ValueId> inputs, AttrMap attributes) {
-  return Ops(op, std::move(inputs), std::move(attributes), 1)[0];
+ValueId GradientCtx::Op(std::string_view op, Operands inputs, AttrMap attributes) {
+  return Ops(op, inputs, std::move(attributes), 1)[0];
 }
 
 ValueId GradientCtx::Number(double value) {

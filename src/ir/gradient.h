@@ -30,9 +30,9 @@ class GradientCtx {
   const AttrMap& attributes() const { return attributes_; }
 
   // A node with one output. After the first failure nothing is added and kNoValue is given.
-  ValueId Op(std::string_view op, std::vector<ValueId> inputs, AttrMap attributes = {});
+  ValueId Op(std::string_view op, Operands inputs, AttrMap attributes = {});
   // A node with `num_outputs` outputs.
-  std::vector<ValueId> Ops(std::string_view op, std::vector<ValueId> inputs, AttrMap attributes,
+  std::vector<ValueId> Ops(std::string_view op, Operands inputs, AttrMap attributes,
                            std::size_t num_outputs);
   ValueId Number(double value);  // a scalar of dtype()
   ValueId Integers(const std::vector<std::int64_t>& values);

@@ -160,10 +160,10 @@ Result<NodeId> Graph::AddNode(NewNode node) {
   return id;
 }
 
-Result<ValueId> Graph::Add(std::string_view op, std::vector<ValueId> inputs, AttrMap attributes,
+Result<ValueId> Graph::Add(std::string_view op, Operands inputs, AttrMap attributes,
                            std::string name) {
   ATH_TRY(const NodeId id, AddNode({.op = op,
-                                    .inputs = std::move(inputs),
+                                    .inputs = inputs.ToVector(),
                                     .attributes = std::move(attributes),
                                     .name = std::move(name)}));
   return node(id).outputs[0];

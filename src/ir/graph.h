@@ -57,6 +57,28 @@ struct GraphOutput {
   ValueId value = kNoValue;
 };
 
+// The inputs of a node that is being made, as a view: a call with braces allocates nothing and
+// leaves little code.
+class Operands {
+ public:
+  Operands(std::initializer_list<ValueId> ids)  // NOLINT(google-explicit-constructor)
+      : Operands(ids.begin(), ids.size()) {}
+  Operands(const std::vector<ValueId>& ids)  // NOLINT(google-explicit-constructor)
+      : Operands(ids.data(), ids.size()) {}
+
+  const ValueId* begin() const { return first_; }
+  const ValueId* end() const { return first_ + count_; }
+  std::size_t size() const { return count_; }
+  ValueId operator[](std::size_t i) const { return first_[i]; }
+  std::vector<ValueId> ToVector() const { return {begin(), end()}; }
+
+ private:
+  Operands(const ValueId* first, std::size_t count) : first_(first), count_(count) {}
+
+  const ValueId* first_;
+  std::size_t count_;
+};
+
 class Graph {
  public:
   // The catalogue outlives the graph.
@@ -89,7 +111,7 @@ class Graph {
   // Checks ports and attributes, infers the output types. On failure the graph is unchanged.
   Result<NodeId> AddNode(NewNode node);
   // The same for a node with one output that is wanted: gives that output.
-  Result<ValueId> Add(std::string_view op, std::vector<ValueId> inputs, AttrMap attributes = {},
+  Result<ValueId> Add(std::string_view op, Operands inputs, AttrMap attributes = {},
                       std::string name = "");
 
   const Value& value(ValueId id) const { return values_[static_cast<std::size_t>(id)]; }

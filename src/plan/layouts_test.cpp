@@ -23,8 +23,8 @@ class NetworkOfPictures {
     for (const std::int64_t dim : dims) shape.emplace_back(dim);
     return graph_.AddInput("x", Type::Tensor(DType::kF32, shape));
   }
-  ValueId Op(std::string_view op, std::vector<ValueId> inputs, AttrMap attributes = {}) {
-    Result<ValueId> made = graph_.Add(op, std::move(inputs), std::move(attributes));
+  ValueId Op(std::string_view op, Operands inputs, AttrMap attributes = {}) {
+    Result<ValueId> made = graph_.Add(op, inputs, std::move(attributes));
     EXPECT_TRUE(made.ok()) << made.status().ToString();
     return *made;
   }

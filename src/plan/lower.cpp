@@ -21,8 +21,8 @@ class Emitter {
 
   Dims DimsOf(ValueId id) const { return *graph_.value(id).type.StaticDims(); }
 
-  Result<ValueId> Op(std::string_view op, std::vector<ValueId> inputs, AttrMap attributes = {}) {
-    return graph_.Add(op, std::move(inputs), std::move(attributes), name_);
+  Result<ValueId> Op(std::string_view op, Operands inputs, AttrMap attributes = {}) {
+    return graph_.Add(op, inputs, std::move(attributes), name_);
   }
   Result<ValueId> Transpose(ValueId x, const Ints& perm) {
     if (std::is_sorted(perm.begin(), perm.end())) return x;

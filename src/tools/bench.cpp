@@ -39,14 +39,14 @@ struct BenchOptions {
   KernelBenchOptions kernels = {.kind = ""};
 };
 
-struct Plan {
+struct BenchPlan {
   int threads = 1;  // of each stream
   int streams = 1;
 };
 
-Plan MakePlan(const BenchOptions& options) {
+BenchPlan MakePlan(const BenchOptions& options) {
   const int cores = ThreadPool(0).threads();
-  Plan plan;
+  BenchPlan plan;
   plan.streams = options.streams;
   if (plan.streams == 0) plan.streams = options.goal == "throughput" ? cores : 1;
   plan.threads = options.threads;
@@ -137,7 +137,7 @@ double PeakRssMb() {
   return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
-nlohmann::json ToJson(const BenchOptions& options, const Plan& plan, std::int64_t batch,
+nlohmann::json ToJson(const BenchOptions& options, const BenchPlan& plan, std::int64_t batch,
                       const Measured& measured) {
   const auto runs = static_cast<double>(measured.ms.size());
   return {{"model", options.model.path},
@@ -254,7 +254,7 @@ Status Run(const BenchOptions& options, const Common& common) {
   ATH_RETURN_IF_ERROR(WithDimFix(FixSymbols(graph), as_given));
   ATH_RETURN_IF_ERROR(CheckNotEmpty(graph));
   ATH_TRY(const std::int64_t batch, BatchOf(graph));
-  const Plan plan = MakePlan(options);
+  const BenchPlan plan = MakePlan(options);
   ATH_TRY(const InputPlan input_plan, InputPlan::Make(graph, options.input));
   ATH_TRY(const InputSet set, input_plan.Read(0));
   std::vector<std::shared_ptr<Session>> sessions;

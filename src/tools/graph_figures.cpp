@@ -15,7 +15,7 @@ std::optional<std::int64_t> WithSymbolsOne(const Dim& dim) {
   return known.value();
 }
 
-std::int64_t Bytes(const Type& type) {
+std::int64_t SizeOf(const Type& type) {
   if (!type.HasRank()) return 0;
   const auto count = WithSymbolsOne(ElementCount(*type.shape));
   return count.value_or(0) * static_cast<std::int64_t>(ElementBytes(type.dtype));
@@ -26,21 +26,21 @@ Result<std::int64_t> PeakBytes(const Graph& graph) {
   std::vector<std::size_t> uses(graph.value_capacity());
   for (std::size_t i = 0; i < uses.size(); ++i) uses[i] = graph.num_uses(static_cast<ValueId>(i));
   std::int64_t live = 0, peak = 0;
-  for (const ValueId input : graph.inputs()) live += Bytes(graph.value(input).type);
+  for (const ValueId input : graph.inputs()) live += SizeOf(graph.value(input).type);
   peak = live;
   for (const NodeId id : order) {
     const Node& node = graph.node(id);
     for (const ValueId output : node.outputs) {
-      if (output != kNoValue) live += Bytes(graph.value(output).type);
+      if (output != kNoValue) live += SizeOf(graph.value(output).type);
     }
     peak = std::max(peak, live);
     for (const ValueId output : node.outputs) {
       if (output != kNoValue && graph.num_uses(output) == 0)
-        live -= Bytes(graph.value(output).type);
+        live -= SizeOf(graph.value(output).type);
     }
     for (const ValueId input : node.inputs) {
       if (input == kNoValue || graph.Constant(input) != nullptr) continue;
-      if (--uses[static_cast<std::size_t>(input)] == 0) live -= Bytes(graph.value(input).type);
+      if (--uses[static_cast<std::size_t>(input)] == 0) live -= SizeOf(graph.value(input).type);
     }
   }
   return peak;

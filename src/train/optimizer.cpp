@@ -10,9 +10,9 @@ class Formula {
  public:
   explicit Formula(Graph& graph) : graph_(graph) {}
 
-  ValueId Op(std::string_view op, std::vector<ValueId> inputs) {
+  ValueId Op(std::string_view op, Operands inputs) {
     if (!status_.ok()) return kNoValue;
-    Result<ValueId> value = graph_.Add(op, std::move(inputs));
+    Result<ValueId> value = graph_.Add(op, inputs);
     if (value.ok()) return *value;
     status_ = std::move(value).status();
     return kNoValue;

@@ -12,7 +12,7 @@ void AddNumbers(Message& param, std::string_view field, const IntList& values) {
   for (const std::int64_t value : values) param.Number(field, static_cast<double>(value));
 }
 
-Status Same(LayerExport& ctx) {
+Status PassOn(LayerExport& ctx) {
   if (ctx.node.outputs.size() > 1) return Unsupported("a second output is not written");
   return ctx.Emit("Split", {ctx.Blob()}).status();
 }
@@ -185,9 +185,9 @@ Status MaxRoiPool(LayerExport& ctx) {
 std::vector<ExportRow> TensorExportRows() {
   return {
       {"Concat", Concat},
-      {"Dropout", Same},
+      {"Dropout", PassOn},
       {"Flatten", Reshape},
-      {"Identity", Same},
+      {"Identity", PassOn},
       {"MaxRoiPool", MaxRoiPool},
       {"Reshape", Reshape},
       {"Resize", Resize},

@@ -8,14 +8,14 @@ namespace {
 
 using IntList = std::vector<std::int64_t>;
 
-Status Same(LayerImport& ctx) {
+Status PassOn(LayerImport& ctx) {
   ctx.outputs.assign(ctx.tops.size(), ctx.In());
   return {};
 }
 
 Status Dropout(LayerImport& ctx) {
   ctx.Param("dropout_param").Ignore({"dropout_ratio", "scale_train"});
-  return Same(ctx);
+  return PassOn(ctx);
 }
 
 // `axis`, or its older name, which does not count from the end.
@@ -241,7 +241,7 @@ std::vector<Row> TensorRows() {
       {.type = "Reshape", .make = Reshape},
       {.type = "ShuffleChannel", .make = ShuffleChannel, .origin = "ShuffleNet"},
       {.type = "Slice", .outputs = {1, kMany}, .make = Slice},
-      {.type = "Split", .outputs = {1, kMany}, .make = Same},
+      {.type = "Split", .outputs = {1, kMany}, .make = PassOn},
       {.type = "Tile", .make = Tile},
       {.type = "Upsample", .inputs = {1, 2}, .make = Upsample, .origin = "SegNet, YOLO"},
   };

@@ -10,7 +10,7 @@ namespace {
 using IntList = std::vector<std::int64_t>;
 using Params = LayerExport::Params;
 
-Status Same(LayerExport& ctx) {
+Status PassOn(LayerExport& ctx) {
   if (ctx.node.outputs.size() > 1) return Unsupported("a second output is not written");
   ctx.Emit("Noop", {ctx.Blob()});
   return {};
@@ -64,7 +64,7 @@ Status Transpose(LayerExport& ctx) {
   ATH_TRY(const std::int64_t rank, ctx.BlobRank());
   const IntList perm = ctx.Attribute("perm", IntList());
   if (perm.empty() || perm[0] != 0) return Unsupported("the batch must stay where it is");
-  if (rank == 1) return Same(ctx);
+  if (rank == 1) return PassOn(ctx);
   IntList blob(perm.begin() + 1, perm.end());
   for (std::int64_t& axis : blob) axis -= 1;
   ATH_TRY(const std::int64_t order, OrderType(blob));
@@ -177,8 +177,8 @@ Status DepthToSpace(LayerExport& ctx) {
 std::vector<ExportRow> TensorExportRows() {
   return {
       {"Concat", Concat},     {"DepthToSpace", DepthToSpace},
-      {"Dropout", Same},      {"Flatten", Reshape},
-      {"Identity", Same},     {"Pad", Pad},
+      {"Dropout", PassOn},    {"Flatten", Reshape},
+      {"Identity", PassOn},   {"Pad", Pad},
       {"Reshape", Reshape},   {"Resize", Resize},
       {"Slice", Slice},       {"Split", Split},
       {"Squeeze", Reshape},   {"Transpose", Transpose},

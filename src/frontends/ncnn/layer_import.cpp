@@ -76,8 +76,8 @@ ValueId LayerImport::ConstantInts(const std::vector<std::int64_t>& values) {
       Tensor::FromVector<std::int64_t>({static_cast<std::int64_t>(values.size())}, values));
 }
 
-Result<ValueId> LayerImport::Add(std::string_view op, std::vector<ValueId> in, AttrMap attributes) {
-  return graph.Add(op, std::move(in), std::move(attributes), layer.name);
+Result<ValueId> LayerImport::Add(std::string_view op, Operands in, AttrMap attributes) {
+  return graph.Add(op, in, std::move(attributes), layer.name);
 }
 
 Result<ValueId> LayerImport::PerChannel(const Tensor& values, std::int64_t rank) {

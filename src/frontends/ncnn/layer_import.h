@@ -44,7 +44,7 @@ class LayerImport {
   ValueId ConstantInts(const std::vector<std::int64_t>& values);
   ValueId Scalar(float value) { return Constant(Tensor::Scalar<float>(value)); }
   // Adds a node with one output, named after the layer.
-  Result<ValueId> Add(std::string_view op, std::vector<ValueId> in, AttrMap attributes = {});
+  Result<ValueId> Add(std::string_view op, Operands in, AttrMap attributes = {});
   // One value per channel, shaped to be broadcast against a value of blob rank `rank`.
   Result<ValueId> PerChannel(const Tensor& values, std::int64_t rank);
   Result<ValueId> Unsqueeze(ValueId x, const std::vector<std::int64_t>& axes);

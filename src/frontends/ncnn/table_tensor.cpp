@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::int64_t kOpen = -233;  // ncnn's mark for "not given"
 
-Status Same(LayerImport& ctx) {
+Status PassOn(LayerImport& ctx) {
   ctx.outputs.assign(ctx.layer.tops.size(), ctx.In());
   return {};
 }
@@ -61,7 +61,7 @@ Status Slice(LayerImport& ctx) {
 Status Permute(LayerImport& ctx) {
   ATH_TRY(const std::int64_t rank, ctx.BlobRank());
   const std::int64_t type = ctx.Int(0, 0);
-  if (type == 0) return Same(ctx);
+  if (type == 0) return PassOn(ctx);
   ATH_TRY(const std::vector<std::int64_t> order, AxisOrder(rank, type));
   std::vector<std::int64_t> perm = {0};
   for (const std::int64_t axis : order) perm.push_back(axis + 1);
@@ -271,14 +271,14 @@ std::vector<Row> TensorRows() {
       {"Input", 0, 1, NeverCalled},
       {"Interp", -1, 1, Interp},
       {"MemoryData", 0, 1, MemoryData},
-      {"Noop", 1, -1, Same},
+      {"Noop", 1, -1, PassOn},
       {"Padding", 1, 1, Padding},
       {"Permute", 1, 1, Permute},
       {"PixelShuffle", 1, 1, PixelShuffle},
       {"Reshape", 1, 1, Reshape},
       {"ShuffleChannel", 1, 1, ShuffleChannel},
       {"Slice", 1, -1, Slice},
-      {"Split", 1, -1, Same},
+      {"Split", 1, -1, PassOn},
       {"Squeeze", 1, 1, ChangeAxes},
   };
 }

@@ -64,19 +64,19 @@ Result<ValueId> Builder::Folded(NodeId id, std::int64_t max_elements) {
   return graph.AddConstant(std::move(result));
 }
 
-Result<ValueId> Builder::Add(std::string_view op, std::vector<ValueId> inputs, AttrMap attributes,
+Result<ValueId> Builder::Add(std::string_view op, Operands inputs, AttrMap attributes,
                              std::int64_t max_folded) {
   ATH_TRY(const NodeId id, graph.AddNode({.op = op,
-                                          .inputs = std::move(inputs),
+                                          .inputs = inputs.ToVector(),
                                           .attributes = std::move(attributes),
                                           .name = node_name_}));
   return Folded(id, max_folded);
 }
 
-Result<std::vector<ValueId>> Builder::AddMany(std::string_view op, std::vector<ValueId> inputs,
+Result<std::vector<ValueId>> Builder::AddMany(std::string_view op, Operands inputs,
                                               AttrMap attributes, std::size_t count) {
   ATH_TRY(const NodeId id, graph.AddNode({.op = op,
-                                          .inputs = std::move(inputs),
+                                          .inputs = inputs.ToVector(),
                                           .attributes = std::move(attributes),
                                           .num_outputs = count,
                                           .name = node_name_}));

@@ -30,10 +30,10 @@ class Builder {
   ValueId Number(double value, DType dtype = DType::kF32);
   // A node with one output. Up to `max_folded` elements are computed at once where all inputs are
   // constants.
-  Result<ValueId> Add(std::string_view op, std::vector<ValueId> inputs, AttrMap attributes = {},
+  Result<ValueId> Add(std::string_view op, Operands inputs, AttrMap attributes = {},
                       std::int64_t max_folded = 1 << 16);
-  Result<std::vector<ValueId>> AddMany(std::string_view op, std::vector<ValueId> inputs,
-                                       AttrMap attributes, std::size_t count);
+  Result<std::vector<ValueId>> AddMany(std::string_view op, Operands inputs, AttrMap attributes,
+                                       std::size_t count);
   Result<ValueId> CastTo(ValueId value, DType dtype);
   // The axes in another order; an empty one leaves them. Weights of any size stay constants.
   Result<ValueId> Permuted(ValueId value, const Ints& perm);

@@ -2,14 +2,15 @@
 
 namespace athanor::onnx {
 
-ValueId Formula::operator()(std::string_view op, std::vector<ValueId> inputs, AttrMap attributes) {
-  return Many(op, std::move(inputs), std::move(attributes), 1)[0];
+ValueId Formula::operator()(std::string_view op, Operands inputs, AttrMap attributes) {
+  return Many(op, inputs, std::move(attributes), 1)[0];
 }
 
-std::vector<ValueId> Formula::Many(std::string_view op, std::vector<ValueId> inputs,
-                                   AttrMap attributes, std::size_t num_outputs) {
+std::vector<ValueId> Formula::Many(std::string_view op, Operands operands, AttrMap attributes,
+                                   std::size_t num_outputs) {
   const std::vector<ValueId> none(num_outputs, kNoValue);
   if (!status_.ok()) return none;
+  std::vector<ValueId> inputs = operands.ToVector();
   while (!inputs.empty() && inputs.back() == kNoValue) inputs.pop_back();
   Result<NodeId> node = ctx_.graph.AddNode({.op = op,
                                             .inputs = std::move(inputs),

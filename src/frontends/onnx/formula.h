@@ -13,9 +13,9 @@ class Formula {
   explicit Formula(NodeImport& ctx) : ctx_(ctx) {}
 
   // The one output of a new node; kNoValue after a failure.
-  ValueId operator()(std::string_view op, std::vector<ValueId> inputs, AttrMap attributes = {});
+  ValueId operator()(std::string_view op, Operands inputs, AttrMap attributes = {});
   // All outputs of a new node.
-  std::vector<ValueId> Many(std::string_view op, std::vector<ValueId> inputs, AttrMap attributes,
+  std::vector<ValueId> Many(std::string_view op, Operands inputs, AttrMap attributes,
                             std::size_t num_outputs);
 
   ValueId Ints(const std::vector<std::int64_t>& values) { return ctx_.ConstantInts(values); }

@@ -134,9 +134,8 @@ ValueId NodeImport::ConstantInts(const std::vector<std::int64_t>& values) {
       Tensor::FromVector<std::int64_t>({static_cast<std::int64_t>(values.size())}, values));
 }
 
-Result<ValueId> NodeImport::Add(std::string_view op, std::vector<ValueId> node_inputs,
-                                AttrMap attributes) {
-  return graph.Add(op, std::move(node_inputs), std::move(attributes), node.name);
+Result<ValueId> NodeImport::Add(std::string_view op, Operands node_inputs, AttrMap attributes) {
+  return graph.Add(op, node_inputs, std::move(attributes), node.name);
 }
 
 Status NodeImport::AddSame(std::string_view op, AttrMap attributes) {

@@ -44,7 +44,7 @@ class NodeImport {
   ValueId Constant(Tensor tensor) { return graph.AddConstant(std::move(tensor)); }
   ValueId ConstantInts(const std::vector<std::int64_t>& values);
   // Adds `op` with one output, named after the node.
-  Result<ValueId> Add(std::string_view op, std::vector<ValueId> inputs, AttrMap attributes = {});
+  Result<ValueId> Add(std::string_view op, Operands inputs, AttrMap attributes = {});
   // Adds `op` with this node's inputs, outputs and bodies.
   Status AddSame(std::string_view op, AttrMap attributes);
   // For rows that decompose: the value of output 0.

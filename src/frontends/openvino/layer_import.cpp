@@ -156,14 +156,14 @@ Result<ValueId> LayerImport::Number(double value, ValueId like) {
   return graph.AddConstant(std::move(tensor));
 }
 
-Result<ValueId> LayerImport::Add(std::string_view op, std::vector<ValueId> in, AttrMap attributes) {
-  return graph.Add(op, std::move(in), std::move(attributes), layer.name);
+Result<ValueId> LayerImport::Add(std::string_view op, Operands in, AttrMap attributes) {
+  return graph.Add(op, in, std::move(attributes), layer.name);
 }
 
-Result<std::vector<ValueId>> LayerImport::AddMany(std::string_view op, std::vector<ValueId> in,
+Result<std::vector<ValueId>> LayerImport::AddMany(std::string_view op, Operands in,
                                                   AttrMap attributes, std::size_t count) {
   Graph::NewNode node = {.op = op,
-                         .inputs = std::move(in),
+                         .inputs = in.ToVector(),
                          .attributes = std::move(attributes),
                          .num_outputs = count,
                          .name = layer.name};

@@ -62,9 +62,9 @@ class LayerImport {
   // One number of the element type that `like` has.
   Result<ValueId> Number(double value, ValueId like);
   // Adds a node with one output, named after the layer.
-  Result<ValueId> Add(std::string_view op, std::vector<ValueId> in, AttrMap attributes = {});
-  Result<std::vector<ValueId>> AddMany(std::string_view op, std::vector<ValueId> in,
-                                       AttrMap attributes, std::size_t count);
+  Result<ValueId> Add(std::string_view op, Operands in, AttrMap attributes = {});
+  Result<std::vector<ValueId>> AddMany(std::string_view op, Operands in, AttrMap attributes,
+                                       std::size_t count);
   Result<ValueId> Cast(ValueId x, DType to);
   Result<ValueId> Permuted(ValueId x, const Ints& perm);
   Result<ValueId> Shaped(ValueId x, const Ints& shape);

@@ -32,14 +32,14 @@ ValueId Calculator::Index(std::int64_t value) {
   return graph_.AddConstant(Tensor::FromVector<std::int64_t>({1}, {value}));
 }
 
-ValueId Calculator::Op(std::string_view op, std::vector<ValueId> inputs, AttrMap attributes) {
+ValueId Calculator::Op(std::string_view op, Operands inputs, AttrMap attributes) {
   if (!status_.ok()) return kNoValue;
   if (graph_.num_nodes() >= kMostNodes) {
     status_ = Error(ErrorCode::kResource, "the formulas of the model take more than {} operators",
                     kMostNodes);
     return kNoValue;
   }
-  Result<ValueId> made = graph_.Add(op, std::move(inputs), std::move(attributes));
+  Result<ValueId> made = graph_.Add(op, inputs, std::move(attributes));
   if (made.ok()) return *made;
   status_ = std::move(made).status();
   return kNoValue;

@@ -26,7 +26,7 @@ class Calculator {
   ValueId Row(std::span<const double> values);
   ValueId Matrix(std::int64_t rows, std::int64_t columns, std::vector<double> values);
   ValueId Index(std::int64_t value);  // i64[1]: an axis, a position
-  ValueId Op(std::string_view op, std::vector<ValueId> inputs, AttrMap attributes = {});
+  ValueId Op(std::string_view op, Operands inputs, AttrMap attributes = {});
   ValueId Add(ValueId a, ValueId b) { return Op("Add", {a, b}); }
   ValueId Sub(ValueId a, ValueId b) { return Op("Sub", {a, b}); }
   ValueId Mul(ValueId a, ValueId b) { return Op("Mul", {a, b}); }

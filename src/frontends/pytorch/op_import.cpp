@@ -216,12 +216,12 @@ DType OpImport::Promoted(std::string_view a, std::string_view b) {
   return result;
 }
 
-std::vector<ValueId> OpImport::AddMany(std::string_view op, std::vector<ValueId> inputs,
-                                       std::size_t count, AttrMap attributes) {
+std::vector<ValueId> OpImport::AddMany(std::string_view op, Operands inputs, std::size_t count,
+                                       AttrMap attributes) {
   std::vector<ValueId> none(count, kNoValue);
   if (!ok()) return none;
   Result<NodeId> node = graph.AddNode({.op = op,
-                                       .inputs = std::move(inputs),
+                                       .inputs = inputs.ToVector(),
                                        .attributes = std::move(attributes),
                                        .num_outputs = count,
                                        .name = name_});
@@ -230,8 +230,8 @@ std::vector<ValueId> OpImport::AddMany(std::string_view op, std::vector<ValueId>
   return none;
 }
 
-ValueId OpImport::Add(std::string_view op, std::vector<ValueId> inputs, AttrMap attributes) {
-  return AddMany(op, std::move(inputs), 1, std::move(attributes))[0];
+ValueId OpImport::Add(std::string_view op, Operands inputs, AttrMap attributes) {
+  return AddMany(op, inputs, 1, std::move(attributes))[0];
 }
 
 ValueId OpImport::Constant(athanor::Tensor tensor) {

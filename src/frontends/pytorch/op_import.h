@@ -83,8 +83,8 @@ class OpImport {
   DType Promoted(std::string_view a, std::string_view b);
 
   // ---- building
-  ValueId Add(std::string_view op, std::vector<ValueId> inputs, AttrMap attributes = {});
-  std::vector<ValueId> AddMany(std::string_view op, std::vector<ValueId> inputs, std::size_t count,
+  ValueId Add(std::string_view op, Operands inputs, AttrMap attributes = {});
+  std::vector<ValueId> AddMany(std::string_view op, Operands inputs, std::size_t count,
                                AttrMap attributes = {});
   ValueId Constant(athanor::Tensor tensor);
   ValueId Number(double value, DType dtype);  // a scalar

@@ -299,16 +299,14 @@ ValueId OpImport::Number(float value, DType dtype) {
   return graph.AddConstant(Tensor::Scalar(value));
 }
 
-Result<ValueId> OpImport::Add(std::string_view name, std::vector<ValueId> node_inputs,
-                              AttrMap attributes) {
-  return graph.Add(name, std::move(node_inputs), std::move(attributes), name_);
+Result<ValueId> OpImport::Add(std::string_view name, Operands node_inputs, AttrMap attributes) {
+  return graph.Add(name, node_inputs, std::move(attributes), name_);
 }
 
-Result<std::vector<ValueId>> OpImport::AddMany(std::string_view name,
-                                               std::vector<ValueId> node_inputs, AttrMap attributes,
-                                               std::size_t count) {
+Result<std::vector<ValueId>> OpImport::AddMany(std::string_view name, Operands node_inputs,
+                                               AttrMap attributes, std::size_t count) {
   ATH_TRY(const NodeId id, graph.AddNode({.op = name,
-                                          .inputs = std::move(node_inputs),
+                                          .inputs = node_inputs.ToVector(),
                                           .attributes = std::move(attributes),
                                           .num_outputs = count,
                                           .name = name_}));

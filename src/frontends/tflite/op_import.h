@@ -103,9 +103,8 @@ class OpImport {
 
   ValueId Constants(const Ints& values);  // i64[n]
   ValueId Number(float value, DType dtype = DType::kF32);
-  Result<ValueId> Add(std::string_view name, std::vector<ValueId> node_inputs,
-                      AttrMap attributes = {});
-  Result<std::vector<ValueId>> AddMany(std::string_view name, std::vector<ValueId> node_inputs,
+  Result<ValueId> Add(std::string_view name, Operands node_inputs, AttrMap attributes = {});
+  Result<std::vector<ValueId>> AddMany(std::string_view name, Operands node_inputs,
                                        AttrMap attributes, std::size_t count);
 
  private:
