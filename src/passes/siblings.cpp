@@ -7,8 +7,8 @@
 namespace athanor::passes {
 namespace {
 
-// A convolution with more channels than this fills the machine alone, and splitting its result
-// would cost more than is won.
+// A product with more channels than this fills the machine alone, and splitting its result would
+// cost more than is won.
 constexpr std::int64_t kNarrow = 64;
 
 // One product that may be merged with others of the same key.
@@ -54,7 +54,7 @@ std::optional<Member> AsMember(const Graph& graph, NodeId id, ValueId x) {
   member.channels = w->dim(member.weight_axis);
   if (node.inputs.size() > 2) member.bias = node.inputs[2];
   if (member.bias != kNoValue && !IsList(graph, member.bias, member.channels)) return std::nullopt;
-  if (is_conv && (at.IntAttr("group") != 1 || member.channels >= kNarrow)) return std::nullopt;
+  if (member.channels >= kNarrow || (is_conv && at.IntAttr("group") != 1)) return std::nullopt;
   if (is_gemm && at.IntAttr("transA") != 0) return std::nullopt;
   if (!is_conv && !is_gemm) TakeBias(graph, member);
   return member;

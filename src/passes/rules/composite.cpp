@@ -285,6 +285,50 @@ Rule Attention() {
               }};
 }
 
+// [N, L, heads * size] -> [N, heads, L, size]
+struct MovedHeads {
+  Pat x = Any();
+  Pat split = Op("Reshape", {x, Any()});
+  Pat moved = Op("Transpose", {split}, {{"perm", Ints{0, 2, 1, 3}}});
+
+  bool Holds(const Match& m) const {
+    if (m.RankOf(x) != 3 || m.RankOf(split) != 4) return false;
+    const Type &before = m.TypeOf(x), &after = m.TypeOf(split);
+    const Dim &heads = after.dim(2), &size = after.dim(3);
+    return ProvablyEqual(before.dim(0), after.dim(0)) &&
+           ProvablyEqual(before.dim(1), after.dim(1)) && heads.IsConst() && size.IsConst() &&
+           ProvablyEqual(before.dim(2), heads * size);
+  }
+  std::int64_t Heads(const Match& m) const { return m.TypeOf(split).dim(2).value(); }
+};
+
+// Heads that lie side by side are read and written where they are.
+Rule AttentionOfHeadsSideBySide() {
+  const MovedHeads q, k, v;
+  Pat mask = Optional(Any());
+  Pat attention = Op("Attention", {q.moved, k.moved, v.moved, mask});
+  Pat back = Op("Transpose", {Once(attention)}, {{"perm", Ints{0, 2, 1, 3}}});
+  Pat joined = Op("Reshape", {back, Any()});
+  return {.name = "attention-of-heads-side-by-side",
+          .match = joined,
+          .build =
+              [=](Builder& g) {
+                AttrMap attributes = g.Attributes(attention);
+                attributes.Set("q_num_heads", q.Heads(g));
+                attributes.Set("kv_num_heads", k.Heads(g));
+                return g.Op("Attention", {g[q.x], g[k.x], g[v.x], g[mask]}, attributes);
+              },
+          .where =
+              [=](const Match& m) {
+                if (!q.Holds(m) || !k.Holds(m) || !v.Holds(m) || m.RankOf(joined) != 3)
+                  return false;
+                const Type &before = m.TypeOf(back), &after = m.TypeOf(joined);
+                return m.NodeOf(attention).outputs.size() == 1 &&
+                       ProvablyEqual(before.dim(0), after.dim(0)) &&
+                       ProvablyEqual(before.dim(1), after.dim(1));
+              }};
+}
+
 }  // namespace
 
 std::vector<Rule> ActivationRules() {
@@ -314,6 +358,6 @@ std::vector<Rule> NormalizationRules() {
   };
 }
 
-std::vector<Rule> AttentionRules() { return {Attention()}; }
+std::vector<Rule> AttentionRules() { return {Attention(), AttentionOfHeadsSideBySide()}; }
 
 }  // namespace athanor::passes
