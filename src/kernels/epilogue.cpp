@@ -11,8 +11,8 @@ namespace {
 
 using Spread = EpilogueStep::Spread;
 
-bool IsResidual(const EpilogueStep& step, Isa isa) {
-  return step.kind == EpilogueStep::Kind::kBinary && step.spread == Spread::kSame &&
+bool IsSum(const EpilogueStep& step, Spread spread, Isa isa) {
+  return step.kind == EpilogueStep::Kind::kBinary && step.spread == spread &&
          BinaryFunction(step, isa) == Binary(isa).add;
 }
 
@@ -49,10 +49,14 @@ void ApplyPerChannel(const EpilogueProgram::Step& step, const float* operand, st
 
 }  // namespace
 
-EpilogueProgram EpilogueProgram::From(const KernelQuery& query) {
+EpilogueProgram EpilogueProgram::From(const KernelQuery& query, bool column_bias) {
   EpilogueProgram program;
   std::span<const EpilogueStep> rest = query.epilogue;
-  if (!rest.empty() && IsResidual(rest[0], query.isa)) {
+  if (column_bias && !rest.empty() && IsSum(rest[0], Spread::kPerLast, query.isa)) {
+    program.column_bias = static_cast<std::size_t>(rest[0].operand);
+    rest = rest.subspan(1);
+  }
+  if (!rest.empty() && IsSum(rest[0], Spread::kSame, query.isa)) {
     program.residual = static_cast<std::size_t>(rest[0].operand);
     rest = rest.subspan(1);
   }

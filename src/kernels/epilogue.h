@@ -19,14 +19,17 @@ struct EpilogueProgram {
     EpilogueStep::Spread spread = EpilogueStep::Spread::kSame;
     std::size_t operand = 0;  // index into KernelArgs::in
   };
-  // First: a tensor as large as the result that is added; 0 for none (input 0 is never it).
+  // First: one number per column that is added; 0 for none (input 0 is never it).
+  std::size_t column_bias = 0;
+  // Then: a tensor as large as the result that is added; 0 for none.
   std::size_t residual = 0;
   bool clamp = false;  // then
   float low = 0;
   float high = 0;
   std::vector<Step> steps = {};  // then
 
-  static EpilogueProgram From(const KernelQuery& query);
+  // `column_bias`: whether the kernel has a place for one.
+  static EpilogueProgram From(const KernelQuery& query, bool column_bias = false);
   // Everything in `steps`, for kernels that finish no registers.
   static EpilogueProgram InOrder(const KernelQuery& query);
 

@@ -143,8 +143,7 @@ Result<Prepared> Prepare(const KernelQuery& q, PackStore&) {
       s.values[i][j] = GemmShape(q.isa, m, s.v.size, n);
       s.packed_keys = std::max(s.packed_keys, PackedBFloats(s.scores[i][j]));
       s.packed_values = std::max(s.packed_values, PackedBFloats(s.values[i][j]));
-      s.packed_a =
-          std::max({s.packed_a, PackedAFloats(s.scores[i][j]), PackedAFloats(s.values[i][j])});
+      s.packed_a = std::max(s.packed_a, PackedAFloats(s.scores[i][j]));
     }
   }
   const std::int64_t blocks = CeilDivide(s.keys, kKeyBlock);
@@ -330,8 +329,7 @@ void AddBlock(const KernelArgs& args, const State& s, std::int64_t b, std::int64
     w.sum[r] = w.sum[r] * factor + s.table->exponentials(row, here, n);
     w.largest[r] = here;
   }
-  PackTiles(values, {w.scores, kKeyBlock, 1}, 1, 0, values.tiles, w.packed_a);
-  MultiplyPlain(values, w.packed_a, w.values + block * s.packed_values, w.part, s.v.size);
+  MultiplyRows(values, w.scores, kKeyBlock, w.values + block * s.packed_values, w.part, s.v.size);
   for (std::int64_t r = 0; r < rows; ++r) {
     s.table->scale_add(w.part + r * s.v.size, before[static_cast<std::size_t>(r)],
                        w.total + r * s.v.size, width);

@@ -13,8 +13,17 @@ constexpr std::int64_t kLongestKBlock = 256;
 // So many panels are finished before the next ones: their part of c, which every block of k adds
 // to, stays in the second-level cache.
 constexpr std::int64_t kStrip = 8;
-// Floats of a that every panel of a strip meets in turn, a quarter of a small second-level cache.
-constexpr std::int64_t kChunkFloats = 32768;
+// Floats of a that every panel of a strip meets in turn, half of a small second-level cache.
+constexpr std::int64_t kChunkFloats = 65536;
+// With fewer tiles the next panel is asked for too late.
+constexpr std::int64_t kFewTiles = 4;
+
+// Asks for floats that come from memory when they are weights.
+void Prefetch(const float* from, std::int64_t count) {
+  constexpr std::int64_t kLine = 16;
+  for (std::int64_t i = 0; i < count; i += kLine)
+    __builtin_prefetch(from + i, 0, 2);  // into the second-level cache
+}
 
 }  // namespace
 
@@ -26,16 +35,21 @@ const GemmTable& Gemm(Isa isa) {
 GemmShape::GemmShape(Isa isa, std::int64_t m, std::int64_t n, std::int64_t k)
     : table(&Gemm(isa)), m(m), n(n), k(k) {
   tiles = CeilDivide(m, static_cast<std::int64_t>(table->rows));
+  if (tiles > 0) {
+    height = m / tiles;
+    taller = m % tiles;
+  }
   panels = CeilDivide(n, cols());
   k_blocks = std::max<std::int64_t>(1, CeilDivide(k, kLongestKBlock));
 }
 
 void PackTiles(const GemmShape& shape, Matrix a, float factor, std::int64_t tile_begin,
                std::int64_t tile_end, float* packed) {
-  for (std::int64_t block = 0; block < shape.k_blocks; ++block) {
-    const std::int64_t k0 = shape.KBegin(block), kc = shape.KBegin(block + 1) - k0;
-    for (std::int64_t tile = tile_begin; tile < tile_end; ++tile) {
-      const std::int64_t r0 = shape.TileBegin(tile), rows = shape.TileBegin(tile + 1) - r0;
+  // Rows are read from their begin to their end.
+  for (std::int64_t tile = tile_begin; tile < tile_end; ++tile) {
+    const std::int64_t r0 = shape.TileBegin(tile), rows = shape.TileBegin(tile + 1) - r0;
+    for (std::int64_t block = 0; block < shape.k_blocks; ++block) {
+      const std::int64_t k0 = shape.KBegin(block), kc = shape.KBegin(block + 1) - k0;
       float* to = packed + k0 * shape.m + r0 * kc;
       const float* from = a.data + r0 * a.row_stride + k0 * a.col_stride;
       if (a.col_stride == 1) {
@@ -59,6 +73,12 @@ void PackPanels(const GemmShape& shape, Matrix b, std::int64_t panel_begin, std:
       const std::int64_t c0 = panel * width, cols = std::min(width, shape.n - c0);
       float* to = packed + k0 * shape.panels * width + panel * kc * width;
       const float* from = b.data + k0 * b.row_stride + c0 * b.col_stride;
+      if (b.row_stride == 1 && cols == width) {
+        // A tile of columns.
+        shape.table->pack(from, static_cast<std::size_t>(b.col_stride), shape.table->cols,
+                          static_cast<std::size_t>(kc), 1, to);
+        continue;
+      }
       for (std::int64_t p = 0; p < kc; ++p, to += width, from += b.row_stride) {
         if (b.col_stride == 1) {
           std::memcpy(to, from, static_cast<std::size_t>(cols) * sizeof(float));
@@ -73,7 +93,8 @@ void PackPanels(const GemmShape& shape, Matrix b, std::int64_t panel_begin, std:
 
 void MultiplyBlock(const GemmShape& shape, const float* a, const float* b, std::int64_t k_block,
                    std::int64_t tile_begin, std::int64_t tile_end, std::int64_t panel_begin,
-                   std::int64_t panel_end, float* c, std::int64_t ldc, const GemmEnd& end) {
+                   std::int64_t panel_end, float* c, std::int64_t ldc, const GemmEnd& end,
+                   const float* next) {
   const std::int64_t k0 = shape.KBegin(k_block), kc = shape.KBegin(k_block + 1) - k0;
   const bool last = k_block + 1 == shape.k_blocks;
   const EpilogueProgram& epilogue = *end.epilogue;
@@ -85,21 +106,28 @@ void MultiplyBlock(const GemmShape& shape, const float* a, const float* b, std::
                        .high = epilogue.high};
   const std::int64_t first_col = panel_begin * shape.cols();
   const std::int64_t last_col = std::min(shape.n, panel_end * shape.cols());
-  const std::int64_t chunk =
-      std::max<std::int64_t>(1, kChunkFloats / (kc * static_cast<std::int64_t>(shape.table->rows)));
-  for (std::int64_t from = tile_begin; from < tile_end; from += chunk) {
-    const std::int64_t to = std::min(tile_end, from + chunk);
+  const std::int64_t panel_floats = kc * shape.cols(), tiles = tile_end - tile_begin;
+  const std::int64_t chunks =
+      CeilDivide(tiles * kc * static_cast<std::int64_t>(shape.table->rows), kChunkFloats);
+  for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
+    const std::int64_t from = tile_begin + chunk * tiles / chunks;
+    const std::int64_t to = tile_begin + (chunk + 1) * tiles / chunks;
+    // Of the next panel, that is asked for before each tile.
+    const std::int64_t share = WholeLines(CeilDivide(panel_floats, to - from));
     for (std::int64_t panel = panel_begin; panel < panel_end; ++panel) {
       const std::int64_t c0 = panel * shape.cols();
       if (last && end.col_bias != nullptr) tile_done.col_bias = end.col_bias + c0;
       const auto cols = static_cast<std::size_t>(std::min(shape.cols(), shape.n - c0));
+      const float* const packed = b + (panel - panel_begin) * panel_floats;
+      const float* ahead = panel + 1 < panel_end ? packed + panel_floats : next;
+      if (chunk > 0 || to - from < kFewTiles) ahead = nullptr;
       for (std::int64_t tile = from; tile < to; ++tile) {
+        if (ahead != nullptr) Prefetch(ahead + (tile - from) * share, share);
         const std::int64_t r0 = shape.TileBegin(tile), rows = shape.TileBegin(tile + 1) - r0;
         if (last && end.row_bias != nullptr) tile_done.row_bias = end.row_bias + r0;
         if (residual != nullptr) tile_done.residual = residual + r0 * ldc + c0;
-        shape.table->micro[rows](static_cast<std::size_t>(kc), a + k0 * shape.m + r0 * kc,
-                                 b + (panel - panel_begin) * kc * shape.cols(), c + r0 * ldc + c0,
-                                 static_cast<std::size_t>(ldc), cols, tile_done);
+        shape.table->micro[rows](static_cast<std::size_t>(kc), a + k0 * shape.m + r0 * kc, packed,
+                                 c + r0 * ldc + c0, static_cast<std::size_t>(ldc), cols, tile_done);
       }
     }
   }
@@ -114,12 +142,36 @@ void MultiplyBlock(const GemmShape& shape, const float* a, const float* b, std::
 void Multiply(const GemmShape& shape, const float* a, const float* b, std::int64_t tile_begin,
               std::int64_t tile_end, std::int64_t panel_begin, std::int64_t panel_end, float* c,
               std::int64_t ldc, const GemmEnd& end) {
+  const auto packed = [&](std::int64_t block, std::int64_t panel) {
+    const std::int64_t k0 = shape.KBegin(block), kc = shape.KBegin(block + 1) - k0;
+    return b + (k0 * shape.panels + panel * kc) * shape.cols();
+  };
   for (std::int64_t from = panel_begin; from < panel_end; from += kStrip) {
     const std::int64_t to = std::min(panel_end, from + kStrip);
     for (std::int64_t block = 0; block < shape.k_blocks; ++block) {
-      const std::int64_t k0 = shape.KBegin(block), kc = shape.KBegin(block + 1) - k0;
-      const float* strip = b + (k0 * shape.panels + from * kc) * shape.cols();
-      MultiplyBlock(shape, a, strip, block, tile_begin, tile_end, from, to, c, ldc, end);
+      const float* next = to < panel_end ? packed(0, to) : nullptr;
+      if (block + 1 < shape.k_blocks) next = packed(block + 1, from);
+      MultiplyBlock(shape, a, packed(block, from), block, tile_begin, tile_end, from, to, c, ldc,
+                    end, next);
+    }
+  }
+}
+
+void MultiplyRows(const GemmShape& shape, const float* a, std::int64_t lda, const float* b,
+                  float* c, std::int64_t ldc) {
+  for (std::int64_t block = 0; block < shape.k_blocks; ++block) {
+    const std::int64_t k0 = shape.KBegin(block), kc = shape.KBegin(block + 1) - k0;
+    const TileEnd end = {.accumulate = block > 0};
+    for (std::int64_t panel = 0; panel < shape.panels; ++panel) {
+      const std::int64_t c0 = panel * shape.cols();
+      const float* const packed = b + (k0 * shape.panels + panel * kc) * shape.cols();
+      for (std::int64_t tile = 0; tile < shape.tiles; ++tile) {
+        const std::int64_t r0 = shape.TileBegin(tile), rows = shape.TileBegin(tile + 1) - r0;
+        shape.table->micro_in_rows[rows](
+            static_cast<std::size_t>(kc), a + r0 * lda + k0, static_cast<std::size_t>(lda), packed,
+            c + r0 * ldc + c0, static_cast<std::size_t>(ldc),
+            static_cast<std::size_t>(std::min(shape.cols(), shape.n - c0)), end);
+      }
     }
   }
 }

@@ -20,9 +20,12 @@ struct GemmShape {
   const GemmTable* table = nullptr;
   std::int64_t m = 0, n = 0, k = 0;
   std::int64_t tiles = 0, panels = 0, k_blocks = 1;
+  std::int64_t height = 0, taller = 0;  // rows of a tile; the first tiles, which have one more
 
   std::int64_t cols() const { return static_cast<std::int64_t>(table->cols); }
-  std::int64_t TileBegin(std::int64_t tile) const { return tile * m / tiles; }
+  std::int64_t TileBegin(std::int64_t tile) const {
+    return tile * height + (tile < taller ? tile : taller);
+  }
   std::int64_t KBegin(std::int64_t block) const { return block * k / k_blocks; }
   std::int64_t LargestKBlock() const { return CeilDivide(k, k_blocks); }
   std::int64_t PackedAFloats() const { return m * k; }
@@ -51,14 +54,21 @@ struct GemmEnd {
 };
 
 // One block of k on a range of tiles and panels. `a`: the whole packed matrix; `b`: the first panel
-// of the range in this block. Applies the end after the last block.
+// of the range in this block; `next`: the panel that is used after the range, if that is known.
+// Applies the end after the last block.
 void MultiplyBlock(const GemmShape& shape, const float* a, const float* b, std::int64_t k_block,
                    std::int64_t tile_begin, std::int64_t tile_end, std::int64_t panel_begin,
-                   std::int64_t panel_end, float* c, std::int64_t ldc, const GemmEnd& end);
+                   std::int64_t panel_end, float* c, std::int64_t ldc, const GemmEnd& end,
+                   const float* next = nullptr);
 
 // All blocks of k, with `b` wholly packed.
 void Multiply(const GemmShape& shape, const float* a, const float* b, std::int64_t tile_begin,
               std::int64_t tile_end, std::int64_t panel_begin, std::int64_t panel_end, float* c,
               std::int64_t ldc, const GemmEnd& end);
+
+// c = a b with the rows of `a` where they lie, when there are so few panels that packing `a` would
+// take a good part of the time.
+void MultiplyRows(const GemmShape& shape, const float* a, std::int64_t lda, const float* b,
+                  float* c, std::int64_t ldc);
 
 }  // namespace athanor::kernels

@@ -105,7 +105,8 @@ Result<Prepared> Prepare(const KernelQuery& q, PackStore& store) {
   state->shape = GemmShape(q.isa, s.m, s.n, s.k);
   state->a = {nullptr, s.k, 1};
   state->b = {nullptr, s.n, 1};
-  state->epilogue = EpilogueProgram::From(q);
+  state->epilogue = EpilogueProgram::From(q, /*column_bias=*/!IsGemm(q) || !q.Has(2));
+  state->bias = state->epilogue.column_bias;
   if (IsGemm(q)) {
     if (q.Int("transA") != 0) state->a = {nullptr, 1, s.m};
     if (q.Int("transB") != 0) state->b = {nullptr, 1, s.k};

@@ -35,6 +35,46 @@ TEST(MatMulKernels, AgreeWithTheReferenceOverSeveralBlocksOfK) {
   }
 }
 
+// So many rows that a strip of panels meets them in several parts.
+TEST(MatMulKernels, AgreeWithTheReferenceOnTallMatrices) {
+  EXPECT_GT(
+      CheckKernels({.op = "MatMul",
+                    .inputs = {RandomF32({613, 256}, 1, -1, 1), RandomF32({256, 40}, 2, -1, 1)},
+                    .constant = {false, true},
+                    .tolerance = 1e-4}),
+      0);
+}
+
+TEST(MatMulKernels, FinishWithBiasResidualAndActivation) {
+  for (const std::int64_t k : {5, 300}) {
+    const Tensor a = RandomF32({2, 9, k}, 1, -1, 1), b = RandomF32({k, 39}, 2, -1, 1);
+    const Tensor bias = RandomF32({39}, 3), other = RandomF32({39}, 4),
+                 residual = RandomF32({2, 9, 39}, 5), rows = RandomF32({18, k}, 6, -1, 1),
+                 flat = RandomF32({18, 39}, 7);
+    EXPECT_GT(CheckKernels({.op = "MatMul",
+                            .inputs = {a, b},
+                            .tolerance = 1e-4,
+                            .epilogue = {"Add", "Add", "Relu", "Add", "Gelu"},
+                            .operands = {bias, residual, other}}),
+              0);
+    EXPECT_GT(CheckKernels({.op = "MatMul",
+                            .inputs = {a, b},
+                            .tolerance = 1e-4,
+                            .epilogue = {"Add", "Add"},
+                            .operands = {residual, bias}}),
+              0);
+    // A Gemm has a bias of its own, or none.
+    for (const Tensor& own : {Tensor(), other}) {
+      EXPECT_GT(CheckKernels({.op = "Gemm",
+                              .inputs = {rows, b, own},
+                              .tolerance = 1e-4,
+                              .epilogue = {"Add", "Add"},
+                              .operands = {bias, flat}}),
+                0);
+    }
+  }
+}
+
 TEST(MatMulKernels, AgreeWithTheReferenceForEveryBatching) {
   const std::pair<Dims, Dims> shapes[] = {
       {{4}, {4}},          {{4}, {4, 5}},          {{5, 4}, {4}},

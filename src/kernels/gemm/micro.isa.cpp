@@ -2,7 +2,8 @@
 //
 // The tile is two vectors wide and as tall as the registers allow: 14x32 with AVX-512 (28 of 32
 // registers), 6x16 with AVX2, 4x8 without. One multiply-add per accumulator and step of k, a
-// broadcast from memory, covers the latency of the unit as soon as there are 4 rows.
+// broadcast from memory, covers the latency of the unit as soon as there are 4 rows. Lines of c are
+// asked for before the sum that goes there, so that nothing waits for them at its end.
 #include "kernels/gemm/micro_table.h"
 #include "kernels/simd.h"
 
@@ -14,53 +15,110 @@ using namespace simd::ATH_ISA;  // NOLINT(google-build-using-namespace)
 constexpr std::size_t kCols = 2 * kLanes;
 constexpr int kTallest = kLanes == 16 ? 14 : kLanes == 8 ? 6 : 4;
 
-// One vector of a finished row. kPart: only the first n lanes exist.
+// kPart: only the first n elements exist.
 template <bool kPart>
-HWY_INLINE void Finish(F32 v, float* c, std::size_t offset, std::size_t n, std::size_t row,
-                       std::size_t col, const TileEnd& end) {
-  const auto load = [n](const float* p) { return kPart ? LoadN(p, n) : Load(p); };
-  if (end.accumulate) v = hn::Add(v, load(c + offset));
-  if (end.row_bias != nullptr) v = hn::Add(v, Set(end.row_bias[row]));
-  if (end.col_bias != nullptr) v = hn::Add(v, load(end.col_bias + col));
-  if (end.residual != nullptr) v = hn::Add(v, load(end.residual + offset));
-  if (end.clamp) v = Clamp(v, Set(end.low), Set(end.high));
+HWY_INLINE F32 LoadSome(const float* p, std::size_t n) {
+  return kPart ? LoadN(p, n) : Load(p);
+}
+template <bool kPart>
+HWY_INLINE void StoreSome(F32 v, float* p, std::size_t n) {
   if (kPart) {
-    StoreN(v, c + offset, n);
+    StoreN(v, p, n);
   } else {
-    Store(v, c + offset);
+    Store(v, p);
+  }
+}
+
+// The tile plus what lies at x, rows `stride` apart.
+template <int kRows, bool kPart>
+HWY_INLINE void AddRows(const float* x, std::size_t stride, std::size_t cols, F32* left,
+                        F32* right) {
+  const std::size_t first = cols < kLanes ? cols : kLanes;
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i, x += stride) {
+    left[i] = hn::Add(left[i], LoadSome<kPart>(x, first));
+    right[i] = hn::Add(right[i], LoadSome<kPart>(x + kLanes, cols - first));
+  }
+}
+
+template <int kRows, bool kPart>
+HWY_INLINE void Finish(F32* left, F32* right, float* c, std::size_t ldc, std::size_t cols,
+                       const TileEnd& end) {
+  if (end.accumulate) AddRows<kRows, kPart>(c, ldc, cols, left, right);
+  if (end.row_bias != nullptr) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+      const F32 bias = Set(end.row_bias[i]);
+      left[i] = hn::Add(left[i], bias);
+      right[i] = hn::Add(right[i], bias);
+    }
+  }
+  if (end.col_bias != nullptr) AddRows<kRows, kPart>(end.col_bias, 0, cols, left, right);
+  if (end.residual != nullptr) AddRows<kRows, kPart>(end.residual, ldc, cols, left, right);
+  if (end.clamp) {
+    const F32 low = Set(end.low), high = Set(end.high);
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+      left[i] = Clamp(left[i], low, high);
+      right[i] = Clamp(right[i], low, high);
+    }
+  }
+  const std::size_t first = cols < kLanes ? cols : kLanes;
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i, c += ldc) {
+    StoreSome<kPart>(left[i], c, first);
+    StoreSome<kPart>(right[i], c + kLanes, cols - first);
+  }
+}
+
+template <int kRows>
+HWY_INLINE void Step(const float* a, std::size_t row_step, const float* b, F32* left, F32* right) {
+  const F32 b0 = Load(b), b1 = Load(b + kLanes);
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+    const F32 x = Set(a[static_cast<std::size_t>(i) * row_step]);
+    left[i] = MulAdd(x, b0, left[i]);
+    right[i] = MulAdd(x, b1, right[i]);
+  }
+}
+
+// Element (i, p) of a at a[i * row_step + p * k_step].
+template <int kRows>
+HWY_INLINE void Tile(std::size_t k, const float* a, std::size_t row_step, std::size_t k_step,
+                     const float* b, float* c, std::size_t ldc, std::size_t cols,
+                     const TileEnd& end) {
+  F32 left[kRows], right[kRows];
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+    left[i] = right[i] = Zero();
+    const float* const row = c + static_cast<std::size_t>(i) * ldc;
+    __builtin_prefetch(row);
+    __builtin_prefetch(row + cols - 1);
+  }
+  constexpr std::size_t kSteps = 4;
+  std::size_t p = 0;
+  for (; p + kSteps <= k; p += kSteps, a += kSteps * k_step, b += kSteps * kCols) {
+#pragma GCC unroll 4
+    for (std::size_t u = 0; u < kSteps; ++u)
+      Step<kRows>(a + u * k_step, row_step, b + u * kCols, left, right);
+  }
+  for (; p < k; ++p, a += k_step, b += kCols) Step<kRows>(a, row_step, b, left, right);
+  if (cols == kCols) {
+    Finish<kRows, false>(left, right, c, ldc, cols, end);
+  } else {
+    Finish<kRows, true>(left, right, c, ldc, cols, end);
   }
 }
 
 template <int kRows>
 void Micro(std::size_t k, const float* a, const float* b, float* c, std::size_t ldc,
            std::size_t cols, const TileEnd& end) {
-  F32 left[kRows], right[kRows];
-#pragma GCC unroll 16
-  for (int i = 0; i < kRows; ++i) left[i] = right[i] = Zero();
-  for (std::size_t p = 0; p < k; ++p, a += kRows, b += kCols) {
-    const F32 b0 = Load(b), b1 = Load(b + kLanes);
-#pragma GCC unroll 16
-    for (int i = 0; i < kRows; ++i) {
-      const F32 x = Set(a[i]);
-      left[i] = MulAdd(x, b0, left[i]);
-      right[i] = MulAdd(x, b1, right[i]);
-    }
-  }
-#pragma GCC unroll 16
-  for (int i = 0; i < kRows; ++i) {
-    const auto row = static_cast<std::size_t>(i);
-    const std::size_t at = row * ldc;
-    if (cols >= kLanes) {
-      Finish<false>(left[i], c, at, 0, row, 0, end);
-    } else {
-      Finish<true>(left[i], c, at, cols, row, 0, end);
-    }
-    if (cols == kCols) {
-      Finish<false>(right[i], c, at + kLanes, 0, row, kLanes, end);
-    } else if (cols > kLanes) {
-      Finish<true>(right[i], c, at + kLanes, cols - kLanes, row, kLanes, end);
-    }
-  }
+  Tile<kRows>(k, a, 1, kRows, b, c, ldc, cols, end);
+}
+template <int kRows>
+void MicroInRows(std::size_t k, const float* a, std::size_t row_stride, const float* b, float* c,
+                 std::size_t ldc, std::size_t cols, const TileEnd& end) {
+  Tile<kRows>(k, a, row_stride, 1, b, c, ldc, cols, end);
 }
 
 // to[p][i] = factor * from[i][p] for rows of a tile. Four rows and four columns are turned in
@@ -120,6 +178,7 @@ void Pack(const float* from, std::size_t row_stride, std::size_t rows, std::size
 template <int kRows>
 HWY_INLINE constexpr void Fill(GemmTable& table) {
   table.micro[kRows] = Micro<kRows>;
+  table.micro_in_rows[kRows] = MicroInRows<kRows>;
   if constexpr (kRows > 1) Fill<kRows - 1>(table);
 }
 

@@ -21,10 +21,16 @@ struct TileEnd {
 using MicroF32 = void (*)(std::size_t k, const float* a, const float* b, float* c, std::size_t ldc,
                           std::size_t cols, const TileEnd& end);
 
+// The same with the rows of a where they lie.
+using MicroInRowsF32 = void (*)(std::size_t k, const float* a, std::size_t row_stride,
+                                const float* b, float* c, std::size_t ldc, std::size_t cols,
+                                const TileEnd& end);
+
 struct GemmTable {
   std::size_t rows = 0;     // the tallest tile
   std::size_t cols = 0;     // the width of a panel of b
   MicroF32 micro[15] = {};  // by number of rows, from 1
+  MicroInRowsF32 micro_in_rows[15] = {};
   // to[k][rows] = factor * from[rows][k], rows of `from` lying row_stride floats apart.
   void (*pack)(const float* from, std::size_t row_stride, std::size_t rows, std::size_t k,
                float factor, float* to) = nullptr;
