@@ -100,7 +100,7 @@ void MultiplyBlock(const GemmShape& shape, const float* a, const float* b, std::
   const EpilogueProgram& epilogue = *end.epilogue;
   const float* residual =
       last && epilogue.residual != 0 ? end.args->In(epilogue.residual) + end.offset : nullptr;
-  TileEnd tile_done = {.accumulate = k_block > 0,
+  TileEnd tile_done = {.accumulate = end.add || k_block > 0,
                        .clamp = last && epilogue.clamp,
                        .low = epilogue.low,
                        .high = epilogue.high};

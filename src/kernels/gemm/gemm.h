@@ -51,6 +51,7 @@ struct GemmEnd {
   const float* col_bias = nullptr;
   std::int64_t offset = 0;   // of c from the begin of the output
   std::int64_t channel = 0;  // of the first row of c
+  bool add = false;          // to what c holds
 };
 
 // One block of k on a range of tiles and panels. `a`: the whole packed matrix; `b`: the first panel

@@ -4,7 +4,7 @@
 
 #include "kernels/divide.h"
 #include "kernels/every_isa.h"
-#include "kernels/gemm/gemm.h"
+#include "kernels/gemm/few_rows.h"
 #include "kernels/strides.h"
 
 namespace athanor::kernels {
@@ -23,6 +23,7 @@ struct State {
   std::shared_ptr<const void> packed_b;  // when b is a constant
   std::size_t bias = 0;                  // input with one value per column, 0: none
   EpilogueProgram epilogue;
+  bool few_rows = false;            // of `a`, which are not packed
   bool by_batch = false;            // each thread takes whole products
   std::int64_t scratch_floats = 0;  // of one product
 
@@ -117,7 +118,8 @@ Result<Prepared> Prepare(const KernelQuery& q, PackStore& store) {
     state->products = Products(q, s);
   }
   const GemmShape& shape = state->shape;
-  state->scratch_floats = WholeLines(shape.PackedAFloats());
+  state->few_rows = IsFewRows(shape) && state->a.col_stride == 1 && state->factor == 1;
+  state->scratch_floats = state->few_rows ? 0 : WholeLines(shape.PackedAFloats());
   if (q.in[1].constant != nullptr && state->products.size() == 1) {
     Matrix b = state->b;
     b.data = q.in[1].constant->Data<float>().data();
@@ -144,28 +146,39 @@ void Share(const KernelArgs& args, bool parallel, std::int64_t count, const F& b
   Parallel(args, count, 1, [&](std::int64_t begin, std::int64_t end, int) { body(begin, end); });
 }
 
+// The panels of b, packed into `to` where that was not done before.
+const float* PanelsOf(const KernelArgs& args, const State& s, const Matrix& b, float* to,
+                      bool parallel) {
+  if (s.packed_b != nullptr) return s.PackedB();
+  Share(args, parallel, s.shape.panels,
+        [&](std::int64_t begin, std::int64_t end) { PackPanels(s.shape, b, begin, end, to); });
+  return to;
+}
+
 void RunProduct(const KernelArgs& args, const State& s, const Product& product, float* scratch,
                 bool parallel) {
   const GemmShape& shape = s.shape;
   Matrix a = s.a, b = s.b;
   a.data = args.In(0) + product.a;
   b.data = args.In(1) + product.b;
-  float* const packed_a = scratch;
-  Share(args, parallel, shape.tiles, [&](std::int64_t begin, std::int64_t end) {
-    PackTiles(shape, a, s.factor, begin, end, packed_a);
-  });
-  const float* packed_b = s.PackedB();
-  if (packed_b == nullptr) {
-    float* const to = scratch + WholeLines(shape.PackedAFloats());
-    Share(args, parallel, shape.panels,
-          [&](std::int64_t begin, std::int64_t end) { PackPanels(shape, b, begin, end, to); });
-    packed_b = to;
-  }
   const GemmEnd end = {.epilogue = &s.epilogue,
                        .args = &args,
                        .col_bias = s.bias != 0 ? args.In(s.bias) : nullptr,
                        .offset = product.c};
   float* const c = args.Out(0) + product.c;
+  if (s.few_rows) {
+    const float* const packed_b = PanelsOf(args, s, b, scratch, parallel);
+    Share(args, parallel, FewRowsGroups(shape), [&](std::int64_t from, std::int64_t to) {
+      MultiplyFewRows(shape, a.data, a.row_stride, packed_b, from, to, c, shape.n, end);
+    });
+    return;
+  }
+  float* const packed_a = scratch;
+  Share(args, parallel, shape.tiles, [&](std::int64_t begin, std::int64_t end_tile) {
+    PackTiles(shape, a, s.factor, begin, end_tile, packed_a);
+  });
+  const float* const packed_b =
+      PanelsOf(args, s, b, scratch + WholeLines(shape.PackedAFloats()), parallel);
   // Whichever side has more pieces is cut; the other is walked whole by every thread.
   if (shape.tiles > shape.panels) {
     Share(args, parallel, shape.tiles, [&](std::int64_t from, std::int64_t to) {

@@ -75,6 +75,25 @@ TEST(MatMulKernels, FinishWithBiasResidualAndActivation) {
   }
 }
 
+// One to three rows have micro-kernels of their own, by rows and by panels.
+TEST(MatMulKernels, AgreeWithTheReferenceOnFewRows) {
+  for (const std::int64_t m : {1, 2, 3, 4}) {
+    for (const std::int64_t n : {1, 10, 40, 70, 300}) {
+      for (const std::int64_t k : {1, 3, 256, 700}) {
+        KernelCase test = {
+            .op = "Gemm",
+            .inputs = {RandomF32({m, k}, 1, -1, 1), RandomF32({n, k}, 2, -1, 1), RandomF32({n}, 3)},
+            .constant = {false, true, true},
+            .tolerance = 1e-4,
+            .epilogue = {"Add", "Relu", "Sigmoid"},
+            .operands = {RandomF32({m, n}, 4)}};
+        test.attributes.Set("transB", std::int64_t{1});
+        EXPECT_GT(CheckKernels(test), 0) << m << " " << n << " " << k;
+      }
+    }
+  }
+}
+
 TEST(MatMulKernels, AgreeWithTheReferenceForEveryBatching) {
   const std::pair<Dims, Dims> shapes[] = {
       {{4}, {4}},          {{4}, {4, 5}},          {{5, 4}, {4}},

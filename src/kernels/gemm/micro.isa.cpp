@@ -121,6 +121,56 @@ void MicroInRows(std::size_t k, const float* a, std::size_t row_stride, const fl
   Tile<kRows>(k, a, row_stride, 1, b, c, ldc, cols, end);
 }
 
+// Chains: where rows and panels are few, so many sums of every kChains-th product run side by side.
+template <int kRows, int kPanels>
+void FewRows(std::size_t k, const float* a, std::size_t lda, const float* b,
+             std::size_t panel_stride, float* c, std::size_t ldc, std::size_t cols,
+             const TileEnd& end) {
+  constexpr int kVectors = 2 * kPanels;
+  constexpr int kChains = kRows * kVectors >= 6 ? 1 : 8 / (kRows * kVectors);
+  F32 sum[kChains][kRows][kVectors];
+#pragma GCC unroll 8
+  for (auto& chain : sum) {
+#pragma GCC unroll 8
+    for (auto& row : chain) {
+#pragma GCC unroll 8
+      for (F32& v : row) v = Zero();
+    }
+  }
+  const auto add = [&](std::size_t p, auto& chain) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {
+      const auto at = static_cast<std::size_t>(v);
+      const F32 w = Load(b + at / 2 * panel_stride + p * kCols + at % 2 * kLanes);
+#pragma GCC unroll 8
+      for (int i = 0; i < kRows; ++i)
+        chain[i][v] = MulAdd(Set(a[static_cast<std::size_t>(i) * lda + p]), w, chain[i][v]);
+    }
+  };
+  std::size_t p = 0;
+  for (; p + kChains <= k; p += kChains) {
+#pragma GCC unroll 8
+    for (int chain = 0; chain < kChains; ++chain)
+      add(p + static_cast<std::size_t>(chain), sum[chain]);
+  }
+  for (; p < k; ++p) add(p, sum[0]);
+#pragma GCC unroll 8
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {
+      F32 total = sum[0][i][v];
+#pragma GCC unroll 8
+      for (int chain = 1; chain < kChains; ++chain) total = hn::Add(total, sum[chain][i][v]);
+      const auto row = static_cast<std::size_t>(i), col = static_cast<std::size_t>(v) * kLanes;
+      if (col + kLanes <= cols) {
+        Finish<false>(total, c, row * ldc + col, 0, row, col, end);
+      } else if (col < cols) {
+        Finish<true>(total, c, row * ldc + col, cols - col, row, col, end);
+      }
+    }
+  }
+}
+
 // to[p][i] = factor * from[i][p] for rows of a tile. Four rows and four columns are turned in
 // registers; what a row at a time writes is too scattered.
 void Pack(const float* from, std::size_t row_stride, std::size_t rows, std::size_t k, float factor,
@@ -182,9 +232,18 @@ HWY_INLINE constexpr void Fill(GemmTable& table) {
   if constexpr (kRows > 1) Fill<kRows - 1>(table);
 }
 
+template <int kRows, int kPanels>
+HWY_INLINE constexpr void FillFewRows(GemmTable& table) {
+  table.few_rows[kRows][kPanels] = FewRows<kRows, kPanels>;
+  if constexpr (kPanels > 1) FillFewRows<kRows, kPanels - 1>(table);
+}
+
 HWY_INLINE constexpr GemmTable Table() {
   GemmTable table = {.rows = kTallest, .cols = kCols, .pack = Pack};
   Fill<kTallest>(table);
+  FillFewRows<1, 4>(table);
+  FillFewRows<2, 2>(table);
+  FillFewRows<3, 2>(table);
   return table;
 }
 

@@ -26,11 +26,22 @@ using MicroInRowsF32 = void (*)(std::size_t k, const float* a, std::size_t row_s
                                 const float* b, float* c, std::size_t ldc, std::size_t cols,
                                 const TileEnd& end);
 
+// The same of few rows and several panels side by side: one panel of one row is too little work to
+// cover the latency of a multiply-add. a: rows lda floats apart, not packed; the panels of b lie
+// panel_stride floats apart.
+using FewRowsF32 = void (*)(std::size_t k, const float* a, std::size_t lda, const float* b,
+                            std::size_t panel_stride, float* c, std::size_t ldc, std::size_t cols,
+                            const TileEnd& end);
+
 struct GemmTable {
   std::size_t rows = 0;     // the tallest tile
   std::size_t cols = 0;     // the width of a panel of b
   MicroF32 micro[15] = {};  // by number of rows, from 1
   MicroInRowsF32 micro_in_rows[15] = {};
+  // By number of rows and of panels, both from 1, up to most_panels.
+  static constexpr std::size_t kMostFewRows = 3;
+  std::size_t most_panels[kMostFewRows + 1] = {0, 4, 2, 2};
+  FewRowsF32 few_rows[kMostFewRows + 1][5] = {};
   // to[k][rows] = factor * from[rows][k], rows of `from` lying row_stride floats apart.
   void (*pack)(const float* from, std::size_t row_stride, std::size_t rows, std::size_t k,
                float factor, float* to) = nullptr;

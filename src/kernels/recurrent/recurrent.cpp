@@ -1,5 +1,6 @@
 // LSTM, GRU and RNN: one matrix product with the inputs of all steps, then one per step with the
-// state. Both weight matrices are packed once when they are constants.
+// state. Both weight matrices are packed once when they are constants. The gates of a step begin as
+// what the input gives, and the product with the state is added.
 #include "kernels/recurrent/recurrent.h"
 
 #include <algorithm>
@@ -10,7 +11,9 @@
 #include "kernels/elementwise/binary.h"
 #include "kernels/elementwise/unary.h"
 #include "kernels/every_isa.h"
+#include "kernels/gemm/few_rows.h"
 #include "kernels/gemm/product.h"
+#include "kernels/recurrent/recurrent_table.h"
 
 namespace athanor::kernels {
 namespace {
@@ -56,6 +59,7 @@ struct State {
   bool input_forget = false, linear_before_reset = false, is_gru = false, is_lstm = false;
   float clip[2] = {0, 0};
   bool clips = false;
+  const RecurrentTable* usual = nullptr;  // nullptr: something about its gates is unusual
   const BinaryTable* binary = nullptr;
   UnaryF32 clip_row = nullptr;
   std::int64_t direction_floats = 0;  // of scratch memory
@@ -109,6 +113,23 @@ std::int64_t Directions(const KernelQuery& q) {
   return q.Text("direction") == "bidirectional" ? 2 : 1;
 }
 
+// Whether the activations of all directions are those of the papers.
+bool HasUsualActivations(const KernelQuery& q) {
+  const std::vector<std::string> usual = UsualNames(q);
+  const std::vector<Activation> given = ReadActivations(q, Directions(q));
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    const bool is_tanh = usual[i % usual.size()] == "tanh";
+    if (given[i].function != (is_tanh ? Unary(q.isa).tanh : Unary(q.isa).sigmoid)) return false;
+  }
+  return true;
+}
+
+const RecurrentTable& Recurrent(Isa isa) {
+  const RecurrentTable* const tables[] = {&base::kRecurrent, &avx2::kRecurrent,
+                                          &avx512::kRecurrent};
+  return *tables[static_cast<std::size_t>(isa)];
+}
+
 Fit Fits(const KernelQuery& q) {
   for (const Input i : {kX, kW, kR, kB, kHidden, kCell, kPeephole}) {
     if (q.Has(i) && q.in[i].dtype != DType::kF32) return Fit::No("f32 only");
@@ -160,6 +181,9 @@ void ReadAttributes(const KernelQuery& q, State& s) {
   s.clips = q.attributes->Find("clip") != nullptr;
   s.clip[0] = -q.Float("clip");
   s.clip[1] = q.Float("clip");
+  const bool usual =
+      !s.clips && !s.input_forget && !q.Has(kPeephole) && HasUsualActivations(q) && s.gates > 1;
+  if (usual) s.usual = &Recurrent(q.isa);
   s.binary = &Binary(q.isa);
   s.clip_row = Unary(q.isa).clip;
 }
@@ -229,10 +253,10 @@ struct Run1 {
 };
 
 // gates: input, output, forget, cell; peepholes: input, output, forget.
-void StepLstm(const Run1& r, float* gates, const float* from_input, float* h, float* c) {
+void StepLstm(const Run1& r, float* gates, float* h, float* c) {
   const std::int64_t n = r.s.hidden;
+  if (r.s.usual != nullptr) return r.s.usual->lstm(gates, c, h, static_cast<std::size_t>(n));
   float *in = gates, *out = gates + n, *forget = gates + 2 * n, *cell = gates + 3 * n;
-  for (std::int64_t g = 0; g < 4; ++g) r.Add(gates + g * n, from_input + g * n, gates + g * n);
   r.Peep(0, c, in);
   r.Activate(0, in);
   if (r.s.input_forget) {
@@ -257,35 +281,53 @@ void Blend(const float* update, const float* candidate, float* h, std::int64_t n
   for (std::int64_t k = 0; k < n; ++k) h[k] = (1 - update[k]) * candidate[k] + update[k] * h[k];
 }
 
-void StepRnn(const Run1& r, float* gates, const float* from_input, float* h) {
-  r.Add(gates, from_input, h);
-  r.Activate(0, h);
+void StepRnn(const Run1& r, float* gates, float* h) {
+  r.Activate(0, gates);
+  std::memcpy(h, gates, static_cast<std::size_t>(r.s.hidden) * 4);
 }
 
-// The update and the reset gate.
-void StepGruGates(const Run1& r, float* gates, const float* from_input) {
+// A GRU whose reset gate comes after the product: `candidate` is what the input adds to it.
+void StepGruLinear(const Run1& r, float* gates, const float* candidate, float* h) {
   const std::int64_t n = r.s.hidden;
-  for (std::int64_t g = 0; g < 2; ++g) {
-    r.Add(gates + g * n, from_input + g * n, gates + g * n);
-    r.Activate(0, gates + g * n);
+  if (r.s.usual != nullptr) return r.s.usual->gru(gates, candidate, h, static_cast<std::size_t>(n));
+  r.Activate(0, gates);
+  r.Activate(0, gates + n);
+  float* const sum = gates + 2 * n;
+  r.Multiply(gates + n, sum, sum);
+  r.Add(sum, candidate, sum);
+  r.Activate(1, sum);
+  Blend(gates, sum, h, n);
+}
+
+// The first part of any other GRU: what its candidate's product is made of.
+void ResetState(const Run1& r, float* gates, const float* h, float* reset_h) {
+  const std::int64_t n = r.s.hidden;
+  if (r.s.usual != nullptr)
+    return r.s.usual->gru_reset(gates, h, reset_h, static_cast<std::size_t>(n));
+  r.Activate(0, gates + n);
+  r.Multiply(gates + n, h, reset_h);
+}
+
+void StepGru(const Run1& r, float* gates, float* h) {
+  const std::int64_t n = r.s.hidden;
+  if (r.s.usual != nullptr) return r.s.usual->gru_blend(gates, h, static_cast<std::size_t>(n));
+  r.Activate(0, gates);
+  r.Activate(1, gates + 2 * n);
+  Blend(gates, gates + 2 * n, h, n);
+}
+
+// to += state weights. Every other step walks the weights backwards, see Order.
+void AddProductWithState(const Run1& r, const GemmShape& shape, const float* state,
+                         const float* packed_r, float* to, std::int64_t step) {
+  const std::int64_t rows = r.s.gates * r.s.hidden;
+  const GemmEnd end = {.epilogue = &kNoEpilogue, .add = true};
+  if (IsFewRows(shape)) {
+    MultiplyFewRows(shape, state, r.s.hidden, packed_r, 0, FewRowsGroups(shape), to, rows, end,
+                    step % 2 == 0 ? Order::kForward : Order::kBackward);
+    return;
   }
-}
-
-void StepGruLinear(const Run1& r, float* gates, const float* from_input, float* h) {
-  const std::int64_t n = r.s.hidden;
-  StepGruGates(r, gates, from_input);
-  float* candidate = gates + 2 * n;
-  if (r.state_bias != nullptr) r.Add(candidate, r.state_bias + 2 * n, candidate);
-  r.Multiply(gates + n, candidate, candidate);
-  r.Add(candidate, from_input + 2 * n, candidate);
-  r.Activate(1, candidate);
-  Blend(gates, candidate, h, n);
-}
-
-void ProductWithState(const Run1& r, const GemmShape& shape, const float* state,
-                      const float* packed_r, float* to, std::int64_t ldc) {
   PackTiles(shape, {state, r.s.hidden, 1}, 1, 0, shape.tiles, r.packed_a);
-  MultiplyPlain(shape, r.packed_a, packed_r, to, ldc);
+  Multiply(shape, r.packed_a, packed_r, 0, shape.tiles, 0, shape.panels, to, rows, end);
 }
 
 // Which row of the input, and of the output, sequence b has at its step; -1 after its end.
@@ -296,39 +338,55 @@ std::int64_t TimeOf(const Run1& r, std::int64_t b, std::int64_t step) {
   return r.d == 1 || r.s.reverse ? steps - 1 - step : step;
 }
 
+// What the gates of sequence b begin with, from its row of the product with the input. The
+// candidate of a GRU whose reset gate comes after the product keeps that part apart.
+void BeginGates(const Run1& r, const float* from_input, float* gates) {
+  const State& s = r.s;
+  const auto bytes = [](std::int64_t floats) { return static_cast<std::size_t>(floats) * 4; };
+  if (!s.linear_before_reset) {
+    std::memcpy(gates, from_input, bytes(s.gates * s.hidden));
+    return;
+  }
+  std::memcpy(gates, from_input, bytes(2 * s.hidden));
+  float* const candidate = gates + 2 * s.hidden;
+  if (r.state_bias != nullptr) {
+    std::memcpy(candidate, r.state_bias + 2 * s.hidden, bytes(s.hidden));
+  } else {
+    std::memset(candidate, 0, bytes(s.hidden));
+  }
+}
+
 // One step of all sequences: the state h, c becomes the next one.
 void Step(const Run1& r, std::int64_t step) {
   const State& s = r.s;
   const std::int64_t rows = s.gates * s.hidden;
-  const bool apart = s.is_gru && !s.linear_before_reset;
-  ProductWithState(r, s.from_state, r.h, r.packed_r, r.products, rows);
   const auto input_row = [&](std::int64_t b, std::int64_t t) {
     return r.from_input + (s.batch_first ? b * s.length + t : t * s.batch + b) * rows;
   };
-  if (apart) {
-    for (std::int64_t b = 0; b < s.batch; ++b) {
-      const std::int64_t t = TimeOf(r, b, step);
-      float* gates = r.products + b * rows;
-      if (t >= 0) StepGruGates(r, gates, input_row(b, t));
-      r.Multiply(gates + s.hidden, r.h + b * s.hidden, r.next + b * s.hidden);
-    }
-    ProductWithState(r, s.candidate, r.next, r.packed_candidate, r.products + 2 * s.hidden, rows);
+  for (std::int64_t b = 0; b < s.batch; ++b) {
+    const std::int64_t t = TimeOf(r, b, step);
+    // Rows of sequences that have ended are computed and not used.
+    BeginGates(r, input_row(b, std::max<std::int64_t>(t, 0)), r.products + b * rows);
+  }
+  AddProductWithState(r, s.from_state, r.h, r.packed_r, r.products, step);
+  if (s.is_gru && !s.linear_before_reset) {
+    for (std::int64_t b = 0; b < s.batch; ++b)
+      ResetState(r, r.products + b * rows, r.h + b * s.hidden, r.next + b * s.hidden);
+    AddProductWithState(r, s.candidate, r.next, r.packed_candidate, r.products + 2 * s.hidden,
+                        step);
   }
   for (std::int64_t b = 0; b < s.batch; ++b) {
     const std::int64_t t = TimeOf(r, b, step);
     if (t < 0) continue;
     float *gates = r.products + b * rows, *h = r.h + b * s.hidden;
-    const float* from_input = input_row(b, t);
     if (s.is_lstm) {
-      StepLstm(r, gates, from_input, h, r.c + b * s.hidden);
+      StepLstm(r, gates, h, r.c + b * s.hidden);
     } else if (!s.is_gru) {
-      StepRnn(r, gates, from_input, h);
+      StepRnn(r, gates, h);
     } else if (s.linear_before_reset) {
-      StepGruLinear(r, gates, from_input, h);
+      StepGruLinear(r, gates, input_row(b, t) + 2 * s.hidden, h);
     } else {
-      r.Add(gates + 2 * s.hidden, from_input + 2 * s.hidden, gates + 2 * s.hidden);
-      r.Activate(1, gates + 2 * s.hidden);
-      Blend(gates, gates + 2 * s.hidden, h, s.hidden);
+      StepGru(r, gates, h);
     }
     if (r.args.out[0] == nullptr) continue;
     const std::int64_t place = s.batch_first ? (b * s.length + t) * s.directions + r.d

@@ -25,8 +25,8 @@ KernelCase CaseOf(const std::string& op, std::int64_t directions, std::int64_t h
 TEST(RecurrentKernels, AgreeInBothDirections) {
   for (const char* op : {"GRU", "LSTM", "RNN"}) {
     for (const std::int64_t directions : {1, 2}) {
-      for (const std::int64_t hidden : {1, 7, 24}) {
-        for (const std::int64_t batch : {1, 3}) {
+      for (const std::int64_t hidden : {1, 7, 24, 70}) {
+        for (const std::int64_t batch : {1, 3, 5}) {
           for (const bool constant : {false, true})
             EXPECT_GT(CheckKernels(CaseOf(op, directions, hidden, batch, constant)), 0) << op;
         }
