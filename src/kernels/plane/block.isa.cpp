@@ -130,8 +130,15 @@ template <class Op, std::size_t kKernel, std::size_t kStride>
 void Row(const BlockRow& r) {
   const Op op(r);
   std::size_t column = Groups<Op, kKernel, kStride, kTogether>(op, r, 0);
+  column = Groups<Op, kKernel, kStride, 5>(op, r, column);
   column = Groups<Op, kKernel, kStride, 3>(op, r, column);
-  Groups<Op, kKernel, kStride, 1>(op, r, column);
+  if (column == r.out_w) return;
+  if (column >=
+      3) {  // again what the group before has done: one output alone takes as long as three
+    Groups<Op, kKernel, kStride, 3>(op, r, r.out_w - 3);
+    return;
+  }
+  for (; column < r.out_w; ++column) One(op, r, column);
 }
 
 template <class Op, std::size_t kKernel>
