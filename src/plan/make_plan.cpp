@@ -13,6 +13,10 @@ namespace {
 using plan::Group;
 using Where = Storage::Where;
 
+// ns. Handing a loop out to other threads and waiting for them takes 2 us when they are awake, and
+// more when they are not.
+constexpr double kShortestShared = 10'000;
+
 // Turns groups into steps and values into places.
 class Planner {
  public:
@@ -145,7 +149,9 @@ class Planner {
     const std::int64_t block = group.query.out.empty() ? 0 : group.query.out[0].block;
     ATH_RETURN_IF_ERROR(PlaceOutputs(last, now, block));
     if (kernel != nullptr) {
-      const kernels::KernelQuery query = group.query.To(*kernel);
+      kernels::KernelQuery query = group.query.To(*kernel);
+      step.alone = query.threads == 1 || group.candidates.front().time_ns() < kShortestShared;
+      if (step.alone) query.threads = 1;
       Result<kernels::Prepared> prepared = kernel->prepare(query, store_);
       if (!prepared.ok())
         return std::move(prepared).status().In(

@@ -67,6 +67,7 @@ struct Step {
   kernels::Prepared prepared = {};
   std::vector<Place> in, out;
   std::int32_t scratch = -1;  // storage of its scratch memory
+  bool alone = false;         // too little work to share between threads
   StepNotes notes = {};
 };
 

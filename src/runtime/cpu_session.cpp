@@ -18,11 +18,15 @@ constexpr int kMostThreads = 1024;
 }  // namespace
 
 struct CpuSession::Entry {
+  explicit Entry(const std::vector<Type>& types) : inputs(types) {}
+
+  const std::vector<Type> inputs;
   std::mutex mutex;                  // held while planning: who needs this plan waits here
   std::shared_ptr<const Plan> plan;  // once made, never changed
   Status failure;                    // why there is no plan
   std::vector<std::unique_ptr<RunState>> idle;
   std::atomic<bool> planned = false;  // plan != nullptr, for those who do not hold the mutex
+  std::atomic<bool> checked = false;  // inputs of these types are what the graph takes
 };
 
 CpuSession::CpuSession(Graph graph, Graph optimized, const SessionOptions& options)
@@ -112,32 +116,33 @@ Result<std::unique_ptr<Session>> CpuSession::Create(Graph graph, const SessionOp
 
 void CpuSession::Tidy() {
   // Could not be planned, and nobody is left who tries or waits: a later request tries again.
-  std::erase_if(entries_, [](const auto& entry) {
-    return !entry.second->planned && entry.second.use_count() == 1;
-  });
-  const auto is_planned = [](const auto& entry) { return entry.second->planned.load(); };
+  std::erase_if(entries_,
+                [](const auto& entry) { return !entry->planned && entry.use_count() == 1; });
+  const auto is_planned = [](const auto& entry) { return entry->planned.load(); };
   auto surplus = std::count_if(entries_.begin(), entries_.end(), is_planned) - kMostPlans;
   for (; surplus > 0; --surplus)
     entries_.erase(std::find_if(entries_.begin(), entries_.end(), is_planned));
 }
 
-std::shared_ptr<CpuSession::Entry> CpuSession::FindOrAdd(std::string key) {
+template <class F>
+std::shared_ptr<CpuSession::Entry> CpuSession::Find(const F& is_it) {
+  const auto found = std::find_if(entries_.rbegin(), entries_.rend(),
+                                  [&](const auto& entry) { return is_it(*entry); });
+  if (found == entries_.rend()) return nullptr;
+  std::rotate(found.base() - 1, found.base(), entries_.end());
+  return entries_.back();
+}
+
+std::shared_ptr<CpuSession::Entry> CpuSession::FindOrAdd(const std::vector<Type>& inputs) {
   const std::scoped_lock lock(mutex_);
   Tidy();
-  const auto found = std::find_if(entries_.begin(), entries_.end(),
-                                  [&](const auto& entry) { return entry.first == key; });
-  if (found == entries_.end()) {
-    entries_.emplace_back(std::move(key), std::make_shared<Entry>());
-  } else {
-    std::rotate(found, found + 1, entries_.end());
-  }
-  return entries_.back().second;
+  std::shared_ptr<Entry> found = Find([&](const Entry& entry) { return entry.inputs == inputs; });
+  if (found == nullptr) found = entries_.emplace_back(std::make_shared<Entry>(inputs));
+  return found;
 }
 
 Result<std::shared_ptr<CpuSession::Entry>> CpuSession::EntryFor(const std::vector<Type>& inputs) {
-  std::string key;
-  for (const Type& type : inputs) key += type.ToString() + ";";
-  std::shared_ptr<Entry> entry = FindOrAdd(std::move(key));
+  std::shared_ptr<Entry> entry = FindOrAdd(inputs);
   if (entry->planned) return entry;
   {
     const std::scoped_lock lock(entry->mutex);
@@ -151,6 +156,37 @@ Result<std::shared_ptr<CpuSession::Entry>> CpuSession::EntryFor(const std::vecto
   }
   const std::scoped_lock lock(mutex_);
   Tidy();
+  return entry;
+}
+
+namespace {
+
+bool IsOf(const Datum& datum, const Type& type) {
+  if (!datum.IsTensor() || !type.HasRank()) return Type::Of(datum) == type;
+  const Tensor& tensor = datum.tensor();
+  return tensor.dtype() == type.dtype &&
+         std::equal(tensor.dims().begin(), tensor.dims().end(), type.shape->begin(),
+                    type.shape->end(), [](std::int64_t size, const Dim& dim) {
+                      return dim.IsConst() && dim.value() == size;
+                    });
+}
+
+}  // namespace
+
+Result<std::shared_ptr<CpuSession::Entry>> CpuSession::EntryFor(const std::vector<Datum>& inputs) {
+  {
+    const std::scoped_lock lock(mutex_);
+    std::shared_ptr<Entry> known = Find([&](const Entry& entry) {
+      return entry.checked && std::equal(inputs.begin(), inputs.end(), entry.inputs.begin(),
+                                         entry.inputs.end(), IsOf);
+    });
+    if (known != nullptr) return known;
+  }
+  ATH_RETURN_IF_ERROR(CheckInputs(graph_, inputs));
+  std::vector<Type> types;
+  for (const Datum& input : inputs) types.push_back(Type::Of(input));
+  ATH_TRY(std::shared_ptr<Entry> entry, EntryFor(types));
+  entry->checked = true;
   return entry;
 }
 
@@ -181,11 +217,8 @@ Result<std::vector<Datum>> CpuSession::RunEntry(Entry& entry, std::vector<Datum>
 }
 
 Result<std::vector<Datum>> CpuSession::Run(std::vector<Datum> inputs, const RunOptions& options) {
-  ATH_RETURN_IF_ERROR(CheckInputs(graph_, inputs));
-  std::vector<Type> types;
-  for (const Datum& input : inputs) types.push_back(Type::Of(input));
   const BoundToCores bound(options_.cores);
-  ATH_TRY(const std::shared_ptr<Entry> entry, EntryFor(types));
+  ATH_TRY(const std::shared_ptr<Entry> entry, EntryFor(inputs));
   return RunEntry(*entry, std::move(inputs), options, nullptr);
 }
 
@@ -195,11 +228,8 @@ Result<std::shared_ptr<const Plan>> CpuSession::PlanFor(const std::vector<Type>&
 }
 
 Result<Profile> CpuSession::RunProfiled(std::vector<Datum> inputs) {
-  ATH_RETURN_IF_ERROR(CheckInputs(graph_, inputs));
-  std::vector<Type> types;
-  for (const Datum& input : inputs) types.push_back(Type::Of(input));
   const BoundToCores bound(options_.cores);
-  ATH_TRY(const std::shared_ptr<Entry> entry, EntryFor(types));
+  ATH_TRY(const std::shared_ptr<Entry> entry, EntryFor(inputs));
   Profile profile = {.plan = entry->plan, .step_times = {}};
   ATH_TRY(const std::vector<Datum> outputs,
           RunEntry(*entry, std::move(inputs), {}, &profile.step_times));

@@ -43,7 +43,12 @@ class CpuSession final : public Session {
   // The entry of these input types, planned.
   Result<std::shared_ptr<Entry>> EntryFor(const std::vector<Type>& inputs);
   // The same, perhaps not planned yet.
-  std::shared_ptr<Entry> FindOrAdd(std::string key);
+  std::shared_ptr<Entry> FindOrAdd(const std::vector<Type>& inputs);
+  // The entry for these inputs, which are checked unless others of the same types have been.
+  Result<std::shared_ptr<Entry>> EntryFor(const std::vector<Datum>& inputs);
+  // The first entry that `is_it` says yes to, as the one used last. mutex_ is held.
+  template <class F>
+  std::shared_ptr<Entry> Find(const F& is_it);
   // Gives up what has no use any more. mutex_ is held.
   void Tidy();
   Result<std::vector<Datum>> RunEntry(Entry& entry, std::vector<Datum> inputs,
@@ -58,7 +63,7 @@ class CpuSession final : public Session {
   kernels::PackStore store_;
   ArenaPool arenas_;
   std::mutex mutex_;  // guards entries_ and free_pools_; never held while planning or running
-  std::vector<std::pair<std::string, std::shared_ptr<Entry>>> entries_;  // latest use last
+  std::vector<std::shared_ptr<Entry>> entries_;  // latest use last
   std::vector<ThreadPool*> free_pools_;
 };
 

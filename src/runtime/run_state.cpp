@@ -116,7 +116,7 @@ Status RunState::RunKernel(const Step& step, ThreadPool& pool) {
                     .out = out_,
                     .state = step.prepared.state.get(),
                     .scratch = Address({.storage = step.scratch}),
-                    .pool = &pool,
+                    .pool = step.alone ? &alone_ : &pool,
                     .data_error = &data_error_});
   if (const char* problem = data_error_.exchange(nullptr, std::memory_order_relaxed))
     return DataError("{}", problem);

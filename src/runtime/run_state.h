@@ -72,6 +72,7 @@ class RunState {
   std::vector<const void*> in_;   // of the step that runs
   std::vector<void*> out_;
   std::atomic<const char*> data_error_ = nullptr;
+  ThreadPool alone_{1};  // of steps that are not worth sharing
   // Of steps without a kernel: what was made ready last, and for which inputs.
   struct Unplanned {
     std::vector<std::pair<DType, Dims>> types;  // of the inputs
