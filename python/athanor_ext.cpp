@@ -1,11 +1,13 @@
 // The Python module's compiled part: thin over the C++ header. Arrays cross without a copy in both
-// directions.
+// directions, through Python's buffers: a call costs about a microsecond.
 #include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
 #include <cstring>
+#include <iterator>
+#include <optional>
 
 #include "athanor/athanor.hpp"
 
@@ -13,51 +15,71 @@ namespace nb = nanobind;
 
 namespace {
 
-// NumPy's view of our element types; those NumPy does not have come as unsigned integers of their
-// bits.
-nb::dlpack::dtype NumpyType(int32_t dtype) {
-  using Code = nb::dlpack::dtype_code;
-  const auto make = [](Code code, int bits) {
-    return nb::dlpack::dtype{static_cast<uint8_t>(code), static_cast<uint8_t>(bits), 1};
-  };
-  switch (static_cast<ath_dtype>(dtype)) {
-    case ATH_F64:
-      return make(Code::Float, 64);
-    case ATH_F32:
-      return make(Code::Float, 32);
-    case ATH_F16:
-      return make(Code::Float, 16);
-    case ATH_BF16:
-      return make(Code::UInt, 16);
-    case ATH_I64:
-      return make(Code::Int, 64);
-    case ATH_I32:
-      return make(Code::Int, 32);
-    case ATH_I16:
-      return make(Code::Int, 16);
-    case ATH_I8:
-    case ATH_I4:
-    case ATH_I2:
-      return make(Code::Int, 8);
-    case ATH_U64:
-      return make(Code::UInt, 64);
-    case ATH_U32:
-      return make(Code::UInt, 32);
-    case ATH_U16:
-      return make(Code::UInt, 16);
-    case ATH_BOOL:
-      return make(Code::Bool, 8);
-    case ATH_C64:
-      return make(Code::Complex, 64);
-    case ATH_C128:
-      return make(Code::Complex, 128);
-    default:
-      return make(Code::UInt, 8);
+// How NumPy calls our element types, and the letters of its buffers (struct's, native). Those that
+// NumPy does not have come as integers of their bits, and are not taken.
+struct ElementType {
+  ath_dtype dtype;
+  const char* name;
+  const char* letters;
+  int bytes;
+};
+constexpr ElementType kTypes[] = {
+    {ATH_F64, "float64", "d", 8},      {ATH_F32, "float32", "f", 4}, {ATH_F16, "float16", "e", 2},
+    {ATH_BF16, "uint16", "", 2},       {ATH_I64, "int64", "lq", 8},  {ATH_I32, "int32", "il", 4},
+    {ATH_I16, "int16", "h", 2},        {ATH_I8, "int8", "b", 1},     {ATH_I4, "int8", "", 1},
+    {ATH_I2, "int8", "", 1},           {ATH_U64, "uint64", "LQ", 8}, {ATH_U32, "uint32", "IL", 4},
+    {ATH_U16, "uint16", "H", 2},       {ATH_BOOL, "bool", "?", 1},   {ATH_C64, "complex64", "F", 8},
+    {ATH_C128, "complex128", "D", 16}, {ATH_U8, "uint8", "B", 1},  // the last: all others are bytes
+                                                                   // as well
+};
+
+// The element type of a buffer of native numbers; ATH_UNDEFINED when it is of something else.
+ath_dtype TypeOf(const Py_buffer& buffer) {
+  const char* format = buffer.format == nullptr ? "B" : buffer.format;
+  if (*format == '@' || *format == '=') ++format;
+  std::string letter = format;
+  if (letter == "Zf") letter = "F";
+  if (letter == "Zd") letter = "D";
+  if (letter.size() != 1) return ATH_UNDEFINED;
+  for (const ElementType& type : kTypes) {
+    if (type.bytes == buffer.itemsize && std::strchr(type.letters, letter[0]) != nullptr)
+      return type.dtype;
   }
+  return ATH_UNDEFINED;
 }
 
-nb::object ToPython(const athanor::Tensor& tensor) {
-  const std::vector<int64_t> dims = tensor.dims();
+// What of NumPy makes an array, looked up once.
+struct NumPy {
+  nb::object array = nb::module_::import_("numpy").attr("ndarray");
+  std::vector<nb::object> types;  // as kTypes
+
+  NumPy() {
+    const nb::object make = nb::module_::import_("numpy").attr("dtype");
+    for (const ElementType& type : kTypes) types.push_back(make(type.name));
+  }
+};
+
+std::size_t IndexOf(int32_t dtype) {
+  std::size_t i = 0;
+  while (i + 1 < std::size(kTypes) && kTypes[i].dtype != dtype) ++i;
+  return i;
+}
+
+// The memory of an output, for NumPy to look into.
+struct Memory {
+  athanor::Tensor tensor;
+};
+
+int GetMemory(PyObject* self, Py_buffer* buffer, int flags) {
+  const athanor::Tensor& tensor = nb::inst_ptr<Memory>(self)->tensor;
+  const auto bytes = static_cast<Py_ssize_t>(tensor.size()) * kTypes[IndexOf(tensor.dtype())].bytes;
+  return PyBuffer_FillInfo(buffer, self, const_cast<void*>(tensor.c_tensor().data), bytes, 0,
+                           flags);
+}
+
+PyType_Slot kMemorySlots[] = {{Py_bf_getbuffer, reinterpret_cast<void*>(GetMemory)}, {0, nullptr}};
+
+nb::object ToPython(const NumPy& numpy, const athanor::Tensor& tensor) {
   if (tensor.dtype() == ATH_STRING) {
     nb::list texts;
     const char* const* data = tensor.data<const char*>();
@@ -68,66 +90,115 @@ nb::object ToPython(const athanor::Tensor& tensor) {
     }
     return texts;
   }
-  auto* keep = new athanor::Tensor(tensor);
-  const nb::capsule owner(keep, [](void* p) noexcept { delete static_cast<athanor::Tensor*>(p); });
-  const std::vector<std::size_t> shape(dims.begin(), dims.end());
-  return nb::cast(nb::ndarray<nb::numpy>(const_cast<void*>(tensor.c_tensor().data), shape.size(),
-                                         shape.data(), owner, nullptr, NumpyType(tensor.dtype())));
+  const ath_tensor& view = tensor.c_tensor();
+  nb::object shape = nb::steal(PyTuple_New(view.rank));
+  for (int32_t i = 0; i < view.rank; ++i)
+    PyTuple_SET_ITEM(shape.ptr(), i, PyLong_FromLongLong(view.dims[i]));
+  return numpy.array(shape, numpy.types[IndexOf(tensor.dtype())], nb::cast(Memory{tensor}));
 }
 
-using Array = nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu>;
+// A loaded model and what its inputs and outputs are called.
+struct Net {
+  athanor::Model model;
+  NumPy numpy;
+  std::vector<nb::str> inputs, outputs;
 
-athanor::View ViewOf(const Array& array, int32_t dtype) {
-  athanor::View view{dtype, {}, array.data()};
-  for (std::size_t i = 0; i < array.ndim(); ++i)
-    view.dims.push_back(static_cast<int64_t>(array.shape(i)));
-  return view;
-}
+  explicit Net(athanor::Model loaded) : model(std::move(loaded)) {
+    for (const athanor::ValueInfo& info : model.inputs()) inputs.push_back(Name(info));
+    for (const athanor::ValueInfo& info : model.outputs()) outputs.push_back(Name(info));
+  }
+  static nb::str Name(const athanor::ValueInfo& info) {
+    PyObject* name = PyUnicode_FromString(info.name.c_str());
+    PyUnicode_InternInPlace(&name);  // found by its address in the caller's dict
+    return nb::steal<nb::str>(name);
+  }
+  nb::dict Named(const std::vector<athanor::Tensor>& values) const {
+    nb::dict named;
+    for (std::size_t i = 0; i < values.size(); ++i) named[outputs[i]] = ToPython(numpy, values[i]);
+    return named;
+  }
+};
 
-// `arrays` are C-contiguous; `dtypes` are their ath_dtype numbers.
-std::vector<athanor::View> ViewsOf(const std::vector<Array>& arrays,
-                                   const std::vector<int32_t>& dtypes) {
-  std::vector<athanor::View> views;
-  for (std::size_t i = 0; i < arrays.size(); ++i) views.push_back(ViewOf(arrays[i], dtypes[i]));
-  return views;
-}
+// The caller's arrays, held while they are read.
+class Inputs {
+ public:
+  Inputs() = default;
+  Inputs(const Inputs&) = delete;
+  Inputs& operator=(const Inputs&) = delete;
+  ~Inputs() {
+    for (Py_buffer& buffer : buffers_) PyBuffer_Release(&buffer);
+  }
 
-nb::list ToPython(const std::vector<athanor::Tensor>& outputs) {
-  nb::list list;
-  for (const athanor::Tensor& output : outputs) list.append(ToPython(output));
-  return list;
-}
+  // Whether `inputs` is a dict of just the arrays that the model takes, each as it must lie in
+  // memory. What is wrong with another one, or makes it so, is the business of __init__.py.
+  bool Take(const Net& net, nb::handle inputs) {
+    if (!PyDict_Check(inputs.ptr())) return false;
+    if (static_cast<std::size_t>(PyDict_GET_SIZE(inputs.ptr())) != net.inputs.size()) return false;
+    buffers_.reserve(net.inputs.size());  // a Py_buffer must not move
+    for (const nb::str& name : net.inputs) {
+      PyObject* array = PyDict_GetItemWithError(inputs.ptr(), name.ptr());
+      if (array == nullptr || !Add(array)) {
+        PyErr_Clear();
+        return false;
+      }
+    }
+    return true;
+  }
+  const std::vector<athanor::View>& views() const { return views_; }
 
-nb::list Run(const athanor::Model& model, const std::vector<Array>& arrays,
-             const std::vector<int32_t>& dtypes) {
-  const std::vector<athanor::View> views = ViewsOf(arrays, dtypes);
+ private:
+  bool Add(PyObject* array) {
+    Py_buffer buffer;
+    if (PyObject_GetBuffer(array, &buffer, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT) != 0) return false;
+    buffers_.push_back(buffer);
+    const ath_dtype dtype = TypeOf(buffer);
+    if (dtype == ATH_UNDEFINED) return false;
+    const Py_ssize_t part = dtype == ATH_C64 || dtype == ATH_C128 ? 2 : 1;
+    if (reinterpret_cast<std::uintptr_t>(buffer.buf) %
+            static_cast<std::size_t>(buffer.itemsize / part) !=
+        0)
+      return false;
+    views_.push_back({dtype, {buffer.shape, buffer.shape + buffer.ndim}, buffer.buf});
+    return true;
+  }
+
+  std::vector<Py_buffer> buffers_;
+  std::vector<athanor::View> views_;
+};
+
+// None: see Inputs::Take.
+nb::object Run(const Net& net, nb::handle arrays) {
+  Inputs inputs;
+  if (!inputs.Take(net, arrays)) return nb::none();
   std::vector<athanor::Tensor> outputs;
   {
     const nb::gil_scoped_release other_threads_may_run;
-    outputs = model(views);
+    outputs = net.model(inputs.views());
   }
-  return ToPython(outputs);
+  return net.Named(outputs);
 }
 
 // A request, and the arrays that it reads.
 struct Request {
-  std::vector<Array> arrays;
-  athanor::Request request;
+  const Net& net;
+  Inputs inputs;
+  std::optional<athanor::Request> request;
 };
 
-Request* Start(const athanor::Model& model, const std::vector<Array>& arrays,
-               const std::vector<int32_t>& dtypes, int64_t deadline_us) {
-  return new Request{arrays,
-                     model.start(ViewsOf(arrays, dtypes), std::chrono::microseconds(deadline_us))};
+std::unique_ptr<Request> Start(const Net& net, nb::handle arrays, int64_t deadline_us) {
+  std::unique_ptr<Request> made(new Request{net, {}, {}});
+  if (!made->inputs.Take(net, arrays)) return nullptr;
+  made->request = net.model.start(made->inputs.views(), std::chrono::microseconds(deadline_us));
+  return made;
 }
 
-nb::list ResultOf(const Request& request) {
+nb::dict ResultOf(const Request& request) {
   std::vector<athanor::Tensor> outputs;
   {
     const nb::gil_scoped_release other_threads_may_run;
-    outputs = request.request.get();
+    outputs = request.request->get();
   }
-  return ToPython(outputs);
+  return request.net.Named(outputs);
 }
 
 nb::dict Info(const athanor::ValueInfo& info) {
@@ -154,9 +225,12 @@ nb::list RunAll(const athanor::Package& package, const std::vector<nb::bytes>& p
     const nb::gil_scoped_release other_threads_may_run;
     answers = package.run_all(files);
   }
+  const NumPy numpy;
   nb::list list;
   for (const athanor::Answer& answer : answers) {
-    list.append(nb::make_tuple(answer.json(), ToPython(answer.outputs())));
+    nb::list outputs;
+    for (const athanor::Tensor& output : answer.outputs()) outputs.append(ToPython(numpy, output));
+    list.append(nb::make_tuple(answer.json(), outputs));
   }
   return list;
 }
@@ -166,28 +240,29 @@ nb::list RunAll(const athanor::Package& package, const std::vector<nb::bytes>& p
 NB_MODULE(_athanor, m) {
   m.attr("version") = ath_version();
   nb::exception<athanor::Error>(m, "Error", PyExc_RuntimeError);
-  nb::class_<athanor::Model>(m, "Model")
+  nb::class_<Memory>(m, "Memory", nb::type_slots(kMemorySlots));
+  nb::class_<Net>(m, "Model")
       .def("__init__",
-           [](athanor::Model* self, const std::string& path, const std::string& device, int threads,
+           [](Net* self, const std::string& path, const std::string& device, int threads,
               int streams) {
-             new (self) athanor::Model(path, {device, threads, streams});
+             new (self) Net(athanor::Model(path, {device, threads, streams}));
            })
       .def("run", Run)
-      .def("start", Start)
-      .def("inputs", [](const athanor::Model& model) { return Infos(model.inputs()); })
-      .def("outputs", [](const athanor::Model& model) { return Infos(model.outputs()); })
-      .def("num_nodes", &athanor::Model::num_nodes)
-      .def("num_parameters", &athanor::Model::num_parameters)
-      .def("is_batchable", &athanor::Model::is_batchable)
-      .def("save", &athanor::Model::save);
+      .def("start", Start, nb::keep_alive<0, 1>())
+      .def("inputs", [](const Net& net) { return Infos(net.model.inputs()); })
+      .def("outputs", [](const Net& net) { return Infos(net.model.outputs()); })
+      .def("num_nodes", [](const Net& net) { return net.model.num_nodes(); })
+      .def("num_parameters", [](const Net& net) { return net.model.num_parameters(); })
+      .def("is_batchable", [](const Net& net) { return net.model.is_batchable(); })
+      .def("save", [](const Net& net, const std::string& path) { net.model.save(path); });
   nb::class_<Request>(m, "Request")
       .def("result", ResultOf)
       .def("wait",
            [](const Request& request, int64_t microseconds) {
              const nb::gil_scoped_release other_threads_may_run;
-             return request.request.wait_for(std::chrono::microseconds(microseconds));
+             return request.request->wait_for(std::chrono::microseconds(microseconds));
            })
-      .def("cancel", [](Request& request) { request.request.cancel(); });
+      .def("cancel", [](Request& request) { request.request->cancel(); });
   nb::class_<athanor::Package>(m, "Package")
       .def("__init__",
            [](athanor::Package* self, const std::string& path, const std::string& key,

@@ -60,6 +60,11 @@ class PythonApi(unittest.TestCase):
         expected = net(pixels)
         for array in (odd, np.asfortranarray(pixels), pixels[..., ::-1][..., ::-1]):
             np.testing.assert_array_equal(net(array), expected)
+            np.testing.assert_array_equal(net.start(array).result(), expected)
+        with self.assertRaisesRegex(TypeError, "image"):
+            net(pixels.astype(">f4"))
+        with self.assertRaisesRegex(athanor.Error, "f64"):
+            net(pixels.tolist())
 
     def test_a_missing_file_is_an_error_with_a_number(self):
         with self.assertRaisesRegex(athanor.Error, "ATH-1004"):

@@ -21,9 +21,9 @@ from . import _athanor
 __version__ = _athanor.version
 Error = _athanor.Error
 
-# Numbers of ath_dtype in athanor.h.
-_DTYPES = {"float64": 1, "float32": 2, "float16": 3, "int64": 11, "int32": 12, "int16": 13, "int8": 14,
-           "uint64": 17, "uint32": 18, "uint16": 19, "uint8": 20, "bool": 23, "complex64": 25, "complex128": 26}
+# Element types of arrays that are taken.
+_DTYPES = {"float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8", "bool",
+           "complex64", "complex128"}
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ class Model:
         """True when rows of several requests can be stacked along the first dimension of every input."""
         return self._model.is_batchable()
 
-    def _arrays(self, inputs):
-        """The arrays in the order of `self.inputs`, and the numbers of their element types."""
+    def _tidy(self, inputs):
+        """The same inputs as the compiled part takes them, or an error that says why that is not possible."""
         names = [info.name for info in self.inputs]
         for name in inputs:
             if name not in names:
@@ -85,18 +85,16 @@ class Model:
         missing = [name for name in names if name not in inputs]
         if missing:
             raise ValueError(f"inputs are missing: {missing}")
-        arrays = [np.require(inputs[name], requirements=["C", "A"]) for name in names]
-        for name, array in zip(names, arrays):
-            if array.dtype.name not in _DTYPES:
+        arrays = {name: np.require(inputs[name], requirements=["C", "A"]) for name in names}
+        for name, array in arrays.items():
+            if array.dtype.name not in _DTYPES or not array.dtype.isnative:
                 raise TypeError(f'input "{name}" has element type {array.dtype}; one of {sorted(_DTYPES)} is expected')
-        return arrays, [_DTYPES[array.dtype.name] for array in arrays]
-
-    def _named(self, values):
-        return {info.name: value for info, value in zip(self.outputs, values)}
+        return arrays
 
     def run(self, inputs):
         """inputs: name -> array. Gives name -> array, in the order of `outputs`."""
-        return self._named(self._model.run(*self._arrays(inputs)))
+        outputs = self._model.run(inputs)
+        return self._model.run(self._tidy(inputs)) if outputs is None else outputs
 
     def _inputs(self, arrays, named):
         if len(arrays) == 1 and isinstance(arrays[0], dict):
@@ -113,7 +111,9 @@ class Model:
         """As a call, beside the caller. deadline: seconds from now after which it ends with ATH-4002; 0: none.
 
         The arrays must not be written to until the request is over."""
-        return Request(self, self._model.start(*self._arrays(self._inputs(arrays, named)), round(deadline * 1e6)))
+        inputs, microseconds = self._inputs(arrays, named), round(deadline * 1e6)
+        request = self._model.start(inputs, microseconds)
+        return Request(self._model.start(self._tidy(inputs), microseconds) if request is None else request)
 
     def save(self, path):
         """Writes the format that the extension names (.onnx, .ath)."""
@@ -127,13 +127,12 @@ def _sole(outputs):
 class Request:
     """A run beside its caller, made by Model.start. Forgetting it cancels it."""
 
-    def __init__(self, model, request):
-        self._model = model
+    def __init__(self, request):
         self._request = request
 
     def result(self):
         """Waits. What the call would have given; Error when it failed, was cancelled or too late."""
-        return _sole(self._model._named(self._request.result()))
+        return _sole(self._request.result())
 
     def wait(self, seconds):
         """Waits at most so long; whether it is over."""

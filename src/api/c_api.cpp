@@ -55,6 +55,7 @@ LastError& LastErrorOfThread() {
 }
 
 ath_status Report(const Status& status) {
+  if (status.ok() && LastErrorOfThread().text.empty()) return 0;
   LastErrorOfThread() = {status.message(), status.where(), status.fix(),
                          status.ok() ? "" : status.ToString()};
   return static_cast<ath_status>(status.code());
@@ -200,20 +201,21 @@ Result<std::vector<Datum>> ImportAll(const Graph& graph, const ath_tensor* tenso
   const std::uint32_t stride = count > 0 ? tensors->struct_size : 0;
   for (std::int32_t i = 0; i < count; ++i) {
     const auto at = static_cast<std::size_t>(i);
-    const std::string place =
-        at < graph.inputs().size()
-            ? fmt::format("input {} \"{}\"", i, graph.value(graph.inputs()[at]).name)
-            : fmt::format("input {}", i);
+    const auto place = [&] {
+      return at < graph.inputs().size()
+                 ? fmt::format("input {} \"{}\"", i, graph.value(graph.inputs()[at]).name)
+                 : fmt::format("input {}", i);
+    };
     Status sizes = CheckStructSize("ath_tensor", stride, kTensorSize);
-    if (!sizes.ok()) return std::move(sizes).In(place);
+    if (!sizes.ok()) return std::move(sizes).In(place());
     const auto* bytes = reinterpret_cast<const std::byte*>(tensors) + at * stride;
     const auto& tensor = *reinterpret_cast<const ath_tensor*>(bytes);
     if (stride % alignof(ath_tensor) != 0 || tensor.struct_size != stride)
       return athanor::Error(ErrorCode::kUsage, "struct_size is {}; all inputs state the same one",
                             stride)
-          .In(place);
+          .In(place());
     Result<Tensor> imported = Import(tensor);
-    if (!imported.ok()) return std::move(imported).status().In(place);
+    if (!imported.ok()) return std::move(imported).status().In(place());
     data.emplace_back(*std::move(imported));
   }
   return data;
