@@ -207,6 +207,69 @@ TEST(PullStridesUp, LeavesAValueThatSomebodyReadsInFull) {
   EXPECT_EQ(*PullStridesUp(graph), 0);
 }
 
+// A residual block of causal convolutions; `count` of 40 steps are read.
+Graph ReadInPart(int start, int end, int step, int count) {
+  return Parse(fmt::format(R"(graph g(x: f32[2, 3, 40]) -> (y: f32[2, 4, {}]) {{
+    const %u: f32[4, 3, 3] = random(1)
+    const %v: f32[4, 4, 3] = random(2)
+    const %w: f32[4, 4, 3] = random(3)
+    const %start: i64[1] = [{}]
+    const %end: i64[1] = [{}]
+    const %axis: i64[1] = [2]
+    const %step: i64[1] = [{}]
+    %a = Conv(%x, %u) {{pads = [2, 0]}}
+    %b = Relu(%a)
+    %c = Conv(%b, %v) {{pads = [4, 0], dilations = [2]}}
+    %d = Add(%c, %b)
+    %e = Conv(%d, %w) {{pads = [8, 0], dilations = [4]}}
+    %y = Slice(%e, %start, %end, %axis, %step)
+  }})",
+                           count, start, end, step));
+}
+
+std::int64_t StepsOf(const Graph& graph, std::string_view name) {
+  for (std::size_t i = 0; i < graph.node_capacity(); ++i) {
+    const auto id = static_cast<NodeId>(i);
+    if (!graph.IsLive(id)) continue;
+    const Value& value = graph.value(graph.node(id).outputs[0]);
+    if (value.name == name) return value.type.dim(2).value();
+  }
+  return -1;
+}
+
+TEST(ComputeOnlyWhatIsRead, FollowsTheLastStepThroughDilatedConvolutions) {
+  Graph graph = ReadInPart(39, 40, 1, 1);
+  const Graph before = graph.Clone();
+  ASSERT_EQ(*ComputeOnlyWhatIsRead(graph), 1);
+  ASSERT_TRUE(Verify(graph).ok()) << Verify(graph).ToString();
+  // By hand: step 39 is made of 31, 35, 39, which are made of 27, 29, ..., 39; those of 25 to 39.
+  EXPECT_EQ(StepsOf(graph, "y"), 1);
+  EXPECT_EQ(StepsOf(graph, "d"), 3);
+  EXPECT_EQ(StepsOf(graph, "b"), 7);
+  EXPECT_EQ(CountOf(graph, "Slice"), 2);  // of x, and of b for the sum
+  ExpectSameResults(before, graph, 1);
+  EXPECT_EQ(*ComputeOnlyWhatIsRead(graph), 0);
+}
+
+TEST(ComputeOnlyWhatIsRead, KeepsThePaddingThatIsRead) {
+  Graph graph = ReadInPart(1, 30, 8, 4);
+  const Graph before = graph.Clone();
+  ASSERT_EQ(*ComputeOnlyWhatIsRead(graph), 1);
+  ASSERT_TRUE(Verify(graph).ok()) << Verify(graph).ToString();
+  EXPECT_EQ(StepsOf(graph, "y"), 4);
+  EXPECT_EQ(StepsOf(graph, "d"), 7);  // 1, 5, ..., 25: what lies before is padding
+  ExpectSameResults(before, graph, 1);
+}
+
+TEST(ComputeOnlyWhatIsRead, LeavesWhatIsReadInFull) {
+  Graph graph = ReadInPart(39, 40, 1, 1);
+  for (std::size_t i = 0; i < graph.value_capacity(); ++i) {
+    if (graph.value(static_cast<ValueId>(i)).name == "e")
+      graph.AddOutput("full", static_cast<ValueId>(i));
+  }
+  EXPECT_EQ(*ComputeOnlyWhatIsRead(graph), 0);
+}
+
 TEST(Optimize, IsIdempotentAndReportsWhatFired) {
   Graph graph = Parse(R"(graph g(x: f32[N, 4]) -> (y: f32[N, 3]) {
     const %w: f32[4, 3] = random(1)

@@ -13,4 +13,7 @@ Result<int> MergeSiblings(Graph& graph);
 // not compute the others. The stride moves up through elementwise nodes to the convolution before.
 Result<int> PullStridesUp(Graph& graph);
 
+// What comes before a Slice along a spatial axis computes only the places that are read.
+Result<int> ComputeOnlyWhatIsRead(Graph& graph);
+
 }  // namespace athanor::passes
