@@ -244,8 +244,8 @@ NB_MODULE(_athanor, m) {
   nb::class_<Net>(m, "Model")
       .def("__init__",
            [](Net* self, const std::string& path, const std::string& device, int threads,
-              int streams) {
-             new (self) Net(athanor::Model(path, {device, threads, streams}));
+              int streams, const std::string& cache) {
+             new (self) Net(athanor::Model(path, {device, threads, streams, cache}));
            })
       .def("run", Run)
       .def("start", Start, nb::keep_alive<0, 1>())

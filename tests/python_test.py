@@ -98,6 +98,14 @@ class PythonApi(unittest.TestCase):
             self.assertTrue(np.array_equal(request.result(), expected))
             self.assertTrue(request.wait(0))
 
+    def test_a_cached_model_answers_as_any_other(self):
+        pixels = np.linspace(0, 1, 1024, dtype=np.float32).reshape(1, 1, 32, 32)
+        expected = athanor.load(DIGITS / "digits.onnx")(pixels)
+        with tempfile.TemporaryDirectory() as folder:
+            for _ in range(2):  # makes the file, then maps it
+                np.testing.assert_array_equal(athanor.load(DIGITS / "digits.onnx", cache=folder)(pixels), expected)
+            self.assertEqual([path.suffix for path in pathlib.Path(folder).iterdir()], [".athcache"])
+
     def test_one_name_may_stand_for_several_devices(self):
         expected = athanor.load(DIGITS / "digits.onnx", threads=1)(self.golden["image"])
         for device in ["MULTI:cpu.0,cpu", "HETERO:cpu,reference"]:

@@ -12,6 +12,7 @@ class Skip(Exception):
 
 
 class Athanor:
+    """The session is kept in its cache."""
     variants = ("default",)
 
     def __init__(self, job):
@@ -20,7 +21,7 @@ class Athanor:
 
     def load(self):
         path = self.job["files"].get("ath") or self.job["files"]["onnx"]
-        self.model = self.athanor.load(path, threads=self.job["threads"])
+        self.model = self.athanor.load(path, threads=self.job["threads"], cache=self.job["cache"])
 
     def bind(self, inputs):
         self.inputs = inputs

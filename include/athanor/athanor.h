@@ -103,6 +103,8 @@ typedef struct ath_session_options {
   int32_t threads;       /* 0: one per core; at most 1024 */
   int32_t streams;       /* of a device: requests that run at once, with threads each; 0: one */
   int32_t longest_queue; /* requests that wait for a stream; one more is refused. 0: 256 */
+  const char* cache;     /* folder where what making the session gives is kept for the next
+                          * process, which maps it; on cpu only. NULL or "": nothing is kept */
 } ath_session_options;
 
 /* Called once when a request is over, on a thread of the session or on the one that cancels it.

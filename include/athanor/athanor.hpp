@@ -176,6 +176,7 @@ struct Options {
   std::string device = "cpu";  // or "cpu.0", "reference", "MULTI:A,B", ...: see athanor.h
   int threads = 0;             // 0: one per core
   int streams = 1;  // of a device: requests of Model::start that run at once, with threads each
+  std::string cache = {};  // of a Model: see ath_session_options
 };
 
 // A run beside the caller. Destroying it cancels a run that is not over and waits for its end.
@@ -218,6 +219,7 @@ class Model {
     session_options.device = options.device.c_str();
     session_options.threads = options.threads;
     session_options.streams = options.streams;
+    session_options.cache = options.cache.c_str();
     ath_session* session = nullptr;
     detail::check(ath_session_create(model, &session_options, &session));
     session_.reset(session, ath_session_destroy);

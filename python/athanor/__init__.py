@@ -53,10 +53,11 @@ class Model:
 
     device: "cpu"; "cpu.0" or "cpu.2-5", some of its cores; "reference", slow and right by definition;
     "MULTI:A,B", which spreads requests over devices; "HETERO:A,B", which splits the graph over them.
-    streams: requests of `start` that run at once on a device, each with `threads` threads (0: the cores shared out)."""
+    streams: requests of `start` that run at once on a device, each with `threads` threads (0: the cores shared out).
+    cache: a folder where what making the model ready gives is kept for the next process, which maps it (docs/adr/0040)."""
 
-    def __init__(self, path, device="cpu", threads=0, streams=1):
-        self._model = _athanor.Model(str(path), device, threads, streams)
+    def __init__(self, path, device="cpu", threads=0, streams=1, cache=""):
+        self._model = _athanor.Model(str(path), device, threads, streams, str(cache))
         self.inputs = [_info(info) for info in self._model.inputs()]
         self.outputs = [_info(info) for info in self._model.outputs()]
 
@@ -185,9 +186,9 @@ def open_package(path, key="", passphrase="", trust="", device="cpu", threads=0)
     return Package(path, key, passphrase, trust, device, threads)
 
 
-def load(path, device="cpu", threads=0, streams=1):
+def load(path, device="cpu", threads=0, streams=1, cache=""):
     """Reads a model file of any known format, or "zoo:NAME"."""
-    return Model(path, device, threads, streams)
+    return Model(path, device, threads, streams, cache)
 
 
 def trace(module, example, device="cpu", threads=0, streams=1, dynamic_shapes=None, path=None):

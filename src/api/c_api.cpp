@@ -8,6 +8,7 @@
 
 #include "api/answer_tensors.h"
 #include "api/batch.h"
+#include "api/cached_session.h"
 #include "api/open_model.h"
 #include "api/pipeline.h"
 #include "athanor/athanor.h"
@@ -225,6 +226,7 @@ Result<std::vector<Datum>> ImportAll(const Graph& graph, const ath_tensor* tenso
 
 struct ath_model {
   Graph graph;
+  std::shared_ptr<const athanor::MappedFile> digested;  // see LoadedModel
   std::vector<ValueText> inputs, outputs;
 };
 
@@ -374,8 +376,9 @@ ath_status ath_load(const char* path, const ath_load_options* options, ath_model
           CheckStructSize("ath_load_options", options->struct_size, kLoadOptionsSize));
     }
     const char* format = options != nullptr && options->format != nullptr ? options->format : "";
-    ATH_TRY(Graph graph, athanor::OpenModel(path, {.format = format}));
-    auto made = std::make_unique<ath_model>(ath_model{std::move(graph), {}, {}});
+    ATH_TRY(athanor::LoadedModel opened, athanor::OpenWithFile(path, {.format = format}));
+    auto made = std::make_unique<ath_model>(
+        ath_model{std::move(opened.graph), std::move(opened.digested), {}, {}});
     for (const athanor::ValueId id : made->graph.inputs()) {
       made->inputs.push_back(Describe(made->graph.value(id).name, made->graph.value(id).type));
     }
@@ -435,6 +438,7 @@ ath_status ath_session_create(const ath_model* model, const ath_session_options*
       return Missing(model == nullptr ? "model" : "session");
     athanor::SessionOptions wanted;
     athanor::RequestQueueOptions queue;
+    const char* cache = nullptr;
     if (options != nullptr) {
       ATH_RETURN_IF_ERROR(
           CheckStructSize("ath_session_options", options->struct_size, kSessionOptionsSize));
@@ -445,9 +449,14 @@ ath_status ath_session_create(const ath_model* model, const ath_session_options*
       const std::int32_t longest = LaterField(*options, &ath_session_options::longest_queue);
       if (longest < 0) return athanor::Error(ErrorCode::kUsage, "longest_queue is {}", longest);
       if (longest != 0) queue.longest_queue = static_cast<std::size_t>(longest);
+      cache = LaterField(*options, &ath_session_options::cache);
     }
     auto made = std::make_unique<ath_session>();
-    ATH_TRY(made->session, athanor::Session::Create(model->graph.Clone(), wanted));
+    if (cache != nullptr && *cache != '\0') {
+      ATH_TRY(made->session, athanor::OpenCached(model->graph, {cache, model->digested}, wanted));
+    } else {
+      ATH_TRY(made->session, athanor::Session::Create(model->graph.Clone(), wanted));
+    }
     queue.streams = std::max(wanted.streams, made->session->Streams());
     made->queue_options = queue;
     *session = made.release();

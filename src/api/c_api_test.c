@@ -117,7 +117,7 @@ static void RefuseBadElements(refusal* first) {
 
 static void RefuseBadOptions(refusal* first, const char* path, const ath_model* model) {
   ath_load_options load = {0, NULL};
-  ath_session_options options = {sizeof(ath_session_options), NULL, -1, 0, 0};
+  ath_session_options options = {sizeof(ath_session_options), NULL, -1, 0, 0, NULL};
   ath_value_info info = {0, NULL, 0, 0, NULL, NULL};
   ath_model* other = NULL;
   ath_session* session = NULL;

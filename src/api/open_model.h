@@ -10,5 +10,6 @@ namespace athanor {
 
 // `options` are for files; a network of the zoo has none.
 Result<Graph> OpenModel(const std::string& name, const LoadOptions& options = {});
+Result<LoadedModel> OpenWithFile(const std::string& name, const LoadOptions& options = {});
 
 }  // namespace athanor

@@ -183,7 +183,7 @@ std::string FileOf(const std::string& path) {
   return (std::filesystem::path(path) / "saved_model.pb").string();
 }
 
-Result<Graph> Load(const std::string& given, const LoadOptions& options) {
+Result<LoadedModel> Load(const std::string& given, const LoadOptions& options) {
   const std::string path = FileOf(given);
   ATH_TRY(std::shared_ptr<const MappedFile> file, MappedFile::Open(path));
   ATH_TRY(const Format* format, FindFormat(file->bytes(), options.format, path));
@@ -194,19 +194,25 @@ Result<Graph> Load(const std::string& given, const LoadOptions& options) {
     return Error(ErrorCode::kUsage, "{} files are not read with weights from elsewhere ({})",
                  format->name, options.weights);
   const std::filesystem::path parent = std::filesystem::path(path).parent_path();
-  return format->read({std::move(file), parent.empty() ? "." : parent.string(), path,
-                       options.check_weights, options.weights});
+  ATH_TRY(Graph graph, format->read({file, parent.empty() ? "." : parent.string(), path,
+                                     options.check_weights, options.weights}));
+  return LoadedModel{std::move(graph), format->has_digests ? std::move(file) : nullptr};
 }
 
 }  // namespace
 
-Result<Graph> LoadModel(const std::string& path, const LoadOptions& options) {
-  Result<Graph> graph = Load(path, options);
-  if (graph.ok()) return graph;
+Result<LoadedModel> LoadWithFile(const std::string& path, const LoadOptions& options) {
+  Result<LoadedModel> loaded = Load(path, options);
+  if (loaded.ok()) return loaded;
   const std::string name = std::filesystem::path(path).filename().string();
-  Status status = std::move(graph).status();
+  Status status = std::move(loaded).status();
   // A file that cannot be opened is named in full already.
   return status.code() == ErrorCode::kFileNotFound ? status : std::move(status).In(name);
+}
+
+Result<Graph> LoadModel(const std::string& path, const LoadOptions& options) {
+  ATH_TRY(LoadedModel loaded, LoadWithFile(path, options));
+  return std::move(loaded.graph);
 }
 
 }  // namespace athanor

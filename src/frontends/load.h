@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "core/file.h"
 #include "ir/graph.h"
 
 namespace athanor {
@@ -20,5 +21,12 @@ struct LoadOptions {
 
 // `path`: a file, or the folder of a TensorFlow SavedModel.
 Result<Graph> LoadModel(const std::string& path, const LoadOptions& options = {});
+
+struct LoadedModel {
+  Graph graph;
+  // What it was read from, of a format that holds digests of its weights (.ath).
+  std::shared_ptr<const MappedFile> digested = {};
+};
+Result<LoadedModel> LoadWithFile(const std::string& path, const LoadOptions& options = {});
 
 }  // namespace athanor

@@ -85,9 +85,8 @@ double RooflineNs(Isa isa, double flops, double bytes) {
 
 struct PackStore::Shared {
   struct Entry {
-    Tensor source;  // keeps the address from being used again by another constant
-    std::shared_ptr<const void> buffer;
-    std::int64_t bytes = 0;
+    Packed packed;
+    bool filled_here = true;
   };
   mutable std::mutex mutex;
   std::map<std::pair<const void*, std::string>, Entry> entries;
@@ -96,9 +95,9 @@ struct PackStore::Shared {
   // Constants that planning folded from shapes end with their plan; every new shape makes others.
   void DropUnused() {
     std::erase_if(entries, [&](const auto& item) {
-      const Entry& entry = item.second;
-      if (entry.source.owner().use_count() > 1 || entry.buffer.use_count() > 1) return false;
-      bytes -= entry.bytes;
+      const Packed& packed = item.second.packed;
+      if (packed.source.owner().use_count() > 1 || packed.buffer.use_count() > 1) return false;
+      if (item.second.filled_here) bytes -= packed.bytes;
       return true;
     });
   }
@@ -112,19 +111,33 @@ Result<std::shared_ptr<const void>> PackStore::Get(const Tensor& source, std::st
                                                    const std::function<void(void*)>& fill) {
   recipe += ToString(source.dims());  // constants of several shapes may share their memory
   const std::scoped_lock lock(shared_->mutex);
-  const auto key = std::pair(source.raw(), std::move(recipe));
+  const auto key = std::pair(source.raw(), recipe);
   const auto found = shared_->entries.find(key);
   if (found != shared_->entries.end()) {
-    ATH_CHECK(found->second.bytes == bytes, "a recipe says all that its buffer depends on");
-    return found->second.buffer;
+    const Shared::Entry& entry = found->second;
+    if (entry.packed.bytes == bytes) return entry.packed.buffer;
+    ATH_CHECK(!entry.filled_here, "a recipe says all that its buffer depends on");
   }
   shared_->DropUnused();
   ATH_TRY(Tensor memory, Tensor::Allocate(DType::kU8, {bytes}));
   fill(memory.mutable_raw());
   const std::shared_ptr<const void> buffer(memory.owner(), memory.raw());
-  shared_->entries[key] = {source, buffer, bytes};
+  shared_->entries[key] = {{source, std::move(recipe), buffer, bytes}};
   shared_->bytes += bytes;
   return buffer;
+}
+
+std::vector<PackStore::Packed> PackStore::All() const {
+  const std::scoped_lock lock(shared_->mutex);
+  std::vector<Packed> all;
+  for (const auto& [key, entry] : shared_->entries) all.push_back(entry.packed);
+  return all;
+}
+
+void PackStore::Put(Packed packed) {
+  const std::scoped_lock lock(shared_->mutex);
+  const auto key = std::pair(packed.source.raw(), packed.recipe);
+  shared_->entries.try_emplace(key, Shared::Entry{std::move(packed), false});
 }
 
 std::int64_t PackStore::bytes() const {

@@ -103,6 +103,19 @@ class PackStore {
   Result<std::shared_ptr<const void>> Get(const Tensor& source, std::string recipe,
                                           std::int64_t bytes,
                                           const std::function<void(void*)>& fill);
+
+  struct Packed {
+    Tensor source;  // keeps the address from being used again by another constant
+    std::string recipe;
+    std::shared_ptr<const void> buffer;
+    std::int64_t bytes = 0;
+  };
+  // All there are. Their recipes also say in which shape the source was seen.
+  std::vector<Packed> All() const;
+  // One that another store gave, of the same bytes and the same recipe. Get makes a buffer anew
+  // where it expects another size.
+  void Put(Packed packed);
+  // Of the buffers that were filled here.
   std::int64_t bytes() const;
 
  private:

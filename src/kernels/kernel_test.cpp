@@ -47,5 +47,26 @@ TEST(PackStore, KeepsWhatAPlanStillUses) {
   EXPECT_EQ(*static_cast<const float*>(used.get()), 7);
 }
 
+TEST(PackStore, TakesWhatAnotherOnePacked) {
+  PackStore one, other;
+  const Tensor weight = Tensor::FromVector<float>({2}, {1, 2});
+  const std::shared_ptr<const void> packed = *Pack(one, weight);
+  for (const PackStore::Packed& each : one.All()) other.Put(each);
+  EXPECT_EQ(*Pack(other, weight), packed);
+  EXPECT_EQ(other.bytes(), 0);
+}
+
+// It comes from a file, which may hold anything.
+TEST(PackStore, MakesABufferOfAnotherSizeAnew) {
+  PackStore one, other;
+  const Tensor weight = Tensor::FromVector<float>({2}, {1, 2});
+  ASSERT_TRUE(Pack(one, weight).ok());
+  PackStore::Packed packed = one.All()[0];
+  packed.bytes = 4;
+  other.Put(packed);
+  EXPECT_NE(*Pack(other, weight), packed.buffer);
+  EXPECT_EQ(other.bytes(), 8);
+}
+
 }  // namespace
 }  // namespace athanor::kernels

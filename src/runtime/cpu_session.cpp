@@ -30,7 +30,10 @@ struct CpuSession::Entry {
 };
 
 CpuSession::CpuSession(Graph graph, Graph optimized, const SessionOptions& options)
-    : graph_(std::move(graph)), optimized_(std::move(optimized)), options_(options) {
+    : graph_(std::move(graph)),
+      optimized_(std::move(optimized)),
+      options_(options),
+      store_(options.packs != nullptr ? options.packs : std::make_shared<kernels::PackStore>()) {
   const int streams = std::max(1, options.streams);
   const int cores = options.cores.empty() ? Cpu().cores : static_cast<int>(options.cores.size());
   const int threads = options.threads > 0 ? options.threads : std::max(1, cores / streams);
@@ -149,7 +152,7 @@ Result<std::shared_ptr<CpuSession::Entry>> CpuSession::EntryFor(const std::vecto
     if (!entry->failure.ok()) return entry->failure;
     if (entry->plan != nullptr) return entry;
     Result<std::shared_ptr<const Plan>> made =
-        MakePlan(optimized_.Clone(), inputs, plan_options_, store_);
+        MakePlan(optimized_.Clone(), inputs, plan_options_, *store_);
     if (!made.ok()) return entry->failure = std::move(made).status();
     entry->plan = *std::move(made);
     entry->planned = true;

@@ -60,7 +60,7 @@ class CpuSession final : public Session {
   SessionOptions options_;
   PlanOptions plan_options_;
   std::vector<std::unique_ptr<ThreadPool>> pools_;  // of each stream
-  kernels::PackStore store_;
+  std::shared_ptr<kernels::PackStore> store_;
   ArenaPool arenas_;
   std::mutex mutex_;  // guards entries_ and free_pools_; never held while planning or running
   std::vector<std::shared_ptr<Entry>> entries_;  // latest use last

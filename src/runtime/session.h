@@ -21,6 +21,9 @@ namespace athanor {
 
 struct Plan;
 class MeasuredTimes;
+namespace kernels {
+class PackStore;
+}
 
 struct SessionOptions {
   std::string device = "cpu";
@@ -28,6 +31,9 @@ struct SessionOptions {
   int streams = 1;  // runs that have threads of their own; more at once run on their caller's
   std::vector<int> cores = {};  // "cpu": where those threads stay; none: anywhere
   bool optimize = true;         // run the portable passes first ("cpu")
+  // "cpu": keeps packed constants of the graph, and may hold some already; the session's own when
+  // none is given.
+  std::shared_ptr<kernels::PackStore> packs = {};
   // Called after each node ("reference") or step ("cpu") with its outputs, which are valid only
   // during the call. The graph it is given is the one that runs, after passes.
   NodeObserver observer = {};

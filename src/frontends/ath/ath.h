@@ -23,6 +23,11 @@ bool IsAth(std::span<const std::uint8_t> bytes);
 Result<Graph> Read(std::span<const std::uint8_t> bytes, std::shared_ptr<const void> owner,
                    const ReadOptions& options = {});
 
+// A digest of all that a file says, weights included; of bytes that were read, and of a graph (that
+// of the file it would be written as).
+std::uint64_t StoredDigest(std::span<const std::uint8_t> bytes);
+Result<std::uint64_t> Digest(const Graph& graph);
+
 // The whole file in memory, for small models and tests.
 Result<std::vector<std::uint8_t>> Write(const Graph& graph);
 Status Save(const Graph& graph, const std::string& path);

@@ -336,6 +336,13 @@ bool IsAth(std::span<const std::uint8_t> bytes) {
   return bytes.size() >= sizeof(kMagic) && std::memcmp(bytes.data(), kMagic, sizeof(kMagic)) == 0;
 }
 
+std::uint64_t StoredDigest(std::span<const std::uint8_t> bytes) {
+  Header header;
+  ATH_CHECK(bytes.size() >= sizeof(header), "the caller has read these bytes");
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  return header.structure_digest;
+}
+
 Result<Graph> Read(std::span<const std::uint8_t> bytes, std::shared_ptr<const void> owner,
                    const ReadOptions& options) {
   ATH_TRY(const Header header, ReadHeader(bytes));

@@ -242,6 +242,12 @@ Status WriteTo(const Graph& graph, Sink&& sink) {
 
 }  // namespace
 
+Result<std::uint64_t> Digest(const Graph& graph) {
+  WeightList weights;
+  ATH_TRY(const std::vector<std::uint8_t> structure, StructureWriter(weights).Run(graph));
+  return Digest64(structure);
+}
+
 Result<std::vector<std::uint8_t>> Write(const Graph& graph) {
   std::vector<std::uint8_t> bytes;
   ATH_RETURN_IF_ERROR(WriteTo(graph, [&](std::span<const std::uint8_t> part) {
