@@ -61,6 +61,9 @@ struct KernelQuery {
   bool strict = false;  // only sums of products, in any order: no algorithm that rounds more
   Selector selector = Selector::kMeasured;  // who orders the candidates
   MachineRates rates = {};                  // for estimates
+  // What a byte that packed constants take beyond the constants themselves counts for, in
+  // nanoseconds of every run (ADR 0041).
+  double memory_price = 0;
 
   // The same question to this kernel.
   KernelQuery To(const KernelDef& kernel) const;
@@ -171,6 +174,8 @@ struct KernelDef {
   double (*cost_ns)(const KernelQuery&) = nullptr;
   // Its place in the order of Selector::kRule, lower first. nullptr: 1.
   int (*rule)(const KernelQuery&) = nullptr;
+  // What its packed constants take beyond the constants themselves. nullptr: little.
+  std::int64_t (*more_bytes)(const KernelQuery&) = nullptr;
   // The size of a result that depends on data, at most. The outputs have memory for so many slices;
   // `run` writes those it finds, densely, and their number to KernelArgs::found.
   std::int64_t (*most)(const KernelQuery&) = nullptr;

@@ -126,6 +126,8 @@ const Index& ByOperator() {
 
 void Estimate(const KernelQuery& query, Candidate& candidate) {
   const KernelDef& def = *query.def;
+  if (def.more_bytes != nullptr) candidate.more_bytes = def.more_bytes(query);
+  candidate.price_ns = query.memory_price * static_cast<double>(candidate.more_bytes);
   if (def.cost_ns != nullptr) candidate.cost_ns = def.cost_ns(query);
   if (query.selector == Selector::kLearned || query.selector == Selector::kMeasured)
     candidate.cost_ns = LearnedNs(query, candidate.cost_ns);
@@ -142,9 +144,8 @@ bool Candidate::Precedes(const Candidate& other) const {
   if (fit.yes() != other.fit.yes()) return fit.yes();
   if (!fit.yes()) return false;
   if ((measured_ns > 0) != (other.measured_ns > 0)) return measured_ns > 0;
-  if (measured_ns != other.measured_ns) return measured_ns < other.measured_ns;
   if (rule != other.rule) return rule < other.rule;
-  if (cost_ns != other.cost_ns) return cost_ns < other.cost_ns;
+  if (total_ns() != other.total_ns()) return total_ns() < other.total_ns();
   return def->isa > other.def->isa;
 }
 

@@ -8,11 +8,14 @@ namespace athanor::kernels {
 struct Candidate {
   const KernelDef* def = nullptr;
   Fit fit = Fit::Yes();
-  double cost_ns = 0;      // estimated, when it fits
-  double measured_ns = 0;  // by who measured it; 0: nobody
-  int rule = 0;            // its place by Selector::kRule; else 0
+  double cost_ns = 0;           // estimated, when it fits
+  double measured_ns = 0;       // by who measured it; 0: nobody
+  int rule = 0;                 // its place by Selector::kRule; else 0
+  std::int64_t more_bytes = 0;  // see KernelDef
+  double price_ns = 0;          // of those bytes
 
-  double time_ns() const { return measured_ns > 0 ? measured_ns : cost_ns; }
+  // What counts: the time, and the memory it takes.
+  double total_ns() const { return (measured_ns > 0 ? measured_ns : cost_ns) + price_ns; }
   // Whether it is taken before the other one. One without a time was never reached: it cannot be
   // judged against one that was measured.
   bool Precedes(const Candidate& other) const;

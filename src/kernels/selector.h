@@ -27,4 +27,7 @@ struct MachineRates {
   double memory_bytes = 10;
 };
 
+// Of SessionOptions: what a byte of packed weights counts for in nanoseconds of every run.
+constexpr double kMemoryPrice = 0.1;
+
 }  // namespace athanor

@@ -220,7 +220,8 @@ std::string MakeQuery(const Graph& graph, const Node& node, const PlanOptions& o
            .threads = options.threads,
            .strict = options.strict,
            .selector = options.selector,
-           .rates = options.rates};
+           .rates = options.rates,
+           .memory_price = options.memory_price};
   if (!node.bodies.empty()) return "has sub-graphs";
   const auto fill = [&](const std::vector<ValueId>& ids, std::vector<PortInfo>& ports) {
     for (const ValueId id : ids) {

@@ -61,7 +61,7 @@ class LayoutChooser {
   }
 
   static double Cost(const Variant& variant) {
-    return variant.fits() ? variant.candidates[0].time_ns() : MinCut::kNever;
+    return variant.fits() ? variant.candidates[0].total_ns() : MinCut::kNever;
   }
 
   std::size_t In(std::size_t group) const { return 2 * group; }
@@ -75,7 +75,7 @@ class LayoutChooser {
     const double blocked = Cost(blocked_[i]), into = Cost(into_[i]);
     // What only the reference runs is avoided where another layout has a kernel.
     constexpr double kReference = 1e9;
-    const double plain = groups_[i].kernel() != nullptr ? groups_[i].candidates[0].time_ns()
+    const double plain = groups_[i].kernel() != nullptr ? groups_[i].candidates[0].total_ns()
                          : std::min(blocked, into) < MinCut::kNever ? kReference
                                                                     : 0;
     constexpr double kBack = 2 * MinCut::kNever;  // no kernel reads blocks and writes rows

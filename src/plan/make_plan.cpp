@@ -224,12 +224,14 @@ class Planner {
     for (const kernels::Candidate& candidate : group.candidates) {
       if (!candidate.fit.yes() && fits_elsewhere(candidate)) continue;
       notes.choices.push_back({candidate.def->name, layout, candidate.fit.yes(), candidate.cost_ns,
-                               candidate.measured_ns, candidate.fit.reason()});
+                               candidate.measured_ns, candidate.fit.reason(), candidate.more_bytes,
+                               candidate.price_ns});
     }
     for (const auto& [other, candidate] : group.elsewhere) {
       notes.choices.push_back({candidate.def->name, std::string(other), false, candidate.cost_ns,
                                candidate.measured_ns,
-                               "another layout is cheaper with its neighbours"});
+                               "another layout is cheaper with its neighbours",
+                               candidate.more_bytes, candidate.price_ns});
     }
     if (!group.why_not.empty())
       notes.choices.push_back({"any kernel", layout, false, 0, 0, group.why_not});

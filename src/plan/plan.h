@@ -48,9 +48,11 @@ struct StepNotes {
     std::string kernel;
     std::string layout;  // kernels/layout.h
     bool fits = false;
-    double cost_ns = 0;      // estimated, when it fits or would in its layout
-    double measured_ns = 0;  // 0: not measured
-    std::string reason;      // why it is not taken
+    double cost_ns = 0;           // estimated, when it fits or would in its layout
+    double measured_ns = 0;       // 0: not measured
+    std::string reason;           // why it is not taken
+    std::int64_t more_bytes = 0;  // see KernelDef
+    double price_ns = 0;          // of those bytes, PlanOptions::memory_price each
   };
   std::vector<Choice> choices;  // the first is taken when it fits; else the reference runs
   double flops = 0;
@@ -77,6 +79,7 @@ struct PlanOptions {
   bool strict = false;  // no algorithm that rounds more than a sum of products does
   Selector selector = Selector::kMeasured;  // who chooses between the kernels that fit
   MachineRates rates = {};                  // for estimates
+  double memory_price = 0;                  // see KernelQuery
   // The memory of one run (Plan::arena_bytes), at most; 0: no bound. Weights and the caller's
   // tensors do not count. Where it is exceeded, kernels that need less scratch memory are taken,
   // and a plan that is still larger is refused.

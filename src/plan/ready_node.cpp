@@ -95,7 +95,8 @@ Result<ReadyNode> MakeReady(const Node& node, std::span<const Datum> inputs,
                        .attributes = &node.attributes,
                        .threads = options.threads,
                        .selector = options.selector,
-                       .rates = options.rates};
+                       .rates = options.rates,
+                       .memory_price = options.memory_price};
   ready.known.reserve(inputs.size());  // the query points into it
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     PortInfo port;

@@ -119,6 +119,26 @@ TEST(MemoryBudget, TakesKernelsWithoutScratchMemoryAndThenRefusesWithTheSize) {
   EXPECT_EQ(ConvolutionOf(*tight).choices[0].kernel, ConvolutionOf(*free).choices[0].kernel);
 }
 
+// F(m, 3) holds (m + 2)^2 numbers for each window of nine (Lavin and Gray, CVPR 2016).
+TEST(MemoryPrice, KernelsWhoseWeightsAreLargerMustBeWorthIt) {
+  const auto fastest = MakePlanOf(OneConvolution(64, 64, 56), {});
+  const auto smallest = MakePlanOf(OneConvolution(64, 64, 56), {.memory_price = 1e6});
+  EXPECT_EQ(ConvolutionOf(*smallest).choices[0].more_bytes, 0);
+  const StepNotes::Choice& taken = ConvolutionOf(*fastest).choices[0];
+  ASSERT_NE(taken.kernel.find("winograd"), std::string::npos) << taken.kernel;
+  const std::int64_t m = taken.kernel[taken.kernel.find("winograd") + 8] - '0';
+  EXPECT_EQ(taken.more_bytes, ((m + 2) * (m + 2) - 9) * 64 * 64 * 4);
+}
+
+// Times that were measured are weighed as estimates are.
+TEST_F(TunedPlan, WeighsMemoryAgainstMeasuredTimes) {
+  PlanOptions options = {.measured = std::make_shared<MeasuredTimes>(), .tune_seconds = 60};
+  ASSERT_TRUE(MakePlanOf(OneConvolution(64, 64, 56), options) != nullptr);
+  options.memory_price = 1e6;
+  EXPECT_EQ(ConvolutionOf(*MakePlanOf(OneConvolution(64, 64, 56), options)).choices[0].more_bytes,
+            0);
+}
+
 // Few channels on a large picture: the transforms cost more than the products save. Neither an
 // estimate nor a measurement takes it, and run beside the others it is the slower one.
 TEST_F(TunedPlan, WinogradIsNotTakenWhereItLoses) {

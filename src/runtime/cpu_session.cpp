@@ -46,6 +46,7 @@ CpuSession::CpuSession(Graph graph, Graph optimized, const SessionOptions& optio
   plan_options_.strict = options.strict;
   plan_options_.selector = options.selector;
   plan_options_.rates = options.rates;
+  plan_options_.memory_price = options.memory_price;
   plan_options_.memory_budget = options.memory_budget;
   plan_options_.measured = options.measured;
   plan_options_.tune_seconds = options.tune_seconds;

@@ -44,6 +44,9 @@ struct SessionOptions {
   // "cpu": who chooses between the kernels that fit, and what estimates take the machine to reach.
   Selector selector = Selector::kMeasured;
   MachineRates rates = {};
+  // "cpu": how many nanoseconds of every run a byte must save that packed weights take beyond the
+  // weights themselves (Winograd's do); 0: only time counts (ADR 0041).
+  double memory_price = kMemoryPrice;
   // Of Selector::kMeasured: times of kernels that decide between them (plan/measured.h), and how
   // many seconds of measuring each plan may take; what is measured is added to `measured`. Without
   // it estimates decide.

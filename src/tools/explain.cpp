@@ -54,6 +54,10 @@ std::string ChoiceText(const StepNotes::Choice& choice) {
   std::string time;
   if (choice.measured_ns > 0) time = fmt::format("measured {:.1f} us, ", choice.measured_ns / 1e3);
   if (choice.cost_ns > 0) time += fmt::format("estimated {:.1f} us", choice.cost_ns / 1e3);
+  constexpr double kMegabyte = 1e6;
+  if (static_cast<double>(choice.more_bytes) >= kMegabyte / 10)
+    time += fmt::format(", weights {:.1f} MB larger",
+                        static_cast<double>(choice.more_bytes) / kMegabyte);
   if (choice.fits) return time;
   if (time.empty()) return "does not fit: " + choice.reason;
   return fmt::format("{}; in {}: {}", time, choice.layout, choice.reason);

@@ -33,6 +33,7 @@ nlohmann::json StepJson(const Plan& plan, const Step& step) {
         {"kernel", choice.kernel}, {"layout", choice.layout}, {"fits", choice.fits}};
     if (choice.fits || choice.cost_ns > 0) item["estimated_us"] = choice.cost_ns / 1e3;
     if (choice.measured_ns > 0) item["measured_us"] = choice.measured_ns / 1e3;
+    if (choice.more_bytes > 0) item["more_weight_bytes"] = choice.more_bytes;
     if (!choice.fits) item["reason"] = choice.reason;
     choices.push_back(std::move(item));
   }

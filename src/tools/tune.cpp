@@ -27,7 +27,7 @@ struct TuneOptions {
 const StepNotes::Choice& FirstGuess(const std::vector<StepNotes::Choice>& choices) {
   return *std::min_element(choices.begin(), choices.end(), [](const auto& a, const auto& b) {
     if (a.fits != b.fits) return a.fits;
-    return a.cost_ns < b.cost_ns;
+    return a.cost_ns + a.price_ns < b.cost_ns + b.price_ns;
   });
 }
 

@@ -34,6 +34,11 @@ void AddTuningOptions(Arguments app, TuningOptions& options) {
              "bytes that one run may need besides weights and its own inputs and outputs; kernels "
              "that need less are taken, and a plan that does not fit is refused")
       .Positive();
+  app.Option(
+         "--memory-price", options.memory_price,
+         "microseconds of a run that a megabyte must save which weights take in a kernel's form "
+         "beyond their own; 0: only time counts")
+      .ShowDefault();
   app.Option("--plan-cache", options.cache,
              "times of kernels that athanor tune measured; default: MODEL.athplan in the current "
              "folder or beside the model, when it is there");
@@ -57,6 +62,7 @@ Status ApplyTuning(const TuningOptions& options, const std::string& model, const
                    SessionOptions& session) {
   session.strict = options.strict;
   session.memory_budget = options.memory;
+  session.memory_price = options.memory_price / 1e3;
   session.selector = *SelectorFromName(options.select);
   ATH_TRY(session.tune_seconds, BudgetSeconds(options.budget));
   if (session.selector == Selector::kCost) session.rates = ProbeRates();

@@ -11,9 +11,10 @@ namespace athanor::tools {
 struct TuningOptions {
   bool strict = false;
   std::string select = "measured";
-  std::string budget = "0";  // seconds of measuring, or "unlimited"
-  std::int64_t memory = 0;   // bytes of one run, at most; 0: no bound
-  std::string cache;         // "": in the current folder or beside the model, when one is there
+  std::string budget = "0";                  // seconds of measuring, or "unlimited"
+  std::int64_t memory = 0;                   // bytes of one run, at most; 0: no bound
+  double memory_price = 1e3 * kMemoryPrice;  // microseconds that a megabyte of weights counts for
+  std::string cache;  // "": in the current folder or beside the model, when one is there
 };
 
 // Adds --strict, --select, --budget, --mem-budget and

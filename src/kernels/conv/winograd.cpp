@@ -128,6 +128,13 @@ int Rule(const KernelQuery& q) {
   return m == kM && staged == kStaged ? 0 : kNever;
 }
 
+template <std::int64_t kM>
+std::int64_t MoreBytes(const KernelQuery& q) {
+  const Tensor& weights = *q.in[1].constant;
+  const ChannelTiles channels(ConvTiles(q.isa), weights.dim(0));
+  return 4 * ((kM + 2) * (kM + 2) * weights.dim(1) * channels.stored() - weights.count());
+}
+
 // All windows, transformed, as the tiles of products read them.
 void PackWeights(const State& s, const float* w, float* packed) {
   const std::int64_t distance = s.in_channels * 9;
@@ -328,6 +335,7 @@ void AddWinograd(std::vector<KernelDef>& defs) {
                    .fits = FitsAny,
                    .cost_ns = Cost<kM, false>,
                    .rule = Rule<kM, false>,
+                   .more_bytes = MoreBytes<kM>,
                    .prepare = Prepare<kM, false>,
                    .run = RunFused};
   AddForEveryIsa(defs, def);
