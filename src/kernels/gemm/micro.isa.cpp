@@ -121,6 +121,19 @@ void MicroInRows(std::size_t k, const float* a, std::size_t row_stride, const fl
   Tile<kRows>(k, a, row_stride, 1, b, c, ldc, cols, end);
 }
 
+// Two vectors of one row, `row` and `col` counted from c.
+HWY_INLINE void FinishAt(F32 left, F32 right, float* c, std::size_t ldc, std::size_t row,
+                         std::size_t col, std::size_t cols, TileEnd end) {
+  if (end.row_bias != nullptr) end.row_bias += row;
+  if (end.col_bias != nullptr) end.col_bias += col;
+  if (end.residual != nullptr) end.residual += row * ldc + col;
+  if (cols - col >= kCols) {
+    Finish<1, false>(&left, &right, c + row * ldc + col, ldc, kCols, end);
+  } else {
+    Finish<1, true>(&left, &right, c + row * ldc + col, ldc, cols - col, end);
+  }
+}
+
 // Chains: where rows and panels are few, so many sums of every kChains-th product run side by side.
 template <int kRows, int kPanels>
 void FewRows(std::size_t k, const float* a, std::size_t lda, const float* b,
@@ -154,19 +167,19 @@ void FewRows(std::size_t k, const float* a, std::size_t lda, const float* b,
       add(p + static_cast<std::size_t>(chain), sum[chain]);
   }
   for (; p < k; ++p) add(p, sum[0]);
+  const auto total = [&](int row, int v) {
+    F32 all = sum[0][row][v];
+#pragma GCC unroll 8
+    for (int chain = 1; chain < kChains; ++chain) all = hn::Add(all, sum[chain][row][v]);
+    return all;
+  };
 #pragma GCC unroll 8
   for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) {
-      F32 total = sum[0][i][v];
-#pragma GCC unroll 8
-      for (int chain = 1; chain < kChains; ++chain) total = hn::Add(total, sum[chain][i][v]);
-      const auto row = static_cast<std::size_t>(i), col = static_cast<std::size_t>(v) * kLanes;
-      if (col + kLanes <= cols) {
-        Finish<false>(total, c, row * ldc + col, 0, row, col, end);
-      } else if (col < cols) {
-        Finish<true>(total, c, row * ldc + col, cols - col, row, col, end);
-      }
+    for (int panel = 0; panel < kPanels; ++panel) {
+      const auto row = static_cast<std::size_t>(i), col = static_cast<std::size_t>(panel) * kCols;
+      if (col >= cols) break;
+      FinishAt(total(i, 2 * panel), total(i, 2 * panel + 1), c, ldc, row, col, cols, end);
     }
   }
 }
