@@ -127,7 +127,9 @@ const Index& ByOperator() {
 void Estimate(const KernelQuery& query, Candidate& candidate) {
   const KernelDef& def = *query.def;
   if (def.more_bytes != nullptr) candidate.more_bytes = def.more_bytes(query);
-  candidate.price_ns = query.memory_price * static_cast<double>(candidate.more_bytes);
+  constexpr std::int64_t kFree = std::int64_t{256} << 10;  // stay in a second-level cache
+  const std::int64_t priced = std::max<std::int64_t>(0, candidate.more_bytes - kFree);
+  candidate.price_ns = query.memory_price * static_cast<double>(priced);
   if (def.cost_ns != nullptr) candidate.cost_ns = def.cost_ns(query);
   if (query.selector == Selector::kLearned || query.selector == Selector::kMeasured)
     candidate.cost_ns = LearnedNs(query, candidate.cost_ns);

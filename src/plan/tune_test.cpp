@@ -121,21 +121,21 @@ TEST(MemoryBudget, TakesKernelsWithoutScratchMemoryAndThenRefusesWithTheSize) {
 
 // F(m, 3) holds (m + 2)^2 numbers for each window of nine (Lavin and Gray, CVPR 2016).
 TEST(MemoryPrice, KernelsWhoseWeightsAreLargerMustBeWorthIt) {
-  const auto fastest = MakePlanOf(OneConvolution(64, 64, 56), {});
-  const auto smallest = MakePlanOf(OneConvolution(64, 64, 56), {.memory_price = 1e6});
+  const auto fastest = MakePlanOf(OneConvolution(128, 128, 28), {});
+  const auto smallest = MakePlanOf(OneConvolution(128, 128, 28), {.memory_price = 1e6});
   EXPECT_EQ(ConvolutionOf(*smallest).choices[0].more_bytes, 0);
   const StepNotes::Choice& taken = ConvolutionOf(*fastest).choices[0];
   ASSERT_NE(taken.kernel.find("winograd"), std::string::npos) << taken.kernel;
   const std::int64_t m = taken.kernel[taken.kernel.find("winograd") + 8] - '0';
-  EXPECT_EQ(taken.more_bytes, ((m + 2) * (m + 2) - 9) * 64 * 64 * 4);
+  EXPECT_EQ(taken.more_bytes, ((m + 2) * (m + 2) - 9) * 128 * 128 * 4);
 }
 
 // Times that were measured are weighed as estimates are.
 TEST_F(TunedPlan, WeighsMemoryAgainstMeasuredTimes) {
   PlanOptions options = {.measured = std::make_shared<MeasuredTimes>(), .tune_seconds = 60};
-  ASSERT_TRUE(MakePlanOf(OneConvolution(64, 64, 56), options) != nullptr);
+  ASSERT_TRUE(MakePlanOf(OneConvolution(128, 128, 28), options) != nullptr);
   options.memory_price = 1e6;
-  EXPECT_EQ(ConvolutionOf(*MakePlanOf(OneConvolution(64, 64, 56), options)).choices[0].more_bytes,
+  EXPECT_EQ(ConvolutionOf(*MakePlanOf(OneConvolution(128, 128, 28), options)).choices[0].more_bytes,
             0);
 }
 
