@@ -188,6 +188,7 @@ def main():
         script(count, "tensorflow_test.py", "--binary", str(ATHANOR), "--device", device)
         script(count, "pytorch_test.py", "--binary", str(ATHANOR), "--device", device)
     script(count, "tabular_test.py", "--binary", str(ATHANOR))
+    script(count, "catboost_test.py", "--binary", str(ATHANOR))
     script(count, "caffe_test.py", "--binary", str(ATHANOR))
     script(count, "score_kill_test.py", "--binary", str(ATHANOR))
     script(count, "codegen_test.py")

@@ -125,6 +125,15 @@ def boosted_cases(scratch):
                            boosted_columns(rows))
 
 
+def catboost_cases():
+    folder = DATA / "gbdt" / "catboost"
+    for expected in sorted(folder.glob("*.expected.csv")):
+        name = expected.name.removesuffix(".expected.csv")
+        table = next(path for path in (folder / "data").glob("*.csv") if name.endswith(path.stem))
+        rows = read_csv(expected)
+        yield Case("catboost", name, folder / f"{name}.cbm", table, rows, 1e-9, 1e-12, boosted_columns(rows))
+
+
 def indicators(rows, fmap):
     """The matrix that a feature map makes of a table: 1 or 0 where a column has a value or another, the rest as it is."""
     matrix = []
@@ -308,7 +317,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         scratch = pathlib.Path(folder)
         out = scratch / "out.csv"
-        for case in [*boosted_cases(scratch), *legacy_cases(scratch), *pmml_cases(scratch), *unit_cases(scratch)]:
+        for case in [*boosted_cases(scratch), *legacy_cases(scratch), *catboost_cases(), *pmml_cases(scratch), *unit_cases(scratch)]:
             key = f"{case.kind}:{case.name}"
             if options.filter not in key:
                 continue

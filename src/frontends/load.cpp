@@ -7,6 +7,7 @@
 #include "core/text.h"
 #include "frontends/ath/ath.h"
 #include "frontends/caffe/import.h"
+#include "frontends/catboost/catboost.h"
 #include "frontends/darknet/cfg.h"
 #include "frontends/darknet/import.h"
 #include "frontends/keras/import.h"
@@ -91,6 +92,8 @@ Result<Graph> ReadPytorch(const Source& source) {
   return pytorch::Import(source.file->bytes(), source.file);
 }
 
+Result<Graph> ReadCatboost(const Source& source) { return catboost::Import(source.file->bytes()); }
+
 Result<Graph> ReadXgboost(const Source& source) { return xgboost::Import(source.file->bytes()); }
 
 Result<Graph> ReadText(const Source& source) { return ParseText(source.text(), ops::Standard()); }
@@ -136,6 +139,7 @@ constexpr Format kFormats[] = {
     {"lightgbm", lightgbm::IsLightgbm, ReadLightgbm},
     {"openvino", openvino::IsOpenvino, ReadOpenvino},
     {"pmml", pmml::IsPmml, ReadPmml},
+    {"catboost", catboost::IsCatboost, ReadCatboost},
     {"xgboost", xgboost::IsXgboost, ReadXgboost},
     {"tensorflow", tensorflow::IsTensorflow, ReadTensorflow},
     {"onnx", IsOnnx, ReadOnnx},

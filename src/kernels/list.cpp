@@ -41,6 +41,7 @@ constexpr std::vector<KernelDef> (*kLists[])() = {
     BlockedElementwiseKernels,
     BlockedWindowKernels,
     Col2ImKernels,
+    CombinationKernels,
     ConvGemmKernels,
     ConvTransposeKernels,
     CopyKernels,

@@ -28,6 +28,7 @@ struct Family {
 Family OnnxFamily();
 Family AthFamily();
 Family CaffeFamily();
+Family CatboostFamily();
 Family DarknetFamily();
 Family KerasFamily();
 Family NcnnFamily();

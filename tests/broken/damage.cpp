@@ -131,6 +131,7 @@ std::vector<FamilyEntry> AllFamilies() {
       {"wav", WavFamily},
       {"athpkg", PackageFamily},
       {"caffe", CaffeFamily},
+      {"catboost", CatboostFamily},
       {"darknet", DarknetFamily},
       {"openvino", OpenvinoFamily},
       {"pytorch", PytorchFamily},

@@ -1,5 +1,6 @@
-// Broken files of the three tabular formats.
+// Broken files of the tabular formats.
 #include "corpus.h"
+#include "frontends/catboost/files_for_test.h"
 #include "frontends/load.h"
 #include "frontends/pmml/small_documents_for_test.h"
 #include "frontends/tabular/small_files_for_test.h"
@@ -100,12 +101,79 @@ std::string ManyClassesAndLeaves(const std::string& good, int count) {
               Repeated(R"(<Node score="no"><True/></Node>)", count) + "</Node></TreeModel>");
 }
 
+constexpr char kCatboost[] = "catboost";
 constexpr char kXgboost[] = "xgboost";
 constexpr char kLightgbm[] = "lightgbm";
 constexpr char kPmml[] = "pmml";
 constexpr std::string_view kRight = "[2,-1,4,-1,-1]";
 
 }  // namespace
+
+Family CatboostFamily() {
+  using catboost::BinaryFile;
+  using catboost::BinaryParts;
+  using catboost::JsonFile;
+  const std::string json = JsonFile(), binary = BinaryFile(),
+                    nodes = JsonFile(catboost::kNodeTrees);
+  std::vector<std::string> mistakes = {
+      With(json, "\"split_index\":2", "\"split_index\":3"),
+      With(json, "\"split_index\":2", "\"split_index\":-1"),
+      With(json, "\"leaf_values\":[1,2,3,4]", "\"leaf_values\":[1,2,3]"),
+      With(json, "\"leaf_values\":[1,2,3,4]", "\"leaf_values\":[1,2,3,4,5,6,7,8]"),
+      With(json, "\"leaf_values\":[1,2,3,4]", "\"leaf_values\":[]"),
+      With(json, "[2,[0.5]]", "[2,[0.5,1]]"),
+      With(json, "[2,[0.5]]", "[2]"),
+      With(json, "\"feature_id\":\"town\"", "\"feature_id\":\"colour\""),
+      With(json, "\"feature_index\":1,\"flat", "\"feature_index\":0,\"flat"),
+      With(json, "\"hash_stride\":3", "\"hash_stride\":0"),
+      With(json, "\"hash_stride\":3", "\"hash_stride\":2"),
+      With(json, "\"hash_stride\":3", "\"hash_stride\":99999999999"),
+      With(json, std::to_string(catboost::kTownAAbove), "18446744073709551616"),
+      With(json, "\"ctr_type\":\"Borders\"", "\"ctr_type\":\"Buckets\""),
+      With(json, "\"ctr_type\":\"Borders\"", "\"ctr_type\":\"Unheard\""),
+      With(json, "\"target_border_idx\":0", "\"target_border_idx\":1"),
+      With(json, "\"target_border_idx\":0", "\"target_border_idx\":-1"),
+      With(json, "\"ctr_data\":{\"{", "\"ctr_data\":{\"["),
+      With(json, "\"ctr_data\"", "\"ctr_dada\""),
+      With(json, "\"values\":[-1242798403]", "\"values\":[1e12]"),
+      With(json, "\"features_info\"", "\"features_inf\""),
+      With(json, "\"float_features\"", "\"text_features\""),
+      With(nodes, "{\"value\":4}", "{}"),
+      With(nodes, "{\"value\":4}", "{\"value\":[4,5]}"),
+      JsonFile("\"trees\":[" + Repeated("{\"split\":{},\"right\":", 1000) + "1" +
+               Repeated("}", 1000) + "]"),
+      JsonFile(catboost::kLevelTrees, "Logloss", ",\"binclass_probability_threshold\":\"many\""),
+      "{\"ctr_data\":" + Repeated("[", 1'000'000),
+      "CBM1",
+      binary.substr(0, 100),
+      binary.substr(0, binary.size() - 30),
+      "CBM1\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF" + binary.substr(8),
+  };
+  const auto add = [&](auto change, BinaryParts parts = {}) {
+    change(parts);
+    mistakes.push_back(BinaryFile(parts));
+  };
+  add([](BinaryParts& p) { p.sizes = {2, -1}; });
+  add([](BinaryParts& p) { p.starts = {0, 1}; });
+  add([](BinaryParts& p) { p.dimension = 0; });
+  add([](BinaryParts& p) { p.dimension = 0x7FFFFFFF; });
+  add([](BinaryParts& p) { p.splits = {0, 1, 99}; });
+  add([](BinaryParts& p) { p.biases = {1, 2, 3}; });
+  add([](BinaryParts& p) { p.format = "FlabuffersModel_v9"; });
+  add([](BinaryParts& p) { p.part = "unheard"; });
+  add([](BinaryParts& p) { p.target_border = 9; });
+  add([](BinaryParts& p) { p.classes = 0; });
+  add([](BinaryParts& p) { p.classes = -5; });
+  add([](BinaryParts& p) { p.entry = 0x7FFFFFFF; });
+  add([](BinaryParts& p) { p.category = 12; });
+  add([](BinaryParts& p) { p.statistic = 17; });
+  add([](BinaryParts& p) { p.params = "{\"loss_function\":"; });
+  add([](BinaryParts& p) { p.leaf_of_node[5] = 6; }, catboost::NodeParts());
+  add([](BinaryParts& p) { p.steps[1] = {2, 9}; }, catboost::NodeParts());
+  add([](BinaryParts& p) { p.leaf_of_node.pop_back(); }, catboost::NodeParts());
+  return Make(kCatboost, Read<kCatboost>, {json, nodes, binary, BinaryFile(catboost::NodeParts())},
+              mistakes);
+}
 
 Family XgboostFamily() {
   using tabular::XgboostLegacyFile;

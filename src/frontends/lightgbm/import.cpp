@@ -486,7 +486,7 @@ Result<Graph> Import(std::span<const std::uint8_t> bytes) {
             graph.Add("Div",
                       {score, graph.AddConstant(tabular::NumberScalar(DType::kF64, iterations))}));
   }
-  ATH_RETURN_IF_ERROR(tabular::AddOutputs(graph, score, head.link, head.slope));
+  ATH_RETURN_IF_ERROR(tabular::AddOutputs(graph, score, {.link = head.link, .slope = head.slope}));
   return graph;
 }
 

@@ -27,6 +27,15 @@ struct Value {
   const Value* Find(std::string_view name) const;
 };
 
+// Members of an object by name; the error says which is absent or of the wrong kind.
+Result<const Value*> Member(const Value& object, std::string_view name, Value::Kind kind);
+Result<const Value*> Object(const Value& object, std::string_view name);
+Result<std::span<const double>> Numbers(const Value& object, std::string_view name);
+// A plain integer, or one written as a string; `fallback` where there is no such member.
+Result<std::int64_t> Integer(const Value& object, std::string_view name, std::int64_t fallback);
+// Empty where there is no such member.
+Result<std::vector<std::string>> Strings(const Value& object, std::string_view name);
+
 // Refuses values nested too deep or, numbers of packed arrays apart, too many of them: each takes
 // far more memory than its one byte in a file.
 Status CheckLimits(int depth, std::size_t num_values);

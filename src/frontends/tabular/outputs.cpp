@@ -1,5 +1,8 @@
 #include "frontends/tabular/outputs.h"
 
+#include <algorithm>
+#include <numeric>
+
 #include "frontends/tabular/columns.h"
 
 namespace athanor::tabular {
@@ -47,12 +50,29 @@ Result<ValueId> Second(Graph& graph, ValueId scores, Link link, double slope) {
   return graph.Add("Cast", {positive}, {{"to", dtype}});
 }
 
-Status AddTwoClasses(Graph& graph, ValueId scores, Link link, double slope) {
+Result<ValueId> Named(Graph& graph, ValueId label, const OutputForm& form) {
+  if (!form.labels) return label;
+  const std::int64_t count = form.labels->count();
+  std::vector<std::int64_t> numbers(static_cast<std::size_t>(count));
+  std::iota(numbers.begin(), numbers.end(), 0);
+  const bool integers = form.labels->dtype() == DType::kI64;
+  if (integers && std::ranges::equal(form.labels->Data<std::int64_t>(), numbers)) return label;
+  Tensor other = integers ? Tensor::FromVector<std::int64_t>({1}, {0})
+                          : Tensor::FromVector<std::string>({1}, {""});
+  return graph.Add("LabelEncoder", {label},
+                   {{"keys_tensor", Tensor::FromVector({count}, numbers)},
+                    {"values_tensor", *form.labels},
+                    {"default_tensor", std::move(other)}});
+}
+
+Status AddTwoClasses(Graph& graph, ValueId scores, const OutputForm& form) {
   const DType dtype = graph.value(scores).type.dtype;
-  ATH_TRY(const ValueId second, Second(graph, scores, link, slope));
+  ATH_TRY(const ValueId second, Second(graph, scores, form.link, form.slope));
+  const ValueId border = graph.AddConstant(NumberScalar(dtype, form.score_border.value_or(0.5)));
   ATH_TRY(const ValueId likely,
-          graph.Add("Greater", {second, graph.AddConstant(NumberScalar(dtype, 0.5))}));
-  ATH_TRY(const ValueId label, graph.Add("Cast", {likely}, {{"to", DType::kI64}}));
+          graph.Add("Greater", {form.score_border ? scores : second, border}));
+  ATH_TRY(const ValueId number, graph.Add("Cast", {likely}, {{"to", DType::kI64}}));
+  ATH_TRY(const ValueId label, Named(graph, number, form));
   graph.AddOutput("label", label);
   const Type& type = graph.value(scores).type;
   const bool one_target = type.HasRank() && type.dim(1) == Dim(1);
@@ -67,18 +87,19 @@ Status AddTwoClasses(Graph& graph, ValueId scores, Link link, double slope) {
   return {};
 }
 
-Status AddClasses(Graph& graph, ValueId scores, Link link, double slope) {
+Status AddClasses(Graph& graph, ValueId scores, const OutputForm& form) {
   ValueId probability = scores;
-  if (link == Link::kOneVersusAll) {
-    ATH_TRY(const ValueId scaled, Scaled(graph, scores, slope));
+  if (form.link == Link::kOneVersusAll) {
+    ATH_TRY(const ValueId scaled, Scaled(graph, scores, form.slope));
     ATH_TRY(probability, graph.Add("Sigmoid", {scaled}));
   } else {
     ATH_TRY(probability, graph.Add("Softmax", {scores}, {{"axis", std::int64_t{1}}}));
   }
   // The scores decide: probabilities of far apart scores may both round to 1.
   ATH_TRY(
-      const ValueId label,
+      const ValueId number,
       graph.Add("ArgMax", {scores}, {{"axis", std::int64_t{1}}, {"keepdims", std::int64_t{0}}}));
+  ATH_TRY(const ValueId label, Named(graph, number, form));
   graph.AddOutput("label", label);
   graph.AddOutput("probability", probability);
   return {};
@@ -86,19 +107,19 @@ Status AddClasses(Graph& graph, ValueId scores, Link link, double slope) {
 
 }  // namespace
 
-Status AddOutputs(Graph& graph, ValueId scores, Link link, double slope) {
-  switch (link) {
+Status AddOutputs(Graph& graph, ValueId scores, const OutputForm& form) {
+  switch (form.link) {
     case Link::kBinaryLogistic:
     case Link::kHinge:
-      return AddTwoClasses(graph, scores, link, slope);
+      return AddTwoClasses(graph, scores, form);
     case Link::kSoftmax:
     case Link::kSoftmaxLabel:
     case Link::kOneVersusAll:
-      return AddClasses(graph, scores, link, slope);
+      return AddClasses(graph, scores, form);
     default:
       break;
   }
-  ATH_TRY(const ValueId prediction, Number(graph, scores, link, slope));
+  ATH_TRY(const ValueId prediction, Number(graph, scores, form.link, form.slope));
   graph.AddOutput("prediction", prediction);
   return {};
 }

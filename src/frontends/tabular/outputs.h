@@ -1,6 +1,8 @@
 // From the scores of boosted trees to the outputs of a model.
 #pragma once
 
+#include <optional>
+
 #include "ir/graph.h"
 
 namespace athanor::tabular {
@@ -18,10 +20,19 @@ enum class Link : std::uint8_t {
   kOneVersusAll,    // one score per class, each a probability of its own
 };
 
+struct OutputForm {
+  Link link = Link::kIdentity;
+  double slope = 1;  // multiplies the score before a logistic link
+  // A row is of the second of two classes where its score is above; without, where its probability
+  // is above 1/2.
+  std::optional<double> score_border = {};
+  // The classes' names in their order, i64 or strings; without, their numbers.
+  std::optional<Tensor> labels = {};
+};
+
 // Adds the outputs for scores [rows, targets or classes]. Numbers: `prediction` [rows, targets].
-// Classes: `label` i64 [rows] and `probability` [rows, classes]; with several targets of two
-// classes, i64 [rows, targets] and [rows, targets] for the second class.
-// `slope` multiplies the score before a logistic link.
-Status AddOutputs(Graph& graph, ValueId scores, Link link, double slope = 1);
+// Classes: `label` i64 or string [rows] and `probability` [rows, classes]; with several targets of
+// two classes, i64 [rows, targets] and [rows, targets] for the second class.
+Status AddOutputs(Graph& graph, ValueId scores, const OutputForm& form);
 
 }  // namespace athanor::tabular

@@ -1,8 +1,10 @@
-// The three readers of tabular models on files small enough to be computed by hand.
+// The readers of tabular models on files small enough to be computed by hand.
 #include <gtest/gtest.h>
 
 #include <cmath>
 
+#include "frontends/catboost/catboost.h"
+#include "frontends/catboost/files_for_test.h"
 #include "frontends/lightgbm/lightgbm.h"
 #include "frontends/pmml/fields.h"
 #include "frontends/pmml/pmml.h"
@@ -298,6 +300,74 @@ TEST(Pmml, RefusesDocumentTypesDepthAndWhatIsNotThere) {
   EXPECT_FALSE(pmml::Import(Bytes(deep)).ok());
   for (int i = 0; i < 100'000; ++i) deep += "</Node>";
   EXPECT_EQ(pmml::Import(Bytes(deep + "</PMML>")).status().code(), ErrorCode::kResource);
+}
+
+// ---- CatBoost
+
+TEST(Catboost, FollowsNumbersOneHotCategoriesAndStatisticsInBothFormsAndBothKindsOfTree) {
+  for (const std::string& file :
+       {catboost::JsonFile(), catboost::JsonFile(catboost::kNodeTrees), catboost::BinaryFile(),
+        catboost::BinaryFile(catboost::NodeParts())}) {
+    ASSERT_TRUE(catboost::IsCatboost(Bytes(file)));
+    const Result<Graph> graph = catboost::Import(Bytes(file));
+    ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+    EXPECT_EQ(graph->value(graph->inputs()[2]).name, "town");
+    EXPECT_EQ(NumberOf(Answers(*graph, {{12}, {0, "red"}, {0, "a"}})[0]), 2 * (4 + 20) + 0.5);
+    EXPECT_EQ(NumberOf(Answers(*graph, {{NAN}, {0, "blue"}, {0, "a"}})[0]), 2 * (2 + 20) + 0.5);
+    // Only above 10 was "a" seen, and "b" never.
+    EXPECT_EQ(NumberOf(Answers(*graph, {{10}, {0, "red"}, {0, "a"}})[0]), 2 * (3 + 10) + 0.5);
+    EXPECT_EQ(NumberOf(Answers(*graph, {{12}, {0, ""}, {0, "b"}})[0]), 2 * (2 + 10) + 0.5);
+  }
+}
+
+TEST(Catboost, NamesClassesAndDecidesByTheScore) {
+  const std::string file = catboost::JsonFile(
+      R"("oblivious_trees":[{"leaf_values":[-0.25,-0.25,-0.25,2],"splits":[{"split_index":0},{"split_index":1}]}])",
+      "Logloss",
+      R"(,"class_params":{"class_label_type":"String","class_names":["no","yes"],"class_to_label":[0,1]})");
+  const Result<Graph> graph = catboost::Import(Bytes(file));
+  ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+  // 2 * -0.25 + 0.5 is 0, which is not above 0.
+  const std::vector<Datum> no = Answers(*graph, {{1}, {0, "red"}, {0, "a"}});
+  EXPECT_EQ(no[0].tensor().Data<std::string>()[0], "no");
+  EXPECT_EQ(NumberOf(no[1], 1), 0.5);
+  const std::vector<Datum> yes = Answers(*graph, {{11}, {0, "red"}, {0, "a"}});
+  EXPECT_EQ(yes[0].tensor().Data<std::string>()[0], "yes");
+  EXPECT_NEAR(NumberOf(yes[1], 1), 1 / (1 + std::exp(-4.5)), 1e-15);
+}
+
+TEST(Catboost, TakesTheBorderOfProbabilitiesThatTheFileNames) {
+  const Result<Graph> graph = catboost::Import(Bytes(catboost::JsonFile(
+      R"("oblivious_trees":[{"leaf_values":[0,0.5],"splits":[{"split_index":0}]}])", "Logloss",
+      R"(,"binclass_probability_threshold":"0.7")")));
+  ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+  // The scores are 0.5 and 1.5, the probabilities 0.62 and 0.82.
+  EXPECT_EQ(NumberOf(Answers(*graph, {{1}, {0, ""}, {0, ""}})[0]), 0);
+  EXPECT_EQ(NumberOf(Answers(*graph, {{11}, {0, ""}, {0, ""}})[0]), 1);
+}
+
+TEST(Catboost, RefusesTextColumnsAndTreesThatPromiseTooMuch) {
+  const auto refusal = [](const std::string& file) {
+    return catboost::Import(Bytes(file)).status().ToString();
+  };
+  std::string text = catboost::JsonFile();
+  text.replace(text.find("\"float_features\""), 0, "\"text_features\":[{}],");
+  EXPECT_NE(refusal(text).find("text_features are not implemented"), std::string::npos);
+  catboost::BinaryParts parts;
+  parts.sizes = {2, 9};
+  EXPECT_NE(refusal(catboost::BinaryFile(parts)).find("tree 1 has 9 splits; 1 are left"),
+            std::string::npos);
+  parts = {};
+  parts.leaves.pop_back();
+  EXPECT_NE(refusal(catboost::BinaryFile(parts)).find("1 values are left"), std::string::npos);
+  parts = {};
+  parts.splits[2] = 3;
+  EXPECT_NE(refusal(catboost::BinaryFile(parts)).find("split 3 does not exist; there are 3"),
+            std::string::npos);
+  parts = {};
+  parts.entry = 7;
+  EXPECT_NE(refusal(catboost::BinaryFile(parts)).find("entry 7 of a statistic has no counts"),
+            std::string::npos);
 }
 
 }  // namespace

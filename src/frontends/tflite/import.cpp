@@ -6,6 +6,7 @@
 
 #include "core/checked.h"
 #include "core/text.h"
+#include "frontends/flatbuffer.h"
 #include "frontends/tflite/op_import.h"
 #include "frontends/tflite/tensor_type.h"
 #include "ops/catalog.h"
@@ -18,21 +19,6 @@ constexpr std::size_t kMaxRank = 16;
 
 using Bytes = std::span<const std::uint8_t>;
 
-template <class T>
-std::size_t SizeOf(const T* vector) {
-  return vector == nullptr ? 0 : vector->size();
-}
-
-std::string Text(const flatbuffers::String* text) { return text == nullptr ? "" : text->str(); }
-
-// Copies bytes, because the verifier does not check that elements of 8 bytes are aligned.
-template <class To, class T>
-std::vector<To> List(const flatbuffers::Vector<T>* items) {
-  std::vector<T> values(SizeOf(items));
-  if (!values.empty()) std::memcpy(values.data(), items->Data(), values.size() * sizeof(T));
-  return {values.begin(), values.end()};
-}
-
 schema::BuiltinOperator CodeOf(const schema::OperatorCode& code) {
   return std::max(code.builtin_code(),
                   static_cast<schema::BuiltinOperator>(code.deprecated_builtin_code()));
@@ -41,7 +27,7 @@ schema::BuiltinOperator CodeOf(const schema::OperatorCode& code) {
 // "CONV_2D", or a number for one beyond the schema.
 std::string NameOf(const schema::OperatorCode& code) {
   if (CodeOf(code) == schema::BuiltinOperator_CUSTOM)
-    return "custom " + Quote(Text(code.custom_code()));
+    return "custom " + Quote(TextOf(code.custom_code()));
   const std::string_view name = schema::EnumNameBuiltinOperator(CodeOf(code));
   return name.empty() ? fmt::format("number {}", static_cast<int>(CodeOf(code)))
                       : std::string(name);
@@ -143,13 +129,13 @@ class Importer {
   Status ReadTensor(std::size_t i) {
     const schema::Tensor& tensor = TensorAt(i);
     TensorInfo& info = infos_[i];
-    info.name = Text(tensor.name());
+    info.name = TextOf(tensor.name());
     info.is_variable = tensor.is_variable();
     ATH_TRY(info.dtype, DTypeOf(tensor.type()));
     if (tensor.sparsity() != nullptr)
       return Unsupported("sparse weights are not read; dense ones are");
-    auto sizes = List<std::int64_t>(tensor.shape());
-    const auto signature = List<std::int64_t>(tensor.shape_signature());
+    auto sizes = ListOf<std::int64_t>(tensor.shape());
+    const auto signature = ListOf<std::int64_t>(tensor.shape_signature());
     if (signature.size() == sizes.size()) sizes = signature;
     if (sizes.size() > kMaxRank)
       return InvalidModel("rank {} is not read; at most {} is", sizes.size(), kMaxRank);
@@ -170,8 +156,8 @@ class Importer {
       return Unsupported(
           "quantisation of a kind of its own is not read; by scale and zero point is");
     Quantization& quantization = info.quantization;
-    quantization.scales = List<float>(from->scale());
-    quantization.zero_points = List<std::int64_t>(from->zero_point());
+    quantization.scales = ListOf<float>(from->scale());
+    quantization.zero_points = ListOf<std::int64_t>(from->zero_point());
     // Some writers give a bias the axis of its weights; a vector has only one.
     const bool has_axis = quantization.scales.size() > 1 && info.shape.size() > 1;
     quantization.axis = has_axis ? from->quantized_dimension() : 0;
@@ -249,7 +235,7 @@ class Importer {
   }
 
   Status AddInputs() {
-    for (const std::int32_t tensor : List<std::int32_t>(subgraph_->inputs())) {
+    for (const std::int32_t tensor : ListOf<std::int32_t>(subgraph_->inputs())) {
       ATH_TRY(const std::size_t i, Index(tensor));
       if (values_[i] != kNoValue) return InvalidModel("tensor {} is an input twice", i);
       values_[i] = graph_.AddInput(infos_[i].name, Type::Tensor(infos_[i].dtype, infos_[i].shape));
@@ -258,7 +244,7 @@ class Importer {
   }
 
   Status AddOutputs() {
-    for (const std::int32_t tensor : List<std::int32_t>(subgraph_->outputs())) {
+    for (const std::int32_t tensor : ListOf<std::int32_t>(subgraph_->outputs())) {
       ATH_TRY(const std::size_t i, Index(tensor));
       ATH_TRY(const ValueId value, ValueOf(i));
       if (value == kNoValue) return Unsupported("output {} is a variable", i);
@@ -270,7 +256,7 @@ class Importer {
   Status AddOperator(std::size_t index) {
     const schema::Operator& op = *OperatorAt(index);
     std::vector<OpImport::Port> inputs;
-    for (const std::int32_t tensor : List<std::int32_t>(op.inputs())) {
+    for (const std::int32_t tensor : ListOf<std::int32_t>(op.inputs())) {
       if (tensor == -1) {
         inputs.emplace_back();
         continue;
@@ -281,7 +267,7 @@ class Importer {
     }
     std::vector<std::size_t> results;
     std::vector<const TensorInfo*> outputs;
-    for (const std::int32_t tensor : List<std::int32_t>(op.outputs())) {
+    for (const std::int32_t tensor : ListOf<std::int32_t>(op.outputs())) {
       ATH_TRY(const std::size_t i, Index(tensor));
       if (values_[i] != kNoValue || infos_[i].is_variable)
         return InvalidModel("tensor {} (\"{}\") has a value already", i, infos_[i].name);

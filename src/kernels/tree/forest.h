@@ -10,6 +10,8 @@
 namespace athanor::kernels {
 
 std::vector<KernelDef> ForestKernels();
+// Of CombinationStatistics: what trees look at besides numbers.
+std::vector<KernelDef> CombinationKernels();
 
 std::vector<KernelDef> BinsForestKernels();
 std::vector<KernelDef> RowForestKernels();

@@ -232,5 +232,46 @@ TEST(ForestKernels, AddLinearLeavesToTheBit) {
   }
 }
 
+// Tables of one and of two values; hashes as the operator's definition gives them.
+AttrMap TwoCombinations() {
+  const auto mix = [](std::uint64_t hash, std::int64_t key) {
+    constexpr std::uint64_t kFactor = 0x4906ba494954cb65;
+    return kFactor * (hash + kFactor * static_cast<std::uint64_t>(key));
+  };
+  const auto first = static_cast<std::int64_t>(mix(0, -3));
+  const auto second = static_cast<std::int64_t>(mix(mix(mix(0, 5), 1), 0));
+  return {{"category_counts", Ints{1, 1}},
+          {"categories", Ints{0, 1}},
+          {"above_counts", Ints{0, 1}},
+          {"above_features", Ints{0}},
+          {"above_borders", Tensor::FromVector<float>({1}, {0.5F})},
+          {"equal_counts", Ints{0, 1}},
+          {"equal_categories", Ints{0}},
+          {"equal_values", Ints{7}},
+          {"entry_counts", Ints{1, 1}},
+          {"hashes", Tensor::FromVector<std::int64_t>({2}, {first, second})},
+          {"value_counts", Ints{1, 2}},
+          {"values", Tensor::FromVector<float>({3}, {1, 2, 3})},
+          {"defaults", Tensor::FromVector<float>({3}, {-1, -2, -3})}};
+}
+
+TEST(CombinationKernels, AgreeWithTheReferenceOnKnownAndUnknownCombinations) {
+  for (const std::int64_t rows : {1, 63, 64, 65, 200}) {
+    std::vector<std::int32_t> categories;
+    std::vector<float> numbers;
+    for (std::int64_t i = 0; i < rows; ++i) {
+      categories.push_back(i % 3 == 0 ? -3 : 7);
+      categories.push_back(i % 2 == 0 ? 5 : 6);
+      numbers.push_back(i % 5 == 0 ? std::nanf("") : static_cast<float>(i % 5) / 4);
+    }
+    EXPECT_EQ(CheckKernels({.op = "CombinationStatistics",
+                            .inputs = {Tensor::FromVector({rows, 2}, categories),
+                                       Tensor::FromVector({rows, 1}, numbers)},
+                            .attributes = TwoCombinations(),
+                            .tolerance = 0}),
+              1);
+  }
+}
+
 }  // namespace
 }  // namespace athanor::kernels

@@ -141,5 +141,85 @@ TEST(ArrayFeatureExtractor, RefusesAFeatureBeyondTheEnd) {
             "feature 2 is asked for; x has 2");
 }
 
+// What CatBoost 1.2.10 notes as the hashes of these strings (cat_features_hash of its JSON).
+TEST(CategoryHash, IsThatOfCatboostForEveryLengthOfItsAlgorithm) {
+  std::string letters;
+  while (letters.size() < 200) letters += "abcdefghijklmnopqrstuvwxyz0123456789";
+  const auto first = [&](std::size_t count) { return letters.substr(0, count); };
+  const Strings names = {"",         first(1),   first(3),   first(4),  first(8),  first(9),
+                         first(16),  first(17),  first(32),  first(33), first(64), first(65),
+                         first(128), first(129), first(200), "red",     "green",   "Z\u00fcrich"};
+  const std::vector<std::uint32_t> expected = {
+      797982799,  3489901818, 978243121,  345588365,  4270775063, 3019552977,
+      2150978241, 322581478,  2335930906, 2217718852, 1088087247, 810490489,
+      4040918288, 2955542720, 3469122395, 3052168893, 1390465085, 3409199112};
+  const auto count = static_cast<std::int64_t>(names.size());
+  const auto hashes = RunOperator("CategoryHash", {Tensor::FromVector({count}, names)}, {});
+  ASSERT_TRUE(hashes.ok()) << hashes.status().ToString();
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const std::int32_t hash = (*hashes)[0].Data<std::int32_t>()[i];
+    EXPECT_EQ(static_cast<std::uint32_t>(hash), expected[i]) << names[i].size() << " bytes";
+  }
+}
+
+// One combination: category 0, whether number 0 is above 1/2.
+AttrMap OneCombination() {
+  const auto floats = [](const Floats& list) {
+    return Tensor::FromVector({static_cast<std::int64_t>(list.size())}, list);
+  };
+  // f * f * 5 and, after the answer, f * (f * f * 5 + f), f = 0x4906ba494954cb65.
+  constexpr std::uint64_t kFactor = 0x4906ba494954cb65,
+                          kAbove = kFactor * (kFactor * kFactor * 5 + kFactor);
+  return {{"category_counts", Ints{1}},
+          {"categories", Ints{0}},
+          {"above_counts", Ints{1}},
+          {"above_features", Ints{0}},
+          {"above_borders", floats({0.5F})},
+          {"equal_counts", Ints{0}},
+          {"equal_categories", Ints{}},
+          {"equal_values", Ints{}},
+          {"entry_counts", Ints{1}},
+          {"hashes", Tensor::FromVector<std::int64_t>({1}, {static_cast<std::int64_t>(kAbove)})},
+          {"value_counts", Ints{2}},
+          {"values", floats({8, 9})},
+          {"defaults", floats({1, 2})}};
+}
+
+Result<std::vector<Tensor>> RunCombination(const AttrMap& attributes) {
+  return RunOperator("CombinationStatistics",
+                     {Tensor::FromVector<std::int32_t>({3, 1}, {5, 5, 6}),
+                      Tensor::FromVector<float>({3, 1}, {0.75F, NAN, 0.75F})},
+                     attributes);
+}
+
+TEST(CombinationStatistics, LooksUpTheHashOfCategoriesAndAnswers) {
+  const auto values = RunCombination(OneCombination());
+  ASSERT_TRUE(values.ok()) << values.status().ToString();
+  EXPECT_TRUE((*values)[0].SameAs(Tensor::FromVector<float>({3, 2}, {8, 9, 1, 2, 1, 2})));
+}
+
+TEST(CombinationStatistics, RefusesListsThatDoNotFit) {
+  const auto refusal = [](std::string_view name, auto value) {
+    AttrMap attributes = OneCombination();
+    attributes.Set(name, std::move(value));
+    return RunCombination(attributes).status().ToString();
+  };
+  const auto says = [](const std::string& text, std::string_view part) {
+    return text.find(part) != std::string::npos;
+  };
+  EXPECT_TRUE(says(refusal("categories", Ints{1}), "input 0 has 1 columns; 2 are looked at"));
+  EXPECT_TRUE(says(refusal("categories", Ints{-1}), "column -1 does not exist"));
+  EXPECT_TRUE(says(refusal("categories", Ints{0, 0}), "1 entries too many"));
+  EXPECT_TRUE(says(refusal("entry_counts", Ints{2}), "1 entries are left of 2"));
+  EXPECT_TRUE(says(refusal("value_counts", Ints{1, 1}), "differ in length"));
+  EXPECT_TRUE(says(refusal("value_counts", Ints{-1}), "2 entries are left of -1"));
+  EXPECT_TRUE(says(refusal("values", Tensor::FromVector<float>({1}, {8})), "fewer than 2 values"));
+  AttrMap twice = OneCombination();
+  twice.Set("entry_counts", Ints{2});
+  twice.Set("hashes", Tensor::FromVector<std::int64_t>({2}, {3, 3}));
+  twice.Set("values", Tensor::FromVector<float>({4}, {1, 2, 3, 4}));
+  EXPECT_TRUE(says(RunCombination(twice).status().ToString(), "hash 3 stands twice"));
+}
+
 }  // namespace
 }  // namespace athanor::ops
