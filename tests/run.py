@@ -196,6 +196,7 @@ def main():
     script(count, "quant_test.py")
     script(count, "ncnn_test.py", "--binary", str(ATHANOR))
     script(count, "openvino_test.py", "--binary", str(ATHANOR))
+    script(count, "pickled_test.py", "--binary", str(ATHANOR))
     script(count, "peers_test.py")
     script(count, "zoo_sweep.py", "--binary", str(ATHANOR), "--up-to", "0.06")
     script(count, "package_test.py", "--binary", str(ATHANOR))

@@ -12,10 +12,12 @@
 #include "frontends/darknet/import.h"
 #include "frontends/keras/import.h"
 #include "frontends/lightgbm/lightgbm.h"
+#include "frontends/mlflow.h"
 #include "frontends/ncnn/import.h"
 #include "frontends/ncnn/param_file.h"
 #include "frontends/onnx/import.h"
 #include "frontends/openvino/import.h"
+#include "frontends/pickled/pickled.h"
 #include "frontends/pmml/pmml.h"
 #include "frontends/pytorch/pytorch.h"
 #include "frontends/tensorflow/import.h"
@@ -88,6 +90,8 @@ Result<Graph> ReadLightgbm(const Source& source) { return lightgbm::Import(sourc
 
 Result<Graph> ReadPmml(const Source& source) { return pmml::Import(source.file->bytes()); }
 
+Result<Graph> ReadPickle(const Source& source) { return pickled::Import(source.file->bytes()); }
+
 Result<Graph> ReadPytorch(const Source& source) {
   return pytorch::Import(source.file->bytes(), source.file);
 }
@@ -136,6 +140,7 @@ constexpr Format kFormats[] = {
     {"darknet", IsDarknet, ReadDarknet, false, true},
     {"keras", keras::IsKeras, ReadKeras},
     {"pytorch", pytorch::IsPytorch, ReadPytorch},
+    {"pickle", pickled::IsPickle, ReadPickle},
     {"lightgbm", lightgbm::IsLightgbm, ReadLightgbm},
     {"openvino", openvino::IsOpenvino, ReadOpenvino},
     {"pmml", pmml::IsPmml, ReadPmml},
@@ -181,14 +186,22 @@ Result<const Format*> FindFormat(std::span<const std::uint8_t> bytes, const std:
 }
 
 // The file of a model that is a folder.
-std::string FileOf(const std::string& path) {
+Result<std::string> FileOf(const std::string& path) {
   std::error_code ignored;
   if (!std::filesystem::is_directory(path, ignored)) return path;
-  return (std::filesystem::path(path) / "saved_model.pb").string();
+  const std::filesystem::path folder(path);
+  if (!std::filesystem::exists(folder / "MLmodel", ignored))
+    return (folder / "saved_model.pb").string();
+  ATH_TRY(const auto file, MappedFile::Open((folder / "MLmodel").string()));
+  const auto bytes = file->bytes();
+  Result<std::string> name =
+      MlflowModelFile({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  if (!name.ok()) return std::move(name).status().In("MLmodel");
+  return (folder / *name).string();
 }
 
 Result<LoadedModel> Load(const std::string& given, const LoadOptions& options) {
-  const std::string path = FileOf(given);
+  ATH_TRY(const std::string path, FileOf(given));
   ATH_TRY(std::shared_ptr<const MappedFile> file, MappedFile::Open(path));
   ATH_TRY(const Format* format, FindFormat(file->bytes(), options.format, path));
   if (options.check_weights && !format->has_digests)

@@ -19,7 +19,7 @@ struct LoadOptions {
   bool check_weights = false;
 };
 
-// `path`: a file, or the folder of a TensorFlow SavedModel.
+// `path`: a file, or the folder of a TensorFlow SavedModel or of a model that MLflow saved.
 Result<Graph> LoadModel(const std::string& path, const LoadOptions& options = {});
 
 struct LoadedModel {

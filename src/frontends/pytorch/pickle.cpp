@@ -1,5 +1,6 @@
 #include "frontends/pytorch/pickle.h"
 
+#include <algorithm>
 #include <cstring>
 #include <unordered_map>
 
@@ -238,12 +239,15 @@ class Unpickler {
       if (!made.ok()) return std::move(made).status().In(std::string(known.name));
       return Push(*made);
     }
-    return InvalidModel("{} is no function", *function.text);
+    if (!IsOpaque(*function.text)) return InvalidModel("{} is no function", *function.text);
+    const Value object = heap_.NewObject(function.text);
+    object.object->Set(heap_.Text("__args__"), arguments);
+    return Push(object);
   }
   Status NewObject() {
     ATH_TRY(const Value arguments, PopOf(Kind::kTuple));
     ATH_TRY(const Value type, PopOf(Kind::kGlobal));
-    if (!IsClass(*type.text) || !arguments.items->values.empty())
+    if ((!IsClass(*type.text) && !IsOpaque(*type.text)) || !arguments.items->values.empty())
       return InvalidModel("{} is no class that is read", *type.text);
     return Push(heap_.NewObject(type.text));
   }
@@ -270,6 +274,10 @@ class Unpickler {
   bool IsClass(std::string_view name) const {
     return !options_.classes.empty() && name.starts_with(options_.classes);
   }
+  bool IsOpaque(std::string_view name) const {
+    return std::find(options_.opaque.begin(), options_.opaque.end(), name) != options_.opaque.end();
+  }
+  Result<Value> DefaultDict(Call) { return heap_.Dict(); }
   Result<Value> OrderedDict(Call arguments) {
     const Value dict = heap_.Dict();
     if (arguments.empty()) return dict;
@@ -353,9 +361,11 @@ std::vector<Unpickler::Opcode> Unpickler::Opcodes() {
       {0x8A, &U::LongInteger},
       {0x8C, &U::Text<std::uint8_t>},
       {0x8D, &U::Text<std::uint64_t>},
+      {0x8E, &U::Text<std::uint64_t>},
       {0x93, &U::StackGlobal},
       {0x94, &U::Memoize},
       {0x95, &U::Frame},
+      {0x96, &U::Text<std::uint64_t>},
   };
 }
 
@@ -363,6 +373,7 @@ std::span<const Unpickler::Function> Unpickler::Functions() {
   using U = Unpickler;
   static const std::vector<Function> functions = {
       {"collections OrderedDict", &U::OrderedDict},
+      {"collections defaultdict", &U::DefaultDict},
       {"torch Size", &U::Size},
       {"torch device", &U::Device},
       {"torch._utils _rebuild_parameter", &U::FirstArgument},
@@ -381,16 +392,14 @@ std::span<const Unpickler::Function> Unpickler::Functions() {
 // Element types and storages are names too: "torch float32", "torch FloatStorage".
 Status Unpickler::PushGlobal(std::string_view module, std::string_view name) {
   const std::string whole = fmt::format("{} {}", module, name);
-  bool known = IsClass(whole);
+  bool known = IsClass(whole) || IsOpaque(whole);
   for (const Function& function : Functions()) known = known || function.name == whole;
   if (module == "torch" && DTypeOfName(name) != DType::kUndefined) known = true;
   if (whole == "torch.storage UntypedStorage") known = true;
   if (!known)
     return Error(ErrorCode::kUnsafeFile, "the file asks to load {}, which could execute code",
                  Quote(fmt::format("{}.{}", module, name)))
-        .Fix(
-            "export the model instead: torch.export.save(torch.export.export(model, (input,)), "
-            "'model.pt2')");
+        .Fix(std::string(options_.fix));
   return Push({.kind = Kind::kGlobal, .text = heap_.Text(whole)});
 }
 

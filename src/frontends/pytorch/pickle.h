@@ -1,4 +1,4 @@
-// Python's pickles, as far as PyTorch writes them, without executing anything.
+// Python's pickles, as far as PyTorch and estimators write them, without executing anything.
 //
 // A pickle is a program for a stack machine (Python's Lib/pickletools.py describes its opcodes).
 // Those that build numbers, texts, lists, dictionaries and tensors are followed. Classes and
@@ -7,6 +7,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 
 #include "frontends/pytorch/storage.h"
 #include "frontends/pytorch/value.h"
@@ -19,6 +20,13 @@ struct PickleOptions {
   CopyBudget* budget = nullptr;
   // Classes of this module prefix become objects: "__torch__". "": none.
   std::string_view classes = "";
+  // Other classes and functions, "module name": an object of this type is made, which holds the
+  // arguments as `__args__` and, where it is a dictionary, its state; nothing else is done.
+  std::span<const std::string_view> opaque = {};
+  // What to do instead, for a file that asks for anything else.
+  std::string_view fix =
+      "export the model instead: torch.export.save(torch.export.export(model, (input,)), "
+      "'model.pt2')";
   // Shapes and types only: tensors become (number of the element type, sizes).
   bool only_types = false;
   // Moves behind what was read, for files that hold several pickles in a row.

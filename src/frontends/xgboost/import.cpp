@@ -461,7 +461,9 @@ Result<Graph> Import(std::span<const std::uint8_t> bytes) {
   const std::size_t next = text.find_first_not_of(" \t\r\n{");
   const bool json = next != std::string_view::npos && text[next] == '"';
   ATH_TRY(const Value root, json ? tabular::ParseJson(bytes) : tabular::ParseUbjson(bytes));
-  return Make(root, false);
+  // A pickled booster holds its configuration too.
+  const Value* model = root.Find("Model");
+  return Make(model == nullptr ? root : *model, false);
 }
 
 }  // namespace athanor::xgboost
