@@ -22,6 +22,7 @@ MODELS = {
     "xgb-500x8": ("xgboost", 500, 8),
     "xgb-100x4": ("xgboost", 100, 4),
     "lgb-500x63": ("lightgbm", 500, 63),
+    "cat-500x6": ("catboost", 500, 6),
 }
 TOLERANCE = 1e-5
 
@@ -41,7 +42,7 @@ def train(name, folder):
     """The model's files, made once."""
     source, trees, size = MODELS[name]
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / ("model.json" if source == "xgboost" else "model.txt")
+    path = folder / {"xgboost": "model.json", "lightgbm": "model.txt", "catboost": "model.cbm"}[source]
     files = {"source": source, source: str(path)}
     if source == "xgboost":
         files["onnx"] = str(folder / "model.onnx")
@@ -52,6 +53,11 @@ def train(name, folder):
         import lightgbm
         lightgbm.train({"objective": "regression", "num_leaves": size, "learning_rate": 0.05, "verbose": -1, "num_threads": 2},
                        lightgbm.Dataset(x, y), trees).save_model(str(path))
+        return files
+    if source == "catboost":
+        import catboost
+        catboost.CatBoost({"loss_function": "RMSE", "iterations": trees, "depth": size, "learning_rate": 0.05, "verbose": 0, "thread_count": 2,
+                           "allow_writing_files": False}).fit(x, y).save_model(str(path))
         return files
     import xgboost
     booster = xgboost.train({"objective": "reg:squarederror", "max_depth": size, "eta": 0.05, "nthread": 2},

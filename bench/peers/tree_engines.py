@@ -14,6 +14,7 @@ from engines import Skip
 class Forest:
     kind = "interpreter"
     reads = ("xgboost", "lightgbm")  # whose models
+    numbers = {"xgboost": np.float32, "lightgbm": np.float64, "catboost": np.float32}  # that the library takes
 
     def __init__(self, job):
         self.job = job
@@ -24,7 +25,7 @@ class Forest:
 
     def bind(self, inputs):
         x = inputs["x"]
-        self.x = np.ascontiguousarray(x, np.float64 if self.source == "lightgbm" else np.float32)
+        self.x = np.ascontiguousarray(x, self.numbers[self.source])
 
     def outputs(self, result):
         return [np.asarray(result, np.float64).reshape(-1)]
@@ -43,6 +44,7 @@ class SessionOptions(ctypes.Structure):
 
 class Athanor(Forest):
     """The C interface."""
+    reads = ("xgboost", "lightgbm", "catboost")
 
     def load(self):
         self.c = ctypes.CDLL(self.job["files"]["library"])
@@ -68,22 +70,22 @@ class Athanor(Forest):
             Tensor(ctypes.sizeof(Tensor), dtype, 2, self.dims, column.ctypes.data) for column in self.columns])
         self.result, self.answer = ctypes.c_void_p(), Tensor(ctypes.sizeof(Tensor))
         self.arguments = (self.session, self.tensors, self.num_inputs, ctypes.byref(self.result))
-        self.numbers = ctypes.POINTER(ctypes.c_double if dtype == 1 else ctypes.c_float)
+        self.answers = ctypes.POINTER(ctypes.c_float if self.source == "xgboost" else ctypes.c_double)
 
     def run(self):
         """The first number; outputs() takes all of a run of its own."""
         self.ask(self.c.ath_session_run(*self.arguments))
         self.ask(self.c.ath_result_output(self.result, 0, ctypes.byref(self.answer)))
-        value = ctypes.cast(self.answer.data, self.numbers)[0]
+        value = ctypes.cast(self.answer.data, self.answers)[0]
         self.c.ath_result_destroy(self.result)
         return value
 
     def outputs(self, result):
         self.ask(self.c.ath_session_run(*self.arguments))
         self.ask(self.c.ath_result_output(self.result, 0, ctypes.byref(self.answer)))
-        answers = np.ctypeslib.as_array(ctypes.cast(self.answer.data, self.numbers), (len(self.x),)).copy()
+        values = np.ctypeslib.as_array(ctypes.cast(self.answer.data, self.answers), (len(self.x),)).copy()
         self.c.ath_result_destroy(self.result)
-        return super().outputs(answers)
+        return super().outputs(values)
 
 
 class XGBoost(Forest):
@@ -127,6 +129,18 @@ class LightGBM(Forest):
             self.check(self.c.LGBM_BoosterPredictForMatSingleRowFast(*self.arguments))
             return self.y
         return self.booster.predict(self.x, raw_score=True, num_threads=self.threads)
+
+
+class CatBoost(Forest):
+    reads = ("catboost",)
+
+    def load(self):
+        import catboost
+        self.model = catboost.CatBoost()
+        self.model.load_model(self.path)
+
+    def run(self):
+        return self.model.predict(self.x, prediction_type="RawFormulaVal", thread_count=self.threads)
 
 
 class OnnxRuntime(Forest):
@@ -227,7 +241,7 @@ class Daal(Forest):
         return self.model.predict(self.x)
 
 
-ENGINES = {"athanor": Athanor, "xgboost": XGBoost, "lightgbm": LightGBM, "onnxruntime": OnnxRuntime, "treelite": Treelite,
+ENGINES = {"athanor": Athanor, "xgboost": XGBoost, "lightgbm": LightGBM, "catboost": CatBoost, "onnxruntime": OnnxRuntime, "treelite": Treelite,
            "tl2cgen": Tl2cgen, "lleaves": Lleaves, "daal4py": Daal}
 
 
