@@ -76,6 +76,20 @@ TEST(MakePlan, RefusesATensorWhoseBytesOverflow) {
   }
 }
 
+TEST(MakePlan, LeavesShortStepsToOneThread) {
+  Graph graph(ops::Standard());
+  const Type large = Type::Tensor(DType::kF32, {Dim(512), Dim(512)});
+  const Type small = Type::Tensor(DType::kF32, {Dim(4)});
+  const ValueId x = graph.AddInput("x", large), s = graph.AddInput("s", small);
+  graph.AddOutput("y", *graph.Add("MatMul", {x, x}));
+  graph.AddOutput("z", *graph.Add("Relu", {s}));
+  kernels::PackStore store;
+  const auto plan = MakePlan(std::move(graph), {large, small}, {.threads = 2}, store);
+  ASSERT_TRUE(plan.ok()) << plan.status().ToString();
+  for (const Step& step : (*plan)->steps)
+    EXPECT_EQ(step.alone, (*plan)->graph.node(step.nodes[0]).op->name == "Relu");
+}
+
 TEST(MakePlan, LeavesLargeConstantsToTheRun) {
   Graph graph(ops::Standard());
   const ValueId x = graph.AddInput("x", Type::Tensor(DType::kF32, {Dim(1)}));
