@@ -14,8 +14,9 @@ struct Candidate {
   std::int64_t more_bytes = 0;  // see KernelDef
   double price_ns = 0;          // of those bytes
 
+  double time_ns() const { return measured_ns > 0 ? measured_ns : cost_ns; }
   // What counts: the time, and the memory it takes.
-  double total_ns() const { return (measured_ns > 0 ? measured_ns : cost_ns) + price_ns; }
+  double total_ns() const { return time_ns() + price_ns; }
   // Whether it is taken before the other one. One without a time was never reached: it cannot be
   // judged against one that was measured.
   bool Precedes(const Candidate& other) const;
