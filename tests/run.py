@@ -195,6 +195,7 @@ def main():
     script(count, "gradients_test.py", "--binary", str(ATHANOR))
     script(count, "quant_test.py")
     script(count, "ncnn_test.py", "--binary", str(ATHANOR))
+    script(count, "mnn_test.py", "--binary", str(ATHANOR))
     script(count, "openvino_test.py", "--binary", str(ATHANOR))
     script(count, "pickled_test.py", "--binary", str(ATHANOR))
     script(count, "peers_test.py")

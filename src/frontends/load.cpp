@@ -13,6 +13,7 @@
 #include "frontends/keras/import.h"
 #include "frontends/lightgbm/lightgbm.h"
 #include "frontends/mlflow.h"
+#include "frontends/mnn/import.h"
 #include "frontends/ncnn/import.h"
 #include "frontends/ncnn/param_file.h"
 #include "frontends/onnx/import.h"
@@ -118,6 +119,10 @@ Result<Graph> ReadDarknet(const Source& source) {
   return darknet::ImportBeside(source.text(), source.path, source.weights);
 }
 
+Result<Graph> ReadMnn(const Source& source) {
+  return mnn::Import(source.file->bytes(), source.file);
+}
+
 bool IsNcnn(std::span<const std::uint8_t> bytes) {
   return ncnn::IsParam({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
@@ -135,6 +140,7 @@ constexpr Format kFormats[] = {
     {"ath", ath::IsAth, ReadAth, true},
     {"tflite", tflite::IsTflite, ReadTflite},
     {"txt", IsText, ReadText},
+    {"mnn", mnn::IsMnn, ReadMnn},
     {"ncnn", IsNcnn, ReadNcnn},
     {"caffe", IsCaffe, ReadCaffe, false, true},
     {"darknet", IsDarknet, ReadDarknet, false, true},

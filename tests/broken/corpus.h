@@ -31,6 +31,7 @@ Family CaffeFamily();
 Family CatboostFamily();
 Family DarknetFamily();
 Family KerasFamily();
+Family MnnFamily();
 Family NcnnFamily();
 Family OpenvinoFamily();
 Family PackageFamily();

@@ -133,6 +133,7 @@ std::vector<FamilyEntry> AllFamilies() {
       {"caffe", CaffeFamily},
       {"catboost", CatboostFamily},
       {"darknet", DarknetFamily},
+      {"mnn", MnnFamily},
       {"openvino", OpenvinoFamily},
       {"pytorch", PytorchFamily},
       {"keras", KerasFamily},

@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+"""MNN networks against the answers MNN itself gave (tests/oracles/mnn.tar.xz), and UltraFace against its ONNX form.
+
+    python3 tests/mnn_test.py [--binary build/test/bin/athanor] [--device cpu]
+
+Prints one line per failure and "N passed, N failed, N skipped".
+"""
+import argparse
+import io
+import pathlib
+import sys
+import tarfile
+import tempfile
+
+import numpy as np
+
+from models_test import DATA, ROOT, Runner
+
+MAX_REL_L2 = 1e-4
+MAX_ABS = 1e-4
+
+# Where MNN 3.6.1 departs from what its file says, the ONNX source of the file counts.
+BY_SOURCE = {
+    "less",  # gives 0 for some smaller numbers that are broadcast
+    "resize_cubic",  # moves the picture
+}
+
+
+def difference(got, want):
+    if got.shape != want.shape:
+        return f"{list(got.shape)}; expected {list(want.shape)}"
+    got, want = got.ravel().astype(np.float64), want.ravel().astype(np.float64)
+    error = np.linalg.norm(got - want) / max(np.linalg.norm(want), 1e-9)
+    return None if error <= MAX_REL_L2 else f"rel-L2 {error:.2e}"
+
+
+def corpus(runner, folder):
+    with tarfile.open(ROOT / "tests" / "oracles" / "mnn.tar.xz") as archive:
+        files = {member.name: archive.extractfile(member).read() for member in archive}
+    for name in sorted(file[:-4] for file in files if file.endswith(".mnn")):
+        (folder / f"{name}.mnn").write_bytes(files[f"{name}.mnn"])
+        with np.load(io.BytesIO(files[f"{name}.npz"])) as saved:
+            arrays = {key: saved[key] for key in saved.files}
+        of = lambda kind: {key.split("|")[1]: value for key, value in arrays.items() if key.startswith(kind)}
+        # Truth and 64-bit integers are 32-bit ones there.
+        inputs = {key: value if value.dtype == np.float32 else value.astype(np.int32) for key, value in of("in|").items()}
+        try:
+            got = runner.run(folder / f"{name}.mnn", inputs)
+        except RuntimeError as error:
+            yield name, str(error)
+            continue
+        want = of("onnx|") if name in BY_SOURCE else of("mnn|")
+        problems = [f"{key}: {what}" for key in want if (what := difference(got[key], want[key]))]
+        yield name, ", ".join(problems) or None
+
+
+def ultraface(runner, folder):
+    flags = ["--mean", "127", "--std", "128", "--rgb", "--resize", "320x240"]
+    for picture in sorted(DATA.glob("ultraface/golden/*.png")) + sorted(DATA.glob("ultraface/images/*.jpg")):
+        want = runner.run(DATA / "ultraface/onnx/version-RFB-320_without_postprocessing.onnx", {"input": picture}, flags)
+        got = runner.run(DATA / "ultraface/mnn/RFB-320.mnn", {"input": picture}, flags)
+        error = max(float(np.abs(got[name] - want[name]).max()) for name in ("boxes", "scores"))
+        yield f"UltraFace on {picture.name}", None if error <= MAX_ABS else f"{error:.2e} from ONNX's answer"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--binary", default=str(ROOT / "build" / "test" / "bin" / "athanor"))
+    parser.add_argument("--device", default="cpu")
+    options = parser.parse_args()
+    passed = failed = skipped = 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        runner = Runner(options, folder)
+        parts = [corpus]
+        if DATA.is_dir():
+            parts.append(ultraface)
+        else:
+            print(f"SKIPPED networks of the data set: {DATA} is absent")
+            skipped = 1
+        for part in parts:
+            for what, problem in part(runner, folder):
+                passed += problem is None
+                failed += problem is not None
+                if problem is not None:
+                    print(f"FAIL {what}: {problem}")
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
