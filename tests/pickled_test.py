@@ -70,7 +70,7 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch)
         with tarfile.open(ROOT / "tests" / "oracles" / "pickled.tar.xz") as archive:
-            archive.extractall(folder, filter="data")
+            archive.extractall(folder, filter="data") if hasattr(tarfile, "data_filter") else archive.extractall(folder)
         for model in sorted(folder.glob("*.pkl")):
             if model.stem.startswith("refused_"):
                 problems = {model.stem: refusal(binary, model, folder)}
