@@ -43,9 +43,11 @@ def raw_values(binary, model, rows, folder):
     text = folder / "model.txt"
     subprocess.run([binary, "convert", model, "-o", text, "--no-check"], check=True, capture_output=True)
     head, body = text.read_text().split("\n", 1)
-    name = "score" if re.search(r"^\s*%score: ", body, re.M) else "trees"
-    text.write_text(re.sub(r"-> \(.*\) \{", f"-> ({name}) {{", head) + "\n" + body)
-    return columns(scored(binary, text, rows, folder / "raw.csv"), name).astype(float)
+    values = re.findall(r"^\s*%(\S+): (\S+\[.*?\]) = (.*)$", body, re.M)
+    value, its_type = next(((v, t) for v, t, made in reversed(values) if made.endswith("@score")), None) or \
+        next((v, t) for v, t, made in values if made.startswith("TreeEnsemble"))
+    text.write_text(re.sub(r"-> \(.*\) \{", f"-> (raw = %{value}: {its_type}) {{", head) + "\n" + body)
+    return columns(scored(binary, text, rows, folder / "raw.csv"), "raw").astype(float)
 
 
 def compare(binary, model, rows, case, folder):

@@ -203,8 +203,8 @@ def movements():
     case("suppression", "NonMaxSuppression", [[1, 6, 4], [1, 2, 6]], [scalar("k", 3), scalar("i", 0.5, np.float32), scalar("s", 0.1, np.float32)])
     case("filled", [node("Shape", ["x0"], ["s"]), node("ConstantOfShape", ["s"], ["y0"], value=floats("", 2.5))], [[2, 3]])
     case("open_sizes", [node("Shape", ["x0"], ["s"]), node("Gather", ["s", "zero"], ["g"]), node("Concat", ["g", "rest"], ["c"], axis=0),
-                        node("Reshape", ["x0", "c"], ["y0"])], [["N", 3, 4]], [ints("zero", 0), ints("rest", -1)])
-    case("range", [node("Shape", ["x0"], ["s"]), node("Gather", ["s", "first"], ["g"]), node("Range", ["zero", "g", "one"], ["y0"])], [["N", 3]],
+                        node("Reshape", ["x0", "c"], ["y0"])], [[4, 3, 4]], [ints("zero", 0), ints("rest", -1)])
+    case("range", [node("Shape", ["x0"], ["s"]), node("Gather", ["s", "first"], ["g"]), node("Range", ["zero", "g", "one"], ["y0"])], [[4, 3]],
          [scalar("first", 0), scalar("zero", 0), scalar("one", 1)])
 
 

@@ -48,16 +48,18 @@ constexpr std::string_view kFix =
     "of "
     "LightGBM, skl2onnx.to_onnx(model, rows) or sklearn2pmml of scikit-learn";
 
-// Where each library keeps its model: an attribute of the estimator, or of its booster.
+// Where each library keeps its model: an attribute of the estimator, or of its booster; its name in
+// older versions.
 struct Library {
   std::string_view module;
   std::string_view attribute;
+  std::string_view older;
   Result<Graph> (*import)(std::span<const std::uint8_t> bytes);
 };
 constexpr Library kLibraries[] = {
-    {"catboost.", "__model", catboost::Import},
-    {"lightgbm.", "handle", lightgbm::Import},
-    {"xgboost.", "handle", xgboost::Import},
+    {"catboost.", "__model", "__model", catboost::Import},
+    {"lightgbm.", "_handle", "handle", lightgbm::Import},
+    {"xgboost.", "handle", "handle", xgboost::Import},
 };
 
 // The bytes of a text, or what a bytearray was made of.
@@ -89,6 +91,7 @@ Result<Graph> Import(std::span<const std::uint8_t> bytes) {
     const Object* holder =
         booster != nullptr && booster->Is(Value::Kind::kObject) ? booster->object : root.object;
     const Value* model = holder->Find(library.attribute);
+    if (model == nullptr) model = holder->Find(library.older);
     if (model == nullptr || model->IsNone())
       return InvalidModel("the {} holds no model: it was not fitted", Quote(type));
     ATH_TRY(const std::string_view text, BytesOf(*model));
