@@ -244,9 +244,11 @@ class Tune(Case):
         measured = [s for s in steps if any("measured_us" in c for c in s["candidates"])]
         self.assertEqual(len(measured), result["steps_measured"])
         for step in measured:
-            times = [c["measured_us"] for c in step["candidates"] if "measured_us" in c]
-            self.assertEqual(min(times), step["candidates"][0]["measured_us"])
-            self.assertEqual(step["kernel"], step["candidates"][0]["kernel"])
+            taken = step["candidates"][0]
+            self.assertEqual(step["kernel"], taken["kernel"])
+            # Another layout may be faster for one step and slower for its neighbours.
+            times = [c["measured_us"] for c in step["candidates"] if "measured_us" in c and c["layout"] == taken["layout"]]
+            self.assertEqual(min(times), taken["measured_us"])
         again = document(self, "tune", model, "--threads", 1, "--budget", 20, **here)
         self.assertEqual(again["new_times"], 0)
 
