@@ -20,8 +20,7 @@ schema::Convolution2DT& Layer(NetMaker& m) { return *m.net.ops[1]->main.AsConvol
 schema::Convolution2DCommonT& Common(NetMaker& m) { return *Layer(m).common; }
 schema::BlobT& Blob(NetMaker& m) { return *m.net.ops[3]->main.AsBlob(); }
 
-schema::QuantizedWeightsT& Packed(NetMaker& m, std::int32_t type,
-                                  std::vector<std::int8_t> buffer) {
+schema::QuantizedWeightsT& Packed(NetMaker& m, std::int32_t type, std::vector<std::int8_t> buffer) {
   Layer(m).weight.clear();
   Layer(m).quantized = std::make_unique<schema::QuantizedWeightsT>();
   schema::QuantizedWeightsT& packed = *Layer(m).quantized;
@@ -41,8 +40,8 @@ void AddLoop(NetMaker& m, const char* body) {
   NetMaker inside;
   const std::int32_t number = inside.Tensor("number"), goes_on = inside.Tensor("goes_on"),
                      state = inside.Tensor("state");
-  inside.Add(schema::OpType_While, {number, goes_on, state}, "again",
-             schema::Parameter_WhileParam, loop);
+  inside.Add(schema::OpType_While, {number, goes_on, state}, "again", schema::Parameter_WhileParam,
+             loop);
   auto subgraph = std::make_unique<schema::SubGraphT>();
   subgraph->name = "itself";
   subgraph->inputs = {number, goes_on, state};
@@ -69,7 +68,10 @@ constexpr Mistake kMistakes[] = {
     {"made_twice", [](NetMaker& m) { m.net.ops[2]->outputs[0] = m.net.ops[1]->outputs[0]; }},
     {"own_output", [](NetMaker& m) { m.net.ops[1]->inputs = m.net.ops[1]->outputs; }},
     {"input_twice", [](NetMaker& m) { m.Op(schema::OpType_Input, {}, {0}); }},
-    {"input_with_two_outputs", [](NetMaker& m) { m.net.ops[0]->outputs = {0, 1}; }},
+    {"input_with_two_outputs",
+     [](NetMaker& m) {
+       m.net.ops[0]->outputs = {0, 1};
+     }},
     {"input_size", [](NetMaker& m) { m.net.ops[0]->main.AsInput()->dims[1] = INT32_MIN; }},
     {"input_rank", [](NetMaker& m) { m.net.ops[0]->main.AsInput()->dims.assign(5000, 1); }},
     {"input_type",
@@ -85,7 +87,10 @@ constexpr Mistake kMistakes[] = {
        Common(m).kernel_x = INT32_MAX;
        Common(m).kernel_y = INT32_MAX;
      }},
-    {"pads", [](NetMaker& m) { Common(m).pads = {INT32_MAX, INT32_MAX, INT32_MIN, 1}; }},
+    {"pads",
+     [](NetMaker& m) {
+       Common(m).pads = {INT32_MAX, INT32_MAX, INT32_MIN, 1};
+     }},
     {"pads_many", [](NetMaker& m) { Common(m).pads.assign(100000, 1); }},
     {"pad_mode", [](NetMaker& m) { Common(m).pad_mode = static_cast<schema::PadMode>(77); }},
     {"group_0", [](NetMaker& m) { Common(m).group = 0; }},
@@ -95,16 +100,24 @@ constexpr Mistake kMistakes[] = {
     {"weights_short", [](NetMaker& m) { Layer(m).weight.pop_back(); }},
     {"bias_long", [](NetMaker& m) { Layer(m).bias.push_back(1); }},
     {"constant_short", [](NetMaker& m) { Blob(m).float32s.pop_back(); }},
-    {"constant_negative", [](NetMaker& m) { Blob(m).dims = {-2, -1}; }},
-    {"constant_huge", [](NetMaker& m) { Blob(m).dims = {INT32_MAX, INT32_MAX, INT32_MAX}; }},
+    {"constant_negative",
+     [](NetMaker& m) {
+       Blob(m).dims = {-2, -1};
+     }},
+    {"constant_huge",
+     [](NetMaker& m) {
+       Blob(m).dims = {INT32_MAX, INT32_MAX, INT32_MAX};
+     }},
     {"constant_rank", [](NetMaker& m) { Blob(m).dims.assign(40, 1); }},
     {"constant_type", [](NetMaker& m) { Blob(m).type = schema::DataType_STRING; }},
-    {"constant_elsewhere", [](NetMaker& m) { Blob(m).external = {0, 8}; }},
-    {"arithmetic", [](NetMaker& m) { m.net.ops[4]->main.AsBinaryOp()->type = schema::Binary_ATAN2; }},
-    {"arithmetic_unknown",
+    {"constant_elsewhere",
      [](NetMaker& m) {
-       m.net.ops[4]->main.AsBinaryOp()->type = static_cast<schema::Binary>(18);
+       Blob(m).external = {0, 8};
      }},
+    {"arithmetic",
+     [](NetMaker& m) { m.net.ops[4]->main.AsBinaryOp()->type = schema::Binary_ATAN2; }},
+    {"arithmetic_unknown",
+     [](NetMaker& m) { m.net.ops[4]->main.AsBinaryOp()->type = static_cast<schema::Binary>(18); }},
     {"reduction",
      [](NetMaker& m) {
        m.net.ops[2]->main.AsReductionParam()->type = static_cast<schema::Reduction>(50);
@@ -112,10 +125,22 @@ constexpr Mistake kMistakes[] = {
     {"reduction_axis",
      [](NetMaker& m) { m.net.ops[2]->main.AsReductionParam()->dims = {INT32_MAX}; }},
     {"packed_nothing", [](NetMaker& m) { Packed(m, 1, {}); }},
-    {"packed_unknown", [](NetMaker& m) { Packed(m, 9, {2, 2, 0, 2, 0, 1, 1, 1}); }},
-    {"packed_axes", [](NetMaker& m) { Packed(m, 1, {127, 2, 0, 2, 0}); }},
-    {"packed_sizes", [](NetMaker& m) { Packed(m, 1, {2, -1, -1, -1, -1, 1, 1, 1}); }},
-    {"packed_short", [](NetMaker& m) { Packed(m, 1, {2, 2, 0, 2, 0, 5, 1, 2, 3}); }},
+    {"packed_unknown",
+     [](NetMaker& m) {
+       Packed(m, 9, {2, 2, 0, 2, 0, 1, 1, 1});
+     }},
+    {"packed_axes",
+     [](NetMaker& m) {
+       Packed(m, 1, {127, 2, 0, 2, 0});
+     }},
+    {"packed_sizes",
+     [](NetMaker& m) {
+       Packed(m, 1, {2, -1, -1, -1, -1, 1, 1, 1});
+     }},
+    {"packed_short",
+     [](NetMaker& m) {
+       Packed(m, 1, {2, 2, 0, 2, 0, 5, 1, 2, 3});
+     }},
     {"packed_place",
      [](NetMaker& m) {
        Packed(m, 1, {2, 2, 0, 2, 0, 3, 1, 2, 3, -1});
@@ -124,15 +149,30 @@ constexpr Mistake kMistakes[] = {
      [](NetMaker& m) {
        Packed(m, 1, {2, 2, 0, 2, 0, 2, 1, 2, 0}).alpha = {1, 2, 3};
      }},
-    {"packed_no_scales", [](NetMaker& m) { Packed(m, 4, {1, 2, 3, 4}).alpha.clear(); }},
-    {"sparse_count", [](NetMaker& m) { Packed(m, 2, {2, 2, 0, 2, 0, -1, -1, -1, -1, 4}); }},
-    {"sparse_steps", [](NetMaker& m) { Packed(m, 2, {2, 2, 0, 2, 0, 1, 0, 0, 0, 99, 0}); }},
+    {"packed_no_scales",
+     [](NetMaker& m) {
+       Packed(m, 4, {1, 2, 3, 4}).alpha.clear();
+     }},
+    {"sparse_count",
+     [](NetMaker& m) {
+       Packed(m, 2, {2, 2, 0, 2, 0, -1, -1, -1, -1, 4});
+     }},
+    {"sparse_steps",
+     [](NetMaker& m) {
+       Packed(m, 2, {2, 2, 0, 2, 0, 1, 0, 0, 0, 99, 0});
+     }},
     {"sparse_step_of_0_bits",
      [](NetMaker& m) {
        Packed(m, 2, {2, 2, 0, 2, 0, 100, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
      }},
-    {"sparse_beyond", [](NetMaker& m) { Packed(m, 2, {2, 2, 0, 2, 0, 1, 0, 0, 0, 8, -1, 1, 1, 0}); }},
-    {"half_short", [](NetMaker& m) { Packed(m, 3, {0, 0, 0}); }},
+    {"sparse_beyond",
+     [](NetMaker& m) {
+       Packed(m, 2, {2, 2, 0, 2, 0, 1, 0, 0, 0, 8, -1, 1, 1, 0});
+     }},
+    {"half_short",
+     [](NetMaker& m) {
+       Packed(m, 3, {0, 0, 0});
+     }},
     {"place_beyond",
      [](NetMaker& m) {
        Packed(m, 1, {}).index = {0, 0xFFFFFFFFU};

@@ -203,8 +203,7 @@ class Importer : public SubGraphs {
     for (std::size_t o = 0; o < num_outputs; ++o) {
       ATH_TRY(const std::size_t tensor,
               Index(op.outputs()->Get(static_cast<flatbuffers::uoffset_t>(o)), values));
-      if (values[tensor] != kNoValue)
-        return InvalidModel("tensor {} has a value already", tensor);
+      if (values[tensor] != kNoValue) return InvalidModel("tensor {} has a value already", tensor);
       values[tensor] = ctx.outputs[o];
       if (!ctx.inputs.empty()) Inherit(state, ctx.inputs[0], ctx.outputs[o]);
       const Value& value = state.graph.value(ctx.outputs[o]);
@@ -247,7 +246,8 @@ class Importer : public SubGraphs {
   Status AddOutputs(Graph& graph, const std::vector<ValueId>& values) const {
     std::vector<std::size_t> tensors;
     std::map<std::string, std::size_t> by_name;
-    for (std::size_t tensor = 0; tensor < values.size() && SizeOf(net_.output_names()) > 0; ++tensor)
+    for (std::size_t tensor = 0; tensor < values.size() && SizeOf(net_.output_names()) > 0;
+         ++tensor)
       by_name.emplace(NameAt(net_.tensor_names(), tensor), tensor);
     for (std::size_t i = 0; i < SizeOf(net_.output_names()); ++i) {
       const std::string name = NameAt(net_.output_names(), i);

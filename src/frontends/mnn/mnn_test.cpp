@@ -20,7 +20,8 @@ Result<Graph> Read(const NetMaker& maker) {
   return Import(*bytes, bytes);
 }
 
-// x = (1 2 | 3 4): 1 + 2 * 3 + 0.5 and 2 + 2 * 4 + 0.5 are 7.5 and 10.5; 3 - 1 - 1 and 4 - 2 - 1 are 1.
+// x = (1 2 | 3 4): 1 + 2 * 3 + 0.5 and 2 + 2 * 4 + 0.5 are 7.5 and 10.5; 3 - 1 - 1 and 4 - 2 - 1
+// are 1.
 TEST(MnnImport, SmallNetworkAnswersAsComputedByHand) {
   const auto graph = Read(SmallNet());
   EXPECT_EQ(Answer(graph, {1, 2, 1, 2}, {1, 2, 3, 4}), (Floats{19, 21}));
@@ -57,7 +58,8 @@ schema::QuantizedWeightsT Packed(std::int32_t type, std::vector<std::int8_t> buf
   return packed;
 }
 
-// [2, 2] weights; a table of -3 -1 0 2 5; places 4 0 1 3 of 3 bits each: 5 -3 | -1 2, times 0.5 | 2.
+// [2, 2] weights; a table of -3 -1 0 2 5; places 4 0 1 3 of 3 bits each: 5 -3 | -1 2, times 0.5
+// | 2.
 TEST(MnnImport, PackedWeightsAreThoseOfTheTable) {
   std::vector<std::int8_t> buffer = {2, 2, 0, 2, 0, 5, -3, -1, 0, 2, 5};
   buffer.push_back(static_cast<std::int8_t>(0b10000000));  // 100 000 00
@@ -101,8 +103,8 @@ TEST(MnnImport, FormatsMoveTheChannels) {
   schema::TensorConvertInfoT convert;
   convert.source = schema::Format_NHWC;
   convert.dest = schema::Format_NC4HW4;
-  const std::int32_t c = m.Add(schema::OpType_ConvertTensor, {x}, "c",
-                               schema::Parameter_TensorConvertInfo, convert);
+  const std::int32_t c =
+      m.Add(schema::OpType_ConvertTensor, {x}, "c", schema::Parameter_TensorConvertInfo, convert);
   convert.source = schema::Format_NC4HW4;
   convert.dest = schema::Format_NCHW;
   m.Add(schema::OpType_ConvertTensor, {c}, "y", schema::Parameter_TensorConvertInfo, convert);

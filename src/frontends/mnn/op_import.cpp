@@ -134,8 +134,8 @@ ValueId OpImport::Weights(const flatbuffers::Vector<float>* values, const Dims& 
 }
 
 const std::vector<Row>& Table() {
-  static const std::vector<Row> table =
-      SortedRows({ControlRows, LayerRows, MathRows, NnRows, QuantRows, ShapeRows, TensorRows}, &Row::type);
+  static const std::vector<Row> table = SortedRows(
+      {ControlRows, LayerRows, MathRows, NnRows, QuantRows, ShapeRows, TensorRows}, &Row::type);
   return table;
 }
 

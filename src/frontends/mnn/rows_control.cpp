@@ -30,9 +30,8 @@ Result<Body> LoopBody(OpImport& ctx, const schema::SubGraph& subgraph,
   }
   for (std::size_t i = 0; i < open.size(); ++i) {
     const Type& type = ctx.InType(i + 2);
-    body.states.push_back(
-        graph.AddInput(fmt::format("state{}", i),
-                       open[i] ? Type::TensorOfUnknownRank(type.dtype) : Type(type)));
+    body.states.push_back(graph.AddInput(
+        fmt::format("state{}", i), open[i] ? Type::TensorOfUnknownRank(type.dtype) : Type(type)));
     inputs.push_back(body.states.back());
   }
   ATH_TRY(body.results, ctx.net.subgraphs.Fill(subgraph, graph, inputs));
@@ -127,14 +126,12 @@ Result<std::unique_ptr<Graph>> Branch(OpImport& ctx, const schema::IfParam& laye
   ATH_TRY(const std::vector<ValueId> made, ctx.net.subgraphs.Fill(subgraph, *graph, inputs));
   const IntList outputs = ctx.List(subgraph.outputs());
   for (std::size_t o = 0; o < ctx.num_outputs; ++o) {
-    const auto* aliases =
-        layer.outputs() != nullptr && o < layer.outputs()->size()
-            ? layer.outputs()->Get(static_cast<flatbuffers::uoffset_t>(o))
-            : nullptr;
+    const auto* aliases = layer.outputs() != nullptr && o < layer.outputs()->size()
+                              ? layer.outputs()->Get(static_cast<flatbuffers::uoffset_t>(o))
+                              : nullptr;
     std::size_t found = 0;
     for (; found < made.size(); ++found) {
-      ATH_TRY(const auto* name,
-              TensorName(subgraph, static_cast<std::int32_t>(outputs[found])));
+      ATH_TRY(const auto* name, TensorName(subgraph, static_cast<std::int32_t>(outputs[found])));
       if (Names(aliases, name)) break;
     }
     if (found == made.size()) return InvalidModel("a branch does not give output {}", o);
@@ -180,8 +177,7 @@ Status Sequence(OpImport& ctx, std::string_view op, std::size_t states) {
   const ValueId none = ctx.Op("Sub", {ctx.In(3), ctx.In(3)});
   std::vector<ValueId> in = {ctx.In(0), ctx.In(1), ctx.In(2), ctx.Join({ctx.In(3), none}, 1)};
   if (ctx.inputs.size() > 4) in.push_back(kNoValue);
-  for (std::size_t i = 4; i < std::min(ctx.inputs.size(), 4 + states); ++i)
-    in.push_back(ctx.In(i));
+  for (std::size_t i = 4; i < std::min(ctx.inputs.size(), 4 + states); ++i) in.push_back(ctx.In(i));
   ctx.outputs = ctx.Ops(op, std::move(in), 1 + states, std::move(attributes));
   return ctx.problem();
 }
@@ -216,10 +212,9 @@ Status Gru(OpImport& ctx) {
     in.push_back(kNoValue);
     in.push_back(ctx.In(1 + 5 * directions));
   }
-  AttrMap attributes = {
-      {"hidden_size", hidden},
-      {"direction", std::string(directions == 2 ? "bidirectional" : "forward")},
-      {"linear_before_reset", std::int64_t{layer->linear_before_reset()}}};
+  AttrMap attributes = {{"hidden_size", hidden},
+                        {"direction", std::string(directions == 2 ? "bidirectional" : "forward")},
+                        {"linear_before_reset", std::int64_t{layer->linear_before_reset()}}};
   ctx.outputs = ctx.Ops("GRU", std::move(in), 2, std::move(attributes));
   return ctx.problem();
 }

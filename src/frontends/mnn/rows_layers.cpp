@@ -15,8 +15,10 @@ Status Relu(OpImport& ctx) {
 
 Status Relu6(OpImport& ctx) {
   const auto* limits = ctx.op.main_as_Relu6();
-  const float low = limits == nullptr ? 0 : limits->low(), high = limits == nullptr ? 6 : limits->high();
-  return ctx.Give(ctx.Op("Clip", {ctx.In(), ctx.Number(low, ctx.In()), ctx.Number(high, ctx.In())}));
+  const float low = limits == nullptr ? 0 : limits->low(),
+              high = limits == nullptr ? 6 : limits->high();
+  return ctx.Give(
+      ctx.Op("Clip", {ctx.In(), ctx.Number(low, ctx.In()), ctx.Number(high, ctx.In())}));
 }
 
 Status PRelu(OpImport& ctx) {
@@ -68,11 +70,11 @@ Status Scale(OpImport& ctx) {
 Status BatchNorm(OpImport& ctx) {
   ATH_TRY(const auto* layer, Given(ctx.op.main_as_BatchNorm()));
   const Dims dims = {layer->channels()};
-  return ctx.Give(ctx.Op("BatchNormalization",
-                         {ctx.In(), ctx.Weights(layer->slope(), dims),
-                          ctx.Weights(layer->bias(), dims), ctx.Weights(layer->mean(), dims),
-                          ctx.Weights(layer->variance(), dims)},
-                         {{"epsilon", layer->epsilon()}}));
+  return ctx.Give(
+      ctx.Op("BatchNormalization",
+             {ctx.In(), ctx.Weights(layer->slope(), dims), ctx.Weights(layer->bias(), dims),
+              ctx.Weights(layer->mean(), dims), ctx.Weights(layer->variance(), dims)},
+             {{"epsilon", layer->epsilon()}}));
 }
 
 Status InstanceNorm(OpImport& ctx) {
@@ -188,8 +190,7 @@ Status ResizeTo(OpImport& ctx, IntList axes, const IntList& sizes,
   }
   const bool sized = std::all_of(sizes.begin(), sizes.end(), [](std::int64_t s) { return s > 0; });
   if (sized)
-    return ctx.Give(
-        ctx.Op("Resize", {ctx.In(), kNoValue, kNoValue, ctx.Ints(sizes)}, attributes));
+    return ctx.Give(ctx.Op("Resize", {ctx.In(), kNoValue, kNoValue, ctx.Ints(sizes)}, attributes));
   const ValueId scales = ctx.Floats({static_cast<std::int64_t>(factors.size())}, factors);
   return ctx.Give(ctx.Op("Resize", {ctx.In(), kNoValue, scales}, attributes));
 }
@@ -241,15 +242,14 @@ Status GridSample(OpImport& ctx) {
 Status RoiAlign(OpImport& ctx) {
   ATH_TRY(const auto* layer, Given(ctx.op.main_as_RoiParameters()));
   const bool average = layer->pool_type() == schema::PoolType_AVERAGE;
-  return ctx.Give(ctx.Op(
-      "RoiAlign", {ctx.In(0), ctx.In(1), ctx.As(ctx.In(2), DType::kI64)},
-      {{"coordinate_transformation_mode",
-        std::string(layer->aligned() ? "half_pixel" : "output_half_pixel")},
-       {"mode", std::string(average ? "avg" : "max")},
-       {"output_height", std::int64_t{layer->pooled_height()}},
-       {"output_width", std::int64_t{layer->pooled_width()}},
-       {"sampling_ratio", std::int64_t{std::max(layer->sampling_ratio(), 0)}},
-       {"spatial_scale", layer->spatial_scale()}}));
+  return ctx.Give(ctx.Op("RoiAlign", {ctx.In(0), ctx.In(1), ctx.As(ctx.In(2), DType::kI64)},
+                         {{"coordinate_transformation_mode",
+                           std::string(layer->aligned() ? "half_pixel" : "output_half_pixel")},
+                          {"mode", std::string(average ? "avg" : "max")},
+                          {"output_height", std::int64_t{layer->pooled_height()}},
+                          {"output_width", std::int64_t{layer->pooled_width()}},
+                          {"sampling_ratio", std::int64_t{std::max(layer->sampling_ratio(), 0)}},
+                          {"spatial_scale", layer->spatial_scale()}}));
 }
 
 // Between formats: only the place of the channels is seen from outside.

@@ -13,19 +13,32 @@ std::string_view Find(const Named<Kind> (&names)[n], Kind kind) {
 }
 
 constexpr Named<schema::Unary> kUnary[] = {
-    {schema::Unary_ABS, "Abs"},         {schema::Unary_NEG, "Neg"},
-    {schema::Unary_FLOOR, "Floor"},     {schema::Unary_CEIL, "Ceil"},
-    {schema::Unary_SQRT, "Sqrt"},       {schema::Unary_EXP, "Exp"},
-    {schema::Unary_LOG, "Log"},         {schema::Unary_SIN, "Sin"},
-    {schema::Unary_COS, "Cos"},         {schema::Unary_TAN, "Tan"},
-    {schema::Unary_ASIN, "Asin"},       {schema::Unary_ACOS, "Acos"},
-    {schema::Unary_ATAN, "Atan"},       {schema::Unary_RECIPROCAL, "Reciprocal"},
-    {schema::Unary_BNLL, "Softplus"},   {schema::Unary_ACOSH, "Acosh"},
-    {schema::Unary_SINH, "Sinh"},       {schema::Unary_ASINH, "Asinh"},
-    {schema::Unary_ATANH, "Atanh"},     {schema::Unary_SIGN, "Sign"},
-    {schema::Unary_COSH, "Cosh"},       {schema::Unary_ERF, "Erf"},
-    {schema::Unary_SIGMOID, "Sigmoid"}, {schema::Unary_TANH, "Tanh"},
-    {schema::Unary_HARDSWISH, "HardSwish"}, {schema::Unary_GELU_STANDARD, "Gelu"},
+    {schema::Unary_ABS, "Abs"},
+    {schema::Unary_NEG, "Neg"},
+    {schema::Unary_FLOOR, "Floor"},
+    {schema::Unary_CEIL, "Ceil"},
+    {schema::Unary_SQRT, "Sqrt"},
+    {schema::Unary_EXP, "Exp"},
+    {schema::Unary_LOG, "Log"},
+    {schema::Unary_SIN, "Sin"},
+    {schema::Unary_COS, "Cos"},
+    {schema::Unary_TAN, "Tan"},
+    {schema::Unary_ASIN, "Asin"},
+    {schema::Unary_ACOS, "Acos"},
+    {schema::Unary_ATAN, "Atan"},
+    {schema::Unary_RECIPROCAL, "Reciprocal"},
+    {schema::Unary_BNLL, "Softplus"},
+    {schema::Unary_ACOSH, "Acosh"},
+    {schema::Unary_SINH, "Sinh"},
+    {schema::Unary_ASINH, "Asinh"},
+    {schema::Unary_ATANH, "Atanh"},
+    {schema::Unary_SIGN, "Sign"},
+    {schema::Unary_COSH, "Cosh"},
+    {schema::Unary_ERF, "Erf"},
+    {schema::Unary_SIGMOID, "Sigmoid"},
+    {schema::Unary_TANH, "Tanh"},
+    {schema::Unary_HARDSWISH, "HardSwish"},
+    {schema::Unary_GELU_STANDARD, "Gelu"},
 };
 
 // Half away from zero.
@@ -41,8 +54,7 @@ Status Unary(OpImport& ctx) {
   if (const std::string_view op = Find(kUnary, kind); !op.empty()) return ctx.Give(ctx.Op(op, {x}));
   const ValueId one = ctx.IsFloatIn() ? ctx.Number(1, x) : kNoValue;
   if (kind == schema::Unary_SQUARE) return ctx.Give(ctx.Op("Mul", {x, x}));
-  if (kind == schema::Unary_RSQRT)
-    return ctx.Give(ctx.Op("Reciprocal", {ctx.Op("Sqrt", {x})}));
+  if (kind == schema::Unary_RSQRT) return ctx.Give(ctx.Op("Reciprocal", {ctx.Op("Sqrt", {x})}));
   if (kind == schema::Unary_LOG1P) return ctx.Give(ctx.Op("Log", {ctx.Op("Add", {x, one})}));
   if (kind == schema::Unary_ERFC) return ctx.Give(ctx.Op("Sub", {one, ctx.Op("Erf", {x})}));
   if (kind == schema::Unary_EXPM1) return ctx.Give(ctx.Op("Sub", {ctx.Op("Exp", {x}), one}));
@@ -54,18 +66,24 @@ Status Unary(OpImport& ctx) {
 }
 
 constexpr Named<schema::Binary> kBinary[] = {
-    {schema::Binary_ADD, "Add"},      {schema::Binary_SUB, "Sub"},
-    {schema::Binary_MUL, "Mul"},      {schema::Binary_DIV, "Div"},
-    {schema::Binary_REALDIV, "Div"},  {schema::Binary_MAX_TEMP, "Max"},
-    {schema::Binary_MAXIMUM, "Max"},  {schema::Binary_MIN_TEMP, "Min"},
-    {schema::Binary_MINIMUM, "Min"},  {schema::Binary_POW, "Pow"},
-    {schema::Binary_BITWISE_AND, "BitwiseAnd"}, {schema::Binary_BITWISE_OR, "BitwiseOr"},
+    {schema::Binary_ADD, "Add"},
+    {schema::Binary_SUB, "Sub"},
+    {schema::Binary_MUL, "Mul"},
+    {schema::Binary_DIV, "Div"},
+    {schema::Binary_REALDIV, "Div"},
+    {schema::Binary_MAX_TEMP, "Max"},
+    {schema::Binary_MAXIMUM, "Max"},
+    {schema::Binary_MIN_TEMP, "Min"},
+    {schema::Binary_MINIMUM, "Min"},
+    {schema::Binary_POW, "Pow"},
+    {schema::Binary_BITWISE_AND, "BitwiseAnd"},
+    {schema::Binary_BITWISE_OR, "BitwiseOr"},
     {schema::Binary_BITWISE_XOR, "BitwiseXor"},
 };
 
 constexpr Named<schema::Binary> kComparison[] = {
-    {schema::Binary_GREATER, "Greater"},       {schema::Binary_GREATER_EQUAL, "GreaterOrEqual"},
-    {schema::Binary_LESS, "Less"},             {schema::Binary_LESS_EQUAL, "LessOrEqual"},
+    {schema::Binary_GREATER, "Greater"}, {schema::Binary_GREATER_EQUAL, "GreaterOrEqual"},
+    {schema::Binary_LESS, "Less"},       {schema::Binary_LESS_EQUAL, "LessOrEqual"},
     {schema::Binary_EQUAL, "Equal"},
 };
 
@@ -133,9 +151,9 @@ Status Eltwise(OpImport& ctx) {
 }
 
 constexpr Named<schema::Reduction> kReductions[] = {
-    {schema::Reduction_SUM, "ReduceSum"},     {schema::Reduction_ASUM, "ReduceL1"},
+    {schema::Reduction_SUM, "ReduceSum"},         {schema::Reduction_ASUM, "ReduceL1"},
     {schema::Reduction_SUMSQ, "ReduceSumSquare"}, {schema::Reduction_MEAN, "ReduceMean"},
-    {schema::Reduction_MAXIMUM, "ReduceMax"}, {schema::Reduction_MINIMUM, "ReduceMin"},
+    {schema::Reduction_MAXIMUM, "ReduceMax"},     {schema::Reduction_MINIMUM, "ReduceMin"},
     {schema::Reduction_PROD, "ReduceProd"},
 };
 
@@ -172,9 +190,8 @@ Status ArgMin(OpImport& ctx) { return Arg(ctx, "ArgMin"); }
 
 Status Scan(OpImport& ctx, std::string_view op) {
   const auto* layer = ctx.op.main_as_CumSum();
-  const AttrMap attributes = {
-      {"exclusive", std::int64_t{layer != nullptr && layer->exclusive()}},
-      {"reverse", std::int64_t{layer != nullptr && layer->reverse()}}};
+  const AttrMap attributes = {{"exclusive", std::int64_t{layer != nullptr && layer->exclusive()}},
+                              {"reverse", std::int64_t{layer != nullptr && layer->reverse()}}};
   return ctx.Give(ctx.Op(op, {ctx.In(), ctx.AsScalar(ctx.In(1))}, attributes));
 }
 Status CumSum(OpImport& ctx) { return Scan(ctx, "CumSum"); }

@@ -198,8 +198,8 @@ Status Convolve3d(OpImport& ctx, bool transposed) {
   ATH_TRY(const auto* common, Given(layer->common()));
   ATH_RETURN_IF_ERROR(RefuseExternal(layer->external()));
   const std::vector<Window> window = WindowOf(*common, ctx);
-  ATH_TRY(AttrMap attributes, WindowAttributes(common->pad_mode(), window, ctx.List(common->pads()),
-                                               {0, 0, 0}));
+  ATH_TRY(AttrMap attributes,
+          WindowAttributes(common->pad_mode(), window, ctx.List(common->pads()), {0, 0, 0}));
   const std::int64_t in = common->input_count(), out = common->output_count(),
                      groups = common->group();
   if (in < 1 || out < 1 || groups < 1 || in % groups != 0 || out % groups != 0)
@@ -233,8 +233,8 @@ Status InnerProduct(OpImport& ctx) {
   } else {
     weights = ctx.Weights(layer->weight(), dims);
   }
-  std::vector<ValueId> in = {
-      ctx.Op("Flatten", {ctx.In()}, {{"axis", std::int64_t{layer->axis()}}}), weights};
+  std::vector<ValueId> in = {ctx.Op("Flatten", {ctx.In()}, {{"axis", std::int64_t{layer->axis()}}}),
+                             weights};
   if (layer->bias_term() != 0) in.push_back(ctx.Weights(layer->bias(), {out}));
   return ctx.Give(
       ctx.Op("Gemm", std::move(in), {{"transB", std::int64_t{layer->transpose() ? 0 : 1}}}));
@@ -263,9 +263,9 @@ Result<AttrMap> PoolAttributes(OpImport& ctx, const schema::Pool& pool, const Ty
   const bool caffe = pool.pad_mode() == schema::PadMode_CAFFE;
   attributes.Set("ceil_mode", std::int64_t{caffe && pool.ceil() ? 1 : 0});
   if (pool.type() == schema::PoolType_MAX_POOL) return attributes;
-  const bool count = pool.count_type() == schema::CountType_INCLUDE_PADDING ||
-                     (pool.count_type() == schema::CountType_DEFAULT && caffe &&
-                      pool.pads() == nullptr);
+  const bool count =
+      pool.count_type() == schema::CountType_INCLUDE_PADDING ||
+      (pool.count_type() == schema::CountType_DEFAULT && caffe && pool.pads() == nullptr);
   attributes.Set("count_include_pad", std::int64_t{count ? 1 : 0});
   return attributes;
 }

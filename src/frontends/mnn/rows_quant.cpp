@@ -17,12 +17,13 @@ struct Scale {
 
 Scale ScaleOf(OpImport& ctx, std::vector<float> scales) {
   for (const float scale : scales) {
-    if (!(scale > 0) || scale > 1e30F) ctx.Fail(InvalidModel("scale {} is no positive number", scale));
+    if (!(scale > 0) || scale > 1e30F)
+      ctx.Fail(InvalidModel("scale {} is no positive number", scale));
   }
   if (scales.empty()) ctx.Fail(InvalidModel("a scale is missing"));
   if (!ctx.problem().ok()) return {};
-  const bool same = std::all_of(scales.begin(), scales.end(),
-                                [&](float scale) { return scale == scales[0]; });
+  const bool same =
+      std::all_of(scales.begin(), scales.end(), [&](float scale) { return scale == scales[0]; });
   if (same) return {ctx.Scalar(scales[0])};
   const auto count = static_cast<std::int64_t>(scales.size());
   return {ctx.Floats({count}, scales), {{"axis", std::int64_t{1}}}};
@@ -107,12 +108,13 @@ Status ConvolveInt8(OpImport& ctx, bool depthwise) {
   ATH_TRY(Tensor weights, ctx.net.weights.Bytes(quantized.weight(), shape.weights));
   std::vector<float> bias;
   for (std::size_t i = 0; i < filters; ++i)
-    bias.push_back(static_cast<float>(quantized.bias()->Get(static_cast<flatbuffers::uoffset_t>(i))) *
-                   factors[i]);
+    bias.push_back(
+        static_cast<float>(quantized.bias()->Get(static_cast<flatbuffers::uoffset_t>(i))) *
+        factors[i]);
   const Dims count = {shape.weights[0]};
-  const ValueId w = ctx.Op("DequantizeLinear",
-                           {ctx.Constant(std::move(weights)), ctx.Floats(count, factors)},
-                           {{"axis", std::int64_t{0}}});
+  const ValueId w =
+      ctx.Op("DequantizeLinear", {ctx.Constant(std::move(weights)), ctx.Floats(count, factors)},
+             {{"axis", std::int64_t{0}}});
   const Scale one = {ctx.Scalar(1)};
   const ValueId y = ctx.Op("Conv", {Dequantized(ctx, ctx.In(), one), w, ctx.Floats(count, bias)},
                            shape.attributes);

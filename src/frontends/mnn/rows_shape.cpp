@@ -146,8 +146,8 @@ Status SliceTf(OpImport& ctx) {
       const bool to_end = (*size)[i] < 0 || !last || ((*begin)[i] < 0 && *last >= 0);
       end.push_back(to_end ? kFarEnd : *last);
     }
-    return ctx.Give(ctx.Op("Slice", {ctx.In(), ctx.Ints(*begin), ctx.Ints(end),
-                                     ctx.Ints(FirstAxes(end.size()))}));
+    return ctx.Give(ctx.Op(
+        "Slice", {ctx.In(), ctx.Ints(*begin), ctx.Ints(end), ctx.Ints(FirstAxes(end.size()))}));
   }
   const ValueId start = ctx.AsInts(1), length = ctx.AsInts(2);
   const ValueId is_rest = ctx.Op("Less", {length, ctx.Ints({0})});
@@ -242,8 +242,7 @@ Status Crop(OpImport& ctx) {
     ends.push_back(offset + sizes[static_cast<std::size_t>(a)]);
     axes.push_back(a);
   }
-  return ctx.Give(
-      ctx.Op("Slice", {ctx.In(), ctx.Ints(starts), ctx.Ints(ends), ctx.Ints(axes)}));
+  return ctx.Give(ctx.Op("Slice", {ctx.In(), ctx.Ints(starts), ctx.Ints(ends), ctx.Ints(axes)}));
 }
 
 // Input 1 is [rank, 2]: before and after each axis.
@@ -262,16 +261,14 @@ Status Padding(OpImport& ctx) {
 
 Status Tile(OpImport& ctx) { return ctx.Give(ctx.Op("Tile", {ctx.In(), ctx.AsInts(1)})); }
 
-Status BroadcastTo(OpImport& ctx) {
-  return ctx.Give(ctx.Op("Expand", {ctx.In(), ctx.AsInts(1)}));
-}
+Status BroadcastTo(OpImport& ctx) { return ctx.Give(ctx.Op("Expand", {ctx.In(), ctx.AsInts(1)})); }
 
 Status DepthToSpace(OpImport& ctx) {
   ATH_TRY(const auto* layer, Given(ctx.op.main_as_DepthSpaceParam()));
   const bool crd = layer->mode() == schema::DepthToSpaceMode_CRD;
-  return ctx.Give(ctx.Op("DepthToSpace", {ctx.In()},
-                         {{"blocksize", std::int64_t{layer->block()}},
-                          {"mode", std::string(crd ? "CRD" : "DCR")}}));
+  return ctx.Give(ctx.Op(
+      "DepthToSpace", {ctx.In()},
+      {{"blocksize", std::int64_t{layer->block()}}, {"mode", std::string(crd ? "CRD" : "DCR")}}));
 }
 
 Status SpaceToDepth(OpImport& ctx) {
@@ -283,15 +280,15 @@ Status SpaceToDepth(OpImport& ctx) {
 Status Reverse(OpImport& ctx) {
   ATH_TRY(const IntList axes, ctx.KnownInts(1));
   const IntList starts(axes.size(), kFarEnd), ends(axes.size(), -kFarEnd), steps(axes.size(), -1);
-  return ctx.Give(ctx.Op("Slice", {ctx.In(), ctx.Ints(starts), ctx.Ints(ends), ctx.Ints(axes),
-                                   ctx.Ints(steps)}));
+  return ctx.Give(ctx.Op(
+      "Slice", {ctx.In(), ctx.Ints(starts), ctx.Ints(ends), ctx.Ints(axes), ctx.Ints(steps)}));
 }
 
 Status ReverseSequence(OpImport& ctx) {
   ATH_TRY(const auto* layer, Given(ctx.op.main_as_ReverseSequenceParam()));
-  return ctx.Give(ctx.Op("ReverseSequence", {ctx.In(), ctx.AsInts(1)},
-                         {{"batch_axis", std::int64_t{layer->batch()}},
-                          {"time_axis", std::int64_t{layer->time()}}}));
+  return ctx.Give(ctx.Op(
+      "ReverseSequence", {ctx.In(), ctx.AsInts(1)},
+      {{"batch_axis", std::int64_t{layer->batch()}}, {"time_axis", std::int64_t{layer->time()}}}));
 }
 
 }  // namespace

@@ -40,8 +40,7 @@ Status CastLike(OpImport& ctx) {
 Status Shape(OpImport& ctx) {
   const auto* layer = ctx.op.main_as_ShapeParam();
   AttrMap attributes;
-  if (layer != nullptr && layer->has_start())
-    attributes.Set("start", std::int64_t{layer->start()});
+  if (layer != nullptr && layer->has_start()) attributes.Set("start", std::int64_t{layer->start()});
   if (layer != nullptr && layer->has_end()) attributes.Set("end", std::int64_t{layer->end()});
   ValueId shape = ctx.Op("Shape", {ctx.In()}, std::move(attributes));
   const Type& input = ctx.InType();
@@ -51,9 +50,7 @@ Status Shape(OpImport& ctx) {
   return ctx.Give(ctx.As(shape, DType::kI32));
 }
 
-Status Size(OpImport& ctx) {
-  return ctx.Give(ctx.As(ctx.Op("Size", {ctx.In()}), DType::kI32));
-}
+Status Size(OpImport& ctx) { return ctx.Give(ctx.As(ctx.Op("Size", {ctx.In()}), DType::kI32)); }
 
 Status Rank(OpImport& ctx) {
   ATH_TRY(const std::int64_t rank, ctx.Rank());
@@ -164,14 +161,13 @@ Status TopK(OpImport& ctx) {
 
 Status OneHot(OpImport& ctx) {
   const auto* layer = ctx.op.main_as_OneHotParam();
-  const ValueId values =
-      ctx.Join({ctx.Reshape(ctx.In(3), {1}), ctx.Reshape(ctx.In(2), {1})}, 0);
+  const ValueId values = ctx.Join({ctx.Reshape(ctx.In(3), {1}), ctx.Reshape(ctx.In(2), {1})}, 0);
   return ctx.Give(ctx.Op("OneHot", {ctx.In(0), ctx.AsScalar(ctx.In(1)), values},
                          {{"axis", std::int64_t{layer == nullptr ? -1 : layer->axis()}}}));
 }
 
-// Inputs: boxes [n, 4], scores [n], how many at most, the overlap and where given the score they may
-// have. Gives the places of the boxes that stay.
+// Inputs: boxes [n, 4], scores [n], how many at most, the overlap and where given the score they
+// may have. Gives the places of the boxes that stay.
 Status NonMaxSuppression(OpImport& ctx) {
   std::vector<ValueId> in = {ctx.Op("Unsqueeze", {ctx.In(0), ctx.Ints({0})}),
                              ctx.Op("Unsqueeze", {ctx.In(1), ctx.Ints({0, 1})}), ctx.AsInts(2)};

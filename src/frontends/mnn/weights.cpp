@@ -194,7 +194,8 @@ Status Scatter(const schema::QuantizedWeights& from, std::span<float> weights) {
     return InvalidModel("{} places have other than {} weights", count, count);
   for (std::size_t i = 0; i < count; ++i) {
     const std::uint32_t at = from.index()->Get(static_cast<flatbuffers::uoffset_t>(i));
-    if (at >= weights.size()) return InvalidModel("a weight stands at {} of {}", at, weights.size());
+    if (at >= weights.size())
+      return InvalidModel("a weight stands at {} of {}", at, weights.size());
     weights[at] = from.alpha()->Get(static_cast<flatbuffers::uoffset_t>(i));
   }
   return {};
@@ -252,8 +253,8 @@ Result<Tensor> WeightSource::Widened(const schema::QuantizedWeights& from, const
       return InvalidModel("{} bytes of half precision do not fill {}", halves.size(),
                           ToString(dims));
     for (std::size_t i = 0; i < weights.size(); ++i)
-      weights[i] = FloatFromHalf(
-          static_cast<std::uint16_t>(halves[2 * i] | static_cast<unsigned>(halves[2 * i + 1]) << 8));
+      weights[i] = FloatFromHalf(static_cast<std::uint16_t>(
+          halves[2 * i] | static_cast<unsigned>(halves[2 * i + 1]) << 8));
     return tensor;
   }
   std::vector<std::int8_t> bytes(weights.size());
@@ -315,7 +316,8 @@ Result<Tensor> WeightSource::Constant(const schema::Blob& blob) {
   const std::optional<std::int64_t> count = CheckedCount(dims);
   if (dims.size() > 16 || !count || *count != static_cast<std::int64_t>(stored.count))
     return InvalidModel("a constant of shape {} has {} elements", ToString(dims), stored.count);
-  const bool aligned = reinterpret_cast<std::uintptr_t>(stored.data) % ElementBytes(stored.dtype) == 0;
+  const bool aligned =
+      reinterpret_cast<std::uintptr_t>(stored.data) % ElementBytes(stored.dtype) == 0;
   if (*count > 0 && aligned) return Tensor::View(stored.dtype, dims, stored.data, owner_);
   ATH_RETURN_IF_ERROR(Spend(stored.count));
   ATH_TRY(Tensor copy, Tensor::Allocate(stored.dtype, dims));

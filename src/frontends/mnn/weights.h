@@ -1,7 +1,7 @@
 // The weights of a network: f32 lists of the file, and weights that it holds in fewer bits.
 //
-// QuantizedWeights::type 1: a table of up to 256 numbers of 8 bits, and for each weight its place in
-// the table, packed from the highest bit on; 2: the same for weights that are not zero, with the
+// QuantizedWeights::type 1: a table of up to 256 numbers of 8 bits, and for each weight its place
+// in the table, packed from the highest bit on; 2: the same for weights that are not zero, with the
 // steps from one to the next; 3: half precision; 4: 8-bit numbers. With an `index`, the weights at
 // these places, and zero elsewhere. Types 1, 2 and 4 have a scale, or a smallest value and a scale,
 // per filter or per block of a filter.

@@ -1,4 +1,5 @@
-// Pickled estimators of XGBoost, LightGBM and CatBoost: `pickle.dump(XGBRegressor().fit(x, y), file)`.
+// Pickled estimators of XGBoost, LightGBM and CatBoost: `pickle.dump(XGBRegressor().fit(x, y),
+// file)`.
 //
 // Their pickles hold the model in the library's own form. That is found without executing anything
 // (frontends/pytorch/pickle.h); any class or function that is not on a short list is refused, with
