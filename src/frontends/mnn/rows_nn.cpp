@@ -105,7 +105,7 @@ Status ReadFilters(OpImport& ctx, const schema::Convolution2D& layer, Filters& f
   return ctx.problem();
 }
 
-std::vector<ValueId> Operands(ValueId x, const Filters& filters) {
+std::vector<ValueId> InputAnd(ValueId x, const Filters& filters) {
   std::vector<ValueId> in = {x, filters.weights};
   if (filters.bias != kNoValue) in.push_back(filters.bias);
   return in;
@@ -133,7 +133,7 @@ Status Convolve(OpImport& ctx, bool depthwise) {
   ATH_TRY(const ConvolutionShape shape, ShapeOf(ctx, *common, depthwise));
   Filters filters = {.out = shape.weights[0]};
   ATH_RETURN_IF_ERROR(ReadFilters(ctx, *layer, filters, shape.weights));
-  const ValueId y = ctx.Op("Conv", Operands(ctx.In(), filters), shape.attributes);
+  const ValueId y = ctx.Op("Conv", InputAnd(ctx.In(), filters), shape.attributes);
   return ctx.Give(ctx.Activated(y, common->relu(), common->relu6()));
 }
 
@@ -175,7 +175,7 @@ Status Deconvolve(OpImport& ctx, bool depthwise) {
   if (const IntList more = ctx.List(common->out_pads()); more.size() == 2)
     attributes.Set("output_padding", more);
   ATH_RETURN_IF_ERROR(ReadFilters(ctx, *layer, filters, dims));
-  const ValueId y = ctx.Op("ConvTranspose", Operands(ctx.In(), filters), std::move(attributes));
+  const ValueId y = ctx.Op("ConvTranspose", InputAnd(ctx.In(), filters), std::move(attributes));
   return ctx.Give(ctx.Activated(y, common->relu(), common->relu6()));
 }
 

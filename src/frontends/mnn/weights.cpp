@@ -137,7 +137,8 @@ void FillWithZero(const schema::QuantizedWeights& from, std::int64_t filters, st
     const float scale = from.alpha()->Get(static_cast<flatbuffers::uoffset_t>(2 * i + 1));
     float zero = -std::ldexp(1.0F, static_cast<int>(bits) - 1);
     if (scale > 1e-6F) zero += std::round(-least / scale);
-    const auto value = static_cast<std::int8_t>(std::clamp(zero, -128.0F, 127.0F));
+    // What is not a number, in a damaged file, stands for the lowest.
+    const auto value = static_cast<std::int8_t>(zero > -128.0F ? std::min(zero, 127.0F) : -128.0F);
     std::fill_n(weights.begin() + static_cast<std::ptrdiff_t>(i * area), area, value);
   }
 }
