@@ -5,15 +5,12 @@
 
 Prints one line per failure and "N passed, N failed, N skipped".
 """
-import argparse
-import pathlib
 import subprocess
 import sys
-import tempfile
 
 import numpy as np
 
-from models_test import DATA, ROOT, Runner, random_tensor
+from models_test import DATA, ROOT, random_tensor, run_parts
 
 sys.path.insert(0, str(ROOT / "tests" / "oracles"))
 import caffe_corpus  # noqa: E402
@@ -222,31 +219,10 @@ def round_trips(runner, folder, recorded):
         yield f"{network} is refused by its node", None if run.returncode == 2 and place in run.stderr else run.stderr[-300:]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--binary", default=str(ROOT / "build" / "test" / "bin" / "athanor"))
-    parser.add_argument("--device", default="cpu")
-    options = parser.parse_args()
-    passed = failed = skipped = 0
+def with_recorded(parts):
     recorded = np.load(ROOT / "tests" / "oracles" / "caffe.npz")
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        runner = Runner(options, folder)
-        parts = [corpus, formulas, round_trips]
-        if DATA.is_dir():
-            parts += [topologies, wechat, ultraface, yolo]
-        else:
-            print(f"SKIPPED networks of the data set: {DATA} is absent")
-            skipped = 1
-        for part in parts:
-            for what, problem in part(runner, folder, recorded):
-                passed += problem is None
-                failed += problem is not None
-                if problem is not None:
-                    print(f"FAIL {what}: {problem}")
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    return 1 if failed else 0
+    return [lambda runner, folder, part=part: part(runner, folder, recorded) for part in parts]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_parts(__doc__, with_recorded([corpus, formulas, round_trips]), with_recorded([topologies, wechat, ultraface, yolo])))

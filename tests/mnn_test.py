@@ -5,16 +5,13 @@
 
 Prints one line per failure and "N passed, N failed, N skipped".
 """
-import argparse
 import io
-import pathlib
 import sys
 import tarfile
-import tempfile
 
 import numpy as np
 
-from models_test import DATA, ROOT, Runner
+from models_test import DATA, ROOT, run_parts
 
 MAX_REL_L2 = 1e-4
 MAX_ABS = 1e-4
@@ -63,30 +60,5 @@ def ultraface(runner, folder):
         yield f"UltraFace on {picture.name}", None if error <= MAX_ABS else f"{error:.2e} from ONNX's answer"
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--binary", default=str(ROOT / "build" / "test" / "bin" / "athanor"))
-    parser.add_argument("--device", default="cpu")
-    options = parser.parse_args()
-    passed = failed = skipped = 0
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        runner = Runner(options, folder)
-        parts = [corpus]
-        if DATA.is_dir():
-            parts.append(ultraface)
-        else:
-            print(f"SKIPPED networks of the data set: {DATA} is absent")
-            skipped = 1
-        for part in parts:
-            for what, problem in part(runner, folder):
-                passed += problem is None
-                failed += problem is not None
-                if problem is not None:
-                    print(f"FAIL {what}: {problem}")
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_parts(__doc__, [corpus], [ultraface]))

@@ -214,6 +214,30 @@ def check_golden(record, outputs):
     return None
 
 
+def run_parts(description, always, of_data):
+    """The main of a program whose parts, called with a Runner and a folder, give (what, problem or None) each; `of_data`
+    are the parts that read the data set. The exit code."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--binary", default=str(ROOT / "build" / "test" / "bin" / "athanor"))
+    parser.add_argument("--device", default="cpu")
+    options = parser.parse_args()
+    passed = failed = skipped = 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        runner = Runner(options, folder)
+        if not DATA.is_dir():
+            print(f"SKIPPED networks of the data set: {DATA} is absent")
+            skipped = 1
+        for part in always + of_data * DATA.is_dir():
+            for what, problem in part(runner, folder):
+                passed += problem is None
+                failed += problem is not None
+                if problem is not None:
+                    print(f"FAIL {what}: {problem}")
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--binary", default=str(ROOT / "build" / "test" / "bin" / "athanor"))

@@ -6,14 +6,11 @@
 Also: UltraFace from ONNX and from ncnn gives the same boxes and scores, and from ONNX through ncnn once more.
 Prints one line per failure and "N passed, N failed, N skipped".
 """
-import argparse
-import pathlib
 import sys
-import tempfile
 
 import numpy as np
 
-from models_test import DATA, ROOT, Runner, random_tensor
+from models_test import DATA, ROOT, random_tensor, run_parts
 
 MAX_REL_L2 = 1e-4
 MAX_ABS = 1e-4
@@ -47,30 +44,5 @@ def ultraface(runner, folder):
             yield f"UltraFace {picture} from {form}", None if error <= MAX_ABS else f"{error:.2e} from ONNX's answer"
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--binary", default=str(ROOT / "build" / "test" / "bin" / "athanor"))
-    parser.add_argument("--device", default="cpu")
-    options = parser.parse_args()
-    passed = failed = skipped = 0
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        runner = Runner(options, folder)
-        parts = [zoo_networks]
-        if DATA.is_dir():
-            parts.append(ultraface)
-        else:
-            print(f"SKIPPED UltraFace: {DATA} is absent")
-            skipped = 1
-        for part in parts:
-            for what, problem in part(runner, folder):
-                passed += problem is None
-                failed += problem is not None
-                if problem is not None:
-                    print(f"FAIL {what}: {problem}")
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_parts(__doc__, [zoo_networks], [ultraface]))
