@@ -14,7 +14,7 @@ using Members = std::vector<std::pair<std::string, std::string>>;
 
 inline std::string LittleEndian(std::uint64_t value, int bytes) {
   std::string text;
-  for (int i = 0; i < bytes; ++i) text += static_cast<char>((value >> (8 * i)) & 0xFFU);
+  for (int i = 0; i < bytes; ++i, value >>= 8) text += static_cast<char>(value & 0xFFU);
   return text;
 }
 
