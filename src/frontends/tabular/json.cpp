@@ -109,6 +109,7 @@ Status CheckLimits(int depth, std::size_t num_values) {
 }
 
 Result<Value> ParseJson(std::span<const std::uint8_t> bytes) {
+  if (bytes.empty()) return Error(ErrorCode::kCorruptFile, "the JSON is broken: there is nothing");
   simdjson::dom::parser parser;
   simdjson::dom::element root;
   const auto error =
