@@ -46,7 +46,7 @@ class LayerSteps {
     return Op("Slice", {x, Ints({begin}), Ints({end}), Ints({axis})});
   }
   ValueId Join(std::vector<ValueId> parts, std::int64_t axis) {
-    return Op("Concat", std::move(parts), {{"axis", axis}});
+    return Op("Concat", parts, {{"axis", axis}});
   }
   // shift + scale * x, leaving out what changes nothing.
   ValueId Affine(ValueId x, float scale, float shift);

@@ -19,7 +19,7 @@ class Raiser {
       if (inputs[i] == kNoValue || !spec_.inputs[i].quantized()) continue;
       ATH_TRY(inputs[i], Real(inputs[i], spec_.inputs[i], name));
     }
-    ATH_TRY(ValueId real, graph_.Add(op, std::move(inputs), attributes, name));
+    ATH_TRY(ValueId real, graph_.Add(op, inputs, attributes, name));
     const QuantPort& port = spec_.outputs[0];
     if (spec_.clamp) {
       ATH_TRY(real, graph_.Add("Clip", {real, Limit(spec_.clamp->low), Limit(spec_.clamp->high)},

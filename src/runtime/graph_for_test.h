@@ -18,7 +18,7 @@ inline Tensor Ramp(Dims dims, float scale) {
 
 inline ValueId Op(Graph& graph, std::string_view op, std::vector<ValueId> inputs,
                   AttrMap attributes = {}) {
-  Result<ValueId> made = graph.Add(op, std::move(inputs), std::move(attributes));
+  Result<ValueId> made = graph.Add(op, inputs, std::move(attributes));
   EXPECT_TRUE(made.ok()) << made.status().ToString();
   return *made;
 }

@@ -77,8 +77,7 @@ Status InnerProduct(LayerImport& ctx) {
       ctx.Rank() == 2 && axis == 1 ? ctx.In() : ctx.Op("Flatten", {ctx.In()}, {{"axis", axis}});
   std::vector<ValueId> operands =
       WithBias(ctx, param, {x, ctx.Weight(0, dims, Fill::kSpread)}, out);
-  const ValueId y =
-      ctx.Op("Gemm", std::move(operands), {{"transB", std::int64_t{transpose ? 0 : 1}}});
+  const ValueId y = ctx.Op("Gemm", operands, {{"transB", std::int64_t{transpose ? 0 : 1}}});
   if (axis == 1) return ctx.Give(y);
   Dims shape = ctx.DimsOf(0, axis);
   shape.push_back(out);

@@ -91,8 +91,7 @@ class Builder {
     }
     std::vector<ValueId> inputs = {inputs_.categories};
     if (inputs_.numbers) inputs.push_back(*inputs_.numbers);
-    ATH_TRY(result.values,
-            graph.Add("CombinationStatistics", std::move(inputs), Attributes(), "statistics"));
+    ATH_TRY(result.values, graph.Add("CombinationStatistics", inputs, Attributes(), "statistics"));
     return result;
   }
 

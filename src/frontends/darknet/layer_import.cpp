@@ -75,7 +75,7 @@ std::vector<ValueId> LayerImport::Statistics(const Tensor& biases) {
 ValueId LayerImport::BatchNorm(ValueId y, std::vector<ValueId> statistics) {
   constexpr float kEpsilon = 1e-6F;  // as in darknet's normalize_cpu
   statistics.insert(statistics.begin(), y);
-  return Op("BatchNormalization", std::move(statistics), {{"epsilon", kEpsilon}});
+  return Op("BatchNormalization", statistics, {{"epsilon", kEpsilon}});
 }
 
 const std::vector<Row>& Table() {

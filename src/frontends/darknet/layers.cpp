@@ -61,8 +61,7 @@ Result<Made> Convolutional(LayerImport& ctx) {
   const Dims dims = transposed ? Dims{in, out, size, size} : Dims{out, in / group, size, size};
   std::vector<ValueId> operands = {ctx.input, ctx.Constant(ctx.Weight(dims, Fill::kSpread))};
   if (!normalise) operands.push_back(ctx.Constant(biases));
-  ValueId y =
-      ctx.Op(transposed ? "ConvTranspose" : "Conv", std::move(operands), std::move(attributes));
+  ValueId y = ctx.Op(transposed ? "ConvTranspose" : "Conv", operands, std::move(attributes));
   if (normalise) y = ctx.BatchNorm(y, std::move(statistics));
   return Give(ctx, ctx.Activate(y));
 }
@@ -78,7 +77,7 @@ Result<Made> Connected(LayerImport& ctx) {
       ctx.Constant(ctx.Weight(by_input ? Dims{in, out} : Dims{out, in}, Fill::kSpread));
   std::vector<ValueId> operands = {x, weight};
   if (!normalise) operands.push_back(ctx.Constant(biases));
-  ValueId y = ctx.Op("Gemm", std::move(operands), {{"transB", std::int64_t{by_input ? 0 : 1}}});
+  ValueId y = ctx.Op("Gemm", operands, {{"transB", std::int64_t{by_input ? 0 : 1}}});
   if (normalise) y = ctx.BatchNorm(y, ctx.Statistics(biases));
   return Give(ctx, ctx.Activate(y));
 }

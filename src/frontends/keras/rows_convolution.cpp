@@ -102,7 +102,7 @@ Status Conv(LayerImport& ctx) {
     ATH_TRY(const ValueId bias, ctx.Weight(1, "bias"));
     inputs.push_back(bias);
   }
-  return Finish(ctx, picture, ctx.Add("Conv", std::move(inputs), std::move(attributes)));
+  return Finish(ctx, picture, ctx.Add("Conv", inputs, std::move(attributes)));
 }
 
 // Weights [sizes..., channels, multiplier]: one group for each channel.
@@ -125,7 +125,7 @@ Result<ValueId> Depthwise(LayerImport& ctx, const Picture& picture, std::string_
   ATH_TRY(const ValueId w, ctx.Add("Reshape", {moved, ctx.Constants(shape)}, {}, nhwc::kAnySize));
   std::vector<ValueId> inputs = {picture.x, w};
   if (bias != kNoValue) inputs.push_back(bias);
-  return ctx.Add("Conv", std::move(inputs), std::move(attributes));
+  return ctx.Add("Conv", inputs, std::move(attributes));
 }
 
 Status DepthwiseConv(LayerImport& ctx) {
@@ -150,7 +150,7 @@ Status SeparableConv(LayerImport& ctx) {
     ATH_TRY(const ValueId bias, ctx.Weight(2, "bias"));
     inputs.push_back(bias);
   }
-  return Finish(ctx, picture, ctx.Add("Conv", std::move(inputs)));
+  return Finish(ctx, picture, ctx.Add("Conv", inputs));
 }
 
 // Weights [sizes..., out, in]. The result has size * stride elements, or with "valid" as many more
@@ -181,7 +181,7 @@ Status ConvTranspose(LayerImport& ctx) {
     ATH_TRY(const ValueId bias, ctx.Weight(1, "bias"));
     inputs.push_back(bias);
   }
-  return Finish(ctx, picture, ctx.Add("ConvTranspose", std::move(inputs), std::move(attributes)));
+  return Finish(ctx, picture, ctx.Add("ConvTranspose", inputs, std::move(attributes)));
 }
 
 Status Pool(LayerImport& ctx) {

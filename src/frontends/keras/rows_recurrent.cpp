@@ -43,7 +43,7 @@ Result<ValueId> Gates(LayerImport& ctx, const Recurrence& kind, ValueId weights,
     parts.push_back(part);
   }
   ATH_TRY(const ValueId all,
-          ctx.Add("Concat", std::move(parts), {{"axis", std::int64_t{-1}}}, nhwc::kAnySize));
+          ctx.Add("Concat", parts, {{"axis", std::int64_t{-1}}}, nhwc::kAnySize));
   if (ctx.TypeOf(all).rank() < 2) return all;
   return ctx.Permuted(all, {1, 0});
 }

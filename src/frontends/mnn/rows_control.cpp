@@ -178,7 +178,7 @@ Status Sequence(OpImport& ctx, std::string_view op, std::size_t states) {
   std::vector<ValueId> in = {ctx.In(0), ctx.In(1), ctx.In(2), ctx.Join({ctx.In(3), none}, 1)};
   if (ctx.inputs.size() > 4) in.push_back(kNoValue);
   for (std::size_t i = 4; i < std::min(ctx.inputs.size(), 4 + states); ++i) in.push_back(ctx.In(i));
-  ctx.outputs = ctx.Ops(op, std::move(in), 1 + states, std::move(attributes));
+  ctx.outputs = ctx.Ops(op, in, 1 + states, std::move(attributes));
   return ctx.problem();
 }
 Status Lstm(OpImport& ctx) { return Sequence(ctx, "LSTM", 2); }
@@ -215,7 +215,7 @@ Status Gru(OpImport& ctx) {
   AttrMap attributes = {{"hidden_size", hidden},
                         {"direction", std::string(directions == 2 ? "bidirectional" : "forward")},
                         {"linear_before_reset", std::int64_t{layer->linear_before_reset()}}};
-  ctx.outputs = ctx.Ops("GRU", std::move(in), 2, std::move(attributes));
+  ctx.outputs = ctx.Ops("GRU", in, 2, std::move(attributes));
   return ctx.problem();
 }
 

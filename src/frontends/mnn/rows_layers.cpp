@@ -141,9 +141,9 @@ Status LayerNorm(OpImport& ctx) {
   const AttrMap attributes = {{"axis", -axes}, {"epsilon", layer->epsilon()}};
   if (!layer->use_rms()) {
     if (has_beta) in.push_back(ctx.Weights(layer->beta(), dims));
-    return ctx.Give(ctx.Op("LayerNormalization", std::move(in), attributes));
+    return ctx.Give(ctx.Op("LayerNormalization", in, attributes));
   }
-  const ValueId y = ctx.Op("RMSNormalization", std::move(in), attributes);
+  const ValueId y = ctx.Op("RMSNormalization", in, attributes);
   return ctx.Give(has_beta ? ctx.Op("Add", {y, ctx.Weights(layer->beta(), dims)}) : y);
 }
 

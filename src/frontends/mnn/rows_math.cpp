@@ -169,7 +169,7 @@ Status Reduction(OpImport& ctx) {
   std::vector<ValueId> in = {ctx.In()};
   if (axes != kNoValue) in.push_back(axes);
   if (const auto op = Find(kReductions, layer->type()); !op.empty())
-    return ctx.Give(ctx.Op(op, std::move(in), attributes));
+    return ctx.Give(ctx.Op(op, in, attributes));
   if (layer->type() != schema::Reduction_ANY && layer->type() != schema::Reduction_ALL)
     return Unsupported("reduction {} is not read", static_cast<int>(layer->type()));
   in[0] = ctx.FromTruth(ctx.AsTruth(0));

@@ -211,8 +211,7 @@ Status Convolve3d(OpImport& ctx, bool transposed) {
   if (layer->bias() != nullptr) operands.push_back(ctx.Weights(layer->bias(), {out}));
   if (const IntList more = ctx.List(common->out_pads()); transposed && more.size() == 3)
     attributes.Set("output_padding", more);
-  const ValueId y =
-      ctx.Op(transposed ? "ConvTranspose" : "Conv", std::move(operands), std::move(attributes));
+  const ValueId y = ctx.Op(transposed ? "ConvTranspose" : "Conv", operands, std::move(attributes));
   return ctx.Give(ctx.Activated(y, common->relu(), common->relu6()));
 }
 
@@ -236,8 +235,7 @@ Status InnerProduct(OpImport& ctx) {
   std::vector<ValueId> in = {ctx.Op("Flatten", {ctx.In()}, {{"axis", std::int64_t{layer->axis()}}}),
                              weights};
   if (layer->bias_term() != 0) in.push_back(ctx.Weights(layer->bias(), {out}));
-  return ctx.Give(
-      ctx.Op("Gemm", std::move(in), {{"transB", std::int64_t{layer->transpose() ? 0 : 1}}}));
+  return ctx.Give(ctx.Op("Gemm", in, {{"transB", std::int64_t{layer->transpose() ? 0 : 1}}}));
 }
 
 // Makes windows that reach beyond a picture of known size as small as it is.

@@ -64,7 +64,7 @@ Status ChangeAxes(OpImport& ctx, std::string_view op, bool needed) {
   } else if (needed) {
     return InvalidModel("nothing says which axes are added");
   }
-  return ctx.Give(ctx.Op(op, std::move(in)));
+  return ctx.Give(ctx.Op(op, in));
 }
 Status Squeeze(OpImport& ctx) { return ChangeAxes(ctx, "Squeeze", false); }
 Status Unsqueeze(OpImport& ctx) { return ChangeAxes(ctx, "Unsqueeze", true); }
@@ -205,7 +205,7 @@ Result<Strided> ReadStrided(const schema::StridedSliceParam& layer, std::int64_t
 Status PlainSlice(OpImport& ctx) {
   std::vector<ValueId> in = {ctx.In()};
   for (std::size_t i = 1; i < ctx.inputs.size(); ++i) in.push_back(ctx.AsInts(i));
-  return ctx.Give(ctx.Op("Slice", std::move(in)));
+  return ctx.Give(ctx.Op("Slice", in));
 }
 
 Status StridedSlice(OpImport& ctx) {
@@ -256,7 +256,7 @@ Status Padding(OpImport& ctx) {
   const ValueId pads = ctx.Reshape(ctx.Transpose(pairs, {1, 0}), {-1});
   std::vector<ValueId> in = {ctx.In(), pads};
   if (ctx.Has(2) && mode == schema::PadValue_CONSTANT) in.push_back(ctx.AsScalar(ctx.In(2)));
-  return ctx.Give(ctx.Op("Pad", std::move(in), {{"mode", std::string(modes[mode])}}));
+  return ctx.Give(ctx.Op("Pad", in, {{"mode", std::string(modes[mode])}}));
 }
 
 Status Tile(OpImport& ctx) { return ctx.Give(ctx.Op("Tile", {ctx.In(), ctx.AsInts(1)})); }

@@ -132,7 +132,7 @@ Status ZerosLike(OpImport& ctx) {
 Status Range(OpImport& ctx) {
   std::vector<ValueId> in;
   for (const ValueId input : ctx.inputs) in.push_back(ctx.AsScalar(input));
-  return ctx.Give(ctx.Op("Range", std::move(in)));
+  return ctx.Give(ctx.Op("Range", in));
 }
 
 Status Select(OpImport& ctx) {
@@ -172,7 +172,7 @@ Status NonMaxSuppression(OpImport& ctx) {
   std::vector<ValueId> in = {ctx.Op("Unsqueeze", {ctx.In(0), ctx.Ints({0})}),
                              ctx.Op("Unsqueeze", {ctx.In(1), ctx.Ints({0, 1})}), ctx.AsInts(2)};
   for (std::size_t i = 3; i < ctx.inputs.size(); ++i) in.push_back(ctx.In(i));
-  const ValueId rows = ctx.Op("NonMaxSuppression", std::move(in));
+  const ValueId rows = ctx.Op("NonMaxSuppression", in);
   const ValueId places = ctx.Op("Squeeze", {ctx.Slice(rows, 1, 2, 3), ctx.Ints({1})});
   return ctx.Give(ctx.As(places, DType::kI32));
 }

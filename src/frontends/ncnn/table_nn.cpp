@@ -44,7 +44,7 @@ Result<std::vector<ValueId>> ReadWeights(LayerImport& ctx, Dims dims, std::int64
 Result<ValueId> Multiply(LayerImport& ctx, ValueId x, const std::vector<ValueId>& weights) {
   std::vector<ValueId> in = {x};
   in.insert(in.end(), weights.begin(), weights.end());
-  return ctx.Add("Gemm", std::move(in), {{"transB", std::int64_t{1}}});
+  return ctx.Add("Gemm", in, {{"transB", std::int64_t{1}}});
 }
 
 Status Conv(LayerImport& ctx) {
@@ -69,7 +69,7 @@ Status Conv(LayerImport& ctx) {
   in.insert(in.end(), weights.begin(), weights.end());
   AttrMap attributes = window.Attributes();
   attributes.Set("group", group);
-  ATH_TRY(const ValueId y, ctx.Add("Conv", std::move(in), std::move(attributes)));
+  ATH_TRY(const ValueId y, ctx.Add("Conv", in, std::move(attributes)));
   return ctx.Give(ctx.Activate(y));
 }
 
@@ -112,7 +112,7 @@ Status Deconv(LayerImport& ctx) {
   attributes.Set("group", group);
   const std::int64_t right = ctx.Int(18, 0);
   attributes.Set("output_padding", std::vector<std::int64_t>{ctx.Int(19, right), right});
-  ATH_TRY(const ValueId y, ctx.Add("ConvTranspose", std::move(inputs), std::move(attributes)));
+  ATH_TRY(const ValueId y, ctx.Add("ConvTranspose", inputs, std::move(attributes)));
   return ctx.Give(ctx.Activate(y));
 }
 

@@ -77,7 +77,7 @@ Result<ValueId> AddMapInput(Graph& graph, const GraphProto& proto, const ValueIn
     if (graph.FindInput(key)) return InvalidModel("two inputs are called \"{}\"", key);
     columns.push_back(graph.AddInput(key, Type::Tensor(*dtype, {rows, 1})));
   }
-  return graph.Add("Concat", std::move(columns), {{"axis", std::int64_t{1}}}, input.name);
+  return graph.Add("Concat", columns, {{"axis", std::int64_t{1}}}, input.name);
 }
 
 }  // namespace athanor::onnx

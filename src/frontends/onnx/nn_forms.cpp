@@ -105,7 +105,7 @@ Status GroupNormBefore21(NodeImport& ctx) {
     ATH_TRY(const ValueId all, ctx.Add("Reshape", {table, ctx.ConstantInts({-1})}));
     inputs.push_back(all);
   }
-  return ctx.Give(ctx.Add("GroupNormalization", std::move(inputs), std::move(attributes)));
+  return ctx.Give(ctx.Add("GroupNormalization", inputs, std::move(attributes)));
 }
 
 namespace {

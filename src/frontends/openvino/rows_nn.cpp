@@ -371,7 +371,7 @@ Status NonMaxSuppression(LayerImport& ctx) {
     in.push_back(ctx.In(i));
   const std::string encoding = ctx.Text("box_encoding", "corner");
   ATH_TRY(ValueId indices,
-          ctx.Add("NonMaxSuppression", std::move(in),
+          ctx.Add("NonMaxSuppression", in,
                   {{"center_point_box", std::int64_t{encoding == "center" ? 1 : 0}}}));
   if (ctx.Bool("sort_result_descending", true)) {
     ATH_TRY(indices, SortByScore(ctx, indices, ctx.In(1)));

@@ -25,7 +25,7 @@ Result<std::vector<ValueId>> Gates(LayerImport& ctx, ValueId weights, std::int64
 }
 
 Result<ValueId> Joined(LayerImport& ctx, std::vector<ValueId> parts) {
-  return ctx.Add("Concat", std::move(parts), {{"axis", std::int64_t{1}}});
+  return ctx.Add("Concat", parts, {{"axis", std::int64_t{1}}});
 }
 
 Result<ValueId> Reordered(LayerImport& ctx, ValueId weights, const Kind& kind) {
@@ -88,7 +88,7 @@ Result<std::vector<ValueId>> Run(LayerImport& ctx, const Kind& kind, std::vector
   ATH_TRY(in[2], Reordered(ctx, in[2], kind));
   const bool two = kind.op == "GRU" && ctx.Bool("linear_before_reset", false);
   ATH_TRY(in[3], Bias(ctx, in[3], kind, two));
-  return ctx.AddMany(kind.op, std::move(in), std::move(attributes), kind.has_cell_state ? 3 : 2);
+  return ctx.AddMany(kind.op, in, std::move(attributes), kind.has_cell_state ? 3 : 2);
 }
 
 // x [batch, length, input], states [batch, directions, hidden], lengths, w, r, b

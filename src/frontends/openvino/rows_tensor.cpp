@@ -43,7 +43,7 @@ std::function<Status(LayerImport&)> WithInts(std::string_view op) {
       ATH_TRY(const ValueId list, ctx.AsInts(1));
       in.push_back(list);
     }
-    return ctx.Give(ctx.Add(op, std::move(in)));
+    return ctx.Give(ctx.Add(op, in));
   };
 }
 
@@ -140,7 +140,7 @@ Status Pad(LayerImport& ctx) {
                        mode.substr(0, 40));
   std::vector<ValueId> in = {ctx.In(), pads};
   if (ctx.HasIn(3) && mode == "constant") in.push_back(ctx.In(3));
-  return ctx.Give(ctx.Add("Pad", std::move(in), {{"mode", mode}}));
+  return ctx.Give(ctx.Add("Pad", in, {{"mode", mode}}));
 }
 
 // Indices of each image of a batch: GatherND does that when the axis follows the batch.
@@ -380,7 +380,7 @@ Status Range(LayerImport& ctx) {
     }
     in.push_back(number);
   }
-  return ctx.Give(ctx.Add("Range", std::move(in)));
+  return ctx.Give(ctx.Add("Range", in));
 }
 
 Status TopK(LayerImport& ctx) {

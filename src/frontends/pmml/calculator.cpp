@@ -90,7 +90,7 @@ ValueId Calculator::Column(ValueId x) {
 ValueId Calculator::SideBySide(std::vector<ValueId> columns) {
   for (ValueId& column : columns) column = Column(column);
   if (columns.size() == 1) return columns[0];
-  return Op("Concat", std::move(columns), {{"axis", std::int64_t{1}}});
+  return Op("Concat", columns, {{"axis", std::int64_t{1}}});
 }
 
 ValueId Calculator::ColumnAt(ValueId matrix, std::size_t index) {

@@ -334,7 +334,7 @@ ValueId OpImport::Shape(const std::vector<Value>& sizes) {
   }
   if (!numbers.empty()) parts.push_back(IntConstants(numbers));
   if (parts.size() == 1) return parts[0];
-  return Add("Concat", std::move(parts), {{"axis", std::int64_t{0}}});
+  return Add("Concat", parts, {{"axis", std::int64_t{0}}});
 }
 
 ValueId OpImport::Reduce(std::string_view op, ValueId x, const Ints& axes, bool keep) {

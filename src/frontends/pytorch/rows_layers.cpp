@@ -234,7 +234,7 @@ ValueId AdaptiveMax(OpImport& op, ValueId x, std::int64_t axis, std::int64_t siz
     parts.push_back(
         op.Reduce("ReduceMax", op.Slice(x, axis, window.begin, window.end), {axis}, true));
   }
-  return op.Add("Concat", std::move(parts), {{"axis", axis}});
+  return op.Add("Concat", parts, {{"axis", axis}});
 }
 
 ValueId AdaptivePool(OpImport& op, std::size_t n, bool mean) {

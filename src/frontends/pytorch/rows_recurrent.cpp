@@ -26,14 +26,13 @@ ValueId Reordered(OpImport& op, ValueId w, const Ints& gates) {
   std::vector<ValueId> blocks;
   for (const std::int64_t gate : gates)
     blocks.push_back(op.Slice(w, 0, gate * hidden, (gate + 1) * hidden));
-  return op.Add("Concat", std::move(blocks), {{"axis", std::int64_t{0}}});
+  return op.Add("Concat", blocks, {{"axis", std::int64_t{0}}});
 }
 
 ValueId JoinDirections(OpImport& op, const std::vector<ValueId>& parts) {
   std::vector<ValueId> stacked;
   for (const ValueId part : parts) stacked.push_back(op.Unsqueeze(part, {0}));
-  return stacked.size() == 1 ? stacked[0]
-                             : op.Add("Concat", std::move(stacked), {{"axis", std::int64_t{0}}});
+  return stacked.size() == 1 ? stacked[0] : op.Add("Concat", stacked, {{"axis", std::int64_t{0}}});
 }
 
 struct Layer {
@@ -68,7 +67,7 @@ Layer AddLayer(OpImport& op, const Recurrence& kind, const Options& options, Val
   const bool is_lstm = kind.op == "LSTM";
   if (is_lstm) inputs.push_back(cell);
   const std::vector<ValueId> out =
-      op.AddMany(kind.op, std::move(inputs), is_lstm ? 3 : 2, std::move(attributes));
+      op.AddMany(kind.op, inputs, is_lstm ? 3 : 2, std::move(attributes));
   // [time, directions, batch, hidden] -> [time, batch, directions * hidden]
   const std::int64_t width = op.Static(r[0], 1) * static_cast<std::int64_t>(directions);
   const ValueId y = op.Permute(out[0], {0, 2, 1, 3});

@@ -22,7 +22,7 @@ ValueId PadBy(OpImport& op, std::string_view amounts, const std::string& mode, V
   }
   std::vector<ValueId> inputs = {x, op.IntConstants(both)};
   if (value != kNoValue) inputs.push_back(value);
-  return op.Add("Pad", std::move(inputs), {{"mode", mode}});
+  return op.Add("Pad", inputs, {{"mode", mode}});
 }
 Value PadAny(OpImport& op) {
   static constexpr std::pair<std::string_view, std::string_view> kModes[] = {

@@ -226,7 +226,7 @@ Status Einsum(OpImport& ctx) {
   ATH_RETURN_IF_ERROR(ctx.Expect(std::max<std::size_t>(ctx.num_inputs(), 1)));
   std::vector<ValueId> inputs;
   for (std::size_t i = 0; i < ctx.num_inputs(); ++i) inputs.push_back(ctx.In(i));
-  return ctx.Give(ctx.Add("Einsum", std::move(inputs), {{"equation", ctx.String("equation")}}));
+  return ctx.Give(ctx.Add("Einsum", inputs, {{"equation", ctx.String("equation")}}));
 }
 
 Status ZeroOrOne(OpImport& ctx, double number) {

@@ -170,7 +170,7 @@ Status Pad(OpImport& ctx) {
     ATH_TRY(const ValueId value, ctx.Add("Reshape", {ctx.In(2), ctx.Constants({})}));
     inputs.push_back(value);
   }
-  return ctx.Give(ctx.Add("Pad", std::move(inputs)));
+  return ctx.Give(ctx.Add("Pad", inputs));
 }
 
 // SYMMETRIC repeats the border, which the graph's Pad cannot: the ends are mirrored as slices.
@@ -195,7 +195,7 @@ Result<ValueId> PadSymmetric(OpImport& ctx, const Ints& rows) {
       parts.push_back(part);
     }
     if (parts.size() == 1) continue;
-    ATH_TRY(x, ctx.Add("Concat", std::move(parts), {{"axis", static_cast<std::int64_t>(axis)}}));
+    ATH_TRY(x, ctx.Add("Concat", parts, {{"axis", static_cast<std::int64_t>(axis)}}));
   }
   return x;
 }
@@ -242,7 +242,7 @@ Result<ValueId> Column(OpImport& ctx, const Blocks& blocks, std::int64_t c) {
 }
 
 Result<ValueId> Joined(OpImport& ctx, std::vector<ValueId> lists) {
-  return ctx.Add("Concat", std::move(lists), {{"axis", std::int64_t{0}}});
+  return ctx.Add("Concat", lists, {{"axis", std::int64_t{0}}});
 }
 
 Result<ValueId> SizesFrom(OpImport& ctx, ValueId x, std::int64_t start, std::int64_t end) {

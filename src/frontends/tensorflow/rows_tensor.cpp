@@ -26,7 +26,7 @@ Status Squeeze(OpImport& ctx) {
   if (axes.empty()) axes = ctx.IntList("axis");
   std::vector<ValueId> inputs = {ctx.In(0)};
   if (!axes.empty()) inputs.push_back(ctx.Constants(axes));
-  return ctx.Give(ctx.Add("Squeeze", std::move(inputs)));
+  return ctx.Give(ctx.Add("Squeeze", inputs));
 }
 
 Status ExpandDims(OpImport& ctx) {
@@ -57,7 +57,7 @@ Status InvertPermutation(OpImport& ctx) {
 Status Join(OpImport& ctx, std::size_t first, std::size_t count, std::int64_t axis) {
   std::vector<ValueId> inputs;
   for (std::size_t i = first; i < first + count; ++i) inputs.push_back(ctx.In(i));
-  return ctx.Give(ctx.Add("Concat", std::move(inputs), {{"axis", axis}}));
+  return ctx.Give(ctx.Add("Concat", inputs, {{"axis", axis}}));
 }
 
 // The axis is the last input, in the older form the first.
@@ -81,7 +81,7 @@ Status Pack(OpImport& ctx) {
     ATH_TRY(const ValueId value, ctx.Add("Unsqueeze", {ctx.In(i), ctx.Constants({axis})}));
     inputs.push_back(value);
   }
-  return ctx.Give(ctx.Add("Concat", std::move(inputs), {{"axis", axis}}));
+  return ctx.Give(ctx.Add("Concat", inputs, {{"axis", axis}}));
 }
 
 Result<std::size_t> PartCount(const OpImport& ctx, std::string_view attr) {

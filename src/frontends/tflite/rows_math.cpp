@@ -42,7 +42,7 @@ Status AddN(OpImport& ctx) {
     ATH_TRY(const ValueId value, ctx.Real(i));
     inputs.push_back(value);
   }
-  return ctx.Give(ctx.Add("Sum", std::move(inputs)));
+  return ctx.Give(ctx.Add("Sum", inputs));
 }
 
 // Division of real numbers, rounded down.

@@ -56,8 +56,7 @@ Status AddConv(OpImport& ctx, const T& options, const Ints& weight_perm, std::in
   attributes.Set("dilations", Ints{height.dilation, width.dilation});
   attributes.Set("kernel_shape", Ints{height.kernel, width.kernel});
   if (group != 1) attributes.Set("group", group);
-  return ctx.Give(ctx.Add("Conv", std::move(inputs), std::move(attributes)), options.activation(),
-                  kToNhwc);
+  return ctx.Give(ctx.Add("Conv", inputs, std::move(attributes)), options.activation(), kToNhwc);
 }
 
 // Weights [out, height, width, in]; fewer inputs than the picture has: groups.
@@ -125,8 +124,8 @@ Status TransposeConv(OpImport& ctx) {
     ATH_TRY(const ValueId bias, ctx.Real(3));
     inputs.push_back(bias);
   }
-  return ctx.Give(ctx.Add("ConvTranspose", std::move(inputs), std::move(attributes)),
-                  options->activation(), kToNhwc);
+  return ctx.Give(ctx.Add("ConvTranspose", inputs, std::move(attributes)), options->activation(),
+                  kToNhwc);
 }
 
 Status Pool(OpImport& ctx, std::string_view name) {
@@ -168,8 +167,8 @@ Status FullyConnected(OpImport& ctx) {
     ATH_TRY(const ValueId bias, ctx.Real(2));
     inputs.push_back(bias);
   }
-  ATH_RETURN_IF_ERROR(ctx.Give(ctx.Add("Gemm", std::move(inputs), {{"transB", std::int64_t{1}}}),
-                               options->activation()));
+  ATH_RETURN_IF_ERROR(
+      ctx.Give(ctx.Add("Gemm", inputs, {{"transB", std::int64_t{1}}}), options->activation()));
   if (!options->keep_num_dims() || is_matrix) return {};
   if (!type.HasRank() || type.rank() == 0) return Unsupported("the rank of the data must be known");
   // The sizes of the data, an open one (-1) as what is left; the last is that of the weights.
@@ -198,7 +197,7 @@ Status BatchMatMul(OpImport& ctx) {
     ATH_TRY(const ValueId value, ctx.Real(i, perm));
     inputs.push_back(value);
   }
-  return ctx.Give(ctx.Add("MatMul", std::move(inputs)));
+  return ctx.Give(ctx.Add("MatMul", inputs));
 }
 
 Status Softmax(OpImport& ctx) {

@@ -15,7 +15,7 @@ Result<ValueId> Gates(OpImport& ctx, std::size_t first) {
     ATH_TRY(const ValueId part, ctx.Real(first + gate));
     parts.push_back(part);
   }
-  return ctx.Add("Concat", std::move(parts), {{"axis", std::int64_t{0}}});
+  return ctx.Add("Concat", parts, {{"axis", std::int64_t{0}}});
 }
 
 Status CheckLstm(const OpImport& ctx, const schema::UnidirectionalSequenceLSTMOptions& options) {

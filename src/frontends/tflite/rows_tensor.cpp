@@ -30,7 +30,7 @@ Status Move(OpImport& ctx, std::string_view name, std::size_t num_inputs, AttrMa
     ATH_TRY(const ValueId value, AsI64(ctx, i));
     inputs.push_back(value);
   }
-  return ctx.GiveStored(ctx.Add(name, std::move(inputs), std::move(attributes)));
+  return ctx.GiveStored(ctx.Add(name, inputs, std::move(attributes)));
 }
 
 // The shape is input 1, or an option, or that of the output.
@@ -63,7 +63,7 @@ Status Squeeze(OpImport& ctx) {
       options->squeeze_dims()->size() > 0)
     inputs.push_back(
         ctx.Constants({options->squeeze_dims()->begin(), options->squeeze_dims()->end()}));
-  return ctx.GiveStored(ctx.Add("Squeeze", std::move(inputs)));
+  return ctx.GiveStored(ctx.Add("Squeeze", inputs));
 }
 
 Status ExpandDims(OpImport& ctx) {
@@ -118,7 +118,7 @@ Status Pad(OpImport& ctx) {
   ATH_TRY(const ValueId zero, Zero(ctx));
   std::vector<ValueId> inputs = {ctx.Stored(0), ctx.Constants(amounts)};
   if (zero != kNoValue) inputs.push_back(zero);
-  return ctx.GiveStored(ctx.Add("Pad", std::move(inputs)));
+  return ctx.GiveStored(ctx.Add("Pad", inputs));
 }
 
 Status PadV2(OpImport& ctx) {
@@ -156,7 +156,7 @@ Status Concatenation(OpImport& ctx) {
     inputs.push_back(value);
   }
   Result<ValueId> all =
-      ctx.Add("Concat", std::move(inputs), {{"axis", static_cast<std::int64_t>(options->axis())}});
+      ctx.Add("Concat", inputs, {{"axis", static_cast<std::int64_t>(options->axis())}});
   return same ? ctx.GiveStored(std::move(all)) : ctx.Give(std::move(all), options->activation());
 }
 
@@ -172,7 +172,7 @@ Status Pack(OpImport& ctx) {
     inputs.push_back(value);
   }
   return ctx.GiveStored(
-      ctx.Add("Concat", std::move(inputs), {{"axis", static_cast<std::int64_t>(options->axis())}}));
+      ctx.Add("Concat", inputs, {{"axis", static_cast<std::int64_t>(options->axis())}}));
 }
 
 Status GiveParts(OpImport& ctx, std::size_t input, const std::vector<ValueId>& parts) {
@@ -423,7 +423,7 @@ Status SpaceToBatch(OpImport& ctx) {
       ctx.Stored(0), ctx.Constants({0, amounts[0], amounts[1], 0, 0, amounts[2], amounts[3], 0})};
   if (zero != kNoValue) inputs.push_back(zero);
   const std::int64_t rows = b.height / b.block_height, columns = b.width / b.block_width;
-  ATH_TRY(ValueId x, ctx.Add("Pad", std::move(inputs)));
+  ATH_TRY(ValueId x, ctx.Add("Pad", inputs));
   ATH_TRY(x, ctx.Add("Reshape", {x, ctx.Constants({-1, rows, b.block_height, columns, b.block_width,
                                                    b.channels})}));
   ATH_TRY(x, ctx.Permuted(x, {2, 4, 0, 1, 3, 5}));
