@@ -18,7 +18,8 @@ class ThreadPool {
   int threads() const;
 
   // Calls body(begin, end) on disjoint ranges that cover [0, count), each at least `grain` long
-  // except the last, and returns when all are done. Ranges are handed out as threads become free.
+  // except the last, and returns when all are done. Each thread begins with its own part of the
+  // count, the same in every loop of that count, and then takes what others have left of theirs.
   // body must not throw. While one caller has the threads, a second one does its whole loop alone,
   // and so does a body that calls ParallelFor of the same pool.
   void ParallelFor(std::int64_t count, std::int64_t grain,

@@ -62,6 +62,19 @@ TEST(ThreadPool, RunsALoopInsideALoop) {
   for (const std::atomic<int>& hit : hits) ASSERT_EQ(hit.load(), 20);
 }
 
+TEST(ThreadPool, AFreeThreadTakesWhatABusyOneHasLeft) {
+  ThreadPool pool(2);
+  constexpr int kCount = 8;
+  for (int round = 0; round < 20; ++round) {
+    std::atomic<int> done = 0;
+    pool.ParallelFor(kCount, 1, [&](std::int64_t begin, std::int64_t) {
+      while (begin == 0 && done.load() < kCount - 1) std::this_thread::yield();
+      ++done;
+    });
+    EXPECT_EQ(done.load(), kCount);
+  }
+}
+
 TEST(ThreadPool, StartsAndStopsWithoutALoop) {
   for (int round = 0; round < 50; ++round) ThreadPool pool(3);
 }

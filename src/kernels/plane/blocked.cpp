@@ -88,8 +88,7 @@ std::shared_ptr<State> MakeState(const KernelQuery& q, const Spatial2d& spatial)
   s.shape.last = s.shape.first;
   while (s.shape.last < s.shape.out_w && inside(static_cast<std::int64_t>(s.shape.last)))
     ++s.shape.last;
-  while (q.threads > 1 && s.planes * s.bands < 4 * q.threads && s.h.out / s.bands >= 8)
-    s.bands *= 2;
+  while (s.bands < q.threads && s.h.out / s.bands >= 4) s.bands *= 2;
   return state;
 }
 
@@ -155,12 +154,15 @@ void RunBand(const KernelArgs& args, const State& s, std::int64_t plane, std::in
   }
 }
 
+// Bands of rows first, as the convolutions around cut their work: a thread finds the rows in its
+// cache.
 void Run(const KernelArgs& args) {
   const State& s = args.State<State>();
   Parallel(args, s.planes * s.bands, 1, [&](std::int64_t begin, std::int64_t end, int) {
     for (std::int64_t i = begin; i < end; ++i) {
-      const std::int64_t band = i % s.bands;
-      RunBand(args, s, i / s.bands, band * s.h.out / s.bands, (band + 1) * s.h.out / s.bands);
+      const std::int64_t band = i / s.blocks % s.bands, image = i / (s.blocks * s.bands);
+      RunBand(args, s, image * s.blocks + i % s.blocks, band * s.h.out / s.bands,
+              (band + 1) * s.h.out / s.bands);
     }
   });
 }
