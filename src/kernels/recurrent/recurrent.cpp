@@ -316,18 +316,34 @@ void StepGru(const Run1& r, float* gates, float* h) {
   Blend(gates, gates + 2 * n, h, n);
 }
 
+// Cuts `count` columns' worth of a product into one part per thread, or into fewer where a part
+// would take less than two threads need to meet. Every step cuts alike, so that each thread keeps
+// its part of the weights in its cache.
+template <class F>
+void ForParts(const KernelArgs& args, const GemmShape& shape, std::int64_t count, const F& body) {
+  constexpr std::int64_t kLeast = 1 << 16;  // multiply-adds
+  const std::int64_t least = CeilDivide(kLeast * count, shape.m * shape.n * shape.k);
+  const std::int64_t part = CeilDivide(count, args.pool->threads());
+  Parallel(args, count, std::max(part, least),
+           [&](std::int64_t begin, std::int64_t end, int) { body(begin, end); });
+}
+
 // to += state weights. Every other step walks the weights backwards, see Order.
 void AddProductWithState(const Run1& r, const GemmShape& shape, const float* state,
                          const float* packed_r, float* to, std::int64_t step) {
   const std::int64_t rows = r.s.gates * r.s.hidden;
   const GemmEnd end = {.epilogue = &kNoEpilogue, .add = true};
   if (IsFewRows(shape)) {
-    MultiplyFewRows(shape, state, r.s.hidden, packed_r, 0, FewRowsGroups(shape), to, rows, end,
-                    step % 2 == 0 ? Order::kForward : Order::kBackward);
+    const Order order = step % 2 == 0 ? Order::kForward : Order::kBackward;
+    ForParts(r.args, shape, FewRowsGroups(shape), [&](std::int64_t begin, std::int64_t last) {
+      MultiplyFewRows(shape, state, r.s.hidden, packed_r, begin, last, to, rows, end, order);
+    });
     return;
   }
   PackTiles(shape, {state, r.s.hidden, 1}, 1, 0, shape.tiles, r.packed_a);
-  Multiply(shape, r.packed_a, packed_r, 0, shape.tiles, 0, shape.panels, to, rows, end);
+  ForParts(r.args, shape, shape.panels, [&](std::int64_t begin, std::int64_t last) {
+    Multiply(shape, r.packed_a, packed_r, 0, shape.tiles, begin, last, to, rows, end);
+  });
 }
 
 // Which row of the input, and of the output, sequence b has at its step; -1 after its end.
@@ -486,8 +502,11 @@ const float* JoinBiases(const Run1& r) {
 void RunDirection(const KernelArgs& args, const State& s, std::int64_t d) {
   const Run1 r = Begin(args, s, d);
   PackTiles(s.from_input, {args.In(kX), s.input, 1}, 1, 0, s.from_input.tiles, r.packed_a);
-  MultiplyPlain(s.from_input, r.packed_a, r.packed_w, r.from_input, s.gates * s.hidden,
-                JoinBiases(r));
+  const GemmEnd end = {.epilogue = &kNoEpilogue, .col_bias = JoinBiases(r)};
+  ForParts(args, s.from_input, s.from_input.panels, [&](std::int64_t begin, std::int64_t last) {
+    Multiply(s.from_input, r.packed_a, r.packed_w, 0, s.from_input.tiles, begin, last, r.from_input,
+             s.gates * s.hidden, end);
+  });
   LoadStates(args, s, d, kHidden, r.h);
   LoadStates(args, s, d, kCell, r.c);
   for (std::int64_t step = 0; step < s.length; ++step) Step(r, step);
