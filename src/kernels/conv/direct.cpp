@@ -359,11 +359,20 @@ void Multiply(const KernelArgs& args, const State& s, const Piece& piece, std::s
                    .low = s.epilogue.low,
                    .high = s.epilogue.high};
   const auto* weights = static_cast<const float*>(s.weights.get());
+  const auto weights_at = [&](std::int64_t t, std::int64_t from) {
+    const std::int64_t first = s.channels.Begin(t), blocks = s.channels.Begin(t + 1) - first;
+    const std::int64_t channel = piece.group * s.channels.stored() + first * s.channels.lanes;
+    return weights + channel * s.k + from * blocks * lanes;
+  };
   for (std::int64_t t = piece.first_tile; t < piece.last_tile; ++t) {
     const std::int64_t first = s.channels.Begin(t), blocks = s.channels.Begin(t + 1) - first;
     const std::int64_t channel = piece.group * s.channels.stored() + first * lanes;
     const std::int64_t begin = (group_block + first) * plane + piece.begin * lanes;
-    tile.w = weights + channel * s.k + k0 * blocks * lanes;
+    tile.w = weights_at(t, k0);
+    // The next tile's, or the first tile's of the next cut.
+    const bool cut_ends = t + 1 == piece.last_tile;
+    tile.ahead = cut_ends ? weights_at(piece.first_tile, k0 + k) : weights_at(t + 1, k0);
+    tile.ahead_floats = static_cast<std::size_t>(last && cut_ends ? 0 : k * blocks * lanes);
     tile.bias = s.bias.data() + channel;
     tile.columns = s.columns.data() + piece.begin * (s.indirect ? s.taps() : 1);
     tile.y = args.Out(0) + begin;

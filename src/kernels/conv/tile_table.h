@@ -29,7 +29,11 @@ struct ConvTile {
   std::size_t k = 0;
   IndirectTaps indirect = {};
   const float* w = nullptr;  // [k][blocks][lanes]
-  float* y = nullptr;        // [blocks][columns][lanes], blocks lie y_block floats apart
+  // What the next call will need first: so many floats of it are asked for with each repeat, so
+  // that they are on their way while this one multiplies.
+  const float* ahead = nullptr;
+  std::size_t ahead_floats = 0;
+  float* y = nullptr;  // [blocks][columns][lanes], blocks lie y_block floats apart
   std::size_t y_block = 0;
   bool accumulate = false;          // y holds the sum over earlier k
   const float* bias = nullptr;      // [blocks][lanes], when y holds nothing yet

@@ -24,6 +24,8 @@ void RunColumns(const ConvTileTable& table, ConvTile tile, std::int64_t blocks,
   const std::size_t tiles = (n + table.columns - 1) / table.columns;
   const std::size_t width = n / tiles, wider = n % tiles;  // so many have one column more
   const bool indirect = tile.indirect.taps > 0;
+  constexpr std::size_t kLine = 16;
+  tile.ahead_floats = (tile.ahead_floats / tiles + kLine - 1) / kLine * kLine;
   const auto run = [&](std::size_t columns, std::size_t repeats) {
     if (repeats == 0) return;
     tile.repeats = repeats;
@@ -31,6 +33,7 @@ void RunColumns(const ConvTileTable& table, ConvTile tile, std::int64_t blocks,
     const std::size_t done = columns * repeats;
     tile.columns += indirect ? done * tile.indirect.taps : done;
     tile.y += done * table.lanes;
+    tile.ahead += repeats * tile.ahead_floats;
     if (tile.residual != nullptr) tile.residual += done * table.lanes;
   };
   run(width + 1, wider);

@@ -30,7 +30,8 @@ struct State {
   std::int64_t batch = 1, in_channels = 0, out_channels = 0, in_blocks = 0;
   ChannelTiles channels;
   std::int64_t tiles_x = 0, tiles_y = 0;
-  std::int64_t together = 0;            // tiles that pass a step at once
+  std::int64_t together = 0;            // at most so many tiles pass a step at once
+  std::int64_t runs = 1;                // of the fused form, about equally many tiles each
   std::shared_ptr<const void> weights;  // [channel tile][point][ic][oc]
   std::vector<float> bias;
   std::vector<std::int32_t> steps, columns;
@@ -39,6 +40,14 @@ struct State {
 
   std::int64_t lanes() const { return channels.lanes; }
   std::int64_t tiles() const { return batch * tiles_x * tiles_y; }
+  std::int64_t column_groups() const {
+    return CeilDivide(tiles(), static_cast<std::int64_t>(table->columns));
+  }
+  // The first tile of a run: runs are made of whole groups of columns.
+  std::int64_t RunBegin(std::int64_t run) const {
+    return std::min(tiles(),
+                    run * column_groups() / runs * static_cast<std::int64_t>(table->columns));
+  }
   // Between points of the transformed input, and of the products of `blocks` output blocks. Whole
   // lines, an odd number of them: the elements of one tile then fall into all sets of a cache.
   std::int64_t InputStride() const { return OddLines(in_blocks * together * lanes()); }
@@ -179,8 +188,12 @@ Result<Prepared> Prepare(const KernelQuery& q, PackStore& store) {
   const std::int64_t per_tile = s.points * s.in_blocks * s.lanes();
   const std::int64_t columns = static_cast<std::int64_t>(s.table->columns);
   s.together = Together(per_tile, columns, kStaged);
-  if (!kStaged && q.threads > 1)  // enough runs for all threads
-    s.together = std::min(s.together, std::max(2 * columns, s.tiles() / (2 * q.threads)));
+  if (!kStaged) {
+    // As many runs for each thread.
+    const std::int64_t groups = s.column_groups(), least = CeilDivide(groups, s.together / columns);
+    s.runs = std::min(groups, CeilDivide(least, q.threads) * q.threads);
+    s.together = CeilDivide(groups, s.runs) * columns;
+  }
   s.together = std::min(s.together, s.tiles());
   for (std::int64_t ic = 0; ic < s.in_channels; ++ic) {
     s.steps.push_back(
@@ -239,6 +252,10 @@ void MultiplyPoint(const State& s, std::int64_t channel_tile, std::int64_t point
   tile.w = static_cast<const float*>(s.weights.get()) +
            first * s.lanes() * s.points * s.in_channels +
            point * s.in_channels * blocks * s.lanes();
+  if (point + 1 < s.points) {  // whose weights follow
+    tile.ahead_floats = static_cast<std::size_t>(s.in_channels * blocks * s.lanes());
+    tile.ahead = tile.w + tile.ahead_floats;
+  }
   tile.columns = s.columns.data();
   tile.y = products + point * product_stride;
   RunColumns(*s.table, tile, blocks, count);
@@ -274,12 +291,11 @@ void TransformOutput(const KernelArgs& args, const State& s, std::int64_t tile, 
 
 void RunFused(const KernelArgs& args) {
   const State& s = args.State<State>();
-  const std::int64_t runs = CeilDivide(s.tiles(), s.together);
-  Parallel(args, runs, 1, [&](std::int64_t begin, std::int64_t end, int thread) {
+  Parallel(args, s.runs, 1, [&](std::int64_t begin, std::int64_t end, int thread) {
     float* const inputs = reinterpret_cast<float*>(args.scratch) + thread * s.scratch_floats;
     float* const products = inputs + s.points * s.InputStride();
     for (std::int64_t run = begin; run < end; ++run) {
-      const std::int64_t first = run * s.tiles() / runs, last = (run + 1) * s.tiles() / runs;
+      const std::int64_t first = s.RunBegin(run), last = s.RunBegin(run + 1);
       for (std::int64_t block = 0; block < s.in_blocks; ++block) {
         for (std::int64_t tile = first; tile < last; ++tile)
           TransformInput(args, s, tile, block, tile - first, inputs);
