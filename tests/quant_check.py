@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What quantisation costs on the real networks of the data set, against what was promised.
 
-    ./dev quant-check [NAME ...]        # mobilenet resnet8 mnist tiny detectors deeplab superres w4a8 equalize same sizes
+    ./dev quant-check [NAME ...]        # mobilenet resnet8 mnist tiny detectors ratio deeplab superres w4a8 equalize same sizes
 
 Prints one line per promise: asked, measured, met or missed. Takes minutes; not part of ./test.
 """
@@ -194,9 +194,9 @@ def keep(boxes, scores, threshold=0.5):
     return [(boxes[i], label[i]) for i in kept]
 
 
-def matched(real, other):
-    """How many boxes of `real` have one of the same class in `other` at IoU >= 0.9."""
-    return sum(any(c == label and iou(box, b[None])[0] >= 0.9 for b, c in other) for box, label in real)
+def matched(real, other, least=0.9):
+    """How many boxes of `real` have one of the same class in `other` at this IoU or more."""
+    return sum(any(c == label and iou(box, b[None])[0] >= least for b, c in other) for box, label in real)
 
 
 def grid(sizes):
@@ -262,6 +262,31 @@ def detectors(sheet, folder):
 
 
 # ---- dense outputs
+
+def ratio(sheet, folder):
+    """How small files get: everything in them counted, against the float weights."""
+    streets = pictures(MODELS / "onnx" / "images") + pictures(IMAGENET / "eval")[:60]
+    nanodet = ["--bgr", "--mean", "123.675,116.28,103.53", "--std", "58.395,57.12,57.375"]
+    for name, model, flags, decode in [("YOLOX-Nano", MODELS / "onnx/yolox/yolox_nano_coco.onnx", ["--bgr"], decode_yolox),
+                                       ("NanoDet", MODELS / "onnx/nanodet/nanodet_m_320.onnx", nanodet, decode_nanodet)]:
+        boxes = [keep(*decode(outputs(model, photograph, *flags))) for photograph in streets]
+        for times, points in [(8, 1), (10, 2.5)]:
+            result = quantize(model, "--calib", IMAGENET / "calib", "--samples", 200, *flags, "--target-ratio", times, "-o", folder / "r.ath")
+            if "coded" not in result:
+                sheet.add(f"{name}, {times} times smaller", "a file", "none", False)
+                continue
+            small = result["float"]["bytes"] / (folder / "r.ath").stat().st_size
+            hits = sum(matched(real, keep(*decode(outputs(folder / "r.ath", photograph, *flags)), threshold=0.25), 0.5)
+                       for real, photograph in zip(boxes, streets))
+            total = sum(map(len, boxes))
+            sheet.add(f"{name}, {small:.2f} times smaller: boxes lost at IoU 0.5 on {len(streets)} photographs", f"<= {points} %",
+                      f"{100 - 100 * hits / total:.1f} % of {total}", small >= times and hits >= (1 - points / 100) * total)
+    for times in (4, 6, 8):
+        result = quantize(MOBILENET, "--calib", IMAGENET / "calib", "--samples", 200, *labelled(folder), "--target-ratio", times, "-o",
+                          folder / "r.ath")
+        sheet.add(f"MobileNet v1 0.25 (0.47 M parameters), {times} times smaller: the same class on 300 pictures", "told",
+                  f"{100 * result['agreement']:.2f} %, p = {result['mcnemar']['p']:.2f}", True)
+
 
 def deeplab(sheet, folder):
     model = MODELS / "tflite-vision" / "deeplabv3_float.tflite"
@@ -346,7 +371,7 @@ def sizes(sheet, folder):
         sheet.add(f"{model.name}, {facts['params']} parameters: size of the file", f"<= {asked}", f"{share:.3f}", share <= asked)
 
 
-CHECKS = {f.__name__: f for f in (mobilenet, resnet8, mnist, tiny, detectors, deeplab, superres, w4a8, equalize, same, sizes)}
+CHECKS = {f.__name__: f for f in (mobilenet, resnet8, mnist, tiny, detectors, ratio, deeplab, superres, w4a8, equalize, same, sizes)}
 
 
 def main():

@@ -17,7 +17,7 @@ import unittest
 
 import numpy as np
 
-from running import binary
+from running import ROOT, binary
 
 TYPES = {"f32": np.float32, "i8": np.int8, "u8": np.uint8, "i32": np.int32, "i64": np.int64}
 
@@ -647,6 +647,35 @@ class Deciding(Planted):
 
 
 # ---- what is refused
+
+class Fitting(Case):
+    DIGITS = ROOT / "examples" / "digits"
+    ASK = [str(DIGITS / "digits.onnx"), "--calib", str(DIGITS / "calib.npz"), "--std", "255"]
+
+    def test_a_file_of_the_asked_size_with_the_integers_it_says(self):
+        run = self.run_verb(*self.ASK, "--data", str(self.DIGITS / "heldout.npz"), "--target-ratio", "5", "-o", "out.ath", "--json")
+        result = json.loads(run.stdout)
+        self.assertLessEqual(5 * (self.folder / "out.ath").stat().st_size, result["float"]["bytes"])
+        self.assertGreaterEqual(result["coded"]["top1"], result["float"]["top1"] - 0.01)
+        subprocess.run([binary(), "convert", "out.ath", "--out", "out.txt", "--quiet"], cwd=self.folder, check=True)
+        held = constants((self.folder / "out.txt").read_text())
+        integers = [array for name, array in held.items() if name.endswith("_quantized")]
+        self.assertEqual(len(integers), len(result["products"]))
+        for array, product in zip(sorted(integers, key=np.size), sorted(result["products"], key=lambda p: p["weights"])):
+            self.assertEqual(array.size, product["weights"])
+            self.assertLessEqual(2 * np.abs(array.astype(int)).max() + 1, product["levels"])
+            share = np.unique(array, return_counts=True)[1] / array.size
+            entropy = -np.sum(share * np.log2(share)) * array.size / 8
+            table = 3 * len(share) + 9
+            self.assertAlmostEqual(product["bytes"], min(entropy + table, array.size), delta=1)
+
+    def test_what_cannot_be(self):
+        run = self.run_verb(*self.ASK, "--target-ratio", "60", "-o", "out.ath", code=3)
+        self.assertIn("cannot be made to fit", run.stderr)
+        self.assertFalse((self.folder / "out.ath").exists())
+        run = self.run_verb(*self.ASK, "--target-ratio", "5", "-o", "out.onnx", code=1)
+        self.assertIn("only .ath files have coded weights", run.stderr)
+
 
 class BadInput(Planted):
     def refused(self, text, *arguments, code=1):

@@ -23,8 +23,8 @@ Status WriteOnnx(const Graph& graph, const std::string& path, const SaveOptions&
   return onnx::SaveOnnx(graph, path, {.opset = options.opset});
 }
 
-Status WriteAth(const Graph& graph, const std::string& path, const SaveOptions&) {
-  return ath::Save(graph, path);
+Status WriteAth(const Graph& graph, const std::string& path, const SaveOptions& options) {
+  return ath::Save(graph, path, {.compress = options.compress});
 }
 
 Status WriteNcnn(const Graph& graph, const std::string& path, const SaveOptions&) {

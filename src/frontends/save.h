@@ -12,6 +12,7 @@ struct SaveOptions {
   std::string format = "";
   std::int64_t opset = 21;      // of ONNX files
   std::string dialect = "any";  // of Caffe files
+  bool compress = false;        // .ath: entropy code weights of 8 bits, see ath::WriteOptions
 };
 
 // Whether SaveModel writes the format that is asked for; touches no file.

@@ -7,6 +7,7 @@
 #include "core/thread_pool.h"
 #include "passes/clean.h"
 #include "quant/quantize.h"
+#include "quant/rounding.h"
 
 namespace athanor::quant {
 namespace {
@@ -72,79 +73,7 @@ GroupScale Fitted(std::span<const double> w, std::span<const double> importance)
   return best;
 }
 
-// a = L * LT; nothing when a is not positive definite.
-std::optional<std::vector<double>> Cholesky(const std::vector<double>& a, std::size_t n) {
-  std::vector<double> l(n * n, 0.0);
-  for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t j = 0; j <= i; ++j) {
-      double sum = a[i * n + j];
-      for (std::size_t k = 0; k < j; ++k) sum -= l[i * n + k] * l[j * n + k];
-      if (i == j && !(sum > 0)) return std::nullopt;
-      l[i * n + j] = i == j ? std::sqrt(sum) : sum / l[j * n + j];
-    }
-  }
-  return l;
-}
-
-// Upper U with a^-1 = UT * U, where GPTQ reads how later weights make up for earlier ones.
-std::optional<std::vector<double>> InverseFactor(std::vector<double> a, std::size_t n) {
-  const auto l = Cholesky(a, n);
-  if (!l) return std::nullopt;
-  // Column by column of the identity: L * LT * x = e.
-  std::vector<double> inverse(n * n, 0.0), x(n);
-  for (std::size_t column = 0; column < n; ++column) {
-    for (std::size_t i = 0; i < n; ++i) {
-      double sum = i == column ? 1 : 0;
-      for (std::size_t k = column; k < i; ++k) sum -= (*l)[i * n + k] * x[k];
-      x[i] = i < column ? 0 : sum / (*l)[i * n + i];
-    }
-    for (std::size_t i = n; i-- > 0;) {
-      double sum = x[i];
-      for (std::size_t k = i + 1; k < n; ++k) sum -= (*l)[k * n + i] * x[k];
-      x[i] = sum / (*l)[i * n + i];
-    }
-    for (std::size_t i = 0; i < n; ++i) inverse[i * n + column] = x[i];
-  }
-  auto lower = Cholesky(inverse, n);
-  if (!lower) return std::nullopt;
-  std::vector<double> upper(n * n, 0.0);
-  for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t j = 0; j <= i; ++j) upper[j * n + i] = (*lower)[i * n + j];
-  }
-  return upper;
-}
-
-// What all rows have in common.
-struct Shared {
-  std::vector<double> importance;            // of each column
-  std::optional<std::vector<double>> upper;  // of GPTQ
-  std::vector<bool> unused;                  // columns that were 0 on all samples
-};
-
-Shared ShareOut(std::size_t columns, const Gram* gram, const WeightOnlyOptions& options) {
-  Shared shared = {.importance = std::vector<double>(columns, 1.0),
-                   .upper = {},
-                   .unused = std::vector<bool>(columns, false)};
-  if (gram == nullptr) return shared;
-  std::vector<double> square = gram->groups[0];
-  double mean = 0;
-  for (std::size_t k = 0; k < columns; ++k) {
-    double& diagonal = square[k * columns + k];
-    shared.importance[k] = std::max(diagonal, kTiny);
-    shared.unused[k] = diagonal == 0;
-    if (diagonal == 0) diagonal = 1;
-    mean += diagonal / static_cast<double>(columns);
-  }
-  if (!options.gptq) return shared;
-  for (double damping = options.damping; damping <= 1 && !shared.upper; damping *= 10) {
-    std::vector<double> damped = square;
-    for (std::size_t k = 0; k < columns; ++k) damped[k * columns + k] += damping * mean;
-    shared.upper = InverseFactor(std::move(damped), columns);
-  }
-  return shared;
-}
-
-void GroupRow(std::span<double> w, std::size_t row, const Shared& shared,
+void GroupRow(std::span<double> w, std::size_t row, const RowRounding& shared,
               const WeightOnlyOptions& options, GroupedWeights& result) {
   const std::size_t n = result.columns;
   GroupScale by;
@@ -153,7 +82,7 @@ void GroupRow(std::span<double> w, std::size_t row, const Shared& shared,
       const std::size_t count = std::min(result.group, n - k);
       const auto part = std::span<const double>(w).subspan(k, count);
       by = options.estimate_scales
-               ? Fitted(part, std::span<const double>(shared.importance).subspan(k, count))
+               ? Fitted(part, std::span<const double>(shared.importance()).subspan(k, count))
                : WholeRange(part, 1);
       const std::size_t at = row * result.blocks() + k / result.group;
       result.scales[at] = by.scale;
@@ -161,10 +90,7 @@ void GroupRow(std::span<double> w, std::size_t row, const Shared& shared,
     }
     const int q = by.Integer(w[k]);
     result.integers[row * n + k] = static_cast<std::uint8_t>(q);
-    if (!shared.upper || shared.unused[k]) continue;
-    const double* upper = shared.upper->data() + k * n;
-    const double error = (w[k] - by.Value(q)) / upper[k];
-    for (std::size_t j = k + 1; j < n; ++j) w[j] -= error * upper[j];
+    shared.MakeUp(w, k, w[k] - by.Value(q));
   }
 }
 
@@ -180,7 +106,8 @@ Result<GroupedWeights> GroupWeights(std::vector<double> w, std::size_t columns, 
   result.integers.resize(w.size());
   result.scales.resize(result.rows * result.blocks());
   result.zeros.resize(result.rows * result.blocks());
-  const Shared shared = ShareOut(columns, gram, options);
+  const RowRounding shared(columns, gram == nullptr ? nullptr : &gram->groups[0],
+                           options.gptq ? options.damping : 0);
   ThreadPool pool(options.threads);
   pool.ParallelFor(
       static_cast<std::int64_t>(result.rows), 1, [&](std::int64_t from, std::int64_t to) {

@@ -2,7 +2,8 @@
 //
 // Layout, little-endian: a header of 64 bytes, the structure (a flatbuffer, ath.fbs), zeros up to
 // the next multiple of 64, the weights. Each weight starts at a multiple of 64 and has a digest.
-// The same graph always gives the same bytes.
+// The same graph always gives the same bytes. When asked for, weights of 8 bits are entropy coded
+// and the structure is deflated: the file is smaller, and loading takes memory and time for them.
 #pragma once
 
 #include <string>
@@ -28,8 +29,12 @@ Result<Graph> Read(std::span<const std::uint8_t> bytes, std::shared_ptr<const vo
 std::uint64_t StoredDigest(std::span<const std::uint8_t> bytes);
 Result<std::uint64_t> Digest(const Graph& graph);
 
+struct WriteOptions {
+  bool compress = false;
+};
+
 // The whole file in memory, for small models and tests.
-Result<std::vector<std::uint8_t>> Write(const Graph& graph);
-Status Save(const Graph& graph, const std::string& path);
+Result<std::vector<std::uint8_t>> Write(const Graph& graph, const WriteOptions& options = {});
+Status Save(const Graph& graph, const std::string& path, const WriteOptions& options = {});
 
 }  // namespace athanor::ath

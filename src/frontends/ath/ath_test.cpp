@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <bit>
 #include <cstring>
 #include <filesystem>
 
@@ -47,6 +48,46 @@ std::string TextOf(const std::vector<std::uint8_t>& bytes, const ReadOptions& op
 TEST(Ath, AGraphComesBackTheSame) { EXPECT_EQ(TextOf(Bytes(kModel)), kModel); }
 
 TEST(Ath, TheSameGraphGivesTheSameBytes) { EXPECT_EQ(Bytes(kModel), Bytes(kModel)); }
+
+// 0 half of the time, 1 a quarter, and so on: their entropy is 2 bits less what is cut off.
+Graph Halving() {
+  std::vector<std::int8_t> values;
+  std::uint32_t random = 1;
+  for (int i = 0; i < 20000; ++i) {
+    random = random * 1664525 + 1013904223;
+    values.push_back(static_cast<std::int8_t>(std::min(std::countl_zero(random), 7) - 3));
+  }
+  Graph graph(ops::Standard());
+  graph.AddOutput("w", graph.AddConstant(Tensor::FromVector<std::int8_t>({100, 200}, values), "w"));
+  return graph;
+}
+
+TEST(Ath, CodedWeightsComeBackInTheirEntropy) {
+  const Graph graph = Halving();
+  const auto plain = Write(graph), coded = Write(graph, {.compress = true});
+  ASSERT_TRUE(plain.ok() && coded.ok());
+  EXPECT_EQ(TextOf(*coded), TextOf(*plain));
+  // 0 to 6 have probability 2^-(i + 1), 7 has 2^-7: 127 / 64 bits.
+  const double entropy = 20000 * 127.0 / 64 / 8;
+  const double saved = static_cast<double>(plain->size()) - static_cast<double>(coded->size());
+  EXPECT_NEAR(20000 - saved, entropy, 0.02 * entropy + 64);
+}
+
+TEST(Ath, ADamagedCodeOfWeightsIsRefused) {
+  const auto coded = Write(Halving(), {.compress = true});
+  ASSERT_TRUE(coded.ok());
+  Header header;
+  std::memcpy(&header, coded->data(), sizeof(header));
+  int refused = 0;
+  for (std::size_t i = 0; i < 600; ++i) {
+    std::vector<std::uint8_t> bytes = *coded;
+    bytes[header.weights_offset + i] ^= 0x15;
+    refused += TextOf(bytes).find("is damaged") != std::string::npos ? 1 : 0;
+  }
+  // All but other values in the table, which only the digest shows (`check_weights`).
+  constexpr int kValues = 8;
+  EXPECT_GE(refused, 600 - kValues);
+}
 
 TEST(Ath, WeightsOfEveryElementTypeComeBack) {
   const std::string text =
@@ -120,8 +161,8 @@ TEST(Ath, TruncatedFilesAndOtherVersionsAreRefused) {
     EXPECT_NE(TextOf(part).find("ATH-2002"), std::string::npos) << size;
   }
   std::vector<std::uint8_t> newer = good;
-  newer[8] = 2;
-  EXPECT_NE(TextOf(newer).find("version 2 of .ath is not read; 1 is"), std::string::npos);
+  newer[8] = 3;
+  EXPECT_NE(TextOf(newer).find("version 3 of .ath is not read; 1 and 2 are"), std::string::npos);
 }
 
 }  // namespace

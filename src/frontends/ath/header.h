@@ -7,18 +7,20 @@
 namespace athanor::ath {
 
 inline constexpr std::uint64_t kAlignment = 64;
-inline constexpr std::uint32_t kVersion = 1;
+// Compressed files have the second version, which older programs refuse; others the first.
+inline constexpr std::uint32_t kPlainVersion = 1, kCompressedVersion = 2;
 inline constexpr char kMagic[8] = {'A', 'T', 'H', 'A', 'N', 'O', 'R', '\0'};
 
 struct Header {
   char magic[8] = {};
-  std::uint32_t version = kVersion;
+  std::uint32_t version = kPlainVersion;
   std::uint32_t reserved = 0;
   std::uint64_t structure_size = 0;  // the structure starts right behind the header
   std::uint64_t structure_digest = 0;
   std::uint64_t weights_offset = 0;
   std::uint64_t weights_size = 0;
-  std::uint64_t unused[2] = {};
+  std::uint64_t structure_deflated_from = 0;  // its size before zlib's deflate; 0: it was not
+  std::uint64_t unused = 0;
 };
 static_assert(sizeof(Header) == kAlignment);
 

@@ -1,3 +1,5 @@
+#include <zlib.h>
+
 #include <algorithm>
 
 #include "core/checked.h"
@@ -5,6 +7,7 @@
 #include "core/text.h"
 #include "frontends/ath/ath.h"
 #include "frontends/ath/ath_generated.h"
+#include "frontends/ath/entropy.h"
 #include "frontends/ath/header.h"
 #include "ops/catalog.h"
 
@@ -134,13 +137,15 @@ class Reader {
     }
     const auto bytes = section_.subspan(weight.offset(), weight.size());
     const bool scanned = options_.check_weights || dtype == DType::kBool;
-    const bool in_place = owner_ != nullptr && ElementBits(dtype) >= 8;
+    const bool coded = weight.coding() != 0;
+    const bool in_place = owner_ != nullptr && !coded && ElementBits(dtype) >= 8;
     const bool affordable = (!scanned || budget_.Take(bytes.size())) &&
                             (in_place || budget_.Take(std::max<std::uint64_t>(
                                              bytes.size(), static_cast<std::uint64_t>(*count))));
     if (!affordable) return TooLarge();
     if (options_.check_weights && Digest64(bytes) != weight.digest())
       return Error(ErrorCode::kCorruptFile, "the bytes are not those that were written");
+    if (coded) return Decode(weight.coding(), dtype, std::move(dims), bytes);
     if (ElementBits(dtype) < 8) return UnpackBits(dtype, std::move(dims), bytes);
     const auto size = static_cast<std::uint64_t>(ElementBytes(dtype));
     if (bytes.size() % size != 0 || bytes.size() / size != static_cast<std::uint64_t>(*count))
@@ -155,6 +160,16 @@ class Reader {
     ATH_TRY(Tensor copy, Tensor::Allocate(dtype, std::move(dims)));
     if (!bytes.empty()) std::memcpy(copy.mutable_raw(), bytes.data(), bytes.size());
     return copy;
+  }
+
+  static Result<Tensor> Decode(int coding, DType dtype, Dims dims,
+                               std::span<const std::uint8_t> code) {
+    if (coding != 1 || (dtype != DType::kI8 && dtype != DType::kU8))
+      return InvalidModel("coding {} of {}; this program knows none", coding, Name(dtype));
+    ATH_TRY(Tensor tensor, Tensor::Allocate(dtype, std::move(dims)));
+    ATH_RETURN_IF_ERROR(
+        EntropyDecode(code, {static_cast<std::uint8_t*>(tensor.mutable_raw()), tensor.bytes()}));
+    return tensor;
   }
 
   Result<const Tensor*> Weight(std::uint64_t place) const {
@@ -313,9 +328,9 @@ Result<Header> ReadHeader(std::span<const std::uint8_t> bytes) {
   if (!IsAth(bytes) || bytes.size() < sizeof(Header))
     return Error(ErrorCode::kCorruptFile, "the file is shorter than the header of an .ath file");
   std::memcpy(&header, bytes.data(), sizeof(header));
-  if (header.version != kVersion) {
-    return Error(ErrorCode::kUnsupported, "version {} of .ath is not read; {} is", header.version,
-                 kVersion)
+  if (header.version != kPlainVersion && header.version != kCompressedVersion) {
+    return Error(ErrorCode::kUnsupported, "version {} of .ath is not read; {} and {} are",
+                 header.version, kPlainVersion, kCompressedVersion)
         .Fix("write the file again with this version of athanor");
   }
   const std::uint64_t after_header = bytes.size() - sizeof(Header);
@@ -328,6 +343,15 @@ Result<Header> ReadHeader(std::span<const std::uint8_t> bytes) {
     return Error(ErrorCode::kCorruptFile, "the file has {} bytes; its header asks for more",
                  bytes.size());
   return header;
+}
+
+Result<std::vector<std::uint8_t>> Inflate(std::span<const std::uint8_t> bytes, std::uint64_t size) {
+  std::vector<std::uint8_t> inflated(size);
+  uLongf filled = size;
+  const int code = uncompress(inflated.data(), &filled, bytes.data(), bytes.size());
+  if (code != Z_OK || filled != size)
+    return Error(ErrorCode::kCorruptFile, "the structure does not inflate to its {} bytes", size);
+  return inflated;
 }
 
 }  // namespace
@@ -346,9 +370,16 @@ std::uint64_t StoredDigest(std::span<const std::uint8_t> bytes) {
 Result<Graph> Read(std::span<const std::uint8_t> bytes, std::shared_ptr<const void> owner,
                    const ReadOptions& options) {
   ATH_TRY(const Header header, ReadHeader(bytes));
-  const auto structure = bytes.subspan(sizeof(Header), header.structure_size);
+  auto structure = bytes.subspan(sizeof(Header), header.structure_size);
   if (Digest64(structure) != header.structure_digest)
     return Error(ErrorCode::kCorruptFile, "the structure is damaged: its digest does not match");
+  Budget budget(bytes.size());
+  std::vector<std::uint8_t> inflated;
+  if (header.structure_deflated_from > 0) {
+    if (!budget.Take(header.structure_deflated_from)) return TooLarge();
+    ATH_TRY(inflated, Inflate(structure, header.structure_deflated_from));
+    structure = inflated;
+  }
   // Tables may be shared in a hostile file; more visits than there is room for tables gives it
   // away.
   const auto max_tables = static_cast<flatbuffers::uoffset_t>(
@@ -357,7 +388,6 @@ Result<Graph> Read(std::span<const std::uint8_t> bytes, std::shared_ptr<const vo
   if (!schema::VerifyModelBuffer(verifier))
     return Error(ErrorCode::kCorruptFile, "the structure is not a valid flatbuffer");
   const auto weights = bytes.subspan(header.weights_offset, header.weights_size);
-  Budget budget(bytes.size());
   Result<Graph> read =
       Reader(weights, std::move(owner), options, budget).Run(*schema::GetModel(structure.data()));
   if (budget.exceeded()) return TooLarge();

@@ -1,3 +1,5 @@
+#include <zlib.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
@@ -7,6 +9,7 @@
 #include "core/file.h"
 #include "frontends/ath/ath.h"
 #include "frontends/ath/ath_generated.h"
+#include "frontends/ath/entropy.h"
 #include "frontends/ath/header.h"
 
 namespace athanor::ath {
@@ -19,15 +22,18 @@ class WeightList {
  public:
   struct Entry {
     Tensor tensor;
-    std::vector<std::uint8_t> packed;  // of types below 8 bits
+    std::vector<std::uint8_t> packed;  // of types below 8 bits, and what is coded
     std::uint64_t offset = 0;
+    bool coded = false;
 
     std::span<const std::uint8_t> bytes() const {
       if (tensor.dtype() == DType::kString) return {};
-      if (ElementBits(tensor.dtype()) < 8) return packed;
+      if (coded || ElementBits(tensor.dtype()) < 8) return packed;
       return {static_cast<const std::uint8_t*>(tensor.raw()), tensor.bytes()};
     }
   };
+
+  explicit WeightList(const WriteOptions& options) : options_(options) {}
 
   std::uint32_t Add(const Tensor& tensor) {
     const std::string identity =
@@ -38,6 +44,7 @@ class WeightList {
       entry.tensor = tensor;
       if (tensor.dtype() != DType::kString && ElementBits(tensor.dtype()) < 8)
         entry.packed = PackBits(tensor);
+      if (options_.compress) Compress(entry);
       entry.offset = size_;
       size_ = Align(size_ + entry.bytes().size());
     }
@@ -48,6 +55,16 @@ class WeightList {
   std::uint64_t size() const { return size_; }
 
  private:
+  void Compress(Entry& entry) {
+    const DType dtype = entry.tensor.dtype();
+    if (dtype != DType::kI8 && dtype != DType::kU8) return;
+    std::vector<std::uint8_t> code = EntropyCode(entry.bytes());
+    if (Align(code.size()) >= Align(entry.bytes().size())) return;
+    entry.packed = std::move(code);
+    entry.coded = true;
+  }
+
+  const WriteOptions options_;
   std::vector<Entry> entries_;
   std::map<std::string, std::size_t> places_;
   std::uint64_t size_ = 0;
@@ -96,7 +113,7 @@ class StructureWriter {
     const auto dtype = Text(Name(entry.tensor.dtype()));
     const auto dims = builder_.CreateVector(entry.tensor.dims());
     return schema::CreateWeight(builder_, dtype, dims, entry.offset, entry.bytes().size(),
-                                Digest64(entry.bytes()), texts);
+                                Digest64(entry.bytes()), texts, entry.coded ? 1 : 0);
   }
 
   Offset<schema::Attribute> Write(const std::string& name, const AttrValue& value) {
@@ -217,13 +234,28 @@ class StructureWriter {
   flatbuffers::FlatBufferBuilder builder_;
 };
 
+std::vector<std::uint8_t> Deflate(std::span<const std::uint8_t> bytes) {
+  uLongf size = compressBound(bytes.size());
+  std::vector<std::uint8_t> deflated(size);
+  const int code =
+      compress2(deflated.data(), &size, bytes.data(), bytes.size(), Z_BEST_COMPRESSION);
+  ATH_CHECK(code == Z_OK, "the bound is large enough");
+  deflated.resize(size);
+  return deflated;
+}
+
 // Hands the bytes of the file, in order, to `sink`.
 template <class Sink>
-Status WriteTo(const Graph& graph, Sink&& sink) {
-  WeightList weights;
-  ATH_TRY(const std::vector<std::uint8_t> structure, StructureWriter(weights).Run(graph));
+Status WriteTo(const Graph& graph, const WriteOptions& options, Sink&& sink) {
+  WeightList weights(options);
+  ATH_TRY(std::vector<std::uint8_t> structure, StructureWriter(weights).Run(graph));
   Header header;
   std::memcpy(header.magic, kMagic, sizeof(kMagic));
+  if (options.compress) {
+    header.version = kCompressedVersion;
+    header.structure_deflated_from = structure.size();
+    structure = Deflate(structure);
+  }
   header.structure_size = structure.size();
   header.structure_digest = Digest64(structure);
   header.weights_offset = Align(sizeof(Header) + structure.size());
@@ -243,23 +275,23 @@ Status WriteTo(const Graph& graph, Sink&& sink) {
 }  // namespace
 
 Result<std::uint64_t> Digest(const Graph& graph) {
-  WeightList weights;
+  WeightList weights({});
   ATH_TRY(const std::vector<std::uint8_t> structure, StructureWriter(weights).Run(graph));
   return Digest64(structure);
 }
 
-Result<std::vector<std::uint8_t>> Write(const Graph& graph) {
+Result<std::vector<std::uint8_t>> Write(const Graph& graph, const WriteOptions& options) {
   std::vector<std::uint8_t> bytes;
-  ATH_RETURN_IF_ERROR(WriteTo(graph, [&](std::span<const std::uint8_t> part) {
+  ATH_RETURN_IF_ERROR(WriteTo(graph, options, [&](std::span<const std::uint8_t> part) {
     bytes.insert(bytes.end(), part.begin(), part.end());
   }));
   return bytes;
 }
 
-Status Save(const Graph& graph, const std::string& path) {
+Status Save(const Graph& graph, const std::string& path, const WriteOptions& options) {
   ATH_TRY(PartialFile partial, PartialFile::For(path));
   std::ofstream out(partial.name(), std::ios::binary | std::ios::trunc);
-  ATH_RETURN_IF_ERROR(WriteTo(graph, [&](std::span<const std::uint8_t> part) {
+  ATH_RETURN_IF_ERROR(WriteTo(graph, options, [&](std::span<const std::uint8_t> part) {
     out.write(reinterpret_cast<const char*>(part.data()),
               static_cast<std::streamsize>(part.size()));
   }));

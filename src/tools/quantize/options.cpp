@@ -109,6 +109,10 @@ void AddQuantizeOptions(Arguments app, QuantizeRequest& request) {
   app.Option("--group", request.group, "with --activations float: weights that share a scale")
       .Range(32, 128)
       .ShowDefault();
+  app.Option("--target-ratio", request.target_ratio,
+             "make the file this many times smaller than the float weights: integers on as few "
+             "levels as each product bears, entropy coded; activations stay in float")
+      .Range(1.0, 100.0);
   app.Flag("--per-tensor", request.per_tensor, "one scale for all output channels of a product");
   app.Option("--table", request.table,
              "ranges from a TensorRT cache or an ncnn table, where it names them");
@@ -134,13 +138,16 @@ Status CheckRequest(QuantizeRequest& request) {
   ATH_TRY(request.corrections, ParseCorrections(request.correct));
   if (request.data.empty() && !request.labels.empty())
     return Error(ErrorCode::kUsage, "--labels needs --data");
-  if (request.weights_only() && request.weights != "4")
+  if (request.fits_size() && !request.out.ends_with(".ath"))
+    return Error(ErrorCode::kUsage, "--target-ratio: only .ath files have coded weights")
+        .Fix("-o NAME.ath");
+  if (request.activations == "float" && request.weights != "4")
     return Error(ErrorCode::kUsage, "--activations float needs --weight-bits 4");
   if (request.weights_only() &&
       (request.drop || !request.table.empty() || !request.save_table.empty()))
     return Error(ErrorCode::kUsage,
-                 "--activations float has no ranges to choose and no products to take back: "
-                 "--max-drop, --table and --save-table do not go with it");
+                 "--activations float and --target-ratio have no ranges to choose and no products "
+                 "to take back: --max-drop, --table and --save-table do not go with them");
   if (request.weights_only() && (request.group & (request.group - 1)) != 0)
     return Error(ErrorCode::kUsage, "--group: 32, 64 or 128 is expected");
   ATH_RETURN_IF_ERROR(CheckOutput(request.save_table, "--save-table", {".cache", ".table"}));

@@ -19,7 +19,7 @@ struct QuantizeRequest {
   std::string table, save_table, agree = "values", arithmetic = "float", activations = "8";
   std::string weights = "8";
   std::int64_t samples = 128, limit = 0, group = 128;
-  double tail = 1e-4;
+  double tail = 1e-4, target_ratio = 0;
   int threads = 0;
   bool per_tensor = false, measured = false, allow_overlap = false;
 
@@ -28,7 +28,8 @@ struct QuantizeRequest {
   quant::Corrections corrections = {};
 
   int weight_bits() const { return weights == "4" ? 4 : 8; }
-  bool weights_only() const { return activations == "float"; }
+  bool fits_size() const { return target_ratio > 0; }
+  bool weights_only() const { return activations == "float" || fits_size(); }
 };
 
 void AddQuantizeOptions(Arguments app, QuantizeRequest& request);

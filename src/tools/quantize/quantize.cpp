@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "core/text.h"
+#include "frontends/ath/ath.h"
 #include "frontends/load.h"
 #include "frontends/save.h"
 #include "passes/pipeline.h"
@@ -72,7 +73,11 @@ std::vector<std::string> FormRow(const char* name, const Form& form, bool labell
 void PrintForms(const Common& common, const QuantizeFindings& findings) {
   Table table({"", ">KiB", ">ms", ">top1", ">top5"});
   table.Add(FormRow("float", findings.before, findings.labelled));
-  table.Add(FormRow(findings.prepared ? "int8" : "int4", findings.after, findings.labelled));
+  const bool fitted = findings.request->fits_size();
+  table.Add(FormRow(fitted              ? "coded"
+                    : findings.prepared ? "int8"
+                                        : "int4",
+                    findings.after, findings.labelled));
   PrintText(common, table.ToString());
   Say(common, "{:.2f} x smaller, {:.2f} x as fast",
       static_cast<double>(findings.before.bytes) / static_cast<double>(findings.after.bytes),
@@ -92,8 +97,29 @@ void PrintForms(const Common& common, const QuantizeFindings& findings) {
       paired.only_first, paired.only_second, paired.p);
 }
 
+// Levels and bits of each product, the largest first.
+void PrintFitted(const Common& common, const quant::FitSizeReport& report) {
+  constexpr std::size_t kMostRows = 12;
+  std::vector<const quant::FittedProduct*> largest;
+  for (const quant::FittedProduct& one : report.products) largest.push_back(&one);
+  std::ranges::stable_sort(largest,
+                           [](const auto* a, const auto* b) { return a->bytes > b->bytes; });
+  Table table({"product", ">weights", ">levels", ">bits each", ">KiB"});
+  for (std::size_t i = 0; i < std::min(kMostRows, largest.size()); ++i) {
+    const quant::FittedProduct& one = *largest[i];
+    const double bits = 8 * static_cast<double>(one.bytes) / static_cast<double>(one.weights);
+    table.Add({one.name, std::to_string(one.weights), std::to_string(one.levels),
+               fmt::format("{:.2f}", bits),
+               fmt::format("{:.1f}", static_cast<double>(one.bytes) / 1024)});
+  }
+  PrintText(common, table.ToString());
+  if (largest.size() > kMostRows)
+    Say(common, "and {} smaller products", largest.size() - kMostRows);
+}
+
 void SayWhatStays(const Common& common, const QuantizeRequest& request,
                   const QuantizeFindings& findings) {
+  if (request.fits_size()) return PrintFitted(common, findings.fitted);
   if (findings.prepared == nullptr) {
     Say(common, "the weights of {} products have 4 bits, {} share a scale",
         findings.weights_only.size(), request.group);
@@ -129,11 +155,13 @@ class Quantizing {
     ATH_TRY(const quant::Candidates candidates, quant::FindCandidates(plain_));
     ATH_RETURN_IF_ERROR(quant::CheckQuantizable(plain_, candidates));
     ATH_RETURN_IF_ERROR(OpenSamples());
-    ATH_TRY(const Graph small, request_.weights_only() ? MakeWeights() : MakeIntegers());
+    ATH_TRY(const Graph small, request_.fits_size()      ? MakeFitted()
+                               : request_.weights_only() ? MakeWeights()
+                                                         : MakeIntegers());
     // What cannot be had is not written.
     const bool met = choice_ == nullptr || choice_->met;
     if (!met) return NotMet();
-    ATH_RETURN_IF_ERROR(SaveModel(small, request_.out));
+    ATH_RETURN_IF_ERROR(SaveModel(small, request_.out, {.compress = request_.fits_size()}));
     ATH_RETURN_IF_ERROR(Measure());
     ATH_RETURN_IF_ERROR(Explain(small));
     SayWhatStays(common_, request_, findings_);
@@ -188,6 +216,22 @@ class Quantizing {
                                                 report));
     findings_.weights_only = std::move(report.products);
     return small;
+  }
+
+  Result<Graph> MakeFitted() {
+    const double bytes = static_cast<double>(WeightBytes(plain_)) / request_.target_ratio;
+    ATH_TRY(const quant::Candidates candidates, quant::FindCandidates(plain_));
+    Progress progress(common_, "products", std::ssize(candidates.nodes));
+    const auto size_of = [](const Graph& graph) -> Result<std::uint64_t> {
+      ATH_TRY(const std::vector<std::uint8_t> file, ath::Write(graph, {.compress = true}));
+      return file.size();
+    };
+    return quant::FitSize(plain_, count_, samples_->source(),
+                          {.bytes = static_cast<std::uint64_t>(bytes),
+                           .threads = request_.threads,
+                           .after_product = [&progress] { progress.Advance(); },
+                           .size_of = size_of},
+                          findings_.fitted);
   }
 
   // What was written is what is measured.

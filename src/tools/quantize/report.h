@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "quant/fit_size.h"
 #include "quant/layer_errors.h"
 #include "tools/quantize/choose.h"
 #include "tools/report/page.h"
@@ -29,6 +30,7 @@ struct QuantizeFindings {
   std::vector<quant::LayerError> layers = {};
   std::vector<AblationRow> ablation = {};
   std::vector<std::string> weights_only = {};  // products
+  quant::FitSizeReport fitted = {};            // with --target-ratio
   bool pass = true;
 };
 

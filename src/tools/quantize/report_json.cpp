@@ -91,15 +91,17 @@ nlohmann::json Tensors(const QuantizeFindings& findings) {
 
 nlohmann::json FindingsJson(const QuantizeFindings& findings) {
   const QuantizeRequest& request = *findings.request;
-  nlohmann::json json = {
-      {"model", request.model.path},
-      {"out", request.out},
-      {"samples", findings.samples},
-      {"weight_bits", request.weight_bits()},
-      {"corrections", request.correct},
-      {"float", FormJson(findings.before, findings.labelled)},
-      {findings.prepared ? "int8" : "int4", FormJson(findings.after, findings.labelled)},
-      {"pass", findings.pass}};
+  nlohmann::json json = {{"model", request.model.path},
+                         {"out", request.out},
+                         {"samples", findings.samples},
+                         {"weight_bits", request.weight_bits()},
+                         {"corrections", request.correct},
+                         {"float", FormJson(findings.before, findings.labelled)},
+                         {findings.request->fits_size() ? "coded"
+                          : findings.prepared           ? "int8"
+                                                        : "int4",
+                          FormJson(findings.after, findings.labelled)},
+                         {"pass", findings.pass}};
   if (findings.rows > 0) {
     json["n"] = findings.rows;
     json["evaluations"] = findings.evaluations;
@@ -114,6 +116,14 @@ nlohmann::json FindingsJson(const QuantizeFindings& findings) {
                        {"only_int8_right", paired.only_second},
                        {"p", paired.p}};
   }
+  for (const quant::FittedProduct& one : findings.fitted.products) {
+    json["products"].push_back({{"node", one.name},
+                                {"weights", one.weights},
+                                {"levels", one.levels},
+                                {"bytes", one.bytes},
+                                {"noise", one.noise}});
+  }
+  if (findings.request->fits_size()) return json;
   if (findings.prepared == nullptr) {
     json["products"] = findings.weights_only;
     return json;
