@@ -155,13 +155,13 @@ def python_package(count):
     return script(count, "python_test.py", python=str(VENV / "bin" / "python"))
 
 
-def public_clients():
-    """Triton's clients, where PyPI can be reached. What needs them is skipped without them."""
+def from_pypi(packages, imports):
+    """What only tests need, where PyPI can be reached. What needs it is skipped without it."""
     python = VENV / "bin" / "python"
-    present = subprocess.run([python, "-c", "import tritonclient.http, tritonclient.grpc"], capture_output=True, check=False)
-    install = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "tritonclient[http,grpc]"]
+    present = subprocess.run([python, "-c", f"import {imports}"], capture_output=True, check=False)
+    install = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", packages]
     if present.returncode != 0 and subprocess.run(install, check=False).returncode != 0:
-        print("tritonclient could not be installed: its tests are skipped")
+        print(f"{packages} could not be installed: its tests are skipped")
 
 
 def workbench(count):
@@ -204,8 +204,9 @@ def main():
     script(count, "demo_test.py", "--binary", str(ATHANOR))
     script(count, "cli_test.py")
     script(count, "cli_results_test.py")
-    public_clients()
+    from_pypi("tritonclient[http,grpc]", "tritonclient.http, tritonclient.grpc")
     python = str(VENV / "bin" / "python")
+    script(count, "debug_test.py", python=python)
     script(count, "docs_test.py")
     python_package(count)
     script(count, "serve_test.py", python=python)

@@ -1,9 +1,12 @@
 // athanor compare MODEL_A [MODEL_B]: do two models, or one on two devices, give the same answers;
 // or packages on pictures.
+#include <algorithm>
 #include <cmath>
 
+#include "core/text.h"
 #include "runtime/session.h"
 #include "tools/compare_packages.h"
+#include "tools/compare_task.h"
 #include "tools/console.h"
 #include "tools/describe.h"
 #include "tools/inputs.h"
@@ -20,9 +23,9 @@ struct CompareOptions {
   InputOptions input;
   std::string device = "cpu", device_b;
   Tolerance tolerance = {.rtol = 1e-4, .atol = 1e-4};
+  TaskOptions task;
   // Of packages:
   std::vector<std::string> more;
-  double min_overlap = 0.99;
   AccessFlags access;
   std::string report;
 };
@@ -67,7 +70,7 @@ Status RunPackages(const CompareOptions& options, const Common& common) {
                                   .pictures = options.input.sources,
                                   .device = options.device,
                                   .tolerance = options.tolerance,
-                                  .min_overlap = options.min_overlap,
+                                  .min_overlap = options.task.min_overlap,
                                   .access = options.access,
                                   .report = options.report};
   if (!options.b.empty()) comparison.packages.push_back(options.b);
@@ -77,14 +80,7 @@ Status RunPackages(const CompareOptions& options, const Common& common) {
   return ComparePackages(comparison, common);
 }
 
-Status Run(const CompareOptions& options, const Common& common) {
-  const std::string path_b = options.b.empty() ? options.a.path : options.b;
-  const std::string device_b = options.device_b.empty() ? options.device : options.device_b;
-  // A range check alone lets NaN pass, with which nothing ever differs.
-  if (std::isnan(options.tolerance.atol) || std::isnan(options.tolerance.rtol))
-    return Error(ErrorCode::kUsage, "--atol and --rtol: a number of 0 or more is expected");
-  ATH_TRY(const bool is_package, IsPackage(options.a.path));
-  if (is_package) return RunPackages(options, common);
+Status CheckOptions(const CompareOptions& options, const std::string& device_b) {
   if (!options.more.empty() || !options.report.empty() || !options.access.empty()) {
     return Error(ErrorCode::kUsage, "{} is no package: --and, --report and keys are for packages",
                  options.a.path)
@@ -95,46 +91,109 @@ Status Run(const CompareOptions& options, const Common& common) {
         .Fix(fmt::format("athanor compare {} --device cpu --device-b reference",
                          ShellWord(options.a.path)));
   }
-  ATH_TRY(const std::unique_ptr<Session> a, Open(options, options.a.path, options.device));
-  ATH_TRY(const std::unique_ptr<Session> b, Open(options, path_b, device_b));
-  ATH_TRY(const InputPlan plan, InputPlan::Make(a->graph(), options.input));
+  return {};
+}
+
+// What was compared, over all runs.
+struct Comparison {
   std::vector<OutputDifference> outputs;
+  std::vector<LayoutChange> inputs, results;  // of the second model
+  TaskComparison task;
+
+  bool same_numbers() const {
+    return std::all_of(outputs.begin(), outputs.end(),
+                       [](const OutputDifference& output) { return output.difference.pass; });
+  }
+};
+
+Result<Comparison> CompareAll(const CompareOptions& options, Session& a, Session& b,
+                              const InputPlan& plan, const Common& common) {
+  Comparison outcome = {
+      .outputs = {}, .inputs = {}, .results = {}, .task = TaskComparison(options.task)};
   Progress progress(common, "compare", static_cast<std::int64_t>(plan.size()));
   for (std::size_t i = 0; i < plan.size(); ++i) {
     ATH_TRY(InputSet set, plan.Read(i));
     // The first model is the measure; its names are shown.
-    ATH_TRY(const Parity parity, CheckParity(*b, *a, std::move(set.values), options.tolerance));
+    ATH_TRY(Parity parity, CheckParity(b, a, std::move(set.values), options.tolerance));
+    if (!options.task.task.empty()) ATH_RETURN_IF_ERROR(outcome.task.Add(parity));
     for (std::size_t k = 0; k < parity.outputs.size(); ++k) {
       if (i == 0)
-        outputs.push_back(parity.outputs[k]);
+        outcome.outputs.push_back(parity.outputs[k]);
       else
-        Merge(outputs[k], parity.outputs[k]);
+        Merge(outcome.outputs[k], parity.outputs[k]);
     }
+    outcome.inputs = std::move(parity.inputs);
+    outcome.results = std::move(parity.results);
     progress.Advance();
   }
-  progress.Finish();
-  bool pass = true;
+  return outcome;
+}
+
+// Says which inputs and outputs of the second model have their axes in another order.
+nlohmann::json SayLayouts(const Common& common, const Comparison& outcome) {
+  nlohmann::json list = nlohmann::json::array();
+  const auto say = [&](const std::vector<LayoutChange>& changes, std::string_view what) {
+    for (const LayoutChange& change : changes) {
+      Say(common, "{} {}: {} for the second model", what, Quote(change.name),
+          LayoutText(change.axes));
+      list.push_back({{"port", what}, {"name", change.name}, {"axes", change.axes}});
+    }
+  };
+  say(outcome.inputs, "input");
+  say(outcome.results, "output");
+  return list;
+}
+
+std::string DifferenceTable(const std::vector<OutputDifference>& outputs) {
   Table table({"output", ">max abs", ">rel L2", ">cosine", "verdict"});
   for (const auto& [name, d] : outputs) {
-    pass = pass && d.pass;
     table.Add({Shorten(name, 48), fmt::format("{:.3g}", d.max_abs), fmt::format("{:.3g}", d.rel_l2),
                fmt::format("{:.6f}", d.cosine), d.pass ? "same" : "DIFFERS: " + d.reason});
   }
-  PrintText(common, table.ToString());
-  Say(common, "{} over {} run{} (|a - b| <= {:g} + {:g} |a|)",
-      pass ? Green(common, "same") : Red(common, "different"), plan.size(),
-      plan.size() == 1 ? "" : "s", options.tolerance.atol, options.tolerance.rtol);
-  PrintJson(common, {{"outputs", ToJson(outputs)},
-                     {"pass", pass},
-                     {"runs", plan.size()},
-                     {"atol", options.tolerance.atol},
-                     {"rtol", options.tolerance.rtol}});
-  if (!pass) {
-    return Error(ErrorCode::kAccuracy, "the outputs differ by more than atol {:g} + rtol {:g}",
-                 options.tolerance.atol, options.tolerance.rtol);
+  return table.ToString();
+}
+
+Status Run(const CompareOptions& options, const Common& common) {
+  const std::string path_b = options.b.empty() ? options.a.path : options.b;
+  const std::string device_b = options.device_b.empty() ? options.device : options.device_b;
+  // A range check alone lets NaN pass, with which nothing ever differs.
+  if (std::isnan(options.tolerance.atol) || std::isnan(options.tolerance.rtol))
+    return Error(ErrorCode::kUsage, "--atol and --rtol: a number of 0 or more is expected");
+  ATH_TRY(const bool is_package, IsPackage(options.a.path));
+  if (is_package) return RunPackages(options, common);
+  ATH_RETURN_IF_ERROR(CheckOptions(options, device_b));
+  ATH_TRY(const std::unique_ptr<Session> a, Open(options, options.a.path, options.device));
+  ATH_TRY(const std::unique_ptr<Session> b, Open(options, path_b, device_b));
+  ATH_TRY(const InputPlan plan, InputPlan::Make(a->graph(), options.input));
+  ATH_TRY(const Comparison outcome, CompareAll(options, *a, *b, plan, common));
+  const bool has_task = !options.task.task.empty();
+  const bool pass = has_task ? outcome.task.pass() : outcome.same_numbers();
+  nlohmann::json layouts = SayLayouts(common, outcome);
+  PrintText(common, DifferenceTable(outcome.outputs));
+  if (has_task) outcome.task.Print(common);
+  Say(common, "{} over {} run{} ({})", pass ? Green(common, "same") : Red(common, "different"),
+      plan.size(), plan.size() == 1 ? "" : "s",
+      has_task ? fmt::format("agreement {:.4f}, at least {:g}", outcome.task.Agreement(),
+                             options.task.min_agreement)
+               : fmt::format("|a - b| <= {:g} + {:g} |a|", options.tolerance.atol,
+                             options.tolerance.rtol));
+  nlohmann::json document = {{"outputs", ToJson(outcome.outputs)},
+                             {"pass", pass},
+                             {"runs", plan.size()},
+                             {"layouts", std::move(layouts)},
+                             {"atol", options.tolerance.atol},
+                             {"rtol", options.tolerance.rtol}};
+  if (has_task) document["task"] = outcome.task.ToJson();
+  PrintJson(common, std::move(document));
+  if (pass) {
+    Next(common, fmt::format("athanor bench {}", ShellWord(path_b)));
+    return {};
   }
-  Next(common, fmt::format("athanor bench {}", ShellWord(path_b)));
-  return {};
+  if (has_task)
+    return Error(ErrorCode::kAccuracy, "the answers agree by {:.4f}; {:g} is wanted",
+                 outcome.task.Agreement(), options.task.min_agreement);
+  return Error(ErrorCode::kAccuracy, "the outputs differ by more than atol {:g} + rtol {:g}",
+               options.tolerance.atol, options.tolerance.rtol);
 }
 
 }  // namespace
@@ -145,7 +204,8 @@ std::function<Status()> CompareModels(Arguments app, const Common& common) {
   app.Option("other", options->b, "the second model; left out: the first on --device-b");
   AddInputOptions(app, options->input, false);
   app.Option("--and", options->more, "one more package to compare with the first").Repeated();
-  app.Option("--min-overlap", options->min_overlap, "of boxes of packages that count as the same")
+  AddTaskOptions(app, options->task);
+  app.Option("--min-overlap", options->task.min_overlap, "of boxes that count as the same")
       .Range(0.0, 1.0)
       .ShowDefault();
   app.Option("--report", options->report,

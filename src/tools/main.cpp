@@ -51,7 +51,8 @@ constexpr Verb kVerbs[] = {
     {"explain", "an error code, or why each node runs as it does", Explain,
      "athanor explain ATH-2003"},
     {"compare", "two models or devices on the same inputs", CompareModels,
-     "athanor compare model.onnx model.ath --rtol 1e-3"},
+     "athanor compare model.onnx model.ath --rtol 1e-3\n"
+     "  athanor compare model.onnx model.tflite --input photographs --std 255 --task classify"},
     {"eval", "accuracy on a labelled data set", Eval,
      "athanor eval model.onnx --data images --labels labels.csv --std 255 --min 0.9"},
     {"train", "a classifier on labelled pictures", TrainModel,

@@ -11,10 +11,33 @@ std::vector<std::string> InputNames(const Graph& graph) {
   return names;
 }
 
-std::vector<std::string> OutputNames(const Graph& graph) {
-  std::vector<std::string> names;
-  for (const GraphOutput& output : graph.outputs()) names.push_back(output.name);
-  return names;
+Dims SortedSizes(const Datum& datum) {
+  Dims sizes;
+  if (!datum.IsTensor()) return sizes;
+  std::copy_if(datum.tensor().dims().begin(), datum.tensor().dims().end(),
+               std::back_inserter(sizes), [](std::int64_t size) { return size != 1; });
+  std::sort(sizes.begin(), sizes.end());
+  return sizes;
+}
+
+std::vector<NamedDatum> Named(const Graph& graph, const std::vector<Datum>& data) {
+  std::vector<NamedDatum> named;
+  for (std::size_t i = 0; i < data.size(); ++i) named.push_back({graph.outputs()[i].name, data[i]});
+  return named;
+}
+
+constexpr std::size_t kUnmatched = SIZE_MAX;
+
+// Gives each entry on the left that has none the first unused one on the right that fits.
+template <class F>
+void FillMatch(std::vector<std::size_t>& match, std::vector<bool>& used, const F& fits) {
+  for (std::size_t i = 0; i < match.size(); ++i) {
+    for (std::size_t k = 0; k < used.size() && match[i] == kUnmatched; ++k) {
+      if (used[k] || !fits(i, k)) continue;
+      match[i] = k;
+      used[k] = true;
+    }
+  }
 }
 
 }  // namespace
@@ -26,43 +49,67 @@ Result<std::vector<std::size_t>> MatchByName(const std::vector<std::string>& lef
     return Error(ErrorCode::kInvalidInput, "one model has {} {}s, the other {}", left.size(), what,
                  right.size());
   }
-  constexpr std::size_t kNone = SIZE_MAX;
-  std::vector<std::size_t> match(left.size(), kNone);
+  std::vector<std::size_t> match(left.size(), kUnmatched);
   std::vector<bool> used(right.size(), false);
-  for (std::size_t i = 0; i < left.size(); ++i) {
-    for (std::size_t k = 0; k < right.size() && match[i] == kNone; ++k) {
-      if (used[k] || left[i] != right[k]) continue;
-      match[i] = k;
-      used[k] = true;
-    }
-  }
-  for (std::size_t& position : match) {
-    if (position != kNone) continue;
-    position = static_cast<std::size_t>(std::find(used.begin(), used.end(), false) - used.begin());
-    used[position] = true;
-  }
+  FillMatch(match, used, [&](std::size_t i, std::size_t k) { return left[i] == right[k]; });
+  FillMatch(match, used, [](std::size_t, std::size_t) { return true; });
   return match;
+}
+
+Result<std::vector<std::size_t>> MatchOutputs(const std::vector<NamedDatum>& left,
+                                              const std::vector<NamedDatum>& right) {
+  if (left.size() != right.size()) {
+    return Error(ErrorCode::kInvalidInput, "one model has {} outputs, the other {}", left.size(),
+                 right.size());
+  }
+  std::vector<std::size_t> match(left.size(), kUnmatched);
+  std::vector<bool> used(right.size(), false);
+  FillMatch(match, used,
+            [&](std::size_t i, std::size_t k) { return left[i].name == right[k].name; });
+  FillMatch(match, used, [&](std::size_t i, std::size_t k) {
+    return SortedSizes(left[i].datum) == SortedSizes(right[k].datum);
+  });
+  FillMatch(match, used, [](std::size_t, std::size_t) { return true; });
+  return match;
+}
+
+Result<MatchedInputs> MatchInputs(const Graph& graph, const Graph& of,
+                                  const std::vector<Datum>& inputs) {
+  ATH_TRY(const std::vector<std::size_t> input_of,
+          MatchByName(InputNames(graph), InputNames(of), "input"));
+  MatchedInputs matched;
+  for (std::size_t i = 0; i < input_of.size(); ++i) {
+    const Value& wanted = graph.value(graph.inputs()[i]);
+    Axes axes;
+    ATH_TRY(Datum datum, InLayoutOf(wanted.type, inputs[input_of[i]], axes));
+    matched.values.push_back(std::move(datum));
+    if (!IsIdentity(axes)) matched.changes.push_back({wanted.name, std::move(axes)});
+  }
+  return matched;
 }
 
 Result<Parity> CheckParity(Session& actual, Session& expected, std::vector<Datum> inputs,
                            const Tolerance& tolerance) {
-  ATH_TRY(const std::vector<std::size_t> input_of,
-          MatchByName(InputNames(actual.graph()), InputNames(expected.graph()), "input"));
+  ATH_TRY(MatchedInputs matched, MatchInputs(actual.graph(), expected.graph(), inputs));
+  ATH_TRY(std::vector<Datum> wanted, expected.Run(std::move(inputs)));
+  ATH_TRY(const std::vector<Datum> given, actual.Run(std::move(matched.values)));
   ATH_TRY(const std::vector<std::size_t> output_of,
-          MatchByName(OutputNames(expected.graph()), OutputNames(actual.graph()), "output"));
-  std::vector<Datum> actual_inputs;
-  for (const std::size_t i : input_of) actual_inputs.push_back(inputs[i]);
-  ATH_TRY(const std::vector<Datum> wanted, expected.Run(std::move(inputs)));
-  ATH_TRY(const std::vector<Datum> given, actual.Run(std::move(actual_inputs)));
+          MatchOutputs(Named(expected.graph(), wanted), Named(actual.graph(), given)));
   Parity parity;
+  parity.inputs = std::move(matched.changes);
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     const std::string& name = expected.graph().outputs()[i].name;
-    parity.outputs.push_back({name, Compare(given[output_of[i]], wanted[i], tolerance)});
+    Axes axes;
+    ATH_TRY(Datum answer, InLayoutOf(Type::Of(wanted[i]), given[output_of[i]], axes));
+    if (!IsIdentity(axes)) parity.results.push_back({name, std::move(axes)});
+    parity.outputs.push_back({name, Compare(answer, wanted[i], tolerance)});
+    parity.actual.push_back(std::move(answer));
     const Difference& difference = parity.outputs.back().difference;
     if (difference.pass || !parity.pass) continue;
     parity.pass = false;
     parity.reason = fmt::format("output \"{}\": {}", name, difference.reason);
   }
+  parity.expected = std::move(wanted);
   return parity;
 }
 

@@ -6,8 +6,14 @@
 
 #include "runtime/session.h"
 #include "verify/compare.h"
+#include "verify/layout.h"
 
 namespace athanor {
+
+struct NamedDatum {
+  std::string name = {};
+  Datum datum = {};
+};
 
 struct OutputDifference {
   std::string name;  // of the first model's output
@@ -18,6 +24,11 @@ struct Parity {
   std::vector<OutputDifference> outputs;
   bool pass = true;
   std::string reason;  // of the first output that differs
+  // Where one model has channels first and the other last: what was done to `actual`'s inputs, and
+  // to its outputs before they were compared.
+  std::vector<LayoutChange> inputs, results;
+  // What both gave, in the order of `outputs`.
+  std::vector<Datum> expected, actual;
 };
 
 // For each name on the left the position of the same name on the right; names that are missing
@@ -25,6 +36,21 @@ struct Parity {
 Result<std::vector<std::size_t>> MatchByName(const std::vector<std::string>& left,
                                              const std::vector<std::string>& right,
                                              std::string_view what);
+
+// The same for outputs that are at hand: those without a namesake go to the first unused one of the
+// same sizes, in any order of axes, and only then by position.
+Result<std::vector<std::size_t>> MatchOutputs(const std::vector<NamedDatum>& left,
+                                              const std::vector<NamedDatum>& right);
+
+struct MatchedInputs {
+  std::vector<Datum> values;
+  std::vector<LayoutChange> changes;
+};
+
+// Inputs of `of` as `graph` takes them: in its order, and with the axes in its order where its type
+// asks for channels first and they are last, or the other way round.
+Result<MatchedInputs> MatchInputs(const Graph& graph, const Graph& of,
+                                  const std::vector<Datum>& inputs);
 
 // Runs both on `inputs` (in the order of `expected`) and compares; `expected` is the measure.
 Result<Parity> CheckParity(Session& actual, Session& expected, std::vector<Datum> inputs,

@@ -18,6 +18,17 @@ TEST(MatchByName, CountsMustAgree) {
             "one model has 1 outputs, the other 0");
 }
 
+TEST(MatchOutputs, NamesThenSizesThenPositions) {
+  const auto of = [](std::string name, Dims dims) {
+    return NamedDatum{std::move(name), *Tensor::Allocate(DType::kF32, std::move(dims))};
+  };
+  // Two formats of one detector: the other calls its outputs otherwise, and the scores first.
+  const auto match = MatchOutputs({of("boxes", {1, 8, 4}), of("scores", {1, 8, 2}), of("n", {3})},
+                                  {of("id_1", {1, 2, 8}), of("n", {1}), of("id", {8, 4})});
+  ASSERT_TRUE(match.ok());
+  EXPECT_EQ(*match, (std::vector<std::size_t>{2, 0, 1}));
+}
+
 TEST(RandomInputs, TheSameSeedGivesTheSameValues) {
   const Type type = Type::Tensor(DType::kF32, {Dim::Symbol("N"), 3});
   const auto a = RandomTensor(type, 7), b = RandomTensor(type, 7), c = RandomTensor(type, 8);
