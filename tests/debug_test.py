@@ -4,6 +4,7 @@
 Each fault is planted, so that the right answer is known. Needs NumPy; what needs the Python module or ONNX Runtime is skipped
 without them. The binary is $ATHANOR_BIN or the newest of build/*/bin/athanor.
 """
+import json
 import re
 import unittest
 
@@ -15,6 +16,58 @@ from cli_test import Case, athanor, document, port
 
 def graph(body, inputs="x: f32[2, 4]", outputs="y: f32[2, 4]"):
     return f"graph main({inputs}) -> ({outputs}) {{\n{body}}}\n".encode()
+
+
+class Inside(Case):
+    def model(self):
+        """-(x^2 + 1), whose root is no number; by hand."""
+        return self.file("root.txt", graph("""  const %one: f32[] = 1
+  %square: f32[4] = Mul(%x, %x)
+  %more: f32[4] = Add(%square, %one)
+  %less: f32[4] = Neg(%more)
+  %root: f32[4] = Sqrt(%less)
+  %y: f32[4] = Relu(%root)
+""", "x: f32[4]", "y: f32[4]"))
+
+    def test_watch_names_the_first_that_is_not_finite(self):
+        np.save(self.folder / "x.npy", np.array([0, 1, 2, 3], np.float32))
+        result = document(self, "run", self.model(), self.folder / "x.npy", "--watch", "--device", "reference")
+        watch = result["watch"]
+        self.assertEqual(watch["first_not_finite"], "root")
+        ranges = {v["name"]: v for v in watch["values"]}
+        self.assertEqual((ranges["more"]["min"], ranges["more"]["max"], ranges["more"]["mean"]), (1, 10, 4.5))
+        self.assertEqual((ranges["root"]["nan"], ranges["root"]["infinite"]), (4, 0))
+        text = athanor("run", self.model(), self.folder / "x.npy", "--watch", "--device", "reference").stdout
+        self.assertIn("first not finite: root (Sqrt), 4 NaN; computed from less", text)
+
+    def test_values_are_dumped_as_they_are(self):
+        np.save(self.folder / "x.npy", np.array([0, 1, 2, 3], np.float32))
+        inputs = [self.model(), self.folder / "x.npy", "--device", "reference"]
+        result = document(self, "run", *inputs, "--dump", "all", self.folder / "values")
+        self.assertEqual([v["name"] for v in result["dumped"]], ["square", "more", "less", "root", "y"])
+        listing = json.loads((self.folder / "values" / "values.json").read_text())
+        self.assertEqual(listing[1]["op"], "Add")
+        np.testing.assert_array_equal(np.load(self.folder / "values" / listing[1]["file"]), [1, 2, 5, 10])
+        document(self, "run", *inputs, "--dump", "less", self.folder / "less.npz")
+        archive = np.load(self.folder / "less.npz")
+        self.assertEqual(archive.files, ["less"])
+        np.testing.assert_array_equal(archive["less"], [-1, -2, -5, -10])
+
+    def test_a_wrong_name_suggests_one(self):
+        run = athanor("run", self.model(), "random", "--dump", "rooot", self.folder / "values", "--device", "reference")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn('did you mean "root"', run.stderr)
+
+    def test_what_came_before_an_error_is_shown(self):
+        model = self.file("gather.txt", graph("""  const %far: i64[1] = [7]
+  %s: f32[2, 4] = Sigmoid(%x)
+  %t: i64[1] = Mul(%i, %far)
+  %y: f32[1, 4] = Gather(%s, %t)
+""", "x: f32[2, 4], i: i64[1]", "y: f32[1, 4]"))
+        run = athanor("run", model, "--input", "x=random", "--input", "i=1", "--watch", "--device", "reference")
+        self.assertNotEqual(run.returncode, 0)
+        self.assertIn("Sigmoid", run.stdout)
+        self.assertIn("ATH-2301", run.stderr)
 
 
 class Compare(Case):

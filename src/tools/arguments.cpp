@@ -26,6 +26,11 @@ Argument Argument::Repeated() {
   return *this;
 }
 
+Argument Argument::Words(int count) {
+  option_->expected(count);
+  return *this;
+}
+
 Argument Argument::Excludes(Argument other) {
   option_->excludes(other.option_);
   return *this;

@@ -23,6 +23,8 @@ class Argument {
   Argument ShowDefault();
   // May be given several times; every value is kept, in order.
   Argument Repeated();
+  // Takes exactly so many words: --dump NODE DIR.
+  Argument Words(int count);
   Argument Excludes(Argument other);
   Argument Describe(const std::string& help);
   // `low` <= value <= `high`. T is int or double.

@@ -31,7 +31,8 @@ constexpr Verb kVerbs[] = {
      "  athanor inspect model.ath --verify"},
     {"run", "infer on pictures, arrays, tables, text or random data", RunModel,
      "athanor run model.onnx cat.jpg --labels labels.txt\n"
-     "  athanor run model.onnx --input x=x.npy --save out.npz"},
+     "  athanor run model.onnx --input x=x.npy --save out.npz\n"
+     "  athanor run model.onnx random --watch --dump all values --device reference"},
     {"score", "a table of rows, from csv to csv", ScoreTable,
      "athanor score model.json in.csv -o out.csv --keep id\n"
      "  cat in.csv | athanor score model.txt - --on-error skip > out.csv"},

@@ -7,6 +7,7 @@
 #include "tools/answer.h"
 #include "tools/console.h"
 #include "tools/device_parts.h"
+#include "tools/inside.h"
 #include "tools/open_model.h"
 #include "tools/output_file.h"
 #include "tools/progress.h"
@@ -25,6 +26,7 @@ struct RunOptions {
   bool boxes = false;
   BoxOptions box;
   AccessFlags access;
+  InsideOptions inside;
 };
 
 // The rows of several runs under each other; nothing when they do not fit.
@@ -120,6 +122,12 @@ Status RunGraph(const RunOptions& options, const Common& common) {
     Note(common, "no input is given: seeded random values are used; athanor run {} INPUT reads one",
          ShellWord(options.model.path));
   }
+  nlohmann::json document = {{"model", options.model.path}, {"device", options.device}};
+  if (options.inside.wanted()) {
+    ATH_TRY(InputSet set, plan.Read(0));
+    ATH_RETURN_IF_ERROR(LookInside(options.inside, common, session->graph().Clone(),
+                                   session_options, std::move(set.values), document));
+  }
   std::vector<Answer> answers;
   nlohmann::json runs = nlohmann::json::array();
   Progress progress(common, "run", static_cast<std::int64_t>(plan.size()));
@@ -141,10 +149,8 @@ Status RunGraph(const RunOptions& options, const Common& common) {
   }
   progress.Finish();
   PrintText(common, text);
-  nlohmann::json document = {{"model", options.model.path},
-                             {"device", options.device},
-                             {"outputs", runs[0].is_null() ? nlohmann::json() : runs[0]["outputs"]},
-                             {"runs", std::move(runs)}};
+  document["outputs"] = runs[0].is_null() ? nlohmann::json() : runs[0]["outputs"];
+  document["runs"] = std::move(runs);
   AddParts(*session, common, document);
   if (!options.save.empty()) {
     ATH_RETURN_IF_ERROR(Save(options.save, session->graph(), answers));
@@ -158,6 +164,9 @@ Status RunGraph(const RunOptions& options, const Common& common) {
 
 Status Run(const RunOptions& options, const Common& common) {
   ATH_TRY(const bool is_package, IsPackage(options.model.path));
+  if (is_package && options.inside.wanted())
+    return Error(ErrorCode::kUsage, "--watch and --dump look into models, not packages")
+        .Fix(fmt::format("athanor unpack {}", ShellWord(options.model.path)));
   if (is_package) {
     return RunPackage({.path = options.model.path,
                        .device = options.device,
@@ -186,6 +195,7 @@ std::function<Status()> RunModel(Arguments app, const Common& common) {
   AddAccessOptions(app, options->access);
   app.Option("--labels", options->labels, "class names, one per line");
   app.Option("--top", options->top, "how many classes to show").Range(1, 1000).ShowDefault();
+  AddInsideOptions(app, options->inside);
   app.Flag("--boxes", options->boxes, "show the boxes of a detector");
   app.Option("--min-score", options->box.min_score, "of a box").ShowDefault();
   app.Option("--max-overlap", options->box.max_overlap, "of two boxes of one class").ShowDefault();
