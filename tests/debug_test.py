@@ -10,12 +10,119 @@ import unittest
 
 import numpy as np
 
-from cli_test import Case, athanor, document, port
+from cli_test import MODEL, Case, athanor, document, port
 
 
 
 def graph(body, inputs="x: f32[2, 4]", outputs="y: f32[2, 4]"):
     return f"graph main({inputs}) -> ({outputs}) {{\n{body}}}\n".encode()
+
+
+def two_branches(right):
+    """From %a two ways to %sum; the weights of the second are random(right)."""
+    return graph(f"""  const %w: f32[4, 4] = random(1)
+  const %left: f32[4, 4] = random(2)
+  const %right: f32[4, 4] = random({right})
+  %a: f32[2, 4] = MatMul(%x, %w) @a
+  %b: f32[2, 4] = MatMul(%a, %left) @b
+  %c: f32[2, 4] = MatMul(%a, %right) @c
+  %d: f32[2, 4] = Tanh(%c) @d
+  %sum: f32[2, 4] = Add(%b, %d) @sum
+  %y: f32[2, 4] = Sigmoid(%sum) @y
+""")
+
+
+class Bisect(Case):
+    def test_it_names_the_node_whose_weights_were_changed(self):
+        a, b = self.file("a.txt", two_branches(3)), self.file("b.txt", two_branches(4))
+        both = ["--device", "reference"]
+        result = document(self, "bisect", a, b, *both, code=3)
+        self.assertFalse(result["pass"])
+        first = result["first"]
+        self.assertEqual((first["value"], first["node"], first["op"]), ("c", "c", "MatMul"))
+        self.assertEqual(len(result["suspects"]), 1)
+        inputs = {i["name"]: i for i in first["inputs"]}
+        self.assertEqual(inputs["a"]["error"]["rel_l2"], 0)
+        self.assertTrue(inputs["right"]["constant"] and inputs["right"]["error"]["differs"])
+        differing = {v["value"] for v in result["values"] if v["differs"]}
+        self.assertEqual(differing, {"c", "d", "sum", "y"})
+        text = athanor("bisect", a, b, *both)
+        self.assertIn("first difference: c (MatMul)", text.stdout)
+        self.assertIn("next: athanor run", text.stdout)
+        self.assertEqual(text.returncode, 3)
+
+    def test_the_error_it_shows_is_that_of_the_tensors(self):
+        a, b = self.file("a.txt", two_branches(3)), self.file("b.txt", two_branches(4))
+        for model in (a, b):
+            run = athanor("run", model, "random", "--device", "reference", "--dump", "c", self.folder / model.stem)
+            self.assertEqual(run.returncode, 0, run.stderr)
+        x, y = (np.load(self.folder / name / "c.npy") for name in "ab")
+        first = document(self, "bisect", a, b, "--device", "reference", code=3)["first"]
+        self.assertAlmostEqual(first["rel_l2"], float(np.linalg.norm(x - y) / np.linalg.norm(x)), places=6)
+        self.assertAlmostEqual(first["max_abs"], float(np.abs(x - y).max()), places=6)
+
+    def test_one_model_is_its_kernels_beside_its_references(self):
+        result = document(self, "bisect", MODEL)
+        self.assertTrue(result["pass"])
+        self.assertGreater(len(result["values"]), 8)
+        result = document(self, "bisect", MODEL, "--passes-b", "off")
+        self.assertTrue(result["pass"])
+
+    def test_both_sides_the_same_is_a_mistake(self):
+        run = athanor("bisect", MODEL, "--device", "cpu", "--device-b", "cpu")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("both sides are the same", run.stderr)
+
+    def test_two_formats_with_a_fault_in_one_layer(self):
+        """digits as ncnn, whose file has a layer's weights changed: res_a's."""
+        text = self.folder / "digits.txt"
+        self.assertEqual(athanor("convert", MODEL, "-o", text, "--no-check").returncode, 0)
+        faulty = re.sub(r"(const %res_a\.weight: f32\[48, 48, 3, 3\] = )\S+", r"\1random(9)", text.read_text())
+        self.assertNotEqual(faulty, text.read_text())
+        text.write_text(faulty)
+        good, bad = self.folder / "good.param", self.folder / "bad.param"
+        for source, target in ((MODEL, good), (text, bad)):
+            self.assertEqual(athanor("convert", source, "-o", target, "--no-check").returncode, 0)
+        for match in ("name", "position"):
+            with self.subTest(match):
+                self.assertTrue(document(self, "bisect", MODEL, good, "--match", match)["pass"])
+                first = document(self, "bisect", MODEL, bad, "--match", match, code=3)["first"]
+                self.assertTrue(first["value"].startswith("res_a."), first["value"])
+                self.assertIn("Conv", first["op"])
+                self.assertTrue(all(not i["error"]["differs"] for i in first["inputs"] if i["error"] and not i["constant"]))
+                self.assertTrue(any(i["constant"] and i["error"] and i["error"]["differs"] for i in first["inputs"]))
+
+    def test_values_of_another_engine_by_name(self):
+        """NumPy is the other engine, and has a fault in one step."""
+        model = self.file("a.txt", graph("""  const %w: f32[4, 4] = [1, 0, 0, 0, 0, 2, 0, 0, 0, 0, 3, 0, 0, 0, 0, 4]
+  %m: f32[2, 4] = MatMul(%x, %w)
+  %t: f32[2, 4] = Tanh(%m)
+  %y: f32[2, 4] = Neg(%t)
+"""))
+        x = np.linspace(-1, 1, 8, dtype=np.float32).reshape(2, 4)
+        np.save(self.folder / "x.npy", x)
+        m = x * np.array([1, 2, 3, 4], np.float32)
+        for fault in (0, 0.25):
+            t = np.tanh(m) + np.float32(fault)
+            np.savez(self.folder / "other.npz", m=m, t=t, y=-t)
+            result = document(self, "bisect", model, self.folder / "other.npz", "--input", self.folder / "x.npy",
+                              "--device", "reference", code=3 if fault else 0)
+            self.assertEqual(result["first"] and result["first"]["value"], "t" if fault else None)
+
+    def test_a_dump_of_another_machine_is_a_recording(self):
+        values = self.folder / "values.npz"
+        document(self, "run", MODEL, "random", "--dump", "all", values)
+        self.assertTrue(document(self, "bisect", MODEL, values)["pass"])
+
+    def test_precisions_differ_beyond_a_tolerance(self):
+        int8 = self.folder / "digits.int8.ath"
+        calib = MODEL.parent / "calib.npz"
+        run = athanor("quantize", MODEL, "--calib", calib, "-o", int8, "--std", 255)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        picture = ["--input", MODEL.parent / "images" / "3_0389.png", "--std", 255]
+        self.assertTrue(document(self, "bisect", MODEL, int8, *picture, "--tolerance", 0.5)["pass"])
+        result = document(self, "bisect", MODEL, int8, *picture, "--tolerance", 1e-5, code=3)
+        self.assertIsNotNone(result["first"])
 
 
 class Inside(Case):
@@ -88,6 +195,7 @@ class Compare(Case):
             self.assertEqual(result["layouts"][1]["port"], "output")
             self.assertEqual(result["outputs"][0]["max_abs"], 0)
         self.assertIn('input "image": channels first -> last for the second model', athanor("compare", first, last).stdout)
+        self.assertTrue(document(self, "bisect", first, last)["pass"])
 
     def scores(self, name, values):
         """A model that gives these scores and x * 0 more."""

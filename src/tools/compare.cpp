@@ -193,7 +193,10 @@ Status Run(const CompareOptions& options, const Common& common) {
     return Error(ErrorCode::kAccuracy, "the answers agree by {:.4f}; {:g} is wanted",
                  outcome.task.Agreement(), options.task.min_agreement);
   return Error(ErrorCode::kAccuracy, "the outputs differ by more than atol {:g} + rtol {:g}",
-               options.tolerance.atol, options.tolerance.rtol);
+               options.tolerance.atol, options.tolerance.rtol)
+      .Fix(fmt::format("athanor bisect {}{} finds the first node that differs",
+                       ShellWord(options.a.path),
+                       options.b.empty() ? "" : " " + ShellWord(options.b)));
 }
 
 }  // namespace

@@ -54,6 +54,12 @@ constexpr Verb kVerbs[] = {
     {"compare", "two models or devices on the same inputs", CompareModels,
      "athanor compare model.onnx model.ath --rtol 1e-3\n"
      "  athanor compare model.onnx model.tflite --input photographs --std 255 --task classify"},
+    {"bisect", "the first node whose output differs, of two models, devices or precisions",
+     BisectModels,
+     "athanor bisect model.onnx model.ath\n"
+     "  athanor bisect model.onnx                       # its kernels beside its references\n"
+     "  athanor bisect model.onnx model.int8.ath --tolerance 0.05\n"
+     "  athanor bisect model.onnx values-of-another-engine.npz --input x=x.npy"},
     {"eval", "accuracy on a labelled data set", Eval,
      "athanor eval model.onnx --data images --labels labels.csv --std 255 --min 0.9"},
     {"train", "a classifier on labelled pictures", TrainModel,

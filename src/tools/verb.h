@@ -32,6 +32,7 @@ struct Verb {
 };
 
 std::function<Status()> Bench(Arguments app, const Common& common);
+std::function<Status()> BisectModels(Arguments app, const Common& common);
 std::function<Status()> CompareModels(Arguments app, const Common& common);
 std::function<Status()> Zoo(Arguments app, const Common& common);
 std::function<Status()> Conformance(Arguments app, const Common& common);
