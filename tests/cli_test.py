@@ -114,7 +114,7 @@ class Usage(Case):
 
     def test_every_verb_has_help_with_an_example(self):
         listing = athanor("--help").stdout
-        for verb in ["doctor", "inspect", "run", "bench", "bisect", "profile", "explain", "compare", "eval",
+        for verb in ["doctor", "inspect", "run", "bench", "bisect", "profile", "explain", "compare", "eval", "reduce",
                      "convert", "optimize", "conformance"]:
             self.assertIn(verb, listing)
             run = athanor(verb, "--help")

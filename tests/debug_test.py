@@ -6,11 +6,15 @@ without them. The binary is $ATHANOR_BIN or the newest of build/*/bin/athanor.
 """
 import json
 import re
+import signal
+import subprocess
+import time
 import unittest
 
 import numpy as np
 
 from cli_test import MODEL, Case, athanor, document, port
+from running import binary
 
 
 
@@ -123,6 +127,103 @@ class Bisect(Case):
         self.assertTrue(document(self, "bisect", MODEL, int8, *picture, "--tolerance", 0.5)["pass"])
         result = document(self, "bisect", MODEL, int8, *picture, "--tolerance", 1e-5, code=3)
         self.assertIsNotNone(result["first"])
+
+
+class Reduce(Case):
+    def chain(self):
+        return self.file("chain.txt", two_branches(3))
+
+    def test_a_command_decides(self):
+        out = self.folder / "small.txt"
+        result = document(self, "reduce", self.chain(), "--fails", "! grep -q '= Tanh' {}", "-o", out)
+        self.assertEqual((result["nodes_before"], result["nodes"]), (6, 1))
+        nodes = re.findall(r"= (\w+)\(", out.read_text())
+        self.assertEqual(nodes, ["Tanh"])
+        self.assertIn("f32[1, 1]", out.read_text())  # every axis is as short as it gets
+        arrays = np.load(result["inputs"])
+        self.assertEqual(arrays.files, ["c"])
+
+    def test_the_same_failure_not_any(self):
+        """The whole model ends with 7; parts of it end with 3, which is another fault."""
+        check = "if grep -q '= Tanh' {} && grep -q '= Add' {}; then exit 7; else exit 3; fi"
+        out = self.folder / "small.txt"
+        document(self, "reduce", self.chain(), "--fails", check, "-o", out)
+        self.assertEqual(sorted(re.findall(r"= (\w+)\(", out.read_text())), ["Add", "Tanh"])
+
+    def test_what_it_prints_may_be_part_of_it(self):
+        out = self.folder / "small.txt"
+        document(self, "reduce", self.chain(), "--fails", "grep -o '= Sigmoid' {}; exit 1", "--match", "= Sigmoid", "-o", out)
+        self.assertEqual(re.findall(r"= (\w+)\(", out.read_text()), ["Sigmoid"])
+
+    def test_an_error_of_ours_on_recorded_inputs(self):
+        """Gather with an index that is out of range, computed inside: only with its value does it fail."""
+        model = self.file("gather.txt", graph("""  const %two: i64[] = 2
+  const %w: f32[4, 4] = random(1)
+  %far: i64[3] = Mul(%i, %two)
+  %rows: f32[3, 4] = Gather(%x, %far)
+  %m: f32[3, 4] = MatMul(%rows, %w)
+  %y: f32[3, 4] = Relu(%m)
+""", "x: f32[2, 4], i: i64[3]", "y: f32[3, 4]"))
+        np.save(self.folder / "i.npy", np.array([0, 1, 0], np.int64))
+        out = self.folder / "small.txt"
+        run = athanor("run", model, "--input", f"i={self.folder / 'i.npy'}", "--input", "x=random")
+        code = re.search(r"error (ATH-\d+)", run.stderr)[1]
+        result = document(self, "reduce", model, "--errors", code, "--input", f"i={self.folder / 'i.npy'}", "--input", "x=random",
+                          "-o", out)
+        self.assertEqual(re.findall(r"= (\w+)\(", out.read_text()), ["Gather"])
+        again = athanor("run", out, result["inputs"])
+        self.assertIn(code, again.stderr)
+
+    def test_devices_that_differ(self):
+        """No kernel is wrong, so the least difference in rounding counts as one."""
+        out = self.folder / "small.ath"
+        exact = ["--tolerance", 0, "--atol", 0]
+        result = document(self, "reduce", MODEL, "--differs", *exact, "-o", out)
+        self.assertEqual(result["nodes"], 1)
+        self.assertFalse(document(self, "bisect", out, "--input", result["inputs"], *exact, code=3)["pass"])
+
+    def test_onnx_is_written_by_its_ending(self):
+        out = self.folder / "small.onnx"
+        result = document(self, "reduce", MODEL, "--fails", "! grep -q MaxPool {}", "-o", out)
+        self.assertEqual(result["nodes"], 1)
+        self.assertEqual(document(self, "inspect", out)["ops"], {"MaxPool": 1})
+
+    def test_it_is_the_same_every_time(self):
+        texts = []
+        for name in ("p.txt", "q.txt"):
+            document(self, "reduce", self.chain(), "--fails", "! grep -q '= Add' {}", "-o", self.folder / name)
+            texts.append((self.folder / name).read_text())
+        self.assertEqual(texts[0], texts[1])
+
+    def test_mistakes_are_told(self):
+        chain = self.chain()
+        for arguments, message in [([], "one of --fails, --differs and --errors"), (["--fails", "false"], "stands for the file"),
+                                   (["--errors", "ATH-9"], "the number of an error"), (["--fails", "true {}"], "shows no such fault")]:
+            run = athanor("reduce", chain, *arguments, "-o", self.folder / "x.ath")
+            self.assertEqual(run.returncode, 1, run.stderr)
+            self.assertIn(message, run.stderr)
+            self.assertFalse((self.folder / "x.ath").exists())
+
+    def test_a_run_that_hangs_is_ended(self):
+        start = time.time()
+        out = self.folder / "small.txt"
+        check = "if grep -q '= Tanh' {}; then exit 5; else exec sleep 60; fi"
+        document(self, "reduce", self.chain(), "--fails", check, "--timeout", 0.2, "-o", out)
+        self.assertEqual(re.findall(r"= (\w+)\(", out.read_text()), ["Tanh"])
+        self.assertLess(time.time() - start, 50)
+
+    def test_an_interrupt_keeps_the_smallest_so_far(self):
+        out = self.folder / "small.txt"
+        process = subprocess.Popen([binary(), "reduce", self.chain(), "--fails", "sleep 0.3; ! grep -q '= Tanh' {}", "-o", out],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        while "node" not in process.stderr.readline():  # told about the first smaller one
+            self.assertIsNone(process.poll())
+        process.send_signal(signal.SIGINT)
+        _, text = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 4, text)
+        self.assertIn("ATH-4003", text)
+        self.assertEqual(athanor("inspect", out).returncode, 0)
+        self.assertLess(len(re.findall(r"= (\w+)\(", out.read_text())), 6)
 
 
 class Inside(Case):

@@ -254,6 +254,8 @@ std::string NextStep(const BisectVerb& options, const Side& a, const Side& b,
                      const Bisection& found, const BothTraces& both) {
   const std::string model = ShellWord(options.is_recording() ? a.model : b.model);
   if (!found.differs()) return "athanor bench " + model;
+  if (a.model == b.model && a.device != b.device)
+    return fmt::format("athanor reduce {} --differs -o small.ath", model);
   const std::string& name = found.suspects.empty()
                                 ? found.outputs.front().name
                                 : both.b.values[found.pairs[found.suspects[0].pair].b].name;

@@ -60,6 +60,10 @@ constexpr Verb kVerbs[] = {
      "  athanor bisect model.onnx                       # its kernels beside its references\n"
      "  athanor bisect model.onnx model.int8.ath --tolerance 0.05\n"
      "  athanor bisect model.onnx values-of-another-engine.npz --input x=x.npy"},
+    {"reduce", "the smallest part of a model that still fails", ReduceModel,
+     "athanor reduce model.onnx --fails 'python3 check.py {}' -o small.onnx\n"
+     "  athanor reduce model.onnx --differs -o small.ath\n"
+     "  athanor reduce model.onnx --errors ATH-2301 --input rows.npz"},
     {"eval", "accuracy on a labelled data set", Eval,
      "athanor eval model.onnx --data images --labels labels.csv --std 255 --min 0.9"},
     {"train", "a classifier on labelled pictures", TrainModel,

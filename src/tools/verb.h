@@ -49,6 +49,7 @@ std::function<Status()> Pack(Arguments app, const Common& common);
 std::function<Status()> OpenWorkbench(Arguments app, const Common& common);
 std::function<Status()> ProfileModel(Arguments app, const Common& common);
 std::function<Status()> QuantizeModel(Arguments app, const Common& common);
+std::function<Status()> ReduceModel(Arguments app, const Common& common);
 std::function<Status()> RunModel(Arguments app, const Common& common);
 std::function<Status()> ScoreTable(Arguments app, const Common& common);
 std::function<Status()> Tune(Arguments app, const Common& common);
