@@ -4,7 +4,9 @@
 Each fault is planted, so that the right answer is known. Needs NumPy; what needs the Python module or ONNX Runtime is skipped
 without them. The binary is $ATHANOR_BIN or the newest of build/*/bin/athanor.
 """
+import importlib.util
 import json
+import pathlib
 import re
 import signal
 import subprocess
@@ -13,9 +15,11 @@ import unittest
 
 import numpy as np
 
-from cli_test import MODEL, Case, athanor, document, port
+from cli_test import MODEL, Case, athanor, document, field, port
 from running import binary
 
+HAS_MODULE = importlib.util.find_spec("athanor") is not None
+HAS_ORT = importlib.util.find_spec("onnxruntime") is not None
 
 
 def graph(body, inputs="x: f32[2, 4]", outputs="y: f32[2, 4]"):
@@ -348,6 +352,108 @@ class Compare(Case):
         self.assertEqual((bands[0.1]["boxes"], bands[0.1]["found"]), (1, 0))
         task = document(self, "compare", a, boxes("c.txt", [away, weak]), "--task", "boxes", code=3)["task"]
         self.assertEqual(task["agreement"], 0)
+
+
+def node(op, inputs, outputs, domain="", **attributes):
+    """attributes: texts."""
+    made = b"".join(field(5, field(1, name) + field(4, value) + field(20, 3)) for name, value in attributes.items())
+    return field(1, b"".join(field(1, i) for i in inputs) + b"".join(field(2, o) for o in outputs) + field(3, "n_" + outputs[0]) +
+                 field(4, op) + made + field(7, domain))
+
+
+def model_with(nodes, inputs, outputs, domain):
+    parts = b"".join(nodes) + field(2, "g") + b"".join(field(11, port(*i)) for i in inputs) + b"".join(
+        field(12, port(*o)) for o in outputs)
+    return field(1, 8) + field(7, parts) + field(8, field(1, "") + field(2, 17)) + field(8, field(1, domain) + field(2, 1))
+
+
+class Feasibility(Case):
+    def unread(self):
+        return self.file("custom.onnx", model_with(
+            [node("Relu", ["x"], ["r"]), node("Twice", ["r"], ["t"], "com.acme"), node("Reluu", ["t"], ["u"]),
+             node("Twice", ["u"], ["v"], "com.acme"), node("Neg", ["v"], ["y"])],
+            [("x", (2, 3))], [("y", (2, 3))], "com.acme"))
+
+    def test_everything_that_stops_it_is_listed_with_counts(self):
+        result = document(self, "inspect", self.unread(), "--feasibility", code=2)
+        self.assertFalse(result["feasible"])
+        self.assertEqual({u["op"]: u["count"] for u in result["unread"]}, {"com.acme.Twice": 2, "ai.onnx.Reluu": 1})
+        self.assertIn('did you mean "Relu"', [u["reason"] for u in result["unread"] if u["op"] == "ai.onnx.Reluu"][0])
+        self.assertEqual([s["here"] for s in result["stages"]], [True, False, True])
+        run = athanor("inspect", self.unread(), "--feasibility")
+        self.assertIn("com.acme.Twice  2x: there is no operator com.acme.Twice", run.stdout)
+        self.assertIn("--partition", run.stdout.splitlines()[-1])
+        self.assertIn("3 of 5 nodes cannot be read", run.stderr)
+
+    def test_a_model_that_is_read_says_what_has_kernels(self):
+        report = document(self, "inspect", MODEL, "--feasibility")["feasibility"]
+        self.assertEqual((report["nodes"], report["on_reference"], report["symbols"]), (24, [], ["N"]))
+
+    def test_other_formats_list_their_problems(self):
+        param = self.file("odd.param", b"7767517\n2 2\nInput in 0 1 x\nStrange odd 1 1 x y\n")
+        self.file("odd.bin", b"")
+        result = document(self, "inspect", param, "--feasibility", code=2)
+        self.assertEqual([u["count"] for u in result["unread"]], [1])
+
+
+class Partition(Case):
+    def split(self, model):
+        result = document(self, "convert", model, "-o", self.folder / "part.ath", "--partition")
+        return result, self.folder / "part.stages.json"
+
+    def test_the_parts_and_their_order_are_written(self):
+        model = self.file("m.onnx", model_with(
+            [node("Relu", ["x"], ["r"]), node("Twice", ["r"], ["t"], "com.acme"), node("Neg", ["t"], ["y"])],
+            [("x", (2, 3))], [("y", (2, 3))], "com.acme"))
+        result, listing = self.split(model)
+        stages = json.loads(listing.read_text())["stages"]
+        self.assertEqual([s["file"] for s in stages], ["part.0.ath", "part.1.onnx", "part.2.ath"])
+        self.assertEqual([s["run_by"] for s in stages], ["athanor", "other", "athanor"])
+        self.assertEqual(result["assumed"], ["t"])
+        # The node as it stood, byte by byte.
+        self.assertIn(node("Twice", ["r"], ["t"], "com.acme"), (self.folder / "part.1.onnx").read_bytes())
+        self.assertEqual(document(self, "inspect", self.folder / "part.2.ath")["ops"], {"Neg": 1})
+
+    def test_what_is_read_is_not_split(self):
+        run = athanor("convert", MODEL, "-o", self.folder / "x.ath", "--partition")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("there is nothing to split", run.stderr)
+
+    @unittest.skipUnless(HAS_MODULE, "the Python module was not built")
+    def test_a_function_of_the_user_runs_the_rest(self):
+        import athanor as module
+        model = self.file("m.onnx", model_with(
+            [node("Relu", ["x"], ["r"]), node("Twice", ["r"], ["t"], "com.acme"), node("Neg", ["t"], ["y"])],
+            [("x", (2, 3))], [("y", (2, 3))], "com.acme"))
+        _, listing = self.split(model)
+        x = np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3)
+        seen = []
+
+        def twice(path):
+            seen.append(pathlib.Path(path).name)
+            return lambda inputs: [2 * inputs["r"]]
+        stages = module.open_stages(listing, twice)
+        np.testing.assert_allclose(stages(x), -2 * np.maximum(x, 0))
+        self.assertEqual(seen, ["part.1.onnx"])
+
+    @unittest.skipUnless(HAS_MODULE and HAS_ORT, "the Python module or ONNX Runtime is absent")
+    def test_onnx_runtime_runs_an_operator_of_its_own_that_is_not_read(self):
+        """com.microsoft.CDist: the distance of every row of one matrix from every row of another."""
+        import athanor as module
+        import onnxruntime
+        model = self.file("m.onnx", model_with(
+            [node("Relu", ["a"], ["r"]), node("CDist", ["r", "b"], ["d"], "com.microsoft", metric="euclidean"),
+             node("Neg", ["d"], ["y"])],
+            [("a", (3, 4)), ("b", (5, 4))], [("y", (3, 5))], "com.microsoft"))
+        self.assertEqual(athanor("inspect", model).returncode, 2)
+        _, listing = self.split(model)
+        random = np.random.default_rng(0)
+        a, b = random.standard_normal((3, 4), np.float32), random.standard_normal((5, 4), np.float32)
+        answer = module.open_stages(listing)(a=a, b=b)
+        by_hand = -np.sqrt(((np.maximum(a, 0)[:, None] - b[None]) ** 2).sum(-1))
+        np.testing.assert_allclose(answer, by_hand, rtol=1e-5, atol=1e-5)
+        whole = onnxruntime.InferenceSession(str(model)).run(None, {"a": a, "b": b})[0]
+        np.testing.assert_allclose(answer, whole, rtol=1e-5, atol=1e-5)
 
 
 if __name__ == "__main__":

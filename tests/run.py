@@ -205,6 +205,7 @@ def main():
     script(count, "cli_test.py")
     script(count, "cli_results_test.py")
     from_pypi("tritonclient[http,grpc]", "tritonclient.http, tritonclient.grpc")
+    from_pypi("onnxruntime", "onnxruntime")
     python = str(VENV / "bin" / "python")
     script(count, "debug_test.py", python=python)
     script(count, "docs_test.py")

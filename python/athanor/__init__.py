@@ -191,6 +191,45 @@ def load(path, device="cpu", threads=0, streams=1, cache=""):
     return Model(path, device, threads, streams, cache)
 
 
+class Stages:
+    """A model that `athanor convert --partition` split: what is read here, and files for another engine between."""
+
+    def __init__(self, path, other=None, device="cpu", threads=0):
+        path = pathlib.Path(path)
+        listing = json.loads(path.read_text())
+        self.inputs, self.outputs = listing["inputs"], listing["outputs"]
+        self._stages = []
+        for stage in listing["stages"]:
+            file = path.parent / stage["file"]
+            run = Model(file, device, threads).run if stage["run_by"] == "athanor" else (other or onnxruntime_stage)(str(file))
+            self._stages.append((stage["inputs"], stage["outputs"], run))
+
+    def run(self, inputs):
+        """inputs: name -> array. Gives name -> array, in the order of `outputs`."""
+        values = dict(inputs)
+        for reads, writes, run in self._stages:
+            results = run({name: values[name] for name in reads})
+            values.update(results if isinstance(results, dict) else zip(writes, results))
+        return {name: values[name] for name in self.outputs}
+
+    def __call__(self, *arrays, **named):
+        """Arrays by position or by name. Gives the array when there is one output, else a dict."""
+        return _sole(self.run({**dict(zip(self.inputs, arrays)), **named}))
+
+
+def onnxruntime_stage(path):
+    """A stage that ONNX Runtime runs: from the file to a function from name -> array to name -> array."""
+    import onnxruntime  # pylint: disable=import-outside-toplevel
+    session = onnxruntime.InferenceSession(path)
+    return lambda inputs: dict(zip([o.name for o in session.get_outputs()], session.run(None, inputs)))
+
+
+def open_stages(path, other=None, device="cpu", threads=0):
+    """The stages that MODEL.stages.json lists, as one model. other: from the path of an ONNX file with the nodes that Athanor
+    does not read to a function from name -> array to its outputs, a dict or a list; by default ONNX Runtime runs them."""
+    return Stages(path, other, device, threads)
+
+
 def trace(module, example, device="cpu", threads=0, streams=1, dynamic_shapes=None, path=None):
     """Records one run of a PyTorch module with torch.export and loads what was recorded.
 

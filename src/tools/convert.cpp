@@ -14,6 +14,7 @@
 #include "tools/inputs.h"
 #include "tools/open_model.h"
 #include "tools/output_file.h"
+#include "tools/partition.h"
 #include "tools/progress.h"
 #include "verify/parity.h"
 
@@ -29,7 +30,7 @@ struct ConvertOptions {
   std::vector<std::string> disable;
   SaveOptions save;
   Tolerance tolerance = {.rtol = 1e-4, .atol = 1e-4};
-  bool no_check = false;
+  bool no_check = false, partition = false;
 };
 
 constexpr std::string_view kAfter = "after:";
@@ -156,6 +157,7 @@ Status ProveFile(const ConvertOptions& options, const Common& common, const Grap
 Status RunConvert(const ConvertOptions& options, const Common& common) {
   ATH_TRY(const std::string stage, DumpStage(options));
   ATH_RETURN_IF_ERROR(CheckModelOutput(options.out));
+  if (options.partition) return WriteStages(options.model, options.out, options.save, common);
   ATH_TRY(const Graph graph, OpenModel(options.model));
   if (!stage.empty() && stage != "import")
     return Error(ErrorCode::kUsage,
@@ -225,6 +227,9 @@ std::function<Status()> Convert(Arguments app, const Common& common) {
   auto options = std::make_shared<ConvertOptions>();
   AddOptions(app, *options);
   app.Option("--out,-o", options->out, "the file to write; its ending says the format").Required();
+  app.Flag("--partition", options->partition,
+           "of an ONNX model that is read in parts only: write those, and the rest as ONNX for "
+           "another engine");
   return [options, &common] { return RunConvert(*options, common); };
 }
 

@@ -4,6 +4,7 @@
 #include "core/text.h"
 #include "runtime/session.h"
 #include "tools/console.h"
+#include "tools/feasibility.h"
 #include "tools/inspect_package.h"
 #include "tools/inspect_weights.h"
 #include "tools/model_facts.h"
@@ -16,6 +17,7 @@ struct InspectOptions {
   ModelOptions model;
   std::string device = "cpu";
   AccessFlags access;
+  bool feasibility = false;
 };
 
 // " at H=N=W=1": of what the figures are that depend on open dimensions; "" without any.
@@ -67,7 +69,10 @@ Status Run(const InspectOptions& options, const Common& common) {
   ATH_RETURN_IF_ERROR(NeedsPackage(options.access, options.model.path));
   ATH_TRY(const bool is_weights, IsWeights(options.model.path));
   if (is_weights) return InspectWeights(options.model.path, common);
-  ATH_TRY(Graph graph, OpenModel(options.model));
+  Result<Graph> opened = OpenModel(options.model);
+  if (!opened.ok() && options.feasibility)
+    return ReportInfeasible(options.model, opened.status(), common);
+  ATH_TRY(Graph graph, std::move(opened));
   ATH_TRY(const ModelFacts facts, FactsOf(graph));
   const GraphFigures& figures = facts.figures;
   PrintText(common, PortTable(graph) + "\n" + OperatorTable(figures) + "\n");
@@ -94,6 +99,8 @@ Status Run(const InspectOptions& options, const Common& common) {
   nlohmann::json document = FactsJson(graph, facts);
   document["model"] = options.model.path;
   document["weights_verified"] = options.model.verify;
+  if (options.feasibility)
+    ATH_RETURN_IF_ERROR(ReportFeasible(graph.Clone(), options.device, common, document));
   // Whether it runs is known when a device has accepted it.
   const Result<std::unique_ptr<Session>> session =
       Session::Create(std::move(graph), {.device = options.device});
@@ -115,6 +122,9 @@ std::function<Status()> Inspect(Arguments app, const Common& common) {
   AddModelOptions(app, options->model);
   app.Option("--device", options->device, "the device asked whether it can run the model")
       .ShowDefault();
+  app.Flag(
+      "--feasibility", options->feasibility,
+      "say what would run without a kernel; of a model that cannot be read, all that stops it");
   AddAccessOptions(app, options->access);
   return [options, &common] { return Run(*options, common); };
 }

@@ -28,7 +28,8 @@ constexpr Verb kVerbs[] = {
     {"doctor", "what this machine can do, measured", Doctor, "athanor doctor --json"},
     {"inspect", "inputs, outputs, operators, parameters, FLOPs, memory", Inspect,
      "athanor inspect model.onnx\n"
-     "  athanor inspect model.ath --verify"},
+     "  athanor inspect model.ath --verify\n"
+     "  athanor inspect model.onnx --feasibility"},
     {"run", "infer on pictures, arrays, tables, text or random data", RunModel,
      "athanor run model.onnx cat.jpg --labels labels.txt\n"
      "  athanor run model.onnx --input x=x.npy --save out.npz\n"
@@ -37,7 +38,8 @@ constexpr Verb kVerbs[] = {
      "athanor score model.json in.csv -o out.csv --keep id\n"
      "  cat in.csv | athanor score model.txt - --on-error skip > out.csv"},
     {"convert", "to another format, with a parity check", Convert,
-     "athanor convert model.onnx -o model.ath"},
+     "athanor convert model.onnx -o model.ath\n"
+     "  athanor convert model.onnx -o model.ath --partition"},
     {"optimize", "the portable passes, with a parity check", OptimizeModel,
      "athanor optimize model.onnx -o model.ath"},
     {"quantize", "8-bit weights and activations, with what they cost", QuantizeModel,

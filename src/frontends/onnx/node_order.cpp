@@ -32,7 +32,9 @@ void CollectFree(const GraphProto& graph, Names& free) {
   }
 }
 
-std::vector<std::string_view> Dependencies(const NodeProto& node) {
+}  // namespace
+
+std::vector<std::string_view> NamesUsed(const NodeProto& node) {
   std::vector<std::string_view> names(node.input.begin(), node.input.end());
   Names free;
   for (const AttributeProto& attribute : node.attribute) {
@@ -44,8 +46,6 @@ std::vector<std::string_view> Dependencies(const NodeProto& node) {
   std::sort(names.begin() + static_cast<std::ptrdiff_t>(own), names.end());
   return names;
 }
-
-}  // namespace
 
 std::vector<const NodeProto*> SortedNodes(
     const std::vector<NodeProto>& nodes,
@@ -67,7 +67,7 @@ std::vector<const NodeProto*> SortedNodes(
   std::vector<Visit> stack;  // explicit: deep graphs must not exhaust the call stack
   const auto open = [&](std::size_t node) {
     state[node] = State::kOpen;
-    stack.push_back({node, Dependencies(nodes[node])});
+    stack.push_back({node, NamesUsed(nodes[node])});
   };
   for (std::size_t root = 0; root < nodes.size(); ++root) {
     if (state[root] == State::kNew) open(root);

@@ -9,6 +9,9 @@
 
 namespace athanor::onnx {
 
+// The names a node reads: its inputs, and what its sub-graphs take from outside.
+std::vector<std::string_view> NamesUsed(const NodeProto& node);
+
 // Most files list nodes in order; some do not. Looks into sub-graphs for the names they take from
 // outside. `on_cycle` is told a node and the input that closes a cycle.
 std::vector<const NodeProto*> SortedNodes(
