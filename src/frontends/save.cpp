@@ -9,6 +9,7 @@
 #include "frontends/ncnn/export.h"
 #include "frontends/onnx/export.h"
 #include "frontends/openvino/export.h"
+#include "frontends/tflite/export.h"
 #include "ir/text.h"
 
 namespace athanor {
@@ -39,13 +40,17 @@ Status WriteCaffe(const Graph& graph, const std::string& path, const SaveOptions
   return caffe::SaveCaffe(graph, path, options.dialect);
 }
 
+Status WriteTflite(const Graph& graph, const std::string& path, const SaveOptions&) {
+  return tflite::SaveTflite(graph, path);
+}
+
 Status WriteText(const Graph& graph, const std::string& path, const SaveOptions&) {
   return WriteFileAtomically(path, std::string_view(PrintText(graph)));
 }
 
 constexpr Writer kWriters[] = {
-    {"ath", WriteAth},        {"onnx", WriteOnnx}, {"param", WriteNcnn},
-    {"prototxt", WriteCaffe}, {"txt", WriteText},  {"xml", WriteOpenvino},
+    {"ath", WriteAth},       {"onnx", WriteOnnx}, {"param", WriteNcnn},   {"prototxt", WriteCaffe},
+    {"tflite", WriteTflite}, {"txt", WriteText},  {"xml", WriteOpenvino},
 };
 
 Result<Writer> FindWriter(const std::string& path, const SaveOptions& options) {

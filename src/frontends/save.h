@@ -8,7 +8,7 @@
 namespace athanor {
 
 struct SaveOptions {
-  // "ath", "onnx", "param", "prototxt", "txt", "xml"; "" goes by the ending of the path
+  // "ath", "onnx", "param", "prototxt", "tflite", "txt", "xml"; "" goes by the path's ending
   std::string format = "";
   std::int64_t opset = 21;      // of ONNX files
   std::string dialect = "any";  // of Caffe files

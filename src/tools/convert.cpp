@@ -49,7 +49,7 @@ void Dump(const Common& common, const Graph& graph) {
 }
 
 // Formats with few operators of their own: what a network computes with more is made plain first.
-constexpr std::string_view kPlainFormats[] = {".param", ".prototxt"};
+constexpr std::string_view kPlainFormats[] = {".param", ".prototxt", ".tflite"};
 
 bool WantsPlainGraph(const std::string& path) {
   const std::string ending = fs::path(path).extension().string();

@@ -19,11 +19,6 @@ constexpr std::size_t kMaxRank = 16;
 
 using Bytes = std::span<const std::uint8_t>;
 
-schema::BuiltinOperator CodeOf(const schema::OperatorCode& code) {
-  return std::max(code.builtin_code(),
-                  static_cast<schema::BuiltinOperator>(code.deprecated_builtin_code()));
-}
-
 // "CONV_2D", or a number for one beyond the schema.
 std::string NameOf(const schema::OperatorCode& code) {
   if (CodeOf(code) == schema::BuiltinOperator_CUSTOM)
@@ -33,31 +28,99 @@ std::string NameOf(const schema::OperatorCode& code) {
                       : std::string(name);
 }
 
-class Importer {
- public:
-  Importer(const schema::Model& model, Bytes file, std::shared_ptr<const void> owner)
-      : model_(model), file_(file), owner_(std::move(owner)), graph_(ops::Standard()) {}
+// What the graphs of one file share.
+struct Source {
+  const schema::Model& model;
+  Bytes file;
+  std::shared_ptr<const void> owner;
+  // Graphs within graphs may name the same one again and again; files have far fewer operators.
+  std::size_t operators_left = 1 << 20;
+};
 
-  Result<Graph> Run() {
+// Adds one graph of the file to a graph of ours.
+class Importer : public Subgraphs {
+ public:
+  // `depth`: how many graphs of the file this one stands in.
+  Importer(Source& source, Graph& graph, int depth)
+      : source_(source), model_(source.model), file_(source.file), graph_(graph), depth_(depth) {}
+
+  Status Run() {
     if (model_.version() != 3)
       return Error(ErrorCode::kUnsupported, "schema version {} is not read; 3 is",
                    model_.version());
-    if (SizeOf(model_.subgraphs()) == 0 || model_.subgraphs()->Get(0) == nullptr)
-      return InvalidModel("there is no graph in the file");
-    subgraph_ = model_.subgraphs()->Get(0);
+    ATH_RETURN_IF_ERROR(Prepare(0));
+    ATH_RETURN_IF_ERROR(AddInputs());
+    ATH_RETURN_IF_ERROR(AddOperators());
+    return AddOutputs();
+  }
+
+  Result<std::vector<Type>> InputTypes(std::int32_t index) override {
+    Importer inner(source_, graph_, depth_ + 1);
+    ATH_RETURN_IF_ERROR(inner.Prepare(index));
+    std::vector<Type> types;
+    for (const std::int32_t tensor : ListOf<std::int32_t>(inner.subgraph_->inputs())) {
+      ATH_TRY(const std::size_t i, inner.Index(tensor));
+      types.push_back(Type::Tensor(inner.infos_[i].dtype, inner.infos_[i].shape));
+    }
+    return types;
+  }
+
+  Result<std::vector<ValueId>> Inline(std::int32_t index, Graph& graph,
+                                      const std::vector<ValueId>& inputs) override {
+    Importer inner(source_, graph, depth_ + 1);
+    Result<std::vector<ValueId>> outputs = inner.RunInside(index, inputs);
+    if (outputs.ok()) return outputs;
+    return std::move(outputs).status().In(fmt::format("graph {}", index));
+  }
+
+ private:
+  Result<std::vector<ValueId>> RunInside(std::int32_t index, const std::vector<ValueId>& inputs) {
+    ATH_RETURN_IF_ERROR(Prepare(index));
+    const auto tensors = ListOf<std::int32_t>(subgraph_->inputs());
+    if (tensors.size() != inputs.size())
+      return InvalidModel("{} inputs are given, {} expected", inputs.size(), tensors.size());
+    for (std::size_t n = 0; n < tensors.size(); ++n) {
+      ATH_TRY(const std::size_t i, Index(tensors[n]));
+      if (values_[i] != kNoValue) return InvalidModel("tensor {} is an input twice", i);
+      if (graph_.value(inputs[n]).type.dtype != infos_[i].dtype)
+        return InvalidModel("input {} is {}, {} is given", n, Name(infos_[i].dtype),
+                            graph_.value(inputs[n]).type.ToString());
+      values_[i] = inputs[n];
+    }
+    ATH_RETURN_IF_ERROR(AddOperators());
+    std::vector<ValueId> outputs;
+    for (const std::int32_t tensor : ListOf<std::int32_t>(subgraph_->outputs())) {
+      ATH_TRY(const std::size_t i, Index(tensor));
+      ATH_TRY(const ValueId value, ValueOf(i));
+      if (value == kNoValue) return Unsupported("output {} is a variable", i);
+      outputs.push_back(value);
+    }
+    return outputs;
+  }
+
+  Status Prepare(std::int32_t index) {
+    if (index < 0 || static_cast<std::size_t>(index) >= SizeOf(model_.subgraphs()) ||
+        model_.subgraphs()->Get(static_cast<flatbuffers::uoffset_t>(index)) == nullptr)
+      return InvalidModel("there is no graph {} in the file", index);
+    if (depth_ > kMaxDepth)
+      return InvalidModel("graphs stand within graphs more than {} deep", kMaxDepth);
+    subgraph_ = model_.subgraphs()->Get(static_cast<flatbuffers::uoffset_t>(index));
+    if (SizeOf(subgraph_->operators()) + SizeOf(subgraph_->tensors()) > source_.operators_left)
+      return Error(ErrorCode::kResource, "the graphs within graphs have too many operators");
+    source_.operators_left -= SizeOf(subgraph_->operators()) + SizeOf(subgraph_->tensors());
     ATH_RETURN_IF_ERROR(CheckVisits());
     ATH_RETURN_IF_ERROR(CheckOperators());
-    ATH_RETURN_IF_ERROR(ReadTensors());
-    ATH_RETURN_IF_ERROR(AddInputs());
+    return ReadTensors();
+  }
+
+  Status AddOperators() {
     for (std::size_t i = 0; i < SizeOf(subgraph_->operators()); ++i) {
       Status status = AddOperator(i);
       if (!status.ok()) return std::move(status).In(PlaceOf(i));
     }
-    ATH_RETURN_IF_ERROR(AddOutputs());
-    return std::move(graph_);
+    return {};
   }
 
- private:
   const schema::Operator* OperatorAt(std::size_t i) const {
     return subgraph_->operators()->Get(static_cast<flatbuffers::uoffset_t>(i));
   }
@@ -98,7 +161,7 @@ class Importer {
       if (code == nullptr)
         return InvalidModel("operator {} has code {}, of which there are {}", i,
                             OperatorAt(i)->opcode_index(), SizeOf(model_.operator_codes()));
-      if (FindRow(CodeOf(*code)) != nullptr) continue;
+      if (FindMake(*code) != nullptr) continue;
       const std::string name = NameOf(*code);
       if (std::find(seen.begin(), seen.end(), name) != seen.end()) continue;
       seen.push_back(name);
@@ -141,9 +204,11 @@ class Importer {
       return InvalidModel("rank {} is not read; at most {} is", sizes.size(), kMaxRank);
     for (std::size_t axis = 0; axis < sizes.size(); ++axis) {
       if (sizes[axis] < -1) return InvalidModel("size {} of axis {}", sizes[axis], axis);
-      info.shape.push_back(sizes[axis] >= 0
-                               ? Dim(sizes[axis])
-                               : Dim::Symbol(fmt::format("{}_{}", info.name.substr(0, 100), axis)));
+      // Within other graphs the same name need not be the same size.
+      const Dim open = depth_ > 0
+                           ? Dim::Unknown()
+                           : Dim::Symbol(fmt::format("{}_{}", info.name.substr(0, 100), axis));
+      info.shape.push_back(sizes[axis] >= 0 ? Dim(sizes[axis]) : open);
     }
     return ReadQuantization(tensor, info);
   }
@@ -208,7 +273,7 @@ class Importer {
     if (bits < 8) return UnpackBits(info.dtype, *dims, data);
     const std::size_t width = ElementBytes(info.dtype);
     if (reinterpret_cast<std::uintptr_t>(data.data()) % width == 0)
-      return Tensor::View(info.dtype, *dims, data.data(), owner_);
+      return Tensor::View(info.dtype, *dims, data.data(), source_.owner);
     ATH_TRY(Tensor copy, Tensor::Allocate(info.dtype, *dims));
     if (!data.empty()) std::memcpy(copy.mutable_raw(), data.data(), data.size());
     return copy;
@@ -277,7 +342,8 @@ class Importer {
     if (results.empty()) return InvalidModel("it has no outputs");
     const std::string& name = infos_[results[0]].name;
     OpImport ctx(graph_, op, name, std::move(inputs), std::move(outputs));
-    ATH_RETURN_IF_ERROR(FindRow(CodeOf(*CodeAt(index)))->make(ctx));
+    ctx.subgraphs = this;
+    ATH_RETURN_IF_ERROR(FindMake(*CodeAt(index))(ctx));
     for (std::size_t o = 0; o < results.size(); ++o) {
       if (ctx.outputs[o] == kNoValue) continue;
       values_[results[o]] = ctx.outputs[o];
@@ -287,16 +353,33 @@ class Importer {
     return {};
   }
 
+  Source& source_;
   const schema::Model& model_;
   Bytes file_;
-  std::shared_ptr<const void> owner_;
-  Graph graph_;
+  Graph& graph_;
+  int depth_;
   const schema::SubGraph* subgraph_ = nullptr;
   std::vector<TensorInfo> infos_;
   std::vector<ValueId> values_;  // by tensor
 };
 
 }  // namespace
+
+schema::BuiltinOperator CodeOf(const schema::OperatorCode& code) {
+  return std::max(code.builtin_code(),
+                  static_cast<schema::BuiltinOperator>(code.deprecated_builtin_code()));
+}
+
+MakeFunction FindMake(const schema::OperatorCode& code) {
+  if (CodeOf(code) != schema::BuiltinOperator_CUSTOM) {
+    const Row* row = FindRow(CodeOf(code));
+    return row == nullptr ? nullptr : row->make;
+  }
+  for (const CustomRow& row : CustomTable()) {
+    if (row.name == TextOf(code.custom_code())) return row.make;
+  }
+  return nullptr;
+}
 
 Result<DType> DTypeOf(schema::TensorType type) {
   static constexpr std::pair<schema::TensorType, DType> kTypes[] = {
@@ -326,13 +409,16 @@ Result<Graph> Import(Bytes bytes, std::shared_ptr<const void> owner) {
   // away.
   const auto max_tables = static_cast<flatbuffers::uoffset_t>(
       std::min<std::uint64_t>(bytes.size() / 4 + 1, 50'000'000));
-  if (bytes.size() >= FLATBUFFERS_MAX_BUFFER_SIZE)
-    return Unsupported("the file has {} bytes; less than 2 GiB are read", bytes.size());
-  flatbuffers::Verifier verifier(bytes.data(), bytes.size(), kMaxDepth, max_tables);
+  // Weights may stand behind the flatbuffer, which itself has less than 2 GiB.
+  const std::size_t structure =
+      std::min<std::size_t>(bytes.size(), FLATBUFFERS_MAX_BUFFER_SIZE - 1);
+  flatbuffers::Verifier verifier(bytes.data(), structure, kMaxDepth, max_tables);
   if (!schema::VerifyModelBuffer(verifier))
     return Error(ErrorCode::kCorruptFile,
                  "the file is not a valid flatbuffer: truncated or damaged");
-  ATH_TRY(Graph graph, Importer(*schema::GetModel(bytes.data()), bytes, std::move(owner)).Run());
+  Graph graph(ops::Standard());
+  Source source = {*schema::GetModel(bytes.data()), bytes, std::move(owner)};
+  ATH_RETURN_IF_ERROR(Importer(source, graph, 0).Run());
   ATH_RETURN_IF_ERROR(Verify(graph));
   return graph;
 }

@@ -8,9 +8,7 @@
 #include "core/checked.h"
 
 namespace athanor::tflite {
-namespace {
 
-// The elements with their axes in another order.
 Result<Tensor> TransposedTensor(const Tensor& tensor, const Ints& perm) {
   const std::size_t rank = perm.size();
   Dims dims(rank), strides(rank, 1), from(rank), index(rank, 0);
@@ -33,6 +31,8 @@ Result<Tensor> TransposedTensor(const Tensor& tensor, const Ints& perm) {
   }
   return result;
 }
+
+namespace {
 
 bool IsPermutation(const Ints& perm) {
   std::vector<bool> seen(perm.size(), false);

@@ -42,6 +42,19 @@ struct TensorInfo {
 inline const Ints kToNchw = {0, 3, 1, 2};
 inline const Ints kToNhwc = {0, 2, 3, 1};
 
+// The elements with their axes in another order.
+Result<Tensor> TransposedTensor(const Tensor& tensor, const Ints& perm);
+
+// The other graphs of the file, for operators that run them.
+class Subgraphs {
+ public:
+  virtual ~Subgraphs() = default;
+  virtual Result<std::vector<Type>> InputTypes(std::int32_t index) = 0;
+  // Adds what graph `index` computes from these inputs; gives its outputs.
+  virtual Result<std::vector<ValueId>> Inline(std::int32_t index, Graph& graph,
+                                              const std::vector<ValueId>& inputs) = 0;
+};
+
 class OpImport {
  public:
   struct Port {
@@ -59,6 +72,7 @@ class OpImport {
 
   Graph& graph;
   const schema::Operator& op;
+  Subgraphs* subgraphs = nullptr;
   std::vector<ValueId> outputs;  // filled by the row, in the form of the file
 
   std::size_t num_inputs() const { return inputs_.size(); }
@@ -132,6 +146,8 @@ struct Row {
 };
 
 // The rows by topic, alphabetical within each.
+std::vector<Row> ControlRows();
+std::vector<Row> IndexRows();
 std::vector<Row> NnRows();
 std::vector<Row> MathRows();
 std::vector<Row> RecurrentRows();
@@ -140,5 +156,17 @@ std::vector<Row> TensorRows();
 // Every TFLite operator that can be read, by number.
 const std::vector<Row>& Table();
 const Row* FindRow(schema::BuiltinOperator code);
+
+// Custom operators, known by their names.
+struct CustomRow {
+  std::string_view name;
+  Status (*make)(OpImport&) = nullptr;
+};
+const std::vector<CustomRow>& CustomTable();
+
+schema::BuiltinOperator CodeOf(const schema::OperatorCode& code);
+// How to read an operator; nullptr when it is not.
+using MakeFunction = Status (*)(OpImport&);
+MakeFunction FindMake(const schema::OperatorCode& code);
 
 }  // namespace athanor::tflite

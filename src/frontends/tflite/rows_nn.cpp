@@ -128,17 +128,21 @@ Status TransposeConv(OpImport& ctx) {
                   kToNhwc);
 }
 
+Result<AttrMap> PoolAttributes(const Type& picture, const schema::Pool2DOptions& options) {
+  const WindowAxis height = {options.stride_h(), 1, options.filter_height()};
+  const WindowAxis width = {options.stride_w(), 1, options.filter_width()};
+  ATH_TRY(AttrMap attributes, WindowAttributes(picture, options.padding(), height, width));
+  attributes.Set("kernel_shape", Ints{height.kernel, width.kernel});
+  return attributes;
+}
+
 Status Pool(OpImport& ctx, std::string_view name) {
   ATH_RETURN_IF_ERROR(ctx.Expect(1));
   ATH_RETURN_IF_ERROR(ExpectPicture(ctx, 0));
   ATH_TRY(const auto* options, OptionsOf<schema::Pool2DOptions>(ctx));
-  const WindowAxis height = {options->stride_h(), 1, options->filter_height()};
-  const WindowAxis width = {options->stride_w(), 1, options->filter_width()};
   ATH_RETURN_IF_ERROR(ctx.ExpectSameScale(0));
   ATH_TRY(const ValueId x, ctx.Real(0, kToNchw));
-  ATH_TRY(AttrMap attributes,
-          WindowAttributes(ctx.graph.value(x).type, options->padding(), height, width));
-  attributes.Set("kernel_shape", Ints{height.kernel, width.kernel});
+  ATH_TRY(AttrMap attributes, PoolAttributes(ctx.graph.value(x).type, *options));
   return ctx.Give(ctx.Add(name, {x}, std::move(attributes)), options->activation(), kToNhwc);
 }
 
@@ -268,6 +272,18 @@ Status PRelu(OpImport& ctx) {
   return ctx.Give(ctx.Add("PRelu", {x, slope}));
 }
 
+// The root of the mean of squares in a window; padding does not count.
+Status L2Pool2d(OpImport& ctx) {
+  ATH_RETURN_IF_ERROR(ctx.Expect(1));
+  ATH_RETURN_IF_ERROR(ExpectPicture(ctx, 0));
+  ATH_TRY(const auto* options, OptionsOf<schema::Pool2DOptions>(ctx));
+  ATH_TRY(const ValueId x, ctx.Real(0, kToNchw));
+  ATH_TRY(const ValueId square, ctx.Add("Mul", {x, x}));
+  ATH_TRY(AttrMap attributes, PoolAttributes(ctx.graph.value(x).type, *options));
+  ATH_TRY(const ValueId mean, ctx.Add("AveragePool", {square}, std::move(attributes)));
+  return ctx.Give(ctx.Add("Sqrt", {mean}), options->activation(), kToNhwc);
+}
+
 }  // namespace
 
 // One row per line keeps the table easy to scan and to merge.
@@ -280,6 +296,7 @@ std::vector<Row> NnRows() {
       {.code = schema::BuiltinOperator_DEPTHWISE_CONV_2D, .make = DepthwiseConv2d},
       {.code = schema::BuiltinOperator_FULLY_CONNECTED, .make = FullyConnected},
       {.code = schema::BuiltinOperator_L2_NORMALIZATION, .make = L2Normalization},
+      {.code = schema::BuiltinOperator_L2_POOL_2D, .make = L2Pool2d},
       {.code = schema::BuiltinOperator_LOG_SOFTMAX, .make = LogSoftmax},
       {.code = schema::BuiltinOperator_MAX_POOL_2D, .make = MaxPool2d},
       {.code = schema::BuiltinOperator_PRELU, .make = PRelu},

@@ -6,7 +6,7 @@ namespace athanor::tflite {
 
 const std::vector<Row>& Table() {
   static const std::vector<Row> table =
-      SortedRows({MathRows, NnRows, RecurrentRows, TensorRows}, &Row::code);
+      SortedRows({ControlRows, IndexRows, MathRows, NnRows, RecurrentRows, TensorRows}, &Row::code);
   return table;
 }
 

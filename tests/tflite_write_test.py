@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+"""Networks that athanor writes as TensorFlow Lite, in the interpreter of TensorFlow Lite.
+
+    python3 tests/tflite_write_test.py [--binary build/test/bin/athanor] [--device cpu] [--filter TEXT] [--all]
+
+Each network of the zoo (--all: the large ones too), the ONNX networks of the data set and its TFLite networks is
+converted to .tflite, which ends with a proof that the file read back gives the same. Then ai-edge-litert (PyPI) or
+TensorFlow runs the file: floating-point answers must agree within 1e-5, integers bit by bit. Without an interpreter that
+second half is skipped. Networks that TFLite cannot express are listed with a part of the reason. Prints one line per
+failure and "N passed, N failed, N skipped".
+"""
+import argparse
+import json
+import pathlib
+import sys
+import tempfile
+
+import numpy as np
+
+from models_test import DATA, ROOT, Runner, random_tensor
+
+try:
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+except ImportError:
+    try:
+        from tensorflow.lite.python.interpreter import Interpreter, OpResolverType
+    except ImportError:
+        Interpreter = None
+
+MAX_REL_L2 = 1e-5
+LARGE_GMAC = 1.0
+# What TFLite has no operator for, and a part of what is said.
+REFUSED = {}
+DTYPES = {"f32": np.float32, "f64": np.float64, "i64": np.int64, "i32": np.int32, "i16": np.int16, "i8": np.int8,
+          "u8": np.uint8, "bool": np.bool_}
+
+
+def sizes(shape):
+    """Numbers for a shape with open sizes, which all become 2."""
+    return [dim if isinstance(dim, int) else 2 for dim in shape]
+
+
+def make_inputs(runner, model):
+    told = json.loads(runner.call("inspect", model, "--json"))
+    inputs = {}
+    for spec in told["inputs"]:
+        dtype = DTYPES[spec["dtype"]]
+        low, high = (-1.0, 1.0) if np.issubdtype(dtype, np.floating) else (0, 100)
+        if dtype in (np.int8, np.uint8, np.int16):
+            low, high = np.iinfo(dtype).min, int(np.iinfo(dtype).max) + 1
+        if dtype == np.bool_:
+            inputs[spec["name"]] = random_tensor(spec["name"], np.int64, sizes(spec["shape"]), 0, 2).astype(bool)
+            continue
+        inputs[spec["name"]] = random_tensor(spec["name"], dtype, sizes(spec["shape"]), low, high)
+    return inputs
+
+
+def interpret(path, inputs, exact):
+    """Outputs in their order. Reference kernels, where integers must be those of the specification."""
+    kind = OpResolverType.BUILTIN_REF if exact else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = Interpreter(model_path=str(path), experimental_op_resolver_type=kind, num_threads=2)
+    for detail in interpreter.get_input_details():
+        value = inputs[detail["name"]]
+        if list(detail["shape"]) != list(value.shape):
+            interpreter.resize_tensor_input(detail["index"], value.shape)
+    interpreter.allocate_tensors()
+    for detail in interpreter.get_input_details():
+        interpreter.set_tensor(detail["index"], inputs[detail["name"]])
+    interpreter.invoke()
+    return {detail["name"]: interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()}
+
+
+def difference(got, want, tolerance):
+    if got.shape != want.shape or got.dtype != want.dtype:
+        return f"{got.dtype}{list(got.shape)} for {want.dtype}{list(want.shape)}"
+    if want.dtype.kind != "f" or tolerance == 0:
+        wrong = np.count_nonzero(got != want)
+        return f"{wrong} of {want.size} integers differ" if wrong else None
+    got, want = got.ravel().astype(np.float64), want.ravel().astype(np.float64)
+    error = np.linalg.norm(got - want) / max(np.linalg.norm(want), 1e-9)
+    return None if error <= tolerance else f"rel-L2 {error:.2e}"
+
+
+def check(runner, model, folder, tolerance=MAX_REL_L2, exact=False, flags=()):
+    """What is wrong (None: nothing), and whether the interpreter was asked."""
+    path = folder / "written.tflite"
+    try:
+        inputs = make_inputs(runner, model)
+        runner.call("convert", model, "-o", path, *flags)
+        if Interpreter is None:
+            return None, False
+        expected = runner.run(model, inputs)
+    except RuntimeError as error:
+        return str(error), False
+    try:
+        outputs = interpret(path, inputs, exact)
+    except (RuntimeError, ValueError) as error:
+        return f"the interpreter: {error}", True
+    if set(outputs) != set(expected):
+        return f"outputs {sorted(outputs)}; {sorted(expected)} are expected", True
+    problems = [f"{name}: {what}" for name in expected if (what := difference(outputs[name], expected[name], tolerance))]
+    return ", ".join(problems) or None, True
+
+
+def networks(runner, everything):
+    listing = runner.call("zoo", "--json")
+    for entry in json.loads(listing)["models"]:
+        yield f"zoo:{entry['name']}", entry["gmac"] <= LARGE_GMAC or everything, {}
+    for path in sorted(DATA.glob("**/*.onnx")):
+        yield str(path), True, {}
+    for path in sorted(DATA.glob("**/*.tflite")):
+        yield str(path), True, {"exact": True}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--binary", default=str(ROOT / "build" / "test" / "bin" / "athanor"))
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--filter", default="")
+    parser.add_argument("--all", action="store_true")
+    options = parser.parse_args()
+    passed = failed = skipped = 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        runner = Runner(options, folder)
+        for model, chosen, how in networks(runner, options.all):
+            if not chosen or options.filter not in model:
+                continue
+            problem, asked = check(runner, model, folder, **how)
+            passed += problem is None
+            failed += problem is not None
+            skipped += problem is None and not asked
+            print(f"{'FAIL' if problem else 'ok'} {model}{': ' + problem if problem else ''}", flush=True)
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
