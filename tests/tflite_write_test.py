@@ -36,8 +36,8 @@ DTYPES = {"f32": np.float32, "f64": np.float64, "i64": np.int64, "i32": np.int32
 
 
 def sizes(shape):
-    """Numbers for a shape with open sizes, which all become 2."""
-    return [dim if isinstance(dim, int) else 2 for dim in shape]
+    """Numbers for a shape with open sizes: 2 of what comes first, 16 along other axes."""
+    return [dim if isinstance(dim, int) else (16 if axis else 2) for axis, dim in enumerate(shape)]
 
 
 def make_inputs(runner, model):

@@ -13,7 +13,7 @@ class Exporter {
  public:
   explicit Exporter(const Graph& graph) : graph_(graph), file_(graph) {}
 
-  Result<std::vector<std::uint8_t>> Run() {
+  Result<std::vector<std::uint8_t>> Run(std::uint64_t most_inside) {
     std::vector<Status> problems;
     for (const ValueId id : graph_.inputs()) {
       const Value& value = graph_.value(id);
@@ -40,7 +40,7 @@ class Exporter {
     }
     if (!problems.empty()) return Status::All(std::move(problems));
     for (const GraphOutput& output : graph_.outputs()) file_.AddOutput(output);
-    return file_.Bytes();
+    return file_.Bytes(most_inside);
   }
 
  private:
@@ -117,7 +117,8 @@ class Exporter {
     std::vector<NodeId> quantisers;
     for (ValueId& result : ctx.results) {
       const NodeId user = OnlyUser(result);
-      if (user == kNoNode || graph_.node(user).op->name != "QuantizeLinear") return Undo(ctx, floats);
+      if (user == kNoNode || graph_.node(user).op->name != "QuantizeLinear")
+        return Undo(ctx, floats);
       result = graph_.node(user).outputs[0];
       if (!file_.ScaleOf(result)) return Undo(ctx, floats);
       quantisers.push_back(user);
@@ -147,7 +148,9 @@ class Exporter {
 
 }  // namespace
 
-Result<std::vector<std::uint8_t>> ExportTflite(const Graph& graph) { return Exporter(graph).Run(); }
+Result<std::vector<std::uint8_t>> ExportTflite(const Graph& graph, std::uint64_t most_inside) {
+  return Exporter(graph).Run(most_inside);
+}
 
 Status SaveTflite(const Graph& graph, const std::string& path) {
   ATH_TRY(const std::vector<std::uint8_t> file, ExportTflite(graph));

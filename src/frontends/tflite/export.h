@@ -9,8 +9,12 @@
 
 namespace athanor::tflite {
 
-// The bytes of the file; weights of 2 GiB and more stand behind the flatbuffer.
-Result<std::vector<std::uint8_t>> ExportTflite(const Graph& graph);
+// Flatbuffers end at 2 GiB; what is not weights has some room.
+inline constexpr std::uint64_t kMostInside = std::uint64_t{7} << 28;
+
+// The bytes of the file. Weights of more than `most_inside` bytes stand behind the flatbuffer.
+Result<std::vector<std::uint8_t>> ExportTflite(const Graph& graph,
+                                               std::uint64_t most_inside = kMostInside);
 
 Status SaveTflite(const Graph& graph, const std::string& path);
 

@@ -19,8 +19,7 @@ Status CheckNumbers(const OpExport& ctx, std::size_t i = 0) {
   const DType dtype = ctx.InType(i).dtype;
   if (ctx.on_integers || dtype == DType::kF32 || dtype == DType::kI32 || dtype == DType::kI64)
     return {};
-  return Error(ErrorCode::kUnsupportedType, "{} is not written; f32, i32 and i64 are",
-               Name(dtype));
+  return Error(ErrorCode::kUnsupportedType, "{} is not written; f32, i32 and i64 are", Name(dtype));
 }
 
 MakeRow WriteUnary(Code code) {
@@ -94,9 +93,7 @@ TensorIndex Largest(OpExport& ctx, TensorIndex a, TensorIndex b) {
 TensorIndex Smallest(OpExport& ctx, TensorIndex a, TensorIndex b) {
   return ctx.Binary(schema::BuiltinOperator_MINIMUM, a, b);
 }
-TensorIndex Exp(OpExport& ctx, TensorIndex x) {
-  return Unary(ctx, schema::BuiltinOperator_EXP, x);
-}
+TensorIndex Exp(OpExport& ctx, TensorIndex x) { return Unary(ctx, schema::BuiltinOperator_EXP, x); }
 
 Status WriteMean(OpExport& ctx) {
   ATH_RETURN_IF_ERROR(CheckReal(ctx));
@@ -198,8 +195,7 @@ TensorIndex Swish(OpExport& ctx, TensorIndex x) {
 TensorIndex Softplus(OpExport& ctx, TensorIndex x) {
   const TensorIndex size = Unary(ctx, schema::BuiltinOperator_ABS, x);
   const TensorIndex small = Exp(ctx, Unary(ctx, schema::BuiltinOperator_NEG, size));
-  const TensorIndex log =
-      Unary(ctx, schema::BuiltinOperator_LOG, Plus(ctx, small, ctx.Number(1)));
+  const TensorIndex log = Unary(ctx, schema::BuiltinOperator_LOG, Plus(ctx, small, ctx.Number(1)));
   return Plus(ctx, Unary(ctx, schema::BuiltinOperator_RELU, x), log);
 }
 
@@ -229,8 +225,7 @@ TensorIndex Tan(OpExport& ctx, TensorIndex x) {
 // (Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26).
 TensorIndex Erf(OpExport& ctx, TensorIndex x) {
   const TensorIndex size = Unary(ctx, schema::BuiltinOperator_ABS, x), one = ctx.Number(1);
-  const TensorIndex t =
-      Over(ctx, one, Plus(ctx, Times(ctx, size, ctx.Number(0.3275911)), one));
+  const TensorIndex t = Over(ctx, one, Plus(ctx, Times(ctx, size, ctx.Number(0.3275911)), one));
   TensorIndex sum = Times(ctx, t, ctx.Number(1.061405429));
   for (const double factor : {-1.453152027, 1.421413741, -0.284496736, 0.254829592})
     sum = Times(ctx, Plus(ctx, sum, ctx.Number(factor)), t);

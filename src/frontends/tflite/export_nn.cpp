@@ -147,10 +147,10 @@ Status WriteConvTranspose(OpExport& ctx) {
       return ctx.Make(schema::BuiltinOperator_SLICE,
                       {whole, ctx.IntsConstant(begin), ctx.IntsConstant(sizes)}, type);
     };
-    const TensorIndex made = ctx.Make(schema::BuiltinOperator_TRANSPOSE_CONV,
-                                      {ctx.IntsConstant(shape), part(weights, depth),
-                                       part(data, depth), part(bias, outputs)},
-                                      full, With(options));
+    const TensorIndex made = ctx.Make(
+        schema::BuiltinOperator_TRANSPOSE_CONV,
+        {ctx.IntsConstant(shape), part(weights, depth), part(data, depth), part(bias, outputs)},
+        full, With(options));
     parts.push_back(made);
   }
   TensorIndex whole = parts[0];
@@ -212,8 +212,7 @@ Result<TensorIndex> Shares(OpExport& ctx, const Window& window) {
     const std::int64_t start = counts ? -window.before[i] : 0;
     for (std::int64_t o = 0; o < out.value(); ++o) {
       const std::int64_t from = o * window.strides[i] - window.before[i];
-      const std::int64_t count =
-          std::min(from + window.kernel[i], end) - std::max(from, start);
+      const std::int64_t count = std::min(from + window.kernel[i], end) - std::max(from, start);
       shares[i].push_back(static_cast<float>(window.kernel[i]) /
                           static_cast<float>(std::max<std::int64_t>(count, 1)));
     }
@@ -234,9 +233,8 @@ Status WriteAveragePool(OpExport& ctx) {
   if (window.same && counts) {
     // SAME does not count it.
     for (std::size_t i = window.is_line ? 1 : 0; i < 2; ++i) {
-      const auto amounts =
-          SamePadding(window, i, ctx.InType().dim(static_cast<std::int64_t>(i) +
-                                                  (window.is_line ? 1 : 2)));
+      const auto amounts = SamePadding(
+          window, i, ctx.InType().dim(static_cast<std::int64_t>(i) + (window.is_line ? 1 : 2)));
       if (!amounts) return Unsupported("such padding needs a picture of known size");
       window.before[i] = amounts->first;
       window.after[i] = amounts->second;

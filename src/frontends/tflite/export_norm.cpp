@@ -30,10 +30,11 @@ Status WriteBatchNorm(OpExport& ctx) {
   }
   const Axes axes = ctx.Cheapest();
   Dims dims = {static_cast<std::int64_t>(factors.size())};
-  if (axes == Axes::kPlain && ctx.Rank() > 2) dims.resize(static_cast<std::size_t>(ctx.Rank()) - 1, 1);
+  if (axes == Axes::kPlain && ctx.Rank() > 2)
+    dims.resize(static_cast<std::size_t>(ctx.Rank()) - 1, 1);
   const TensorIndex scaled = ctx.Binary(kMulOp, ctx.In(0, axes), ctx.Floats(dims, factors));
-  return ctx.Emit(kAddOp, {scaled, ctx.Floats(dims, offsets)}, ArithmeticOptions(kAddOp, ctx.activation),
-                  axes);
+  return ctx.Emit(kAddOp, {scaled, ctx.Floats(dims, offsets)},
+                  ArithmeticOptions(kAddOp, ctx.activation), axes);
 }
 
 // (x - mean) / sqrt(variance + epsilon) over these axes of the tensor
@@ -42,8 +43,8 @@ TensorIndex Normalised(OpExport& ctx, TensorIndex x, const Ints& axes) {
   const TensorIndex centred = ctx.Binary(kSubOp, x, mean);
   const TensorIndex square = ctx.Binary(kMulOp, centred, centred);
   TensorIndex variance = ctx.Reduced(kMeanOp, square, axes, true);
-  variance = ctx.Binary(kAddOp, variance,
-                        ctx.Number(static_cast<double>(ctx.Float("epsilon", 1e-5F))));
+  variance =
+      ctx.Binary(kAddOp, variance, ctx.Number(static_cast<double>(ctx.Float("epsilon", 1e-5F))));
   const TensorIndex deviation = ctx.MakeLike(variance, schema::BuiltinOperator_SQRT, {variance});
   return ctx.Binary(kDivOp, centred, deviation);
 }
@@ -52,8 +53,7 @@ Status WriteInstanceNorm(OpExport& ctx) {
   const std::int64_t rank = ctx.Rank();
   const Axes order = ctx.Cheapest();
   Ints axes;
-  for (std::int64_t axis = 2; axis < rank; ++axis)
-    axes.push_back(OpExport::At(axis, rank, order));
+  for (std::int64_t axis = 2; axis < rank; ++axis) axes.push_back(OpExport::At(axis, rank, order));
   const TensorIndex x = Normalised(ctx, ctx.In(0, order), axes);
   ATH_TRY(const TensorIndex scale, ctx.PerChannel(1, rank, order));
   ATH_TRY(const TensorIndex bias, ctx.PerChannel(2, rank, order));
@@ -81,7 +81,8 @@ Status WriteLayerNorm(OpExport& ctx) {
 Status WriteRmsNorm(OpExport& ctx) {
   ATH_TRY(const std::int64_t first, ctx.Axis(ctx.Int("axis", -1)));
   const TensorIndex x = ctx.In();
-  TensorIndex mean = ctx.Reduced(kMeanOp, ctx.Binary(kMulOp, x, x), AxesFrom(first, ctx.Rank()), true);
+  TensorIndex mean =
+      ctx.Reduced(kMeanOp, ctx.Binary(kMulOp, x, x), AxesFrom(first, ctx.Rank()), true);
   mean = ctx.Binary(kAddOp, mean, ctx.Number(static_cast<double>(ctx.Float("epsilon", 1e-5F))));
   const TensorIndex root = ctx.MakeLike(mean, schema::BuiltinOperator_SQRT, {mean});
   return ctx.Emit(kMulOp, {ctx.Binary(kDivOp, x, root), ctx.In(1)},
@@ -135,7 +136,15 @@ Status WriteLpNorm(OpExport& ctx) {
   return ctx.Emit(kDivOp, {x, sum}, ArithmeticOptions(kDivOp, ctx.activation), order);
 }
 
-enum AttentionInput : std::size_t { kQuery, kKey, kValue, kMask, kPastKey, kPastValue, kKeyLengths };
+enum AttentionInput : std::size_t {
+  kQuery,
+  kKey,
+  kValue,
+  kMask,
+  kPastKey,
+  kPastValue,
+  kKeyLengths
+};
 
 // Input i as [batch, heads, length, size].
 Result<TensorIndex> HeadsOf(OpExport& ctx, std::size_t i, std::int64_t heads) {
@@ -222,8 +231,8 @@ Status WriteAttention(OpExport& ctx) {
   transposed.adj_y = true;
   Type scores_type = query_type;
   scores_type.shape->back() = key_type.dim(2);
-  TensorIndex scores = ctx.Make(schema::BuiltinOperator_BATCH_MATMUL, {query, key}, scores_type,
-                                With(transposed));
+  TensorIndex scores =
+      ctx.Make(schema::BuiltinOperator_BATCH_MATMUL, {query, key}, scores_type, With(transposed));
   const auto size = static_cast<float>(query_type.dim(3).value());
   const float scale = ctx.Float("scale", 1 / std::sqrt(size));
   scores = ctx.Binary(kMulOp, scores, ctx.Number(static_cast<double>(scale)));
@@ -245,7 +254,8 @@ Status WriteAttention(OpExport& ctx) {
   schema::SoftmaxOptionsT softmax;
   softmax.beta = 1;
   scores = ctx.MakeLike(scores, schema::BuiltinOperator_SOFTMAX, {scores}, With(softmax));
-  for (const auto& [o, tensor] : {std::pair(std::size_t{1}, key), std::pair(std::size_t{2}, value)}) {
+  for (const auto& [o, tensor] :
+       {std::pair(std::size_t{1}, key), std::pair(std::size_t{2}, value)}) {
     if (o < ctx.results.size() && ctx.results[o] != kNoValue)
       ctx.file.Hold(ctx.results[o], Axes::kPlain, tensor);
   }

@@ -48,8 +48,8 @@ Result<Layer> ReadLayer(OpExport& ctx, std::int64_t gates, std::string_view usua
       return std::vector<float>(data.begin(), data.end());
     };
     for (const std::size_t i : {kW, kR, kB}) {
-      if (ctx.Has(i) && (!ctx.file.ConstantOf(ctx.node.inputs[i]) ||
-                         ctx.InType(i).dtype != DType::kF32))
+      if (ctx.Has(i) &&
+          (!ctx.file.ConstantOf(ctx.node.inputs[i]) || ctx.InType(i).dtype != DType::kF32))
         return Unsupported("weights must be constants of f32");
     }
     const auto at = static_cast<std::size_t>(d);
@@ -108,8 +108,8 @@ States WholeLstm(OpExport& ctx, const Layer& layer, const Direction& one) {
   Type type = x_type;
   type.shape->back() = Dim(n);
   States states;
-  states.all = ctx.Make(schema::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM, inputs, type,
-                        With(options));
+  states.all =
+      ctx.Make(schema::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM, inputs, type, With(options));
   schema::StridedSliceOptionsT last;
   last.end_mask = 7;
   last.begin_mask = 6;
@@ -172,13 +172,11 @@ void GruStep(OpExport& ctx, const Recurrence& w, TensorIndex x, States& states) 
   const TensorIndex update = of(kLogisticOp, ctx.Binary(kAddOp, from_x[0], from_h[0]));
   const TensorIndex reset = of(kLogisticOp, ctx.Binary(kAddOp, from_x[1], from_h[1]));
   const TensorIndex state =
-      before ? Product(ctx, ctx.Binary(kMulOp, reset, states.last), w.candidate_r,
-                       w.candidate_bias)
+      before ? Product(ctx, ctx.Binary(kMulOp, reset, states.last), w.candidate_r, w.candidate_bias)
              : ctx.Binary(kMulOp, reset, from_h[2]);
   const TensorIndex candidate = of(kTanhOp, ctx.Binary(kAddOp, from_x[2], state));
   // candidate + update (h - candidate)
-  const TensorIndex change =
-      ctx.Binary(schema::BuiltinOperator_SUB, states.last, candidate);
+  const TensorIndex change = ctx.Binary(schema::BuiltinOperator_SUB, states.last, candidate);
   states.last = ctx.Binary(kAddOp, candidate, ctx.Binary(kMulOp, update, change));
 }
 
@@ -190,7 +188,8 @@ void RnnStep(OpExport& ctx, const Recurrence& w, TensorIndex x, States& states) 
 // The state that direction `d` begins with: 0 for every batch where none is given.
 TensorIndex FirstState(OpExport& ctx, std::size_t i, const Layer& layer, std::int64_t d) {
   if (!ctx.Has(i))
-    return ctx.Floats({1, layer.hidden}, std::vector<float>(static_cast<std::size_t>(layer.hidden)));
+    return ctx.Floats({1, layer.hidden},
+                      std::vector<float>(static_cast<std::size_t>(layer.hidden)));
   const std::int64_t axis = ctx.Int("layout", 0) == 0 ? 0 : 1;
   Type type = ctx.InType(i);
   type.shape->erase(type.shape->begin() + axis);
@@ -217,11 +216,14 @@ Result<States> Unrolled(OpExport& ctx, const Layer& layer, std::int64_t d, StepF
   const Type type = ctx.file.TypeOf(layer.x);
   constexpr std::int64_t kMost = 512;
   if (!type.dim(0).IsConst() || type.dim(0).value() < 1 || type.dim(0).value() > kMost)
-    return Unsupported("its steps are written one by one: 1 to {}, not {}", kMost,
-                       type.dim(0).ToString());
+    return Unsupported("its steps are written one by one, 1 to {} of them, not {}", kMost,
+                       type.dim(0).ToString())
+        .Fix(
+            "--set-dim NAME=N gives the sequence a length; an LSTM without states of its own "
+            "needs a batch of known size only");
   const std::int64_t steps = type.dim(0).value(), rows = layer.gates * layer.hidden;
-  const TensorIndex products = Product(ctx, layer.x, Rows(ctx, one.w, 0, rows, layer.depth),
-                                       Rows(ctx, one.wb, 0, rows, 1));
+  const TensorIndex products =
+      Product(ctx, layer.x, Rows(ctx, one.w, 0, rows, layer.depth), Rows(ctx, one.wb, 0, rows, 1));
   std::vector<TensorIndex> inputs;
   const Type row = Type::Tensor(DType::kF32, {type.dim(1), Dim(rows)});
   for (std::int64_t t = 0; t < steps; ++t)
@@ -241,9 +243,9 @@ Result<States> Unrolled(OpExport& ctx, const Layer& layer, std::int64_t d, StepF
   }
   schema::PackOptionsT pack;
   pack.values_count = static_cast<std::int32_t>(steps);
-  states.all = ctx.Make(schema::BuiltinOperator_PACK, all,
-                        Type::Tensor(DType::kF32, {Dim(steps), type.dim(1), Dim(layer.hidden)}),
-                        With(pack));
+  states.all =
+      ctx.Make(schema::BuiltinOperator_PACK, all,
+               Type::Tensor(DType::kF32, {Dim(steps), type.dim(1), Dim(layer.hidden)}), With(pack));
   return states;
 }
 

@@ -34,8 +34,7 @@ bool IsBias(const OpExport& ctx, std::size_t i, std::int64_t outputs) {
 }
 
 bool IsPlainGemm(const OpExport& ctx) {
-  return ctx.Int("transA", 0) == 0 && ctx.Float("alpha", 1.0F) == 1 &&
-         ctx.Float("beta", 1.0F) == 1;
+  return ctx.Int("transA", 0) == 0 && ctx.Float("alpha", 1.0F) == 1 && ctx.Float("beta", 1.0F) == 1;
 }
 
 bool FitsGemm(const OpExport& ctx) {
@@ -229,8 +228,7 @@ MakeRow WriteComposedReduction(Code before, Code after) {
     ATH_TRY(const Reduction reduction, ReductionOf(ctx));
     TensorIndex x = ctx.In(0, reduction.in);
     if (before != kNothing) x = ctx.MakeLike(x, before, {x});
-    if (after == kNothing)
-      return EmitReduction(ctx, schema::BuiltinOperator_SUM, x, reduction);
+    if (after == kNothing) return EmitReduction(ctx, schema::BuiltinOperator_SUM, x, reduction);
     x = ctx.Reduced(schema::BuiltinOperator_SUM, x, reduction.axes, reduction.keep);
     return ctx.Emit(after, {x}, {}, reduction.out);
   };
@@ -240,8 +238,7 @@ MakeRow WriteComposedReduction(Code before, Code after) {
 Status WriteLogSumExp(OpExport& ctx) {
   ATH_TRY(const Reduction reduction, ReductionOf(ctx));
   const TensorIndex x = ctx.In(0, reduction.in);
-  const TensorIndex most =
-      ctx.Reduced(schema::BuiltinOperator_REDUCE_MAX, x, reduction.axes, true);
+  const TensorIndex most = ctx.Reduced(schema::BuiltinOperator_REDUCE_MAX, x, reduction.axes, true);
   TensorIndex sum = ctx.Binary(schema::BuiltinOperator_SUB, x, most);
   sum = ctx.MakeLike(sum, schema::BuiltinOperator_EXP, {sum});
   sum = ctx.Reduced(schema::BuiltinOperator_SUM, sum, reduction.axes, true);

@@ -141,10 +141,9 @@ Status WriteSlice(OpExport& ctx) {
     ATH_TRY(begin, Spread(ctx, 1, axes));
     ATH_TRY(end, Spread(ctx, 2, axes));
   }
-  return ctx.Emit(
-      schema::BuiltinOperator_STRIDED_SLICE,
-      {ctx.In(0, order), begin, end, ctx.IntsConstant(OpExport::Ordered(all, order))},
-      With(options), order);
+  return ctx.Emit(schema::BuiltinOperator_STRIDED_SLICE,
+                  {ctx.In(0, order), begin, end, ctx.IntsConstant(OpExport::Ordered(all, order))},
+                  With(options), order);
 }
 
 struct Padding {
@@ -184,8 +183,7 @@ Status WriteRepeatingPad(OpExport& ctx, const Padding& padding, bool wraps) {
     const std::int64_t size = dim.value();
     Ints places;
     for (std::int64_t i = -before; i < size + after; ++i)
-      places.push_back(wraps ? (i % size + size) % size
-                             : std::clamp<std::int64_t>(i, 0, size - 1));
+      places.push_back(wraps ? (i % size + size) % size : std::clamp<std::int64_t>(i, 0, size - 1));
     schema::GatherOptionsT options;
     options.axis = static_cast<std::int32_t>(OpExport::At(axis, ctx.Rank(), order));
     Type type = ctx.file.TypeOf(x);
@@ -302,10 +300,9 @@ Status WriteGatherElements(OpExport& ctx) {
   column.shape->back() = Dim(ctx.Rank());
   schema::ConcatenationOptionsT concat;
   concat.axis = -1;
-  const TensorIndex where =
-      parts.size() == 1
-          ? parts[0]
-          : ctx.Make(schema::BuiltinOperator_CONCATENATION, parts, column, With(concat));
+  const TensorIndex where = parts.size() == 1 ? parts[0]
+                                              : ctx.Make(schema::BuiltinOperator_CONCATENATION,
+                                                         parts, column, With(concat));
   return ctx.Emit(schema::BuiltinOperator_GATHER_ND, {ctx.In(0), where});
 }
 
@@ -324,8 +321,8 @@ Status WriteScatterNd(OpExport& ctx) {
     return ctx.Emit(schema::BuiltinOperator_ADD, {ctx.In(0), put},
                     ArithmeticOptions(schema::BuiltinOperator_ADD, schema::Activation_NONE));
   if (how != "none") return Unsupported("reduction {} is not written; none and add are", how);
-  const std::vector<std::int32_t> ones(
-      static_cast<std::size_t>(CheckedCount(*updates).value_or(0)), 1);
+  const std::vector<std::int32_t> ones(static_cast<std::size_t>(CheckedCount(*updates).value_or(0)),
+                                       1);
   Type counts = ctx.InType();
   counts.dtype = DType::kI32;
   const TensorIndex hits =
@@ -345,8 +342,7 @@ Status WriteExpand(OpExport& ctx) {
     return Unsupported("{} to a shape that is not known is not written", Name(dtype));
   Type ones = ctx.OutType();
   const TensorIndex one = ctx.Number(1, dtype);
-  const TensorIndex filled =
-      ctx.Make(schema::BuiltinOperator_FILL, {ctx.Ints32(1), one}, ones);
+  const TensorIndex filled = ctx.Make(schema::BuiltinOperator_FILL, {ctx.Ints32(1), one}, ones);
   return ctx.Emit(schema::BuiltinOperator_MUL, {ctx.In(0), filled},
                   ArithmeticOptions(schema::BuiltinOperator_MUL, schema::Activation_NONE));
 }
@@ -444,8 +440,7 @@ Status WriteTrilu(OpExport& ctx) {
   ATH_TRY(Tensor mask, Tensor::Allocate(DType::kBool, {rows.value(), columns.value()}));
   std::copy(kept.begin(), kept.end(), static_cast<std::uint8_t*>(mask.mutable_raw()));
   return ctx.Emit(schema::BuiltinOperator_SELECT_V2,
-                  {ctx.file.Constant(mask, "mask"), ctx.In(),
-                   ctx.Number(0, ctx.InType().dtype)});
+                  {ctx.file.Constant(mask, "mask"), ctx.In(), ctx.Number(0, ctx.InType().dtype)});
 }
 
 Status WriteSpaceToDepth(OpExport& ctx) {

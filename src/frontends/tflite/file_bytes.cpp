@@ -9,8 +9,6 @@
 namespace athanor::tflite {
 namespace {
 
-// Flatbuffers end at 2 GiB; the rest of the structure is left some room.
-constexpr std::uint64_t kMostInside = std::uint64_t{7} << 28;
 constexpr std::size_t kAlignment = 16;  // of weights, as the schema of TFLite asks
 
 using flatbuffers::FlatBufferBuilder;
@@ -41,7 +39,7 @@ std::size_t Aligned(std::size_t size) { return (size + kAlignment - 1) / kAlignm
 Status CheckWritten(DType dtype) { return TypeInFile(dtype).status(); }
 
 flatbuffers::Offset<schema::Tensor> FileExport::BuildTensor(FlatBufferBuilder& builder,
-                                                           const TensorSlot& slot) {
+                                                            const TensorSlot& slot) {
   schema::TensorT tensor;
   tensor.name = slot.name;
   tensor.type = *TypeInFile(slot.type.dtype);
@@ -89,8 +87,8 @@ flatbuffers::DetachedBuffer FileExport::Build(std::optional<std::uint64_t> outsi
   for (const auto& [code, version] : codes_) {
     constexpr int kPlaceholder = schema::BuiltinOperator_PLACEHOLDER_FOR_GREATER_OP_CODES;
     const int older = std::min<int>(code, kPlaceholder);
-    codes.push_back(schema::CreateOperatorCode(builder, static_cast<std::int8_t>(older), 0, version,
-                                               code));
+    codes.push_back(
+        schema::CreateOperatorCode(builder, static_cast<std::int8_t>(older), 0, version, code));
   }
   std::vector<flatbuffers::Offset<schema::Operator>> operators;
   for (const OperatorSlot& slot : operators_) {
@@ -114,7 +112,7 @@ flatbuffers::DetachedBuffer FileExport::Build(std::optional<std::uint64_t> outsi
   return builder.Release();
 }
 
-Result<std::vector<std::uint8_t>> FileExport::Bytes() const {
+Result<std::vector<std::uint8_t>> FileExport::Bytes(std::uint64_t most_inside) const {
   std::uint64_t total = 0;
   for (const TensorSlot& slot : tensors_) {
     for (const Dim& dim : *slot.type.shape) {
@@ -125,8 +123,9 @@ Result<std::vector<std::uint8_t>> FileExport::Bytes() const {
   }
   for (const Tensor& tensor : weights_) total += Aligned(BytesInFile(tensor));
   constexpr std::size_t kStructure = 1 << 20;
-  if (total <= kMostInside) {
-    const flatbuffers::DetachedBuffer file = Build({}, static_cast<std::size_t>(total) + kStructure);
+  if (total <= most_inside) {
+    const flatbuffers::DetachedBuffer file =
+        Build({}, static_cast<std::size_t>(total) + kStructure);
     return std::vector<std::uint8_t>(file.data(), file.data() + file.size());
   }
   // Offsets take the same room whatever they are, so the first build tells where they begin.

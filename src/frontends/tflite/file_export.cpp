@@ -10,9 +10,9 @@ namespace athanor::tflite {
 namespace {
 
 constexpr std::string_view kMoves[] = {
-    "Concat",  "DepthToSpace", "Expand",  "Flatten",   "Gather",   "GatherND", "Identity",
-    "MaxPool", "Pad",          "Reshape", "Slice",     "SpaceToDepth", "Split", "Squeeze",
-    "Tile",    "Transpose",    "Unsqueeze", "Where",
+    "Concat",   "DepthToSpace", "Expand", "Flatten",   "Gather",    "GatherND",
+    "Identity", "MaxPool",      "Pad",    "Reshape",   "Slice",     "SpaceToDepth",
+    "Split",    "Squeeze",      "Tile",   "Transpose", "Unsqueeze", "Where",
 };
 
 // The version of an operator that computes on these numbers (TensorFlow Lite, "Operator versions").
@@ -250,8 +250,8 @@ TensorIndex FileExport::NewTensor(ValueId id, Axes axes) {
   const auto [type, scale] = InFile(value.type, ScaleOf(id));
   const auto rank = static_cast<std::size_t>(type.rank());
   const bool last = axes == Axes::kLast && rank > 2;
-  const TensorIndex tensor = AddTensor(
-      value.name, last ? PermutedType(type, nhwc::ChannelsLast(rank)) : type, scale);
+  const TensorIndex tensor =
+      AddTensor(value.name, last ? PermutedType(type, nhwc::ChannelsLast(rank)) : type, scale);
   Hold(id, axes, tensor);
   return tensor;
 }
@@ -273,8 +273,8 @@ TensorIndex FileExport::Made(ValueId id, Axes axes) {
   const TensorIndex other = axes == Axes::kPlain ? held.last : held.plain;
   if (other != kNoTensor) {
     const auto rank = static_cast<std::size_t>(value.type.rank());
-    return Permuted(other, axes == Axes::kPlain ? nhwc::ChannelsFirst(rank)
-                                                : nhwc::ChannelsLast(rank));
+    return Permuted(other,
+                    axes == Axes::kPlain ? nhwc::ChannelsFirst(rank) : nhwc::ChannelsLast(rank));
   }
   ATH_CHECK(from != stored.end(), "nodes come in order, so only stored numbers have no tensor yet");
   if (auto numbers = ConstantOf(id)) return GraphConstant(id, *std::move(numbers), axes);
@@ -339,10 +339,10 @@ TensorIndex FileExport::Permuted(TensorIndex tensor, const Ints& perm) {
   // Axes of one element may go anywhere.
   const bool moves = !in_order || open > 1;
   const Ints& list = moves ? perm : shape;
-  const TensorIndex order = Constant(
-      Tensor::FromVector<std::int32_t>({static_cast<std::int64_t>(list.size())},
-                                       {list.begin(), list.end()}),
-      moves ? "perm" : "shape");
+  const TensorIndex order =
+      Constant(Tensor::FromVector<std::int32_t>({static_cast<std::int64_t>(list.size())},
+                                                {list.begin(), list.end()}),
+               moves ? "perm" : "shape");
   AddOperator(moves ? schema::BuiltinOperator_TRANSPOSE : schema::BuiltinOperator_RESHAPE,
               {tensor, order}, {result});
   return result;

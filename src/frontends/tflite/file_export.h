@@ -75,7 +75,8 @@ class FileExport {
   void AddInput(ValueId id);
   void AddOutput(const GraphOutput& output);
 
-  Result<std::vector<std::uint8_t>> Bytes() const;
+  // Weights of more than `most_inside` bytes stand behind the flatbuffer.
+  Result<std::vector<std::uint8_t>> Bytes(std::uint64_t most_inside) const;
 
  private:
   struct TensorSlot {

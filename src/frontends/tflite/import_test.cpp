@@ -8,7 +8,7 @@
 #include <sstream>
 
 #include "frontends/tflite/model_for_test.h"
-#include "frontends/tflite/op_import.h"
+#include "frontends/tflite/op_export.h"
 #include "ir/evaluate.h"
 
 namespace athanor::tflite {
@@ -85,14 +85,19 @@ TEST(Tflite, TheDocumentListsEveryOperator) {
   std::stringstream file;
   file << std::ifstream("docs/formats/tflite.md").rdbuf();
   const std::string text = file.str();
-  const std::string list = text.substr(text.find("## Operators"));
-  std::size_t listed = 0;
-  for (const char c : list) listed += c == '`' ? 1 : 0;
-  EXPECT_EQ(listed, 2 * Table().size());
-  for (const Row& row : Table()) {
-    const std::string name = schema::EnumNameBuiltinOperator(row.code);
-    EXPECT_NE(list.find("`" + name + "`"), std::string::npos) << name;
-  }
+  const std::size_t read = text.find("## Operators read"),
+                    written = text.find("## Operators written");
+  ASSERT_LT(read, written);
+  ASSERT_NE(written, std::string::npos);
+  const auto check = [](const std::string& list, const auto& rows, auto name) {
+    EXPECT_EQ(std::count(list.begin(), list.end(), '`'), 2 * static_cast<int>(rows.size()));
+    for (const auto& row : rows)
+      EXPECT_NE(list.find(fmt::format("`{}`", name(row))), std::string::npos) << name(row);
+  };
+  check(text.substr(read, written - read), Table(),
+        [](const Row& row) { return std::string(schema::EnumNameBuiltinOperator(row.code)); });
+  check(text.substr(written), ExportTable(),
+        [](const ExportRow& row) { return std::string(row.op); });
 }
 
 TEST(Tflite, NamesEveryOperatorThatIsNotRead) {

@@ -12,7 +12,7 @@
 
 namespace athanor::tflite {
 
-// Adds tensors, constants and operators to the first graph of a model.
+// Adds tensors, constants and operators to a graph of a model: the first, until another is begun.
 class ModelMaker {
  public:
   ModelMaker() {
@@ -22,7 +22,14 @@ class ModelMaker {
   }
 
   schema::ModelT model;
-  schema::SubGraphT& graph() { return *model.subgraphs[0]; }
+  schema::SubGraphT& graph() { return *model.subgraphs[current]; }
+  std::size_t current = 0;
+  // From here on all goes to a new graph; gives its number.
+  std::int32_t BeginGraph() {
+    model.subgraphs.push_back(std::make_unique<schema::SubGraphT>());
+    current = model.subgraphs.size() - 1;
+    return static_cast<std::int32_t>(current);
+  }
 
   std::int32_t Tensor(std::string name, schema::TensorType type, std::vector<std::int32_t> shape) {
     auto tensor = std::make_unique<schema::TensorT>();

@@ -41,8 +41,7 @@ bool IsComparison(schema::BuiltinOperator code) {
 
 }  // namespace
 
-FileExport::Options ArithmeticOptions(schema::BuiltinOperator code,
-                                      schema::Activation activation) {
+FileExport::Options ArithmeticOptions(schema::BuiltinOperator code, schema::Activation activation) {
   const auto with = [activation](auto options) {
     options.activation = activation;
     return With(options);
@@ -90,9 +89,9 @@ std::vector<std::int32_t> OpExport::Narrow(const Ints& values) {
 }
 
 TensorIndex OpExport::IntsConstant(const Ints& values) {
-  return file.Constant(Tensor::FromVector<std::int32_t>(
-                           {static_cast<std::int64_t>(values.size())}, Narrow(values)),
-                       "list");
+  return file.Constant(
+      Tensor::FromVector<std::int32_t>({static_cast<std::int64_t>(values.size())}, Narrow(values)),
+      "list");
 }
 
 TensorIndex OpExport::IntConstant(std::int64_t value) {
@@ -139,8 +138,8 @@ Ints OpExport::Ordered(const Ints& list, Axes axes) {
 
 TensorIndex OpExport::Make(schema::BuiltinOperator code, std::vector<TensorIndex> inputs,
                            const Type& type, const Options& options) {
-  const TensorIndex result = file.AddTensor(
-      fmt::format("{}/{}", node.name, schema::EnumNameBuiltinOperator(code)), type);
+  const TensorIndex result =
+      file.AddTensor(fmt::format("{}/{}", node.name, schema::EnumNameBuiltinOperator(code)), type);
   file.AddOperator(code, std::move(inputs), {result}, options);
   return result;
 }
@@ -181,7 +180,7 @@ TensorIndex OpExport::Shaped(TensorIndex tensor, const Type& type) {
 
 Result<TensorIndex> OpExport::ShapeOf(TensorIndex from, const Type& type) {
   const Type source = file.TypeOf(from);  // a copy: tensors are added below
-  Ints shape, picks;                      // numbers, and where all of them stand behind the source's
+  Ints shape, picks;  // numbers, and where all of them stand behind the source's
   std::size_t open = 0, lost = 0;
   for (const Dim& dim : *type.shape) {
     const auto axis = std::find_if(source.shape->begin(), source.shape->end(),
@@ -201,7 +200,8 @@ Result<TensorIndex> OpExport::ShapeOf(TensorIndex from, const Type& type) {
     for (const Dim& dim : *type.shape) shape.push_back(dim.IsConst() ? dim.value() : -1);
     return IntsConstant(shape);
   }
-  if (lost > 1) return Unsupported("{} does not follow from {}", type.ToString(), source.ToString());
+  if (lost > 1)
+    return Unsupported("{} does not follow from {}", type.ToString(), source.ToString());
   schema::ShapeOptionsT options;
   options.out_type = schema::TensorType_INT32;
   TensorIndex sizes = Make(schema::BuiltinOperator_SHAPE, {from},
@@ -259,10 +259,10 @@ OpExport::Aligned OpExport::Align(std::span<const std::size_t> inputs) {
     const ValueId id = Source(i);
     const Type& type = graph.value(id).type;
     const bool extends = result.axes == Axes::kLast && type.rank() < rank && !IsOneElement(type);
-    result.tensors.push_back(
-        extends                                            ? file.Extended(id, rank)
-        : type.rank() < rank || result.axes == Axes::kPlain ? file.Get(id, Axes::kPlain)
-                                                           : file.Get(id, Axes::kLast));
+    result.tensors.push_back(extends ? file.Extended(id, rank)
+                             : type.rank() < rank || result.axes == Axes::kPlain
+                                 ? file.Get(id, Axes::kPlain)
+                                 : file.Get(id, Axes::kLast));
   }
   return result;
 }
@@ -275,8 +275,8 @@ OpExport::Aligned OpExport::Align(std::size_t count) {
 
 const std::vector<ExportRow>& ExportTable() {
   static const std::vector<ExportRow> table =
-      SortedRows({MathExportRows, NnExportRows, NormExportRows, RecurrentExportRows, ReduceExportRows,
-                  TensorExportRows},
+      SortedRows({MathExportRows, NnExportRows, NormExportRows, RecurrentExportRows,
+                  ReduceExportRows, TensorExportRows},
                  &ExportRow::op);
   return table;
 }

@@ -43,9 +43,7 @@ class OpExport : public NodeView {
 
   // Input i as the operator reads it: the integers, when it computes on them.
   ValueId Source(std::size_t i) const;
-  TensorIndex In(std::size_t i = 0, Axes axes = Axes::kPlain) {
-    return file.Get(Source(i), axes);
-  }
+  TensorIndex In(std::size_t i = 0, Axes axes = Axes::kPlain) { return file.Get(Source(i), axes); }
   // A shape, axes or indices as 32-bit integers.
   TensorIndex Ints32(std::size_t i);
   static std::vector<std::int32_t> Narrow(const Ints& values);

@@ -70,8 +70,7 @@ Status While(OpImport& ctx) {
   auto body = std::make_unique<Graph>(ctx.graph.catalog(), "body");
   body->AddInput("iteration", Type::Tensor(DType::kI64, {}));
   body->AddInput("condition", Type::Tensor(DType::kBool, {}));
-  ATH_TRY(const std::vector<Type> types,
-          ctx.subgraphs->InputTypes(options->body_subgraph_index()));
+  ATH_TRY(const std::vector<Type> types, ctx.subgraphs->InputTypes(options->body_subgraph_index()));
   if (types.size() != states.size())
     return InvalidModel("the body has {} inputs, {} values are given", types.size(), states.size());
   std::vector<ValueId> inputs;

@@ -31,7 +31,8 @@ Result<Detection> ReadDetection(const OpImport& ctx) {
   d.most = map["max_detections"].AsInt32();
   d.classes_each = map["max_classes_per_detection"].AsInt32();
   d.classes_known = map["num_classes"].AsInt32();
-  d.most_per_class = map["detections_per_class"].IsNull() ? 100 : map["detections_per_class"].AsInt32();
+  d.most_per_class =
+      map["detections_per_class"].IsNull() ? 100 : map["detections_per_class"].AsInt32();
   d.by_class = !map["use_regular_nms"].IsNull() && map["use_regular_nms"].AsBool();
   d.score = number("nms_score_threshold");
   d.overlap = number("nms_iou_threshold");
@@ -52,10 +53,10 @@ Result<Detection> ReadDetection(const OpImport& ctx) {
 }
 
 Result<std::vector<ValueId>> Columns(OpImport& ctx, ValueId table) {
-  ATH_TRY(const ValueId four, ctx.Add("Slice", {table, ctx.Constants({0}), ctx.Constants({4}),
-                                                ctx.Constants({1})}));
-  return ctx.AddMany("Split", {four},
-                     {{"axis", std::int64_t{1}}, {"num_outputs", std::int64_t{4}}}, 4);
+  ATH_TRY(const ValueId four,
+          ctx.Add("Slice", {table, ctx.Constants({0}), ctx.Constants({4}), ctx.Constants({1})}));
+  return ctx.AddMany("Split", {four}, {{"axis", std::int64_t{1}}, {"num_outputs", std::int64_t{4}}},
+                     4);
 }
 
 // Center and size from their encodings, then [top, left, bottom, right].
@@ -67,8 +68,7 @@ Result<ValueId> Decoded(OpImport& ctx, const Detection& d) {
   ATH_TRY(const std::vector<ValueId> anchor, Columns(ctx, anchors));
   std::vector<ValueId> starts, ends;
   for (std::size_t axis = 0; axis < 2; ++axis) {
-    ATH_TRY(ValueId center,
-            ctx.Add("Div", {code[axis], ctx.Number(axis == 0 ? d.y : d.x)}));
+    ATH_TRY(ValueId center, ctx.Add("Div", {code[axis], ctx.Number(axis == 0 ? d.y : d.x)}));
     ATH_TRY(center, ctx.Add("Mul", {center, anchor[axis + 2]}));
     ATH_TRY(center, ctx.Add("Add", {center, anchor[axis]}));
     ATH_TRY(ValueId half, ctx.Add("Div", {code[axis + 2], ctx.Number(axis == 0 ? d.h : d.w)}));
@@ -106,13 +106,13 @@ Result<ValueId> Suppressed(OpImport& ctx, const Detection& d, ValueId boxes, Val
   ATH_TRY(const ValueId all, ctx.Add("Unsqueeze", {boxes, ctx.Constants({0})}));
   // A score at the threshold counts there; in the graph it must be above.
   const float below = std::nextafter(d.score, -std::numeric_limits<float>::infinity());
-  return ctx.Add("NonMaxSuppression", {all, scores, ctx.Constants({most}), ctx.Number(d.overlap),
-                                       ctx.Number(below)});
+  return ctx.Add("NonMaxSuppression",
+                 {all, scores, ctx.Constants({most}), ctx.Number(d.overlap), ctx.Number(below)});
 }
 
 Result<ValueId> Column(OpImport& ctx, ValueId found, std::int64_t column) {
-  ATH_TRY(const ValueId one, ctx.Add("Gather", {found, ctx.Constants({column})},
-                                     {{"axis", std::int64_t{1}}}));
+  ATH_TRY(const ValueId one,
+          ctx.Add("Gather", {found, ctx.Constants({column})}, {{"axis", std::int64_t{1}}}));
   return ctx.Add("Squeeze", {one, ctx.Constants({1})});
 }
 
@@ -121,8 +121,8 @@ Result<Found> ByBox(OpImport& ctx, const Detection& d, ValueId boxes, ValueId sc
   ATH_TRY(const std::vector<ValueId> best,
           ctx.AddMany("TopK", {scores, ctx.Constants({d.classes_each})},
                       {{"axis", std::int64_t{1}}}, 2));
-  ATH_TRY(const ValueId first, ctx.Add("Slice", {best[0], ctx.Constants({0}), ctx.Constants({1}),
-                                                 ctx.Constants({1})}));
+  ATH_TRY(const ValueId first,
+          ctx.Add("Slice", {best[0], ctx.Constants({0}), ctx.Constants({1}), ctx.Constants({1})}));
   ATH_TRY(const ValueId row, ctx.Add("Reshape", {first, ctx.Constants({1, 1, -1})}));
   ATH_TRY(const ValueId chosen, Suppressed(ctx, d, boxes, row, d.most));
   ATH_TRY(const ValueId places, Column(ctx, chosen, 2));
@@ -145,8 +145,8 @@ Result<Found> ByClass(OpImport& ctx, const Detection& d, ValueId boxes, ValueId 
   ATH_TRY(const ValueId turned, ctx.Add("Transpose", {scores}, {{"perm", Ints{1, 0}}}));
   ATH_TRY(const ValueId rows, ctx.Add("Unsqueeze", {turned, ctx.Constants({0})}));
   ATH_TRY(const ValueId chosen, Suppressed(ctx, d, boxes, rows, d.most_per_class));
-  ATH_TRY(const ValueId pair, ctx.Add("Slice", {chosen, ctx.Constants({1}), ctx.Constants({3}),
-                                                ctx.Constants({1})}));
+  ATH_TRY(const ValueId pair,
+          ctx.Add("Slice", {chosen, ctx.Constants({1}), ctx.Constants({3}), ctx.Constants({1})}));
   ATH_TRY(const ValueId values, ctx.Add("GatherND", {turned, pair}));
   ATH_TRY(const ValueId have, ctx.Add("Shape", {values}));
   ATH_TRY(const ValueId count, ctx.Add("Min", {have, ctx.Constants({d.most})}));
@@ -176,8 +176,8 @@ Status DetectionPostProcess(OpImport& ctx) {
     ATH_TRY(scores, ctx.Add("Slice", {scores, ctx.Constants({background}),
                                       ctx.Constants({type.dim(1).value()}), ctx.Constants({1})}));
   }
-  ATH_TRY(const Found found, d.by_class ? ByClass(ctx, d, boxes, scores)
-                                        : ByBox(ctx, d, boxes, scores));
+  ATH_TRY(const Found found,
+          d.by_class ? ByClass(ctx, d, boxes, scores) : ByBox(ctx, d, boxes, scores));
   const std::int64_t rows = d.by_class ? d.most : d.most * d.classes_each;
   ATH_RETURN_IF_ERROR(ctx.GiveStored(FilledUp(ctx, found.boxes, rows, {4})));
   ATH_TRY(const ValueId classes, ctx.Add("Cast", {found.classes}, {{"to", DType::kF32}}));

@@ -101,8 +101,8 @@ Status ScatterNd(OpImport& ctx) {
   ATH_TRY(const ValueId indices, Wide(ctx, 0));
   ATH_TRY(const ValueId shape, Wide(ctx, 2));
   ATH_TRY(const ValueId zeros, Filled(ctx, 0, ctx.In(1).dtype, shape));
-  return ctx.GiveStored(ctx.Add("ScatterND", {zeros, indices, ctx.Stored(1)},
-                                {{"reduction", std::string("add")}}));
+  return ctx.GiveStored(
+      ctx.Add("ScatterND", {zeros, indices, ctx.Stored(1)}, {{"reduction", std::string("add")}}));
 }
 
 // Rows of one segment become one row; segments without rows are `start`.
@@ -115,8 +115,8 @@ Status AddSegments(OpImport& ctx, ValueId count, double start, std::string_view 
   ATH_TRY(const ValueId base, Filled(ctx, start, ctx.In(0).dtype, shape));
   ATH_TRY(const ValueId ids, Wide(ctx, 1));
   ATH_TRY(const ValueId places, ctx.Add("Unsqueeze", {ids, ctx.Constants({1})}));
-  return ctx.GiveStored(ctx.Add("ScatterND", {base, places, ctx.Stored(0)},
-                                {{"reduction", std::string(reduction)}}));
+  return ctx.GiveStored(
+      ctx.Add("ScatterND", {base, places, ctx.Stored(0)}, {{"reduction", std::string(reduction)}}));
 }
 
 Status Unsorted(OpImport& ctx, double start, std::string_view reduction) {
@@ -164,8 +164,8 @@ Status DynamicUpdateSlice(OpImport& ctx) {
   Ints places;
   Dims dims = *part;
   dims.push_back(static_cast<std::int64_t>(part->size()));
-  const std::int64_t total = std::accumulate(part->begin(), part->end(), std::int64_t{1},
-                                             std::multiplies<>());
+  const std::int64_t total =
+      std::accumulate(part->begin(), part->end(), std::int64_t{1}, std::multiplies<>());
   for (std::int64_t i = 0; i < total; ++i) {
     std::int64_t inner = total, left = i;
     for (const std::int64_t size : *part) {
@@ -188,8 +188,7 @@ Status ZerosLike(OpImport& ctx) {
 Status Rank(OpImport& ctx) {
   ATH_RETURN_IF_ERROR(ctx.Expect(1));
   ATH_TRY(const std::int64_t rank, ctx.RankOf(0));
-  return ctx.GiveStored(
-      ctx.graph.AddConstant(Tensor::Scalar(static_cast<std::int32_t>(rank))));
+  return ctx.GiveStored(ctx.graph.AddConstant(Tensor::Scalar(static_cast<std::int32_t>(rank))));
 }
 
 // Any of the bits, or all: the largest of 0 and 1, or the smallest.
@@ -245,8 +244,7 @@ Status Atan2(OpImport& ctx) {
 Status BitwiseXor(OpImport& ctx) {
   ATH_RETURN_IF_ERROR(ctx.Expect(2));
   const bool bits = ctx.In(0).dtype == DType::kBool;
-  return ctx.GiveStored(
-      ctx.Add(bits ? "Xor" : "BitwiseXor", {ctx.Stored(0), ctx.Stored(1)}));
+  return ctx.GiveStored(ctx.Add(bits ? "Xor" : "BitwiseXor", {ctx.Stored(0), ctx.Stored(1)}));
 }
 
 // Boxes [n, 4] and scores [n]: the chosen, filled up with 0 to as many as may be, and their number.
@@ -265,8 +263,8 @@ Status AddSuppression(OpImport& ctx, bool with_scores) {
   if (most.size() != 1 || most[0] < 0) return InvalidModel("at most {} boxes", ToString(most));
   ATH_TRY(const ValueId found, ctx.Add("NonMaxSuppression", {boxes, scores, ctx.Constants(most),
                                                              ctx.Stored(3), ctx.Stored(4)}));
-  ATH_TRY(const ValueId places, ctx.Add("Gather", {found, ctx.Constants({2})},
-                                        {{"axis", std::int64_t{1}}}));
+  ATH_TRY(const ValueId places,
+          ctx.Add("Gather", {found, ctx.Constants({2})}, {{"axis", std::int64_t{1}}}));
   ATH_TRY(const ValueId chosen, ctx.Add("Squeeze", {places, ctx.Constants({1})}));
   ATH_TRY(const ValueId count, ctx.Add("Shape", {chosen}));
   ATH_TRY(const ValueId left, ctx.Add("Sub", {ctx.Constants(most), count}));

@@ -1,4 +1,5 @@
 // Layers: convolution, pooling, dense, normalisation, resizing.
+#include <algorithm>
 #include <array>
 
 #include "frontends/nhwc/window.h"
@@ -175,15 +176,21 @@ Status FullyConnected(OpImport& ctx) {
       ctx.Give(ctx.Add("Gemm", inputs, {{"transB", std::int64_t{1}}}), options->activation()));
   if (!options->keep_num_dims() || is_matrix) return {};
   if (!type.HasRank() || type.rank() == 0) return Unsupported("the rank of the data must be known");
-  // The sizes of the data, an open one (-1) as what is left; the last is that of the weights.
-  Ints shape(static_cast<std::size_t>(type.rank()), 0);
   if (!weights.dim(0).IsConst()) return Unsupported("the size of the weights must be known");
-  shape.back() = weights.dim(0).value();
-  for (std::size_t i = 0; i + 1 < shape.size(); ++i) {
-    const Dim& dim = type.dim(static_cast<std::int64_t>(i));
-    shape[i] = dim.IsConst() ? dim.value() : -1;
+  const std::int64_t width = weights.dim(0).value();
+  // The sizes of the data, an open one (-1) as what is left; the last is that of the weights.
+  Ints shape;
+  for (std::int64_t axis = 0; axis + 1 < type.rank(); ++axis)
+    shape.push_back(type.dim(axis).IsConst() ? type.dim(axis).value() : -1);
+  const bool follows = std::count(shape.begin(), shape.end(), -1) < 2;
+  shape.push_back(width);
+  ValueId target = ctx.Constants(shape);
+  if (!follows) {
+    ATH_TRY(const ValueId front, ctx.Add("Shape", {ctx.Stored(0)}, {{"end", std::int64_t{-1}}}));
+    ATH_TRY(target,
+            ctx.Add("Concat", {front, ctx.Constants({width})}, {{"axis", std::int64_t{0}}}));
   }
-  return ctx.GiveStored(ctx.Add("Reshape", {ctx.outputs[0], ctx.Constants(shape)}));
+  return ctx.GiveStored(ctx.Add("Reshape", {ctx.outputs[0], target}));
 }
 
 Status BatchMatMul(OpImport& ctx) {

@@ -21,9 +21,9 @@ bool FitsWeights(const OpExport& ctx) {
 
 Result<TensorIndex> WeightsOf(OpExport& ctx, bool is_line, const Ints& perm) {
   const ValueId source = ctx.Source(1);
-  const std::optional<Tensor> constant =
-      ctx.on_integers ? std::optional<Tensor>(*ctx.graph.Constant(source))
-                      : ctx.file.ConstantOf(source);
+  const std::optional<Tensor> constant = ctx.on_integers
+                                             ? std::optional<Tensor>(*ctx.graph.Constant(source))
+                                             : ctx.file.ConstantOf(source);
   if (!constant) {
     if (is_line) return Unsupported("the weights of a convolution over 1 axis must be constants");
     return ctx.file.Permuted(ctx.In(1), perm);
@@ -39,6 +39,27 @@ Result<TensorIndex> WeightsOf(OpExport& ctx, bool is_line, const Ints& perm) {
   }
   return ctx.file.Constant(permuted, ctx.graph.value(source).name, scale);
 }
+
+namespace {
+
+// A bias that stands as 32-bit integers in nearly these units; they count as they are, because
+// operators on integers add them to their sums without a look at the scale.
+const Tensor* StoredUnits(const OpExport& ctx, std::size_t i, const Quantization& units) {
+  if (!ctx.Has(i)) return nullptr;
+  const Tensor* constant = ctx.graph.Constant(ctx.Source(i));
+  const Quantization& scale = ctx.file.ScaleOf(ctx.Source(i));
+  if (constant == nullptr || constant->dtype() != DType::kI32 || constant->rank() != 1 ||
+      scale.scales.size() != units.scales.size())
+    return nullptr;
+  for (std::size_t n = 0; n < units.scales.size(); ++n) {
+    if (scale.zero_points[n] != 0 ||
+        std::abs(scale.scales[n] - units.scales[n]) > 1e-3F * units.scales[n])
+      return nullptr;
+  }
+  return constant;
+}
+
+}  // namespace
 
 Result<TensorIndex> BiasOf(OpExport& ctx, std::int64_t outputs, std::size_t i) {
   const auto count = static_cast<std::size_t>(outputs);
@@ -57,11 +78,13 @@ Result<TensorIndex> BiasOf(OpExport& ctx, std::int64_t outputs, std::size_t i) {
   for (const float factor : weights.scales)
     scale.scales.push_back(static_cast<float>(data * static_cast<double>(factor)));
   scale.zero_points.assign(scale.scales.size(), 0);
+  const bool wide = ctx.graph.value(ctx.Source(0)).type.dtype == DType::kI16;
+  if (const Tensor* units = StoredUnits(ctx, i, scale); units != nullptr && !wide)
+    return ctx.file.Constant(*units, ctx.node.name + "/bias", ctx.file.ScaleOf(ctx.Source(i)));
   std::vector<double> numbers(count);
   if (ctx.Has(i)) {
     ATH_TRY(numbers, ToDoubles(*ctx.file.ConstantOf(ctx.node.inputs[i])));
   }
-  const bool wide = ctx.graph.value(ctx.Source(0)).type.dtype == DType::kI16;
   std::vector<std::int64_t> units;
   for (std::size_t n = 0; n < numbers.size(); ++n) {
     const double unit = static_cast<double>(scale.scales[scale.scales.size() == 1 ? 0 : n]);

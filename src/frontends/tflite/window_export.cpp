@@ -24,10 +24,10 @@ std::int64_t ReachOf(const Window& window, std::size_t axis) {
 Status RoundUp(const OpExport& ctx, Window& window, std::size_t axis, const Dim& in,
                const Dim& out) {
   if (ctx.Int("ceil_mode", 0) == 0) return {};
-  if (!in.IsConst() || !out.IsConst()) return Unsupported("ceil_mode needs a picture of known size");
+  if (!in.IsConst() || !out.IsConst())
+    return Unsupported("ceil_mode needs a picture of known size");
   const std::int64_t needed = (out.value() - 1) * window.strides[axis] + ReachOf(window, axis);
-  window.after[axis] =
-      std::max(window.after[axis], needed - in.value() - window.before[axis]);
+  window.after[axis] = std::max(window.after[axis], needed - in.value() - window.before[axis]);
   return {};
 }
 
@@ -63,7 +63,8 @@ Status ReadPadding(const OpExport& ctx, Window& window, std::size_t spatial) {
 }  // namespace
 
 std::optional<std::pair<std::int64_t, std::int64_t>> SamePadding(const Window& window,
-                                                                 std::size_t axis, const Dim& size) {
+                                                                 std::size_t axis,
+                                                                 const Dim& size) {
   const std::int64_t stride = window.strides[axis], reach = ReachOf(window, axis);
   if (!size.IsConst() && stride != 1) return std::nullopt;
   std::int64_t total = reach - 1;

@@ -15,8 +15,8 @@ struct Window {
   bool Pads() const;
 };
 
-// The padding that TFLite's SAME stands for along an axis (0: height) of that size; nothing where it
-// depends on a size that is not known.
+// The padding that TFLite's SAME stands for along an axis (0: height) of that size; nothing where
+// it depends on a size that is not known.
 std::optional<std::pair<std::int64_t, std::int64_t>> SamePadding(const Window& window,
                                                                  std::size_t axis, const Dim& size);
 
