@@ -32,7 +32,6 @@ class Exporter {
       if (status.ok()) continue;
       problems.push_back(
           std::move(status).In(fmt::format("node \"{}\" ({})", node.name, node.op->name)));
-      // So that the nodes behind it are looked at too.
       for (const ValueId output : node.outputs) {
         if (output != kNoValue && CheckType(graph_.value(output).type).ok())
           file_.NewTensor(output, Axes::kPlain);
@@ -68,7 +67,13 @@ class Exporter {
     OpExport ctx(file_, node);
     if (row.fuses) FuseActivation(ctx);
     if (row.integers != Integers::kNever) FuseIntegers(ctx, row);
-    return row.make(ctx);
+    Status status = row.make(ctx);
+    if (status.ok()) return status;
+    // So that the nodes behind it are looked at too.
+    for (const ValueId result : ctx.results) {
+      if (result != kNoValue) file_.NewTensor(result, Axes::kPlain);
+    }
+    return status;
   }
 
   // The only node that reads a value; kNoNode when others do, or the value is an output.

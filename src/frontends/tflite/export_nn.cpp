@@ -114,14 +114,11 @@ Status WriteConvTranspose(OpExport& ctx) {
   const std::int64_t outputs = undone.dims[1];
   const bool is_same = undone.window.same && !undone.whole;
   const Type result = PictureType(ctx, undone.window);
-  if (!result.dim(0).IsConst()) return Unsupported("the number of pictures must be known");
   Type full = result;
   (*full.shape)[3] = Dim(outputs);
   for (std::size_t i = 0; i < 2; ++i) {
     if (!is_same) (*full.shape)[i + 1] = Dim(undone.full[i]);
   }
-  Ints shape;
-  for (const Dim& dim : *full.shape) shape.push_back(dim.value());
   Window window = undone.window;
   window.same = is_same;
   auto options = WindowOptions<schema::TransposeConvOptionsT>(ctx, window);
@@ -129,10 +126,11 @@ Status WriteConvTranspose(OpExport& ctx) {
   ATH_TRY(const TensorIndex weights, WeightsOf(ctx, false, {1, 2, 3, 0}));
   const TensorIndex data = ctx.In(0, Axes::kLast);
   ATH_TRY(const TensorIndex bias, BiasOf(ctx, outputs * groups, 2));
+  ATH_TRY(const TensorIndex shape, ctx.ShapeOf(data, full, false));
   const bool one = groups == 1;
   if (one && (is_same || undone.whole))
-    return ctx.Emit(schema::BuiltinOperator_TRANSPOSE_CONV,
-                    {ctx.IntsConstant(shape), weights, data, bias}, With(options), Axes::kLast);
+    return ctx.Emit(schema::BuiltinOperator_TRANSPOSE_CONV, {shape, weights, data, bias},
+                    With(options), Axes::kLast);
   options.activation = schema::Activation_NONE;
   std::vector<TensorIndex> parts;
   const std::int64_t depth = undone.dims[0] / groups;
@@ -149,8 +147,7 @@ Status WriteConvTranspose(OpExport& ctx) {
     };
     const TensorIndex made = ctx.Make(
         schema::BuiltinOperator_TRANSPOSE_CONV,
-        {ctx.IntsConstant(shape), part(weights, depth), part(data, depth), part(bias, outputs)},
-        full, With(options));
+        {shape, part(weights, depth), part(data, depth), part(bias, outputs)}, full, With(options));
     parts.push_back(made);
   }
   TensorIndex whole = parts[0];

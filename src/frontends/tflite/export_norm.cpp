@@ -167,42 +167,15 @@ TensorIndex Appended(OpExport& ctx, std::size_t past, TensorIndex now) {
   return ctx.Make(schema::BuiltinOperator_CONCATENATION, {ctx.In(past), now}, type, With(options));
 }
 
-// The numbers from 0 to before the size of an axis.
-TensorIndex Counting(OpExport& ctx, TensorIndex tensor, std::int64_t axis) {
-  const Type type = ctx.file.TypeOf(tensor);
-  const Dim size = type.dim(axis);
-  if (size.IsConst()) {
-    Ints numbers(static_cast<std::size_t>(size.value()));
-    std::iota(numbers.begin(), numbers.end(), 0);
-    return ctx.IntsConstant(numbers);
-  }
-  schema::ShapeOptionsT options;
-  options.out_type = schema::TensorType_INT32;
-  const TensorIndex shape = ctx.Make(schema::BuiltinOperator_SHAPE, {tensor},
-                                     Type::Tensor(DType::kI32, {type.rank()}), With(options));
-  const TensorIndex length =
-      ctx.Make(schema::BuiltinOperator_GATHER, {shape, ctx.IntConstant(axis)},
-               Type::Tensor(DType::kI32, {}), With(schema::GatherOptionsT()));
-  return ctx.Make(schema::BuiltinOperator_RANGE, {ctx.IntConstant(0), length, ctx.IntConstant(1)},
-                  Type::Tensor(DType::kI32, {size}));
-}
-
 // Whether a query at its place may see a key: those behind it by as much as the keys are more.
 TensorIndex Causal(OpExport& ctx, TensorIndex queries, TensorIndex keys) {
-  const TensorIndex rows = Counting(ctx, queries, 2), columns = Counting(ctx, keys, 2);
+  const TensorIndex rows = ctx.Counting(queries, 2), columns = ctx.Counting(keys, 2);
   const Type row_type = ctx.file.TypeOf(rows);
   Type column_type = row_type;
   column_type.shape->emplace_back(1);
   TensorIndex places = ctx.Shaped(rows, column_type);
   if (ctx.Has(kPastKey)) {
-    schema::ShapeOptionsT options;
-    options.out_type = schema::TensorType_INT32;
-    const TensorIndex shape = ctx.Make(schema::BuiltinOperator_SHAPE, {ctx.In(kPastKey)},
-                                       Type::Tensor(DType::kI32, {4}), With(options));
-    const TensorIndex past =
-        ctx.Make(schema::BuiltinOperator_GATHER, {shape, ctx.IntConstant(2)},
-                 Type::Tensor(DType::kI32, {}), With(schema::GatherOptionsT()));
-    places = ctx.Binary(kAddOp, places, past);
+    places = ctx.Binary(kAddOp, places, ctx.SizeOf(ctx.In(kPastKey), 2));
   }
   return ctx.Binary(schema::BuiltinOperator_GREATER_EQUAL, places, columns);
 }

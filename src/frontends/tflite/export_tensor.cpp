@@ -271,31 +271,25 @@ Status WriteGatherNd(OpExport& ctx) {
   return ctx.Emit(schema::BuiltinOperator_GATHER_ND, {ctx.In(0), ctx.In(1)});
 }
 
-// By coordinates: those of the other axes are constants.
+// By coordinates: those of the other axes count, each along its own.
 Status WriteGatherElements(OpExport& ctx) {
   ATH_TRY(const std::int64_t axis, ctx.Axis(ctx.Int("axis", 0)));
-  const std::optional<Dims> dims = ctx.InType(1).StaticDims();
-  const auto count = dims ? CheckedCount(*dims) : std::nullopt;
-  if (!count || *count > 1 << 24) return Unsupported("the sizes of its indices must be known");
   const TensorIndex places =
       ctx.Constant(1) != nullptr ? PlacesOf(ctx, 1, ctx.InType().dim(axis)) : ctx.Ints32(1);
-  Type column = ctx.InType(1);
-  column.dtype = DType::kI32;
+  const TensorIndex none = ctx.Binary(kMulOp, places, ctx.Number(0, DType::kI32));
+  Type column = ctx.file.TypeOf(places);
   column.shape->emplace_back(1);
+  ATH_TRY(const TensorIndex shape, ctx.ShapeOf(places, column));
   std::vector<TensorIndex> parts;
-  std::int64_t inner = *count;
   for (std::int64_t a = 0; a < ctx.Rank(); ++a) {
-    const std::int64_t size = (*dims)[static_cast<std::size_t>(a)];
-    if (size != 0) inner /= size;
-    if (a == axis) {
-      parts.push_back(ctx.Shaped(places, column));
-      continue;
+    TensorIndex numbers = places;
+    if (a != axis) {
+      numbers = ctx.Counting(places, a);
+      Type along = ctx.file.TypeOf(numbers);
+      along.shape->resize(static_cast<std::size_t>(ctx.Rank() - a), Dim(1));
+      numbers = ctx.Binary(kAddOp, none, ctx.Shaped(numbers, along));
     }
-    std::vector<std::int32_t> numbers(static_cast<std::size_t>(*count));
-    for (std::size_t i = 0; i < numbers.size(); ++i)
-      numbers[i] = static_cast<std::int32_t>(static_cast<std::int64_t>(i) / inner % size);
-    parts.push_back(
-        ctx.file.Constant(Tensor::FromVector(*column.StaticDims(), numbers), "coordinates"));
+    parts.push_back(ctx.Make(schema::BuiltinOperator_RESHAPE, {numbers, shape}, column));
   }
   column.shape->back() = Dim(ctx.Rank());
   schema::ConcatenationOptionsT concat;
@@ -476,6 +470,54 @@ Status WriteDepthToSpace(OpExport& ctx) {
   return ctx.Emit(schema::BuiltinOperator_DEPTH_TO_SPACE, {x}, With(options), Axes::kLast);
 }
 
+// Class by class: TFLite chooses among the boxes of one, and says how many it has chosen.
+Status WriteNonMaxSuppression(OpExport& ctx) {
+  const Dim &batch = ctx.InType(0).dim(0), &count = ctx.InType(0).dim(1);
+  const Dim& classes = ctx.InType(1).dim(1);
+  if (!batch.Is(1) || !classes.IsConst() || !count.IsConst() || classes.value() > 1024)
+    return Unsupported("{} of {} is written for 1 picture and classes that are known",
+                       ctx.InType(1).ToString(), ctx.InType(0).ToString())
+        .Fix("--set-dim N=1");
+  if (ctx.Int("center_point_box", 0) != 0)
+    return Unsupported("boxes by center and size are not written; by two corners they are");
+  ATH_TRY(const Ints most, ctx.ConstantInts(2, "number of boxes"));
+  ATH_TRY(const float overlap, ctx.ConstantFloat(3, 0));
+  ATH_TRY(const float least, ctx.ConstantFloat(4, std::numeric_limits<float>::lowest()));
+  const std::int64_t chosen = std::min(most.at(0), count.value());
+  const Type none = Type::Tensor(DType::kI32, {}), line = Type::Tensor(DType::kI32, {Dim()});
+  const TensorIndex boxes = ctx.Shaped(ctx.In(0), Type::Tensor(DType::kF32, {count, Dim(4)}));
+  const TensorIndex limit = ctx.IntConstant(chosen), zero = ctx.IntsConstant({0});
+  const TensorIndex iou = ctx.Number(static_cast<double>(overlap));
+  const TensorIndex score = ctx.Number(static_cast<double>(least));
+  const TensorIndex scores = ctx.Shaped(ctx.In(1), Type::Tensor(DType::kF32, {classes, count}));
+  std::vector<TensorIndex> rows;
+  for (std::int64_t c = 0; c < classes.value(); ++c) {
+    const TensorIndex row =
+        ctx.Make(schema::BuiltinOperator_GATHER, {scores, ctx.IntConstant(c)},
+                 Type::Tensor(DType::kF32, {count}), With(schema::GatherOptionsT()));
+    const TensorIndex found =
+        ctx.file.AddTensor(ctx.node.name + "/found", Type::Tensor(DType::kI32, {Dim(chosen)}));
+    const TensorIndex number = ctx.file.AddTensor(ctx.node.name + "/number", none);
+    ctx.file.AddOperator(schema::BuiltinOperator_NON_MAX_SUPPRESSION_V4,
+                         {boxes, row, limit, iou, score}, {found, number});
+    const TensorIndex size = ctx.Shaped(number, Type::Tensor(DType::kI32, {Dim(1)}));
+    const TensorIndex places = ctx.Make(schema::BuiltinOperator_SLICE, {found, zero, size}, line);
+    const TensorIndex first = ctx.Binary(kMulOp, places, ctx.Number(0, DType::kI32));
+    const TensorIndex second = ctx.Binary(kAddOp, first, ctx.IntConstant(c));
+    schema::PackOptionsT pack;
+    pack.values_count = 3;
+    pack.axis = 1;
+    rows.push_back(ctx.Make(schema::BuiltinOperator_PACK, {first, second, places},
+                            Type::Tensor(DType::kI32, {Dim(), Dim(3)}), With(pack)));
+  }
+  TensorIndex all = rows[0];
+  if (rows.size() > 1)
+    all =
+        ctx.Make(schema::BuiltinOperator_CONCATENATION, rows,
+                 Type::Tensor(DType::kI32, {Dim(), Dim(3)}), With(schema::ConcatenationOptionsT()));
+  return ctx.Emit(schema::BuiltinOperator_CAST, {all});
+}
+
 Status WriteReverseSequence(OpExport& ctx) {
   schema::ReverseSequenceOptionsT options;
   options.seq_dim = static_cast<std::int32_t>(ctx.Int("time_axis", 0));
@@ -499,6 +541,7 @@ std::vector<ExportRow> TensorExportRows() {
       {"GatherElements", WriteGatherElements},
       {"GatherND", WriteGatherNd, false, kMoves, 1},
       {"Identity", WriteIdentity},
+      {"NonMaxSuppression", WriteNonMaxSuppression},
       {"NonZero", WriteNonZero},
       {"OneHot", WriteOneHot},
       {"Pad", WritePad, false, kMoves, 1, FitsPad},

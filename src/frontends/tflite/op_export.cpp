@@ -178,7 +178,28 @@ TensorIndex OpExport::Shaped(TensorIndex tensor, const Type& type) {
   return made;
 }
 
-Result<TensorIndex> OpExport::ShapeOf(TensorIndex from, const Type& type) {
+TensorIndex OpExport::SizeOf(TensorIndex tensor, std::int64_t axis) {
+  schema::ShapeOptionsT options;
+  options.out_type = schema::TensorType_INT32;
+  const std::int64_t rank = file.TypeOf(tensor).rank();
+  const TensorIndex shape = Make(schema::BuiltinOperator_SHAPE, {tensor},
+                                 Type::Tensor(DType::kI32, {rank}), With(options));
+  return Make(schema::BuiltinOperator_GATHER, {shape, IntConstant(axis)},
+              Type::Tensor(DType::kI32, {}), With(schema::GatherOptionsT()));
+}
+
+TensorIndex OpExport::Counting(TensorIndex tensor, std::int64_t axis) {
+  const Dim size = file.TypeOf(tensor).dim(axis);
+  if (size.IsConst()) {
+    Ints numbers(static_cast<std::size_t>(size.value()));
+    std::iota(numbers.begin(), numbers.end(), 0);
+    return IntsConstant(numbers);
+  }
+  return Make(schema::BuiltinOperator_RANGE, {IntConstant(0), SizeOf(tensor, axis), IntConstant(1)},
+              Type::Tensor(DType::kI32, {size}));
+}
+
+Result<TensorIndex> OpExport::ShapeOf(TensorIndex from, const Type& type, bool implied) {
   const Type source = file.TypeOf(from);  // a copy: tensors are added below
   Ints shape, picks;  // numbers, and where all of them stand behind the source's
   std::size_t open = 0, lost = 0;
@@ -195,7 +216,7 @@ Result<TensorIndex> OpExport::ShapeOf(TensorIndex from, const Type& type) {
       picks.push_back(axis - source.shape->begin());
     }
   }
-  if (open <= 1) {
+  if (open == 0 || (open == 1 && implied)) {
     shape.clear();
     for (const Dim& dim : *type.shape) shape.push_back(dim.IsConst() ? dim.value() : -1);
     return IntsConstant(shape);

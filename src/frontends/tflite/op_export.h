@@ -76,7 +76,11 @@ class OpExport : public NodeView {
   TensorIndex Shaped(TensorIndex tensor, const Type& type);
   // The shape of `type` for a tensor that becomes it: of sizes that are not known, all but one must
   // be those of an axis it has.
-  Result<TensorIndex> ShapeOf(TensorIndex from, const Type& type);
+  // One alone is -1 where `implied`: RESHAPE knows what is left.
+  Result<TensorIndex> ShapeOf(TensorIndex from, const Type& type, bool implied = true);
+  // The size of an axis, i32, and the numbers from 0 to before it.
+  TensorIndex SizeOf(TensorIndex tensor, std::int64_t axis);
+  TensorIndex Counting(TensorIndex tensor, std::int64_t axis);
   // The operator that makes this node's results.
   Status Emit(schema::BuiltinOperator code, std::vector<TensorIndex> inputs,
               const Options& options = {}, Axes axes = Axes::kPlain);

@@ -87,14 +87,24 @@ Status DepthwiseConv2d(OpImport& ctx) {
   return AddConv(ctx, *options, {3, 0, 1, 2}, channels.value());
 }
 
+// As input 0 says, or, with a number of pictures that is not known, as the file does (that first).
+Result<Ints> ResultShape(const OpImport& ctx) {
+  const Shape& told = ctx.Out(0).shape;
+  const bool open = told.size() == 4 && !told[0].IsConst() && told[1].IsConst() &&
+                    told[2].IsConst() && told[3].IsConst();
+  if (open) return Ints{1, told[1].value(), told[2].value(), told[3].value()};
+  ATH_TRY(Ints shape, ctx.KnownInts(0));
+  if (shape.size() != 4)
+    return InvalidModel("the shape of the result has {} sizes; 4 are expected", shape.size());
+  return shape;
+}
+
 // Input 0 is the shape of the result, 1 the weights [out, height, width, in], 2 the data.
 Status TransposeConv(OpImport& ctx) {
   ATH_RETURN_IF_ERROR(ctx.Expect(3));
   ATH_RETURN_IF_ERROR(ExpectPicture(ctx, 2));
   ATH_TRY(const auto* options, OptionsOf<schema::TransposeConvOptions>(ctx));
-  ATH_TRY(const Ints shape, ctx.KnownInts(0));
-  if (shape.size() != 4)
-    return InvalidModel("the shape of the result has {} sizes; 4 are expected", shape.size());
+  ATH_TRY(const Ints shape, ResultShape(ctx));
   ATH_TRY(const std::int64_t kernel_height, WeightDim(ctx, 1));
   ATH_TRY(const std::int64_t kernel_width, WeightDim(ctx, 2));
   const WindowAxis height = {options->stride_h(), 1, kernel_height};

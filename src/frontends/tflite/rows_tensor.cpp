@@ -233,6 +233,15 @@ constexpr std::int64_t kFarEnd = std::numeric_limits<std::int64_t>::max();
 Status Slice(OpImport& ctx) {
   ATH_RETURN_IF_ERROR(ctx.Expect(3));
   ATH_RETURN_IF_ERROR(ctx.ExpectSameScale(0));
+  if (!ctx.KnownInts(1).ok() || !ctx.KnownInts(2).ok()) {
+    const Result<Ints> sizes = ctx.KnownInts(2);
+    if (sizes.ok() && std::count(sizes->begin(), sizes->end(), -1) > 0)
+      return Unsupported("SLICE from computed places to the end is not read; of a size it is");
+    ATH_TRY(const ValueId start, AsI64(ctx, 1));
+    ATH_TRY(const ValueId length, AsI64(ctx, 2));
+    ATH_TRY(const ValueId stop, ctx.Add("Add", {start, length}));
+    return ctx.GiveStored(ctx.Add("Slice", {ctx.Stored(0), start, stop}));
+  }
   ATH_TRY(const Ints begin, ctx.KnownInts(1));
   ATH_TRY(const Ints size, ctx.KnownInts(2));
   if (begin.size() != size.size())
@@ -287,10 +296,40 @@ Result<Strided> ReadStrided(const OpImport& ctx, const schema::StridedSliceOptio
   return result;
 }
 
+// One entry per axis, as constants or from a list that is computed; masked entries are `otherwise`.
+Result<ValueId> Limits(OpImport& ctx, std::size_t i, std::int32_t mask, std::int64_t count,
+                       std::int64_t otherwise) {
+  ATH_TRY(const ValueId list, AsI64(ctx, i));
+  std::vector<ValueId> parts;
+  for (std::int64_t axis = 0; axis < count; ++axis) {
+    if (((static_cast<std::uint32_t>(mask) >> axis) & 1U) != 0) {
+      parts.push_back(ctx.Constants({otherwise}));
+      continue;
+    }
+    ATH_TRY(const ValueId one, ctx.Add("Gather", {list, ctx.Constants({axis})}));
+    parts.push_back(one);
+  }
+  return ctx.Add("Concat", parts, {{"axis", std::int64_t{0}}});
+}
+
+// Places that follow while running, one step after the other.
+Status ComputedSlice(OpImport& ctx, const schema::StridedSliceOptions& options) {
+  ATH_TRY(const Ints strides, ctx.KnownInts(3));
+  if (strides != Ints(strides.size(), 1) || strides.empty() || strides.size() > 32 ||
+      options.ellipsis_mask() != 0 || options.new_axis_mask() != 0 ||
+      options.shrink_axis_mask() != 0 || options.offset())
+    return Unsupported("STRIDED_SLICE from computed places is read with steps of 1 and all axes");
+  const auto count = static_cast<std::int64_t>(strides.size());
+  ATH_TRY(const ValueId starts, Limits(ctx, 1, options.begin_mask(), count, 0));
+  ATH_TRY(const ValueId ends, Limits(ctx, 2, options.end_mask(), count, kFarEnd));
+  return ctx.GiveStored(ctx.Add("Slice", {ctx.Stored(0), starts, ends}));
+}
+
 Status StridedSlice(OpImport& ctx) {
   ATH_RETURN_IF_ERROR(ctx.Expect(4));
   ATH_RETURN_IF_ERROR(ctx.ExpectSameScale(0));
   ATH_TRY(const auto* options, OptionsOf<schema::StridedSliceOptions>(ctx));
+  if (!ctx.KnownInts(1).ok() || !ctx.KnownInts(2).ok()) return ComputedSlice(ctx, *options);
   ATH_TRY(const Strided slice, ReadStrided(ctx, *options));
   ATH_TRY(ValueId value,
           ctx.Add("Slice", {ctx.Stored(0), ctx.Constants(slice.starts), ctx.Constants(slice.ends),

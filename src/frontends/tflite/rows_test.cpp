@@ -157,8 +157,8 @@ TEST(TfliteRows, DetectionsAreTheBestThatDoNotOverlap) {
     op.custom_options = options.GetBuffer();
     const auto results =
         Outputs(m, {Tensor::FromVector<float>({1, 3, 4}, Floats(12)),
-                Tensor::FromVector<float>({1, 3, 3},
-                                          {0.9F, 0.6F, 0.125F, 0, 0.2F, 0.875F, 0, 0.5F, 0.25F})});
+                    Tensor::FromVector<float>(
+                        {1, 3, 3}, {0.9F, 0.6F, 0.125F, 0, 0.2F, 0.875F, 0, 0.5F, 0.25F})});
     ASSERT_EQ(results.size(), 4U);
     const Floats shifted = {0, 0.0625F, 1, 1.0625F}, third = {1.75F, 1.75F, 2.25F, 2.25F};
     Floats expected = shifted;
