@@ -193,6 +193,14 @@ Result<ValueId> ZerosAreMissing(Graph& graph, ValueId column) {
   return graph.Add("Where", {zero, number(std::nan("")), column});
 }
 
+// Codes are cut to integers; a missing one stays missing, which is in no set.
+Result<ValueId> WholeCodes(Graph& graph, ValueId column) {
+  ATH_TRY(const ValueId code, graph.Add("Cast", {column}, {{"to", DType::kI64}}));
+  ATH_TRY(const ValueId whole, graph.Add("Cast", {code}, {{"to", DType::kF64}}));
+  ATH_TRY(const ValueId missing, graph.Add("IsNaN", {column}));
+  return graph.Add("Where", {missing, column, whole});
+}
+
 // Numbers of a file without pandas categories are the codes themselves, cut to integers.
 Result<ValueId> AddColumns(Graph& graph, const Head& head,
                            const std::vector<Categories>& categories,
@@ -222,8 +230,7 @@ Result<ValueId> AddColumns(Graph& graph, const Head& head,
     } else if (known != nullptr) {
       ATH_TRY(column, tabular::CodesOfNumbers(graph, column, known->numbers, std::nan("")));
     } else if (is_category) {
-      ATH_TRY(const ValueId code, graph.Add("Cast", {column}, {{"to", DType::kI64}}));
-      ATH_TRY(column, graph.Add("Cast", {code}, {{"to", DType::kF64}}));
+      ATH_TRY(column, WholeCodes(graph, column));
     } else if (missing[i] == Missing::kZero) {
       ATH_TRY(column, ZerosAreMissing(graph, column));
     }

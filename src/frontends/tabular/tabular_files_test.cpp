@@ -183,6 +183,20 @@ TEST(Lightgbm, FollowsNumbersCategoriesAndMissingValues) {
   EXPECT_NEAR(chance(3, ""), logistic(2), 1e-12);  // a missing category is in no set
 }
 
+// NaN was cut to the code 0 once.
+TEST(Lightgbm, FindsAMissingCodeInNoSet) {
+  std::string file = LightgbmFile();
+  file.resize(file.find("pandas_categorical"));
+  const Result<Graph> graph = lightgbm::Import(Bytes(file));
+  ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+  const auto chance = [&](double kind) { return NumberOf(Answers(*graph, {{3}, {kind}})[1], 1); };
+  const auto logistic = [](double x) { return 1 / (1 + std::exp(-2 * x)); };
+  EXPECT_NEAR(chance(0), logistic(-1), 1e-12);
+  EXPECT_NEAR(chance(2.7), logistic(-1), 1e-12);
+  EXPECT_NEAR(chance(1), logistic(2), 1e-12);
+  EXPECT_NEAR(chance(NAN), logistic(2), 1e-12);
+}
+
 TEST(Lightgbm, AddsLinearLeavesAndFallsBackToTheirValue) {
   std::string file = LightgbmFile();
   file.replace(file.find("is_linear=0"), 11,
