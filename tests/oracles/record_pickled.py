@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records pickled estimators and what they answer, as pickled.tar.xz.
+"""Records pickled estimators, what sklearn2pmml makes of them, and what they answer, as pickled.tar.xz.
 
-    python tests/oracles/record_pickled.py [FOLDER]    # needs pandas, scikit-learn and whichever of xgboost, lightgbm, catboost is there
+    python tests/oracles/record_pickled.py    # needs pandas, scikit-learn and whichever of xgboost, lightgbm, catboost is there
 
-The archive holds rows.csv and for each case NAME.pkl and NAME.npz: `prediction`, or `label` and `probability`; refused_*.pkl
+PMML files are recorded where sklearn2pmml (PyPI) and Java are there.
+
+The archive holds rows.csv and for each case NAME.pkl, NAME.pmml or both, and NAME.npz: `prediction`, or `label` and `probability`; refused_*.pkl
 hold what must not be read. Cases of a library that is absent are taken from the archive as it stands.
 """
 
@@ -11,8 +13,9 @@ import collections
 import importlib.util
 import io
 import pickle
-import sys
+import shutil
 import tarfile
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +44,39 @@ def estimators(x, y):
         yield "catboost_classifier", catboost.CatBoostClassifier(**settings).fit(x, np.where(y > 0, "yes", "no"))
 
 
+def of_sklearn(x, y):
+    """Estimators that are read as PMML only."""
+    from sklearn.ensemble import ExtraTreesRegressor, GradientBoostingRegressor, RandomForestClassifier
+    from sklearn.linear_model import LinearRegression, LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.tree import DecisionTreeClassifier
+    bit = (y > 0).astype(int)
+    three = pd.cut(y, 3, labels=["low", "mid", "high"]).astype(str)
+    yield "sklearn_linear", LinearRegression().fit(x, y)
+    yield "sklearn_logistic", make_pipeline(StandardScaler(), LogisticRegression()).fit(x, bit)
+    yield "sklearn_logistic_three", make_pipeline(StandardScaler(), LogisticRegression()).fit(x, three)
+    yield "sklearn_tree", DecisionTreeClassifier(max_depth=4).fit(x, three)
+    yield "sklearn_forest", RandomForestClassifier(8, max_depth=4).fit(x, bit)
+    yield "sklearn_extra_trees", ExtraTreesRegressor(8, max_depth=4).fit(x, y)
+    yield "sklearn_boosting", GradientBoostingRegressor(n_estimators=8).fit(x, y)
+
+
+def as_pmml(model):
+    """The document that sklearn2pmml writes; None where it cannot."""
+    if importlib.util.find_spec("sklearn2pmml") is None or shutil.which("java") is None or not hasattr(model, "fit"):
+        return None
+    from sklearn2pmml import sklearn2pmml
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.pmml"
+        try:
+            sklearn2pmml(model, str(path))
+        except RuntimeError as why:
+            print(f"{type(model).__name__}: {why}")
+            return None
+        return path.read_bytes()
+
+
 def answers(model, x):
     if hasattr(model, "predict_proba"):
         return {"label": model.predict(x), "probability": model.predict_proba(x)}
@@ -58,11 +94,20 @@ class Harm:
         return os.system, ("touch harm-was-done",)
 
 
+def record(files, name, model, rows):
+    data = io.BytesIO()
+    np.savez_compressed(data, **{key: value.astype(str) if value.dtype == object else value for key, value in answers(model, rows).items()})
+    files[f"{name}.npz"] = data.getvalue()
+    document = as_pmml(model)
+    if document is not None:
+        files[f"{name}.pmml"] = document
+
+
 def main():
     random = np.random.default_rng(1)
     x = pd.DataFrame(random.normal(size=(300, 3)).astype(np.float32), columns=["c1", "c2", "c3"])
     x.loc[random.random(300) < 0.1, "c2"] = np.nan
-    y = x["c1"] * 2 + x["c2"].fillna(1) + random.normal(scale=0.3, size=300)
+    y = (x["c1"] * 2 + x["c2"].fillna(1) + random.normal(scale=0.3, size=300)).rename("y")
     rows = x[:80]
     files = {}
     if ARCHIVE.exists():
@@ -71,10 +116,12 @@ def main():
     for number, (name, model) in enumerate(estimators(x, y)):
         for protocol in [4, 5] if number % 2 else [4]:
             files[f"{name}{'_5' if protocol == 5 else ''}.pkl"] = pickle.dumps(model, protocol=protocol)
-        data = io.BytesIO()
-        np.savez_compressed(data, **{key: value.astype(str) if value.dtype == object else value for key, value in answers(model, rows).items()})
-        files[f"{name}.npz"] = data.getvalue()
+        record(files, name, model, rows)
+    if importlib.util.find_spec("sklearn"):
+        for name, model in of_sklearn(x.fillna(0), y):
+            record(files, name, model, rows.fillna(0))
     files["rows.csv"] = rows.to_csv(index=False, float_format="%.9g").encode()
+    files["filled.csv"] = rows.fillna(0).to_csv(index=False, float_format="%.9g").encode()
     files["refused_command.pkl"] = pickle.dumps(Harm())
     files["refused_counter.pkl"] = pickle.dumps(collections.Counter("abc"))
     files["refused_list.pkl"] = pickle.dumps([1, 2, 3])

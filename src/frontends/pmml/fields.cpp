@@ -89,7 +89,8 @@ Result<double> ValueIn(const Field& field, std::string_view text) {
   }
   if (text == "true") return 1;
   if (text == "false") return 0;
-  return ParseNumber(text);
+  ATH_TRY(const double number, ParseNumber(text));
+  return field.single ? static_cast<double>(static_cast<float>(number)) : number;
 }
 
 // ---- text

@@ -48,6 +48,7 @@ struct Field {
   Categories categories = {};
   ValueId strings = kNoValue;  // of a text whose categories may not be all: itself; "" is missing
   std::optional<MomentKind> moment = {};
+  bool single = false;  // dataType="float": numbers that stand beside it are rounded as it is
 
   bool truth() const {
     return text && categories.list() == std::vector<std::string>{"false", "true"};

@@ -208,8 +208,10 @@ Result<Field> AddNumber(Document& document, std::string_view name, const NumberK
     if (kind.origin != 0) field.column = c.Sub(field.column, c.Constant(kind.origin));
     if (kind.unit != 1) field.column = c.Div(field.column, c.Constant(kind.unit));
   }
-  if (kind.rounded_to_float)
+  if (kind.rounded_to_float) {
     field.column = c.Number(c.Op("Cast", {field.column}, {{"to", DType::kF32}}));
+    field.single = true;
+  }
   const ValueId given = field.column;
   for (const std::string& word : rules.missing) {
     ATH_TRY(const double value, ValueIn(field, word));

@@ -349,6 +349,18 @@ TEST(PmmlModels, TreesSpreadRowsWithMissingValues) {
   EXPECT_EQ(Answers(tree("weightedConfidence"), {{"x", "2"}}).at("probability(b)"), "0.75");
 }
 
+// 0.7 in 32 bits is less than 0.7 in 64: the number of the predicate was not rounded once.
+TEST(PmmlModels, TreesCompareFloatsWithFloats) {
+  std::string file = Document(
+      R"(<TreeModel functionName="regression">)" + kSchema +
+          R"(<Node><True/><Node score="1"><SimplePredicate field="x" operator="lessThan" value="0.7"/></Node><Node score="2"><True/></Node></Node></TreeModel>)",
+      "", "double");
+  const std::string_view type = R"(name="x" optype="continuous" dataType="double")";
+  file.replace(file.find(type), type.size(), R"(name="x" optype="continuous" dataType="float")");
+  EXPECT_EQ(Answers(file, {{"x", "0.7"}})["out"], "2");
+  EXPECT_EQ(Answers(file, {{"x", "0.6999999"}})["out"], "1");
+}
+
 TEST(PmmlModels, AnomalyScoresNormalizeTheDepth) {
   // The mean depth for two samples is 1: 2 ^ -3.
   EXPECT_EQ(Answers(AnomalyFile(), {{"x", "3"}}).at("prediction"), "0.125");
