@@ -155,13 +155,13 @@ def python_package(count):
     return script(count, "python_test.py", python=str(VENV / "bin" / "python"))
 
 
-def from_pypi(packages, imports):
-    """What only tests need, where PyPI can be reached. What needs it is skipped without it."""
+def from_pypi(modules, *packages):
+    """Packages that some tests want, where PyPI can be reached. What needs them is skipped without them."""
     python = VENV / "bin" / "python"
-    present = subprocess.run([python, "-c", f"import {imports}"], capture_output=True, check=False)
-    install = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", packages]
+    present = subprocess.run([python, "-c", f"import {modules}"], capture_output=True, check=False)
+    install = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *packages]
     if present.returncode != 0 and subprocess.run(install, check=False).returncode != 0:
-        print(f"{packages} could not be installed: its tests are skipped")
+        print(f"{', '.join(packages)} could not be installed: its tests are skipped")
 
 
 def workbench(count):
@@ -188,6 +188,7 @@ def main():
         script(count, "tensorflow_test.py", "--binary", str(ATHANOR), "--device", device)
         script(count, "pytorch_test.py", "--binary", str(ATHANOR), "--device", device)
     script(count, "tabular_test.py", "--binary", str(ATHANOR))
+    script(count, "table_codegen_test.py", "--binary", str(ATHANOR))
     script(count, "catboost_test.py", "--binary", str(ATHANOR))
     script(count, "caffe_test.py", "--binary", str(ATHANOR))
     script(count, "score_kill_test.py", "--binary", str(ATHANOR))
@@ -204,13 +205,15 @@ def main():
     script(count, "demo_test.py", "--binary", str(ATHANOR))
     script(count, "cli_test.py")
     script(count, "cli_results_test.py")
-    from_pypi("tritonclient[http,grpc]", "tritonclient.http, tritonclient.grpc")
+    from_pypi("tritonclient.http, tritonclient.grpc", "tritonclient[http,grpc]")
     from_pypi("onnxruntime", "onnxruntime")
-    from_pypi("ai-edge-litert", "ai_edge_litert.interpreter")
+    from_pypi("ai_edge_litert.interpreter", "ai-edge-litert")
+    from_pypi("jpmml_evaluator", "jpmml-evaluator")
     python = str(VENV / "bin" / "python")
     script(count, "debug_test.py", python=python)
     script(count, "tflite_write_test.py", "--binary", str(ATHANOR), python=python)
     script(count, "large_files_test.py", "--binary", str(ATHANOR))
+    script(count, "pmml_export_test.py", "--binary", str(ATHANOR), python=python)
     script(count, "docs_test.py")
     python_package(count)
     script(count, "serve_test.py", python=python)

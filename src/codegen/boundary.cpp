@@ -63,17 +63,6 @@ EdgeScale ScaleAtMaker(const Graph& graph, ValueId value) {
   return spec.ok() ? PortScale(spec->outputs[0]) : EdgeScale{};
 }
 
-// A microcontroller answers one question at a time.
-Status FixBatch(Graph& graph) {
-  for (const ValueId input : graph.inputs()) {
-    Type type = graph.value(input).type;
-    if (!type.HasRank() || type.rank() == 0 || type.dim(0).IsConst()) continue;
-    (*type.shape)[0] = Dim(1);
-    graph.SetInputType(input, std::move(type));
-  }
-  return graph.InferTypes();
-}
-
 Status StripInputs(Graph& graph, Edges& edges) {
   const std::vector<ValueId> inputs = graph.inputs();
   std::vector<ValueId> order;
@@ -118,6 +107,16 @@ Status StripOutputs(Graph& graph, Edges& edges) {
 }
 
 }  // namespace
+
+Status FixBatch(Graph& graph) {
+  for (const ValueId input : graph.inputs()) {
+    Type type = graph.value(input).type;
+    if (!type.HasRank() || type.rank() == 0 || type.dim(0).IsConst()) continue;
+    (*type.shape)[0] = Dim(1);
+    graph.SetInputType(input, std::move(type));
+  }
+  return graph.InferTypes();
+}
 
 Result<Edges> MakeInteger(Graph& graph) {
   ATH_RETURN_IF_ERROR(FixBatch(graph));

@@ -5,6 +5,9 @@
 
 namespace athanor::codegen {
 
+// One row of every input: a first axis that is not known becomes 1.
+Status FixBatch(Graph& graph);
+
 // Makes open batches 1, lowers Q/DQ pairs to operators on integers, then lets inputs that are
 // quantised at once, and outputs that are dequantised last, be integers: the caller has the scales.
 // Gives, per input and output of the graph, the scale and zero point of its integers.

@@ -1,10 +1,13 @@
-// athanor codegen MODEL --target c99 -o DIR: an int8 network as C for a microcontroller.
+// athanor codegen MODEL --target c99 -o DIR: an int8 network as C for a microcontroller; a model of
+// tables as a C header, a SQL query or a formula.
 #include <filesystem>
 
 #include "codegen/program.h"
+#include "codegen/table/tables.h"
 #include "core/file.h"
 #include "tools/console.h"
 #include "tools/open_model.h"
+#include "tools/output_file.h"
 
 namespace athanor::tools {
 namespace {
@@ -16,6 +19,7 @@ struct CodegenOptions {
   codegen::Options program;
   std::string target = "c99", output;
   std::string fit;  // "ram=64K,flash=512K"
+  codegen::SqlOptions sql;
 };
 
 // "64K" or "1M" or bytes.
@@ -59,12 +63,39 @@ std::string Stem(const CodegenOptions& options) {
   return stem.empty() || (stem[0] >= '0' && stem[0] <= '9') ? "model_" + stem : stem;
 }
 
+// A model of tables: one file.
+Status RunTable(Graph graph, const CodegenOptions& options, const Common& common) {
+  const std::string& name = options.program.name;
+  const std::string ending = options.target == "c99" ? "h" : options.target;
+  const std::string path = options.output.empty() ? name + "." + ending : options.output;
+  ATH_RETURN_IF_ERROR(CheckOutput(path));
+  ATH_TRY(const codegen::RowProgram program, codegen::RowProgramOf(std::move(graph)));
+  std::string text;
+  if (options.target == "sql") {
+    ATH_TRY(text, codegen::TableQuery(program, options.sql));
+  } else if (options.target == "formula") {
+    ATH_TRY(text, codegen::TableFormula(program));
+  } else {
+    ATH_TRY(text, codegen::TableHeader(program, name));
+  }
+  ATH_RETURN_IF_ERROR(WriteFileAtomically(path, std::string_view(text)));
+  Say(common, "wrote {}", path);
+  PrintJson(common, {{"files", {path}}, {"columns", program.columns.size()}});
+  const std::string word = ShellWord(path);
+  Next(common, options.target == "sql"       ? "sqlite3 -header -csv TABLE.db < " + word
+               : options.target == "formula" ? "cat " + word
+                                             : "gcc -std=c99 -Wall -fsyntax-only " + word);
+  return {};
+}
+
 Status Run(CodegenOptions options, const Common& common) {
   ATH_RETURN_IF_ERROR(ReadFit(options.fit, options.program));
   if (options.program.name.empty()) options.program.name = Stem(options);
+  ATH_TRY(Graph graph, OpenModel(options.model));
+  if (options.target != "c99" || codegen::IsTableModel(graph))
+    return RunTable(std::move(graph), options, common);
   const fs::path folder =
       options.output.empty() ? fs::path(options.program.name + "_c99") : fs::path(options.output);
-  ATH_TRY(Graph graph, OpenModel(options.model));
   ATH_TRY(const codegen::Program program, codegen::Generate(std::move(graph), options.program));
   std::error_code error;
   fs::create_directories(folder, error);
@@ -95,10 +126,14 @@ std::function<Status()> GenerateCode(Arguments app, const Common& common) {
   auto options = std::make_shared<CodegenOptions>();
   options->program.name = "";
   AddModelOptions(app, options->model);
-  app.Option("--target", options->target, "c99: straight-line C without a library")
-      .OneOf({"c99"})
+  app.Option("--target", options->target,
+             "c99: straight-line C of an int8 network, or a header that scores one row of a table; "
+             "sql: a query for SQLite; formula: text that people read")
+      .OneOf({"c99", "sql", "formula"})
       .ShowDefault();
-  app.Option("-o,--output", options->output, "the folder of the files; NAME_c99 by default");
+  app.Option("-o,--output", options->output,
+             "of a network the folder, NAME_c99 by default; of a model of tables the file, NAME.h, "
+             "NAME.sql or NAME.formula");
   app.Option("--name", options->program.name, "of the files and functions; the model's name");
   app.Option("--fit", options->fit,
              "fail when it needs more, for example ram=64K,flash=512K (constants only)");
@@ -106,6 +141,8 @@ std::function<Status()> GenerateCode(Arguments app, const Common& common) {
              "random inputs of the self-test; 0 writes none")
       .Range(0, 100)
       .ShowDefault();
+  app.Option("--table", options->sql.table, "of sql: the table that is scored").ShowDefault();
+  app.Option("--keep", options->sql.keep, "of sql: a column to copy before the answers").Repeated();
   return [options, &common] { return Run(*options, common); };
 }
 

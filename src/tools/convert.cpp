@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <optional>
 
+#include "codegen/table/tables.h"
+#include "core/file.h"
 #include "frontends/load.h"
 #include "frontends/save.h"
 #include "ir/text.h"
@@ -154,15 +156,26 @@ Status ProveFile(const ConvertOptions& options, const Common& common, const Grap
   return SayUnchecked(options, common, original, why_not, std::move(document));
 }
 
+// PMML speaks of columns: the proof is of the model in that form.
+Status ConvertTable(const ConvertOptions& options, const Common& common, const Graph& graph) {
+  ATH_TRY(const codegen::RowProgram program, codegen::RowProgramOf(graph.Clone()));
+  ATH_TRY(const std::string text, codegen::TablePmml(program));
+  ATH_RETURN_IF_ERROR(WriteFileAtomically(options.out, std::string_view(text)));
+  ATH_TRY(const Graph form, codegen::TableForm(graph));
+  return ProveFile(options, common, form, nlohmann::json::object());
+}
+
 Status RunConvert(const ConvertOptions& options, const Common& common) {
   ATH_TRY(const std::string stage, DumpStage(options));
-  ATH_RETURN_IF_ERROR(CheckModelOutput(options.out));
+  const bool pmml = fs::path(options.out).extension() == ".pmml";
+  ATH_RETURN_IF_ERROR(pmml ? CheckOutput(options.out) : CheckModelOutput(options.out));
   if (options.partition) return WriteStages(options.model, options.out, options.save, common);
   ATH_TRY(const Graph graph, OpenModel(options.model));
   if (!stage.empty() && stage != "import")
     return Error(ErrorCode::kUsage,
                  "convert has one stage: after:import; athanor optimize has more");
   if (!stage.empty()) Dump(common, graph);
+  if (pmml) return ConvertTable(options, common, graph);
   {
     Progress progress(common, "writing", 0);
     Graph plain = graph.Clone();
