@@ -176,6 +176,10 @@ class HeaderPrinter : public Printer {
     if (call.fn == Fn::kEqual && term(call.args[0]).dtype == DType::kString)
       return Piece{fmt::format("strcmp({}, {}) == 0", first.text, piece(call.args[1]).text),
                    kComparison, std::max(first.depth, piece(call.args[1]).depth) + 1};
+    if (call.fn == Fn::kSquare) {
+      helpers_.insert("square");
+      return Piece{fmt::format("{}_square({})", name_, first.text), kWord, first.depth + 1};
+    }
     if (call.fn != Fn::kMin && call.fn != Fn::kMax) return Printer::Call(id);
     const std::string_view kind = call.fn == Fn::kMin ? "min" : "max";
     helpers_.insert(std::string(kind));
@@ -251,6 +255,9 @@ class HeaderPrinter : public Printer {
           fmt::format("static inline double {}_{}(double a, double b) {{\n", name_, helper);
       if (helper == "min") text += head + "  return a != a || a < b ? a : b;\n}\n\n";
       if (helper == "max") text += head + "  return a != a || a > b ? a : b;\n}\n\n";
+      if (helper == "square")
+        text += fmt::format("static inline double {}_square(double x) {{\n  return x * x;\n}}\n\n",
+                            name_);
       // What no integer holds becomes the nearest that one holds, a missing number 0.
       if (helper == "integer")
         text += fmt::format(

@@ -110,6 +110,7 @@ class FormulaPrinter : public NestedPrinter {
         {Fn::kSin, kWord, "sin(@0)"},
         {Fn::kSinh, kWord, "sinh(@0)"},
         {Fn::kSqrt, kWord, "sqrt(@0)"},
+        {Fn::kSquare, kWord, "pow(@0, 2)"},
         {Fn::kSub, kSum, "<0 - $1"},
         {Fn::kTan, kWord, "tan(@0)"},
         {Fn::kTanh, kWord, "tanh(@0)"},
@@ -222,14 +223,7 @@ class FormulaPrinter : public NestedPrinter {
   }
   std::string IsAmong(const std::string& x, const std::vector<std::string>& list, bool among,
                       bool or_missing) const override {
-    std::string text = x;
-    if (list.size() == 1) {
-      text += (among ? " == " : " != ") + list[0];
-    } else {
-      text += among ? " in (" : " not in (";
-      for (std::size_t i = 0; i < list.size(); ++i) text += (i == 0 ? "" : ", ") + list[i];
-      text += ")";
-    }
+    const std::string text = AmongText(x, list, among ? "==" : "!=", among ? "in" : "not in");
     if (among) return or_missing ? text + " or isnan(" + x + ")" : text;
     return or_missing ? text : text + " and not isnan(" + x + ")";
   }

@@ -224,6 +224,7 @@ Status Gather(Lowering& l) {
 std::vector<std::vector<TermId>> Lines(const Elements& x, std::int64_t axis) {
   const ops::AxisView view = ops::AlongAxis(x.dims, axis);
   std::vector<std::vector<TermId>> lines;
+  if (view.length == 0) return lines;
   for (std::int64_t i = 0; i < view.outer; ++i) {
     for (std::int64_t k = 0; k < view.inner; ++k) {
       std::vector<TermId>& line = lines.emplace_back();
@@ -253,7 +254,6 @@ Lower Reduce(Combine combine) {
     ATH_TRY(const std::int64_t axis, ReducedAxis(l));
     std::vector<TermId> out;
     for (const std::vector<TermId>& line : Lines(l.in[0], axis)) {
-      if (line.empty()) return Unsupported("a reduction of nothing");
       out.push_back(combine(l.make, l.OutType(), line));
     }
     l.SetOut(std::move(out));
@@ -332,7 +332,7 @@ Status TopK(Lowering& l) {
   const auto attrs = l.Attrs<TopKAttrs>();
   const std::vector<TermId>& x = l.in[0].terms;
   if (l.in[0].dims.empty() || l.in[0].dims.back() != static_cast<std::int64_t>(x.size()) ||
-      x.size() > kMostRanked)
+      x.empty() || x.size() > kMostRanked || l.Constant(1) == nullptr)
     return Unsupported("{} elements are ranked; up to {} of one row are written", x.size(),
                        kMostRanked);
   TermMaker& make = l.make;
@@ -351,8 +351,8 @@ Status TopK(Lowering& l) {
     places.push_back(Joined(make, Fn::kAdd, DType::kF64, ahead));
   }
   std::vector<TermId> values, positions;
-  const auto count = static_cast<std::size_t>(l.OutDims().back());
-  for (std::size_t place = 0; place < count; ++place) {
+  ATH_TRY(const std::vector<std::int64_t> count, ToInts(*l.Constant(1)));
+  for (std::size_t place = 0; place < static_cast<std::size_t>(count[0]); ++place) {
     TermId value = x[0], position = make.Number(DType::kI64, 0);
     for (std::size_t i = 1; i < x.size(); ++i) {
       const TermId is_here =

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include "codegen/table/lowering.h"
 #include "ops/ml/tree_ensemble.h"
@@ -256,6 +257,104 @@ Status Scaler(Lowering& l) {
   return {};
 }
 
+// ---- distances
+
+struct MeasureAttrs {
+  std::string measure = "squaredEuclidean";
+  std::vector<std::string> compare;
+  std::optional<Tensor> weights, missing_weights;
+  template <class V>
+  void Visit(V& v) {
+    v("measure", measure, "squaredEuclidean, euclidean, cityBlock or chebychev");
+    v("compare", compare, "absDiff");
+    v("weights", weights, "of the features");
+    v("missing_weights", missing_weights, "what the features that are there stand for");
+  }
+};
+
+// The features of a row: 0 in place of a missing one, which counts `there` times, 1 or 0.
+struct Features {
+  std::vector<TermId> values, there;
+  TermId scale = 0;  // of a sum over those that are there
+};
+
+Features FeaturesOf(TermMaker& make, const std::vector<TermId>& x,
+                    const std::vector<double>& shares) {
+  const auto call = [&](Fn fn, std::vector<TermId> args) {
+    return make.Call(fn, DType::kF64, std::move(args));
+  };
+  const TermId zero = make.Number(DType::kF64, 0), one = make.Number(DType::kF64, 1);
+  Features features;
+  std::vector<TermId> parts;
+  double all = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const TermId missing = make.Call(Fn::kIsNan, DType::kBool, {x[i]});
+    features.values.push_back(call(Fn::kWhere, {missing, zero, x[i]}));
+    features.there.push_back(call(Fn::kWhere, {missing, zero, one}));
+    parts.push_back(call(Fn::kMul, {features.there.back(), make.Number(DType::kF64, shares[i])}));
+    all += shares[i];
+  }
+  const TermId there = Sum(make, DType::kF64, parts), whole = make.Number(DType::kF64, all);
+  const TermId some = make.Call(Fn::kGreater, DType::kBool, {there, zero});
+  const TermId complete = make.Call(Fn::kEqual, DType::kBool, {there, whole});
+  features.scale = call(Fn::kWhere, {complete, one,
+                                     call(Fn::kWhere, {some, call(Fn::kDiv, {whole, there}),
+                                                       make.Number(DType::kF64, std::nan(""))})});
+  return features;
+}
+
+constexpr std::size_t kMostPoints = 64;  // each is a line of its own, and compilers take their time
+
+Status PairwiseMeasure(Lowering& l) {
+  const auto attrs = l.Attrs<MeasureAttrs>();
+  const bool squares = attrs.measure == "squaredEuclidean" || attrs.measure == "euclidean";
+  const bool largest = attrs.measure == "chebychev";
+  const bool plain = std::all_of(attrs.compare.begin(), attrs.compare.end(),
+                                 [](const std::string& name) { return name == "absDiff"; });
+  if (!plain || !(squares || largest || attrs.measure == "cityBlock"))
+    return Unsupported("measure {}; distances of differences are written", attrs.measure);
+  if (l.Constant(1) == nullptr)
+    return Unsupported("the points are computed; constants are written");
+  ATH_TRY(const std::vector<double> points, ToDoubles(*l.Constant(1)));
+  const std::size_t width = l.in[0].terms.size();
+  std::vector<double> weights(width, 1), shares(width, 1);
+  if (width == 0) return Unsupported("rows without features");
+  if (points.size() / width > kMostPoints)
+    return Unsupported("{} points; distances to up to {} are written", points.size() / width,
+                       kMostPoints);
+  if (attrs.weights && attrs.weights->count() > 0) {
+    ATH_TRY(weights, ToDoubles(*attrs.weights));
+  }
+  if (attrs.missing_weights && attrs.missing_weights->count() > 0) {
+    ATH_TRY(shares, ToDoubles(*attrs.missing_weights));
+  }
+  TermMaker& make = l.make;
+  const auto call = [&](Fn fn, std::vector<TermId> args) {
+    return make.Call(fn, DType::kF64, std::move(args));
+  };
+  const Features features = FeaturesOf(make, l.in[0].terms, shares);
+  std::vector<TermId> out;
+  for (std::size_t p = 0; p + width <= points.size(); p += width) {
+    std::vector<TermId> parts;
+    for (std::size_t i = 0; i < width; ++i) {
+      if (std::isnan(points[p + i])) return Unsupported("a point with a missing feature");
+      const TermId difference =
+          call(Fn::kSub, {features.values[i], make.Number(DType::kF64, points[p + i])});
+      TermId part = call(squares ? Fn::kSquare : Fn::kAbs, {difference});
+      if (weights[i] != 1) part = call(Fn::kMul, {make.Number(DType::kF64, weights[i]), part});
+      parts.push_back(call(Fn::kMul, {part, features.there[i]}));
+    }
+    TermId distance = parts[0];
+    for (std::size_t i = 1; i < parts.size() && largest; ++i)
+      distance = call(Fn::kMax, {distance, parts[i]});
+    if (!largest) distance = Sum(make, DType::kF64, std::move(parts));
+    distance = call(Fn::kMul, {distance, features.scale});
+    out.push_back(attrs.measure == "euclidean" ? call(Fn::kSqrt, {distance}) : distance);
+  }
+  l.SetOut(std::move(out));
+  return {};
+}
+
 // ---- linear models
 
 struct LinearAttrs {
@@ -376,6 +475,7 @@ std::vector<LoweringRow> MlLowerings() {
       {"LinearRegressor", LinearRegressor},
       {"LinearTreeEnsemble", Trees},
       {"OneHotEncoder", OneHot},
+      {"PairwiseMeasure", PairwiseMeasure},
       {"Scaler", Scaler},
       {"TreeEnsemble", Trees},
   };

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "core/text.h"
+
 namespace athanor::codegen {
 namespace {
 
@@ -195,6 +197,12 @@ std::size_t NestedPrinter::UsesBy(const Term& reader) const {
 Piece NestedPrinter::Number(double number, DType dtype) const {
   const bool sign = number < 0;
   return {Real(number, dtype), sign ? kUnary : kWord, 1, 0};
+}
+
+std::string NestedPrinter::AmongText(const std::string& x, const std::vector<std::string>& list,
+                                     std::string_view one, std::string_view many) {
+  if (list.size() == 1) return fmt::format("{} {} {}", x, one, list[0]);
+  return fmt::format("{} {} ({})", x, many, Join(list, ", "));
 }
 
 // ---- comparisons

@@ -46,6 +46,9 @@ class NestedPrinter : public Printer {
   // What stands beside the key that x, a word, equals; `otherwise` may be absent.
   virtual Piece Switch(const Piece& x, const std::vector<Case>& cases,
                        const std::optional<Piece>& otherwise) const = 0;
+  // x `one` the only number of the list, or x `many` (all of them).
+  static std::string AmongText(const std::string& x, const std::vector<std::string>& list,
+                               std::string_view one, std::string_view many);
   virtual std::string IsMissing(const std::string& x) const = 0;
   virtual std::string Or(const std::string& a, const std::string& b) const = 0;
   // Whether x is a number of the list, or none of them; a missing x is neither, or counts too.

@@ -319,6 +319,8 @@ class PmmlPrinter : public Printer {
         {Fn::kSin, kWord, "<Apply function=\"sin\">@0</Apply>"},
         {Fn::kSinh, kWord, "<Apply function=\"sinh\">@0</Apply>"},
         {Fn::kSqrt, kWord, "<Apply function=\"sqrt\">@0</Apply>"},
+        {Fn::kSquare, kWord,
+         "<Apply function=\"pow\">@0<Constant dataType=\"double\">2</Constant></Apply>"},
         {Fn::kSub, kWord, "<Apply function=\"-\">@0@1</Apply>"},
         {Fn::kTan, kWord, "<Apply function=\"tan\">@0</Apply>"},
         {Fn::kTanh, kWord, "<Apply function=\"tanh\">@0</Apply>"},

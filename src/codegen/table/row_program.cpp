@@ -31,6 +31,15 @@ Status CheckEdge(const Value& value, std::string_view what, std::string_view nam
       what, name, value.type.ToString());
 }
 
+// A small file may ask for large tensors.
+Status CheckSize(const Type& type) {
+  const auto dims = type.StaticDims();
+  if (!dims) return Unsupported("a result of {}, whose shape is not known", type.ToString());
+  const auto count = CheckedCount(*dims);
+  if (count && *count <= static_cast<std::int64_t>(kMostTerms)) return {};
+  return Error(ErrorCode::kResource, "{} has more than {} elements", type.ToString(), kMostTerms);
+}
+
 Status CheckEdges(const Graph& graph) {
   std::vector<Status> problems;
   const auto check = [&](ValueId id, std::string_view what, std::string_view name) {
@@ -96,6 +105,7 @@ class Reader {
     if (found != elements_.end()) return found->second;
     const Tensor* tensor = graph_.Constant(id);
     ATH_CHECK(tensor != nullptr, "nodes are read in order, so only constants are new");
+    ATH_RETURN_IF_ERROR(CheckSize(graph_.value(id).type));
     return ElementsOfConstant(make_, *tensor);
   }
 
@@ -105,22 +115,31 @@ class Reader {
                                  : fmt::format("node \"{}\" ({})", node.name, node.op->name));
     make_.SetNode(program_.nodes.size() - 1);
     Lowering lowering(graph_, node, make_);
-    const auto lower = [&]() -> Status {
-      for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-        const ValueId input = node.inputs[i];
-        if (input == kNoValue || lowering.Skips(i)) continue;
-        ATH_TRY(lowering.in[i], ElementsOf(input));
-      }
-      ATH_RETURN_IF_ERROR(FindLowering(node.op->name)->lower(lowering));
-      if (program_.terms.size() > kMostTerms)
-        return Error(ErrorCode::kResource, "the formulas have more than {} terms", kMostTerms);
-      return {};
-    };
-    Status status = lower();
+    Status status = Lower(node, lowering);
     if (!status.ok()) return std::move(status).In(program_.nodes.back());
     for (std::size_t i = 0; i < node.outputs.size(); ++i) {
       if (node.outputs[i] != kNoValue) elements_[node.outputs[i]] = std::move(lowering.out[i]);
     }
+    return {};
+  }
+
+  Status Lower(const Node& node, Lowering& lowering) {
+    for (const ValueId output : node.outputs)
+      if (output != kNoValue) ATH_RETURN_IF_ERROR(CheckSize(graph_.value(output).type));
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      const ValueId input = node.inputs[i];
+      if (input == kNoValue || lowering.Skips(i)) continue;
+      ATH_TRY(lowering.in[i], ElementsOf(input));
+    }
+    ATH_RETURN_IF_ERROR(FindLowering(node.op->name)->lower(lowering));
+    for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+      if (node.outputs[i] == kNoValue) continue;
+      const std::int64_t count = *CheckedCount(*graph_.value(node.outputs[i]).type.StaticDims());
+      if (static_cast<std::int64_t>(lowering.out[i].terms.size()) != count)
+        return Unsupported("an axis without elements");
+    }
+    if (program_.terms.size() > kMostTerms)
+      return Error(ErrorCode::kResource, "the formulas have more than {} terms", kMostTerms);
     return {};
   }
 
@@ -170,6 +189,7 @@ std::string_view Name(Fn fn) {
                                  "Sin",
                                  "Sinh",
                                  "Sqrt",
+                                 "Square",
                                  "Sub",
                                  "Tan",
                                  "Tanh",

@@ -51,6 +51,7 @@ enum class Fn : std::uint8_t {
   kSin,
   kSinh,
   kSqrt,
+  kSquare,
   kSub,
   kTan,
   kTanh,

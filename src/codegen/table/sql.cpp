@@ -100,6 +100,7 @@ class SqlPrinter : public NestedPrinter {
         {Fn::kSin, kWord, "sin(@0)", kStackOfCall},
         {Fn::kSinh, kWord, "sinh(@0)", kStackOfCall},
         {Fn::kSqrt, kWord, "sqrt(@0)", kStackOfCall},
+        {Fn::kSquare, kWord, "pow(@0, 2.0)", kStackOfCall},
         {Fn::kSub, kSum, "<0 - $1", 2},
         {Fn::kTan, kWord, "tan(@0)", kStackOfCall},
         {Fn::kTanh, kWord, "tanh(@0)", kStackOfCall},
@@ -193,16 +194,9 @@ class SqlPrinter : public NestedPrinter {
   }
   std::string IsAmong(const std::string& x, const std::vector<std::string>& list, bool among,
                       bool or_missing) const override {
-    std::string text = x;
-    if (list.size() == 1) {
-      text += (among ? " = " : " <> ") + list[0];
-    } else {
-      text += among ? " IN (" : " NOT IN (";
-      for (std::size_t i = 0; i < list.size(); ++i) text += (i == 0 ? "" : ", ") + list[i];
-      text += ")";
-      // NULL is in no list, but SQL takes it for in and not in an empty one.
-      if (list.empty() && !or_missing && !among) text += " AND " + x + " IS NOT NULL";
-    }
+    std::string text = AmongText(x, list, among ? "=" : "<>", among ? "IN" : "NOT IN");
+    // NULL is not in an empty list, SQL says.
+    if (list.empty() && !or_missing && !among) text += " AND " + x + " IS NOT NULL";
     return or_missing ? text + " OR " + x + " IS NULL" : text;
   }
 
