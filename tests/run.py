@@ -187,6 +187,7 @@ def main():
         script(count, "tflite_test.py", "--binary", str(ATHANOR), "--device", device)
         script(count, "tensorflow_test.py", "--binary", str(ATHANOR), "--device", device)
         script(count, "pytorch_test.py", "--binary", str(ATHANOR), "--device", device)
+        script(count, "paddle_test.py", "--binary", str(ATHANOR), "--device", device)
     script(count, "tabular_test.py", "--binary", str(ATHANOR))
     script(count, "table_codegen_test.py", "--binary", str(ATHANOR))
     script(count, "catboost_test.py", "--binary", str(ATHANOR))

@@ -18,6 +18,7 @@
 #include "frontends/ncnn/param_file.h"
 #include "frontends/onnx/import.h"
 #include "frontends/openvino/import.h"
+#include "frontends/paddle/import.h"
 #include "frontends/pickled/pickled.h"
 #include "frontends/pmml/pmml.h"
 #include "frontends/pytorch/pytorch.h"
@@ -135,6 +136,10 @@ Result<Graph> ReadOpenvino(const Source& source) {
   return openvino::ImportBeside(source.text(), source.path);
 }
 
+Result<Graph> ReadPaddle(const Source& source) {
+  return paddle::ImportBeside(source.file->bytes(), source.path, source.weights);
+}
+
 // In the order in which they are tried: the surest mark first.
 constexpr Format kFormats[] = {
     {"ath", ath::IsAth, ReadAth, true},
@@ -142,6 +147,7 @@ constexpr Format kFormats[] = {
     {"txt", IsText, ReadText},
     {"mnn", mnn::IsMnn, ReadMnn},
     {"ncnn", IsNcnn, ReadNcnn},
+    {"paddle", paddle::IsPaddle, ReadPaddle, false, true},
     {"caffe", IsCaffe, ReadCaffe, false, true},
     {"darknet", IsDarknet, ReadDarknet, false, true},
     {"keras", keras::IsKeras, ReadKeras},
@@ -196,6 +202,7 @@ Result<std::string> FileOf(const std::string& path) {
   std::error_code ignored;
   if (!std::filesystem::is_directory(path, ignored)) return path;
   const std::filesystem::path folder(path);
+  if (const std::string program = paddle::ProgramIn(path); !program.empty()) return program;
   if (!std::filesystem::exists(folder / "MLmodel", ignored))
     return (folder / "saved_model.pb").string();
   ATH_TRY(const auto file, MappedFile::Open((folder / "MLmodel").string()));

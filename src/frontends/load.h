@@ -9,17 +9,18 @@
 namespace athanor {
 
 struct LoadOptions {
-  // "ath", "caffe", "keras", "onnx", "pytorch", "tensorflow", ...; "" finds out from the bytes
+  // "ath", "caffe", "keras", "onnx", "paddle", "pytorch", ...; "" finds out from the bytes
   std::string format = "";
-  // Of formats that keep weights in a file of their own (caffe, darknet): that file, when it does
-  // not lie beside the model; "random" makes them up, the same on every machine.
+  // Of formats that keep weights in a file of their own (caffe, darknet, paddle): that file, when
+  // it does not lie beside the model; "random" makes them up (not for paddle), the same everywhere.
   std::string weights = "";
   // Compare every weight with the digest the file holds of it: reads the whole file. Refused for
   // formats without digests.
   bool check_weights = false;
 };
 
-// `path`: a file, or the folder of a TensorFlow SavedModel or of a model that MLflow saved.
+// `path`: a file, or the folder of a TensorFlow SavedModel, of a PaddlePaddle inference model or of
+// a model that MLflow saved.
 Result<Graph> LoadModel(const std::string& path, const LoadOptions& options = {});
 
 struct LoadedModel {

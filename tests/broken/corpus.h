@@ -35,6 +35,7 @@ Family MnnFamily();
 Family NcnnFamily();
 Family OpenvinoFamily();
 Family PackageFamily();
+Family PaddleFamily();
 Family SavedModelFamily();
 Family TensorflowFamily();
 Family TextFamily();

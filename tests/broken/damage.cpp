@@ -135,6 +135,7 @@ std::vector<FamilyEntry> AllFamilies() {
       {"darknet", DarknetFamily},
       {"mnn", MnnFamily},
       {"openvino", OpenvinoFamily},
+      {"paddle", PaddleFamily},
       {"pytorch", PytorchFamily},
       {"keras", KerasFamily},
       {"savedmodel", SavedModelFamily},
