@@ -6,6 +6,7 @@ its sums are compared with those of the library that trained the model before an
 import json
 import os
 import pathlib
+import subprocess
 import sys
 
 import numpy as np
@@ -16,6 +17,7 @@ from driver import Worker, WorkerFault
 
 FEATURES = 30
 ROWS = (100_000, 1)
+FEWER_ROWS = {"jpmml": (10_000, 1)}  # a run of 100 000 takes it minutes
 # name -> trees, depth or leaves, and who trains it
 MODELS = {
     "xgb-500x6": ("xgboost", 500, 6),
@@ -23,6 +25,7 @@ MODELS = {
     "xgb-100x4": ("xgboost", 100, 4),
     "lgb-500x63": ("lightgbm", 500, 63),
     "cat-500x6": ("catboost", 500, 6),
+    "pmml-100x6": ("jpmml", 100, 6),
 }
 TOLERANCE = 1e-5
 
@@ -38,11 +41,11 @@ def table(rows, seed):
     return x, y
 
 
-def train(name, folder):
-    """The model's files, made once."""
+def train(name, folder, athanor):
+    """The model's files, made once. That of jpmml is XGBoost's, as we convert it: it has no model of its own."""
     source, trees, size = MODELS[name]
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / {"xgboost": "model.json", "lightgbm": "model.txt", "catboost": "model.cbm"}[source]
+    path = folder / {"xgboost": "model.json", "lightgbm": "model.txt", "catboost": "model.cbm", "jpmml": "model.pmml"}[source]
     files = {"source": source, source: str(path)}
     if source == "xgboost":
         files["onnx"] = str(folder / "model.onnx")
@@ -60,8 +63,13 @@ def train(name, folder):
                            "allow_writing_files": False}).fit(x, y).save_model(str(path))
         return files
     import xgboost
+    names = [f"f{i}" for i in range(FEATURES)] if source == "jpmml" else None
     booster = xgboost.train({"objective": "reg:squarederror", "max_depth": size, "eta": 0.05, "nthread": 2},
-                            xgboost.DMatrix(x, y), trees)
+                            xgboost.DMatrix(x, y, feature_names=names), trees)
+    if source == "jpmml":
+        booster.save_model(str(folder / "model.json"))
+        subprocess.run([athanor, "convert", folder / "model.json", "-o", path, "--no-check", "--quiet"], check=True)
+        return files
     booster.save_model(str(path))
     try:
         import onnxmltools
@@ -161,9 +169,9 @@ def main(options):
     document = {"schema": "athanor.trees/1", "load_begin": os.getloadavg(), "rows": []}
     names = [name for name in options.networks.split(",") if name] or list(MODELS)
     for name in names:
-        files = train(name, bench.folder / name)
+        files = train(name, bench.folder / name, options.build / "bin" / "athanor")
         files["library"] = tree_engines.library(str(options.build))
-        for rows in ROWS:
+        for rows in FEWER_ROWS.get(files["source"], ROWS):
             for threads in map(int, options.threads.split(",")):
                 if rows == 1 and threads > 1:
                     continue

@@ -3,8 +3,11 @@ for speed; for one row each goes through its C interface where it has one, so th
 """
 import ctypes
 import glob
+import importlib.util
 import os
 import pathlib
+import shutil
+import subprocess
 
 import numpy as np
 
@@ -14,7 +17,7 @@ from engines import Skip
 class Forest:
     kind = "interpreter"
     reads = ("xgboost", "lightgbm")  # whose models
-    numbers = {"xgboost": np.float32, "lightgbm": np.float64, "catboost": np.float32}  # that the library takes
+    numbers = {"xgboost": np.float32, "lightgbm": np.float64, "catboost": np.float32, "jpmml": np.float64}  # that the library takes
 
     def __init__(self, job):
         self.job = job
@@ -44,7 +47,7 @@ class SessionOptions(ctypes.Structure):
 
 class Athanor(Forest):
     """The C interface."""
-    reads = ("xgboost", "lightgbm", "catboost")
+    reads = ("xgboost", "lightgbm", "catboost", "jpmml")
 
     def load(self):
         self.c = ctypes.CDLL(self.job["files"]["library"])
@@ -141,6 +144,40 @@ class CatBoost(Forest):
 
     def run(self):
         return self.model.predict(self.x, prediction_type="RawFormulaVal", thread_count=self.threads)
+
+
+class Jpmml(Forest):
+    """jpmml-evaluator, from the jars of the PyPI package of that name, in a Java machine of its own: one line starts a run."""
+    reads = ("jpmml",)
+
+    def load(self):
+        if shutil.which("javac") is None:
+            raise Skip("there is no javac")
+        package = importlib.util.find_spec("jpmml_evaluator")
+        jars = glob.glob(os.path.join(package.submodule_search_locations[0], "**", "*.jar"), recursive=True)
+        self.path_of_classes = os.pathsep.join([self.job["cache"], *jars])
+        source = pathlib.Path(__file__).with_name("Jpmml.java")
+        subprocess.run(["javac", "-cp", self.path_of_classes, "-d", self.job["cache"], source], check=True, capture_output=True)
+
+    def bind(self, inputs):
+        super().bind(inputs)
+        numbers = pathlib.Path(self.job["cache"]) / "rows.bin"
+        self.x.astype(">f8").tofile(numbers)
+        self.java = subprocess.Popen(
+            ["java", "-Xmx4g", "-cp", self.path_of_classes, "Jpmml", self.path, numbers, *map(str, self.x.shape), str(self.threads)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.java.stdout.readline()
+
+    def ask(self, command):
+        self.java.stdin.write(command + "\n")
+        self.java.stdin.flush()
+        return self.java.stdout.readline()
+
+    def run(self):
+        return self.ask("run")
+
+    def outputs(self, result):
+        return super().outputs([float(word) for word in self.ask("answers").split()])
 
 
 class OnnxRuntime(Forest):
@@ -241,7 +278,7 @@ class Daal(Forest):
         return self.model.predict(self.x)
 
 
-ENGINES = {"athanor": Athanor, "xgboost": XGBoost, "lightgbm": LightGBM, "catboost": CatBoost, "onnxruntime": OnnxRuntime, "treelite": Treelite,
+ENGINES = {"athanor": Athanor, "xgboost": XGBoost, "lightgbm": LightGBM, "catboost": CatBoost, "jpmml": Jpmml, "onnxruntime": OnnxRuntime, "treelite": Treelite,
            "tl2cgen": Tl2cgen, "lleaves": Lleaves, "daal4py": Daal}
 
 
