@@ -577,8 +577,14 @@ class PmmlPrinter : public Printer {
     std::string text = "<MiningSchema>";
     if (target)
       text += "<MiningField name=\"" + Escaped(prediction_.name) + "\" usageType=\"target\"/>";
-    for (const std::string& name : inputs)
+    // Columns in the order of the model, then what other models of the chain give.
+    const auto add = [&](const std::string& name) {
       text += "<MiningField name=\"" + Escaped(name) + "\" invalidValueTreatment=\"asIs\"/>";
+    };
+    std::set<std::string> others = inputs;
+    for (const RowProgram::Column& column : program_.columns)
+      if (others.erase(column.name) > 0) add(column.name);
+    for (const std::string& name : others) add(name);
     return text + "</MiningSchema>\n";
   }
 
