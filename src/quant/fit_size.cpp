@@ -12,11 +12,11 @@
 namespace athanor::quant {
 namespace {
 
-constexpr std::array kLevels = {3, 5, 7, 9, 11, 15, 21, 31, 47, 63, 95, 127, 255};
+constexpr std::array kLevelChoices = {3, 5, 7, 9, 11, 15, 21, 31, 47, 63, 95, 127, 255};
 constexpr std::size_t kProbe = 5;  // which of them tells how noise reaches the outputs
-constexpr double kNoWeight = 1e-30;
+constexpr double kTinyWeight = 1e-30;
 // How much of the range to the largest weight is tried.
-constexpr int kShares = 32, kLeastShare = 8;
+constexpr int kRangeSteps = 32, kFewestSteps = 8;
 
 // The weights of one product as rows, and what rounding them needs.
 struct Product {
@@ -42,10 +42,10 @@ struct RowScale {
 RowScale ScaleRow(std::span<const double> w, std::span<const double> importance, double most) {
   double largest = 0;
   for (const double value : w) largest = std::max(largest, std::abs(value));
-  if (largest < kNoWeight) return {};
+  if (largest < kTinyWeight) return {};
   RowScale best = {1, std::numeric_limits<double>::infinity()};
-  for (int share = kShares; share >= kLeastShare; --share) {
-    const auto scale = static_cast<float>(largest / most * share / kShares);
+  for (int share = kRangeSteps; share >= kFewestSteps; --share) {
+    const auto scale = static_cast<float>(largest / most * share / kRangeSteps);
     double error = 0;
     for (std::size_t k = 0; k < w.size() && error < best.error; ++k) {
       const double q = std::clamp(std::nearbyint(w[k] / scale), -most, most);
@@ -166,7 +166,7 @@ Result<std::vector<double>> Sensitivities(const Graph& graph, const std::vector<
   std::vector<double> result;
   for (const Product& product : products) {
     std::vector<Rounded> alone;
-    alone.push_back(Round(product, kLevels[kProbe], false, options.threads));
+    alone.push_back(Round(product, kLevelChoices[kProbe], false, options.threads));
     ATH_TRY(const Graph small, Store(graph, {&product}, alone));
     ATH_TRY(const double error, OutputError(graph, small, samples, source, options.threads));
     result.push_back(alone[0].error > 0 ? error / alone[0].error : 0);
@@ -224,7 +224,7 @@ Result<Graph> FitSize(const Graph& graph, std::size_t count, const SampleSource&
   for (std::size_t i = 0; i < products.size(); ++i) {
     std::vector<StoreForm>& of_product = ways.emplace_back();
     all.push_back(&products[i]);
-    for (const int levels : kLevels) {
+    for (const int levels : kLevelChoices) {
       const Rounded rounded = Round(products[i], levels, false, options.threads);
       of_product.push_back({sensitivities[i] * rounded.error, CodedBytes(rounded.integers)});
     }
@@ -238,7 +238,7 @@ Result<Graph> FitSize(const Graph& graph, std::size_t count, const SampleSource&
     std::vector<Rounded> rounded;
     report.products.clear();
     for (std::size_t i = 0; i < products.size(); ++i) {
-      const int levels = kLevels[(*chosen)[i]];
+      const int levels = kLevelChoices[(*chosen)[i]];
       rounded.push_back(Round(products[i], levels, true, options.threads));
       const NodeId node = products[i].candidate.node;
       report.products.push_back({.node = node,
