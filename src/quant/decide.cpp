@@ -15,50 +15,43 @@ double Share(double part, double whole) {
   return whole == 0 ? std::numeric_limits<double>::infinity() : part / whole;
 }
 
-// What a model gives on the samples, to be compared with others.
-class Outputs {
- public:
-  static Result<Outputs> Of(const Graph& graph, std::size_t samples, const SampleSource& source,
-                            int threads) {
-    Outputs outputs;
-    ATH_TRY(const auto session, Session::Create(graph.Clone(), {.threads = threads}));
-    for (std::size_t i = 0; i < samples; ++i) {
-      ATH_TRY(std::vector<Datum> inputs, source(i));
-      ATH_TRY(std::vector<Datum> values, session->Run(std::move(inputs)));
-      outputs.samples_.push_back(std::move(values));
-    }
-    return outputs;
+void AddError(const Datum& a, const Datum& b, double& error, double& energy) {
+  if (!a.IsTensor() || !b.IsTensor() || a.tensor().dtype() != DType::kF32) return;
+  if (b.tensor().dtype() != DType::kF32 || a.tensor().dims() != b.tensor().dims()) {
+    error = std::numeric_limits<double>::infinity();
+    return;
   }
-
-  double ErrorOf(const Outputs& other) const {
-    double error = 0, energy = 0;
-    for (std::size_t i = 0; i < samples_.size(); ++i) {
-      for (std::size_t j = 0; j < samples_[i].size(); ++j)
-        Add(samples_[i][j], other.samples_[i][j], error, energy);
-    }
-    // What is not a number is as wrong as can be, and must not upset the order.
-    return std::isnan(error) ? std::numeric_limits<double>::infinity() : Share(error, energy);
+  const auto x = a.tensor().Data<float>(), y = b.tensor().Data<float>();
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double away = static_cast<double>(x[i]) - y[i];
+    error += away * away;
+    energy += static_cast<double>(x[i]) * x[i];
   }
-
- private:
-  static void Add(const Datum& a, const Datum& b, double& error, double& energy) {
-    if (!a.IsTensor() || !b.IsTensor() || a.tensor().dtype() != DType::kF32) return;
-    if (b.tensor().dtype() != DType::kF32 || a.tensor().dims() != b.tensor().dims()) {
-      error = std::numeric_limits<double>::infinity();
-      return;
-    }
-    const auto x = a.tensor().Data<float>(), y = b.tensor().Data<float>();
-    for (std::size_t i = 0; i < x.size(); ++i) {
-      const double away = static_cast<double>(x[i]) - y[i];
-      error += away * away;
-      energy += static_cast<double>(x[i]) * x[i];
-    }
-  }
-
-  std::vector<std::vector<Datum>> samples_;
-};
+}
 
 }  // namespace
+
+Result<Outputs> Outputs::Of(const Graph& graph, std::size_t samples, const SampleSource& source,
+                            int threads) {
+  Outputs outputs;
+  ATH_TRY(const auto session, Session::Create(graph.Clone(), {.threads = threads}));
+  for (std::size_t i = 0; i < samples; ++i) {
+    ATH_TRY(std::vector<Datum> inputs, source(i));
+    ATH_TRY(std::vector<Datum> values, session->Run(std::move(inputs)));
+    outputs.samples_.push_back(std::move(values));
+  }
+  return outputs;
+}
+
+double Outputs::ErrorOf(const Outputs& other) const {
+  double error = 0, energy = 0;
+  for (std::size_t i = 0; i < samples_.size(); ++i) {
+    for (std::size_t j = 0; j < samples_[i].size(); ++j)
+      AddError(samples_[i][j], other.samples_[i][j], error, energy);
+  }
+  // What is not a number is as wrong as can be, and must not upset the order.
+  return std::isnan(error) ? std::numeric_limits<double>::infinity() : Share(error, energy);
+}
 
 double SavedWork(const Graph& graph, NodeId node) {
   const Node& n = graph.node(node);

@@ -37,8 +37,20 @@ double SavedWork(const Graph& graph, NodeId node);
 Result<std::optional<std::size_t>> SmallestPrefix(
     std::size_t count, const std::function<Result<bool>(std::size_t)>& passes);
 
-// Energy of the difference of outputs over the energy of the float outputs, over all samples and
-// tensors of real numbers.
+// What a model gives on samples, to be compared with what others give on the same ones.
+class Outputs {
+ public:
+  static Result<Outputs> Of(const Graph& graph, std::size_t samples, const SampleSource& source,
+                            int threads);
+  // Energy of the difference over the energy of these outputs, over all samples and tensors of real
+  // numbers; infinite where the other's are none.
+  double ErrorOf(const Outputs& other) const;
+
+ private:
+  std::vector<std::vector<Datum>> samples_;
+};
+
+// Of the float outputs, ErrorOf those of the quantised graph.
 Result<double> OutputError(const Graph& graph, const Graph& quantized, std::size_t samples,
                            const SampleSource& source, int threads);
 

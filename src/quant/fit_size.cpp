@@ -163,13 +163,14 @@ Result<Graph> Store(const Graph& graph, const std::vector<const Product*>& produ
 Result<std::vector<double>> Sensitivities(const Graph& graph, const std::vector<Product>& products,
                                           std::size_t samples, const SampleSource& source,
                                           const FitSizeOptions& options) {
+  ATH_TRY(const Outputs real, Outputs::Of(graph, samples, source, options.threads));
   std::vector<double> result;
   for (const Product& product : products) {
     std::vector<Rounded> alone;
     alone.push_back(Round(product, kLevelChoices[kProbe], false, options.threads));
     ATH_TRY(const Graph small, Store(graph, {&product}, alone));
-    ATH_TRY(const double error, OutputError(graph, small, samples, source, options.threads));
-    result.push_back(alone[0].error > 0 ? error / alone[0].error : 0);
+    ATH_TRY(const Outputs outputs, Outputs::Of(small, samples, source, options.threads));
+    result.push_back(alone[0].error > 0 ? real.ErrorOf(outputs) / alone[0].error : 0);
     if (options.after_product) options.after_product();
   }
   return result;
