@@ -149,7 +149,7 @@ Result<std::vector<NodeTime>> TimeSteps(Session& session, const ProfileOptions& 
   return times;
 }
 
-Result<std::vector<NodeTime>> Measure(const ProfileOptions& options, const Common& common) {
+Result<std::vector<NodeTime>> NodeTimes(const ProfileOptions& options, const Common& common) {
   ATH_TRY(Graph graph, OpenModel(options.model));
   if (options.device == "reference") return TimeNodes(std::move(graph), options, common);
   SessionOptions session_options = {.device = options.device, .threads = options.threads};
@@ -160,7 +160,7 @@ Result<std::vector<NodeTime>> Measure(const ProfileOptions& options, const Commo
 }
 
 Status Run(const ProfileOptions& options, const Common& common) {
-  ATH_TRY(std::vector<NodeTime> times, Measure(options, common));
+  ATH_TRY(std::vector<NodeTime> times, NodeTimes(options, common));
   SlowestFirst(times);
   double total = 0;
   for (const NodeTime& t : times) total += t.ms;
