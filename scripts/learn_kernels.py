@@ -10,10 +10,11 @@ One formula a kernel: the logarithm of measured over estimated time as a weighte
 the document lists (src/kernels/conv/learned.cpp), by least squares with a penalty on the weights. Layers
 count the more the closer a kernel is to the best of its layer: only there does its time decide. Of several
 documents of one machine, instruction set and number of threads the fastest time counts, which others can only
-raise. Printed is the regret on networks that the formulas did not see: each network is left out once.
+raise. Kernels of instruction sets that no document measures keep the formulas that they have in the output. Printed is the regret on networks that the formulas did not see: each network is left out once.
 """
 import argparse
 import json
+import re
 
 import numpy
 
@@ -29,7 +30,7 @@ def samples(documents):
         for layer in document["layers"]:
             rows = layers.setdefault((setting, layer["shape"]), {})
             for c in layer["candidates"]:
-                row = {"kernel": c["kernel"].rsplit(".", 1)[0], "features": c["features"],
+                row = {"kernel": c["kernel"], "features": c["features"],
                        "layer": (setting, layer["shape"]), "networks": set(layer["networks"]),
                        "cost": c["typical_us"], "measured": c["measured_us"]}
                 known = rows.setdefault((c["kernel"], c["layout"]), row)
@@ -73,13 +74,24 @@ def learned(formulas):
     return predict
 
 
-def table(formulas, documents):
-    sources = sorted({f"{d['cpu']}, {d['isa']}, {d['threads']} thread(s)" for d in documents})
+def kept(path, formulas):
+    """Sources and formulas of the table at `path` whose instruction set was not measured now."""
+    text = open(path).read()
+    measured = {kernel.rsplit(".", 1)[1] for kernel in formulas}
+    sources = [source for source in re.findall(r"^//   (.+)$", text, re.M) if source.split(", ")[1] not in measured]
+    rows = {kernel: [float(w) for w in weights.split(",")]
+            for kernel, weights in re.findall(r'\{"([^"]+)",\s*\{([^}]+)\}', text) if kernel.rsplit(".", 1)[1] not in measured}
+    return sources, rows
+
+
+def table(formulas, documents, path):
+    sources, older = kept(path, formulas)
+    sources = sorted({f"{d['cpu']}, {d['isa']}, {d['threads']} thread(s)" for d in documents} | set(sources))
     lines = ["// Written by scripts/learn_kernels.py from measurements on:"]
     lines += [f"//   {source}" for source in sources]
     lines += ['#include "kernels/conv/learned.h"', "", "namespace athanor::kernels {", "",
               "std::span<const LearnedRow> LearnedRows() {", "  static constexpr LearnedRow kRows[] = {"]
-    for kernel, weights in formulas.items():
+    for kernel, weights in sorted({**formulas, **older}.items()):
         lines.append(f'      {{"{kernel}", {{{", ".join(f"{w:.3f}" for w in weights)}}}}},')
     lines += ["  };", "  return kRows;", "}", "", "}  // namespace athanor::kernels", ""]
     return "\n".join(lines)
@@ -103,8 +115,9 @@ def main():
         report(f"  without {network}", values)
         unseen += values
     report("learned, network unseen", unseen)
+    text = table(formulas, documents, options.output)
     with open(options.output, "w") as file:
-        file.write(table(formulas, documents))
+        file.write(text)
     print(f"wrote {options.output}; ./dev fmt, then build")
 
 

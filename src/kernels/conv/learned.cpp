@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 
 #include "kernels/conv/spatial.h"
 
@@ -14,7 +15,12 @@ double Log2(std::int64_t size, double most) {
   return std::min(std::log2(static_cast<double>(std::max<std::int64_t>(1, size))), most) / most;
 }
 
-std::string_view WithoutIsa(std::string_view kernel) { return kernel.substr(0, kernel.rfind('.')); }
+// The portable path has no formulas of its own: its tiles are those of AVX2 in small.
+std::string LearnedName(const KernelQuery& q) {
+  const std::string_view name = q.def->name;
+  if (q.def->isa != Isa::kBase) return std::string(name);
+  return std::string(name.substr(0, name.rfind('.'))) + ".avx2";
+}
 
 }  // namespace
 
@@ -48,7 +54,7 @@ LearnedFeatures FeaturesOf(const KernelQuery& q) {
 
 double LearnedNs(const KernelQuery& q, double cost_ns) {
   const std::span<const LearnedRow> rows = LearnedRows();
-  const std::string_view kernel = WithoutIsa(q.def->name);
+  const std::string kernel = LearnedName(q);
   const auto row =
       std::lower_bound(rows.begin(), rows.end(), kernel,
                        [](const LearnedRow& a, std::string_view name) { return a.kernel < name; });

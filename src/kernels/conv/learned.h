@@ -23,7 +23,7 @@ LearnedFeatures FeaturesOf(const KernelQuery& q);
 
 // The logarithm of the factor for one kernel, summed over features.
 struct LearnedRow {
-  std::string_view kernel;  // without its instruction set: "Conv.f32.direct"
+  std::string_view kernel;  // "Conv.f32.direct.avx2"
   LearnedFeatures weights;
 };
 std::span<const LearnedRow> LearnedRows();  // in the order of names
