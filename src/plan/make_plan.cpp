@@ -13,9 +13,9 @@ namespace {
 using plan::Group;
 using Where = Storage::Where;
 
-// ns. Handing a loop out to other threads and waiting for them takes 2 us when they are awake, and
-// more when they are not.
-constexpr double kShortestShared = 10'000;
+// ns. Handing a loop out to threads that are awake and waiting for them takes about 1 us, and more
+// when they are not; estimates are of a step on all of them.
+constexpr double kShortestShared = 2'000;
 
 // Turns groups into steps and values into places.
 class Planner {
