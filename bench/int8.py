@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Quantised networks beside their floats and beside ONNX Runtime on the same file, on one thread.
+"""Quantised networks beside their floats, and beside ONNX Runtime and OpenVINO on the same file.
 
-    python3 bench/int8.py resnet50 mobilenet_v2 net_float.tflite,net_int8.tflite [--athanor build/release/bin/athanor]
+    python3 bench/int8.py resnet50 mobilenet_v2 net_float.tflite,net_int8.tflite [--threads 2] [--athanor build/release/bin/athanor]
 
 A name of the zoo is quantised first, on four random samples, and written as ONNX with pairs of QuantizeLinear and DequantizeLinear; a pair of
-files is taken as it is. Rounds go float, int8, ONNX Runtime, float ...; the fastest CPU time of each counts. ONNX Runtime (PyPI: onnxruntime) is
-left out where it is not installed or does not read the file.
+files is taken as it is. Rounds go float, int8, ONNX Runtime, OpenVINO, float ...; the fastest run of each counts. A peer (PyPI: onnxruntime,
+openvino) is left out where it is not installed or does not read the file.
 """
 import argparse
 import json
@@ -20,34 +20,53 @@ try:
     import onnxruntime
 except ImportError:
     onnxruntime = None
+try:
+    import openvino
+except ImportError:
+    openvino = None
 
 
 class Ours:
-    def __init__(self, athanor, file):
-        self.command = [athanor, "bench", file, "--threads", "1", "--json"]
+    def __init__(self, athanor, file, threads):
+        self.command = [athanor, "bench", file, "--threads", str(threads), "--json"]
 
     def fastest(self, seconds):
         result = subprocess.run(self.command + ["--time", str(seconds)], capture_output=True, text=True, check=True)
         return json.loads(result.stdout)["latency_ms"]["min"]
 
 
-class OnnxRuntime:
-    def __init__(self, file):
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        self.session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-        types = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8, "tensor(int8)": np.int8}
-        self.feeds = {x.name: np.ones([dim if isinstance(dim, int) else 1 for dim in x.shape], types[x.type])
-                      for x in self.session.get_inputs()}
+class Peer:
+    """`self.run` runs the network once."""
 
     def fastest(self, seconds):
         best, end = float("inf"), time.monotonic() + seconds
         while time.monotonic() < end:
-            start = time.process_time()
-            self.session.run(None, self.feeds)
-            best = min(best, time.process_time() - start)
+            start = time.perf_counter()
+            self.run()
+            best = min(best, time.perf_counter() - start)
         return 1e3 * best
+
+
+class OnnxRuntime(Peer):
+    def __init__(self, file, threads):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        options.log_severity_level = 4
+        session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+        types = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8, "tensor(int8)": np.int8}
+        feeds = {x.name: np.ones([dim if isinstance(dim, int) else 1 for dim in x.shape], types[x.type])
+                 for x in session.get_inputs()}
+        self.run = lambda: session.run(None, feeds)
+
+
+class OpenVino(Peer):
+    def __init__(self, file, threads):
+        model = openvino.Core().read_model(file)
+        model.reshape({port: [dim.get_length() if dim.is_static else 1 for dim in port.partial_shape] for port in model.inputs})
+        compiled = openvino.Core().compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads})
+        request = compiled.create_infer_request()
+        feeds = [np.ones(list(port.shape), port.element_type.to_dtype()) for port in compiled.inputs]
+        self.run = lambda: request.infer(feeds)
 
 
 def files_of(athanor, network, folder):
@@ -67,11 +86,13 @@ def files_of(athanor, network, folder):
     return plain, quantised
 
 
-def contestants(athanor, network, folder):
+def contestants(athanor, network, folder, threads):
     plain, quantised = files_of(athanor, network, folder)
-    made = {"float": Ours(athanor, plain), "int8": Ours(athanor, quantised)}
+    made = {"float": Ours(athanor, plain, threads), "int8": Ours(athanor, quantised, threads)}
     if onnxruntime is not None and quantised.endswith(".onnx"):
-        made["ort"] = OnnxRuntime(quantised)
+        made["ort"] = OnnxRuntime(quantised, threads)
+    if openvino is not None:
+        made["openvino"] = OpenVino(quantised, threads)
     return made
 
 
@@ -79,24 +100,26 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("networks", nargs="+")
     parser.add_argument("--athanor", default="build/release/bin/athanor")
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--time", type=float, default=0.5, help="seconds of a turn")
     parser.add_argument("--folder", default="build", help="where quantised networks of the zoo are kept")
     args = parser.parse_args()
-    print(f"{'network':30} {'float ms':>9} {'int8 ms':>9} {'ORT int8':>9} {'x float':>8} {'x ORT':>7}")
+    print(f"{'network':30} {'float ms':>9} {'int8 ms':>9} {'ORT ms':>9} {'OV ms':>9} {'x float':>8} {'x best':>7}")
     for network in args.networks:
         try:
-            made = contestants(args.athanor, network, args.folder)
+            made = contestants(args.athanor, network, args.folder, args.threads)
         except subprocess.CalledProcessError as error:
             sys.exit(f"{network}: {error}")
         best = {name: float("inf") for name in made}
         for _ in range(args.rounds):
             for name, contestant in made.items():
                 best[name] = min(best[name], contestant.fastest(args.time))
-        ort = best.get("ort")
-        print(f"{os.path.basename(network)[:30]:30} {best['float']:9.3f} {best['int8']:9.3f} "
-              f"{ort if ort is None else format(ort, '9.3f')!s:>9} {best['float'] / best['int8']:8.2f} "
-              f"{'' if ort is None else format(ort / best['int8'], '.2f'):>7}", flush=True)
+        peers = {name: best[name] for name in ("ort", "openvino") if name in best}
+        columns = [f"{peers[name]:9.3f}" if name in peers else f"{'-':>9}" for name in ("ort", "openvino")]
+        ratio = f"{min(peers.values()) / best['int8']:7.2f}" if peers else f"{'-':>7}"
+        print(f"{os.path.basename(network)[:30]:30} {best['float']:9.3f} {best['int8']:9.3f} {' '.join(columns)} "
+              f"{best['float'] / best['int8']:8.2f} {ratio}", flush=True)
 
 
 if __name__ == "__main__":
