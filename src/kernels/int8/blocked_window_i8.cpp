@@ -222,6 +222,7 @@ double CostPool(const KernelQuery& q, Variant variant) {
 
 struct MaxState : State {
   std::uint8_t low = 0, high = 255;
+  std::int64_t whole_begin = 0, whole_end = 0;  // of a row: windows that no border cuts
 };
 
 struct MaxI8 {
@@ -238,23 +239,37 @@ struct MaxI8 {
       s->low = static_cast<std::uint8_t>(q.quant->clamp->low + s->flip);
       s->high = static_cast<std::uint8_t>(q.quant->clamp->high + s->flip);
     }
+    const ops::WindowAxis& w = s->spatial.w;
+    const auto whole = [&w](std::int64_t ox) { return w.LastTap(ox) - w.FirstTap(ox) == w.kernel; };
+    while (s->whole_begin < w.out && !whole(s->whole_begin)) ++s->whole_begin;
+    s->whole_end = s->whole_begin;
+    while (s->whole_end < w.out && whole(s->whole_end)) ++s->whole_end;
     return Prepared{s, 0};
+  }
+  // y = the largest of y and of the windows of one row of the input.
+  static void FoldRow(const MaxState& s, const std::uint8_t* row, std::uint8_t* y) {
+    const ops::WindowAxis& w = s.spatial.w;
+    for (std::int64_t ox = 0; ox < w.out;) {
+      const std::int64_t first = w.FirstTap(ox), taps = w.LastTap(ox) - first;
+      const std::int64_t count = ox == s.whole_begin && s.whole_end > ox ? s.whole_end - ox : 1;
+      const LaneWindow window = {
+          .kernel_w = static_cast<std::size_t>(std::max<std::int64_t>(0, taps)),
+          .stride = static_cast<std::size_t>(w.stride),
+          .dilation = static_cast<std::size_t>(w.dilation),
+          .out_w = static_cast<std::size_t>(count)};
+      if (taps > 0)
+        s.table->max(window, row + w.Position(ox, first) * s.lanes(), s.flip, y + ox * s.lanes());
+      ox += count;
+    }
   }
   static void Run(const KernelArgs& args) {
     const MaxState& s = args.State<MaxState>();
-    const ops::WindowAxis &h = s.spatial.h, &w = s.spatial.w;
+    const ops::WindowAxis& h = s.spatial.h;
     ForEachRow(args, s, [&](const std::uint8_t* x, std::int64_t oy, std::uint8_t* y) {
-      const std::int64_t n = w.out * s.lanes();
+      const std::int64_t n = s.spatial.w.out * s.lanes();
       std::fill_n(y, n, s.flip);  // the lowest value
-      for (std::int64_t ky = h.FirstTap(oy); ky < h.LastTap(oy); ++ky) {
-        const std::uint8_t* const row = x + h.Position(oy, ky) * w.in * s.lanes();
-        for (std::int64_t ox = 0; ox < w.out; ++ox) {
-          const std::int64_t first = w.FirstTap(ox), taps = w.LastTap(ox) - first;
-          if (taps <= 0) continue;
-          s.table->max(row + w.Position(ox, first) * s.lanes(), static_cast<std::size_t>(taps),
-                       static_cast<std::size_t>(w.dilation), s.flip, y + ox * s.lanes());
-        }
-      }
+      for (std::int64_t ky = h.FirstTap(oy); ky < h.LastTap(oy); ++ky)
+        FoldRow(s, x + h.Position(oy, ky) * s.spatial.w.in * s.lanes(), y);
       if (s.low == 0 && s.high == 255) return;
       for (std::int64_t i = 0; i < n; ++i) {
         const auto value = static_cast<std::uint8_t>(y[i] ^ s.flip);

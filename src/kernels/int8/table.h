@@ -47,9 +47,9 @@ struct MatrixTable {
 using LaneProduct = void (*)(std::size_t steps, const std::uint8_t* x, std::size_t stride,
                              const std::uint32_t* offsets, const std::uint8_t* w, std::int32_t* c);
 
-// One row of depthwise windows over staged vectors.
+// One row of windows over positions of a block.
 struct LaneWindow {
-  std::size_t rows = 0;  // staged rows, each a group of the picture's
+  std::size_t rows = 0;  // of depthwise windows: staged rows, each a group of the picture's
   std::size_t kernel_w = 0, stride = 1, dilation = 1;
   std::size_t out_w = 0;
 };
@@ -72,8 +72,8 @@ struct LaneTable {
   // w: [rows][kernel_w][lanes] of groups.
   void (*depthwise)(const LaneWindow& g, const std::uint8_t* const* rows, const std::uint8_t* w,
                     const Requant& how, std::size_t channel, std::uint8_t* y) = nullptr;
-  // y = the largest of y and of `taps` positions `step` apart.
-  void (*max)(const std::uint8_t* x, std::size_t taps, std::size_t step, std::uint8_t flip,
+  // y = the largest of y and of one row of windows; of `g` all but its rows counts.
+  void (*max)(const LaneWindow& g, const std::uint8_t* x, std::uint8_t flip,
               std::uint8_t* y) = nullptr;
   // sums += `taps` positions `step` apart.
   void (*sum)(const std::uint8_t* x, std::size_t taps, std::size_t step, std::uint8_t flip,
