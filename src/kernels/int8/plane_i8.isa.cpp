@@ -219,48 +219,19 @@ HWY_INLINE void Combine(const std::uint8_t* a, const std::uint8_t* b, std::size_
   for (std::size_t j = 0; i + j < n; ++j) y[i + j] = rest[2][j];
 }
 
-// x / by, rounded as a division rounds, without dividing: the nearest number to 1 / by gives a
-// quotient, and two remainders, each exact, correct it (P. Markstein, Computation of elementary
-// functions on the IBM RISC System/6000 processor, 1990, theorem 2). Nothing may underflow.
-class ExactQuotient {
- public:
-  explicit ExactQuotient(float by) : by_(SetFloats(by)), inverse_(SetFloats(1 / by)) {}
-  HWY_INLINE Floats operator()(Floats x) const {
-#if defined(__AVX2__)
-    const Floats near = MulFloats(x, inverse_);
-    const Floats nearer = MulAddFloats(SubMulFloats(x, near, by_), inverse_, near);
-    return MulAddFloats(SubMulFloats(x, nearer, by_), inverse_, nearer);
-#else
-    return DivFloats(x, by_);  // no fused multiply-add, no exact remainders
-#endif
-  }
-
- private:
-  Floats by_, inverse_;
-};
-
-HWY_INLINE bool IsOrdinary(float scale) { return scale > 0x1p-40F && scale < 0x1p40F; }
-
-// The same operations in the same order as the reference: the results are equal, not near.
-template <class F, class Quotient>
-HWY_INLINE void CombineBy(const std::uint8_t* a, const std::uint8_t* b, std::size_t n,
-                          const BinaryHow& how, std::uint8_t* y, F f, Quotient quotient) {
+// The same operations in the same order as the reference: the results are equal, not near. `f` is a
+// lambda, as a function's address would be called for each vector.
+template <class F>
+HWY_INLINE void CombineReal(const std::uint8_t* a, const std::uint8_t* b, std::size_t n,
+                            const BinaryHow& how, std::uint8_t* y, F f) {
   const Floats scale0 = SetFloats(how.scale[0]), scale1 = SetFloats(how.scale[1]);
+  const Floats out = SetFloats(how.out_scale);
   const Floats low = SetFloats(static_cast<float>(how.low - how.out_zero));
   const Floats high = SetFloats(static_cast<float>(how.high - how.out_zero));
   Combine(a, b, n, how, y, [&](Ints p, Ints q) {
     const Floats real = f(MulFloats(ToFloats(p), scale0), MulFloats(ToFloats(q), scale1));
-    return Round(ClampFloats(quotient(real), low, high));
+    return Round(ClampFloats(DivFloats(real, out), low, high));
   });
-}
-
-template <class F>
-HWY_INLINE void CombineReal(const std::uint8_t* a, const std::uint8_t* b, std::size_t n,
-                            const BinaryHow& how, std::uint8_t* y, F f) {
-  if (IsOrdinary(how.scale[0]) && IsOrdinary(how.scale[1]) && IsOrdinary(how.out_scale))
-    return CombineBy(a, b, n, how, y, f, ExactQuotient(how.out_scale));
-  const Floats out = SetFloats(how.out_scale);
-  CombineBy(a, b, n, how, y, f, [out](Floats real) { return DivFloats(real, out); });
 }
 
 HWY_INLINE FixedFactor FactorOf(const BinaryHow& how, int i) {
@@ -280,17 +251,20 @@ HWY_INLINE void CombineFixed(const std::uint8_t* a, const std::uint8_t* b, std::
 
 void Add(const std::uint8_t* a, const std::uint8_t* b, std::size_t n, const BinaryHow& how,
          std::uint8_t* y) {
-  if (how.fixed31) return CombineFixed(a, b, n, how, y, AddInts);
-  CombineReal(a, b, n, how, y, AddFloats);
+  if (how.fixed31)
+    return CombineFixed(a, b, n, how, y, [](Ints p, Ints q) { return AddInts(p, q); });
+  CombineReal(a, b, n, how, y, [](Floats p, Floats q) { return AddFloats(p, q); });
 }
 void Sub(const std::uint8_t* a, const std::uint8_t* b, std::size_t n, const BinaryHow& how,
          std::uint8_t* y) {
-  if (how.fixed31) return CombineFixed(a, b, n, how, y, SubInts);
-  CombineReal(a, b, n, how, y, SubFloats);
+  if (how.fixed31)
+    return CombineFixed(a, b, n, how, y, [](Ints p, Ints q) { return SubInts(p, q); });
+  CombineReal(a, b, n, how, y, [](Floats p, Floats q) { return SubFloats(p, q); });
 }
 void Mul(const std::uint8_t* a, const std::uint8_t* b, std::size_t n, const BinaryHow& how,
          std::uint8_t* y) {
-  if (!how.fixed31) return CombineReal(a, b, n, how, y, MulFloats);
+  if (!how.fixed31)
+    return CombineReal(a, b, n, how, y, [](Floats p, Floats q) { return MulFloats(p, q); });
   // Centred bytes fit words, so that one multiply-add of pairs is their product.
   const FixedFactor out = FactorOf(how, 2);
   const Ints word = SetInts(0xFFFF);

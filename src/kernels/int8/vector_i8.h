@@ -61,9 +61,6 @@ HWY_INLINE Floats AddFloats(Floats a, Floats b) { return _mm512_add_ps(a, b); }
 HWY_INLINE Floats SubFloats(Floats a, Floats b) { return _mm512_sub_ps(a, b); }
 HWY_INLINE Floats MulFloats(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
 HWY_INLINE Floats DivFloats(Floats a, Floats b) { return _mm512_div_ps(a, b); }
-// a b + c and c - a b, rounded once.
-HWY_INLINE Floats MulAddFloats(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
-HWY_INLINE Floats SubMulFloats(Floats c, Floats a, Floats b) { return _mm512_fnmadd_ps(a, b, c); }
 // A NaN becomes the smaller one of the limits.
 HWY_INLINE Floats ClampFloats(Floats v, Floats low, Floats high) {
   return _mm512_min_ps(_mm512_max_ps(v, low), high);
@@ -142,8 +139,6 @@ HWY_INLINE Floats AddFloats(Floats a, Floats b) { return _mm256_add_ps(a, b); }
 HWY_INLINE Floats SubFloats(Floats a, Floats b) { return _mm256_sub_ps(a, b); }
 HWY_INLINE Floats MulFloats(Floats a, Floats b) { return _mm256_mul_ps(a, b); }
 HWY_INLINE Floats DivFloats(Floats a, Floats b) { return _mm256_div_ps(a, b); }
-HWY_INLINE Floats MulAddFloats(Floats a, Floats b, Floats c) { return _mm256_fmadd_ps(a, b, c); }
-HWY_INLINE Floats SubMulFloats(Floats c, Floats a, Floats b) { return _mm256_fnmadd_ps(a, b, c); }
 HWY_INLINE Floats ClampFloats(Floats v, Floats low, Floats high) {
   return _mm256_min_ps(_mm256_max_ps(v, low), high);
 }
