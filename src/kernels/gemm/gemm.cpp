@@ -18,13 +18,6 @@ constexpr std::int64_t kChunkFloats = 65536;
 // With fewer tiles the next panel is asked for too late.
 constexpr std::int64_t kFewTiles = 4;
 
-// Asks for floats that come from memory when they are weights.
-void Prefetch(const float* from, std::int64_t count) {
-  constexpr std::int64_t kLine = 16;
-  for (std::int64_t i = 0; i < count; i += kLine)
-    __builtin_prefetch(from + i, 0, 2);  // into the second-level cache
-}
-
 }  // namespace
 
 const GemmTable& Gemm(Isa isa) {
@@ -121,8 +114,10 @@ void MultiplyBlock(const GemmShape& shape, const float* a, const float* b, std::
       const float* const packed = b + (panel - panel_begin) * panel_floats;
       const float* ahead = panel + 1 < panel_end ? packed + panel_floats : next;
       if (chunk > 0 || to - from < kFewTiles) ahead = nullptr;
+      tile_done.ahead = nullptr;
+      tile_done.ahead_floats = ahead != nullptr ? static_cast<std::size_t>(share) : 0;
       for (std::int64_t tile = from; tile < to; ++tile) {
-        if (ahead != nullptr) Prefetch(ahead + (tile - from) * share, share);
+        if (ahead != nullptr) tile_done.ahead = ahead + (tile - from) * share;
         const std::int64_t r0 = shape.TileBegin(tile), rows = shape.TileBegin(tile + 1) - r0;
         if (last && end.row_bias != nullptr) tile_done.row_bias = end.row_bias + r0;
         if (residual != nullptr) tile_done.residual = residual + r0 * ldc + c0;

@@ -95,14 +95,21 @@ HWY_INLINE void Tile(std::size_t k, const float* a, std::size_t row_step, std::s
     __builtin_prefetch(row);
     __builtin_prefetch(row + cols - 1);
   }
-  constexpr std::size_t kSteps = 4;
+  constexpr std::size_t kSteps = 4, kLine = 16, kAsked = 2 * kLine;
+  const float *ahead = end.ahead, *const ahead_end = ahead + end.ahead_floats;
   std::size_t p = 0;
   for (; p + kSteps <= k; p += kSteps, a += kSteps * k_step, b += kSteps * kCols) {
+    if (ahead < ahead_end) {
+      __builtin_prefetch(ahead, 0, 2);  // into the second-level cache
+      __builtin_prefetch(ahead + kLine, 0, 2);
+      ahead += kAsked;
+    }
 #pragma GCC unroll 4
     for (std::size_t u = 0; u < kSteps; ++u)
       Step<kRows>(a + u * k_step, row_step, b + u * kCols, left, right);
   }
   for (; p < k; ++p, a += k_step, b += kCols) Step<kRows>(a, row_step, b, left, right);
+  for (; ahead < ahead_end; ahead += kLine) __builtin_prefetch(ahead, 0, 2);
   if (cols == kCols) {
     Finish<kRows, false>(left, right, c, ldc, cols, end);
   } else {

@@ -14,6 +14,10 @@ struct TileEnd {
   bool clamp = false;
   float low = 0;
   float high = 0;
+  // What is needed soon: asked for during the sum, a line at a time, so that no request waits for
+  // room among the others. Whole lines.
+  const float* ahead = nullptr;
+  std::size_t ahead_floats = 0;
 };
 
 // c[rows][cols] = a b, with `rows` fixed by the function. a: [k][rows]; b: [k][GemmTable::cols],
