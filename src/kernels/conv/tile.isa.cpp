@@ -65,17 +65,28 @@ HWY_INLINE void MultiplyAdd(const float* w, const float* const (&x)[kColumns], s
   }
 }
 
-// Into the second-level cache, which weights leave between two runs of a large network.
-HWY_INLINE void AskAhead(const ConvTile& t, std::size_t repeat) {
-  constexpr std::size_t kLine = 16;  // floats
-  for (std::size_t i = 0; i < t.ahead_floats; i += kLine)
-    __builtin_prefetch(t.ahead + repeat * t.ahead_floats + i, 0, 2);
-}
+// What the next call needs, asked for a line at a time during the sum, so that no request waits for
+// room among the others: into the second-level cache, which weights leave between two runs of a
+// large network.
+class Ahead {
+ public:
+  Ahead(const ConvTile& t, std::size_t repeat)
+      : next_(t.ahead + repeat * t.ahead_floats), end_(next_ + t.ahead_floats) {}
+  HWY_INLINE bool any() const { return next_ < end_; }
+  HWY_INLINE void Ask() {
+    __builtin_prefetch(next_, 0, 2);
+    next_ += kLine;
+  }
+
+ private:
+  static constexpr std::size_t kLine = 16;  // floats
+  const float *next_, *end_;
+};
 
 template <int kBlocks, int kColumns>
 void Tile(const ConvTile& t) {
   for (std::size_t repeat = 0; repeat < t.repeats; ++repeat) {
-    AskAhead(t, repeat);
+    Ahead ahead(t, repeat);
     const std::size_t column = repeat * kColumns;
     F32 acc[kBlocks][kColumns];
     Begin(t, column * kLanes, acc);
@@ -83,7 +94,13 @@ void Tile(const ConvTile& t) {
 #pragma GCC unroll 8
     for (std::size_t j = 0; j < kColumns; ++j) x[j] = t.x + t.columns[column + j];
     const float* w = t.w;
-    for (std::size_t k = 0; k < t.k; ++k, w += kBlocks * kLanes) MultiplyAdd(w, x, t.steps[k], acc);
+    std::size_t k = 0;
+    for (; k < t.k && ahead.any(); ++k, w += kBlocks * kLanes) {
+      ahead.Ask();
+      MultiplyAdd(w, x, t.steps[k], acc);
+    }
+    for (; k < t.k; ++k, w += kBlocks * kLanes) MultiplyAdd(w, x, t.steps[k], acc);
+    while (ahead.any()) ahead.Ask();
     Finish(t, column * kLanes, acc);
   }
 }
@@ -92,7 +109,7 @@ template <int kBlocks, int kColumns>
 void IndirectTile(const ConvTile& t) {
   const IndirectTaps& from = t.indirect;
   for (std::size_t repeat = 0; repeat < t.repeats; ++repeat) {
-    AskAhead(t, repeat);
+    Ahead ahead(t, repeat);
     const std::size_t column = repeat * kColumns;
     const std::int32_t* const taps = t.columns + column * from.taps;
     F32 acc[kBlocks][kColumns];
@@ -108,10 +125,13 @@ void IndirectTile(const ConvTile& t) {
           const std::int32_t at = taps[j * from.taps + tap];
           x[j] = at < 0 ? from.zeros : plane + at;
         }
-        for (std::size_t c = 0; c < lanes; ++c, w += kBlocks * kLanes)
+        for (std::size_t c = 0; c < lanes; ++c, w += kBlocks * kLanes) {
+          if (ahead.any()) ahead.Ask();
           MultiplyAdd(w, x, static_cast<std::ptrdiff_t>(c), acc);
+        }
       }
     }
+    while (ahead.any()) ahead.Ask();
     Finish(t, column * kLanes, acc);
   }
 }
