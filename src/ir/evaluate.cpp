@@ -36,8 +36,7 @@ Status PrepareOutputs(const Node& node, std::span<const Datum> inputs,
 
 Result<std::vector<Datum>> EvaluateNode(const Node& node, std::span<const Datum> inputs,
                                         const EvaluateOptions& options) {
-  if (node.op->reference == nullptr)
-    return Unsupported("{} has no reference implementation", node.op->name);
+  if (!node.op->CanRun()) return Unsupported("{} has no reference implementation", node.op->name);
   std::vector<Datum> outputs(node.outputs.size());
   ATH_RETURN_IF_ERROR(PrepareOutputs(node, inputs, outputs));
   if (HasQuantSpec(node.attributes)) return EvaluateQuantized(node, inputs, std::move(outputs));
@@ -51,8 +50,24 @@ Result<std::vector<Datum>> EvaluateNode(const Node& node, std::span<const Datum>
     return Evaluate(*node.bodies[body], std::move(body_inputs), inner);
   };
   RefCtx ctx(inputs, outputs, node.attributes, run_body, static_cast<std::size_t>(node.captures));
-  ATH_RETURN_IF_ERROR(node.op->reference(ctx));
+  const CustomOp* custom = node.op->custom;
+  ATH_RETURN_IF_ERROR(custom != nullptr ? custom->Run(ctx) : node.op->reference(ctx));
   return outputs;
+}
+
+Status CheckCustomOutputs(const Graph& graph, const Node& node, std::span<const Datum> outputs) {
+  for (std::size_t i = 0; node.op->custom != nullptr && i < node.outputs.size(); ++i) {
+    if (node.outputs[i] == kNoValue) continue;
+    const Type& said = graph.value(node.outputs[i]).type;
+    const Type made = Type::Of(outputs[i]);
+    bool fits = made.dtype == said.dtype && (!said.HasRank() || said.rank() == made.rank());
+    for (std::int64_t axis = 0; fits && said.HasRank() && axis < said.rank(); ++axis)
+      fits = !said.dim(axis).IsConst() || said.dim(axis) == made.dim(axis);
+    if (!fits)
+      return DataError("output {} is {}; before, its infer said {}", i, made.ToString(),
+                       said.ToString());
+  }
+  return {};
 }
 
 Result<std::vector<Datum>> Evaluate(const Graph& graph, std::vector<Datum> inputs,
@@ -80,9 +95,10 @@ Result<std::vector<Datum>> Evaluate(const Graph& graph, std::vector<Datum> input
       node_inputs.push_back(input == kNoValue ? Datum() : values[static_cast<std::size_t>(input)]);
     }
     Result<std::vector<Datum>> outputs = EvaluateNode(node, node_inputs, options);
-    if (!outputs.ok())
-      return std::move(outputs).status().In(
-          fmt::format("node \"{}\" ({})", node.name, node.op->name));
+    Status status =
+        outputs.ok() ? CheckCustomOutputs(graph, node, *outputs) : std::move(outputs).status();
+    if (!status.ok())
+      return std::move(status).In(fmt::format("node \"{}\" ({})", node.name, node.op->name));
     if (options.observer) options.observer(graph, id, *outputs);
     // Free each value after its last use: whole networks must fit.
     for (const ValueId input : node.inputs) {

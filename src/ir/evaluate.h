@@ -34,4 +34,8 @@ Result<std::vector<Datum>> Evaluate(const Graph& graph, std::vector<Datum> input
 Result<std::vector<Datum>> EvaluateNode(const Node& node, std::span<const Datum> inputs,
                                         const EvaluateOptions& options = {});
 
+// Whether what a node gave is what inference said when the graph was made. Operators that are
+// compiled in keep that promise; of a custom one it is checked, before others trust it.
+Status CheckCustomOutputs(const Graph& graph, const Node& node, std::span<const Datum> outputs);
+
 }  // namespace athanor

@@ -120,11 +120,7 @@ Result<InferCtx> Graph::Infer(const OpDef& op, std::span<const ValueId> inputs,
 }
 
 Result<NodeId> Graph::AddNode(NewNode node) {
-  const OpDef* op = catalog_->Find(node.op);
-  if (op == nullptr) {
-    return Error(ErrorCode::kUnknownOperator, "there is no operator \"{}\"{}", node.op,
-                 DidYouMean(node.op, catalog_->Names()));
-  }
+  ATH_TRY(const OpDef* const op, catalog_->Lookup(node.op));
   const std::string place = Place(*op, node.name);
   Status ports = CheckPorts(*op, node);
   if (!ports.ok()) return std::move(ports).In(place);

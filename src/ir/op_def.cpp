@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/text.h"
 #include "ir/quantized.h"
 
 namespace athanor {
@@ -59,7 +60,7 @@ Status Infer(const OpDef& op, InferCtx& ctx) {
     if (!ctx.Has(i) || ctx.In(i).IsTensor()) continue;
     return InvalidModel("input {} must be a tensor, {} is given", i, ctx.In(i).ToString());
   }
-  return op.infer(ctx);
+  return op.custom != nullptr ? op.custom->Infer(ctx) : op.infer(ctx);
 }
 
 Dim Flops(const OpDef& op, const CostCtx& ctx) {
@@ -72,20 +73,52 @@ Dim Flops(const OpDef& op, const CostCtx& ctx) {
   return total;
 }
 
+struct Catalog::Custom {
+  OpDef op;
+  std::unique_ptr<const CustomOp> code;
+  const Custom* before = nullptr;
+};
+
 Catalog::Catalog(std::vector<OpDef> ops) : ops_(std::move(ops)) {
   std::sort(ops_.begin(), ops_.end(),
             [](const OpDef& a, const OpDef& b) { return a.name < b.name; });
 }
 
+Catalog::~Catalog() {
+  for (const Custom* at = customs_; at != nullptr;) delete std::exchange(at, at->before);
+}
+
+const OpDef* Catalog::AddCustom(OpDef op, std::unique_ptr<const CustomOp> code) {
+  op.custom = code.get();
+  auto* added = new Custom{std::move(op), std::move(code), customs_.load()};
+  while (!customs_.compare_exchange_weak(added->before, added)) {
+  }
+  return &added->op;
+}
+
 const OpDef* Catalog::Find(std::string_view name) const {
   const auto at = std::lower_bound(ops_.begin(), ops_.end(), name,
                                    [](const OpDef& op, std::string_view n) { return op.name < n; });
-  return at != ops_.end() && at->name == name ? &*at : nullptr;
+  if (at != ops_.end() && at->name == name) return &*at;
+  for (const Custom* custom = customs_; custom != nullptr; custom = custom->before) {
+    if (custom->op.name == name) return &custom->op;
+  }
+  return nullptr;
+}
+
+Result<const OpDef*> Catalog::Lookup(std::string_view name) const {
+  if (const OpDef* op = Find(name)) return op;
+  Status unknown = Error(ErrorCode::kUnknownOperator, "there is no operator {}{}", Quote(name),
+                         DidYouMean(name, Names()));
+  if (name.find("::") == std::string_view::npos) return unknown;
+  return std::move(unknown).Fix("--plugin FILE.so, of a plug-in that brings it (docs/plugins.md)");
 }
 
 std::vector<std::string> Catalog::Names() const {
   std::vector<std::string> names;
   for (const OpDef& op : ops_) names.push_back(op.name);
+  for (const Custom* custom = customs_; custom != nullptr; custom = custom->before)
+    names.push_back(custom->op.name);
   return names;
 }
 

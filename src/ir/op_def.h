@@ -4,8 +4,10 @@
 // saving, documentation, reference execution, generic tests) follows from it.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -156,6 +158,15 @@ struct CostCtx {
   const AttrMap& attributes;
 };
 
+// What an operator that is not compiled in means: stands for `infer` and `reference` of its OpDef,
+// which are nullptr then. Called from any number of threads at once.
+class CustomOp {
+ public:
+  virtual ~CustomOp() = default;
+  virtual Status Infer(InferCtx& ctx) const = 0;
+  virtual Status Run(RefCtx& ctx) const = 0;
+};
+
 struct OpDef {
   std::string name = {};
   std::string summary = {};
@@ -179,7 +190,9 @@ struct OpDef {
   // Floating-point or integer operations of one execution, multiply-add as 2. Nothing: one per
   // output element, or none for data movement.
   Dim (*flops)(const CostCtx&) = nullptr;
+  const CustomOp* custom = nullptr;  // lives as long as the catalogue
 
+  bool CanRun() const { return reference != nullptr || custom != nullptr; }
   bool Has(Trait trait) const { return (traits & trait) != 0; }
 };
 
@@ -189,17 +202,31 @@ Status Infer(const OpDef& op, InferCtx& ctx);
 // Operations of one execution, as an expression over the symbols of the shapes.
 Dim Flops(const OpDef& op, const CostCtx& ctx);
 
-// All operators, by name.
+// All operators, by name: those it is made with, and custom ones that are added while it is used.
 class Catalog {
  public:
   explicit Catalog(std::vector<OpDef> ops);
+  Catalog(const Catalog&) = delete;
+  Catalog& operator=(const Catalog&) = delete;
+  ~Catalog();
+
   const OpDef* Find(std::string_view name) const;
-  // Alphabetical.
+  // The same, or why not: with the nearest name, or that a plug-in can bring "my::Roll".
+  Result<const OpDef*> Lookup(std::string_view name) const;
+  // Adds a custom operator, whose `custom` becomes `code`, to what Find sees from now on, from any
+  // thread. One of the same name that was added before is found no more, but lives on in the graphs
+  // that have it. The name must be none of ops().
+  const OpDef* AddCustom(OpDef op, std::unique_ptr<const CustomOp> code);
+  // Those it was made with, alphabetical.
   const std::vector<OpDef>& ops() const { return ops_; }
+  // Of all of them, custom ones last.
   std::vector<std::string> Names() const;
 
  private:
+  struct Custom;  // a list that only grows, the latest first
+
   std::vector<OpDef> ops_;
+  std::atomic<const Custom*> customs_ = nullptr;
 };
 
 }  // namespace athanor

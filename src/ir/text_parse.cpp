@@ -307,13 +307,14 @@ class GraphParser {
   Status ReadNode() {
     ATH_TRY(const std::vector<NewOutput> outputs, ReadNewOutputs());
     const std::size_t place = scanner_.position();
-    ATH_TRY(const std::string op_name, scanner_.Name());
-    const OpDef* op = catalog_.Find(op_name);
-    if (op == nullptr) {
-      return Error(ErrorCode::kUnknownOperator, "there is no operator {}{}", Quote(op_name),
-                   DidYouMean(op_name, catalog_.Names()))
-          .In(scanner_.PlaceOf(place + 1));
+    ATH_TRY(std::string op_name, scanner_.Name());
+    while (scanner_.Eat("::")) {
+      ATH_TRY(const std::string rest, scanner_.Name());
+      op_name += "::" + rest;
     }
+    const Result<const OpDef*> known = catalog_.Lookup(op_name);
+    if (!known.ok()) return Status(known.status()).In(scanner_.PlaceOf(place + 1));
+    const OpDef* const op = *known;
     Graph::NewNode node = {.op = op->name, .num_outputs = outputs.size()};
     ATH_RETURN_IF_ERROR(ReadUses(node));
     ATH_RETURN_IF_ERROR(ReadAttributes(*op, node.attributes));

@@ -11,8 +11,7 @@ namespace {
 
 bool MayFold(const Graph& graph, const Node& node, const FoldLimits& limits) {
   const OpDef& op = *node.op;
-  if (!op.Has(kPure) || op.Has(kRandom) || op.reference == nullptr || !node.bodies.empty())
-    return false;
+  if (!op.Has(kPure) || op.Has(kRandom) || !op.CanRun() || !node.bodies.empty()) return false;
   if (std::find(limits.keep.begin(), limits.keep.end(), op.name) != limits.keep.end()) return false;
   return std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId input) {
     return input == kNoValue || graph.Constant(input) != nullptr;
@@ -74,7 +73,7 @@ std::optional<std::vector<Tensor>> Evaluated(const Graph& graph, NodeId id,
     inputs.push_back(input == kNoValue ? Datum() : Datum(*graph.Constant(input)));
   // An operator that fails on these values fails the same way when the model runs, with its place.
   Result<std::vector<Datum>> results = EvaluateNode(node, inputs);
-  if (!results.ok()) return std::nullopt;
+  if (!results.ok() || !CheckCustomOutputs(graph, node, *results).ok()) return std::nullopt;
   std::vector<Tensor> tensors;
   for (std::size_t i = 0; i < node.outputs.size(); ++i) {
     if (node.outputs[i] != kNoValue && !(*results)[i].IsTensor()) return std::nullopt;

@@ -223,6 +223,7 @@ Status RunState::RunReference(const Step& step, std::span<const Datum> inputs, T
                       {.options = hooks.options, .poison = hooks.poison, .depth = hooks.depth + 1});
   };
   ATH_TRY(std::vector<Datum> outputs, EvaluateNode(node, inputs, options));
+  ATH_RETURN_IF_ERROR(CheckCustomOutputs(plan_.graph, node, outputs));
   for (std::size_t i = 0; i < step.out.size(); ++i) {
     if (step.out[i].storage >= 0) ATH_RETURN_IF_ERROR(Write(step.out[i], std::move(outputs[i])));
   }
