@@ -35,7 +35,7 @@ Result<Tensor> BoolsFromBytes(const Dims& dims, Bytes bytes) {
 
 // Elements from the bytes of a file: in place when aligned, else copied; packed types are unpacked.
 Result<Tensor> FromBytes(DType dtype, const Dims& dims, Bytes bytes,
-                         const std::shared_ptr<const void>& owner) {
+                         const std::shared_ptr<const void>& owner, AlignedCopies& copies) {
   if (dtype == DType::kString) return InvalidModel("strings may not be stored as raw bytes");
   if (IsPacked(dtype)) return UnpackBits(dtype, dims, bytes);
   const std::optional<std::int64_t> count = CheckedCount(dims);
@@ -49,9 +49,7 @@ Result<Tensor> FromBytes(DType dtype, const Dims& dims, Bytes bytes,
   if (dtype == DType::kBool) return BoolsFromBytes(dims, bytes);
   const bool aligned = reinterpret_cast<std::uintptr_t>(bytes.data()) % ElementBytes(dtype) == 0;
   if (aligned && owner != nullptr) return Tensor::View(dtype, dims, bytes.data(), owner);
-  ATH_TRY(Tensor tensor, Tensor::Allocate(dtype, dims));
-  if (!bytes.empty()) std::memcpy(tensor.mutable_raw(), bytes.data(), bytes.size());
-  return tensor;
+  return copies.Copy(dtype, dims, bytes);
 }
 
 Status CheckCount(std::size_t given, const Tensor& tensor) {
@@ -213,7 +211,7 @@ Result<Tensor> FromExternalFile(const TensorProto& proto, DType dtype, const Dim
   }
   const Bytes stored =
       bytes.subspan(static_cast<std::size_t>(*offset), static_cast<std::size_t>(size));
-  ATH_TRY(Tensor tensor, FromBytes(dtype, dims, stored, external.file));
+  ATH_TRY(Tensor tensor, FromBytes(dtype, dims, stored, external.file, source.state->copies));
   if (tensor.raw() == stored.data()) return tensor;
   const std::uint64_t copied = tensor.bytes();
   if (copied > external.copy_bytes) {
@@ -243,7 +241,8 @@ Result<Tensor> ReadTensor(const TensorProto& proto, const TensorSource& source) 
   const std::optional<DType> dtype = DTypeFromOnnx(proto.data_type);
   if (!dtype) return InvalidModel("element type number {} is not known", proto.data_type);
   if (proto.data_location == 1) return FromExternalFile(proto, *dtype, proto.dims, source);
-  if (proto.raw_data) return FromBytes(*dtype, proto.dims, *proto.raw_data, source.owner);
+  if (proto.raw_data)
+    return FromBytes(*dtype, proto.dims, *proto.raw_data, source.owner, source.state->copies);
   return FromTypedFields(proto, *dtype, proto.dims);
 }
 

@@ -5,6 +5,7 @@
 
 #include "core/datum.h"
 #include "core/file.h"
+#include "frontends/aligned_copy.h"
 #include "frontends/onnx/schema.h"
 #include "ir/type.h"
 
@@ -25,6 +26,7 @@ struct SourceState {
   std::map<std::string, ExternalFile> files = {};  // external data, by path
   // Left for making sparse tensors dense: a few bytes of file must not claim gigabytes.
   std::int64_t dense_bytes = std::int64_t{1} << 30;
+  AlignedCopies copies = {};
 };
 
 // Where tensor bytes may live.
