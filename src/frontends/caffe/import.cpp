@@ -8,6 +8,7 @@
 #include "core/text.h"
 #include "frontends/caffe/layer_import.h"
 #include "frontends/caffe/upgrade.h"
+#include "frontends/foreign.h"
 #include "ops/catalog.h"
 
 namespace athanor::caffe {
@@ -58,7 +59,7 @@ class NetImport {
     std::vector<Status> problems;
     for (const auto& layer : layers_) {
       const std::string type = layer->Text("type");
-      const Row* row = FindRow(type);
+      const Row* row = FindRowOrForeign(type);
       const std::size_t in = layer->Texts("bottom").size(), out = layer->Texts("top").size();
       const auto wrong = [](Ports ports, std::size_t n) {
         return n < ports.least || n > ports.most;
@@ -66,7 +67,8 @@ class NetImport {
       if (row == nullptr) {
         problems.push_back(
             Error(ErrorCode::kUnknownOperator, "this layer is not read{}", DidYouMean(type, names))
-                .In(Place(*layer)));
+                .In(Place(*layer))
+                .Fix(ForeignFix("caffe", type)));
       } else if (wrong(row->inputs, in) || wrong(row->outputs, out)) {
         problems.push_back(
             Unsupported("this layer with {} inputs and {} outputs is not read", in, out)
@@ -77,7 +79,7 @@ class NetImport {
   }
 
   Status AddLayer(const Message& layer) {
-    const Row& row = *FindRow(layer.Text("type"));
+    const Row& row = *FindRowOrForeign(layer.Text("type"));
     ATH_TRY(std::vector<ValueId> inputs, Inputs(layer, row));
     LayerImport ctx(state_, layer, std::move(inputs));
     const Status status = row.make(ctx);

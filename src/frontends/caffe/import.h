@@ -19,6 +19,9 @@ namespace athanor::caffe {
 bool IsText(std::span<const std::uint8_t> bytes);
 bool IsBytes(std::span<const std::uint8_t> bytes);
 
+// Whether layers of this type are read.
+bool Reads(std::string_view type);
+
 // `net` is the network as text or bytes, `weights` a .caffemodel; nullptr means that `net` holds
 // the weights too. `owner` keeps both alive; constants point into them.
 Result<Graph> Import(std::span<const std::uint8_t> net,

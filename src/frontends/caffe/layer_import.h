@@ -33,6 +33,7 @@ class LayerImport : public LayerSteps {
   const std::vector<ValueId> inputs;
   std::vector<ValueId> outputs;  // filled by the row, one per top
 
+  const Message& layer() const { return layer_; }
   Params& Param(std::string_view field);
   // Of all parameters that the row asked for.
   Status CheckAllRead() const;
@@ -91,5 +92,7 @@ std::vector<Row> TensorRows();
 // All of them, by type.
 const std::vector<Row>& Table();
 const Row* FindRow(std::string_view type);
+// The same, or a row for what a plug-in reads (foreign.cpp).
+const Row* FindRowOrForeign(std::string_view type);
 
 }  // namespace athanor::caffe

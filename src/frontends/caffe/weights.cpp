@@ -50,6 +50,13 @@ class FileWeights : public WeightSource {
     return found == layers_.end() ? 0 : found->second.size();
   }
 
+  Result<Dims> DimsOf(const std::string& layer, std::size_t i) const override {
+    const auto found = layers_.find(layer);
+    if (found == layers_.end() || i >= found->second.size())
+      return InvalidModel("the .caffemodel has no weight {} for it", i);
+    return StoredDims(*found->second[i]);
+  }
+
   Result<Tensor> Get(const std::string& layer, std::size_t i, const Dims& dims, Fill) override {
     const auto found = layers_.find(layer);
     if (found == layers_.end())
@@ -111,6 +118,10 @@ class FileWeights : public WeightSource {
 class MadeUp : public WeightSource {
  public:
   std::optional<std::size_t> Count(const std::string&) const override { return std::nullopt; }
+
+  Result<Dims> DimsOf(const std::string&, std::size_t i) const override {
+    return Unsupported("weight {} of an operator of a plug-in cannot be made up", i);
+  }
 
   Result<Tensor> Get(const std::string& layer, std::size_t i, const Dims& dims,
                      Fill fill) override {

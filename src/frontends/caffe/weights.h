@@ -15,6 +15,8 @@ class WeightSource {
   virtual ~WeightSource() = default;
   // How many weights layer `layer` has; nothing when any number is given.
   virtual std::optional<std::size_t> Count(const std::string& layer) const = 0;
+  // The shape of weight `i` in the file.
+  virtual Result<Dims> DimsOf(const std::string& layer, std::size_t i) const = 0;
   // Weight `i` of a layer; its elements must be as many as `dims` has.
   virtual Result<Tensor> Get(const std::string& layer, std::size_t i, const Dims& dims,
                              Fill fill) = 0;

@@ -193,6 +193,7 @@ class GraphExport {
   static std::pair<std::string, std::int64_t> DomainOf(const Node& node) {
     constexpr std::int64_t kNewestMl = 5, kUsualMl = 3;
     const std::pair<std::string, std::int64_t> own = {std::string(kOwnDomain), 1};
+    if (node.op->custom != nullptr) return {node.op->name.substr(0, node.op->name.rfind("::")), 1};
     // Known to ai.onnx, but with attributes that are our own.
     if (FindForm(node.op->name, kNewestOpset) != nullptr) return own;
     if (FindRow("ai.onnx.ml", node.op->name, kUsualMl) != nullptr) return {"ai.onnx.ml", kUsualMl};
@@ -223,7 +224,11 @@ class GraphExport {
       body.g =
           std::make_shared<GraphProto>(GraphExport(file_, *node.bodies[i]).Run(captured, false));
     }
-    NodeProto& made = ctx.Emit(node.op->name, ctx.inputs, ctx.outputs);
+    // Of an operator of a plug-in, "my::Roll", the domain stands apart.
+    const std::string& name = node.op->name;
+    NodeProto& made =
+        ctx.Emit(node.op->custom != nullptr ? name.substr(name.rfind("::") + 2) : name, ctx.inputs,
+                 ctx.outputs);
     made.domain = domain;
     CopyAttributes(ctx, made);
     std::move(bodies.begin(), bodies.end(), std::back_inserter(made.attribute));

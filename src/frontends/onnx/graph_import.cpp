@@ -263,7 +263,9 @@ void GraphImport::ReadCall(const FunctionTable::Entry& function, const NodeProto
 // inputs.
 Status GraphImport::ReadBodies(const NodeProto& node, const Row& row, Scope& scope, int depth,
                                NodeImport& ctx) {
-  const OpDef* op = scope.graph->catalog().Find(node.op_type);
+  // An operator of a plug-in has none, whatever the name.
+  const bool is_own = !row.onnx.empty() || !row.domain.empty();
+  const OpDef* op = is_own ? scope.graph->catalog().Find(node.op_type) : nullptr;
   if (op == nullptr || op->bodies.empty()) return {};
   if (depth >= kMaxDepth)
     return Error(ErrorCode::kResource, "sub-graphs are nested more than {} deep", kMaxDepth);

@@ -15,4 +15,7 @@ struct ImportOptions {
 Result<Graph> Import(protobuf::Bytes bytes, std::shared_ptr<const void> owner,
                      const ImportOptions& options);
 
+// Whether "DOMAIN::NAME" is an operator that is read in some version.
+bool Reads(std::string_view op);
+
 }  // namespace athanor::onnx

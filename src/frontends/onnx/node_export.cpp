@@ -222,7 +222,7 @@ AttributeProto MakeAttribute(FileExport& file, std::string_view name, const Attr
 }
 
 void CopyAttributes(NodeExport& ctx, NodeProto& to, std::span<const std::string_view> except) {
-  const Form* form = FindForm(to.op_type, ctx.opset());
+  const Form* form = ctx.node.op->custom == nullptr ? FindForm(to.op_type, ctx.opset()) : nullptr;
   for (const AttrSpec& spec : ctx.node.op->attributes) {
     if (std::find(except.begin(), except.end(), spec.name) != except.end()) continue;
     const AttrValue* value = ctx.node.attributes.Find(spec.name);

@@ -72,6 +72,9 @@ struct Row {
   bool optional_bodies = false;
 };
 
+// "my.domain::Roll"; "ai.onnx::Relu" where the domain is "".
+std::string QualifiedName(std::string_view domain, std::string_view op);
+
 // The operator of the same name, or `ir`, with the same inputs, outputs and attributes. `except`
 // are attributes of the file that mean nothing here.
 std::function<Status(NodeImport&)> Same(std::string_view ir = "",
@@ -89,7 +92,7 @@ std::vector<Row> SignalRows();
 
 // Every ONNX operator that can be read, ordered by domain, operator and version.
 const std::vector<Row>& Table();
-// The row for an operator at a version, or nullptr.
+// The row for an operator at a version, or nullptr. Without a name: for what a plug-in reads.
 const Row* FindRow(std::string_view domain, std::string_view op, std::int64_t version);
 
 }  // namespace athanor::onnx

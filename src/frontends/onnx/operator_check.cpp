@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/text.h"
+#include "frontends/foreign.h"
 #include "frontends/onnx/node_import.h"
 
 namespace athanor::onnx {
@@ -96,6 +97,8 @@ class OperatorCheck {
     if (other_domain != domain) {
       status = std::move(status).Fix(
           fmt::format("an operator of this name is in domain {}", DomainName(other_domain)));
+    } else if (!domain.empty()) {
+      status = std::move(status).Fix(ForeignFix("onnx", QualifiedName(domain, node.op_type)));
     }
     return std::move(status).In(Place(node));
   }

@@ -8,6 +8,8 @@
 #include <unordered_map>
 
 #include "core/text.h"
+#include "frontends/foreign.h"
+#include "frontends/pytorch/foreign.h"
 #include "frontends/pytorch/numbers.h"
 #include "frontends/pytorch/op_import.h"
 #include "frontends/pytorch/pickle.h"
@@ -233,7 +235,12 @@ class Importer {
       target.remove_prefix(prefix.size());
       return target.substr(0, target.find('.'));
     }
-    return "";
+    // "torch.ops.my.roll.default": "my.roll", where a plug-in reads it.
+    constexpr std::string_view kOthers = "torch.ops.";
+    if (!target.starts_with(kOthers)) return "";
+    target.remove_prefix(kOthers.size());
+    target = target.substr(0, target.rfind('.'));
+    return IsForeignCall(target) ? target : "";
   }
   // Checks that only say what was true while exporting.
   static bool IsAssertion(std::string_view op) {
@@ -267,9 +274,9 @@ class Importer {
     for (const Json node : nodes) {
       ATH_TRY(const std::string_view target, Get<std::string_view>(node, "target"));
       const std::string_view op = OperatorOf(target);
-      if (op.empty()
-              ? target == kGradientMode || !SizeOperation(target).empty()
-              : IsOperator(op) || IsAssertion(op) || op == "item" || op == "_local_scalar_dense")
+      if (op.empty() ? target == kGradientMode || !SizeOperation(target).empty()
+                     : IsOperator(op) || IsForeignCall(op) || IsAssertion(op) || op == "item" ||
+                           op == "_local_scalar_dense")
         continue;
       Unknown& entry = unknown[std::string(target)];
       if (entry.count++ == 0) entry.line = LineOf(node);
@@ -280,11 +287,16 @@ class Importer {
           Error(ErrorCode::kUnknownOperator, "operator {} is not read (used {} time{}{})", target,
                 entry.count, entry.count == 1 ? "" : "s",
                 entry.line.empty() ? "" : ", first in " + entry.line);
-      problems.push_back(
-          std::move(status).Fix("decompose it: torch.export.export(model, (input,))"
-                                ".run_decompositions()"));
+      problems.push_back(std::move(status).Fix(FixOf(target)));
     }
     return Status::All(std::move(problems));
+  }
+  static std::string FixOf(std::string_view target) {
+    constexpr std::string_view kOps = "torch.ops.", kAten = "torch.ops.aten.";
+    if (!target.starts_with(kOps) || target.starts_with(kAten))
+      return "decompose it: torch.export.export(model, (input,)).run_decompositions()";
+    target.remove_prefix(kOps.size());
+    return ForeignFix("pytorch", QualifiedName(target.substr(0, target.rfind('.'))));
   }
   static std::string LineOf(const Json& node) {
     std::string_view trace;

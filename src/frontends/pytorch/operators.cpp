@@ -3,6 +3,8 @@
 #include <iterator>
 
 #include "core/text.h"
+#include "frontends/foreign.h"
+#include "frontends/pytorch/foreign.h"
 #include "frontends/pytorch/op_import.h"
 
 namespace athanor::pytorch {
@@ -101,11 +103,15 @@ Result<Value> Operators::Call(std::string_view op, const Arguments& arguments,
   const std::span<const TableRow> rows = FindRows(op);
   if (rows.empty()) {
     if (!FindRows(OutOfPlace(op)).empty()) return CallInPlace(op, arguments, name);
+    if (IsForeignCall(op)) return CallForeign(graph_, heap_, op, arguments, name);
     std::vector<std::string> known;
     for (const TableRow& row : Table()) known.emplace_back(row.schema.name);
-    return Error(ErrorCode::kUnknownOperator, "operator aten::{} is not read{}", op,
-                 DidYouMean(op, known))
-        .Fix("export it to ONNX with PyTorch: torch.onnx.export(model, (input,), 'model.onnx')");
+    Status unknown = Error(ErrorCode::kUnknownOperator, "operator {} is not read{}",
+                           QualifiedName(op), DidYouMean(op, known));
+    if (op.find('.') != std::string_view::npos)
+      return std::move(unknown).Fix(ForeignFix("pytorch", QualifiedName(op)));
+    return std::move(unknown).Fix(
+        "export it to ONNX with PyTorch: torch.onnx.export(model, (input,), 'model.onnx')");
   }
   for (const TableRow& row : rows) {
     std::optional<std::vector<Value>> values = Match(row.schema, arguments, heap_);

@@ -13,6 +13,9 @@ bool IsPytorch(std::span<const std::uint8_t> bytes);
 // Weights alone are refused: there is nothing to run. `owner` keeps `bytes`.
 Result<Graph> Import(std::span<const std::uint8_t> bytes, std::shared_ptr<const void> owner);
 
+// Whether calls of "aten::NAME" are read.
+bool Reads(std::string_view op);
+
 // Whether the file holds weights and no network.
 bool IsWeights(std::span<const std::uint8_t> bytes);
 // The tensors by name, in the order of the file; those of a network too. They share the file's

@@ -7,6 +7,7 @@
 #include "core/checked.h"
 #include "core/text.h"
 #include "frontends/flatbuffer.h"
+#include "frontends/foreign.h"
 #include "frontends/tflite/op_import.h"
 #include "frontends/tflite/tensor_type.h"
 #include "ops/catalog.h"
@@ -168,8 +169,10 @@ class Importer : public Subgraphs {
       problems.push_back(
           Error(ErrorCode::kUnknownOperator, "operator {} is not read", name)
               .In(PlaceOf(i))
-              .Fix("convert the network to ONNX instead: python -m tf2onnx.convert --tflite "
-                   "model.tflite --output model.onnx"));
+              .Fix(CodeOf(*code) == schema::BuiltinOperator_CUSTOM
+                       ? ForeignFix("tflite", ForeignName(*code))
+                       : "convert the network to ONNX instead: python -m tf2onnx.convert "
+                         "--tflite model.tflite --output model.onnx"));
     }
     return Status::All(std::move(problems));
   }
@@ -343,6 +346,7 @@ class Importer : public Subgraphs {
     const std::string& name = infos_[results[0]].name;
     OpImport ctx(graph_, op, name, std::move(inputs), std::move(outputs));
     ctx.subgraphs = this;
+    ctx.file_op = ForeignName(*CodeAt(index));
     ATH_RETURN_IF_ERROR(FindMake(*CodeAt(index))(ctx));
     for (std::size_t o = 0; o < results.size(); ++o) {
       if (ctx.outputs[o] == kNoValue) continue;
@@ -370,15 +374,36 @@ schema::BuiltinOperator CodeOf(const schema::OperatorCode& code) {
                   static_cast<schema::BuiltinOperator>(code.deprecated_builtin_code()));
 }
 
-MakeFunction FindMake(const schema::OperatorCode& code) {
-  if (CodeOf(code) != schema::BuiltinOperator_CUSTOM) {
-    const Row* row = FindRow(CodeOf(code));
-    return row == nullptr ? nullptr : row->make;
-  }
+namespace {
+
+MakeFunction FindCustom(std::string_view name) {
   for (const CustomRow& row : CustomTable()) {
-    if (row.name == TextOf(code.custom_code())) return row.make;
+    if (row.name == name) return row.make;
   }
   return nullptr;
+}
+
+}  // namespace
+
+std::string ForeignName(const schema::OperatorCode& code) {
+  if (CodeOf(code) == schema::BuiltinOperator_CUSTOM) return TextOf(code.custom_code());
+  return schema::EnumNameBuiltinOperator(CodeOf(code));
+}
+
+MakeFunction FindMake(const schema::OperatorCode& code) {
+  if (CodeOf(code) == schema::BuiltinOperator_CUSTOM) {
+    if (const MakeFunction make = FindCustom(TextOf(code.custom_code()))) return make;
+  } else if (const Row* row = FindRow(CodeOf(code))) {
+    return row->make;
+  }
+  return IsForeign("tflite", ForeignName(code)) ? ReadForeignOperator : nullptr;
+}
+
+bool Reads(std::string_view op) {
+  if (FindCustom(op) != nullptr) return true;
+  return std::any_of(Table().begin(), Table().end(), [&](const Row& row) {
+    return op == schema::EnumNameBuiltinOperator(row.code);
+  });
 }
 
 Result<DType> DTypeOf(schema::TensorType type) {

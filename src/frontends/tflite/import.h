@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 
 #include "ir/graph.h"
 
@@ -11,6 +12,9 @@ namespace athanor::tflite {
 
 // "TFL3" at offset 4.
 bool IsTflite(std::span<const std::uint8_t> bytes);
+
+// Whether operators of this name are read: ADD, or a custom operator's.
+bool Reads(std::string_view op);
 
 // `owner` keeps `bytes` alive; weights are not copied where the file aligns them.
 Result<Graph> Import(std::span<const std::uint8_t> bytes, std::shared_ptr<const void> owner);

@@ -73,8 +73,10 @@ class OpImport {
   Graph& graph;
   const schema::Operator& op;
   Subgraphs* subgraphs = nullptr;
+  std::string file_op = {};      // what the file calls it, of an operator that a plug-in reads
   std::vector<ValueId> outputs;  // filled by the row, in the form of the file
 
+  const std::string& name() const { return name_; }
   std::size_t num_inputs() const { return inputs_.size(); }
   std::size_t num_outputs() const { return output_infos_.size(); }
   bool Has(std::size_t i) const { return i < inputs_.size() && inputs_[i].value != kNoValue; }
@@ -168,5 +170,8 @@ schema::BuiltinOperator CodeOf(const schema::OperatorCode& code);
 // How to read an operator; nullptr when it is not.
 using MakeFunction = Status (*)(OpImport&);
 MakeFunction FindMake(const schema::OperatorCode& code);
+// What a plug-in knows an operator by: the name of a custom or of a builtin one.
+std::string ForeignName(const schema::OperatorCode& code);
+Status ReadForeignOperator(OpImport& ctx);  // foreign.cpp
 
 }  // namespace athanor::tflite
