@@ -147,6 +147,10 @@ ATH_EXPORT const char* ath_error_fix(void);
 /* Everything as the command line prints it, all problems included. */
 ATH_EXPORT const char* ath_error_text(void);
 
+/* Loads a shared library with operators and converters (athanor/plugin.h), for models that are read
+ * from now on by this process. Its code runs in this process: load only what you trust. */
+ATH_EXPORT ath_status ath_load_plugin(const char* path);
+
 /* Reads a model file of any known format, or "zoo:NAME". `options` may be NULL. */
 ATH_EXPORT ath_status ath_load(const char* path, const ath_load_options* options,
                                ath_model** model);

@@ -274,6 +274,9 @@ class Model {
   std::shared_ptr<ath_session> session_;
 };
 
+// Operators and converters of a shared library, for models that are loaded from now on.
+inline void load_plugin(const std::string& path) { detail::check(ath_load_plugin(path.c_str())); }
+
 inline Model load(const std::string& path, const Options& options = {}) {
   return Model(path, options);
 }

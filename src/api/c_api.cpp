@@ -9,8 +9,10 @@
 #include "api/answer_tensors.h"
 #include "api/batch.h"
 #include "api/cached_session.h"
+#include "api/caller_struct.h"
 #include "api/open_model.h"
 #include "api/pipeline.h"
+#include "api/plugin.h"
 #include "athanor/athanor.h"
 #include "core/checked.h"
 #include "frontends/save.h"
@@ -19,10 +21,14 @@
 #include "runtime/session.h"
 #include "verify/compare.h"
 
+using athanor::CheckStructSize;
 using athanor::Datum;
 using athanor::DType;
 using athanor::ErrorCode;
 using athanor::Graph;
+using athanor::ImportTensor;
+using athanor::kTensorSize;
+using athanor::LaterField;
 using athanor::Result;
 using athanor::Status;
 using athanor::Tensor;
@@ -101,7 +107,6 @@ Status Missing(const char* what) { return athanor::Error(ErrorCode::kUsage, "{} 
 
 // How much of each struct the first version of this interface had: what every caller fills in.
 // Fields added later are read only when struct_size says that the caller knows them.
-constexpr std::size_t kTensorSize = offsetof(ath_tensor, data) + sizeof(void*);
 constexpr std::size_t kInfoSize = offsetof(ath_value_info, type) + sizeof(void*);
 constexpr std::size_t kLoadOptionsSize = offsetof(ath_load_options, format) + sizeof(void*);
 constexpr std::size_t kSessionOptionsSize =
@@ -111,86 +116,6 @@ constexpr std::size_t kPackageOptionsSize =
 constexpr std::size_t kDifferenceSize = offsetof(ath_difference, cosine) + sizeof(double);
 
 constexpr std::size_t kRequestOptionsSize = offsetof(ath_request_options, user) + sizeof(void*);
-
-// A field that was added after the first version; 0 from callers who do not know it.
-template <class S, class T>
-T LaterField(const S& given, T S::*field) {
-  const auto* begin = reinterpret_cast<const std::byte*>(&given);
-  const auto* end = reinterpret_cast<const std::byte*>(&(given.*field)) + sizeof(T);
-  return static_cast<std::size_t>(end - begin) <= given.struct_size ? given.*field : T{};
-}
-
-Status CheckStructSize(const char* type, std::uint32_t given, std::size_t needed) {
-  if (given >= needed) return {};
-  return athanor::Error(ErrorCode::kUsage, "struct_size is {}; {} has at least {} bytes", given,
-                        type, needed)
-      .Fix(fmt::format(".struct_size = sizeof({})", type));
-}
-
-// Where elements of the type must lie in the caller's memory.
-std::size_t Alignment(DType dtype) {
-  if (dtype == DType::kString) return alignof(const char*);
-  return athanor::ElementBytes(dtype) / (athanor::IsComplex(dtype) ? 2 : 1);
-}
-
-// Bytes that mean nothing in their type: a bool other than 0 and 1, an i4 beyond -8 .. 7.
-Status CheckCodes(const Tensor& tensor) {
-  const DType dtype = tensor.dtype();
-  const int bits = dtype == DType::kBool ? 1 : athanor::ElementBits(dtype);
-  if (bits >= 8 || dtype == DType::kString) return {};
-  const int low = athanor::IsSigned(dtype) ? -(1 << (bits - 1)) : 0;
-  const auto* bytes = static_cast<const std::uint8_t*>(tensor.raw());
-  for (std::int64_t i = 0; i < tensor.count(); ++i) {
-    const int code = low < 0 ? static_cast<std::int8_t>(bytes[i]) : bytes[i];
-    if (code < low || code >= low + (1 << bits))
-      return athanor::Error(ErrorCode::kInvalidInput, "element {} is {}, which is no {}", i, code,
-                            athanor::Name(dtype));
-  }
-  return {};
-}
-
-Result<Tensor> ImportStrings(athanor::Dims dims, const void* data) {
-  ATH_TRY(Tensor strings, Tensor::Allocate(DType::kString, std::move(dims)));
-  const auto* texts = static_cast<const char* const*>(data);
-  for (std::string& text : strings.MutableData<std::string>()) {
-    if (*texts == nullptr) return athanor::Error(ErrorCode::kInvalidInput, "a string is NULL");
-    text = *texts++;
-  }
-  return strings;
-}
-
-// The caller's tensor as ours; numbers are not copied, strings are.
-Result<Tensor> Import(const ath_tensor& tensor) {
-  constexpr std::int32_t kMostDims = 64;
-  ATH_RETURN_IF_ERROR(CheckStructSize("ath_tensor", tensor.struct_size, kTensorSize));
-  const bool known = tensor.dtype > ATH_UNDEFINED && tensor.dtype <= ATH_C128;
-  if (!known)
-    return athanor::Error(ErrorCode::kInvalidInput, "{} is not an element type", tensor.dtype);
-  if (tensor.rank < 0 || tensor.rank > kMostDims || (tensor.rank > 0 && tensor.dims == nullptr)) {
-    return athanor::Error(ErrorCode::kInvalidInput, "rank is {}{}; 0 to {} dimensions are accepted",
-                          tensor.rank, tensor.dims == nullptr ? " and dims is NULL" : "",
-                          kMostDims);
-  }
-  athanor::Dims dims(tensor.dims, tensor.dims + tensor.rank);
-  const auto dtype = static_cast<DType>(tensor.dtype);
-  const std::optional<std::int64_t> count = athanor::CheckedCount(dims);
-  const bool fits =
-      count && athanor::CheckedMul(*count, static_cast<std::int64_t>(athanor::ElementBytes(dtype)));
-  if (!fits)
-    return athanor::Error(ErrorCode::kInvalidInput, "shape {} is negative or too large",
-                          athanor::ToString(dims));
-  if (*count > 0 && tensor.data == nullptr)
-    return athanor::Error(ErrorCode::kInvalidInput, "data is NULL; {} elements are expected",
-                          *count);
-  if (*count > 0 && reinterpret_cast<std::uintptr_t>(tensor.data) % Alignment(dtype) != 0)
-    return athanor::Error(ErrorCode::kInvalidInput,
-                          "data is not aligned; an address divisible by {} is expected for {}",
-                          Alignment(dtype), athanor::Name(dtype));
-  if (dtype == DType::kString) return ImportStrings(std::move(dims), tensor.data);
-  Tensor view = Tensor::View(dtype, std::move(dims), tensor.data, nullptr);
-  ATH_RETURN_IF_ERROR(CheckCodes(view));
-  return view;
-}
 
 // Callers compiled against a later header have longer structs, so the array is walked by the size
 // that its elements state.
@@ -215,7 +140,7 @@ Result<std::vector<Datum>> ImportAll(const Graph& graph, const ath_tensor* tenso
       return athanor::Error(ErrorCode::kUsage, "struct_size is {}; all inputs state the same one",
                             stride)
           .In(place());
-    Result<Tensor> imported = Import(tensor);
+    Result<Tensor> imported = ImportTensor(tensor);
     if (!imported.ok()) return std::move(imported).status().In(place());
     data.emplace_back(*std::move(imported));
   }
@@ -366,6 +291,14 @@ const char* ath_error_message(void) { return LastErrorOfThread().message.c_str()
 const char* ath_error_where(void) { return LastErrorOfThread().where.c_str(); }
 const char* ath_error_fix(void) { return LastErrorOfThread().fix.c_str(); }
 const char* ath_error_text(void) { return LastErrorOfThread().text.c_str(); }
+
+ath_status ath_load_plugin(const char* path) {
+  return Guard([&] { return path == nullptr ? Missing("path") : athanor::LoadPlugin(path); });
+}
+
+ath_status ath_add_plugin(const ath_plugin* plugin) {
+  return Guard([&] { return plugin == nullptr ? Missing("plugin") : athanor::AddPlugin(*plugin); });
+}
 
 ath_status ath_load(const char* path, const ath_load_options* options, ath_model** model) {
   return Guard([&]() -> Status {
@@ -658,8 +591,8 @@ ath_status ath_compare(const ath_tensor* actual, const ath_tensor* expected, dou
     if (!(rtol >= 0) || !(atol >= 0))
       return athanor::Error(ErrorCode::kUsage, "rtol {} and atol {}: 0 or more is expected", rtol,
                             atol);
-    ATH_TRY(const Tensor a, Import(*actual));
-    ATH_TRY(const Tensor b, Import(*expected));
+    ATH_TRY(const Tensor a, ImportTensor(*actual));
+    ATH_TRY(const Tensor b, ImportTensor(*expected));
     const athanor::Difference found = athanor::Compare(a, b, {.rtol = rtol, .atol = atol});
     if (!found.same_kind) return athanor::Error(ErrorCode::kInvalidInput, "{}", found.reason);
     const ath_difference full = {difference->struct_size, found.pass ? 1 : 0, found.max_abs,

@@ -176,6 +176,19 @@ Status Make(const Graph& graph, const SessionCache& cache, const std::string& pa
   return partial.Commit();
 }
 
+// A node of a plug-in's operator; nullptr where there is none.
+const Node* FindCustom(const Graph& graph) {
+  for (std::size_t i = 0; i < graph.node_capacity(); ++i) {
+    const Node& node = graph.node(static_cast<NodeId>(i));
+    if (node.op == nullptr) continue;
+    if (node.op->custom != nullptr) return &node;
+    for (const auto& body : node.bodies) {
+      if (const Node* inner = FindCustom(*body)) return inner;
+    }
+  }
+  return nullptr;
+}
+
 // Makes room: removes the files that were not used for longest, but not `kept`.
 void Prune(const SessionCache& cache, const fs::path& kept) {
   struct Found {
@@ -207,6 +220,10 @@ Result<std::unique_ptr<Session>> OpenCached(const Graph& graph, const SessionCac
                                             const SessionOptions& options) {
   if (options.device != "cpu" && !options.device.starts_with("cpu."))
     return Unsupported("device {} keeps nothing in a cache; cpu does", options.device);
+  if (const Node* custom = FindCustom(graph))
+    return Unsupported("{} is of a plug-in, which no cache can tell from another of the same name",
+                       custom->op->name)
+        .Fix("open the model without a cache");
   std::uint64_t model = 0;
   if (cache.digested != nullptr) {
     model = ath::StoredDigest(cache.digested->bytes());
