@@ -152,6 +152,7 @@ def python_package(count):
     if not list((BUILD / "python" / "athanor").glob("_athanor*.so")):
         print("SKIPPED python_test.py: the module was not built (nanobind could not be installed)")
         return count.add(skipped=1)
+    script(count, "python_plugins_test.py", python=str(VENV / "bin" / "python"))
     return script(count, "python_test.py", python=str(VENV / "bin" / "python"))
 
 
@@ -205,6 +206,7 @@ def main():
     script(count, "package_test.py", "--binary", str(ATHANOR))
     script(count, "demo_test.py", "--binary", str(ATHANOR))
     script(count, "cli_test.py")
+    script(count, "plugins_test.py")
     script(count, "cli_results_test.py")
     from_pypi("tritonclient.http, tritonclient.grpc", "tritonclient[http,grpc]")
     from_pypi("onnxruntime", "onnxruntime")

@@ -13,6 +13,7 @@
 #include <map>
 #include <sstream>
 
+#include "api/plugin.h"
 #include "core/file.h"
 #include "core/text.h"
 #include "tools/console.h"
@@ -214,6 +215,16 @@ void AddCommonOptions(Arguments app, Common& common) {
   app.Option("--progress", common.progress, "auto, bar, plain or off")
       .OneOf({"auto", "bar", "plain", "off"})
       .ShowDefault();
+  app.Option("--plugin", common.plugins,
+             "a shared library with operators and converters for models that use them; its code "
+             "runs here")
+      .Words(1)
+      .Repeated();
+}
+
+Status LoadPlugins(const Common& common) {
+  for (const std::string& path : common.plugins) ATH_RETURN_IF_ERROR(LoadPlugin(path));
+  return {};
 }
 
 int Main(int argc, char** argv) {
@@ -257,7 +268,12 @@ int Main(int argc, char** argv) {
                                                     : std::string("athanor --help");
     return Report(Error(ErrorCode::kUsage, "{}", error.what()).Fix(help), common);
   }
-  return Report(RunVerb(actions[app.get_subcommands().front()]), common);
+  const auto& verb = actions[app.get_subcommands().front()];
+  const auto with_plugins = [&]() -> Status {
+    ATH_RETURN_IF_ERROR(LoadPlugins(common));
+    return verb();
+  };
+  return Report(RunVerb(with_plugins), common);
 }
 
 // A stream closed by the caller would else give its number to the first file opened, and what is

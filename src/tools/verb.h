@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "core/status.h"
 #include "tools/arguments.h"
@@ -14,8 +15,9 @@ struct Common {
   bool json = false;  // one JSON document on stdout, everything human on stderr
   bool quiet = false;
   bool no_color = false;
-  std::string progress = "auto";    // auto, bar, plain, off
-  std::string program = "athanor";  // what the reader types to call it again
+  std::string progress = "auto";     // auto, bar, plain, off
+  std::vector<std::string> plugins;  // shared libraries that are loaded before the verb runs
+  std::string program = "athanor";   // what the reader types to call it again
   // Set by PrintJson, so that an error is not a second document.
   mutable bool json_printed = false;
 };
