@@ -5,48 +5,15 @@
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
-#include <cstring>
-#include <iterator>
 #include <optional>
 
 #include "athanor/athanor.hpp"
+#include "element_types.h"
+#include "plugin_ext.h"
 
 namespace nb = nanobind;
 
 namespace {
-
-// How NumPy calls our element types, and the letters of its buffers (struct's, native). Those that
-// NumPy does not have come as integers of their bits, and are not taken.
-struct ElementType {
-  ath_dtype dtype;
-  const char* name;
-  const char* letters;
-  int bytes;
-};
-constexpr ElementType kTypes[] = {
-    {ATH_F64, "float64", "d", 8},      {ATH_F32, "float32", "f", 4}, {ATH_F16, "float16", "e", 2},
-    {ATH_BF16, "uint16", "", 2},       {ATH_I64, "int64", "lq", 8},  {ATH_I32, "int32", "il", 4},
-    {ATH_I16, "int16", "h", 2},        {ATH_I8, "int8", "b", 1},     {ATH_I4, "int8", "", 1},
-    {ATH_I2, "int8", "", 1},           {ATH_U64, "uint64", "LQ", 8}, {ATH_U32, "uint32", "IL", 4},
-    {ATH_U16, "uint16", "H", 2},       {ATH_BOOL, "bool", "?", 1},   {ATH_C64, "complex64", "F", 8},
-    {ATH_C128, "complex128", "D", 16}, {ATH_U8, "uint8", "B", 1},  // the last: all others are bytes
-                                                                   // as well
-};
-
-// The element type of a buffer of native numbers; ATH_UNDEFINED when it is of something else.
-ath_dtype TypeOf(const Py_buffer& buffer) {
-  const char* format = buffer.format == nullptr ? "B" : buffer.format;
-  if (*format == '@' || *format == '=') ++format;
-  std::string letter = format;
-  if (letter == "Zf") letter = "F";
-  if (letter == "Zd") letter = "D";
-  if (letter.size() != 1) return ATH_UNDEFINED;
-  for (const ElementType& type : kTypes) {
-    if (type.bytes == buffer.itemsize && std::strchr(type.letters, letter[0]) != nullptr)
-      return type.dtype;
-  }
-  return ATH_UNDEFINED;
-}
 
 // What of NumPy makes an array, looked up once.
 struct NumPy {
@@ -58,12 +25,6 @@ struct NumPy {
     for (const ElementType& type : kTypes) types.push_back(make(type.name));
   }
 };
-
-std::size_t IndexOf(int32_t dtype) {
-  std::size_t i = 0;
-  while (i + 1 < std::size(kTypes) && kTypes[i].dtype != dtype) ++i;
-  return i;
-}
 
 // The memory of an output, for NumPy to look into.
 struct Memory {
@@ -183,6 +144,12 @@ struct Request {
   const Net& net;
   Inputs inputs;
   std::optional<athanor::Request> request;
+
+  ~Request() {
+    // It waits for a node that runs, which may be one in Python.
+    const nb::gil_scoped_release other_threads_may_run;
+    request.reset();
+  }
 };
 
 std::unique_ptr<Request> Start(const Net& net, nb::handle arrays, int64_t deadline_us) {
@@ -245,7 +212,13 @@ NB_MODULE(_athanor, m) {
       .def("__init__",
            [](Net* self, const std::string& path, const std::string& device, int threads,
               int streams, const std::string& cache) {
-             new (self) Net(athanor::Model(path, {device, threads, streams, cache}));
+             std::optional<athanor::Model> model;
+             {
+               // Operators in Python may be called from other threads meanwhile.
+               const nb::gil_scoped_release other_threads_may_run;
+               model.emplace(path, athanor::Options{device, threads, streams, cache});
+             }
+             new (self) Net(*std::move(model));
            })
       .def("run", Run)
       .def("start", Start, nb::keep_alive<0, 1>())
@@ -268,6 +241,7 @@ NB_MODULE(_athanor, m) {
            [](athanor::Package* self, const std::string& path, const std::string& key,
               const std::string& passphrase, const std::string& trust, const std::string& device,
               int threads) {
+             const nb::gil_scoped_release other_threads_may_run;
              new (self) athanor::Package(path, {key, passphrase, trust}, {device, threads});
            })
       .def("run_all", RunAll)
@@ -277,4 +251,5 @@ NB_MODULE(_athanor, m) {
       .def("name", &athanor::Package::name)
       .def("signer", &athanor::Package::signer);
   m.def("is_package", athanor::is_package);
+  DefinePlugins(m);
 }

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import _athanor
+from .plugins import TensorType, converter, load_plugin, op  # noqa: F401
 
 __version__ = _athanor.version
 Error = _athanor.Error
