@@ -7,6 +7,7 @@
 
 #include <optional>
 
+#include "api/arrow/abi.h"
 #include "athanor/athanor.hpp"
 #include "element_types.h"
 #include "plugin_ext.h"
@@ -168,6 +169,30 @@ nb::dict ResultOf(const Request& request) {
   return request.net.Named(outputs);
 }
 
+// A table crosses as Arrow's PyCapsules: no library of it is needed here. The structs are those of
+// its C interface (api/arrow/abi.h says where they come from).
+constexpr const char* kStreamName = "arrow_array_stream";
+
+void DestroyStream(PyObject* capsule) {
+  auto* stream = static_cast<ArrowArrayStream*>(PyCapsule_GetPointer(capsule, kStreamName));
+  if (stream->release != nullptr) stream->release(stream);
+  delete stream;
+}
+
+nb::object Score(const Net& net, nb::handle rows, const std::vector<std::string>& keep,
+                 const std::vector<std::string>& drop) {
+  auto* table = static_cast<ArrowArrayStream*>(PyCapsule_GetPointer(rows.ptr(), kStreamName));
+  if (table == nullptr) throw nb::python_error();
+  auto answers = std::make_unique<ArrowArrayStream>();
+  {
+    const nb::gil_scoped_release other_threads_may_run;
+    net.model.score(table, answers.get(), keep, drop);
+  }
+  nb::object capsule = nb::steal(PyCapsule_New(answers.get(), kStreamName, DestroyStream));
+  if (capsule.is_valid()) answers.release();
+  return capsule;
+}
+
 nb::dict Info(const athanor::ValueInfo& info) {
   nb::dict entry;
   entry["name"] = info.name;
@@ -222,6 +247,7 @@ NB_MODULE(_athanor, m) {
            })
       .def("run", Run)
       .def("start", Start, nb::keep_alive<0, 1>())
+      .def("score", Score)
       .def("inputs", [](const Net& net) { return Infos(net.model.inputs()); })
       .def("outputs", [](const Net& net) { return Infos(net.model.outputs()); })
       .def("num_nodes", [](const Net& net) { return net.model.num_nodes(); })

@@ -78,6 +78,10 @@ typedef struct ath_tensor {
   const void* data;
 } ath_tensor;
 
+/* A table in batches, of Arrow's C stream interface, which defines it
+ * (arrow.apache.org/docs/format/CStreamInterface.html); pyarrow, polars, DuckDB, ADBC give it. */
+struct ArrowArrayStream;
+
 /* What a model says about one of its inputs or outputs. */
 typedef struct ath_value_info {
   uint32_t struct_size;
@@ -119,6 +123,15 @@ typedef struct ath_request_options {
   ath_done done;       /* may be NULL */
   void* user;          /* handed to `done` */
 } ath_request_options;
+
+/* Names of columns. Members may be NULL or 0. */
+typedef struct ath_score_options {
+  uint32_t struct_size;
+  const char* const* keep; /* stand before the answers, as they came */
+  int32_t num_keep;
+  const char* const* drop; /* no features, for models of one matrix */
+  int32_t num_drop;
+} ath_score_options;
 
 /* Members may be NULL or 0. */
 typedef struct ath_package_options {
@@ -196,6 +209,16 @@ ATH_EXPORT void ath_request_cancel(ath_request* request);
 ATH_EXPORT ath_status ath_request_result(const ath_request* request, ath_result** result);
 /* Cancels a request that is not over, and returns when its inputs are no longer read. */
 ATH_EXPORT void ath_request_destroy(ath_request* request);
+
+/* A table through a model whose inputs are columns, found by name, or one matrix: `answers` is made
+ * a stream with a batch of answers for each batch of `rows`, which is taken over, also on a
+ * failure, and read when `answers` is. The first batch is scored in this call. Numbers become those
+ * of the model's inputs, null is its missing value (NaN or ""), and NaN in an answer null. What
+ * fails later is told by `answers` (get_last_error). `answers` may outlive the session; one thread
+ * at a time may use it. `options` may be NULL. */
+ATH_EXPORT ath_status ath_session_score(ath_session* session, struct ArrowArrayStream* rows,
+                                        const ath_score_options* options,
+                                        struct ArrowArrayStream* answers);
 
 ATH_EXPORT void ath_result_destroy(ath_result* result);
 ATH_EXPORT int32_t ath_result_num_outputs(const ath_result* result);

@@ -247,6 +247,23 @@ class Model {
     return Request(request);
   }
 
+  // A table through a model of columns: see ath_session_score. `keep`: columns that stand before
+  // the answers; `drop`: those that are no features of a model of one matrix.
+  void score(ArrowArrayStream* rows, ArrowArrayStream* answers,
+             const std::vector<std::string>& keep = {},
+             const std::vector<std::string>& drop = {}) const {
+    std::vector<const char*> kept, dropped;
+    for (const std::string& name : keep) kept.push_back(name.c_str());
+    for (const std::string& name : drop) dropped.push_back(name.c_str());
+    ath_score_options options{};
+    options.struct_size = sizeof(options);
+    options.keep = kept.data();
+    options.num_keep = static_cast<int32_t>(kept.size());
+    options.drop = dropped.data();
+    options.num_drop = static_cast<int32_t>(dropped.size());
+    detail::check(ath_session_score(session_.get(), rows, &options, answers));
+  }
+
   std::vector<ValueInfo> inputs() const {
     return detail::list(model_.get(), ath_model_num_inputs(model_.get()), ath_model_input);
   }

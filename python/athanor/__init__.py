@@ -117,6 +117,18 @@ class Model:
         request = self._model.start(inputs, microseconds)
         return Request(self._model.start(self._tidy(inputs), microseconds) if request is None else request)
 
+    def score(self, rows, keep=(), drop=()):
+        """A table through a model whose inputs are columns, found by name, or one matrix: an Answers, read batch by batch.
+
+        rows: anything that gives an Arrow stream (a table or reader of pyarrow, a DataFrame of pandas or polars, a DuckDB
+        result), or a pyarrow dataset. keep: columns that stand before the answers; drop: those that are no features of a model
+        of one matrix. Missing values are null on both sides."""
+        if not hasattr(rows, "__arrow_c_stream__") and hasattr(rows, "scanner"):  # a dataset
+            rows = rows.scanner().to_reader()
+        if not hasattr(rows, "__arrow_c_stream__"):
+            raise TypeError(f"a table with __arrow_c_stream__ is expected (pyarrow, polars, pandas), not {type(rows).__name__}")
+        return Answers(self._model.score(rows.__arrow_c_stream__(), list(keep), list(drop)))
+
     def save(self, path):
         """Writes the format that the extension names (.onnx, .ath)."""
         self._model.save(str(path))
@@ -124,6 +136,20 @@ class Model:
 
 def _sole(outputs):
     return next(iter(outputs.values())) if len(outputs) == 1 else outputs
+
+
+class Answers:
+    """A stream of record batches, to be read once: `pyarrow.table(answers)`, `pyarrow.RecordBatchReader.from_stream(answers)`,
+    `polars.DataFrame(answers)`. A batch is scored when it is asked for."""
+
+    def __init__(self, capsule):
+        self._capsule = capsule
+
+    def __arrow_c_stream__(self, requested_schema=None):  # pylint: disable=unused-argument
+        if self._capsule is None:
+            raise ValueError("the answers were read already")
+        capsule, self._capsule = self._capsule, None
+        return capsule
 
 
 class Request:
@@ -185,6 +211,12 @@ def is_package(path):
 def open_package(path, key="", passphrase="", trust="", device="cpu", threads=0):
     """Checks every byte of a package and makes it ready. key: a recipient's .key file; trust: a signer's .pub file."""
     return Package(path, key, passphrase, trust, device, threads)
+
+
+def score(model, rows, keep=(), drop=(), **options):
+    """A table through a model (a Model or a path; options as of `load`): see Model.score."""
+    model = model if isinstance(model, Model) else load(model, **options)
+    return model.score(rows, keep, drop)
 
 
 def load(path, device="cpu", threads=0, streams=1, cache=""):

@@ -7,6 +7,7 @@
 #include <new>
 
 #include "api/answer_tensors.h"
+#include "api/arrow/score.h"
 #include "api/batch.h"
 #include "api/cached_session.h"
 #include "api/caller_struct.h"
@@ -113,6 +114,8 @@ constexpr std::size_t kSessionOptionsSize =
     offsetof(ath_session_options, threads) + sizeof(std::int32_t);
 constexpr std::size_t kPackageOptionsSize =
     offsetof(ath_package_options, threads) + sizeof(std::int32_t);
+constexpr std::size_t kScoreOptionsSize =
+    offsetof(ath_score_options, num_drop) + sizeof(std::int32_t);
 constexpr std::size_t kDifferenceSize = offsetof(ath_difference, cosine) + sizeof(double);
 
 constexpr std::size_t kRequestOptionsSize = offsetof(ath_request_options, user) + sizeof(void*);
@@ -156,7 +159,7 @@ struct ath_model {
 };
 
 struct ath_session {
-  std::unique_ptr<athanor::Session> session;
+  std::shared_ptr<athanor::Session> session;  // streams of answers hold it too
   athanor::RequestQueueOptions queue_options;
   std::once_flag first_request;
   std::unique_ptr<athanor::RequestQueue> queue;  // its threads are there from the first request on
@@ -273,6 +276,19 @@ ath_status ViewOutput(const ath_result* result, const char* owner, std::int32_t 
     std::memcpy(tensor, &full, std::min<std::size_t>(tensor->struct_size, sizeof(full)));
     return {};
   });
+}
+
+Result<std::vector<std::string>> Names(const char* what, const char* const* names,
+                                       std::int32_t count) {
+  if (count < 0 || (count > 0 && names == nullptr))
+    return athanor::Error(ErrorCode::kUsage, "{} names {} columns{}", what, count,
+                          names == nullptr ? " and is NULL" : "");
+  std::vector<std::string> list;
+  for (std::int32_t i = 0; i < count; ++i) {
+    if (names[i] == nullptr) return Missing(what);
+    list.emplace_back(names[i]);
+  }
+  return list;
 }
 
 std::unique_ptr<ath_answer> MakeAnswer(const athanor::PipelineResult& result,
@@ -430,6 +446,28 @@ ath_status ath_session_start(ath_session* session, const ath_tensor* inputs, int
     auto made = std::make_unique<ath_request>();  // before the start: nothing may fail after it
     ATH_TRY(made->request, session->Queue().Start(std::move(data), std::move(done), deadline));
     if (request != nullptr) *request = made.release();
+    return {};
+  });
+}
+
+ath_status ath_session_score(ath_session* session, ArrowArrayStream* rows,
+                             const ath_score_options* options, ArrowArrayStream* answers) {
+  return Guard([&]() -> Status {
+    if (rows == nullptr) return Missing("rows");
+    athanor::arrow::Owned<ArrowArrayStream> table(rows);
+    if (session == nullptr || answers == nullptr)
+      return Missing(session == nullptr ? "session" : "answers");
+    if (table.released()) return athanor::Error(ErrorCode::kUsage, "rows is released already");
+    athanor::arrow::ScoreOptions wanted;
+    if (options != nullptr) {
+      ATH_RETURN_IF_ERROR(
+          CheckStructSize("ath_score_options", options->struct_size, kScoreOptionsSize));
+      ATH_TRY(wanted.keep, Names("keep", options->keep, options->num_keep));
+      ATH_TRY(wanted.drop, Names("drop", options->drop, options->num_drop));
+    }
+    ATH_TRY(athanor::arrow::Owned<ArrowArrayStream> made,
+            athanor::arrow::Score(session->session, std::move(wanted), std::move(table)));
+    *answers = made.Release();
     return {};
   });
 }
