@@ -212,11 +212,13 @@ def main():
     from_pypi("onnxruntime", "onnxruntime")
     from_pypi("ai_edge_litert.interpreter", "ai-edge-litert")
     from_pypi("jpmml_evaluator", "jpmml-evaluator")
+    from_pypi("pyarrow", "pyarrow>=16,<19")  # with the NumPy of Debian 12
     python = str(VENV / "bin" / "python")
     script(count, "debug_test.py", python=python)
     script(count, "tflite_write_test.py", "--binary", str(ATHANOR), python=python)
     script(count, "large_files_test.py", "--binary", str(ATHANOR))
     script(count, "pmml_export_test.py", "--binary", str(ATHANOR), python=python)
+    script(count, "arrow_test.py", "--binary", str(ATHANOR), python=python)
     script(count, "docs_test.py")
     python_package(count)
     script(count, "serve_test.py", python=python)

@@ -9,6 +9,8 @@
 #include <cstring>
 #include <utility>
 
+#include "score/arrow_files.h"
+
 namespace athanor::score {
 namespace {
 
@@ -59,8 +61,19 @@ Result<RowBlocks> RowBlocks::Open(const std::string& path, std::size_t block_byt
   return blocks;
 }
 
+RowBlocks RowBlocks::Of(ChildProcess program, std::string path, std::size_t block_bytes) {
+  RowBlocks blocks;
+  blocks.block_bytes_ = block_bytes;
+  blocks.file_ = program.file();
+  blocks.program_.emplace(std::move(program));
+  blocks.path_ = std::move(path);
+  return blocks;
+}
+
 RowBlocks::RowBlocks(RowBlocks&& other) noexcept
-    : file_(std::exchange(other.file_, -1)),
+    : program_(std::move(other.program_)),
+      path_(std::move(other.path_)),
+      file_(std::exchange(other.file_, -1)),
       owned_(std::exchange(other.owned_, false)),
       ended_(other.ended_),
       plain_lines_(other.plain_lines_),
@@ -86,6 +99,9 @@ Result<bool> RowBlocks::Fill() {
     if (n < 0) return Error(ErrorCode::kFileNotFound, "cannot read on: {}", std::strerror(errno));
     if (n == 0) {
       ended_ = true;
+      // Its last row is the table's only if it says so.
+      Status whole = program_ ? program_->Finish() : Status();
+      if (!whole.ok()) return ArrowFileFailure(std::move(whole), path_);
       break;
     }
     got += static_cast<std::size_t>(n);

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "core/status.h"
+#include "score/child_process.h"
 
 namespace athanor::score {
 
@@ -27,6 +28,8 @@ class RowBlocks {
  public:
   // "-" is the standard input. `block_bytes` is what a block has at least, but for the last.
   static Result<RowBlocks> Open(const std::string& path, std::size_t block_bytes);
+  // What another program writes; `path` is what it reads, for messages.
+  static RowBlocks Of(ChildProcess program, std::string path, std::size_t block_bytes);
   RowBlocks(RowBlocks&& other) noexcept;
   RowBlocks& operator=(RowBlocks&&) = delete;
   ~RowBlocks();
@@ -52,6 +55,8 @@ class RowBlocks {
   // The end of the last (or first) whole row in the buffer; 0 when there is none.
   std::size_t RowEnd(bool first) const;
 
+  std::optional<ChildProcess> program_;
+  std::string path_;  // of what it reads
   int file_ = -1;
   bool owned_ = false, ended_ = false, plain_lines_ = false;
   char separator_ = 0;

@@ -302,6 +302,27 @@ Result<std::vector<std::string>> RowModel::AnswerColumns() const {
   return columns;
 }
 
+std::vector<std::string> RowModel::ColumnNames() const {
+  std::vector<std::string> names;
+  if (ReadsOneMatrix()) return names;
+  for (const Port& input : inputs_) names.push_back(input.name);
+  return names;
+}
+
+std::vector<std::pair<std::string, std::string>> RowModel::AnswerTypes() const {
+  std::vector<std::pair<std::string, std::string>> types;
+  for (const Port& output : outputs_) {
+    const char* type = output.dtype == DType::kF32    ? "float32"
+                       : output.dtype == DType::kF64  ? "float64"
+                       : output.dtype == DType::kI64  ? "int64"
+                       : output.dtype == DType::kI32  ? "int32"
+                       : output.dtype == DType::kBool ? "bool"
+                                                      : "string";
+    types.emplace_back(output.name, type);
+  }
+  return types;
+}
+
 Status RowModel::Write(const ath_result& result, const ParsedBlock& block, std::size_t begin,
                        std::size_t rows, std::size_t num_kept, std::vector<std::string>& columns,
                        std::string& text) const {

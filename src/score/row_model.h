@@ -31,6 +31,11 @@ class RowModel {
   // The names of the answer's columns, as far as the model's types tell: for a table without rows.
   Result<std::vector<std::string>> AnswerColumns() const;
 
+  // The names of its inputs where they are columns; none where it reads one matrix.
+  std::vector<std::string> ColumnNames() const;
+  // The outputs and what their elements are called by others: "float32", "string", ...
+  std::vector<std::pair<std::string, std::string>> AnswerTypes() const;
+
   // Scores all rows of the block: the answers as csv text, one line per row, kept cells first.
   // `columns` takes the names of the answer's columns. Before the first answer a row is run alone
   // too: a model whose rows depend on each other is refused (ATH-2101).

@@ -10,6 +10,7 @@
 #include "core/digest.h"
 #include "core/file.h"
 #include "core/text.h"
+#include "score/arrow_files.h"
 #include "score/checkpoint.h"
 #include "score/json_rows.h"
 #include "score/row_model.h"
@@ -24,7 +25,8 @@ constexpr std::size_t kMostReported = 20;
 class Output {
  public:
   // Where a killed run of the same key ended; otherwise the begin. Nothing is kept then.
-  static Result<Output> Open(const ScoreOptions& options, std::uint64_t key) {
+  static Result<Output> Open(const ScoreOptions& options, const RowModel& model,
+                             std::uint64_t key) {
     Checkpoint at;
     if (options.resume) {
       const std::optional<Checkpoint> found = ReadCheckpoint(ProgressOf(options));
@@ -37,7 +39,16 @@ class Output {
     const auto open = [&](const std::string& path, std::uint64_t bytes) {
       return options.resume ? Sink::Resume(path, bytes) : Sink::Open(path);
     };
-    ATH_TRY(Sink answers, open(options.output, at.wrote));
+    const auto open_answers = [&]() -> Result<Sink> {
+      if (!IsArrowFile(options.output)) return open(options.output, at.wrote);
+      const bool typed = !options.keep.empty() && IsArrowFile(options.input);
+      return Sink::OpenArrow({.path = options.output,
+                              .target = {},
+                              .source = typed ? options.input : "",
+                              .num_kept = options.keep.size(),
+                              .types = model.AnswerTypes()});
+    };
+    ATH_TRY(Sink answers, open_answers());
     Output output(options, at, std::move(answers));
     if (options.errors.empty()) return output;
     ATH_TRY(Sink errors, open(options.errors, at.wrote_errors));
@@ -112,6 +123,13 @@ Result<std::uint64_t> KeyOf(const ScoreOptions& options) {
   if (options.output == "-")
     return Error(ErrorCode::kUsage, "a run to the standard output cannot be resumed")
         .Fix("-o out.csv");
+  for (const std::string& path : {options.input, options.output}) {
+    if (IsArrowFile(path))
+      return Error(ErrorCode::kUsage,
+                   "a run over {} cannot be resumed: only csv and JSON lines go on "
+                   "from a byte",
+                   path);
+  }
   ATH_TRY(const std::shared_ptr<const MappedFile> model, MappedFile::Open(options.model));
   const TableFormat& format = options.format;
   std::string text =
@@ -278,6 +296,14 @@ Result<Header> ReadHeader(RowBlocks& blocks, const TableFormat& format) {
   return header;
 }
 
+Result<RowBlocks> OpenTable(const ScoreOptions& options, const RowModel& model) {
+  if (!IsArrowFile(options.input)) return RowBlocks::Open(options.input, options.block_bytes);
+  std::vector<std::string> columns = model.ColumnNames();
+  if (!columns.empty()) columns.insert(columns.end(), options.keep.begin(), options.keep.end());
+  ATH_TRY(ChildProcess reader, ReadArrowFile(options.input, columns));
+  return RowBlocks::Of(std::move(reader), options.input, options.block_bytes);
+}
+
 Result<std::vector<std::size_t>> Positions(const std::vector<std::string>& header,
                                            const std::vector<std::string>& names) {
   std::vector<std::size_t> positions;
@@ -297,7 +323,7 @@ Result<std::vector<std::size_t>> Positions(const std::vector<std::string>& heade
 std::int64_t TableBytes(const std::string& path) {
   std::error_code error;
   const auto size = std::filesystem::file_size(path, error);
-  return error ? 0 : static_cast<std::int64_t>(size);
+  return error || IsArrowFile(path) ? 0 : static_cast<std::int64_t>(size);
 }
 
 Result<ScoreReport> Score(const ScoreOptions& options,
@@ -312,16 +338,17 @@ Result<ScoreReport> Score(const ScoreOptions& options,
                                                 .device = options.device,
                                                 .threads = 1}));
   const auto start = Clock::now();
-  ATH_TRY(RowBlocks blocks, RowBlocks::Open(options.input, options.block_bytes));
+  ATH_TRY(RowBlocks blocks, OpenTable(options, model));
+  TableFormat format = options.format;
+  if (IsArrowFile(options.input)) format.json_lines = false, format.separator = ',';
   const auto prepare = [&]() -> Result<TableParser> {
-    ATH_TRY(const Header header, ReadHeader(blocks, options.format));
+    ATH_TRY(const Header header, ReadHeader(blocks, format));
     ATH_TRY(std::vector<Column> columns, model.Bind(header.names, options.drop));
     ATH_TRY(std::vector<std::size_t> kept, Positions(header.names, options.keep));
     blocks.set_separator(header.separator);
-    if (options.format.json_lines) blocks.set_plain_lines();
-    TableFormat format = options.format;
+    if (format.json_lines) blocks.set_plain_lines();
     format.separator = header.separator;
-    return TableParser(std::move(format), header.names, std::move(columns), std::move(kept));
+    return TableParser(format, header.names, std::move(columns), std::move(kept));
   };
   Result<TableParser> parser = prepare();
   if (!parser.ok()) return std::move(parser).status().In(options.input);
@@ -329,7 +356,7 @@ Result<ScoreReport> Score(const ScoreOptions& options,
   if (options.resume) {
     ATH_TRY(key, KeyOf(options));
   }
-  ATH_TRY(Output output, Output::Open(options, key));
+  ATH_TRY(Output output, Output::Open(options, model, key));
   if (const Checkpoint& begin = output.begin(); begin.read > 0) {
     ATH_RETURN_IF_ERROR(blocks.Seek(begin.read, begin.line));
     report.rows = report.resumed_rows = begin.rows;

@@ -32,6 +32,17 @@ Result<Sink> Sink::Open(const std::string& path) {
   return sink;
 }
 
+Result<Sink> Sink::OpenArrow(ArrowFileOptions options) {
+  Sink sink;
+  sink.path_ = options.path;
+  ATH_TRY(PartialFile partial, PartialFile::For(options.path));
+  sink.partial_.emplace(std::move(partial));
+  options.target = sink.partial_->name();
+  ATH_TRY(ChildProcess writer, WriteArrowFile(options));
+  sink.writer_.emplace(std::move(writer));
+  return sink;
+}
+
 Result<Sink> Sink::Resume(const std::string& path, std::uint64_t bytes) {
   Sink sink;
   sink.path_ = path;
@@ -55,6 +66,7 @@ Sink::Sink(Sink&& other) noexcept
     : path_(std::move(other.path_)),
       part_(std::move(other.part_)),
       partial_(std::move(other.partial_)),
+      writer_(std::move(other.writer_)),
       file_(std::exchange(other.file_, -1)),
       bytes_(other.bytes_) {}
 
@@ -67,6 +79,12 @@ Status Sink::Failed() const {
 }
 
 Status Sink::Write(std::string_view text) {
+  if (writer_) {
+    Status status = writer_->Write(text);
+    if (!status.ok()) return ArrowFileFailure(std::move(status), path_);
+    bytes_ += text.size();
+    return {};
+  }
   while (!text.empty()) {
     const ssize_t n = ::write(file_, text.data(), text.size());
     if (n < 0 && errno == EINTR) continue;
@@ -81,6 +99,10 @@ Status Sink::Sync() { return ::fdatasync(file_) == 0 ? Status() : Failed(); }
 
 Status Sink::Commit() {
   if (path_ == "-") return {};
+  if (writer_) {
+    Status status = writer_->Finish();
+    return status.ok() ? partial_->Commit() : ArrowFileFailure(std::move(status), path_);
+  }
   if (!part_.empty()) ATH_RETURN_IF_ERROR(Sync());
   if (::close(std::exchange(file_, -1)) != 0) return Failed();
   if (partial_) return partial_->Commit();

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "core/file.h"
+#include "score/arrow_files.h"
 
 namespace athanor::score {
 
@@ -15,6 +16,8 @@ class Sink {
  public:
   // "-" is the standard output. What is not committed is removed.
   static Result<Sink> Open(const std::string& path);
+  // A Parquet or Arrow file. `options.target` is chosen here.
+  static Result<Sink> OpenArrow(ArrowFileOptions options);
   // Keeps what was not committed, under PATH.part, and goes on behind its first `bytes` bytes.
   static Result<Sink> Resume(const std::string& path, std::uint64_t bytes);
   // Bytes of PATH.part; nothing without one.
@@ -36,6 +39,7 @@ class Sink {
 
   std::string path_, part_;             // part_: kept when not committed
   std::optional<PartialFile> partial_;  // removed when not committed
+  std::optional<ChildProcess> writer_;  // of an Arrow file
   int file_ = -1;                       // owned, unless it is the standard output
   std::uint64_t bytes_ = 0;
 };

@@ -15,7 +15,7 @@ namespace {
 struct ScoreOptions {
   score::ScoreOptions score;
   std::string on_error = "fail", missing, separator, table_format;
-  std::string partition, date = "today", wait;
+  std::string partition, date = "today", wait, output_format = "csv";
   double wait_seconds = 3600;
   bool success = false;
 };
@@ -48,14 +48,6 @@ Status ReadFormat(ScoreOptions& options) {
   const std::string extension = std::filesystem::path(options.score.input).extension().string();
   std::string table = options.table_format;
   if (table.empty()) table = extension == ".jsonl" || extension == ".ndjson" ? "jsonl" : "csv";
-  if (options.table_format.empty() &&
-      (extension == ".parquet" || extension == ".arrow" || extension == ".feather")) {
-    return Error(ErrorCode::kUnknownFormat, "{}: tables are csv or JSON lines", options.score.input)
-        .Fix(fmt::format("python -c \"import sys, pyarrow.csv as c, pyarrow.dataset as d; "
-                         "[c.write_csv(d.dataset('{}').to_table(), sys.stdout.buffer)]\" | athanor "
-                         "score {} -",
-                         options.score.input, options.score.model));
-  }
   format.json_lines = table == "jsonl";
   if (table != "csv" && table != "jsonl")
     return Error(ErrorCode::kUsage, "--table-format is csv or jsonl, not \"{}\"", table);
@@ -67,12 +59,15 @@ Status EnterPartition(ScoreOptions& options) {
   if (options.partition.empty()) return {};
   if (options.score.output == "-")
     return Error(ErrorCode::kUsage, "--partition needs a folder to write to").Fix("-o FOLDER");
+  const std::string& format = options.output_format;
+  if (format != "csv" && format != "parquet" && format != "arrow")
+    return Error(ErrorCode::kUsage, "--output-format is csv, parquet or arrow, not \"{}\"", format);
   ATH_TRY(const std::string below, score::PartitionOf(options.partition, options.date));
   const std::filesystem::path folder = std::filesystem::path(options.score.output) / below;
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) return Error(ErrorCode::kFileWrite, "{}: {}", folder.string(), error.message());
-  options.score.output = (folder / "part-00000.csv").string();
+  options.score.output = (folder / ("part-00000." + options.output_format)).string();
   options.success = true;
   return {};
 }
@@ -139,10 +134,10 @@ std::function<Status()> ScoreTable(Arguments app, const Common& common) {
   app.Option(
          "table", options->score.input,
          "a csv file with a first row of names, or .jsonl: an object a line, of which the first "
-         "has all names; - reads the standard input")
+         "has all names; .parquet and .arrow through Python's pyarrow; - reads the standard input")
       .Required();
   app.Option("--output,-o", options->score.output,
-             "the csv file to write; - is the standard output")
+             "the file to write: csv, or .parquet or .arrow; - is the standard output, as csv")
       .ShowDefault();
   app.Option("--keep", options->score.keep, "a column of the table to copy before the answers")
       .Repeated();
@@ -157,6 +152,9 @@ std::function<Status()> ScoreTable(Arguments app, const Common& common) {
            "go on where a killed run of the same command ended, and let this one be resumed");
   app.Option("--partition", options->partition,
              "a folder below the output, such as dt={date}; writes part-00000.csv and _SUCCESS");
+  app.Option("--output-format", options->output_format,
+             "of the files of partitions: csv, parquet or arrow")
+      .ShowDefault();
   app.Option("--date", options->date, "of the partition: YYYY-MM-DD, today or yesterday (UTC)")
       .ShowDefault();
   app.Flag("--success", options->success,
