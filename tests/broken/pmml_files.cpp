@@ -75,6 +75,9 @@ std::vector<std::string> BrokenPmmlModels() {
   const std::string bayes = pmml::NaiveBayesFile(), clusters = pmml::ClusteringFile();
   const std::string neighbors = pmml::NeighborsFile(), baskets = pmml::AssociationFile();
   const std::string anomaly = pmml::AnomalyFile();
+  const std::string process = pmml::GaussianProcessFile(), belief = pmml::BayesianNetworkFile();
+  const std::string corpus = pmml::TextModelFile(), series = pmml::TimeSeriesFile();
+  const std::string sequence = pmml::SequenceFile();
   const std::string self =
       R"(<DerivedField name="a" dataType="double"><FieldRef field="b"/></DerivedField><DerivedField name="b" dataType="double"><FieldRef field="a"/></DerivedField>)";
   const std::string forever =
@@ -106,6 +109,19 @@ std::vector<std::string> BrokenPmmlModels() {
       Calls("formatNumber", R"(<FieldRef field="x"/><Constant>1e9</Constant>)"),
       Calls("formatDatetime", R"(<FieldRef field="day"/><Constant>%Q</Constant>)"),
       Calls("dateDaysSinceYear", R"(<FieldRef field="day"/><Constant>1e300</Constant>)"),
+      With(process, "gamma=\"1.5\"", "gamma=\"-1\""),
+      With(process, "<c>3</c>", "<c>three</c>"),
+      With(process, "noiseVariance=\"0.1\"", "noiseVariance=\"-9\""),
+      With(belief, "parent=\"s\"", "parent=\"out\" "),
+      With(belief, "probability=\"0.2\"", "probability=\"-0.2\""),
+      With(belief, "parent=\"s\"", "parent=\"x\""),
+      With(belief, "<Mean><Constant>4</Constant></Mean>", ""),
+      With(corpus, ">0 3 0<", ">0 3 many<"),
+      With(corpus, "<TextDocument id=\"A\"/>", ""),
+      With(series, "smoothedValue=\"2\"", "smoothedValue=\"\""),
+      With(series, "phi=\"0.9\"", "phi=\"0\""),
+      With(sequence, "setId=\"t\"", "setId=\"u\""),
+      With(sequence, "seqId=\"c\"", "seqId=\"d\""),
       With(network, "from=\"1\"", "from=\"77\""),
       With(network, "id=\"4\"", "id=\"3\""),
       With(network, "weight=\"2\"", "weight=\"two\""),

@@ -23,7 +23,9 @@ constexpr std::array kModels = {
     ModelKind{"AnomalyDetectionModel", ReadAnomaly},
     ModelKind{"AssociationModel", ReadAssociation},
     ModelKind{"BaselineModel", ReadBaseline},
+    ModelKind{"BayesianNetworkModel", ReadBayesianNetwork},
     ModelKind{"ClusteringModel", ReadClustering},
+    ModelKind{"GaussianProcessModel", ReadGaussianProcess},
     ModelKind{"GeneralRegressionModel", ReadGeneralRegression},
     ModelKind{"MiningModel", ReadMining},
     ModelKind{"NaiveBayesModel", ReadNaiveBayes},
@@ -32,7 +34,10 @@ constexpr std::array kModels = {
     ModelKind{"RegressionModel", ReadRegression},
     ModelKind{"RuleSetModel", ReadRuleSet},
     ModelKind{"Scorecard", ReadScorecard},
+    ModelKind{"SequenceModel", ReadSequence},
     ModelKind{"SupportVectorMachineModel", ReadSupportVectors},
+    ModelKind{"TextModel", ReadText},
+    ModelKind{"TimeSeriesModel", ReadTimeSeries},
     ModelKind{"TreeModel", ReadTree},
 };
 

@@ -301,7 +301,10 @@ Result<Field> AddInput(Document& document, std::string_view name, const Element&
       Quote(type));
 }
 
-bool IsActive(std::string_view usage) { return usage.empty() || usage == "active"; }
+// Of usage "order" is the time of a time series.
+bool IsActive(std::string_view usage) {
+  return usage.empty() || usage == "active" || usage == "order";
+}
 
 }  // namespace
 

@@ -33,6 +33,7 @@ struct Answer {
   ValueId probabilities = kNoValue;                 // [rows, classes]; kNoValue: not known
   ValueId confidences = kNoValue;                   // the same; kNoValue: the probabilities
   std::map<std::string, std::string> display = {};  // of a class
+  ValueId deviation = kNoValue;                     // of the number: standard; kNoValue: not known
   std::optional<Field> entity = {};                 // who answered: a node, a rule, a cluster
   std::optional<Ranking> ranking = {}, reasons = {};
   Categories affinity_ids = {};
@@ -80,7 +81,9 @@ Result<Answer> ReadModel(const Model& model, const Scope& scope, int depth = 0);
 Result<Answer> ReadAnomaly(const Model& model, const Scope& scope, int depth);
 Result<Answer> ReadAssociation(const Model& model, const Scope& scope, int depth);
 Result<Answer> ReadBaseline(const Model& model, const Scope& scope, int depth);
+Result<Answer> ReadBayesianNetwork(const Model& model, const Scope& scope, int depth);
 Result<Answer> ReadClustering(const Model& model, const Scope& scope, int depth);
+Result<Answer> ReadGaussianProcess(const Model& model, const Scope& scope, int depth);
 Result<Answer> ReadGeneralRegression(const Model& model, const Scope& scope, int depth);
 Result<Answer> ReadMining(const Model& model, const Scope& scope, int depth);
 Result<Answer> ReadNaiveBayes(const Model& model, const Scope& scope, int depth);
@@ -89,7 +92,10 @@ Result<Answer> ReadNeuralNetwork(const Model& model, const Scope& scope, int dep
 Result<Answer> ReadRegression(const Model& model, const Scope& scope, int depth);
 Result<Answer> ReadRuleSet(const Model& model, const Scope& scope, int depth);
 Result<Answer> ReadScorecard(const Model& model, const Scope& scope, int depth);
+Result<Answer> ReadSequence(const Model& model, const Scope& scope, int depth);
 Result<Answer> ReadSupportVectors(const Model& model, const Scope& scope, int depth);
+Result<Answer> ReadText(const Model& model, const Scope& scope, int depth);
+Result<Answer> ReadTimeSeries(const Model& model, const Scope& scope, int depth);
 Result<Answer> ReadTree(const Model& model, const Scope& scope, int depth);
 
 // A tree that spreads a row with missing values over several leaves (weightedConfidence,

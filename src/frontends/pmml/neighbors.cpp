@@ -4,11 +4,10 @@
 
 #include "core/text.h"
 #include "frontends/pmml/model.h"
+#include "frontends/pmml/training_instances.h"
 
 namespace athanor::pmml {
 namespace {
-
-constexpr std::size_t kMostCells = std::size_t{1} << 26;
 
 class Neighbors {
  public:
@@ -16,7 +15,8 @@ class Neighbors {
       : model_(model), element_(model.element), c_(model.calculator()), scope_(scope) {}
 
   Result<Answer> Read() {
-    ATH_RETURN_IF_ERROR(ReadTable());
+    ATH_TRY(table_, TrainingTable::Read(element_));
+    rows_ = table_.rows();
     ATH_TRY(const double wanted, Number(element_, "numberOfNeighbors"));
     if (!(wanted >= 1 && wanted <= static_cast<double>(rows_)))
       return InvalidModel("{} neighbours of {} instances", wanted, rows_);
@@ -42,35 +42,6 @@ class Neighbors {
   }
 
  private:
-  // The texts of the columns of the training table, by field.
-  Status ReadTable() {
-    const Element instances = element_.child("TrainingInstances");
-    const Element table = instances.child("InlineTable");
-    if (!table) return Unsupported("training instances that are not in an <InlineTable>");
-    for (const Element& row : table.children("row")) {
-      (void)row;
-      ++rows_;
-    }
-    std::size_t cells = 0;
-    for (const Element& field : instances.child("InstanceFields").children("InstanceField")) {
-      const std::string_view name = Text(field, "field");
-      const std::string_view given = Text(field, "column");
-      const std::string_view column = given.empty() ? name : given;
-      cells += rows_;
-      if (cells > kMostCells) return Error(ErrorCode::kResource, "the training table is too large");
-      std::vector<std::optional<std::string>>& texts = table_[std::string(name)];
-      for (const Element& row : table.children("row")) texts.push_back(CellOf(row, column));
-    }
-    if (rows_ == 0) return InvalidModel("there are no training instances");
-    return {};
-  }
-
-  Result<const std::vector<std::optional<std::string>>*> ColumnOf(std::string_view field) const {
-    const auto found = table_.find(field);
-    if (found != table_.end()) return &found->second;
-    return InvalidModel("the training table has no field {}", Quote(field));
-  }
-
   Result<Comparison> CompareInputs() {
     std::vector<Element> inputs;
     std::vector<ValueId> columns;
@@ -78,7 +49,7 @@ class Neighbors {
     for (const Element& input : element_.child("KNNInputs").children("KNNInput")) {
       const std::string_view name = Text(input, "field");
       ATH_TRY(Field field, scope_.Get(name));
-      ATH_TRY(const auto* texts, ColumnOf(name));
+      ATH_TRY(const auto* texts, table_.ColumnOf(name));
       if (field.text && !field.truth()) {
         std::vector<std::string> distinct;
         for (const auto& text : *texts) {
@@ -119,7 +90,7 @@ class Neighbors {
       for (std::size_t i = 1; i <= rows_; ++i) ids.push_back(std::to_string(i));
       return Categories(std::move(ids));
     }
-    ATH_TRY(const auto* texts, ColumnOf(variable));
+    ATH_TRY(const auto* texts, table_.ColumnOf(variable));
     for (const auto& text : *texts) ids.push_back(text.value_or(""));
     return Categories(std::move(ids));
   }
@@ -140,7 +111,7 @@ class Neighbors {
   }
 
   Result<Answer> Predict(const std::string& target) {
-    ATH_TRY(const auto* texts, ColumnOf(target));
+    ATH_TRY(const auto* texts, table_.ColumnOf(target));
     const Element field =
         model_.document.dictionary.find_child_by_attribute("DataField", "name", target.c_str());
     Answer answer = {.target = target};
@@ -213,7 +184,7 @@ class Neighbors {
   Element element_;
   Calculator& c_;
   const Scope& scope_;
-  std::map<std::string, std::vector<std::optional<std::string>>, std::less<>> table_;
+  TrainingTable table_;
   std::size_t rows_ = 0, count_ = 0;
   Ranking nearest_;
   ValueId positions_ = kNoValue;

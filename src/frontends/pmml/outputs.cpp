@@ -104,6 +104,8 @@ class OutputReader {
         Feature{"probability", &OutputReader::Probability},
         Feature{"reasonCode", &OutputReader::Reason},
         Feature{"residual", &OutputReader::Residual},
+        Feature{"standardDeviation", &OutputReader::Deviation},
+        Feature{"standardError", &OutputReader::Deviation},
         Feature{"transformedValue", &OutputReader::Transformed},
         Feature{"warning", &OutputReader::Warning},
     };
@@ -157,6 +159,11 @@ class OutputReader {
   Result<Field> Transformed(const Element& element) {
     ATH_TRY(const Element expression, ExpressionIn(element));
     return Evaluate(document_, scope_, expression);
+  }
+
+  Result<Field> Deviation(const Element&) {
+    if (answer_->deviation == kNoValue) return Unsupported("the model gives no deviation");
+    return Field{.column = answer_->deviation};
   }
 
   Result<Field> Warning(const Element&) { return Field{.column = c_.Missing(), .text = true}; }

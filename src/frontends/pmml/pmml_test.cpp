@@ -7,51 +7,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <map>
 
+#include "frontends/pmml/answers_for_test.h"
 #include "frontends/pmml/small_documents_for_test.h"
-#include "ir/evaluate.h"
 
 namespace athanor::pmml {
 namespace {
-
-using Row = std::map<std::string, std::string>;
-
-Result<Graph> Read(const std::string& document) {
-  return Import({reinterpret_cast<const std::uint8_t*>(document.data()), document.size()});
-}
-
-// What the model gives out for one row, as text.
-Row Answers(const std::string& document, const Row& row) {
-  const Result<Graph> graph = Read(document);
-  EXPECT_TRUE(graph.ok()) << graph.status().ToString();
-  if (!graph.ok()) return {};
-  std::vector<Datum> inputs;
-  for (const ValueId id : graph->inputs()) {
-    const Value& input = graph->value(id);
-    const auto cell = row.find(input.name);
-    const std::string text = cell == row.end() ? "" : cell->second;
-    if (input.type.dtype == DType::kString) {
-      inputs.emplace_back(Tensor::FromVector<std::string>({1, 1}, {text}));
-    } else {
-      inputs.emplace_back(
-          Tensor::FromVector<double>({1, 1}, {text.empty() ? std::nan("") : std::stod(text)}));
-    }
-  }
-  const Result<std::vector<Datum>> outputs = Evaluate(*graph, std::move(inputs));
-  EXPECT_TRUE(outputs.ok()) << outputs.status().ToString();
-  Row answers;
-  for (std::size_t i = 0; outputs.ok() && i < outputs->size(); ++i) {
-    const Tensor& tensor = (*outputs)[i].tensor();
-    std::string& text = answers[graph->outputs()[i].name];
-    if (tensor.dtype() == DType::kString) {
-      text = tensor.Data<std::string>()[0];
-    } else if (const double value = tensor.Data<double>()[0]; !std::isnan(value)) {
-      text = fmt::format("{:.10g}", value);
-    }
-  }
-  return answers;
-}
 
 // The value of an expression over the fields.
 std::string ValueOf(const std::string& expression, const Row& row = {},

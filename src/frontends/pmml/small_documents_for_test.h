@@ -136,10 +136,112 @@ inline std::string VerifiedFile(const std::string& promised) {
       "", "double");
 }
 
+inline std::string SchemaOf(const std::string& fields) {
+  return "<MiningSchema>" + fields +
+         R"(<MiningField name="out" usageType="target"/></MiningSchema>)";
+}
+
+inline std::string GaussianProcessFile(
+    const std::string& kernel =
+        R"(<RadialBasisKernel gamma="1.5" noiseVariance="0.1" lambda="0.8"/>)") {
+  const std::string model =
+      R"(<GaussianProcessModel functionName="regression">)" +
+      SchemaOf(R"(<MiningField name="x"/><MiningField name="y"/>)") +
+      R"(<Output><OutputField name="mean" feature="predictedValue"/><OutputField name="deviation" feature="standardDeviation"/></Output>)" +
+      kernel +
+      R"(<TrainingInstances><InstanceFields><InstanceField field="x" column="a"/><InstanceField field="y" column="b"/><InstanceField field="out" column="c"/></InstanceFields>
+<InlineTable><row><a>0</a><b>0</b><c>1</c></row><row><a>1</a><b>0.5</b><c>3</c></row><row><a>2</a><b>-1</b><c>-2</c></row></InlineTable></TrainingInstances></GaussianProcessModel>)";
+  return Document(model, "", "double");
+}
+
+// Rain (out), a sprinkler (s), wet grass (t), and a gauge (x) that rain lifts from 4 to 10.
+inline std::string BayesianNetworkFile(const std::string& target = "out") {
+  const auto given = [](const std::string& parents, const std::string& shares) {
+    return "<DiscreteConditionalProbability>" + parents + shares +
+           "</DiscreteConditionalProbability>";
+  };
+  const auto parent = [](const std::string& name, const std::string& value) {
+    return fmt::format(R"(<ParentValue parent="{}" value="{}"/>)", name, value);
+  };
+  const auto shares = [](const std::string& yes, const std::string& no, const std::string& p,
+                         const std::string& q) {
+    return fmt::format(
+        R"(<ValueProbability value="{}" probability="{}"/><ValueProbability value="{}" probability="{}"/>)",
+        yes, p, no, q);
+  };
+  const auto gauge = [&](const std::string& rain, const std::string& mean) {
+    return "<ContinuousConditionalProbability>" + parent("out", rain) +
+           "<ContinuousDistribution><NormalDistributionForBN><Mean><Constant>" + mean +
+           "</Constant></Mean><Variance><Constant>4</Constant></Variance></NormalDistributionForBN>"
+           "</ContinuousDistribution></ContinuousConditionalProbability>";
+  };
+  const auto field = [&](const std::string& name) {
+    return fmt::format(R"(<MiningField name="{}"{}/>)", name,
+                       name == target ? " usageType=\"target\"" : "");
+  };
+  const std::string model =
+      R"(<BayesianNetworkModel functionName="classification"><MiningSchema>)" + field("out") +
+      field("s") + field("t") + field("x") + R"(</MiningSchema><BayesianNetworkNodes>)" +
+      R"(<DiscreteNode name="out">)" + shares("y", "n", "0.2", "0.8") +
+      R"(</DiscreteNode><DiscreteNode name="s">)" +
+      given(parent("out", "y"), shares("on", "off", "0.01", "0.99")) +
+      given(parent("out", "n"), shares("on", "off", "0.4", "0.6")) +
+      R"(</DiscreteNode><DiscreteNode name="t">)" +
+      given(parent("s", "on") + parent("out", "y"), shares("wet", "dry", "0.99", "0.01")) +
+      given(parent("s", "on") + parent("out", "n"), shares("wet", "dry", "0.9", "0.1")) +
+      given(parent("s", "off") + parent("out", "y"), shares("wet", "dry", "0.8", "0.2")) +
+      given(parent("s", "off") + parent("out", "n"), shares("wet", "dry", "0", "1")) +
+      R"(</DiscreteNode><ContinuousNode name="x">)" + gauge("y", "10") + gauge("n", "4") +
+      "</ContinuousNode></BayesianNetworkNodes></BayesianNetworkModel>";
+  return Document(model);
+}
+
+inline std::string TextModelFile(const std::string& normalization = "",
+                                 const std::string& similarity = "cosine") {
+  const std::string model =
+      R"(<TextModel functionName="classification" numberOfTerms="3" numberOfDocuments="3"><MiningSchema><MiningField name="s"/></MiningSchema>
+<Output><OutputField name="best" feature="predictedValue"/><OutputField name="a" feature="affinity" value="A"/><OutputField name="b" feature="affinity" value="B"/><OutputField name="c" feature="affinity" value="C"/><OutputField name="second" feature="entityId" rank="2"/></Output>
+<TextDictionary><Array n="3" type="string">cat dog fish</Array></TextDictionary>
+<TextCorpus><TextDocument id="A"/><TextDocument id="B"/><TextDocument id="C"/></TextCorpus>
+<DocumentTermMatrix><Matrix nbRows="3" nbCols="3"><Array n="3" type="int">2 0 1</Array><Array n="3" type="int">0 3 0</Array><Array n="3" type="int">1 1 1</Array></Matrix></DocumentTermMatrix>
+<TextModelNormalization )" +
+      normalization + R"(/><TextModelSimiliarity similarityType=")" + similarity +
+      R"("/></TextModel>)";
+  return Document(model);
+}
+
+inline std::string TimeSeriesFile(
+    const std::string& smoothing =
+        R"(<Level alpha="0.3" smoothedValue="100"/><Trend_ExpoSmooth trend="damped_additive" phi="0.9" smoothedValue="2"/>)",
+    const std::string& attributes = "") {
+  const std::string model =
+      R"(<TimeSeriesModel functionName="timeSeries" bestFit="ExponentialSmoothing">)" +
+      SchemaOf(R"(<MiningField name="x" usageType="order"/>)") +
+      R"(<TimeSeries usage="original" startTime="1" endTime="24"><TimeAnchor stepsize="2"/></TimeSeries><ExponentialSmoothing )" +
+      attributes + ">" + smoothing + "</ExponentialSmoothing></TimeSeriesModel>";
+  return Document(model, "", "double");
+}
+
+inline std::string SequenceFile() {
+  const std::string model =
+      R"(<SequenceModel functionName="sequences"><MiningSchema><MiningField name="s"/></MiningSchema>
+<Output><OutputField name="all" feature="ruleValue" ruleFeature="rule" algorithm="recommendation" rank="0" rankBasis="confidence" isMultiValued="1"/>
+<OutputField name="next" feature="consequent" algorithm="exclusiveRecommendation" rank="1" rankBasis="confidence"/></Output>
+<Item id="1" value="tea"/><Item id="2" value="milk"/><Item id="3" value="cake"/>
+<Itemset id="t"><ItemRef itemRef="1"/></Itemset><Itemset id="tm"><ItemRef itemRef="1"/><ItemRef itemRef="2"/></Itemset><Itemset id="c"><ItemRef itemRef="3"/></Itemset>
+<Sequence id="t>c"><SetReference setId="t"/><Delimiter delimiter="acrossTimeWindows" gap="unknown"/><SetReference setId="c"/></Sequence>
+<Sequence id="tm"><SetReference setId="tm"/></Sequence><Sequence id="c"><SetReference setId="c"/></Sequence>
+<SequenceRule id="r1" confidence="0.5" support="0.1"><AntecedentSequence><SequenceReference seqId="t>c"/></AntecedentSequence><Delimiter delimiter="acrossTimeWindows" gap="unknown"/><ConsequentSequence><SequenceReference seqId="tm"/></ConsequentSequence></SequenceRule>
+<SequenceRule id="r2" confidence="0.8" support="0.2"><AntecedentSequence><SequenceReference seqId="tm"/></AntecedentSequence><Delimiter delimiter="acrossTimeWindows" gap="unknown"/><ConsequentSequence><SequenceReference seqId="c"/></ConsequentSequence></SequenceRule></SequenceModel>)";
+  return Document(model);
+}
+
 inline std::vector<std::string> SmallDocuments() {
-  return {GeneralRegressionFile(), ScorecardFile(),     NeuralNetworkFile(), SupportVectorFile(),
-          NaiveBayesFile(),        ClusteringFile(),    NeighborsFile(),     AssociationFile(),
-          AnomalyFile(),           VerifiedFile("5.02")};
+  return {GeneralRegressionFile(), ScorecardFile(),       NeuralNetworkFile(),
+          SupportVectorFile(),     NaiveBayesFile(),      ClusteringFile(),
+          NeighborsFile(),         AssociationFile(),     AnomalyFile(),
+          VerifiedFile("5.02"),    GaussianProcessFile(), BayesianNetworkFile(),
+          TextModelFile(),         TimeSeriesFile(),      SequenceFile()};
 }
 
 }  // namespace athanor::pmml
