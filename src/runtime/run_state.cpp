@@ -55,7 +55,7 @@ Status RunState::BeginRun() {
   for (std::size_t i = 0; i < plan_.storages.size(); ++i) {
     const Storage& storage = plan_.storages[i];
     if (storage.where == Where::kInput) {
-      dynamic_[i] = inputs_[storage.input];
+      dynamic_[i] = std::move(inputs_[storage.input]);  // each has one storage
       if (dynamic_[i].IsTensor())
         base_[i] = static_cast<std::byte*>(dynamic_[i].tensor().mutable_raw());
     } else if (storage.where == Where::kOutput) {

@@ -1,7 +1,7 @@
 // TreeEnsemble and LinearTreeEnsemble. Three ways to the same sums, whichever is the fastest for a
 // model and a number of rows: `bins` makes all tests of a tree for 64 rows at once, `rows` walks
-// eight trees side by side with one row, `walk` eight rows side by side down one tree, whose leaves
-// may be linear.
+// sixteen trees side by side with one row, `walk` eight rows side by side down one tree, whose
+// leaves may be linear.
 #pragma once
 
 #include "kernels/kernel.h"
