@@ -135,7 +135,7 @@ Result<ChildProcess> ReadArrowFile(const std::string& path,
     return Error(ErrorCode::kFileNotFound, "{}: {}", path,
                  error ? error.message() : std::string("is no file"));
   Result<ChildProcess> child = Python(kRead, {path, Json(columns)}, ChildProcess::End::kItsOutput);
-  if (!child.ok()) return ArrowFileFailure(std::move(child).status(), path);
+  if (!child.ok()) return ArrowFileFailure(std::move(child).status()).In(path);
   return child;
 }
 
@@ -147,17 +147,17 @@ Result<ChildProcess> WriteArrowFile(const ArrowFileOptions& options) {
              {options.path, options.target, options.source, fmt::format("{}", options.num_kept),
               "[" + Join(pairs, ",") + "]"},
              ChildProcess::End::kItsInput);
-  if (!child.ok()) return ArrowFileFailure(std::move(child).status(), options.path);
+  if (!child.ok()) return ArrowFileFailure(std::move(child).status()).In(options.path);
   return child;
 }
 
-Status ArrowFileFailure(Status status, const std::string& path) {
+Status ArrowFileFailure(Status status) {
   const bool no_python = status.code() == ErrorCode::kFileNotFound;
   const bool no_pyarrow = status.message().starts_with("pyarrow: ");
-  if (!no_python && !no_pyarrow) return std::move(status).In(path);
+  if (!no_python && !no_pyarrow) return status;
   return Error(ErrorCode::kUnknownFormat,
-               "{}: Parquet and Arrow files pass through Python's pyarrow, which is not there: {}",
-               path, status.message())
+               "Parquet and Arrow files pass through Python's pyarrow, which is not there: {}",
+               status.message())
       .Fix("pip install pyarrow (ATHANOR_PYTHON names the interpreter; else python3), or use csv");
 }
 

@@ -28,7 +28,7 @@ struct ArrowFileOptions {
 // Takes csv with a first row of names.
 Result<ChildProcess> WriteArrowFile(const ArrowFileOptions& options);
 
-// What Python says, with what would be accepted.
-Status ArrowFileFailure(Status status, const std::string& path);
+// What Python says; without pyarrow, with what would be accepted.
+Status ArrowFileFailure(Status status);
 
 }  // namespace athanor::score

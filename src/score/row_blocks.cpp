@@ -61,18 +61,16 @@ Result<RowBlocks> RowBlocks::Open(const std::string& path, std::size_t block_byt
   return blocks;
 }
 
-RowBlocks RowBlocks::Of(ChildProcess program, std::string path, std::size_t block_bytes) {
+RowBlocks RowBlocks::Of(ChildProcess program, std::size_t block_bytes) {
   RowBlocks blocks;
   blocks.block_bytes_ = block_bytes;
   blocks.file_ = program.file();
   blocks.program_.emplace(std::move(program));
-  blocks.path_ = std::move(path);
   return blocks;
 }
 
 RowBlocks::RowBlocks(RowBlocks&& other) noexcept
     : program_(std::move(other.program_)),
-      path_(std::move(other.path_)),
       file_(std::exchange(other.file_, -1)),
       owned_(std::exchange(other.owned_, false)),
       ended_(other.ended_),
@@ -101,7 +99,7 @@ Result<bool> RowBlocks::Fill() {
       ended_ = true;
       // Its last row is the table's only if it says so.
       Status whole = program_ ? program_->Finish() : Status();
-      if (!whole.ok()) return ArrowFileFailure(std::move(whole), path_);
+      if (!whole.ok()) return ArrowFileFailure(std::move(whole));
       break;
     }
     got += static_cast<std::size_t>(n);

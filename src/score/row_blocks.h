@@ -28,8 +28,8 @@ class RowBlocks {
  public:
   // "-" is the standard input. `block_bytes` is what a block has at least, but for the last.
   static Result<RowBlocks> Open(const std::string& path, std::size_t block_bytes);
-  // What another program writes; `path` is what it reads, for messages.
-  static RowBlocks Of(ChildProcess program, std::string path, std::size_t block_bytes);
+  // What another program writes.
+  static RowBlocks Of(ChildProcess program, std::size_t block_bytes);
   RowBlocks(RowBlocks&& other) noexcept;
   RowBlocks& operator=(RowBlocks&&) = delete;
   ~RowBlocks();
@@ -56,7 +56,6 @@ class RowBlocks {
   std::size_t RowEnd(bool first) const;
 
   std::optional<ChildProcess> program_;
-  std::string path_;  // of what it reads
   int file_ = -1;
   bool owned_ = false, ended_ = false, plain_lines_ = false;
   char separator_ = 0;

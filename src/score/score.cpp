@@ -181,7 +181,7 @@ class Pipeline {
         if (stopped_) return;
         Result<std::optional<RowBlock>> next = blocks_.Next();
         number = next_to_read_++;
-        if (!next.ok()) return Finish(number, std::move(next).status());
+        if (!next.ok()) return Finish(number, std::move(next).status().In(options_.input));
         if (!*next) return;
         block = *std::move(next);
       }
@@ -301,7 +301,7 @@ Result<RowBlocks> OpenTable(const ScoreOptions& options, const RowModel& model) 
   std::vector<std::string> columns = model.ColumnNames();
   if (!columns.empty()) columns.insert(columns.end(), options.keep.begin(), options.keep.end());
   ATH_TRY(ChildProcess reader, ReadArrowFile(options.input, columns));
-  return RowBlocks::Of(std::move(reader), options.input, options.block_bytes);
+  return RowBlocks::Of(std::move(reader), options.block_bytes);
 }
 
 Result<std::vector<std::size_t>> Positions(const std::vector<std::string>& header,

@@ -81,7 +81,7 @@ Status Sink::Failed() const {
 Status Sink::Write(std::string_view text) {
   if (writer_) {
     Status status = writer_->Write(text);
-    if (!status.ok()) return ArrowFileFailure(std::move(status), path_);
+    if (!status.ok()) return ArrowFileFailure(std::move(status)).In(path_);
     bytes_ += text.size();
     return {};
   }
@@ -101,7 +101,7 @@ Status Sink::Commit() {
   if (path_ == "-") return {};
   if (writer_) {
     Status status = writer_->Finish();
-    return status.ok() ? partial_->Commit() : ArrowFileFailure(std::move(status), path_);
+    return status.ok() ? partial_->Commit() : ArrowFileFailure(std::move(status)).In(path_);
   }
   if (!part_.empty()) ATH_RETURN_IF_ERROR(Sync());
   if (::close(std::exchange(file_, -1)) != 0) return Failed();
