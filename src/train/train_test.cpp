@@ -6,6 +6,7 @@
 
 #include "core/checked.h"
 #include "ir/evaluate.h"
+#include "ir/text.h"
 #include "ops/catalog.h"
 #include "ops/random/generator.h"
 #include "train/backward.h"
@@ -147,7 +148,24 @@ INSTANTIATE_TEST_SUITE_P(
         Example{
             "MaxPool", {{1, 2, 5, 5}}, {{"kernel_shape", Ints{3, 3}}, {"pads", Ints{1, 1, 1, 1}}}},
         Example{"GlobalAveragePool", {{2, 3, 2, 4}}},
-        Example{"Flatten", {{2, 3, 4}}, {{"axis", std::int64_t{1}}}}),
+        Example{
+            "AveragePool", {{2, 2, 4, 5}}, {{"kernel_shape", Ints{2, 3}}, {"strides", Ints{2, 1}}}},
+        Example{
+            "AveragePool",
+            {{1, 2, 6, 5}},
+            {{"kernel_shape", Ints{3, 3}}, {"pads", Ints{1, 0, 1, 1}}, {"strides", Ints{2, 2}}}},
+        Example{"AveragePool",
+                {{1, 2, 5, 5}},
+                {{"kernel_shape", Ints{3, 3}},
+                 {"pads", Ints{1, 1, 1, 1}},
+                 {"count_include_pad", std::int64_t{1}}}},
+        Example{"Flatten", {{2, 3, 4}}, {{"axis", std::int64_t{1}}}}, Example{"Sigmoid", {{3, 4}}},
+        Example{"HardSwish", {{5, 7}}}, Example{"Swish", {{3, 4}}, {{"alpha", 1.5F}}},
+        Example{"LeakyRelu", {{3, 5}}, {{"alpha", 0.125F}}},
+        Example{"Clip", {{4, 5}, {}, {}}, {}, 1, 1},
+        Example{"Concat", {{2, 3, 2}, {2, 1, 2}, {2, 2, 2}}, {{"axis", std::int64_t{-2}}}},
+        Example{"Transpose", {{2, 3, 4}}, {{"perm", Ints{2, 0, 1}}}},
+        Example{"Transpose", {{2, 3}}}),
     [](const testing::TestParamInfo<Example>& info) {
       return info.param.op + std::to_string(info.index);
     });
@@ -161,6 +179,78 @@ TEST(Backward, SumsTheDerivativesOfAValueUsedTwice) {
   ASSERT_TRUE(derivatives.ok());
   graph.AddOutput("d", (*derivatives)[0]);
   EXPECT_DOUBLE_EQ(Outputs(graph, {Tensor::Scalar(3.0)})[1].Data<double>()[0], 27);
+}
+
+// Operators with parameters that are no real numbers: the loss is the sum of the outputs times 1,
+// 2, 3, ...
+double SumOf(const Graph& graph, const Tensor& x) {
+  double sum = 0, factor = 1;
+  for (const Tensor& y : Outputs(graph, {x})) {
+    for (const double value : y.Data<double>()) sum += value * factor++;
+  }
+  return sum;
+}
+
+void ExpectDerivativesOf(const std::string& text, const Dims& dims) {
+  Result<Graph> parsed = ParseText(text, ops::Standard());
+  ASSERT_TRUE(parsed.ok()) << parsed.status().ToString();
+  Graph backward = parsed->Clone();
+  ValueId loss = kNoValue;
+  double factor = 1;
+  for (const GraphOutput& output : parsed->outputs()) {
+    const std::int64_t count = *CheckedCount(*backward.value(output.value).type.StaticDims());
+    std::vector<double> factors;
+    while (std::ssize(factors) < count) factors.push_back(factor++);
+    const ValueId flat = *backward.Add(
+        "Reshape",
+        {output.value, backward.AddConstant(Tensor::FromVector<std::int64_t>({2}, {1, count}))});
+    const ValueId one = *backward.Add(
+        "Gemm", {flat, backward.AddConstant(Tensor::FromVector<double>({count, 1}, factors))});
+    loss = loss == kNoValue ? one : *backward.Add("Add", {loss, one});
+  }
+  loss = *backward.Add("Reshape",
+                       {loss, backward.AddConstant(Tensor::FromVector<std::int64_t>({0}, {}))});
+  const auto derivatives = AddBackward(backward, loss, backward.inputs());
+  ASSERT_TRUE(derivatives.ok()) << derivatives.status().ToString();
+  backward.AddOutput("d", (*derivatives)[0]);
+  const Tensor x = Draw(dims, 3);
+  const Tensor derivative = Outputs(backward, {x}).back();
+  for (std::size_t i = 0; i < x.Data<double>().size(); ++i) {
+    double sums[2];
+    for (int up = 0; up < 2; ++up) {
+      Tensor moved = *x.Clone();
+      moved.MutableData<double>()[i] += up == 1 ? 1e-4 : -1e-4;
+      sums[up] = SumOf(*parsed, moved);
+    }
+    EXPECT_NEAR(derivative.Data<double>()[i], (sums[1] - sums[0]) / 2e-4, 1e-6) << text << " " << i;
+  }
+}
+
+TEST(Backward, ResizesBothWays) {
+  for (const char* how : {"", "{mode = \"linear\"}",
+                          "{mode = \"linear\", "
+                          "coordinate_transformation_mode = \"pytorch_half_pixel\"}",
+                          "{mode = \"cubic\"}",
+                          "{coordinate_transformation_mode = \"asymmetric\", "
+                          "nearest_mode = \"floor\"}"}) {
+    for (const char* sizes : {"[1, 2, 6, 2]", "[1, 2, 2, 8]"})
+      ExpectDerivativesOf(
+          fmt::format("graph g(x: f64[1, 2, 3, 4]) -> (y) {{ const %s: i64[4] = {}\n"
+                      "%y = Resize(%x, _, _, %s) {} }}",
+                      sizes, how),
+          {1, 2, 3, 4});
+  }
+}
+
+TEST(Backward, PutsPartsBackInTheirPlaces) {
+  ExpectDerivativesOf(
+      "graph g(x: f64[2, 5]) -> (y) { const %b: i64[2] = [-1, 1]\nconst %e: i64[2] = [-9, 5]\n"
+      "const %a: i64[2] = [0, 1]\nconst %s: i64[2] = [-1, 2]\n%y = Slice(%x, %b, %e, %a, %s) }",
+      {2, 5});
+  ExpectDerivativesOf(
+      "graph g(x: f64[2, 5]) -> (y, z) { const %p: i64[3] = [1, 3, 1]\n"
+      "%y, %unused, %z = Split(%x, %p) {axis = 1} }",
+      {2, 5});
 }
 
 TEST(Backward, NamesTheNodeWithoutGradient) {

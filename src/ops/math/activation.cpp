@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "ir/gradient.h"
 #include "ops/elementwise.h"
 
 namespace athanor::ops {
@@ -47,6 +48,24 @@ T SigmoidOf(T x) {
   return e / (1 + e);
 }
 
+// dx = dy * y * (1 - y).
+Status SigmoidGradient(GradientCtx& ctx) {
+  const ValueId rest = ctx.Op("Sub", {ctx.Number(1), ctx.Out(0)});
+  ctx.Set(0, ctx.Op("Mul", {ctx.DOut(), ctx.Op("Mul", {ctx.Out(0), rest})}));
+  return {};
+}
+
+// dx = dy * (h + x / 6 where 0 < h < 1), h = clamp(x / 6 + 1/2, 0, 1).
+Status HardSwishGradient(GradientCtx& ctx) {
+  const ValueId sixth = ctx.Op("Mul", {ctx.In(0), ctx.Number(1.0 / 6)});
+  const ValueId h =
+      ctx.Op("Clip", {ctx.Op("Add", {sixth, ctx.Number(0.5)}), ctx.Number(0), ctx.Number(1)});
+  const ValueId inside = ctx.Op("Sign", {ctx.Op("Mul", {h, ctx.Op("Sub", {ctx.Number(1), h})})});
+  const ValueId slope = ctx.Op("Add", {h, ctx.Op("Mul", {sixth, inside})});
+  ctx.Set(0, ctx.Op("Mul", {ctx.DOut(), slope}));
+  return {};
+}
+
 template <class T>
 T SoftplusOf(T x) {
   return std::fmax(x, T(0)) + std::log1p(std::exp(-std::fabs(x)));
@@ -60,13 +79,15 @@ OpDef Gelu() {
 }
 
 OpDef HardSwish() {
-  return UnaryOp("HardSwish", "x * clamp(x / 6 + 1/2, 0, 1), elementwise.", "floating point",
-                 InferSameFloat, [](RefCtx& ctx) {
-                   return MapFloat(ctx, [](auto x) {
-                     using T = decltype(x);
-                     return x * std::clamp(x / 6 + T(0.5), T(0), T(1));
-                   });
-                 });
+  OpDef op = UnaryOp("HardSwish", "x * clamp(x / 6 + 1/2, 0, 1), elementwise.", "floating point",
+                     InferSameFloat, [](RefCtx& ctx) {
+                       return MapFloat(ctx, [](auto x) {
+                         using T = decltype(x);
+                         return x * std::clamp(x / 6 + T(0.5), T(0), T(1));
+                       });
+                     });
+  op.gradient = HardSwishGradient;
+  return op;
 }
 
 OpDef Mish() {
@@ -77,8 +98,11 @@ OpDef Mish() {
 }
 
 OpDef Sigmoid() {
-  return UnaryOp("Sigmoid", "1 / (1 + exp(-x)), elementwise.", "floating point", InferSameFloat,
-                 [](RefCtx& ctx) { return MapFloat(ctx, [](auto x) { return SigmoidOf(x); }); });
+  OpDef op =
+      UnaryOp("Sigmoid", "1 / (1 + exp(-x)), elementwise.", "floating point", InferSameFloat,
+              [](RefCtx& ctx) { return MapFloat(ctx, [](auto x) { return SigmoidOf(x); }); });
+  op.gradient = SigmoidGradient;
+  return op;
 }
 
 OpDef Softplus() {

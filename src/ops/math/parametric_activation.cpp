@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ir/gradient.h"
 #include "ops/elementwise.h"
 #include "ops/math/number.h"
 
@@ -92,6 +93,16 @@ Status LeakyReluReference(RefCtx& ctx) {
   return MapFloat(ctx, [alpha](auto x) { return x < 0 ? static_cast<decltype(x)>(alpha) * x : x; });
 }
 
+// dx = dy * (alpha, and 1 - alpha more where x > 0).
+Status LeakyReluGradient(GradientCtx& ctx) {
+  const double alpha = ctx.Attrs<LeakyReluAttrs>().alpha;
+  const ValueId above = ctx.Op("Sign", {ctx.Op("Relu", {ctx.In(0)})});
+  const ValueId slope =
+      ctx.Op("Add", {ctx.Op("Mul", {above, ctx.Number(1 - alpha)}), ctx.Number(alpha)});
+  ctx.Set(0, ctx.Op("Mul", {ctx.DOut(), slope}));
+  return {};
+}
+
 Status SeluReference(RefCtx& ctx) {
   const auto attrs = ctx.Attrs<SeluAttrs>();
   return MapFloat(ctx, [attrs](auto x) {
@@ -115,6 +126,17 @@ Status SwishReference(RefCtx& ctx) {
   const float alpha = ctx.Attrs<SwishAttrs>().alpha;
   return MapFloat(
       ctx, [alpha](auto x) { return x / (1 + std::exp(-static_cast<decltype(x)>(alpha) * x)); });
+}
+
+// dx = dy * (s + alpha * x * s * (1 - s)), s = sigmoid(alpha * x).
+Status SwishGradient(GradientCtx& ctx) {
+  const ValueId inner = ctx.Op("Mul", {ctx.In(0), ctx.Number(ctx.Attrs<SwishAttrs>().alpha)});
+  const ValueId s = ctx.Op("Sigmoid", {inner});
+  const ValueId rest = ctx.Op("Sub", {ctx.Number(1), s});
+  const ValueId slope =
+      ctx.Op("Mul", {s, ctx.Op("Add", {ctx.Number(1), ctx.Op("Mul", {inner, rest})})});
+  ctx.Set(0, ctx.Op("Mul", {ctx.DOut(), slope}));
+  return {};
 }
 
 Status ThresholdedReluReference(RefCtx& ctx) {
@@ -162,8 +184,10 @@ OpDef HardSigmoid() {
                  InferSameFloat, HardSigmoidReference, Describe<HardSigmoidAttrs>());
 }
 OpDef LeakyRelu() {
-  return UnaryOp("LeakyRelu", "x for x >= 0, alpha * x below, elementwise.", "floating point",
-                 InferSameFloat, LeakyReluReference, Describe<LeakyReluAttrs>());
+  OpDef op = UnaryOp("LeakyRelu", "x for x >= 0, alpha * x below, elementwise.", "floating point",
+                     InferSameFloat, LeakyReluReference, Describe<LeakyReluAttrs>());
+  op.gradient = LeakyReluGradient;
+  return op;
 }
 OpDef PRelu() {
   return {
@@ -186,8 +210,10 @@ OpDef Shrink() {
                  InferUnary<NumericTypes>, ShrinkReference, Describe<ShrinkAttrs>());
 }
 OpDef Swish() {
-  return UnaryOp("Swish", "x * sigmoid(alpha * x), elementwise.", "floating point", InferSameFloat,
-                 SwishReference, Describe<SwishAttrs>());
+  OpDef op = UnaryOp("Swish", "x * sigmoid(alpha * x), elementwise.", "floating point",
+                     InferSameFloat, SwishReference, Describe<SwishAttrs>());
+  op.gradient = SwishGradient;
+  return op;
 }
 OpDef ThresholdedRelu() {
   return UnaryOp("ThresholdedRelu", "x for x > alpha, 0 otherwise, elementwise.", "floating point",

@@ -1,6 +1,7 @@
 // Where and Clip.
 #include <complex>
 
+#include "ir/gradient.h"
 #include "ops/elementwise.h"
 
 namespace athanor::ops {
@@ -108,6 +109,16 @@ Status ClipReference(RefCtx& ctx) {
   });
 }
 
+// dx = dy where y lies between the bounds; bounds have no derivative.
+Status ClipGradient(GradientCtx& ctx) {
+  ValueId dx = ctx.DOut();
+  const auto has = [&](std::size_t i) { return i < ctx.num_inputs() && ctx.In(i) != kNoValue; };
+  if (has(1)) dx = ctx.Op("Mul", {dx, ctx.Op("Sign", {ctx.Op("Sub", {ctx.Out(0), ctx.In(1)})})});
+  if (has(2)) dx = ctx.Op("Mul", {dx, ctx.Op("Sign", {ctx.Op("Sub", {ctx.In(2), ctx.Out(0)})})});
+  ctx.Set(0, dx);
+  return {};
+}
+
 }  // namespace
 
 OpDef Clip() {
@@ -121,6 +132,7 @@ OpDef Clip() {
       .traits = kPure | kElementwise,
       .infer = InferClip,
       .reference = ClipReference,
+      .gradient = ClipGradient,
   };
 }
 

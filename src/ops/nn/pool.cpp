@@ -206,6 +206,43 @@ Status MaxGradient(GradientCtx& ctx) {
   return {};
 }
 
+// Each element of dy is shared out to its window. How many elements a window counts is a
+// convolution of ones.
+Status AverageGradient(GradientCtx& ctx) {
+  const auto attrs = ctx.Attrs<AveragePoolAttrs>();
+  if (attrs.ceil_mode) return Unsupported("windows that end beyond the pads have no gradient");
+  ATH_TRY(const PoolGeometry pool, ResolvePool(attrs, ctx.InDims(0)));
+  Dims plane = {1, 1}, window = {1, 1}, windows = {ctx.InDims(0)[1], 1};
+  std::vector<std::int64_t> strides, dilations, pads, ends, extra;
+  for (const WindowAxis& axis : pool.axes) {
+    plane.push_back(axis.in);
+    window.push_back(axis.kernel);
+    windows.push_back(axis.kernel);
+    strides.push_back(axis.stride);
+    dilations.push_back(axis.dilation);
+    pads.push_back(axis.pad_begin);
+    ends.push_back(axis.pad_end);
+    const std::int64_t seen = (axis.out - 1) * axis.stride + axis.dilation * (axis.kernel - 1) + 1;
+    extra.push_back(axis.in - (seen - axis.pad_begin - axis.pad_end));
+  }
+  pads.insert(pads.end(), ends.begin(), ends.end());
+  const auto ones = [&](const Dims& dims) {
+    return ctx.Op("Expand", {ctx.Number(1), ctx.Integers(dims)});
+  };
+  const ValueId counts =
+      attrs.count_include_pad
+          ? ctx.Number(static_cast<double>(CountOf(window)))
+          : ctx.Op("Conv", {ones(plane), ones(window)},
+                   {{"dilations", dilations}, {"pads", pads}, {"strides", strides}});
+  ctx.Set(0, ctx.Op("ConvTranspose", {ctx.Op("Div", {ctx.DOut(), counts}), ones(windows)},
+                    {{"dilations", dilations},
+                     {"group", ctx.InDims(0)[1]},
+                     {"output_padding", extra},
+                     {"pads", pads},
+                     {"strides", strides}}));
+  return {};
+}
+
 }  // namespace
 
 Result<PoolGeometry> ResolvePool(const PoolAttrs& attrs, std::span<const std::int64_t> x) {
@@ -232,6 +269,7 @@ OpDef AveragePool() {
   OpDef op = Pool<AveragePoolAttrs>("AveragePool", "The mean of each window.",
                                     InferFloatPool<AveragePoolAttrs>, AverageReference);
   op.fixed31 = AveragePoolFixed31;
+  op.gradient = AverageGradient;
   return op;
 }
 

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "core/checked.h"
+#include "ir/gradient.h"
 #include "ops/nn/nn.h"
 #include "ops/quant/fixed31.h"
 
@@ -354,6 +356,51 @@ Result<std::vector<ResizeAxis>> PlanResize(const AttrMap& attributes, const Dims
   return plans;
 }
 
+namespace {
+
+// The matrix [out, in] of one axis. Weights are given as whole numbers of 2^-40, which is exact for
+// those of whole factors.
+ValueId TapMatrix(GradientCtx& ctx, const ResizeAxis& plan) {
+  constexpr double kUnits = static_cast<double>(std::int64_t{1} << 40);
+  std::vector<std::int64_t> units(static_cast<std::size_t>(plan.out * plan.in), 0);
+  for (std::int64_t o = 0; o < plan.out; ++o) {
+    for (std::int64_t t = 0; t < plan.taps; ++t) {
+      const auto at = static_cast<std::size_t>(o * plan.taps + t);
+      units[static_cast<std::size_t>(o * plan.in + plan.index[at])] +=
+          static_cast<std::int64_t>(std::nearbyint(plan.weight[at] * kUnits));
+    }
+  }
+  const ValueId real = ctx.Op("Cast", {ctx.Reshape(ctx.Integers(units), {plan.out, plan.in})},
+                              {{"to", ctx.dtype()}});
+  return ctx.Op("Mul", {real, ctx.Number(1 / kUnits)});
+}
+
+// Resizing is a matrix along each axis; dx is dy times them turned. Scales are taken to be the
+// ratios of the sizes.
+Status ResizeGradient(GradientCtx& ctx) {
+  AttrMap attributes = ctx.attributes();
+  if (ReadAttributes<ResizeAttrs>(attributes).coordinate_transformation_mode ==
+      "tf_crop_and_resize")
+    return Unsupported("cropping while resizing has no gradient");
+  std::vector<std::int64_t> axes(ctx.OutDims().size());
+  std::iota(axes.begin(), axes.end(), 0);
+  attributes.Set("axes", axes);
+  attributes.Set("keep_aspect_ratio_policy", std::string("stretch"));
+  const Tensor sizes = Tensor::FromVector<std::int64_t>({std::ssize(ctx.OutDims())}, ctx.OutDims());
+  ATH_TRY(const std::vector<ResizeAxis> plans,
+          PlanResize(attributes, ctx.InDims(0), ctx.OutDims(), {.sizes = &sizes}));
+  ValueId dx = ctx.DOut();
+  for (const ResizeAxis& plan : plans) {
+    std::vector<std::int64_t> last = axes;
+    std::swap(last[plan.axis], last.back());  // its own inverse
+    dx = ctx.Transpose(ctx.Op("MatMul", {ctx.Transpose(dx, last), TapMatrix(ctx, plan)}), last);
+  }
+  ctx.Set(0, dx);
+  return {};
+}
+
+}  // namespace
+
 OpDef Resize() {
   return {
       .name = "Resize",
@@ -368,6 +415,7 @@ OpDef Resize() {
       .infer = InferResize,
       .reference = ResizeReference,
       .fixed31 = ResizeFixed31,
+      .gradient = ResizeGradient,
       .flops = ResizeCost,
   };
 }

@@ -1,5 +1,6 @@
 // Concat and Split: joining and cutting along one axis.
 #include "core/checked.h"
+#include "ir/gradient.h"
 #include "ops/broadcast.h"
 #include "ops/quant/fixed31.h"
 #include "ops/tensor/move.h"
@@ -177,6 +178,35 @@ Status SplitReference(RefCtx& ctx) {
   return {};
 }
 
+// Each input gets its part of dy.
+Status ConcatGradient(GradientCtx& ctx) {
+  std::int64_t axis = ctx.Attrs<ConcatAttrs>().axis;
+  if (axis < 0) axis += static_cast<std::int64_t>(ctx.OutDims().size());
+  std::int64_t begin = 0;
+  for (std::size_t i = 0; i < ctx.num_inputs(); ++i) {
+    const std::int64_t end = begin + ctx.InDims(i)[static_cast<std::size_t>(axis)];
+    if (ctx.Wants(i))
+      ctx.Set(i, ctx.Op("Slice", {ctx.DOut(), ctx.Integers({begin}), ctx.Integers({end}),
+                                  ctx.Integers({axis})}));
+    begin = end;
+  }
+  return {};
+}
+
+// Parts that the loss does not depend on get zeros.
+Status SplitGradient(GradientCtx& ctx) {
+  const bool listed = ctx.num_inputs() > 1 && ctx.In(1) != kNoValue;
+  const std::int64_t told = ctx.Attrs<SplitAttrs>().num_outputs.value_or(0);
+  const auto outputs = static_cast<std::size_t>(listed ? ctx.InDims(1)[0] : told);
+  if (outputs == 0) return Unsupported("only parts whose number is told have a gradient");
+  std::vector<ValueId> parts;
+  for (std::size_t i = 0; i < outputs; ++i)
+    parts.push_back(ctx.DOut(i) != kNoValue ? ctx.DOut(i)
+                                            : ctx.Op("Mul", {ctx.Out(i), ctx.Number(0)}));
+  ctx.Set(0, ctx.Op("Concat", parts, {{"axis", ctx.Attrs<SplitAttrs>().axis}}));
+  return {};
+}
+
 }  // namespace
 
 OpDef Concat() {
@@ -190,6 +220,7 @@ OpDef Concat() {
       .infer = InferConcat,
       .reference = ConcatReference,
       .fixed31 = ConcatFixed31,
+      .gradient = ConcatGradient,
   };
 }
 
@@ -205,6 +236,7 @@ OpDef Split() {
       .traits = kPure | kDataMovement,
       .infer = InferSplit,
       .reference = SplitReference,
+      .gradient = SplitGradient,
   };
 }
 

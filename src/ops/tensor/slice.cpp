@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
+#include "ir/gradient.h"
 #include "ops/tensor/move.h"
 
 namespace athanor::ops {
@@ -150,6 +152,21 @@ Status SliceReference(RefCtx& ctx) {
   return {};
 }
 
+// Each element of dy goes back to where it was cut from: places are cut as the data were.
+Status SliceGradient(GradientCtx& ctx) {
+  std::vector<std::int64_t> places(
+      static_cast<std::size_t>(CountOf(ctx.InDims(0), 0, ctx.InDims(0).size())));
+  std::iota(places.begin(), places.end(), 0);
+  std::vector<ValueId> inputs = {ctx.Reshape(ctx.Integers(places), ctx.InDims(0))};
+  for (std::size_t i = 1; i < ctx.num_inputs(); ++i) inputs.push_back(ctx.In(i));
+  const ValueId cut = ctx.Op("Slice", inputs);
+  const ValueId zeros = ctx.Op("Expand", {ctx.Number(0), ctx.Integers({std::ssize(places)})});
+  const ValueId back =
+      ctx.Op("ScatterElements", {zeros, ctx.Reshape(cut, {-1}), ctx.Reshape(ctx.DOut(), {-1})});
+  ctx.Set(0, ctx.Reshape(back, ctx.InDims(0)));
+  return {};
+}
+
 }  // namespace
 
 OpDef Slice() {
@@ -169,6 +186,7 @@ OpDef Slice() {
       .traits = kPure | kDataMovement,
       .infer = InferSlice,
       .reference = SliceReference,
+      .gradient = SliceGradient,
   };
 }
 

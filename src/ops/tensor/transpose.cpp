@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "ir/gradient.h"
 #include "ops/broadcast.h"
 #include "ops/tensor/move.h"
 
@@ -54,6 +55,16 @@ Status TransposeReference(RefCtx& ctx) {
   return {};
 }
 
+Status TransposeGradient(GradientCtx& ctx) {
+  const auto rank = static_cast<std::int64_t>(ctx.OutDims().size());
+  ATH_TRY(const std::vector<std::int64_t> perm, Permutation(ctx.Attrs<TransposeAttrs>(), rank));
+  std::vector<std::int64_t> back(perm.size());
+  for (std::size_t i = 0; i < perm.size(); ++i)
+    back[static_cast<std::size_t>(perm[i])] = static_cast<std::int64_t>(i);
+  ctx.Set(0, ctx.Transpose(ctx.DOut(), std::move(back)));
+  return {};
+}
+
 }  // namespace
 
 OpDef Transpose() {
@@ -66,6 +77,7 @@ OpDef Transpose() {
       .traits = kPure | kDataMovement,
       .infer = InferTranspose,
       .reference = TransposeReference,
+      .gradient = TransposeGradient,
   };
 }
 
