@@ -2,8 +2,11 @@
 //
 // Layout, little-endian: a header of 64 bytes, the structure (a flatbuffer, ath.fbs), zeros up to
 // the next multiple of 64, the weights. Each weight starts at a multiple of 64 and has a digest.
-// The same graph always gives the same bytes. When asked for, weights of 8 bits are entropy coded
-// and the structure is deflated: the file is smaller, and loading takes memory and time for them.
+// The same graph always gives the same bytes.
+//
+// When asked for, the file is as small as it can be made: the structure is deflated, weights of 8
+// bits are entropy coded and all lie one behind the other, and what is between inputs and outputs
+// loses its name. Loading such a file copies its weights and takes time for them.
 #pragma once
 
 #include <string>

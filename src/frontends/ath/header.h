@@ -7,8 +7,9 @@
 namespace athanor::ath {
 
 inline constexpr std::uint64_t kAlignment = 64;
-// Compressed files have the second version, which older programs refuse; others the first.
-inline constexpr std::uint32_t kPlainVersion = 1, kCompressedVersion = 2;
+// Compressed files have the third version, which older programs refuse; others the first. The
+// second was an earlier form of the third.
+inline constexpr std::uint32_t kPlainVersion = 1, kCompressedVersion = 3;
 inline constexpr char kMagic[8] = {'A', 'T', 'H', 'A', 'N', 'O', 'R', '\0'};
 
 struct Header {
@@ -20,7 +21,7 @@ struct Header {
   std::uint64_t weights_offset = 0;
   std::uint64_t weights_size = 0;
   std::uint64_t structure_deflated_from = 0;  // its size before zlib's deflate; 0: it was not
-  std::uint64_t unused = 0;
+  std::uint64_t weights_digest = 0;  // of a compressed file, whose weights have none of their own
 };
 static_assert(sizeof(Header) == kAlignment);
 

@@ -101,9 +101,14 @@ Status TooLarge() {
 
 class Reader {
  public:
-  Reader(std::span<const std::uint8_t> weights, std::shared_ptr<const void> owner,
+  // `compressed`: weights follow one another and are copied.
+  Reader(std::span<const std::uint8_t> weights, bool compressed, std::shared_ptr<const void> owner,
          const ReadOptions& options, Budget& budget)
-      : section_(weights), owner_(std::move(owner)), options_(options), budget_(budget) {}
+      : section_(weights),
+        compressed_(compressed),
+        owner_(compressed ? nullptr : std::move(owner)),
+        options_(options),
+        budget_(budget) {}
 
   Result<Graph> Run(const schema::Model& model) {
     if (model.weights() != nullptr) {
@@ -118,6 +123,18 @@ class Reader {
   }
 
  private:
+  // The bytes of the next weight.
+  Result<std::span<const std::uint8_t>> Take(const schema::Weight& weight) {
+    const std::uint64_t offset = compressed_ ? taken_ : weight.offset();
+    const bool aligned = compressed_ || offset % kAlignment == 0;
+    if (!aligned || offset > section_.size() || weight.size() > section_.size() - offset) {
+      return Error(ErrorCode::kCorruptFile, "{} bytes at {} lie outside the weights of {} bytes",
+                   weight.size(), offset, section_.size());
+    }
+    taken_ = offset + weight.size();
+    return section_.subspan(offset, weight.size());
+  }
+
   Result<Tensor> ReadWeight(const schema::Weight& weight) {
     ATH_TRY(const DType dtype, ReadDType(weight.dtype()));
     Dims dims = List(weight.dims(), budget_);
@@ -130,12 +147,7 @@ class Reader {
                      ToString(dims));
       return Tensor::FromVector<std::string>(dims, texts);
     }
-    if (weight.offset() % kAlignment != 0 || weight.offset() > section_.size() ||
-        weight.size() > section_.size() - weight.offset()) {
-      return Error(ErrorCode::kCorruptFile, "{} bytes at {} lie outside the weights of {} bytes",
-                   weight.size(), weight.offset(), section_.size());
-    }
-    const auto bytes = section_.subspan(weight.offset(), weight.size());
+    ATH_TRY(const auto bytes, Take(weight));
     const bool scanned = options_.check_weights || dtype == DType::kBool;
     const bool coded = weight.coding() != 0;
     const bool in_place = owner_ != nullptr && !coded && ElementBits(dtype) >= 8;
@@ -143,7 +155,7 @@ class Reader {
                             (in_place || budget_.Take(std::max<std::uint64_t>(
                                              bytes.size(), static_cast<std::uint64_t>(*count))));
     if (!affordable) return TooLarge();
-    if (options_.check_weights && Digest64(bytes) != weight.digest())
+    if (options_.check_weights && !compressed_ && Digest64(bytes) != weight.digest())
       return Error(ErrorCode::kCorruptFile, "the bytes are not those that were written");
     if (coded) return Decode(weight.coding(), dtype, std::move(dims), bytes);
     if (ElementBits(dtype) < 8) return UnpackBits(dtype, std::move(dims), bytes);
@@ -156,7 +168,7 @@ class Reader {
     if (bad_bool) return Error(ErrorCode::kCorruptFile, "a bool is neither 0 nor 1");
     if (owner_ != nullptr && reinterpret_cast<std::uintptr_t>(bytes.data()) % kAlignment == 0)
       return Tensor::View(dtype, std::move(dims), bytes.data(), owner_);
-    // Only when the caller's memory is not that of a mapped file.
+    // Only when the caller's memory is not that of a mapped file, or of a compressed one.
     ATH_TRY(Tensor copy, Tensor::Allocate(dtype, std::move(dims)));
     if (!bytes.empty()) std::memcpy(copy.mutable_raw(), bytes.data(), bytes.size());
     return copy;
@@ -317,6 +329,8 @@ class Reader {
   }
 
   const std::span<const std::uint8_t> section_;
+  const bool compressed_;
+  std::uint64_t taken_ = 0;  // of the section so far
   const std::shared_ptr<const void> owner_;
   const ReadOptions& options_;
   Budget& budget_;
@@ -364,7 +378,8 @@ std::uint64_t StoredDigest(std::span<const std::uint8_t> bytes) {
   Header header;
   ATH_CHECK(bytes.size() >= sizeof(header), "the caller has read these bytes");
   std::memcpy(&header, bytes.data(), sizeof(header));
-  return header.structure_digest;
+  // The structure of a compressed file does not tell its weights.
+  return header.structure_digest + 31 * header.weights_digest;
 }
 
 Result<Graph> Read(std::span<const std::uint8_t> bytes, std::shared_ptr<const void> owner,
@@ -388,8 +403,12 @@ Result<Graph> Read(std::span<const std::uint8_t> bytes, std::shared_ptr<const vo
   if (!schema::VerifyModelBuffer(verifier))
     return Error(ErrorCode::kCorruptFile, "the structure is not a valid flatbuffer");
   const auto weights = bytes.subspan(header.weights_offset, header.weights_size);
-  Result<Graph> read =
-      Reader(weights, std::move(owner), options, budget).Run(*schema::GetModel(structure.data()));
+  const bool compressed = header.version == kCompressedVersion;
+  if (compressed && options.check_weights && Digest64(weights) != header.weights_digest)
+    return Error(ErrorCode::kCorruptFile,
+                 "the bytes of the weights are not those that were written");
+  Result<Graph> read = Reader(weights, compressed, std::move(owner), options, budget)
+                           .Run(*schema::GetModel(structure.data()));
   if (budget.exceeded()) return TooLarge();
   ATH_TRY(Graph graph, std::move(read));
   ATH_RETURN_IF_ERROR(Verify(graph));

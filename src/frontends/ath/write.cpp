@@ -46,7 +46,8 @@ class WeightList {
         entry.packed = PackBits(tensor);
       if (options_.compress) Compress(entry);
       entry.offset = size_;
-      size_ = Align(size_ + entry.bytes().size());
+      size_ += entry.bytes().size();
+      if (!options_.compress) size_ = Align(size_);
     }
     return static_cast<std::uint32_t>(at->second);
   }
@@ -59,7 +60,7 @@ class WeightList {
     const DType dtype = entry.tensor.dtype();
     if (dtype != DType::kI8 && dtype != DType::kU8) return;
     std::vector<std::uint8_t> code = EntropyCode(entry.bytes());
-    if (Align(code.size()) >= Align(entry.bytes().size())) return;
+    if (code.size() >= entry.bytes().size()) return;
     entry.packed = std::move(code);
     entry.coded = true;
   }
@@ -72,7 +73,8 @@ class WeightList {
 
 class StructureWriter {
  public:
-  explicit StructureWriter(WeightList& weights) : weights_(weights) {}
+  StructureWriter(WeightList& weights, const WriteOptions& options)
+      : weights_(weights), options_(options) {}
 
   Result<std::vector<std::uint8_t>> Run(const Graph& graph) {
     ATH_TRY(const Offset<schema::Graph> root, WriteGraph(graph));
@@ -85,7 +87,11 @@ class StructureWriter {
 
  private:
   Offset<flatbuffers::String> Text(std::string_view text) {
-    return builder_.CreateString(text.data(), text.size());
+    return builder_.CreateSharedString(text.data(), text.size());
+  }
+  // The name of what only people ask for.
+  Offset<flatbuffers::String> InnerName(const std::string& name) {
+    return options_.compress ? Offset<flatbuffers::String>(0) : Text(name);
   }
   Offset<flatbuffers::Vector<Offset<flatbuffers::String>>> Texts(
       std::span<const std::string> texts) {
@@ -112,8 +118,10 @@ class StructureWriter {
     if (entry.tensor.dtype() == DType::kString) texts = Texts(entry.tensor.Data<std::string>());
     const auto dtype = Text(Name(entry.tensor.dtype()));
     const auto dims = builder_.CreateVector(entry.tensor.dims());
-    return schema::CreateWeight(builder_, dtype, dims, entry.offset, entry.bytes().size(),
-                                Digest64(entry.bytes()), texts, entry.coded ? 1 : 0);
+    const bool alone = !options_.compress;  // can be found and checked without the others
+    return schema::CreateWeight(builder_, dtype, dims, alone ? entry.offset : 0,
+                                entry.bytes().size(), alone ? Digest64(entry.bytes()) : 0, texts,
+                                entry.coded ? 1 : 0);
   }
 
   Offset<schema::Attribute> Write(const std::string& name, const AttrValue& value) {
@@ -180,7 +188,8 @@ class StructureWriter {
   }
 
   Offset<schema::Value> Write(const Value& value) {
-    const auto name = Text(value.name);
+    const bool input = !value.constant && value.producer == kNoNode;
+    const auto name = input ? Text(value.name) : InnerName(value.name);
     if (value.constant) {
       const auto weight = static_cast<std::int32_t>(weights_.Add(*value.constant));
       return schema::CreateValue(builder_, name, 0, weight);
@@ -231,6 +240,7 @@ class StructureWriter {
   }
 
   WeightList& weights_;
+  const WriteOptions options_;
   flatbuffers::FlatBufferBuilder builder_;
 };
 
@@ -248,7 +258,7 @@ std::vector<std::uint8_t> Deflate(std::span<const std::uint8_t> bytes) {
 template <class Sink>
 Status WriteTo(const Graph& graph, const WriteOptions& options, Sink&& sink) {
   WeightList weights(options);
-  ATH_TRY(std::vector<std::uint8_t> structure, StructureWriter(weights).Run(graph));
+  ATH_TRY(std::vector<std::uint8_t> structure, StructureWriter(weights, options).Run(graph));
   Header header;
   std::memcpy(header.magic, kMagic, sizeof(kMagic));
   if (options.compress) {
@@ -262,12 +272,18 @@ Status WriteTo(const Graph& graph, const WriteOptions& options, Sink&& sink) {
   header.weights_size = weights.size();
   const std::uint8_t zeros[kAlignment] = {};
   const auto pad = [&](std::uint64_t size) { sink(std::span(zeros).first(Align(size) - size)); };
+  if (options.compress) {
+    std::vector<std::uint8_t> section;
+    for (const WeightList::Entry& entry : weights.entries())
+      section.insert(section.end(), entry.bytes().begin(), entry.bytes().end());
+    header.weights_digest = Digest64(section);
+  }
   sink(std::span(reinterpret_cast<const std::uint8_t*>(&header), sizeof(header)));
   sink(std::span(structure));
   pad(structure.size());
   for (const WeightList::Entry& entry : weights.entries()) {
     sink(entry.bytes());
-    pad(entry.bytes().size());
+    if (!options.compress) pad(entry.bytes().size());
   }
   return {};
 }
@@ -276,7 +292,7 @@ Status WriteTo(const Graph& graph, const WriteOptions& options, Sink&& sink) {
 
 Result<std::uint64_t> Digest(const Graph& graph) {
   WeightList weights({});
-  ATH_TRY(const std::vector<std::uint8_t> structure, StructureWriter(weights).Run(graph));
+  ATH_TRY(const std::vector<std::uint8_t> structure, StructureWriter(weights, {}).Run(graph));
   return Digest64(structure);
 }
 
