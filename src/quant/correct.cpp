@@ -14,8 +14,10 @@ namespace {
 constexpr double kSmoothing = 0.5;        // of SmoothQuant; the paper's choice
 constexpr std::size_t kMeanSamples = 16;  // that empirical correction runs for each product
 
-constexpr std::array<Correction, 8> kCorrections = {{
+constexpr std::array<Correction, 10> kCorrections = {{
     {"equalize", "cross-layer equalisation and high-bias absorption", &Corrections::equalize},
+    {"spread", "quiet channels of an activation fill its range, the weights behind take it back",
+     &Corrections::spread},
     {"smooth", "SmoothQuant: outlying channels move into weights", &Corrections::smooth},
     {"adaround", "each weight is rounded the way that its outputs change least",
      &Corrections::adaround},
@@ -23,10 +25,14 @@ constexpr std::array<Correction, 8> kCorrections = {{
     {"analytic", "the same with the means that BatchNormalization implies", &Corrections::analytic},
     {"empirical", "biases take back the difference of the outputs' means, layer by layer",
      &Corrections::empirical},
-    {"gptq", "with --activations float: later weights make up for the rounding of earlier ones",
+    {"gptq", "weights alone: later weights make up for the rounding of earlier ones",
      &Corrections::gptq},
     {"scales", "with --activations float: the scale of each group by least squares",
      &Corrections::scales},
+    {"refit",
+     "with --target-ratio: weights and scales by least squares, product by product, from "
+     "what they read once all before them are rounded",
+     &Corrections::refit},
 }};
 
 double Density(double x) { return std::exp(-x * x / 2) / std::sqrt(2 * std::numbers::pi); }
@@ -138,6 +144,8 @@ Result<Prepared> Prepare(const Graph& plain, const Graph& original, std::size_t 
     ATH_RETURN_IF_ERROR(Equalize(graph, prepared.equalized));
     ATH_RETURN_IF_ERROR(AbsorbHighBias(graph, count, source, threads, prepared.equalized));
   }
+  if (corrections.spread)
+    ATH_RETURN_IF_ERROR(Spread(graph, count, source, threads, prepared.equalized));
   if (corrections.smooth)
     ATH_RETURN_IF_ERROR(Smooth(graph, count, source, kSmoothing, threads, prepared.equalized));
   ATH_TRY(const Candidates candidates, FindCandidates(graph));
@@ -148,8 +156,8 @@ Result<Prepared> Prepare(const Graph& plain, const Graph& original, std::size_t 
     ATH_TRY(prepared.grams, CollectGrams(graph, candidates, &prepared.calibration, count, source,
                                          {.threads = threads}));
   }
-  // Equalised channels have other means than BatchNormalization gave them.
-  if (corrections.analytic && !corrections.equalize) {
+  // Equalised and spread channels have other means than BatchNormalization gave them.
+  if (corrections.analytic && !corrections.equalize && !corrections.spread) {
     ATH_TRY(prepared.means, NormalMeans(original));
   }
   return prepared;

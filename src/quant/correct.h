@@ -11,12 +11,14 @@ namespace athanor::quant {
 
 struct Corrections {
   bool equalize = false;   // cross-layer equalisation and high-bias absorption
+  bool spread = false;     // quiet channels of an activation fill its range
   bool smooth = false;     // SmoothQuant
   bool adaround = false;   // rounds weights by what the outputs become
   bool bias = false;       // the means that rounding moves, from observed inputs
   bool analytic = false;   // the same with means that BatchNormalization implies
   bool gptq = false;       // weights alone: GPTQ
   bool scales = false;     // weights alone: scales by least squares
+  bool refit = false;      // to a size: weights and scales fitted to what they read, layer by layer
   bool empirical = false;  // biases take back the difference of the outputs' means, layer by layer
 };
 struct Correction {

@@ -265,6 +265,89 @@ Status AbsorbHighBias(Graph& graph, std::size_t count, const SampleSource& sourc
 
 namespace {
 
+constexpr double kRoom = 1.05;      // for values beyond those of the samples
+constexpr double kMostSpread = 64;  // of one channel
+constexpr double kWeightLevels = 127, kByteLevels = 255;
+
+// The value after the activation of the first product: the smallest limit of the Clips, else the
+// largest value of all channels.
+double LimitOf(const Graph& graph, const Pair& pair, const Observed& seen) {
+  double limit = INFINITY;
+  for (const NodeId clip : pair.clips) {
+    const Node& node = graph.node(clip);
+    const Tensor* high = node.inputs.size() > 2 ? graph.Constant(node.inputs[2]) : nullptr;
+    if (node.inputs.size() < 3 || node.inputs[2] == kNoValue) continue;
+    if (high == nullptr || high->dtype() != DType::kF32 || high->count() != 1) return 0;
+    limit = std::min<double>(limit, high->Data<float>()[0]);
+  }
+  return std::isinf(limit) ? seen.all.high : limit;
+}
+
+// The factor of each channel; see Spread.
+std::vector<double> SpreadFactors(Parameters& second, const Observed& seen, double limit) {
+  const std::size_t channels = seen.channels.size();
+  std::vector<double> energy(channels, 0.0), largest(second.matrix.rows(), 0.0);
+  Equalizer::EachWeight(second, [&](std::size_t row, std::size_t k, float& value) {
+    energy[second.matrix.Channel(row, k)] += static_cast<double>(value) * value;
+    largest[row] = std::max<double>(largest[row], std::abs(value));
+  });
+  double steps = 0;  // of the weights, squared
+  for (const double most : largest) steps += most / kWeightLevels * most / kWeightLevels;
+  const bool own_row = second.matrix.groups() == channels;
+  const double per_row = static_cast<double>(second.matrix.columns() * second.matrix.groups()) /
+                         static_cast<double>(channels);  // weights of one channel in one row
+  const double step = static_cast<double>(seen.all.high) / kByteLevels;
+  std::vector<double> factors(channels, 1.0);
+  for (std::size_t i = 0; i < channels; ++i) {
+    const ChannelStats& x = seen.channels[i];
+    if (!(x.high > 0) || x.low < 0) continue;
+    double factor = std::min(limit / (kRoom * x.high), kMostSpread);
+    const double square = x.mean * x.mean + x.deviation * x.deviation;
+    const double of_activation = step * step * energy[i], of_weights = square * per_row * steps;
+    if (!own_row) factor = std::min(factor, std::pow(of_activation / of_weights, 0.25));
+    if (factor > 1) factors[i] = factor;
+  }
+  return factors;
+}
+
+}  // namespace
+
+Status Spread(Graph& graph, std::size_t count, const SampleSource& source, int threads,
+              EqualizeReport& report) {
+  ATH_TRY(const Candidates candidates, FindCandidates(graph));
+  ATH_TRY(std::vector<Pair> pairs, FindPairs(graph, candidates));
+  std::erase_if(pairs, [](const Pair& pair) { return !pair.activation; });
+  std::vector<Watch> watched;
+  for (const Pair& pair : pairs) watched.push_back({pair.first->result, 1});
+  ATH_TRY(const Observations seen, Observe(graph, watched, count, source, {.threads = threads}));
+  Equalizer equalizer(graph);
+  for (const Pair& pair : pairs)
+    ATH_RETURN_IF_ERROR(equalizer.Load(*pair.second, RowsOf(graph, *pair.first)));
+  for (const Pair& pair : pairs) ATH_RETURN_IF_ERROR(equalizer.Load(*pair.first, 0));
+  for (const Pair& pair : pairs) {
+    const auto found = seen.find(pair.first->result);
+    Parameters &a = equalizer.Of(*pair.first), &b = equalizer.Of(*pair.second);
+    if (found == seen.end() || found->second.channels.size() != a.matrix.rows()) continue;
+    const double limit = LimitOf(graph, pair, found->second);
+    const std::vector<double> factors = SpreadFactors(b, found->second, limit);
+    for (const double factor : factors) report.spread += factor > 1 ? 1 : 0;
+    Equalizer::EachWeight(a, [&](std::size_t row, std::size_t, float& value) {
+      value = static_cast<float>(value * factors[row]);
+    });
+    Equalizer::EachWeight(b, [&](std::size_t row, std::size_t k, float& value) {
+      value = static_cast<float>(value / factors[b.matrix.Channel(row, k)]);
+    });
+    if (!a.bias.defined()) continue;
+    const auto bias = a.bias.MutableData<float>();
+    for (std::size_t i = 0; i < factors.size(); ++i)
+      bias[i] = static_cast<float>(bias[i] * factors[i]);
+  }
+  equalizer.Store(candidates);
+  return {};
+}
+
+namespace {
+
 // A normalisation and the products that read it and nothing else does.
 struct Readers {
   NodeId normalization = kNoNode;

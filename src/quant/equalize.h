@@ -10,6 +10,7 @@ struct EqualizeReport {
   std::size_t pairs = 0;     // of products that share scales now
   std::size_t clips = 0;     // Clip(0, c) that became Relu, which does change large values
   std::size_t absorbed = 0;  // channels whose bias moved on
+  std::size_t spread = 0;    // channels that fill their tensor's range better now
   std::size_t smoothed = 0;  // normalisations whose outlying channels went into weights
 };
 
@@ -25,6 +26,15 @@ Status Equalize(Graph& graph, EqualizeReport& report);
 // has no pads.
 Status AbsorbHighBias(Graph& graph, std::size_t count, const SampleSource& source, int threads,
                       EqualizeReport& report);
+
+// Where one product feeds another through Relu or Clip(0, c), channels that leave most of the range
+// of the activation unused are multiplied by up to what fills it, and the second product's weights
+// are divided by that: the 8 bits of the activation then serve each channel, the limit c is reached
+// as seldom as before, and what is computed is the same on the samples. Products of many channels
+// would lose in their weights what the activations win: there the factor is the one at which both
+// errors are alike.
+Status Spread(Graph& graph, std::size_t count, const SampleSource& source, int threads,
+              EqualizeReport& report);
 
 // SmoothQuant (Xiao et al., 2023): where a LayerNormalization is read by matrix products alone,
 // s = max|x|^strength / max|w|^(1 - strength) of each channel moves from its scale and bias into

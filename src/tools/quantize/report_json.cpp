@@ -123,6 +123,9 @@ nlohmann::json FindingsJson(const QuantizeFindings& findings) {
                                 {"bytes", one.bytes},
                                 {"noise", one.noise}});
   }
+  if (findings.fitted.tuned)
+    json["tuned"] = {{"before", findings.fitted.tuned->before},
+                     {"after", findings.fitted.tuned->after}};
   if (findings.request->fits_size()) return json;
   if (findings.prepared == nullptr) {
     json["products"] = findings.weights_only;
@@ -144,6 +147,7 @@ nlohmann::json FindingsJson(const QuantizeFindings& findings) {
   json["equalized"] = {{"pairs", equalized.pairs},
                        {"clips_to_relu", equalized.clips},
                        {"absorbed_channels", equalized.absorbed},
+                       {"spread_channels", equalized.spread},
                        {"smoothed", equalized.smoothed}};
   json["tensors"] = Tensors(findings);
   json["ablation"] = nlohmann::json::array();
