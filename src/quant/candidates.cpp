@@ -4,6 +4,7 @@
 #include <set>
 
 #include "passes/pattern.h"
+#include "quant/decide.h"
 
 namespace athanor::quant {
 namespace {
@@ -199,6 +200,44 @@ class Finder {
 
 Result<Candidates> FindCandidates(const Graph& graph, const std::set<NodeId>& in_float) {
   return Finder(graph, in_float).Run();
+}
+
+void LeaveAnswersReal(const Graph& graph, Candidates& candidates) {
+  // What a product may cost on real numbers: its share of all operations, and floats to be read.
+  constexpr double kSmallShare = 0.08;
+  constexpr std::int64_t kFewWeights = std::int64_t{1} << 19;
+  double all = 0;
+  for (const Candidate& c : candidates.nodes) all += c.weights ? SavedWork(graph, c.node) : 0;
+  std::set<ValueId> read;  // by what computes on integers
+  const auto keeps = [&](Candidate& c) {
+    const bool is_read = read.contains(c.result);
+    if (c.weights) {
+      const bool cheap =
+          SavedWork(graph, c.node) <= kSmallShare * all &&
+          graph.Constant(graph.node(c.node).inputs[*c.weights])->count() <= kFewWeights;
+      c.real_result = !is_read && cheap;
+    }
+    if (!c.weights && !is_read) return false;
+    for (const std::size_t i : c.activations) read.insert(graph.node(c.node).inputs[i]);
+    return true;
+  };
+  std::vector<Candidate> kept;
+  for (auto c = candidates.nodes.rbegin(); c != candidates.nodes.rend(); ++c) {
+    if (keeps(*c)) kept.push_back(std::move(*c));
+  }
+  std::reverse(kept.begin(), kept.end());
+  // A network of one product, or of products side by side: integers somewhere, else nothing is won.
+  const bool any = std::any_of(kept.begin(), kept.end(),
+                               [](const Candidate& c) { return c.weights && !c.real_result; });
+  for (Candidate& c : kept) c.real_result = c.real_result && any;
+  candidates.activations = 0;
+  for (const Candidate& c : kept) {
+    const Node& node = graph.node(c.node);
+    if (!c.real_result) candidates.activations += c.result == node.outputs[0] ? 0 : 1;
+    if (!c.real_result) continue;
+    candidates.skipped.push_back({node.name, node.op->name, "nothing but answers is made of it"});
+  }
+  candidates.nodes = std::move(kept);
 }
 
 Status CheckQuantizable(const Graph& graph, const Candidates& candidates) {

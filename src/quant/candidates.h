@@ -28,6 +28,9 @@ struct Candidate {
   ValueId result = kNoValue;
   // Integers pass through unchanged: activations and result share one scale.
   bool shares_scale = false;
+  // Of a product: the result stays real, so the product computes on real numbers with weights that
+  // are stored as integers.
+  bool real_result = false;
 };
 
 // A product that stays in float, and why.
@@ -43,6 +46,12 @@ struct Candidates {
 
 // `in_float`: products that shall stay in float, which the result says of them.
 Result<Candidates> FindCandidates(const Graph& graph, const std::set<NodeId>& in_float = {});
+
+// What no product reads any more, an answer or on its way to one, stays real: 8 bits of scores and
+// coordinates are coarse, and all of them together have one scale after a Concat. Followers there
+// are no candidates then; products give real results, except those that would take long on real
+// numbers.
+void LeaveAnswersReal(const Graph& graph, Candidates& candidates);
 
 // An error when there is nothing to quantise, or when somebody did it already.
 Status CheckQuantizable(const Graph& graph, const Candidates& candidates);

@@ -36,7 +36,7 @@ Range Union(Range a, Range b) { return {std::min(a.low, b.low), std::max(a.high,
 std::set<ValueId> PairedValues(const Graph& graph, const Candidates& candidates) {
   std::set<ValueId> values;
   for (const Candidate& c : candidates.nodes) {
-    values.insert(c.result);
+    if (!c.real_result) values.insert(c.result);
     for (const std::size_t i : c.activations) values.insert(graph.node(c.node).inputs[i]);
   }
   return values;
@@ -75,7 +75,7 @@ class Quantizer {
   Result<Graph> Run() {
     ChooseScales();
     for (const Candidate& c : candidates_.nodes) {
-      produced_.insert(c.result);
+      if (!c.real_result) produced_.insert(c.result);
       if (c.weights) data_[c.node] = graph_.node(c.node).inputs[c.activations[0]];
     }
     for (const ValueId id : PairedValues(graph_, candidates_)) ATH_RETURN_IF_ERROR(AddPair(id));
@@ -308,10 +308,12 @@ std::vector<Watch> WatchedFor(const Graph& graph, const Candidates& candidates) 
 
 Result<Graph> InsertPairs(const Graph& graph, const Calibration& calibration,
                           const QuantizeOptions& options, QuantizeReport& report) {
-  ATH_TRY(const Candidates candidates, FindCandidates(graph, options.in_float));
+  ATH_TRY(Candidates candidates, FindCandidates(graph, options.in_float));
+  if (options.real_answers && options.arithmetic == "float") LeaveAnswersReal(graph, candidates);
   report = {};
   report.nodes = graph.num_nodes();
   report.quantized = candidates.nodes.size() + candidates.activations;
+  for (const Candidate& c : candidates.nodes) report.quantized -= c.real_result ? 1 : 0;
   report.skipped = candidates.skipped;
   ATH_TRY(std::set<NodeId> ends, EndsOf(graph));
   return Quantizer(graph, candidates, std::move(ends), calibration, options, report).Run();

@@ -34,6 +34,7 @@ struct QuantizeOptions {
   // nothing; outlives the call.
   std::map<NodeId, IntWeights>* rounded = nullptr;
   std::set<NodeId> in_float = {};  // products that stay in float
+  bool real_answers = true;        // see LeaveAnswersReal; never with fixed31
   // "fixed31": integers only when it runs, which microcontrollers need; see QuantizeLinear.
   std::string arithmetic = "float";
 };

@@ -132,8 +132,8 @@ TEST(Quantize, KeepsAnswersNearTheFloatOnes) {
   }
 }
 
-// Between the first QuantizeLinear and the last DequantizeLinear nothing is
-// float.
+// Between the first QuantizeLinear and the first DequantizeLinear nothing is float; what follows
+// computes the answers.
 TEST(Quantize, LeavesNoFloatBetweenTheFirstAndTheLastInteger) {
   const Graph graph = Quantized();
   Graph lowered = graph.Clone();
@@ -144,9 +144,52 @@ TEST(Quantize, LeavesNoFloatBetweenTheFirstAndTheLastInteger) {
     if (!lowered.node(id).attributes.Find("quant.arithmetic"))
       float_nodes.push_back(lowered.node(id).op->name);
   }
-  EXPECT_EQ(float_nodes, (std::vector<std::string>{"QuantizeLinear", "Concat", "Flatten",
-                                                   "DequantizeLinear", "Softmax"}))
+  // The weights and the bias of the Gemm are integers in the file.
+  EXPECT_EQ(float_nodes,
+            (std::vector<std::string>{"QuantizeLinear", "Concat", "Flatten", "DequantizeLinear",
+                                      "DequantizeLinear", "DequantizeLinear", "Gemm", "Softmax"}))
       << PrintText(lowered);
+}
+
+// Two heads whose scores and coordinates meet in a Concat, as in a detector.
+TEST(Quantize, LeavesAnswersRealAndWhatIsMadeOfThem) {
+  const Result<Graph> graph = ParseText(R"(
+graph main(x: f32[1, 3, 12, 12]) -> (y: f32[1, 6, 12, 12], z: f32[1, 32, 12, 12]) {
+  const %w0: f32[32, 3, 3, 3] = random(1)
+  const %w1: f32[32, 32, 3, 3] = random(2)
+  const %w2: f32[2, 32, 1, 1] = random(3)
+  const %w3: f32[4, 32, 1, 1] = random(4)
+  const %w4: f32[32, 32, 3, 3] = random(5)
+  %a = Conv(%x, %w0) {pads = [1, 1, 1, 1]} @body
+  %b = Relu(%a)
+  %c = Conv(%b, %w1) {pads = [1, 1, 1, 1]} @neck
+  %d = Relu(%c)
+  %e = Conv(%d, %w2) @scores
+  %f = Sigmoid(%e)
+  %g = Conv(%d, %w3) @boxes
+  %y = Concat(%f, %g) {axis = 1}
+  %z = Conv(%d, %w4) {pads = [1, 1, 1, 1]} @heavy
+}
+)",
+                                        ops::Standard());
+  ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+  QuantizeReport report;
+  const Result<Graph> small = QuantizeGraph(*graph, 4, Sample, {}, report);
+  ASSERT_TRUE(small.ok()) << small.status().ToString();
+  std::vector<std::string> real;
+  for (const Skipped& skipped : report.skipped) real.push_back(skipped.node);
+  std::sort(real.begin(), real.end());
+  EXPECT_EQ(real, (std::vector<std::string>{"boxes", "scores"}));
+  // body and neck with their Relus, and the heavy one.
+  EXPECT_EQ(report.quantized, 5U);
+  const auto producer = [&](std::size_t i) {
+    return small->node(small->value(small->outputs()[i].value).producer).op->name;
+  };
+  EXPECT_EQ(producer(0), "Concat");
+  EXPECT_EQ(producer(1), "DequantizeLinear");
+  const Result<Graph> fixed = QuantizeGraph(*graph, 4, Sample, {.arithmetic = "fixed31"}, report);
+  ASSERT_TRUE(fixed.ok());
+  EXPECT_TRUE(report.skipped.empty());
 }
 
 TEST(Quantize, RunsOnKernelsAsOnTheReference) {
