@@ -197,6 +197,7 @@ def main():
     script(count, "codegen_test.py")
     script(count, "gradients_test.py", "--binary", str(ATHANOR))
     script(count, "quant_test.py")
+    script(count, "quant_fit_test.py")
     script(count, "ncnn_test.py", "--binary", str(ATHANOR))
     script(count, "mnn_test.py", "--binary", str(ATHANOR))
     script(count, "openvino_test.py", "--binary", str(ATHANOR))

@@ -32,9 +32,10 @@ void AddError(const Datum& a, const Datum& b, double& error, double& energy) {
 }  // namespace
 
 Result<Outputs> Outputs::Of(const Graph& graph, std::size_t samples, const SampleSource& source,
-                            int threads) {
+                            int threads, bool optimize) {
   Outputs outputs;
-  ATH_TRY(const auto session, Session::Create(graph.Clone(), {.threads = threads}));
+  ATH_TRY(const auto session,
+          Session::Create(graph.Clone(), {.threads = threads, .optimize = optimize}));
   for (std::size_t i = 0; i < samples; ++i) {
     ATH_TRY(std::vector<Datum> inputs, source(i));
     ATH_TRY(std::vector<Datum> values, session->Run(std::move(inputs)));

@@ -40,8 +40,9 @@ Result<std::optional<std::size_t>> SmallestPrefix(
 // What a model gives on samples, to be compared with what others give on the same ones.
 class Outputs {
  public:
+  // `optimize`: see ObserveOptions.
   static Result<Outputs> Of(const Graph& graph, std::size_t samples, const SampleSource& source,
-                            int threads);
+                            int threads, bool optimize = true);
   // Energy of the difference over the energy of these outputs, over all samples and tensors of real
   // numbers; infinite where the other's are none.
   double ErrorOf(const Outputs& other) const;

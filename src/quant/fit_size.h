@@ -1,16 +1,17 @@
-// Weights on as few levels each as a size allows, activations in float: for models that have to be
+// Weights on steps as coarse as a size asks for, activations in float: for models that have to be
 // small, not fast. The file entropy codes the integers, so that a product takes what they say and
-// not what their type could hold; any number of levels is worth trying, not powers of two alone.
+// not what their type could hold; any step is worth trying, not powers of two alone.
 //
-// 1. For each product and each number of levels: the size of its integers (their entropy) and how
-//    much noise they put into its sums, from the Gram matrix of its inputs.
+// 1. For each product and each step: the size of its integers (their entropy) and how much noise
+//    they put into its sums, from the moments of its inputs.
 // 2. How much of that noise reaches the outputs: one run of the samples per product.
-// 3. The levels of all products together: an exact multiple-choice knapsack (Kellerer, Pferschy,
+// 3. The steps of all products together: an exact multiple-choice knapsack (Kellerer, Pferschy,
 //    Pisinger, Knapsack Problems, 2004, chapter 11), least noise at the outputs for the size.
-// 4. The weights, rounded one after another with what later ones make up for (RowRounding).
+// 4. The weights, rounded one after another with what later ones make up for (RowRounding), product
+//    by product with what each reads then (Reconstruct), and trained together if asked for (Tune).
 #pragma once
 
-#include "quant/gram.h"
+#include "quant/tune.h"
 
 namespace athanor::quant {
 
@@ -18,8 +19,15 @@ struct FitSizeOptions {
   std::uint64_t bytes = 0;  // of the file
   std::size_t few = 8;      // samples of step 2
   double damping = 0.01;    // of RowRounding
+  double evenness = 0.5;    // see CodeOptions
+  bool make_up = true;      // later weights of a row make up for earlier ones
+  bool refit = true;        // see ReconstructOptions
+  bool bias = true;
+  // Trains what was rounded on the samples; nothing: it is not trained.
+  TeacherOf teacher_of = {};
+  TuneOptions tune = {};
   int threads = 0;
-  std::function<void()> after_product = {};  // in step 2
+  std::function<void()> after_product = {};  // in steps 2 and 4
   // What the file of a graph takes.
   std::function<Result<std::uint64_t>(const Graph&)> size_of = {};
 };
@@ -27,7 +35,7 @@ struct FitSizeOptions {
 struct FittedProduct {
   NodeId node = kNoNode;
   std::string name;
-  int levels = 0;            // 3 to 255, always odd
+  int levels = 0;            // 1 to 255, always odd
   std::uint64_t bytes = 0;   // of the integers, coded
   double noise = 0;          // energy of the error at the outputs, per energy, as estimated
   std::int64_t weights = 0;  // how many
@@ -36,6 +44,7 @@ struct FittedProduct {
 struct FitSizeReport {
   std::vector<FittedProduct> products = {};  // in order of execution
   std::uint64_t bytes = 0;                   // of the file
+  std::optional<TuneReport> tuned = {};
 };
 
 // One way to store a product.
@@ -49,7 +58,7 @@ std::optional<std::vector<std::size_t>> ChooseStorage(
     const std::vector<std::vector<StoreForm>>& items, std::uint64_t bytes);
 
 // Conv, Gemm and MatMul with constant weights read DequantizeLinear(i8), one scale per output
-// channel. An error (kAccuracy) when 3 levels everywhere are still too large.
+// channel. An error (kAccuracy) when the coarsest steps everywhere are still too large.
 Result<Graph> FitSize(const Graph& graph, std::size_t count, const SampleSource& source,
                       const FitSizeOptions& options, FitSizeReport& report);
 

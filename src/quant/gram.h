@@ -13,6 +13,7 @@ namespace athanor::quant {
 struct Gram {
   std::size_t size = 0;                     // columns of the weights' matrix
   std::vector<std::vector<double>> groups;  // size * size, symmetric, divided by the places
+  std::vector<std::vector<double>> means;   // of the same inputs
 };
 
 struct GramOptions {
@@ -27,5 +28,8 @@ struct GramOptions {
 Result<std::map<NodeId, Gram>> CollectGrams(const Graph& graph, const Candidates& candidates,
                                             const Calibration* calibration, std::size_t count,
                                             const SampleSource& source, const GramOptions& options);
+
+// sum += x * xT; the part below the diagonal is left as it is.
+void AddOuter(const std::vector<float>& x, std::vector<double>& sum);
 
 }  // namespace athanor::quant

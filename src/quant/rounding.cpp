@@ -78,4 +78,18 @@ void RowRounding::MakeUp(std::span<double> w, std::size_t k, double error) const
   for (std::size_t j = k + 1; j < w.size(); ++j) w[j] -= share * upper[j];
 }
 
+std::vector<double> RowRounding::Solve(std::span<const double> b) const {
+  const std::size_t n = b.size();
+  std::vector<double> x(n, 0.0);
+  if (!upper_) return x;
+  // The inverse is UT * U.
+  std::vector<double> ub(n, 0.0);
+  for (std::size_t i = 0; i < n; ++i) {
+    const double* upper = upper_->data() + i * n;
+    for (std::size_t j = i; j < n; ++j) ub[i] += upper[j] * b[j];
+    for (std::size_t j = i; j < n; ++j) x[j] += upper[j] * ub[i];
+  }
+  return x;
+}
+
 }  // namespace athanor::quant

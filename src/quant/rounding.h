@@ -21,6 +21,8 @@ class RowRounding {
   // Column k of the row `w` was rounded and is `error` less than it was: changes the columns behind
   // it.
   void MakeUp(std::span<double> w, std::size_t k, double error) const;
+  // The matrix of the inputs, damped, times the result is `b`; zeros where there is no matrix.
+  std::vector<double> Solve(std::span<const double> b) const;
 
  private:
   std::vector<double> importance_;

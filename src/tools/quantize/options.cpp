@@ -44,7 +44,7 @@ Result<quant::Corrections> ParseCorrections(const std::string& text) {
 std::string CorrectionHelp() {
   std::string help =
       "what is done about the error, separated by commas, or none; bias by "
-      "itself, with --activations float gptq,scales:";
+      "itself, with --activations float gptq,scales, with --target-ratio gptq,refit,empirical:";
   for (const quant::Correction& one : quant::AllCorrections())
     help += fmt::format("\n  {}: {}", one.name, one.summary);
   return help;
@@ -113,6 +113,11 @@ void AddQuantizeOptions(Arguments app, QuantizeRequest& request) {
              "make the file this many times smaller than the float weights: integers on as few "
              "levels as each product bears, entropy coded; activations stay in float")
       .Range(1.0, 100.0);
+  app.Option("--tune", request.tune,
+             "with --target-ratio: train the rounded weights further, this many times over the "
+             "samples, towards the outputs of the float model; no labels are needed")
+      .Range(0, 1000)
+      .ShowDefault();
   app.Flag("--per-tensor", request.per_tensor, "one scale for all output channels of a product");
   app.Option("--table", request.table,
              "ranges from a TensorRT cache or an ncnn table, where it names them");
@@ -134,13 +139,19 @@ Status CheckRequest(QuantizeRequest& request) {
   if (!request.max_drop.empty()) {
     ATH_TRY(request.drop, ParseDrop(request.max_drop));
   }
-  if (request.correct.empty()) request.correct = request.weights_only() ? "gptq,scales" : "bias";
+  if (request.correct.empty()) {
+    request.correct = request.fits_size()      ? "gptq,refit,empirical"
+                      : request.weights_only() ? "gptq,scales"
+                                               : "bias";
+  }
   ATH_TRY(request.corrections, ParseCorrections(request.correct));
   if (request.data.empty() && !request.labels.empty())
     return Error(ErrorCode::kUsage, "--labels needs --data");
   if (request.fits_size() && !request.out.ends_with(".ath"))
     return Error(ErrorCode::kUsage, "--target-ratio: only .ath files have coded weights")
         .Fix("-o NAME.ath");
+  if (request.tune > 0 && !request.fits_size())
+    return Error(ErrorCode::kUsage, "--tune needs --target-ratio");
   if (request.activations == "float" && request.weights != "4")
     return Error(ErrorCode::kUsage, "--activations float needs --weight-bits 4");
   if (request.weights_only() &&

@@ -20,7 +20,7 @@ struct QuantizeRequest {
   std::string weights = "8";
   std::int64_t samples = 128, limit = 0, group = 128;
   double tail = 1e-4, target_ratio = 0;
-  int threads = 0;
+  int threads = 0, tune = 0;
   bool per_tensor = false, measured = false, allow_overlap = false;
 
   // Checked once by Check.

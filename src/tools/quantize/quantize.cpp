@@ -14,6 +14,7 @@
 #include "tools/console.h"
 #include "tools/describe.h"
 #include "tools/quantize/report.h"
+#include "tools/quantize/teach.h"
 
 namespace athanor::tools {
 namespace {
@@ -21,6 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
+constexpr std::uint64_t kSmallModel = std::uint64_t{4} << 20;  // bytes of float weights
 constexpr std::size_t kFewSamples = 16;  // below this ranges are a matter of luck
 
 // The two forms in turn, so that a slower second of the machine meets both.
@@ -115,6 +117,9 @@ void PrintFitted(const Common& common, const quant::FitSizeReport& report) {
   PrintText(common, table.ToString());
   if (largest.size() > kMostRows)
     Say(common, "and {} smaller products", largest.size() - kMostRows);
+  if (report.tuned)
+    Say(common, "trained: the error of the outputs went from {:.4f} to {:.4f}",
+        report.tuned->before, report.tuned->after);
 }
 
 void SayWhatStays(const Common& common, const QuantizeRequest& request,
@@ -139,6 +144,7 @@ void SayWhatStays(const Common& common, const QuantizeRequest& request,
   if (request.corrections.equalize)
     Say(common, "{} pairs of products equalised, {} Clips became Relu, {} high biases absorbed",
         equalized.pairs, equalized.clips, equalized.absorbed);
+  if (request.corrections.spread) Say(common, "{} channels spread", equalized.spread);
   if (request.corrections.smooth) Say(common, "{} normalisations smoothed", equalized.smoothed);
 }
 
@@ -161,7 +167,10 @@ class Quantizing {
     // What cannot be had is not written.
     const bool met = choice_ == nullptr || choice_->met;
     if (!met) return NotMet();
-    ATH_RETURN_IF_ERROR(SaveModel(small, request_.out, {.compress = request_.fits_size()}));
+    // In a small model names, scales and gaps weigh as much as the weights, and decoding takes no
+    // time; weights of large ones are rather mapped.
+    const bool compress = request_.fits_size() || WeightBytes(plain_) < kSmallModel;
+    ATH_RETURN_IF_ERROR(SaveModel(small, request_.out, {.compress = compress}));
     ATH_RETURN_IF_ERROR(Measure());
     ATH_RETURN_IF_ERROR(Explain(small));
     SayWhatStays(common_, request_, findings_);
@@ -226,12 +235,27 @@ class Quantizing {
       ATH_TRY(const std::vector<std::uint8_t> file, ath::Write(graph, {.compress = true}));
       return file.size();
     };
-    return quant::FitSize(plain_, count_, samples_->source(),
-                          {.bytes = static_cast<std::uint64_t>(bytes),
-                           .threads = request_.threads,
-                           .after_product = [&progress] { progress.Advance(); },
-                           .size_of = size_of},
-                          findings_.fitted);
+    quant::FitSizeOptions options = {.bytes = static_cast<std::uint64_t>(bytes),
+                                     .make_up = request_.corrections.gptq,
+                                     .refit = request_.corrections.refit,
+                                     .bias = request_.corrections.empirical,
+                                     .threads = request_.threads,
+                                     .after_product = [&progress] { progress.Advance(); },
+                                     .size_of = size_of};
+    const quant::SampleSource source = samples_->source();
+    options.tune.epochs = request_.tune;
+    std::optional<Progress> training;
+    if (request_.tune > 0) {
+      options.teacher_of = TeachBy(plain_, count_, source, request_.threads);
+      options.tune.after_change = [&](double) {
+        progress.Finish();
+        if (!training)
+          training.emplace(common_, "train",
+                           static_cast<std::int64_t>(quant::CountChanges(count_, options.tune)));
+        training->Advance();
+      };
+    }
+    return quant::FitSize(plain_, count_, source, options, findings_.fitted);
   }
 
   // What was written is what is measured.
