@@ -8,9 +8,6 @@
 namespace athanor::paddle {
 namespace {
 
-// So that rows can compute with sizes, positions and counts.
-constexpr std::int64_t kLargest = std::int64_t{1} << 40;
-
 std::vector<std::string_view> SplitAt(std::string_view text, char separator) {
   std::vector<std::string_view> parts;
   while (!text.empty()) {
@@ -67,7 +64,7 @@ std::string NodeName(const Program& program, const Operator& source) {
 
 OpImport::OpImport(Graph& graph, Blocks& blocks, Environment& variables, const Program& program,
                    const Operator& source, const Row& row)
-    : LayerSteps(graph, NodeName(program, source)),
+    : ValueSteps(graph, NodeName(program, source)),
       blocks(blocks),
       variables(variables),
       program(program),
@@ -133,7 +130,7 @@ std::int64_t OpImport::Int(std::string_view name, std::int64_t otherwise) const 
   // Lists of one stand for numbers in some versions.
   const auto* list = value == nullptr ? nullptr : std::get_if<IntList>(value);
   if (list != nullptr && list->size() == 1) number = list->data();
-  return number == nullptr ? otherwise : std::clamp(*number, -kLargest, kLargest);
+  return number == nullptr ? otherwise : std::clamp(*number, -kLargestSize, kLargestSize);
 }
 
 double OpImport::Real(std::string_view name, double otherwise) const {
@@ -157,7 +154,7 @@ IntList OpImport::IntsOf(std::string_view name) const {
   if (const auto* ints = std::get_if<IntList>(value)) list = *ints;
   if (const auto* integer = std::get_if<std::int64_t>(value)) list = {*integer};
   // Ends of slices are written as the largest number there is.
-  for (std::int64_t& number : list) number = std::clamp(number, -kLargest, kLargest);
+  for (std::int64_t& number : list) number = std::clamp(number, -kLargestSize, kLargestSize);
   return list;
 }
 
@@ -217,7 +214,8 @@ IntList OpImport::KnownInts(std::string_view name) {
                        name));
       return {};
     }
-    for (const std::int64_t number : *ints) all.push_back(std::clamp(number, -kLargest, kLargest));
+    for (const std::int64_t number : *ints)
+      all.push_back(std::clamp(number, -kLargestSize, kLargestSize));
   }
   return all;
 }
@@ -268,78 +266,6 @@ ValueId OpImport::NumberValue(std::string_view name, double otherwise, DType dty
 }
 
 // ---- values
-
-const Type& OpImport::TypeOf(ValueId x) const {
-  static const Type nothing;
-  return x == kNoValue ? nothing : graph.value(x).type;
-}
-
-std::int64_t OpImport::Rank(ValueId x) {
-  if (!problem_.ok()) return 0;
-  if (TypeOf(x).HasRank()) return TypeOf(x).rank();
-  Fail(Unsupported("the rank of an input is not known"));
-  return 0;
-}
-
-std::optional<std::int64_t> OpImport::SizeIfKnown(ValueId x, std::int64_t axis) const {
-  const Type& type = TypeOf(x);
-  if (!problem_.ok() || !type.HasRank() || axis < 0 || axis >= type.rank()) return std::nullopt;
-  const Dim& dim = type.dim(axis);
-  if (!dim.IsConst() || dim.value() < 0 || dim.value() > kLargest) return std::nullopt;
-  return dim.value();
-}
-
-std::int64_t OpImport::Static(ValueId x, std::int64_t axis) {
-  if (!problem_.ok()) return 1;
-  if (const auto size = SizeIfKnown(x, axis)) return *size;
-  Fail(Unsupported("the size of axis {} must be known when the model is read; the input is {}",
-                   axis, TypeOf(x).ToString())
-           .Fix("export the model for inputs of a fixed size"));
-  return 1;
-}
-
-std::int64_t OpImport::Axis(std::int64_t axis, std::int64_t rank) {
-  const std::int64_t from_front = axis < 0 ? axis + rank : axis;
-  if (from_front >= 0 && from_front < std::max<std::int64_t>(rank, 1)) return from_front;
-  Fail(InvalidModel("axis {} does not exist: the input has {}", axis, rank));
-  return 0;
-}
-
-IntList OpImport::AllAxes(std::int64_t rank) {
-  IntList axes;
-  for (std::int64_t axis = 0; axis < rank; ++axis) axes.push_back(axis);
-  return axes;
-}
-
-ValueId OpImport::Number(double value, DType dtype) {
-  if (!problem_.ok()) return kNoValue;
-  Tensor tensor;
-  Status status;
-  if (dtype == DType::kBool) {
-    tensor = Tensor::Scalar<bool>(value != 0);
-  } else if (IsInteger(dtype) && !(value > -0x1p63 && value < 0x1p63)) {
-    status = InvalidModel("{} is no {}", value, athanor::Name(dtype));
-  } else {
-    status = Dispatch(NumericTypes(), dtype, [&]<class T>(TypeTag<T>) -> Status {
-      if constexpr (std::is_integral_v<T>) {
-        tensor = Tensor::Scalar<T>(static_cast<T>(static_cast<std::int64_t>(value)));
-      } else if constexpr (std::is_same_v<T, double>) {
-        tensor = Tensor::Scalar<T>(value);
-      } else {
-        tensor = Tensor::Scalar<T>(T(static_cast<float>(value)));
-      }
-      return {};
-    });
-  }
-  if (status.ok()) return Constant(std::move(tensor));
-  Fail(std::move(status));
-  return kNoValue;
-}
-
-ValueId OpImport::Cast(ValueId x, DType dtype) {
-  if (!problem_.ok() || DTypeOf(x) == dtype) return x;
-  return Op("Cast", {x}, {{"to", dtype}});
-}
 
 bool OpImport::ChannelsLast() const {
   const std::string layout = Text("data_format", Text("data_layout", "NCHW"));

@@ -12,8 +12,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "frontends/layer_steps.h"
 #include "frontends/paddle/program.h"
+#include "frontends/value_steps.h"
 
 namespace athanor::paddle {
 
@@ -36,7 +36,7 @@ struct Row {
   std::string_view renamed = "";
 };
 
-class OpImport : public LayerSteps {
+class OpImport : public ValueSteps {
  public:
   OpImport(Graph& graph, Blocks& blocks, Environment& variables, const Program& program,
            const Operator& source, const Row& row);
@@ -46,14 +46,6 @@ class OpImport : public LayerSteps {
   const Program& program;
   const Operator& source;
   const Row& row;
-
-  // Fails unless the condition holds.
-  template <class... Args>
-  bool Expect(bool condition, fmt::format_string<Args...> format, Args&&... args) {
-    if (!condition) Fail(Unsupported(format, std::forward<Args>(args)...));
-    return condition && problem_.ok();
-  }
-  bool ok() const { return problem_.ok(); }
 
   // ---- places. After a problem: kNoValue, empty.
   const std::vector<ValueId>& List(std::string_view place) const;
@@ -83,31 +75,9 @@ class OpImport : public LayerSteps {
   ValueId NumberValue(std::string_view name, double otherwise, DType dtype);  // a scalar
 
   // ---- values
-  const Type& TypeOf(ValueId x) const;
-  DType DTypeOf(ValueId x) const { return TypeOf(x).dtype; }
-  std::int64_t Rank(ValueId x);                       // fails when it is not known
-  std::int64_t Static(ValueId x, std::int64_t axis);  // fails when it is not known
-  std::optional<std::int64_t> SizeIfKnown(ValueId x, std::int64_t axis) const;
-  std::int64_t Axis(std::int64_t axis, std::int64_t rank);  // from the front
-  static IntList AllAxes(std::int64_t rank);
   std::optional<IntList> IfKnown(ValueId x) const;  // integers of a small tensor
 
-  ValueId Number(double value, DType dtype);  // a scalar
-  ValueId Cast(ValueId x, DType dtype);
-  ValueId Squeeze(ValueId x, const IntList& axes) { return Op("Squeeze", {x, Ints(axes)}); }
-  ValueId Unsqueeze(ValueId x, const IntList& axes) { return Op("Unsqueeze", {x, Ints(axes)}); }
   ValueId Flat(ValueId x);  // i64[n] of integers of any shape
-  ValueId Reduce(std::string_view op, ValueId x, const IntList& axes, bool keep) {
-    return Op(op, {x, Ints(axes)}, {{"keepdims", std::int64_t{keep}}});
-  }
-  ValueId SizeOf(ValueId x, std::int64_t axis) {  // i64[1]
-    return Op("Shape", {x}, {{"start", axis}, {"end", axis + 1}});
-  }
-  // [begin, end) with a step along one axis.
-  ValueId Steps(ValueId x, std::int64_t axis, std::int64_t begin, std::int64_t end,
-                std::int64_t step) {
-    return Op("Slice", {x, Ints({begin}), Ints({end}), Ints({axis}), Ints({step})});
-  }
   // Pictures whose channels stand last, with them in front, and back.
   bool ChannelsLast() const;
   ValueId ToFront(ValueId x);
