@@ -200,6 +200,7 @@ def main():
     script(count, "quant_fit_test.py")
     script(count, "ncnn_test.py", "--binary", str(ATHANOR))
     script(count, "mnn_test.py", "--binary", str(ATHANOR))
+    script(count, "mxnet_test.py", "--binary", str(ATHANOR))
     script(count, "openvino_test.py", "--binary", str(ATHANOR))
     script(count, "pickled_test.py", "--binary", str(ATHANOR))
     script(count, "peers_test.py")

@@ -14,6 +14,7 @@
 #include "frontends/lightgbm/lightgbm.h"
 #include "frontends/mlflow.h"
 #include "frontends/mnn/import.h"
+#include "frontends/mxnet/import.h"
 #include "frontends/ncnn/import.h"
 #include "frontends/ncnn/param_file.h"
 #include "frontends/onnx/import.h"
@@ -124,6 +125,10 @@ Result<Graph> ReadMnn(const Source& source) {
   return mnn::Import(source.file->bytes(), source.file);
 }
 
+Result<Graph> ReadMxnet(const Source& source) {
+  return mxnet::ImportBeside(source.file->bytes(), source.path, source.weights);
+}
+
 bool IsNcnn(std::span<const std::uint8_t> bytes) {
   return ncnn::IsParam({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
@@ -156,6 +161,7 @@ constexpr Format kFormats[] = {
     {"lightgbm", lightgbm::IsLightgbm, ReadLightgbm},
     {"openvino", openvino::IsOpenvino, ReadOpenvino},
     {"pmml", pmml::IsPmml, ReadPmml},
+    {"mxnet", mxnet::IsMxnet, ReadMxnet, false, true},
     {"catboost", catboost::IsCatboost, ReadCatboost},
     {"xgboost", xgboost::IsXgboost, ReadXgboost},
     {"tensorflow", tensorflow::IsTensorflow, ReadTensorflow},

@@ -11,8 +11,9 @@ namespace athanor {
 struct LoadOptions {
   // "ath", "caffe", "keras", "onnx", "paddle", "pytorch", ...; "" finds out from the bytes
   std::string format = "";
-  // Of formats that keep weights in a file of their own (caffe, darknet, paddle): that file, when
-  // it does not lie beside the model; "random" makes them up (not for paddle), the same everywhere.
+  // Of formats that keep weights in a file of their own (caffe, darknet, mxnet, paddle): that file,
+  // when it does not lie beside the model; "random" makes them up (caffe, darknet), the
+  // same everywhere.
   std::string weights = "";
   // Compare every weight with the digest the file holds of it: reads the whole file. Refused for
   // formats without digests.

@@ -30,8 +30,8 @@ void AddModelOptions(Arguments app, ModelOptions& options) {
   app.Option("--format", options.format, "the model's format, when it cannot be guessed");
   app.Option(
       "--weights", options.weights,
-      "the file with the weights of a Caffe, darknet or PaddlePaddle network, when it does not "
-      "lie beside it; random makes them up (Caffe, darknet)");
+      "the file with the weights of a Caffe, darknet, MXNet or PaddlePaddle network, when it does "
+      "not lie beside it; random makes them up (Caffe, darknet)");
   app.Option("--set-dim", options.set_dims, "give a symbolic dimension a size: N=4").Repeated();
   app.Flag("--verify", options.verify,
            "first compare every weight of an .ath file with its digest (reads the whole file)");

@@ -32,6 +32,7 @@ Family CatboostFamily();
 Family DarknetFamily();
 Family KerasFamily();
 Family MnnFamily();
+Family MxnetFamily();
 Family NcnnFamily();
 Family OpenvinoFamily();
 Family PackageFamily();

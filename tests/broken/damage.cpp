@@ -134,6 +134,7 @@ std::vector<FamilyEntry> AllFamilies() {
       {"catboost", CatboostFamily},
       {"darknet", DarknetFamily},
       {"mnn", MnnFamily},
+      {"mxnet", MxnetFamily},
       {"openvino", OpenvinoFamily},
       {"paddle", PaddleFamily},
       {"pytorch", PytorchFamily},

@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+"""Networks of MXNet, against what MXNet answered (tests/oracles/mxnet.tar.xz).
+
+    python3 tests/mxnet_test.py [--binary build/test/bin/athanor] [--device cpu] [--filter TEXT]
+
+Prints one line per failure and "N passed, N failed, N skipped".
+"""
+import argparse
+import io
+import json
+import math
+import pathlib
+import struct
+import sys
+import tarfile
+import tempfile
+
+import numpy as np
+
+from models_test import ROOT, Runner, random_tensor
+from paddle_test import difference
+
+
+def network_parameter(name, shape):
+    """The numbers of a parameter: variances and scales lie around 1, weights keep activations in sight of 1."""
+    if name.endswith("weight") and len(shape) > 1:
+        bound = math.sqrt(6 / math.prod(shape[1:]))
+        return random_tensor(name, np.float32, shape, -bound, bound)
+    low, high = (0.5, 1.5) if name.endswith(("gamma", "var")) else (-0.3, 0.3)
+    return random_tensor(name, np.float32, shape, low, high)
+
+
+def make_input(name, spec):
+    """"whole": integers as float32; "boxes": regions of two pictures of 32 x 32, (picture, x1, y1, x2, y2)."""
+    shape, kind, low, high = spec
+    if kind == "float32":
+        return random_tensor(name, np.float32, shape, low, high)
+    if kind == "whole":
+        return random_tensor(name, np.int32, shape, low, high).astype(np.float32)
+    corners = random_tensor(name, np.float32, (shape[0], 4), 0, 14)
+    pictures = random_tensor(f"{name}/picture", np.int32, (shape[0], 1), low, high)
+    return np.concatenate([pictures, corners[:, :2], corners[:, :2] + corners[:, 2:] + 1], axis=1).astype(np.float32)
+
+
+def parameter_file(parameters):
+    """A .params file: tensors (version 2, dense, sizes, the first CPU, float32), then their names."""
+    data = [struct.pack("<QQQ", 0x112, 0, len(parameters))]
+    for array in parameters.values():
+        data += [struct.pack("<IiI", 0xF993FAC9, 0, array.ndim), struct.pack(f"<{array.ndim}q", *array.shape), struct.pack("<iii", 1, 0, 0),
+                 array.tobytes()]
+    data.append(struct.pack("<Q", len(parameters)))
+    for name in parameters:
+        data += [struct.pack("<Q", len(name) + 4), b"arg:" + name.encode()]
+    return b"".join(data)
+
+
+def check(runner, folder, files, name):
+    case = json.loads(files[f"{name}.json"])
+    model = folder / f"{name}-symbol.json"
+    model.write_bytes(files[model.name])
+    parameters = {key: network_parameter(key, shape) for key, shape in case["parameters"].items()}
+    saved = files.get(f"{name}.params", parameter_file(parameters))
+    (folder / f"{name}-0000.params").write_bytes(saved)
+    described = json.loads(runner.call("inspect", model, "--json"))
+    kept = {entry["name"] for entry in described["inputs"]}
+    got = runner.run(model, {key: make_input(f"{name}/{key}", spec) for key, spec in case["inputs"].items() if key in kept})
+    names = [entry["name"] for entry in described["outputs"]]
+    with np.load(io.BytesIO(files[f"{name}.npz"])) as recorded:
+        wanted = [recorded[f"arr_{i}"] for i in range(len(recorded.files))]
+    if len(names) != len(wanted):
+        return f"{len(names)} outputs; expected {len(wanted)}"
+    problems = [f"{key}: {what}" for key, want in zip(names, wanted) if (what := difference(got[key], want))]
+    return ", ".join(problems) or None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--binary", default=str(ROOT / "build" / "test" / "bin" / "athanor"))
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--filter", default="")
+    options = parser.parse_args()
+    with tarfile.open(ROOT / "tests" / "oracles" / "mxnet.tar.xz") as archive:
+        files = {member.name: archive.extractfile(member).read() for member in archive}
+    passed = failed = 0
+    with tempfile.TemporaryDirectory() as place:
+        folder = pathlib.Path(place)
+        runner = Runner(options, folder)
+        for file in sorted(files):
+            name = file.removesuffix(".npz")
+            if name == file or options.filter not in name:
+                continue
+            try:
+                problem = check(runner, folder, files, name)
+            except (RuntimeError, KeyError, ValueError) as error:
+                problem = f"{type(error).__name__}: {error}"
+            passed += problem is None
+            failed += problem is not None
+            if problem is not None:
+                print(f"FAIL {name}: {problem}", flush=True)
+    print(f"{passed} passed, {failed} failed, 0 skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
