@@ -13,7 +13,8 @@ using RowIndex = std::unordered_map<std::string_view, Row>;
 const RowIndex& Rows() {
   static const RowIndex rows = [] {
     RowIndex index;
-    for (auto* topic : {LayerRows, MathRows, RecurrentRows, ReduceRows, ShapeRows, VisionRows}) {
+    for (auto* topic :
+         {FunctionRows, LayerRows, MathRows, RecurrentRows, ReduceRows, ShapeRows, VisionRows}) {
       for (const Row& row : topic()) {
         std::string_view names = row.names;
         while (!names.empty()) {

@@ -82,6 +82,7 @@ class OpImport : public ValueSteps {
 };
 
 // The rows by topic.
+std::vector<Row> FunctionRows();
 std::vector<Row> LayerRows();
 std::vector<Row> MathRows();
 std::vector<Row> RecurrentRows();

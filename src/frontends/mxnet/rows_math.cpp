@@ -206,6 +206,17 @@ std::vector<Row> MathRows() {
       {"_Mul _mul broadcast_mul elemwise_mul", Elementwise, "Mul", 2, 2},
       {"_Plus _add _grad_add _plus broadcast_add broadcast_plus elemwise_add", Elementwise, "Add", 2, 2},
       {"_Power _power broadcast_power", Elementwise, "Pow", 2, 2},
+      {"broadcast_logical_and", Logic, "And", 2, 2},
+      {"broadcast_logical_or", Logic, "Or", 2, 2},
+      {"broadcast_logical_xor", Logic, "Xor", 2, 2},
+      {"clip", Clip},
+      {"dot", Dot, "", 2, 2},
+      {"where", Where, "", 3, 3},
+  };
+}
+
+std::vector<Row> FunctionRows() {
+  return {
       {"abs", Elementwise, "Abs"},
       {"arccos", Elementwise, "Acos"},
       {"arccosh", Elementwise, "Acosh"},
@@ -213,14 +224,9 @@ std::vector<Row> MathRows() {
       {"arcsinh", Elementwise, "Asinh"},
       {"arctan", Elementwise, "Atan"},
       {"arctanh", Elementwise, "Atanh"},
-      {"broadcast_logical_and", Logic, "And", 2, 2},
-      {"broadcast_logical_or", Logic, "Or", 2, 2},
-      {"broadcast_logical_xor", Logic, "Xor", 2, 2},
       {"ceil", Elementwise, "Ceil"},
-      {"clip", Clip},
       {"cos", Elementwise, "Cos"},
       {"cosh", Elementwise, "Cosh"},
-      {"dot", Dot, "", 2, 2},
       {"erf", Elementwise, "Erf"},
       {"exp", Elementwise, "Exp"},
       {"expm1", ExpOfLess},
@@ -249,7 +255,6 @@ std::vector<Row> MathRows() {
       {"square", Square},
       {"tan", Elementwise, "Tan"},
       {"tanh", Elementwise, "Tanh"},
-      {"where", Where, "", 3, 3},
   };
 }
 // clang-format on
