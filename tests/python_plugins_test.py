@@ -19,7 +19,7 @@ def roll(x, *, shift=1):
 
 
 @athanor.op("py::Scaled", outputs=["sum", "difference"], infer=lambda a, b=None, *, factor=1.0, names=(), flip=False: (a, a))
-def scaled(a, b=None, *, factor=1.0, names=(), flip=False):
+def scaled(a, b=None, *, factor=1.0, names: "list[str]" = (), flip=False):
     other = (np.zeros_like(a) if b is None else b) * np.float32(factor)
     assert isinstance(flip, bool) and all(isinstance(name, str) for name in names)
     return (a - other, a + other) if flip else (a + other, a - other)
@@ -154,6 +154,7 @@ class Plugins(unittest.TestCase):
                   'layer { name: "k" type: "Keep" bottom: "x" top: "y" }\nlayer { name: "r" type: "ReLU" bottom: "y" top: "z" }', "net.prototxt")
         with self.assertRaisesRegex(RuntimeError, "callback is over"):
             kept[0].add("Relu", kept[0].inputs[0])
+        kept.clear()
 
     def test_threads_and_requests_call_python(self):
         net = self.load("graph g(x: f32[N, 4]) -> (y) { %y = py::Roll(%x) }", streams=2)

@@ -77,8 +77,11 @@ Status ReadForeignOperator(OpImport& ctx) {
   }
   while (!node.inputs.empty() && node.inputs.back() == kNoValue) node.inputs.pop_back();
   ATH_RETURN_IF_ERROR(ReadForeign("tflite", node));
-  for (std::size_t o = 0; o < ctx.num_outputs(); ++o)
-    ATH_RETURN_IF_ERROR(ctx.Give(node.outputs[o], schema::Activation_NONE, {}, o));
+  for (std::size_t o = 0; o < ctx.num_outputs(); ++o) {
+    ctx.outputs[o] = node.outputs[o];
+    if (!ctx.Out(o).quantization) continue;
+    ATH_TRY(ctx.outputs[o], ctx.Quantized(node.outputs[o], ctx.Out(o)));
+  }
   return {};
 }
 
