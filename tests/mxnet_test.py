@@ -5,7 +5,6 @@
 
 Prints one line per failure and "N passed, N failed, N skipped".
 """
-import argparse
 import io
 import json
 import math
@@ -19,6 +18,7 @@ import numpy as np
 
 from models_test import ROOT, Runner, random_tensor
 from paddle_test import difference
+from tally import Tally, options
 
 
 def network_parameter(name, shape):
@@ -74,31 +74,17 @@ def check(runner, folder, files, name):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--binary", default=str(ROOT / "build" / "test" / "bin" / "athanor"))
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--filter", default="")
-    options = parser.parse_args()
+    settings, tally = options(__doc__), Tally()
     with tarfile.open(ROOT / "tests" / "oracles" / "mxnet.tar.xz") as archive:
         files = {member.name: archive.extractfile(member).read() for member in archive}
-    passed = failed = 0
     with tempfile.TemporaryDirectory() as place:
         folder = pathlib.Path(place)
-        runner = Runner(options, folder)
+        runner = Runner(settings, folder)
         for file in sorted(files):
             name = file.removesuffix(".npz")
-            if name == file or options.filter not in name:
-                continue
-            try:
-                problem = check(runner, folder, files, name)
-            except (RuntimeError, KeyError, ValueError) as error:
-                problem = f"{type(error).__name__}: {error}"
-            passed += problem is None
-            failed += problem is not None
-            if problem is not None:
-                print(f"FAIL {name}: {problem}", flush=True)
-    print(f"{passed} passed, {failed} failed, 0 skipped")
-    return 1 if failed else 0
+            if name != file and settings.filter in name:
+                tally.test(name, lambda: check(runner, folder, files, name))
+    return tally.end()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@
 
 Prints one line per failure and "N passed, N failed, N skipped".
 """
-import argparse
 import io
 import json
 import math
@@ -19,6 +18,7 @@ import tempfile
 import numpy as np
 
 from models_test import ROOT, Runner, random_tensor
+from tally import Tally, options
 
 MAX_REL_L2 = 1e-4
 FORMS = ("pdmodel", "json")
@@ -84,32 +84,18 @@ def check(runner, folder, files, name, form, shapes):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--binary", default=str(ROOT / "build" / "test" / "bin" / "athanor"))
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--filter", default="")
-    options = parser.parse_args()
+    settings, tally = options(__doc__), Tally()
     with tarfile.open(ROOT / "tests" / "oracles" / "paddle.tar.xz") as archive:
         files = {member.name: archive.extractfile(member).read() for member in archive}
     networks = {form: json.loads(files[f"index.{form}.json"]) for form in FORMS}
-    passed = failed = 0
     with tempfile.TemporaryDirectory() as place:
         folder = pathlib.Path(place)
-        runner = Runner(options, folder)
+        runner = Runner(settings, folder)
         for case in sorted(file for file in files if file.endswith(".npz")):
             name, form, _ = case.rsplit(".", 2)
-            if options.filter not in f"{name}.{form}":
-                continue
-            try:
-                problem = check(runner, folder, files, name, form, networks[form].get(name))
-            except (RuntimeError, KeyError, ValueError) as error:
-                problem = f"{type(error).__name__}: {error}"
-            passed += problem is None
-            failed += problem is not None
-            if problem is not None:
-                print(f"FAIL {name}.{form}: {problem}", flush=True)
-    print(f"{passed} passed, {failed} failed, 0 skipped")
-    return 1 if failed else 0
+            if settings.filter in f"{name}.{form}":
+                tally.test(f"{name}.{form}", lambda: check(runner, folder, files, name, form, networks[form].get(name)))
+    return tally.end()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@
 tests/oracles/pytorch.tar.xz holds the files, how their inputs are made (index.json) and the outputs (goldens.npz), all
 made by tests/oracles/record_pytorch.py. Prints one line per failure and "N passed, N failed, N skipped".
 """
-import argparse
 import json
 import pathlib
 import subprocess
@@ -22,6 +21,7 @@ TOLERANCE = 1e-4  # relative to the largest value, at least 1
 
 sys.path.insert(0, str(ROOT / "tests"))
 from models_test import random_tensor  # noqa: E402
+from tally import Tally, options  # noqa: E402
 
 
 def run(binary, device, model, inputs, folder):
@@ -63,12 +63,7 @@ def check_weights(binary, folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--binary", default=str(ROOT / "build" / "test" / "bin" / "athanor"))
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--filter", default="")
-    options = parser.parse_args()
-    passed = failed = 0
+    settings, tally = options(__doc__), Tally()
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         with tarfile.open(ARCHIVE) as archive:
@@ -78,24 +73,12 @@ def main():
             inputs = [random_tensor(spec["seed"], spec["dtype"], spec["shape"], spec["low"], spec["high"]) for spec in entry["inputs"]]
             wanted = [goldens[f"{entry['name']}|{i}"] for i in range(entry["outputs"])]
             for form in entry["forms"]:
-                if options.filter not in f"{entry['name']}.{form}":
-                    continue
-                try:
-                    problem = check(run(options.binary, options.device, folder / f"{entry['name']}.{form}", inputs, folder), wanted)
-                except (RuntimeError, ValueError) as error:
-                    problem = str(error)
-                passed += problem is None
-                failed += problem is not None
-                if problem is not None:
-                    print(f"FAIL {entry['name']}.{form}: {problem}", flush=True)
-        if options.filter in "weights.pth":
-            problem = check_weights(options.binary, folder)
-            passed += problem is None
-            failed += problem is not None
-            if problem is not None:
-                print(f"FAIL weights.pth: {problem}", flush=True)
-    print(f"{passed} passed, {failed} failed, 0 skipped")
-    return 1 if failed else 0
+                file = f"{entry['name']}.{form}"
+                if settings.filter in file:
+                    tally.test(file, lambda: check(run(settings.binary, settings.device, folder / file, inputs, folder), wanted))
+        if settings.filter in "weights.pth":
+            tally.test("weights.pth", lambda: check_weights(settings.binary, folder))
+    return tally.end()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ SavedModel folders, .keras and .h5 files, with inputs and outputs recorded by re
 data set: the keyword network as a SavedModel, and the frozen wake-word graph. Prints one line per failure
 and "N passed, N failed, N skipped".
 """
-import argparse
 import json
 import pathlib
 import re
@@ -19,6 +18,7 @@ import tempfile
 import numpy as np
 
 from models_test import DATA, ROOT, Runner
+from tally import Tally, options
 
 TOLERANCE = 1e-4  # of the largest element, and at least of 1
 
@@ -110,35 +110,20 @@ def wake_word(runner):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--binary", default=str(ROOT / "build" / "test" / "bin" / "athanor"))
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--filter", default="")
-    options = parser.parse_args()
-    passed = failed = skipped = 0
+    settings, tally = options(__doc__), Tally()
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        runner = Runner(options, folder)
-        tests = list(recorded(runner, folder / "cases", options.filter))
+        runner = Runner(settings, folder)
+        for title, test in recorded(runner, folder / "cases", settings.filter):
+            tally.test(title, test)
         for title, test in (("keyword SavedModel", keyword_network), ("wake-word graph", wake_word)):
-            if options.filter and options.filter not in title:
+            if settings.filter not in title:
                 continue
             if DATA.is_dir():
-                tests.append((title, lambda test=test: test(runner)))
+                tally.test(title, lambda: test(runner))
             else:
-                print(f"SKIPPED {title}: {DATA} is absent")
-                skipped += 1
-        for title, test in tests:
-            try:
-                problem = test()
-            except (RuntimeError, KeyError, ValueError, StopIteration) as error:
-                problem = f"{type(error).__name__}: {error}"
-            passed += problem is None
-            failed += problem is not None
-            if problem is not None:
-                print(f"FAIL {title}: {problem}", flush=True)
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    return 1 if failed else 0
+                tally.skip(title, f"{DATA} is absent")
+    return tally.end()
 
 
 if __name__ == "__main__":

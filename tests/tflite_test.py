@@ -7,7 +7,6 @@ tests/oracles/tflite/index.json says how inputs are made and holds the answers (
 reference kernels of TFLite gave, recorded by tests/oracles/record_tflite.py; networks that are refused
 are listed with a part of the reason. Prints one line per failure and "N passed, N failed, N skipped".
 """
-import argparse
 import json
 import os
 import pathlib
@@ -23,6 +22,7 @@ ORACLES = ROOT / "tests" / "oracles" / "tflite"
 
 sys.path.insert(0, str(ROOT / "tests"))
 from models_test import random_tensor  # noqa: E402
+from tally import Tally, options  # noqa: E402
 
 
 def read_bmp(path):
@@ -85,35 +85,24 @@ def check_refused(binary, entry):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--binary", default=str(ROOT / "build" / "test" / "bin" / "athanor"))
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--filter", default="")
-    options = parser.parse_args()
+    settings, tally = options(__doc__), Tally()
     if not DATA.is_dir():
-        print(f"SKIPPED: {DATA} is absent\n0 passed, 0 failed, 1 skipped")
-        return 0
+        tally.skip("all", f"{DATA} is absent")
+        return tally.end()
     index = json.loads((ORACLES / "index.json").read_text())
     goldens = np.load(ORACLES / "goldens.npz")
-    passed = failed = 0
     with tempfile.TemporaryDirectory() as folder:
-        for entry in index["cases"] + index["refused"]:
-            if options.filter not in entry["model"]:
-                continue
-            try:
-                if "reason" in entry:
-                    problem = check_refused(options.binary, entry)
-                else:
-                    inputs = {spec["name"]: make_input(spec) for spec in entry["inputs"]}
-                    problem = check(entry, run(options.binary, options.device, DATA / entry["model"], inputs, folder), goldens)
-            except (RuntimeError, KeyError, ValueError) as error:
-                problem = str(error)
-            passed += problem is None
-            failed += problem is not None
-            if problem is not None:
-                print(f"FAIL {entry['model']} {entry.get('case', 'refused')}: {problem}", flush=True)
-    print(f"{passed} passed, {failed} failed, 0 skipped")
-    return 1 if failed else 0
+        def meets(entry):
+            inputs = {spec["name"]: make_input(spec) for spec in entry["inputs"]}
+            return check(entry, run(settings.binary, settings.device, DATA / entry["model"], inputs, folder), goldens)
+
+        for entry in index["cases"]:
+            if settings.filter in entry["model"]:
+                tally.test(f"{entry['model']} {entry.get('case', '')}", lambda: meets(entry))
+        for entry in index["refused"]:
+            if settings.filter in entry["model"]:
+                tally.test(f"{entry['model']} refused", lambda: check_refused(settings.binary, entry))
+    return tally.end()
 
 
 if __name__ == "__main__":
