@@ -151,6 +151,7 @@ class CommandLine(unittest.TestCase):
                     writer.write_table(pa.concat_tables([self.table] * 100))
             pid = os.fork()
             if pid == 0:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
                 os.execve(BINARY, [str(BINARY), "score", str(MODEL), str(path), "-o", str(self.folder / "out.parquet"), "--quiet"],
                           {**os.environ, "ATHANOR_PYTHON": sys.executable})
             _, status, usage = os.wait4(pid, 0)
