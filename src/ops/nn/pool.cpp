@@ -208,7 +208,7 @@ Status MaxGradient(GradientCtx& ctx) {
 
 // Each element of dy is shared out to its window. How many elements a window counts is a
 // convolution of ones.
-Status AverageGradient(GradientCtx& ctx) {
+Status WindowAverageGradient(GradientCtx& ctx) {
   const auto attrs = ctx.Attrs<AveragePoolAttrs>();
   if (attrs.ceil_mode) return Unsupported("windows that end beyond the pads have no gradient");
   ATH_TRY(const PoolGeometry pool, ResolvePool(attrs, ctx.InDims(0)));
@@ -269,7 +269,7 @@ OpDef AveragePool() {
   OpDef op = Pool<AveragePoolAttrs>("AveragePool", "The mean of each window.",
                                     InferFloatPool<AveragePoolAttrs>, AverageReference);
   op.fixed31 = AveragePoolFixed31;
-  op.gradient = AverageGradient;
+  op.gradient = WindowAverageGradient;
   return op;
 }
 
