@@ -1,6 +1,6 @@
 // Plug-ins: operators and converters that a shared library, or the program itself, brings along.
 //
-// What is added is there for the rest of the process (docs/adr/0046): a library that was loaded is
+// What is added is there for the rest of the process (docs/adr/0043): a library that was loaded is
 // not unloaded, since graphs hold on to its operators.
 #pragma once
 

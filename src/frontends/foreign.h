@@ -1,7 +1,7 @@
 // Nodes of model files that no row of a format reads, but something that a plug-in brought does: a
 // converter of that name, or an operator.
 //
-// Converters are known to the whole process once they are added (docs/adr/0046). Thread-safe.
+// Converters are known to the whole process once they are added (docs/adr/0043). Thread-safe.
 #pragma once
 
 #include <functional>

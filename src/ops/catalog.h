@@ -11,7 +11,7 @@ const Catalog& Standard();
 // Custom operators are called DOMAIN::NAME, "my::Roll", as none of our own is.
 Status CheckCustomName(std::string_view name);
 // Adds an operator that a plug-in brings to Standard(), for the rest of the process
-// (docs/adr/0046). Its name has passed CheckCustomName.
+// (docs/adr/0043). Its name has passed CheckCustomName.
 void AddCustom(OpDef op, std::unique_ptr<const CustomOp> code);
 
 }  // namespace athanor::ops

@@ -1,5 +1,5 @@
 // Parquet and Arrow files, read and written by a Python with pyarrow at the other end of a pipe, as
-// csv (ADR 0050): Debian 12 has no library of either, and pyarrow is where such files come from.
+// csv (ADR 0044): Debian 12 has no library of either, and pyarrow is where such files come from.
 #pragma once
 
 #include <string>
