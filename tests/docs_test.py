@@ -52,6 +52,7 @@ def normal(line):
     # Which kernel is the fastest differs from machine to machine.
     line = re.sub(r"\b([A-Z]\w+\.\w+)(\.\w+)*\.(avx512|avx2|base|vnni)\b", r"\1.kernel", line)
     line = re.sub(r"\b(avx512|avx2|base|vnni)\b", "isa", line)
+    line = re.sub(r", weights [\d.]+ MB larger$", "", line)  # of that kernel
     return re.sub(r"[\s#=.|-]+", " ", NUMBER.sub("0", line)).strip()
 
 
