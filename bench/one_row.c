@@ -1,8 +1,9 @@
-/* One row at a time through the C interface, in a loop of this process: the least of many short windows, because a
- * machine that does other things lengthens most of them.
+/* One row at a time through the C interface, in a loop of this process: the least of many short
+ * windows, because a machine that does other things lengthens most of them.
  *
- *   cc -O2 -Iinclude bench/one_row.c -Lbuild/test/src/api -lathanor -Wl,-rpath,build/test/src/api -o /tmp/one_row
- *   /tmp/one_row MODEL          inputs of f32: a matrix [N, features], or columns [N, 1]
+ *   cc -O2 -Iinclude bench/one_row.c -Lbuild/test/src/api -lathanor -Wl,-rpath,build/test/src/api
+ * -o /tmp/one_row /tmp/one_row MODEL          inputs of f32: a matrix [N, features], or columns [N,
+ * 1]
  */
 #include <athanor/athanor.h>
 #include <stdio.h>
@@ -30,7 +31,8 @@ int main(int argc, char** argv) {
   ath_model* model = NULL;
   ath_session* session = NULL;
   Check(ath_load(argc > 1 ? argv[1] : "", NULL, &model));
-  const ath_session_options options = {.struct_size = sizeof(options), .device = "cpu", .threads = 1};
+  const ath_session_options options = {
+      .struct_size = sizeof(options), .device = "cpu", .threads = 1};
   Check(ath_session_create(model, &options, &session));
   const int count = ath_model_num_inputs(model);
   int64_t features = 0;
@@ -40,7 +42,8 @@ int main(int argc, char** argv) {
     dims[i][0] = 1;
     dims[i][1] = info.rank == 2 ? info.dims[1] : -1;
     features += dims[i][1];
-    if (info.dtype != ATH_F32 || dims[i][1] < 1 || features > kMostFeatures || count > kMostFeatures) {
+    if (info.dtype != ATH_F32 || dims[i][1] < 1 || features > kMostFeatures ||
+        count > kMostFeatures) {
       fprintf(stderr, "input %s is %s; f32[N, features] is expected\n", info.name, info.type);
       return 1;
     }
