@@ -16,7 +16,9 @@ constexpr std::array<std::string_view, 6> kExtensions = {".parquet", ".pq",  ".a
 // Both scripts end with one line that says why. A batch at a time: memory does not grow with the
 // file, but a row group of Parquet is read as a whole.
 constexpr std::string_view kCommon = R"(
-import sys, json
+import sys
+sys.path = [folder for folder in sys.path if folder]  # a module that lies beside the data is none of ours
+import json
 def fail(why):
     print(str(why).strip().splitlines()[-1] if str(why).strip() else repr(why), file=sys.stderr)
     sys.exit(1)
