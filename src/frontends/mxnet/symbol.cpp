@@ -1,11 +1,10 @@
 #include "frontends/mxnet/symbol.h"
 
-#include <simdjson.h>
-
 #include <algorithm>
 #include <charconv>
 
 #include "core/text.h"
+#include "frontends/json_document.h"
 
 namespace athanor::mxnet {
 namespace {
@@ -95,11 +94,8 @@ bool IsSymbol(Bytes bytes) {
 
 Result<Symbol> ReadSymbol(Bytes bytes) {
   simdjson::dom::parser parser;
-  Json root;
-  const auto error =
-      parser.parse(reinterpret_cast<const char*>(bytes.data()), bytes.size()).get(root);
-  if (error != simdjson::SUCCESS)
-    return Error(ErrorCode::kCorruptFile, "the JSON is broken: {}", simdjson::error_message(error));
+  ATH_TRY(const Json root,
+          ParseJson({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, parser));
   simdjson::dom::array nodes, heads;
   if (root["nodes"].get(nodes) != simdjson::SUCCESS ||
       root["heads"].get(heads) != simdjson::SUCCESS)

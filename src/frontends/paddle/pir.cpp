@@ -1,7 +1,5 @@
 // PIR, the JSON that PaddlePaddle 3 writes.
 // Source: paddle/fluid/pir/serialize_deserialize (schema.h, ir_serialize.cc, deserialize_utils.h).
-#include <simdjson.h>
-
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -9,6 +7,7 @@
 
 #include "core/small_types.h"
 #include "core/text.h"
+#include "frontends/json_document.h"
 #include "frontends/paddle/program.h"
 
 namespace athanor::paddle {
@@ -313,11 +312,8 @@ bool IsPir(Bytes bytes) {
 
 Result<Program> ReadPir(Bytes bytes) {
   simdjson::dom::parser parser;
-  Json root;
-  const auto error =
-      parser.parse(reinterpret_cast<const char*>(bytes.data()), bytes.size()).get(root);
-  if (error != simdjson::SUCCESS)
-    return Error(ErrorCode::kCorruptFile, "the JSON is broken: {}", simdjson::error_message(error));
+  ATH_TRY(const Json root,
+          ParseJson({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, parser));
   return PirReader().Run(root);
 }
 

@@ -1,7 +1,5 @@
 #include "frontends/pytorch/exported_program.h"
 
-#include <simdjson.h>
-
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -9,6 +7,7 @@
 
 #include "core/text.h"
 #include "frontends/foreign.h"
+#include "frontends/json_document.h"
 #include "frontends/pytorch/foreign.h"
 #include "frontends/pytorch/numbers.h"
 #include "frontends/pytorch/op_import.h"
@@ -56,13 +55,6 @@ Result<std::pair<std::string_view, Json>> OneOf(const Json& choice) {
     return InvalidModel("one of several kinds is expected");
   const auto field = *object.begin();
   return std::pair<std::string_view, Json>(field.key, field.value);
-}
-
-Result<simdjson::dom::parser*> Parse(std::string_view text, simdjson::dom::parser& parser,
-                                     Json& root) {
-  const auto error = parser.parse(text.data(), text.size()).get(root);
-  if (error == simdjson::SUCCESS) return &parser;
-  return Error(ErrorCode::kCorruptFile, "the JSON is broken: {}", simdjson::error_message(error));
 }
 
 // ---- tensors as the file describes them
@@ -169,7 +161,7 @@ class Importer {
       name = models[0];
     }
     ATH_TRY(program_, archive_.Read(name));
-    ATH_RETURN_IF_ERROR(Parse(program_.text(), parser_, root_).status());
+    ATH_TRY(root_, ParseJson(program_.text(), parser_));
     if (archive_.Has("byteorder")) {
       ATH_TRY(const Member order, archive_.Read("byteorder"));
       if (!order.text().starts_with("little"))
@@ -198,8 +190,7 @@ class Importer {
     if (!archive_.Has(folder + name)) return {};
     ATH_TRY(const Member member, archive_.Read(folder + name));
     simdjson::dom::parser parser;
-    Json root;
-    ATH_RETURN_IF_ERROR(Parse(member.text(), parser, root).status());
+    ATH_TRY(const Json root, ParseJson(member.text(), parser));
     ATH_TRY(const simdjson::dom::object config, Get<simdjson::dom::object>(root, "config"));
     for (const auto field : config) {
       Status status = OpenWeight(folder, field.key, field.value);
