@@ -252,13 +252,13 @@ struct MaxI8 {
     for (std::int64_t ox = 0; ox < w.out;) {
       const std::int64_t first = w.FirstTap(ox), taps = w.LastTap(ox) - first;
       const std::int64_t count = ox == s.whole_begin && s.whole_end > ox ? s.whole_end - ox : 1;
-      const LaneWindow window = {
-          .kernel_w = static_cast<std::size_t>(std::max<std::int64_t>(0, taps)),
-          .stride = static_cast<std::size_t>(w.stride),
-          .dilation = static_cast<std::size_t>(w.dilation),
-          .out_w = static_cast<std::size_t>(count)};
-      if (taps > 0)
+      if (taps > 0) {
+        const LaneWindow window = {.kernel_w = static_cast<std::size_t>(taps),
+                                   .stride = static_cast<std::size_t>(w.stride),
+                                   .dilation = static_cast<std::size_t>(w.dilation),
+                                   .out_w = static_cast<std::size_t>(count)};
         s.table->max(window, row + w.Position(ox, first) * s.lanes(), s.flip, y + ox * s.lanes());
+      }
       ox += count;
     }
   }
