@@ -126,6 +126,13 @@ class Equalizer {
     parameters_.emplace(c.node, Parameters{std::move(w), std::move(bias), matrix});
     return {};
   }
+  // Second products first: only what feeds them says how many channels those read.
+  Status Load(const std::vector<Pair>& pairs) {
+    for (const Pair& pair : pairs)
+      ATH_RETURN_IF_ERROR(Load(*pair.second, RowsOf(graph_, *pair.first)));
+    for (const Pair& pair : pairs) ATH_RETURN_IF_ERROR(Load(*pair.first, 0));
+    return {};
+  }
   Parameters& Of(const Candidate& c) { return parameters_.at(c.node); }
 
   // Gives the largest change of a factor.
@@ -199,11 +206,7 @@ Status Equalize(Graph& graph, EqualizeReport& report) {
   ATH_TRY(const Candidates candidates, FindCandidates(graph));
   ATH_TRY(const std::vector<Pair> pairs, FindPairs(graph, candidates));
   Equalizer equalizer(graph);
-  for (const Pair& pair : pairs) {
-    const std::size_t channels = RowsOf(graph, *pair.first);
-    ATH_RETURN_IF_ERROR(equalizer.Load(*pair.second, channels));
-  }
-  for (const Pair& pair : pairs) ATH_RETURN_IF_ERROR(equalizer.Load(*pair.first, 0));
+  ATH_RETURN_IF_ERROR(equalizer.Load(pairs));
   for (int sweep = 0; sweep < kMostSweeps; ++sweep) {
     double change = 0;
     for (const Pair& pair : pairs) change = std::max(change, equalizer.Balance(pair));
@@ -238,9 +241,7 @@ Status AbsorbHighBias(Graph& graph, std::size_t count, const SampleSource& sourc
   for (const Pair& pair : pairs) watched.push_back({graph.node(pair.first->node).outputs[0], 1});
   ATH_TRY(const Observations seen, Observe(graph, watched, count, source, {.threads = threads}));
   Equalizer equalizer(graph);
-  for (const Pair& pair : pairs)
-    ATH_RETURN_IF_ERROR(equalizer.Load(*pair.second, RowsOf(graph, *pair.first)));
-  for (const Pair& pair : pairs) ATH_RETURN_IF_ERROR(equalizer.Load(*pair.first, 0));
+  ATH_RETURN_IF_ERROR(equalizer.Load(pairs));
   for (const Pair& pair : pairs) {
     const auto found = seen.find(graph.node(pair.first->node).outputs[0]);
     Parameters &a = equalizer.Of(*pair.first), &b = equalizer.Of(*pair.second);
@@ -321,9 +322,7 @@ Status Spread(Graph& graph, std::size_t count, const SampleSource& source, int t
   for (const Pair& pair : pairs) watched.push_back({pair.first->result, 1});
   ATH_TRY(const Observations seen, Observe(graph, watched, count, source, {.threads = threads}));
   Equalizer equalizer(graph);
-  for (const Pair& pair : pairs)
-    ATH_RETURN_IF_ERROR(equalizer.Load(*pair.second, RowsOf(graph, *pair.first)));
-  for (const Pair& pair : pairs) ATH_RETURN_IF_ERROR(equalizer.Load(*pair.first, 0));
+  ATH_RETURN_IF_ERROR(equalizer.Load(pairs));
   for (const Pair& pair : pairs) {
     const auto found = seen.find(pair.first->result);
     Parameters &a = equalizer.Of(*pair.first), &b = equalizer.Of(*pair.second);
