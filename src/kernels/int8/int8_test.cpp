@@ -262,6 +262,28 @@ TEST(Int8Binary, GivesTheReferencesIntegers) {
   }
 }
 
+// All pairs of bytes, with scales whose quotients are halves, are near to halves, or have no
+// inverse.
+TEST(Int8Binary, RoundsQuotientsAsTheDivisionDoes) {
+  std::vector<std::uint8_t> a(1 << 16), b(1 << 16);
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    a[i] = static_cast<std::uint8_t>(i >> 8);
+    b[i] = static_cast<std::uint8_t>(i);
+  }
+  const Tensor left = Tensor::FromVector<std::uint8_t>({2, 2, 128, 128}, a);
+  const Tensor right = Tensor::FromVector<std::uint8_t>({2, 2, 128, 128}, b);
+  const float scales[][3] = {{0.5F, 0.5F, 1},          {0.1F, 0.3F, 0.2F},
+                             {1.0F / 3, 0.7F, 0.7F},   {3, 5, 7},
+                             {1e-38F, 1e-38F, 2e-38F}, {0.0137F, 0.0211F, 0.0274F}};
+  for (const char* op : {"Add", "Sub", "Mul"}) {
+    for (const auto& [x, y, out] : scales) {
+      CheckExact(op, {left, right},
+                 {.inputs = {Port(DType::kU8, x, 128), Port(DType::kU8, y, 7)},
+                  .outputs = {Port(DType::kU8, out, 100)}});
+    }
+  }
+}
+
 // TensorFlow Lite's means have their own rounding.
 TEST(Int8Pool, GivesTheReferencesIntegersInFixedPoint) {
   const QuantPort x = Port(DType::kI8, 0.05F, -3);
@@ -319,6 +341,16 @@ TEST(Int8Convert, GivesTheReferencesNumbers) {
       EXPECT_GE(CheckKernels({.op = "QuantizeLinear",
                               .inputs = {RandomF32({n}, 1, -20, 20), Tensor::Scalar(0.1F), zero},
                               .constant = {false, true, true}}),
+                1);
+      // 2.5 scales are a tie in real numbers; which way it goes is the division's to say.
+      std::vector<float> ties;
+      for (std::int64_t i = 0; i < 16 * n; ++i)
+        ties.push_back((static_cast<float>(i % 150) - 75.5F) * 0.1F);
+      EXPECT_GE(CheckKernels({.op = "QuantizeLinear",
+                              .inputs = {Tensor::FromVector<float>({16 * n}, ties),
+                                         Tensor::Scalar(0.1F), zero},
+                              .constant = {false, true, true},
+                              .tolerance = 0}),
                 1);
       EXPECT_GE(CheckKernels({.op = "DequantizeLinear",
                               .inputs = {RandomBytes(type, {n}, 4), Tensor::Scalar(0.1F), zero},

@@ -234,6 +234,61 @@ HWY_INLINE void CombineReal(const std::uint8_t* a, const std::uint8_t* b, std::s
   });
 }
 
+// A sum in the reference's arithmetic is p * k0 + q * k1 + c but for seven roundings, of which none
+// is larger than 2^-24 of 255 (k0 + k1). Unless a result lies that near to a half, both round
+// alike; there the reference's own steps decide.
+class NearSum {
+ public:
+  HWY_INLINE NearSum(const BinaryHow& how, float sign) {
+    const double out = how.out_scale;
+    const double first = how.scale[0] / out, second = sign * how.scale[1] / out;
+    const double size = first + how.scale[1] / out;
+    first_ = SetFloats(static_cast<float>(first));
+    second_ = SetFloats(static_cast<float>(second));
+    zero_ = SetFloats(static_cast<float>(-(first * how.zero[0] + second * how.zero[1])));
+    // Of a scale that far from 1 roundings are larger, and its results may not fit integers.
+    const bool near = out > 1e-30 && out < 1e30 && size < 128;
+    const double sure = 0.5 - size * 255 * 10 / (1 << 24);
+    sure_ = SetFloats(near && sure > 0 ? static_cast<float>(sure * sure) : -1);
+  }
+  // Rounded in `sums`, if it is sure that all of them round as the reference's do.
+  HWY_INLINE bool operator()(const std::uint8_t* a, const std::uint8_t* b, Ints flip0, Ints flip1,
+                             Ints* sums) const {
+    Floats off = SetFloats(0);
+    for (std::size_t i = 0; i < 4; ++i) {
+      const Floats p = ToFloats(XorInts(WidenBytes(a + i * kLanes), flip0));
+      const Floats q = ToFloats(XorInts(WidenBytes(b + i * kLanes), flip1));
+      const Floats sum = MulAddFloats(p, first_, MulAddFloats(q, second_, zero_));
+      sums[i] = Round(sum);
+      const Floats rest = SubFloats(sum, ToFloats(sums[i]));
+      off = MaxFloats(off, MulFloats(rest, rest));
+    }
+    return !AnyGreater(off, sure_);
+  }
+
+ private:
+  Floats first_, second_, zero_, sure_;
+};
+
+template <class F>
+HWY_INLINE void SumReal(const std::uint8_t* a, const std::uint8_t* b, std::size_t n,
+                        const BinaryHow& how, std::uint8_t* y, float sign, F f) {
+  constexpr std::size_t kStep = 4 * kLanes;
+  const NearSum near(how, sign);
+  const ToBytes to_bytes(how.out_zero, how.low, how.high);
+  const Ints flip0 = SetInts(how.flip[0]), flip1 = SetInts(how.flip[1]);
+  std::size_t i = 0;
+  for (; i + kStep <= n; i += kStep) {
+    Ints sums[4];
+    if (HWY_LIKELY(near(a + i, b + i, flip0, flip1, sums))) {
+      StoreInts(y + i, to_bytes(sums[0], sums[1], sums[2], sums[3]));
+    } else {
+      CombineReal(a + i, b + i, kStep, how, y + i, f);
+    }
+  }
+  CombineReal(a + i, b + i, n - i, how, y + i, f);
+}
+
 HWY_INLINE FixedFactor FactorOf(const BinaryHow& how, int i) {
   return {SetInts(how.mantissa[i]), SetInts(how.shift[i])};
 }
@@ -253,13 +308,13 @@ void Add(const std::uint8_t* a, const std::uint8_t* b, std::size_t n, const Bina
          std::uint8_t* y) {
   if (how.fixed31)
     return CombineFixed(a, b, n, how, y, [](Ints p, Ints q) { return AddInts(p, q); });
-  CombineReal(a, b, n, how, y, [](Floats p, Floats q) { return AddFloats(p, q); });
+  SumReal(a, b, n, how, y, 1, [](Floats p, Floats q) { return AddFloats(p, q); });
 }
 void Sub(const std::uint8_t* a, const std::uint8_t* b, std::size_t n, const BinaryHow& how,
          std::uint8_t* y) {
   if (how.fixed31)
     return CombineFixed(a, b, n, how, y, [](Ints p, Ints q) { return SubInts(p, q); });
-  CombineReal(a, b, n, how, y, [](Floats p, Floats q) { return SubFloats(p, q); });
+  SumReal(a, b, n, how, y, -1, [](Floats p, Floats q) { return SubFloats(p, q); });
 }
 void Mul(const std::uint8_t* a, const std::uint8_t* b, std::size_t n, const BinaryHow& how,
          std::uint8_t* y) {

@@ -61,6 +61,7 @@ HWY_INLINE Floats AddFloats(Floats a, Floats b) { return _mm512_add_ps(a, b); }
 HWY_INLINE Floats SubFloats(Floats a, Floats b) { return _mm512_sub_ps(a, b); }
 HWY_INLINE Floats MulFloats(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
 HWY_INLINE Floats DivFloats(Floats a, Floats b) { return _mm512_div_ps(a, b); }
+HWY_INLINE Floats MulAddFloats(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
 // A NaN becomes the smaller one of the limits.
 HWY_INLINE Floats ClampFloats(Floats v, Floats low, Floats high) {
   return _mm512_min_ps(_mm512_max_ps(v, low), high);
@@ -81,6 +82,8 @@ HWY_INLINE Ints SetBytes(std::uint8_t x) { return _mm512_set1_epi8(static_cast<c
 HWY_INLINE Ints MaxBytes(Ints a, Ints b) { return _mm512_max_epu8(a, b); }
 HWY_INLINE Ints MinBytes(Ints a, Ints b) { return _mm512_min_epu8(a, b); }
 HWY_INLINE Floats MinFloats(Floats a, Floats b) { return _mm512_min_ps(a, b); }
+HWY_INLINE Floats MaxFloats(Floats a, Floats b) { return _mm512_max_ps(a, b); }
+HWY_INLINE bool AnyGreater(Floats a, Floats b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ) != 0; }
 HWY_INLINE Ints ShiftLeft(Ints v, Ints by) { return _mm512_sllv_epi32(v, by); }
 HWY_INLINE Ints ShiftRight(Ints v, Ints by) { return _mm512_srav_epi32(v, by); }
 HWY_INLINE Ints HalfOf(Ints v) { return _mm512_srai_epi32(v, 1); }
@@ -139,6 +142,7 @@ HWY_INLINE Floats AddFloats(Floats a, Floats b) { return _mm256_add_ps(a, b); }
 HWY_INLINE Floats SubFloats(Floats a, Floats b) { return _mm256_sub_ps(a, b); }
 HWY_INLINE Floats MulFloats(Floats a, Floats b) { return _mm256_mul_ps(a, b); }
 HWY_INLINE Floats DivFloats(Floats a, Floats b) { return _mm256_div_ps(a, b); }
+HWY_INLINE Floats MulAddFloats(Floats a, Floats b, Floats c) { return _mm256_fmadd_ps(a, b, c); }
 HWY_INLINE Floats ClampFloats(Floats v, Floats low, Floats high) {
   return _mm256_min_ps(_mm256_max_ps(v, low), high);
 }
@@ -156,6 +160,10 @@ HWY_INLINE Ints SetBytes(std::uint8_t x) { return _mm256_set1_epi8(static_cast<c
 HWY_INLINE Ints MaxBytes(Ints a, Ints b) { return _mm256_max_epu8(a, b); }
 HWY_INLINE Ints MinBytes(Ints a, Ints b) { return _mm256_min_epu8(a, b); }
 HWY_INLINE Floats MinFloats(Floats a, Floats b) { return _mm256_min_ps(a, b); }
+HWY_INLINE Floats MaxFloats(Floats a, Floats b) { return _mm256_max_ps(a, b); }
+HWY_INLINE bool AnyGreater(Floats a, Floats b) {
+  return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ)) != 0;
+}
 HWY_INLINE Ints ShiftLeft(Ints v, Ints by) { return _mm256_sllv_epi32(v, by); }
 HWY_INLINE Ints ShiftRight(Ints v, Ints by) { return _mm256_srav_epi32(v, by); }
 HWY_INLINE Ints HalfOf(Ints v) { return _mm256_srai_epi32(v, 1); }
@@ -205,6 +213,10 @@ HWY_INLINE Floats AddFloats(Floats a, Floats b) { return _mm_add_ps(a, b); }
 HWY_INLINE Floats SubFloats(Floats a, Floats b) { return _mm_sub_ps(a, b); }
 HWY_INLINE Floats MulFloats(Floats a, Floats b) { return _mm_mul_ps(a, b); }
 HWY_INLINE Floats DivFloats(Floats a, Floats b) { return _mm_div_ps(a, b); }
+// Rounded once or, as here, twice.
+HWY_INLINE Floats MulAddFloats(Floats a, Floats b, Floats c) {
+  return AddFloats(MulFloats(a, b), c);
+}
 HWY_INLINE Floats ClampFloats(Floats v, Floats low, Floats high) {
   return _mm_min_ps(_mm_max_ps(v, low), high);
 }
@@ -222,6 +234,8 @@ HWY_INLINE Ints SetBytes(std::uint8_t x) { return _mm_set1_epi8(static_cast<char
 HWY_INLINE Ints MaxBytes(Ints a, Ints b) { return _mm_max_epu8(a, b); }
 HWY_INLINE Ints MinBytes(Ints a, Ints b) { return _mm_min_epu8(a, b); }
 HWY_INLINE Floats MinFloats(Floats a, Floats b) { return _mm_min_ps(a, b); }
+HWY_INLINE Floats MaxFloats(Floats a, Floats b) { return _mm_max_ps(a, b); }
+HWY_INLINE bool AnyGreater(Floats a, Floats b) { return _mm_movemask_ps(_mm_cmpgt_ps(a, b)) != 0; }
 // SSE shifts all lanes alike.
 template <class F>
 HWY_INLINE Ints PerLane(Ints v, Ints by, F f) {
