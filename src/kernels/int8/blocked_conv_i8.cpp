@@ -36,7 +36,6 @@ struct State {
 
 constexpr std::int64_t kBandBytes = 128 << 10;  // of staged rows, for the second-level cache
 constexpr std::int64_t kMostBytes = 64 << 20;   // of one thread
-constexpr std::int64_t kMostPixels = 60;        // that are finished together
 constexpr std::int64_t kMostSteps = 1 << 18;
 
 void FindCells(const KernelQuery& q, State& s) {
@@ -147,27 +146,19 @@ void StageBand(const State& s, const std::uint8_t* x, std::int64_t first, std::i
   }
 }
 
-// n results side by side of one panel, finished together. y: the place of the first in its first
-// block.
+// n results side by side of one panel. y: the place of the first in its first block.
 void RunPixels(const State& s, std::int64_t panel, const std::uint8_t* weights,
                const std::uint8_t* x, std::int64_t n, std::uint8_t* y) {
-  alignas(64) std::int32_t sums[kMostPixels * 32];
-  const std::int64_t lanes = s.lanes(), stride = s.spatial.w.stride * s.cell;
-  const std::int64_t plane = s.spatial.h.out * s.spatial.w.out * lanes;
+  const std::int64_t stride = s.spatial.w.stride * s.cell;
+  const auto plane = static_cast<std::size_t>(s.spatial.h.out * s.spatial.w.out * s.lanes());
   const std::int64_t vectors = std::min<std::int64_t>(2, s.out_blocks() - 2 * panel);
-  const std::int64_t tiles = CeilDivide(n, static_cast<std::int64_t>(s.table->rows));
-  for (std::int64_t tile = 0; tile < tiles; ++tile) {
-    const std::int64_t first = tile * n / tiles;
-    const auto rows = static_cast<std::size_t>((tile + 1) * n / tiles - first);
-    s.table->product[vectors - 1][rows](s.offsets.size(), x + first * stride,
-                                        static_cast<std::size_t>(stride), s.offsets.data(), weights,
-                                        sums + first * vectors * lanes);
-  }
+  const auto channel = static_cast<std::size_t>(2 * panel * s.lanes());
   const Requant how = s.requant.how();
-  for (std::int64_t v = 0; v < vectors; ++v) {
-    s.table->finish(sums + v * lanes, static_cast<std::size_t>(vectors * lanes),
-                    static_cast<std::size_t>(n), how,
-                    static_cast<std::size_t>((2 * panel + v) * lanes), y + v * plane);
+  for (std::int64_t first = 0; first < n; first += static_cast<std::int64_t>(s.table->rows)) {
+    const std::size_t rows = std::min(s.table->rows, static_cast<std::size_t>(n - first));
+    s.table->conv[vectors - 1][rows](s.offsets.size(), x + first * stride,
+                                     static_cast<std::size_t>(stride), s.offsets.data(), weights,
+                                     how, channel, y + first * s.lanes(), plane);
   }
 }
 
@@ -186,12 +177,7 @@ void RunBand(const State& s, std::int64_t share, const std::uint8_t* staged, std
     for (std::int64_t run = 0; run < runs; ++run) {
       const std::uint8_t* const x = staged + run * h.stride * s.stage_w * s.cell;
       std::uint8_t* const to = y + 2 * panel * plane + (first + run) * w.out * s.lanes();
-      const std::int64_t parts = CeilDivide(length, kMostPixels);
-      for (std::int64_t part = 0; part < parts; ++part) {
-        const std::int64_t at = part * length / parts, next = (part + 1) * length / parts;
-        RunPixels(s, panel, weights + panel * panel_bytes, x + at * w.stride * s.cell, next - at,
-                  to + at * s.lanes());
-      }
+      RunPixels(s, panel, weights + panel * panel_bytes, x, length, to);
     }
   }
 }

@@ -66,14 +66,9 @@ void StageRows(const std::uint8_t* const* rows, std::size_t n, std::uint8_t flip
 // ---- products
 
 template <int kRows, int kVectors>
-void Product(std::size_t steps, const std::uint8_t* x, std::size_t stride,
-             const std::uint32_t* offsets, const std::uint8_t* w, std::int32_t* c) {
-  Ints acc[kRows][kVectors];
-#pragma GCC unroll 16
-  for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) acc[i][v] = ZeroInts();
-  }
+HWY_INLINE void AddProducts(std::size_t steps, const std::uint8_t* x, std::size_t stride,
+                            const std::uint32_t* offsets, const std::uint8_t* w,
+                            Ints (&acc)[kRows][kVectors]) {
   for (std::size_t step = 0; step < steps; ++step, w += kVectors * kVectorBytes) {
     const std::uint8_t* const from = x + offsets[step];
     Ints weights[kVectors];
@@ -87,6 +82,18 @@ void Product(std::size_t steps, const std::uint8_t* x, std::size_t stride,
       for (int v = 0; v < kVectors; ++v) acc[i][v] = MulAdd(acc[i][v], data, weights[v]);
     }
   }
+}
+
+template <int kRows, int kVectors>
+void Product(std::size_t steps, const std::uint8_t* x, std::size_t stride,
+             const std::uint32_t* offsets, const std::uint8_t* w, std::int32_t* c) {
+  Ints acc[kRows][kVectors];
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) acc[i][v] = ZeroInts();
+  }
+  AddProducts<kRows, kVectors>(steps, x, stride, offsets, w, acc);
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 2
@@ -110,6 +117,63 @@ void FinishLanes(const std::int32_t* sums, std::size_t stride, std::size_t n, co
                  std::size_t channel, std::uint8_t* y) {
   if (how.mantissa != nullptr) return FinishAll<FixedFinish>(sums, stride, n, how, channel, y);
   FinishAll<FloatFinish>(sums, stride, n, how, channel, y);
+}
+
+// Sums that have the offset already, in registers.
+template <int kRows, int kVectors>
+HWY_INLINE void FinishTile(const Ints (&acc)[kRows][kVectors], const Requant& how,
+                           std::size_t channel, std::uint8_t* y, std::size_t block) {
+  const ToBytes to_bytes(how.zero, how.low, how.high);
+#pragma GCC unroll 2
+  for (int v = 0; v < kVectors; ++v, y += block) {
+    const Floats factor = LoadFloats(how.factor + channel + static_cast<std::size_t>(v) * kLanes);
+#pragma GCC unroll 3
+    for (int i = 0; i < kRows; i += 4) {
+      // The last row stands for those that are not there.
+      Ints words[4];
+#pragma GCC unroll 4
+      for (int j = 0; j < 4; ++j)
+        words[j] = ToWords(MulFloats(ToFloats(acc[i + j < kRows ? i + j : kRows - 1][v]), factor));
+      const Ints bytes = to_bytes(words[0], words[1], words[2], words[3]);
+      std::uint8_t* const to = y + static_cast<std::size_t>(i) * kLanes;
+      if (i + 4 <= kRows) {
+        StoreInts(to, bytes);
+      } else {
+        alignas(64) std::uint8_t rest[4 * kLanes];
+        StoreInts(rest, bytes);
+        __builtin_memcpy(to, rest, kRows % 4 * kLanes);
+      }
+    }
+  }
+}
+
+template <int kRows, int kVectors>
+void ConvTile(std::size_t steps, const std::uint8_t* x, std::size_t stride,
+              const std::uint32_t* offsets, const std::uint8_t* w, const Requant& how,
+              std::size_t channel, std::uint8_t* y, std::size_t block) {
+  if (how.mantissa != nullptr) {
+    alignas(64) std::int32_t sums[kRows * kVectors * kLanes];
+    Product<kRows, kVectors>(steps, x, stride, offsets, w, sums);
+    for (std::size_t v = 0; v < kVectors; ++v)
+      FinishLanes(sums + v * kLanes, kVectors * kLanes, kRows, how, channel + v * kLanes,
+                  y + v * block);
+    return;
+  }
+  Ints acc[kRows][kVectors];
+#pragma GCC unroll 2
+  for (int v = 0; v < kVectors; ++v) {
+    const Ints offset = LoadInts(how.offset + channel + static_cast<std::size_t>(v) * kLanes);
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) acc[i][v] = offset;
+  }
+  AddProducts<kRows, kVectors>(steps, x, stride, offsets, w, acc);
+  // What follows needs registers too: GCC would rather keep the sums in memory all along the loop.
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) asm("" : "+v"(acc[i][v]));
+  }
+  FinishTile<kRows, kVectors>(acc, how, channel, y, block);
 }
 
 // ---- depthwise windows
@@ -211,6 +275,8 @@ template <int kRows>
 HWY_INLINE constexpr void Fill(LaneTable& table) {
   table.product[0][kRows] = Product<kRows, 1>;
   table.product[1][kRows] = Product<kRows, 2>;
+  table.conv[0][kRows] = ConvTile<kRows, 1>;
+  table.conv[1][kRows] = ConvTile<kRows, 2>;
   if constexpr (kRows > 1) Fill<kRows - 1>(table);
 }
 

@@ -47,6 +47,12 @@ struct MatrixTable {
 using LaneProduct = void (*)(std::size_t steps, const std::uint8_t* x, std::size_t stride,
                              const std::uint32_t* offsets, const std::uint8_t* w, std::int32_t* c);
 
+// The same, finished: y + v * block takes the [rows][lanes] bytes of vector v, whose first channel
+// is channel + v * lanes.
+using LaneConv = void (*)(std::size_t steps, const std::uint8_t* x, std::size_t stride,
+                          const std::uint32_t* offsets, const std::uint8_t* w, const Requant& how,
+                          std::size_t channel, std::uint8_t* y, std::size_t block);
+
 // One row of windows over positions of a block.
 struct LaneWindow {
   std::size_t rows = 0;  // of depthwise windows: staged rows, each a group of the picture's
@@ -60,6 +66,7 @@ struct LaneTable {
   std::size_t element_bytes = 0;    // of a staged element and of a weight: 1, or 2 where widened
   std::size_t rows = 0;             // the tallest product
   LaneProduct product[2][13] = {};  // by vectors less one and by rows
+  LaneConv conv[2][13] = {};        // likewise
   // n bytes, turned by `flip`, as elements.
   void (*stage)(const std::uint8_t* x, std::size_t n, std::uint8_t flip,
                 std::uint8_t* to) = nullptr;
