@@ -25,8 +25,8 @@ Tensor Seeded(const Dims& dims, std::uint64_t seed) {
 Result<Tensor> InBlocks(const Tensor& plain, const PortInfo& port) {
   ATH_TRY(Tensor blocked, Tensor::Allocate(DType::kF32, {port.stored()}));
   std::memset(blocked.mutable_raw(), 0, blocked.bytes());
-  kernels::ToBlocks(plain.Data<float>().data(), port.dims, port.block,
-                    blocked.MutableData<float>().data());
+  kernels::ToBlocks(static_cast<const std::byte*>(plain.raw()), sizeof(float), port.dims,
+                    port.block, static_cast<std::byte*>(blocked.mutable_raw()));
   return blocked;
 }
 
@@ -49,9 +49,14 @@ class OurKernel : public Contestant {
 
   void Run() override { trial_->Run(pool_); }
   std::vector<float> Output() override {
-    const auto* data = static_cast<const float*>(trial_->output().raw());
-    std::vector<float> plain(data, data + out_.count());
-    if (out_.block != 0) kernels::FromBlocks(data, out_.dims, out_.block, plain.data());
+    const auto* data = static_cast<const std::byte*>(trial_->output().raw());
+    std::vector<float> plain(static_cast<std::size_t>(out_.count()));
+    auto* const to = reinterpret_cast<std::byte*>(plain.data());
+    if (out_.block != 0) {
+      kernels::FromBlocks(data, sizeof(float), out_.dims, out_.block, to);
+    } else {
+      std::memcpy(to, data, plain.size() * sizeof(float));
+    }
     return plain;
   }
 
