@@ -65,12 +65,14 @@ void StageRows(const std::uint8_t* const* rows, std::size_t n, std::uint8_t flip
 
 // ---- products
 
+// `soon`: may be nullptr, see LaneTile.
 template <int kRows, int kVectors>
 HWY_INLINE void AddProducts(std::size_t steps, const std::uint8_t* x, std::size_t stride,
                             const std::uint32_t* offsets, const std::uint8_t* w,
-                            Ints (&acc)[kRows][kVectors]) {
+                            const std::uint8_t* soon, Ints (&acc)[kRows][kVectors]) {
   for (std::size_t step = 0; step < steps; ++step, w += kVectors * kVectorBytes) {
     const std::uint8_t* const from = x + offsets[step];
+    if (soon != nullptr) __builtin_prefetch(soon + step * 64, 0, 2);
     Ints weights[kVectors];
 #pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v)
@@ -93,7 +95,7 @@ void Product(std::size_t steps, const std::uint8_t* x, std::size_t stride,
 #pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v) acc[i][v] = ZeroInts();
   }
-  AddProducts<kRows, kVectors>(steps, x, stride, offsets, w, acc);
+  AddProducts<kRows, kVectors>(steps, x, stride, offsets, w, nullptr, acc);
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 2
@@ -148,32 +150,30 @@ HWY_INLINE void FinishTile(const Ints (&acc)[kRows][kVectors], const Requant& ho
 }
 
 template <int kRows, int kVectors>
-void ConvTile(std::size_t steps, const std::uint8_t* x, std::size_t stride,
-              const std::uint32_t* offsets, const std::uint8_t* w, const Requant& how,
-              std::size_t channel, std::uint8_t* y, std::size_t block) {
+void ConvTile(const LaneTile& t, const Requant& how) {
   if (how.mantissa != nullptr) {
     alignas(64) std::int32_t sums[kRows * kVectors * kLanes];
-    Product<kRows, kVectors>(steps, x, stride, offsets, w, sums);
+    Product<kRows, kVectors>(t.steps, t.x, t.stride, t.offsets, t.weights, sums);
     for (std::size_t v = 0; v < kVectors; ++v)
-      FinishLanes(sums + v * kLanes, kVectors * kLanes, kRows, how, channel + v * kLanes,
-                  y + v * block);
+      FinishLanes(sums + v * kLanes, kVectors * kLanes, kRows, how, t.channel + v * kLanes,
+                  t.y + v * t.block);
     return;
   }
   Ints acc[kRows][kVectors];
 #pragma GCC unroll 2
   for (int v = 0; v < kVectors; ++v) {
-    const Ints offset = LoadInts(how.offset + channel + static_cast<std::size_t>(v) * kLanes);
+    const Ints offset = LoadInts(how.offset + t.channel + static_cast<std::size_t>(v) * kLanes);
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) acc[i][v] = offset;
   }
-  AddProducts<kRows, kVectors>(steps, x, stride, offsets, w, acc);
+  AddProducts<kRows, kVectors>(t.steps, t.x, t.stride, t.offsets, t.weights, t.soon, acc);
   // What follows needs registers too: GCC would rather keep the sums in memory all along the loop.
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v) asm("" : "+v"(acc[i][v]));
   }
-  FinishTile<kRows, kVectors>(acc, how, channel, y, block);
+  FinishTile<kRows, kVectors>(acc, how, t.channel, t.y, t.block);
 }
 
 // ---- depthwise windows

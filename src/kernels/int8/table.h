@@ -49,9 +49,19 @@ using LaneProduct = void (*)(std::size_t steps, const std::uint8_t* x, std::size
 
 // The same, finished: y + v * block takes the [rows][lanes] bytes of vector v, whose first channel
 // is channel + v * lanes.
-using LaneConv = void (*)(std::size_t steps, const std::uint8_t* x, std::size_t stride,
-                          const std::uint32_t* offsets, const std::uint8_t* w, const Requant& how,
-                          std::size_t channel, std::uint8_t* y, std::size_t block);
+struct LaneTile {
+  std::size_t steps = 0;
+  const std::uint8_t* x = nullptr;
+  std::size_t stride = 0;
+  const std::uint32_t* offsets = nullptr;
+  const std::uint8_t* weights = nullptr;
+  // As many cache lines as there are steps, which are wanted soon: weights of the next tile.
+  const std::uint8_t* soon = nullptr;
+  std::size_t channel = 0;
+  std::uint8_t* y = nullptr;
+  std::size_t block = 0;
+};
+using LaneConv = void (*)(const LaneTile& tile, const Requant& how);
 
 // One row of windows over positions of a block.
 struct LaneWindow {
