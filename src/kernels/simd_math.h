@@ -15,18 +15,20 @@ HWY_INLINE F32 ExpOf(F32 x) {
   return hn::IfThenElse(hn::IsNaN(x), x, big);
 }
 
-// The same of what is not positive; what would be smaller than a normal number is 0.
+// Beyond this exp(x) or exp(-x) is no normal number.
+constexpr float kMostExponent = 87.3F;
+
+// exp(x) for |x| <= kMostExponent, and NaN.
 //
 // exp(x) = 2^n exp(r) with |r| <= ln(2) / 2, and exp(r) = 1 + r + r^2 q(r), q a least-squares fit
 // in relative error: 9e-8 at most. Adding 1.5 * 2^23 rounds to the integer n, which then stands in
 // the lowest bits; with 127 more they are the exponent of 2^n.
-HWY_INLINE F32 ExpOfNegative(F32 x) {
-  const F32 low = Set(-87.3F), rounder = Set(12582912.0F + 127.0F);
-  const F32 v = AtLeast(low, x);
-  const F32 shifted = MulAdd(v, Set(1.44269504F), rounder);
+HWY_INLINE F32 ExpInRange(F32 x) {
+  const F32 rounder = Set(12582912.0F + 127.0F);
+  const F32 shifted = MulAdd(x, Set(1.44269504F), rounder);
   const F32 n = hn::Sub(shifted, rounder);
   const F32 power = hn::BitCast(kF32, hn::ShiftLeft<23>(hn::BitCast(kI32, shifted)));
-  F32 r = NegMulAdd(n, Set(0.693145751953125F), v);  // ln(2) in two parts
+  F32 r = NegMulAdd(n, Set(0.693145751953125F), x);  // ln(2) in two parts
   r = NegMulAdd(n, Set(1.428606765330187e-06F), r);
   F32 q = Set(0.0013813143596053123F);
   q = MulAdd(q, r, Set(0.008369418792426586F));
@@ -34,7 +36,13 @@ HWY_INLINE F32 ExpOfNegative(F32 x) {
   q = MulAdd(q, r, Set(0.16666515171527863F));
   q = MulAdd(q, r, Set(0.4999999403953552F));
   q = MulAdd(hn::Mul(r, r), q, r);
-  return hn::IfThenZeroElse(hn::Lt(x, low), MulAdd(q, power, power));
+  return MulAdd(q, power, power);
+}
+
+// The same of what is not positive; what would be smaller than a normal number is 0.
+HWY_INLINE F32 ExpOfNegative(F32 x) {
+  const F32 low = Set(-kMostExponent);
+  return hn::IfThenZeroElse(hn::Lt(x, low), ExpInRange(AtLeast(low, x)));
 }
 
 // The largest of a row. NaN is not looked for.
@@ -77,8 +85,9 @@ HWY_INLINE F32 TanhOf(F32 x) {
 }
 
 HWY_INLINE F32 SigmoidOf(F32 x) {
-  const F32 one = Set(1.0F), e = ExpOfNegative(hn::Neg(Abs(x)));
-  return hn::Div(hn::IfThenElse(hn::Lt(x, Zero()), e, one), hn::Add(one, e));
+  const F32 one = Set(1.0F), low = Set(-kMostExponent);
+  const F32 e = ExpInRange(hn::Neg(Clamp(x, low, Set(kMostExponent))));
+  return hn::IfThenZeroElse(hn::Lt(x, low), hn::Div(one, hn::Add(one, e)));
 }
 
 // Negative numbers give NaN, zero gives minus infinity.
