@@ -146,10 +146,10 @@ void StageBand(const State& s, const std::uint8_t* x, std::int64_t first, std::i
   }
 }
 
-// n results side by side of one panel, its run-th run. y: the place of the first in its first
-// block. The first two tiles ask for the next panel's weights, which would come from the
-// third-level cache else.
-void RunPixels(const State& s, std::int64_t panel, std::int64_t run, const std::uint8_t* weights,
+// n results side by side of one panel. y: the place of the first in its first block. Of windows of
+// one pixel the first two tiles ask for the next panel's weights, which would come from the
+// third-level cache else; with more taps that costs what it saves.
+void RunPixels(const State& s, std::int64_t panel, const std::uint8_t* weights,
                const std::uint8_t* x, std::int64_t n, std::uint8_t* y) {
   const std::int64_t stride = s.spatial.w.stride * s.cell;
   const std::int64_t vectors = std::min<std::int64_t>(2, s.out_blocks() - 2 * panel);
@@ -162,14 +162,16 @@ void RunPixels(const State& s, std::int64_t panel, std::int64_t run, const std::
       .channel = static_cast<std::size_t>(2 * panel * s.lanes()),
       .block = static_cast<std::size_t>(s.spatial.h.out * s.spatial.w.out * s.lanes())};
   const std::size_t panel_bytes = tile.steps * static_cast<std::size_t>(2 * s.lanes() * 4);
+  const bool one_tap = s.spatial.h.kernel * s.spatial.w.kernel == 1;
   const auto tallest = static_cast<std::int64_t>(s.table->rows);
-  auto part = static_cast<std::size_t>(run * CeilDivide(n, tallest));
-  for (std::int64_t first = 0; first < n; first += tallest, ++part) {
+  for (std::int64_t first = 0; first < n; first += tallest) {
     const std::size_t rows = std::min(s.table->rows, static_cast<std::size_t>(n - first));
     tile.x = x + first * stride;
     tile.y = y + first * s.lanes();
     tile.soon =
-        panel + 1 < s.panels && part < 2 ? weights + panel_bytes + part * tile.steps * 64 : nullptr;
+        one_tap && panel + 1 < s.panels && first < 2 * tallest
+            ? weights + panel_bytes + static_cast<std::size_t>(first / tallest) * tile.steps * 64
+            : nullptr;
     s.table->conv[vectors - 1][rows](tile, how);
   }
 }
@@ -189,7 +191,7 @@ void RunBand(const State& s, std::int64_t share, const std::uint8_t* staged, std
     for (std::int64_t run = 0; run < runs; ++run) {
       const std::uint8_t* const x = staged + run * h.stride * s.stage_w * s.cell;
       std::uint8_t* const to = y + 2 * panel * plane + (first + run) * w.out * s.lanes();
-      RunPixels(s, panel, run, weights + panel * panel_bytes, x, length, to);
+      RunPixels(s, panel, weights + panel * panel_bytes, x, length, to);
     }
   }
 }
