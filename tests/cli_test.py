@@ -405,6 +405,22 @@ class Run(Case):
         self.assertTrue(zipfile.is_zipfile(real))
         self.assertEqual(list(self.folder.glob("*.partial*")), [])
 
+    def test_neither_the_model_nor_a_file_that_is_read_only_is_replaced(self):
+        model = self.add_model()
+        before = pathlib.Path(model).read_bytes()
+        other = self.file("other.onnx", b"precious")
+        os.chmod(other, 0o444)
+        for verb in ("convert", "optimize"):
+            run = athanor(verb, model, "-o", os.path.join(self.folder, ".", os.path.basename(model)))
+            self.assertEqual(run.returncode, 1, run.stderr)
+            self.assertIn("would replace the model it is made of", run.stderr)
+            run = athanor(verb, model, "-o", other)
+            self.assertNotEqual(run.returncode, 0)
+            self.assertIn("the file is read-only", run.stderr)
+            self.assertIn("fix:", run.stderr)
+        self.assertEqual(pathlib.Path(model).read_bytes(), before)
+        self.assertEqual(pathlib.Path(other).read_bytes(), b"precious")
+
     def test_results_that_stdout_does_not_take_are_an_error(self):
         run = subprocess.run(["sh", "-c", '"$0" inspect "$1" >&-', binary(), str(MODEL)],
                              capture_output=True, text=True, timeout=60)

@@ -62,6 +62,13 @@ Result<std::string> FollowLinks(const std::string& path) {
     return Error(ErrorCode::kFileWrite, "{}: {}", path,
                  fs::is_directory(found) ? "is a folder" : "is not a regular file");
   }
+  // A rename would replace it all the same, whoever may write.
+  constexpr fs::perms kWrite =
+      fs::perms::owner_write | fs::perms::group_write | fs::perms::others_write;
+  if (fs::exists(found) && (found.permissions() & kWrite) == fs::perms::none) {
+    return Error(ErrorCode::kFileWrite, "{}: the file is read-only", path)
+        .Fix("choose another name for the result");
+  }
   return target.string();
 }
 

@@ -168,7 +168,8 @@ Status ConvertTable(const ConvertOptions& options, const Common& common, const G
 Status RunConvert(const ConvertOptions& options, const Common& common) {
   ATH_TRY(const std::string stage, DumpStage(options));
   const bool pmml = fs::path(options.out).extension() == ".pmml";
-  ATH_RETURN_IF_ERROR(pmml ? CheckOutput(options.out) : CheckModelOutput(options.out));
+  ATH_RETURN_IF_ERROR(pmml ? CheckOutputOf(options.out, options.model.path)
+                           : CheckModelOutput(options.out, options.model.path));
   if (options.partition) return WriteStages(options.model, options.out, options.save, common);
   ATH_TRY(const Graph graph, OpenModel(options.model));
   if (!stage.empty() && stage != "import")
@@ -194,7 +195,7 @@ std::string DefaultOut(const std::string& model) {
 Status RunOptimize(ConvertOptions options, const Common& common) {
   ATH_TRY(const std::string stage, DumpStage(options));
   if (options.out.empty()) options.out = DefaultOut(options.model.path);
-  if (stage.empty()) ATH_RETURN_IF_ERROR(CheckModelOutput(options.out));
+  if (stage.empty()) ATH_RETURN_IF_ERROR(CheckModelOutput(options.out, options.model.path));
   ATH_TRY(const Graph graph, OpenModel(options.model));
   Graph better = graph.Clone();
   if (stage == "import") {

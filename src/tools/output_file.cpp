@@ -15,6 +15,9 @@ namespace athanor::tools {
 
 namespace fs = std::filesystem;
 
+constexpr fs::perms kWrite =
+    fs::perms::owner_write | fs::perms::group_write | fs::perms::others_write;
+
 Status CheckOutput(const std::string& path) {
   if (path.empty()) return {};
   std::error_code failed;
@@ -22,6 +25,10 @@ Status CheckOutput(const std::string& path) {
   if (fs::exists(found) && !fs::is_regular_file(found)) {
     return Error(ErrorCode::kFileWrite, "{}: {}", path,
                  fs::is_directory(found) ? "is a folder" : "is not a regular file");
+  }
+  if (fs::exists(found) && (found.permissions() & kWrite) == fs::perms::none) {
+    return Error(ErrorCode::kFileWrite, "{}: the file is read-only", path)
+        .Fix("choose another name for the result");
   }
   // A link is followed to the file it stands for, as writing does.
   const fs::path target = fs::exists(found) ? fs::canonical(path, failed) : fs::path(path);
@@ -47,8 +54,17 @@ Status CheckOutput(const std::string& path, const std::string& option,
   return CheckOutput(path);
 }
 
-Status CheckModelOutput(const std::string& path) {
+Status CheckModelOutput(const std::string& path, const std::string& from) {
   ATH_RETURN_IF_ERROR(CheckSaveFormat(path));
+  return CheckOutputOf(path, from);
+}
+
+Status CheckOutputOf(const std::string& path, const std::string& from) {
+  std::error_code failed;  // of what is not there nothing is replaced
+  if (fs::equivalent(path, from, failed)) {
+    return Error(ErrorCode::kUsage, "{}: the result would replace the model it is made of", path)
+        .Fix("choose another name with -o");
+  }
   return CheckOutput(path);
 }
 

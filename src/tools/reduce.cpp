@@ -304,7 +304,7 @@ Status Summarise(const ReduceVerb& options, const Common& common, const GraphSiz
 Status Run(ReduceVerb options, const Common& common) {
   if (options.out.empty())
     options.out = fs::path(options.model.path).stem().string() + ".small.ath";
-  ATH_RETURN_IF_ERROR(CheckModelOutput(options.out));
+  ATH_RETURN_IF_ERROR(CheckModelOutput(options.out, options.model.path));
   ATH_TRY(const ScratchFolder folder, ScratchFolder::Make());
   ATH_TRY(const FaultTest test, MakeTest(options, folder.path()));
   ATH_TRY(Graph graph, OpenModel(options.model));

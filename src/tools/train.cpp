@@ -45,7 +45,7 @@ Status Report(const TrainOptions& options, const Common& common, nlohmann::json 
 Status Run(TrainOptions options, const Common& common) {
   if (options.min && options.held_out.empty())
     return Error(ErrorCode::kUsage, "--min needs pictures to judge by").Fix("--held-out FILE.npz");
-  ATH_RETURN_IF_ERROR(CheckModelOutput(options.output));
+  ATH_RETURN_IF_ERROR(CheckModelOutput(options.output, options.model.path));
   if (!options.isa.empty()) options.train.isa = IsaFromName(options.isa);
   ATH_TRY(Graph model, OpenModel(options.model));
   ATH_TRY(const train::Examples examples, ReadExamples(options.data, options.mean, options.std));

@@ -41,7 +41,7 @@ Status Run(const ZooOptions& options, const Common& common) {
     return {};
   }
   const std::string output = options.output.empty() ? options.name + ".onnx" : options.output;
-  ATH_RETURN_IF_ERROR(CheckModelOutput(output));
+  ATH_RETURN_IF_ERROR(CheckModelOutput(output, {}));
   ATH_TRY(const Graph graph, zoo::Make(options.name, options.seed));
   ATH_RETURN_IF_ERROR(SaveModel(graph, output, {}));
   Say(common, "wrote {} ({} nodes)", output, graph.num_nodes());

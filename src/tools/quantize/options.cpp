@@ -162,7 +162,7 @@ Status CheckRequest(QuantizeRequest& request) {
   if (request.weights_only() && (request.group & (request.group - 1)) != 0)
     return Error(ErrorCode::kUsage, "--group: 32, 64 or 128 is expected");
   ATH_RETURN_IF_ERROR(CheckOutput(request.save_table, "--save-table", {".cache", ".table"}));
-  return CheckModelOutput(request.out);
+  return CheckModelOutput(request.out, request.model.path);
 }
 
 quant::QuantizeOptions HowToQuantize(const QuantizeRequest& request) {
