@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The arithmetic of `./dev peers`: statistics, the noise test, groups, ratios. No peer is needed."""
+"""The arithmetic of `./dev peers`: statistics, the noise test, groups, ratios. No peer is needed. And of bench/brakes.py."""
 import json
 import math
 import pathlib
@@ -7,7 +7,8 @@ import sys
 import unittest
 import xml.etree.ElementTree
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "bench" / "peers"))
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent.parent / "bench" / folder) for folder in ("peers", "")]
+import brakes
 import driver
 import figures
 import report
@@ -180,6 +181,24 @@ class Report(unittest.TestCase):
         bars = [element for element in root.iter() if element.tag.endswith("rect") and element.get("height") == "10"]
         # Two peers were timed in each of six rows; the legend names every engine there was: three.
         self.assertEqual(len(bars), 2 * 6 + 3)
+
+
+class Brakes(unittest.TestCase):
+    def test_an_activation_behind_a_convolution_is_no_brake(self):
+        self.assertFalse(brakes.is_small("Conv + Swish + Add"))
+        self.assertTrue(brakes.is_small("Swish"))
+        self.assertTrue(brakes.is_small("Sigmoid + Mul"))
+        self.assertTrue(brakes.is_small("Reorder"))
+
+    def test_each_step_counts_by_its_fastest_run(self):
+        def profile(conv, concat, lrn):
+            steps = (("Conv + Relu", conv), ("Concat", concat), ("LRN", lrn))
+            return {"nodes": [{"position": i, "op": op, "ms": ms} for i, (op, ms) in enumerate(steps)]}
+
+        # 6 + 1 + 1 of the fastest of each: a quarter is small.
+        total, share, parts = brakes.shares(brakes.least([profile(6, 3, 1), profile(8, 1, 5)]))
+        self.assertEqual((total, share), (8, 0.25))
+        self.assertEqual(parts, {"Concat": 0.125, "LRN": 0.125})
 
 
 if __name__ == "__main__":
