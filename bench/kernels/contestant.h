@@ -44,7 +44,4 @@ std::vector<std::unique_ptr<Contestant>> OneDnn(const Layer& layer,
                                                 const std::vector<Tensor>& operands,
                                                 std::string& why);
 
-// Registers the benchmark of the thread pool.
-void RegisterForkJoin(int threads);
-
 }  // namespace athanor::bench

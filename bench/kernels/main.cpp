@@ -265,7 +265,6 @@ int Run(Options& options) {
         ->UseManualTime()
         ->Unit(benchmark::kMillisecond);
   }
-  if (options.kind == "all" && options.layers.threads > 1) RegisterForkJoin(options.layers.threads);
   benchmark::RunSpecifiedBenchmarks();
   Summarise(outcomes, options);
   return 0;

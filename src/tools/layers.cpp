@@ -9,23 +9,6 @@ namespace {
 
 using kernels::KernelQuery;
 
-// Open dimensions: "N" and the like count `batch`, positions in a text 128.
-std::vector<Type> InputTypes(const Graph& graph, std::int64_t batch) {
-  constexpr std::int64_t kSequence = 128;
-  std::vector<Type> types;
-  for (const ValueId id : graph.inputs()) {
-    const Type& type = graph.value(id).type;
-    Shape shape;
-    for (std::int64_t i = 0; i < type.rank(); ++i) {
-      const Dim& dim = type.dim(i);
-      const bool sequence = !dim.IsConst() && dim.ToString().starts_with("s");
-      shape.emplace_back(dim.IsConst() ? dim.value() : sequence ? kSequence : batch);
-    }
-    types.push_back(Type::Tensor(type.dtype, std::move(shape)));
-  }
-  return types;
-}
-
 std::string EpilogueText(const KernelQuery& query) {
   std::string text;
   for (const kernels::EpilogueStep& step : query.epilogue) text += " +" + step.op;
@@ -89,6 +72,22 @@ void AddVariants(Layer& layer) {
 }
 
 }  // namespace
+
+std::vector<Type> InputTypes(const Graph& graph, std::int64_t batch) {
+  constexpr std::int64_t kSequence = 128;
+  std::vector<Type> types;
+  for (const ValueId id : graph.inputs()) {
+    const Type& type = graph.value(id).type;
+    Shape shape;
+    for (std::int64_t i = 0; i < type.rank(); ++i) {
+      const Dim& dim = type.dim(i);
+      const bool sequence = !dim.IsConst() && dim.ToString().starts_with("s");
+      shape.emplace_back(dim.IsConst() ? dim.value() : sequence ? kSequence : batch);
+    }
+    types.push_back(Type::Tensor(type.dtype, std::move(shape)));
+  }
+  return types;
+}
 
 Status AddNetwork(Graph made, const std::string& name, const LayerOptions& options,
                   Layers& layers) {

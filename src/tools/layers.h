@@ -31,6 +31,10 @@ struct LayerOptions {
   std::int64_t batch = 1;  // of open dimensions
 };
 
+// The inputs' types with sizes for open dimensions: "N" and the like count `batch`, positions in a
+// text 128.
+std::vector<Type> InputTypes(const Graph& graph, std::int64_t batch);
+
 // Adds the layers of a network that are not there yet; `graph` is as it was read.
 Status AddNetwork(Graph graph, const std::string& name, const LayerOptions& options,
                   Layers& layers);
