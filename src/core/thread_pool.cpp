@@ -1,5 +1,7 @@
 #include "core/thread_pool.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <thread>
@@ -25,6 +27,7 @@ struct alignas(64) Share {
 struct ThreadPool::Shared {
   std::atomic<bool> taken = false;  // by the one caller whose loop the workers share
   std::vector<std::thread> workers;
+  const pid_t process = getpid();             // a fork has the pool, but not its workers
   std::atomic<std::uint64_t> generation = 0;  // counts loops; workers sleep on it
   std::atomic<bool> stop = false;
   std::vector<Share> shares;  // one per thread
@@ -82,6 +85,12 @@ ThreadPool::ThreadPool(int threads) : shared_(std::make_unique<Shared>()) {
 }
 
 ThreadPool::~ThreadPool() {
+  if (getpid() != shared_->process) {
+    // Nobody is there to be joined, and nothing may be asked of their handles: they are left
+    // behind.
+    static_cast<void>(new std::vector<std::thread>(std::move(shared_->workers)));
+    return;
+  }
   shared_->stop = true;
   shared_->generation.fetch_add(1, std::memory_order_release);
   shared_->generation.notify_all();

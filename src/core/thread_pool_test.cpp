@@ -1,8 +1,11 @@
 #include "core/thread_pool.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -73,6 +76,29 @@ TEST(ThreadPool, AFreeThreadTakesWhatABusyOneHasLeft) {
     });
     EXPECT_EQ(done.load(), kCount);
   }
+}
+
+// A fork has none of the threads: its loops are the caller's, and there is nobody to be joined.
+TEST(ThreadPool, WorksAndEndsInAForkedProcess) {
+  auto pool = std::make_unique<ThreadPool>(4);
+  const auto run = [&pool] {
+    std::atomic<std::int64_t> sum = 0;
+    pool->ParallelFor(1000, 1, [&](std::int64_t begin, std::int64_t end) { sum += end - begin; });
+    return sum.load();
+  };
+  ASSERT_EQ(run(), 1000);
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(20);  // rather than waiting for ever
+    const bool right = run() == 1000 && run() == 1000;
+    pool.reset();
+    _exit(right ? 0 : 1);
+  }
+  ASSERT_GT(child, 0);
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(run(), 1000);
 }
 
 TEST(ThreadPool, StartsAndStopsWithoutALoop) {
