@@ -1,5 +1,6 @@
 // Where in the arena each value lies: the largest first, each at the lowest offset that is free
-// while it is alive.
+// while it is alive. Where that takes more than the most that is alive at one step, other orders
+// are tried.
 #include <algorithm>
 
 #include "core/memory.h"
@@ -36,18 +37,10 @@ Status TooLarge(std::int64_t bytes, std::int64_t memory) {
                memory);
 }
 
-}  // namespace
-
-Status AssignOffsets(Plan& plan) {
-  const std::int64_t memory = PhysicalMemory();
-  std::vector<Storage*> order;
-  for (Storage& s : plan.storages) {
-    if (s.where == Storage::Where::kArena && s.last >= s.first) order.push_back(&s);
-  }
-  std::stable_sort(order.begin(), order.end(),
-                   [](const Storage* a, const Storage* b) { return a->bytes > b->bytes; });
+// Gives the storages their offsets, one after the other; how much memory they take together.
+Result<std::int64_t> Place(const std::vector<Storage*>& order, std::int64_t memory) {
   std::vector<Storage*> placed;  // by offset
-  plan.arena_bytes = 0;
+  std::int64_t top = 0;
   for (Storage* s : order) {
     // No end of a storage passes `memory`, so sums of an end and a size cannot overflow.
     if (s->bytes < 0 || s->bytes > memory) return TooLarge(s->bytes, memory);
@@ -63,9 +56,48 @@ Status AssignOffsets(Plan& plan) {
         std::upper_bound(placed.begin(), placed.end(), at,
                          [](std::int64_t offset, const Storage* o) { return offset < o->offset; });
     placed.insert(position, s);
-    plan.arena_bytes = std::max(plan.arena_bytes, at + Align(s->bytes));
+    top = std::max(top, at + Align(s->bytes));
   }
+  return top;
+}
+
+// How often all storages are placed anew: as often as takes a few milliseconds.
+std::int64_t Tries(std::size_t storages) {
+  constexpr std::int64_t kMostTries = 100, kMostPairs = std::int64_t{1} << 23;
+  const auto n = std::max<std::int64_t>(1, static_cast<std::int64_t>(storages));
+  return n > 4096 ? 0 : std::min(kMostTries, kMostPairs / (n * n));
+}
+
+}  // namespace
+
+Status AssignOffsets(Plan& plan) {
+  const std::int64_t memory = PhysicalMemory();
+  std::vector<Storage*> order;
+  for (Storage& s : plan.storages) {
+    if (s.where == Storage::Where::kArena && s.last >= s.first) order.push_back(&s);
+  }
+  std::stable_sort(order.begin(), order.end(),
+                   [](const Storage* a, const Storage* b) { return a->bytes > b->bytes; });
+  ATH_TRY(plan.arena_bytes, Place(order, memory));
   plan.lower_bound_bytes = MostAlive(plan);
+  std::vector<std::int64_t> best;
+  for (const Storage& s : plan.storages) best.push_back(s.offset);
+  std::int64_t top = plan.arena_bytes;
+  for (std::int64_t left = Tries(order.size());
+       left > 0 && plan.arena_bytes > plan.lower_bound_bytes; --left) {
+    // Who found room only at the top chooses first the next time.
+    const auto highest = std::find_if(order.begin(), order.end(), [&](const Storage* s) {
+      return s->offset + Align(s->bytes) == top;
+    });
+    std::rotate(order.begin(), highest, highest + 1);
+    const Result<std::int64_t> placed = Place(order, memory);
+    if (!placed.ok()) break;
+    top = *placed;
+    if (top >= plan.arena_bytes) continue;
+    plan.arena_bytes = top;
+    for (std::size_t i = 0; i < best.size(); ++i) best[i] = plan.storages[i].offset;
+  }
+  for (std::size_t i = 0; i < best.size(); ++i) plan.storages[i].offset = best[i];
   return {};
 }
 

@@ -51,6 +51,15 @@ TEST(AssignOffsets, UsesMemoryAgainAsSoonAsItIsFree) {
   EXPECT_EQ(plan.lower_bound_bytes, 1280);
 }
 
+// Placed by size alone these take 768 bytes; most is alive at step 3: 64 + 320 + 256.
+TEST(AssignOffsets, TriesOtherOrdersWhereTheLargestFirstLeavesHoles) {
+  const Plan plan = WithStorages({Alive(384, 0, 0), Alive(64, 0, 2), Alive(64, 2, 4),
+                                  Alive(320, 3, 5), Alive(64, 0, 2), Alive(256, 2, 5)},
+                                 6);
+  EXPECT_EQ(plan.lower_bound_bytes, 640);
+  EXPECT_EQ(plan.arena_bytes, 640);
+}
+
 TEST(AssignOffsets, RefusesWhatNoMachineHolds) {
   Plan plan{Graph(ops::Standard())};
   const std::int64_t memory = PhysicalMemory();
