@@ -21,12 +21,10 @@ using kernels::KernelQuery;
 
 class LayoutChooser {
  public:
-  LayoutChooser(Graph& graph, std::vector<Group>& groups, const PlanOptions& options,
-                kernels::PackStore& store)
+  LayoutChooser(Graph& graph, std::vector<Group>& groups, const PlanOptions& options)
       : graph_(graph),
         groups_(groups),
         options_(options),
-        store_(store),
         isa_(options.isa),
         threads_(options.threads),
         block_(kernels::BlockOf(options.isa)) {}
@@ -57,7 +55,7 @@ class LayoutChooser {
         contest.push_back({&groups_[i].query, &groups_[i].candidates});
       contests.push_back(std::move(contest));
     }
-    return ChooseMeasured(std::move(contests), options_, store_);
+    return ChooseMeasured(std::move(contests), options_);
   }
 
   static double Cost(const Variant& variant) {
@@ -240,7 +238,6 @@ class LayoutChooser {
   Graph& graph_;
   std::vector<Group>& groups_;
   const PlanOptions& options_;
-  kernels::PackStore& store_;
   Isa isa_;
   int threads_;
   std::int64_t block_;
@@ -264,9 +261,8 @@ Variant InBlocks(const Group& group, bool plain_input, Isa isa) {
   return variant;
 }
 
-Status ChooseLayouts(Graph& graph, std::vector<Group>& groups, const PlanOptions& options,
-                     kernels::PackStore& store) {
-  return LayoutChooser(graph, groups, options, store).Run();
+Status ChooseLayouts(Graph& graph, std::vector<Group>& groups, const PlanOptions& options) {
+  return LayoutChooser(graph, groups, options).Run();
 }
 
 }  // namespace athanor::plan

@@ -405,7 +405,7 @@ Result<std::shared_ptr<const Plan>> MakePlan(Graph graph, const std::vector<Type
   if (in_float) {
     ATH_TRY(groups, plan::MakeGroups(made->graph, options));
   }
-  ATH_RETURN_IF_ERROR(plan::ChooseLayouts(made->graph, groups, options, store));
+  ATH_RETURN_IF_ERROR(plan::ChooseLayouts(made->graph, groups, options));
   ATH_RETURN_IF_ERROR(MakeWithinBudget(*made, groups, store));
   return std::shared_ptr<const Plan>(std::move(made));
 }

@@ -60,8 +60,7 @@ Variant InBlocks(const Group& group, bool plain_input, Isa isa);
 // Gives groups kernels that compute on channels in blocks where that is cheaper as a whole, and
 // adds the groups that reorder values between them and the others. Kernels are as costly as
 // ChooseMeasured finds, else as estimated.
-Status ChooseLayouts(Graph& graph, std::vector<Group>& groups, const PlanOptions& options,
-                     kernels::PackStore& store);
+Status ChooseLayouts(Graph& graph, std::vector<Group>& groups, const PlanOptions& options);
 
 // The candidates for the same work in one layout.
 struct Entry {
@@ -75,8 +74,7 @@ using Contest = std::vector<Entry>;  // in all its layouts
 
 // Orders the candidates of every entry by how long they run, as far as that is known or there is
 // time to measure it. Does nothing without options.measured.
-Status ChooseMeasured(std::vector<Contest> contests, const PlanOptions& options,
-                      kernels::PackStore& store);
+Status ChooseMeasured(std::vector<Contest> contests, const PlanOptions& options);
 
 // Gives every storage in the arena its offset, so that no two that are alive at the same step
 // overlap. Sets arena_bytes and lower_bound_bytes. An error when the machine has less memory.

@@ -54,7 +54,7 @@ struct Rival {
 
 class Tuner {
  public:
-  Tuner(const PlanOptions& options, kernels::PackStore& store) : options_(options), store_(store) {}
+  explicit Tuner(const PlanOptions& options) : options_(options) {}
 
   Status Run(std::vector<Contest> contests) {
     std::stable_sort(contests.begin(), contests.end(),
@@ -109,9 +109,11 @@ class Tuner {
       expected_ns += kRunsExpected * rival.candidate->cost_ns + kBurstNs;
     }
     if (all_known || Seconds() + expected_ns * 1e-9 > options_.tune_seconds) return {};
+    // Of their own: what the losers packed would otherwise stay as long as the weights do.
+    kernels::PackStore packs;
     std::vector<std::optional<Trial>> trials;
     for (const Rival& rival : rivals) {
-      ATH_TRY(std::optional<Trial> trial, Trial::Make(*rival.candidate->def, *rival.query, store_));
+      ATH_TRY(std::optional<Trial> trial, Trial::Make(*rival.candidate->def, *rival.query, packs));
       trials.push_back(std::move(trial));
     }
     const std::vector<double> best = Race(trials, kRounds, kBurstNs, kBeaten, Pool());
@@ -131,17 +133,15 @@ class Tuner {
   }
 
   const PlanOptions& options_;
-  kernels::PackStore& store_;
   Clock::time_point start_ = Clock::now();
   std::unique_ptr<ThreadPool> pool_;
 };
 
 }  // namespace
 
-Status ChooseMeasured(std::vector<Contest> contests, const PlanOptions& options,
-                      kernels::PackStore& store) {
+Status ChooseMeasured(std::vector<Contest> contests, const PlanOptions& options) {
   if (options.measured == nullptr || options.selector != Selector::kMeasured) return {};
-  return Tuner(options, store).Run(std::move(contests));
+  return Tuner(options).Run(std::move(contests));
 }
 
 }  // namespace athanor::plan

@@ -141,7 +141,7 @@ Choice ChoiceOf(Selector selector, const std::vector<plan::Variant>& variants,
 }
 
 Result<std::vector<Choice>> ChoicesOf(const Layer& layer, const std::vector<Rival>& rivals,
-                                      const Setting& setting, kernels::PackStore& store) {
+                                      const Setting& setting) {
   std::vector<Choice> choices;
   const auto choose = [&](Selector selector, const MachineRates& rates) {
     choices.push_back(ChoiceOf(selector, OrderedBy(selector, layer, rates), rivals));
@@ -155,7 +155,7 @@ Result<std::vector<Choice>> ChoicesOf(const Layer& layer, const std::vector<Riva
   const PlanOptions options = {.threads = setting.threads,
                                .measured = std::make_shared<MeasuredTimes>(),
                                .tune_seconds = std::numeric_limits<double>::infinity()};
-  ATH_RETURN_IF_ERROR(plan::ChooseMeasured({contest}, options, store));
+  ATH_RETURN_IF_ERROR(plan::ChooseMeasured({contest}, options));
   choices.push_back(ChoiceOf(Selector::kMeasured, variants, rivals));
   return choices;
 }
@@ -165,7 +165,7 @@ Result<Outcome> MeasureLayer(const Layer& layer, const Setting& setting, int rou
   kernels::PackStore store;
   Outcome outcome = {.layer = &layer, .rivals = {}, .choices = {}};
   ATH_TRY(outcome.rivals, RivalsOf(layer, setting, store));
-  ATH_TRY(outcome.choices, ChoicesOf(layer, outcome.rivals, setting, store));
+  ATH_TRY(outcome.choices, ChoicesOf(layer, outcome.rivals, setting));
   std::vector<std::optional<Trial>> trials;
   for (Rival& rival : outcome.rivals) trials.push_back(std::exchange(rival.trial, std::nullopt));
   const std::vector<double> best = plan::Race(trials, rounds, kBurstNs, kBeaten, pool);
