@@ -1,6 +1,7 @@
 #include "core/thread_pool.h"
 
 #include <unistd.h>
+#include <xmmintrin.h>
 
 #include <algorithm>
 #include <atomic>
@@ -14,6 +15,9 @@ namespace {
 
 // About 20 us of polling before a worker sleeps: kernels follow each other faster than a wake-up.
 constexpr int kSpins = 4000;
+
+// The bits of the control register that say which exceptions there were: each thread's own.
+constexpr unsigned kRaised = 0x3F;
 
 // The part of a loop that one thread begins with: the same part of each loop, so that what a thread
 // wrote in one is in its cache for the next.
@@ -37,6 +41,7 @@ struct ThreadPool::Shared {
   std::atomic<int> inside = 0;
   std::int64_t chunk = 1;
   const IndexedBody* body = nullptr;
+  unsigned arithmetic = 0;  // the caller's rounding, and what it does about tiny numbers
 
   // Cuts [0, count) into one share per thread, each a run of whole chunks.
   void Divide(std::int64_t count) {
@@ -72,7 +77,10 @@ struct ThreadPool::Shared {
       seen = generation.load(std::memory_order_acquire);
       if (stop.load(std::memory_order_relaxed)) return;
       inside.fetch_add(1);
-      if (open.load()) Drain(thread);
+      if (open.load()) {
+        if (arithmetic != (_mm_getcsr() & ~kRaised)) _mm_setcsr(arithmetic);
+        Drain(thread);
+      }
       if (inside.fetch_sub(1) == 1) inside.notify_all();
     }
   }
@@ -116,6 +124,7 @@ void ThreadPool::ParallelForIndexed(std::int64_t count, std::int64_t grain,
     return;
   }
   s.body = &body;
+  s.arithmetic = _mm_getcsr() & ~kRaised;
   // A few chunks per thread, so that a busy core does not hold up the others.
   s.chunk = std::max(grain, count / (4 * static_cast<std::int64_t>(threads())));
   s.Divide(count);

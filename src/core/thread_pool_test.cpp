@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <xmmintrin.h>
 
 #include <atomic>
 #include <memory>
@@ -76,6 +77,27 @@ TEST(ThreadPool, AFreeThreadTakesWhatABusyOneHasLeft) {
     });
     EXPECT_EQ(done.load(), kCount);
   }
+}
+
+TEST(ThreadPool, GivesALoopTheArithmeticOfItsCaller) {
+  ThreadPool pool(2);
+  const unsigned before = _mm_getcsr();
+  constexpr unsigned kTinyAsZero = 0x8040;
+  // Each of the two iterations waits for the other, so that both threads are seen.
+  const auto same_everywhere = [&](unsigned wanted) {
+    std::atomic<int> there = 0, right = 0;
+    pool.ParallelFor(2, 1, [&](std::int64_t, std::int64_t) {
+      ++there;
+      while (there.load() < 2) std::this_thread::yield();
+      right += (_mm_getcsr() & kTinyAsZero) == wanted ? 1 : 0;
+    });
+    return right.load() == 2;
+  };
+  EXPECT_TRUE(same_everywhere(before & kTinyAsZero));
+  _mm_setcsr(before | kTinyAsZero);
+  EXPECT_TRUE(same_everywhere(kTinyAsZero));
+  _mm_setcsr(before);
+  EXPECT_TRUE(same_everywhere(before & kTinyAsZero));
 }
 
 // A fork has none of the threads: its loops are the caller's, and there is nobody to be joined.

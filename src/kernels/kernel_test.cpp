@@ -4,6 +4,8 @@
 
 #include <cstring>
 
+#include "kernels/tiny_as_zero.h"
+
 namespace athanor::kernels {
 namespace {
 
@@ -66,6 +68,15 @@ TEST(PackStore, MakesABufferOfAnotherSizeAnew) {
   other.Put(packed);
   EXPECT_NE(*Pack(other, weight), packed.buffer);
   EXPECT_EQ(other.bytes(), 8);
+}
+
+TEST(TinyAsZero, HoldsWhileItLives) {
+  const volatile float tiny = 1e-39F, one = 1;
+  {
+    const TinyAsZero inside;
+    EXPECT_EQ(tiny * one, 0.0F);
+  }
+  EXPECT_GT(tiny * one, 0.0F);
 }
 
 }  // namespace

@@ -199,6 +199,30 @@ TEST(Trial, WinogradLosesOnAWidePictureOfFewChannels) {
   EXPECT_LT(others, winograd);
 }
 
+// Numbers below 1.2e-38 made a convolution ten times as slow.
+TEST(Trial, TinyNumbersTakeNoLongerThanOthers) {
+  Graph graph = OneConvolution(32, 32, 28);
+  Result<std::vector<plan::Group>> groups = plan::MakeGroups(graph, {});
+  ASSERT_TRUE(groups.ok());
+  kernels::PackStore store;
+  ThreadPool pool(1);
+  const plan::Variant variant = plan::InBlocks((*groups)[0], false, BestIsa());
+  for (const plan::Variant& asked :
+       {plan::Variant{(*groups)[0].query, (*groups)[0].candidates}, variant}) {
+    for (const kernels::Candidate& candidate : asked.candidates) {
+      if (!candidate.fit.yes() || candidate.def->isa != BestIsa()) continue;
+      const auto time_of = [&](float x) {
+        Tensor input = *Tensor::Allocate(DType::kF32, {asked.query.in[0].stored()});
+        std::ranges::fill(input.MutableData<float>(), x);
+        auto trial = plan::Trial::Make(*candidate.def, asked.query, store, {input});
+        EXPECT_TRUE(trial.ok() && *trial) << trial.status().ToString();
+        return (*trial)->FastestNs(pool, 1e7);
+      };
+      EXPECT_LT(time_of(1e-39F), 2.5 * time_of(1)) << candidate.def->name;
+    }
+  }
+}
+
 TEST_F(TunedPlan, RefusesDamagedFilesAndThoseOfOtherMachines) {
   MeasuredTimes times;
   times.Set("layer", "kernel", 5);

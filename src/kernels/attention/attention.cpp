@@ -15,6 +15,7 @@
 #include "kernels/elementwise/unary.h"
 #include "kernels/every_isa.h"
 #include "kernels/gemm/product.h"
+#include "kernels/tiny_as_zero.h"
 
 namespace athanor::kernels {
 namespace {
@@ -383,6 +384,7 @@ bool LengthsFit(const KernelArgs& args, const State& s) {
 }
 
 void Run(const KernelArgs& args) {
+  const TinyAsZero tiny;
   const State& s = args.State<State>();
   if (!LengthsFit(args, s)) {
     args.data_error->store("nonpad_kv_seqlen is out of range", std::memory_order_relaxed);

@@ -7,6 +7,7 @@
 #include "kernels/every_isa.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/layout.h"
+#include "kernels/tiny_as_zero.h"
 
 namespace athanor::kernels {
 namespace {
@@ -205,6 +206,7 @@ void RunByRows(const KernelArgs& args, const State& s, std::int64_t image) {
 }
 
 void Run(const KernelArgs& args) {
+  const TinyAsZero tiny;
   const State& s = args.State<State>();
   const std::int64_t images = s.batch * s.group;
   if (s.weights == nullptr)

@@ -9,6 +9,7 @@
 #include "kernels/conv/conv.h"
 #include "kernels/every_isa.h"
 #include "kernels/gemm/product.h"
+#include "kernels/tiny_as_zero.h"
 
 namespace athanor::kernels {
 namespace {
@@ -135,6 +136,7 @@ void RunBlock(const KernelArgs& args, const State& s, std::int64_t image, std::i
 }
 
 void Run(const KernelArgs& args) {
+  const TinyAsZero tiny;
   const State& s = args.State<State>();
   auto* const scratch = reinterpret_cast<float*>(args.scratch);
   if (s.weights == nullptr) PackWeights(s, args.In(1), scratch);

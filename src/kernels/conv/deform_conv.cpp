@@ -8,6 +8,7 @@
 #include "kernels/conv/conv.h"
 #include "kernels/every_isa.h"
 #include "kernels/gemm/product.h"
+#include "kernels/tiny_as_zero.h"
 #include "ops/nn/conv.h"
 
 namespace athanor::kernels {
@@ -196,6 +197,7 @@ void RunBand(const KernelArgs& args, const State& s, std::int64_t image, std::in
 }
 
 void Run(const KernelArgs& args) {
+  const TinyAsZero tiny;
   const State& s = args.State<State>();
   auto* const scratch = reinterpret_cast<float*>(args.scratch);
   if (s.weights == nullptr) PackWeights(s, args.In(kW), scratch);

@@ -19,6 +19,7 @@
 #include "kernels/divide.h"
 #include "kernels/every_isa.h"
 #include "kernels/layout.h"
+#include "kernels/tiny_as_zero.h"
 
 namespace athanor::kernels {
 namespace {
@@ -407,6 +408,7 @@ void RunPiece(const KernelArgs& args, const State& s, const Piece& piece, float*
 }
 
 void Run(const KernelArgs& args) {
+  const TinyAsZero tiny;
   const State& s = args.State<State>();
   // Neighbouring pieces share weights.
   const std::int64_t per_run = s.batch * s.bands, pieces = s.groups * s.runs * per_run;

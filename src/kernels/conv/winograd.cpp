@@ -18,6 +18,7 @@
 #include "kernels/divide.h"
 #include "kernels/every_isa.h"
 #include "kernels/layout.h"
+#include "kernels/tiny_as_zero.h"
 
 namespace athanor::kernels {
 namespace {
@@ -290,6 +291,7 @@ void TransformOutput(const KernelArgs& args, const State& s, std::int64_t tile, 
 }
 
 void RunFused(const KernelArgs& args) {
+  const TinyAsZero tiny;
   const State& s = args.State<State>();
   Parallel(args, s.runs, 1, [&](std::int64_t begin, std::int64_t end, int thread) {
     float* const inputs = reinterpret_cast<float*>(args.scratch) + thread * s.scratch_floats;
@@ -316,6 +318,7 @@ void RunFused(const KernelArgs& args) {
 }
 
 void RunStaged(const KernelArgs& args) {
+  const TinyAsZero tiny;
   const State& s = args.State<State>();
   float* const inputs = reinterpret_cast<float*>(args.scratch);
   float* const products = inputs + s.points * s.InputStride();

@@ -6,6 +6,7 @@
 #include "kernels/every_isa.h"
 #include "kernels/gemm/few_rows.h"
 #include "kernels/strides.h"
+#include "kernels/tiny_as_zero.h"
 
 namespace athanor::kernels {
 namespace {
@@ -192,6 +193,7 @@ void RunProduct(const KernelArgs& args, const State& s, const Product& product, 
 }
 
 void Run(const KernelArgs& args) {
+  const TinyAsZero tiny;
   const State& s = args.State<State>();
   if (s.shape.m == 0 || s.shape.n == 0) return;
   auto* const scratch = reinterpret_cast<float*>(args.scratch);

@@ -7,6 +7,7 @@
 #include "kernels/layout.h"
 #include "kernels/plane/block_table.h"
 #include "kernels/plane/plane.h"
+#include "kernels/tiny_as_zero.h"
 
 namespace athanor::kernels {
 namespace {
@@ -167,6 +168,11 @@ void Run(const KernelArgs& args) {
   });
 }
 
+void RunConvolution(const KernelArgs& args) {
+  const TinyAsZero tiny;
+  Run(args);
+}
+
 struct GlobalState {
   const BlockTable* table = nullptr;
   std::int64_t planes = 0, lanes = 0, positions = 0;
@@ -211,7 +217,7 @@ std::vector<KernelDef> BlockedWindowKernels() {
                         .fits = FitsDepthwise,
                         .cost_ns = CostDepthwise,
                         .prepare = PrepareDepthwise,
-                        .run = Run});
+                        .run = RunConvolution});
   for (const std::string_view op : {"AveragePool", "MaxPool"}) {
     AddForEveryIsa(defs, {.name = fmt::format("{}.f32.blocked", op),
                           .op = std::string(op),

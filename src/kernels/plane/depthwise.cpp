@@ -3,6 +3,7 @@
 #include "kernels/epilogue.h"
 #include "kernels/every_isa.h"
 #include "kernels/plane/plane.h"
+#include "kernels/tiny_as_zero.h"
 
 namespace athanor::kernels {
 namespace {
@@ -55,6 +56,7 @@ Result<Prepared> Prepare(const KernelQuery& q, PackStore&) {
 }
 
 void Run(const KernelArgs& args) {
+  const TinyAsZero tiny;
   const State& s = args.State<State>();
   const PlaneGeometry& g = s.plane;
   const auto in = static_cast<std::int64_t>(g.in_h * g.in_w);

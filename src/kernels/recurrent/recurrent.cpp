@@ -14,6 +14,7 @@
 #include "kernels/gemm/few_rows.h"
 #include "kernels/gemm/product.h"
 #include "kernels/recurrent/recurrent_table.h"
+#include "kernels/tiny_as_zero.h"
 
 namespace athanor::kernels {
 namespace {
@@ -515,6 +516,7 @@ void RunDirection(const KernelArgs& args, const State& s, std::int64_t d) {
 }
 
 void Run(const KernelArgs& args) {
+  const TinyAsZero tiny;
   const State& s = args.State<State>();
   if (const auto* lengths = args.In<std::int32_t>(kLengths)) {
     const bool fine = std::all_of(lengths, lengths + s.batch, [&](std::int32_t length) {
