@@ -38,7 +38,7 @@ Status TooLarge(std::int64_t bytes, std::int64_t memory) {
 }
 
 // Gives the storages their offsets, one after the other; how much memory they take together.
-Result<std::int64_t> Place(const std::vector<Storage*>& order, std::int64_t memory) {
+Result<std::int64_t> PlaceAll(const std::vector<Storage*>& order, std::int64_t memory) {
   std::vector<Storage*> placed;  // by offset
   std::int64_t top = 0;
   for (Storage* s : order) {
@@ -78,7 +78,7 @@ Status AssignOffsets(Plan& plan) {
   }
   std::stable_sort(order.begin(), order.end(),
                    [](const Storage* a, const Storage* b) { return a->bytes > b->bytes; });
-  ATH_TRY(plan.arena_bytes, Place(order, memory));
+  ATH_TRY(plan.arena_bytes, PlaceAll(order, memory));
   plan.lower_bound_bytes = MostAlive(plan);
   std::vector<std::int64_t> best;
   for (const Storage& s : plan.storages) best.push_back(s.offset);
@@ -90,7 +90,7 @@ Status AssignOffsets(Plan& plan) {
       return s->offset + Align(s->bytes) == top;
     });
     std::rotate(order.begin(), highest, highest + 1);
-    const Result<std::int64_t> placed = Place(order, memory);
+    const Result<std::int64_t> placed = PlaceAll(order, memory);
     if (!placed.ok()) break;
     top = *placed;
     if (top >= plan.arena_bytes) continue;
