@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <limits>
 
 #include "core/checked.h"
 #include "core/text.h"
@@ -10,6 +11,8 @@ namespace athanor {
 namespace {
 
 constexpr std::size_t kMaxSymbol = 200;
+// A hostile file could build expressions without end.
+constexpr std::size_t kMaxTerms = 64, kMaxDegree = 8;
 
 bool IsWordChar(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.';
@@ -18,6 +21,13 @@ bool IsWordChar(char c) {
 bool IsWord(std::string_view text) {
   return !text.empty() && std::isdigit(static_cast<unsigned char>(text[0])) == 0 &&
          std::all_of(text.begin(), text.end(), IsWordChar);
+}
+
+// Whether `value / divisor` comes out even. The smallest integer has no quotient by -1: to the
+// processor that is a division by zero.
+bool IsEven(std::int64_t value, std::int64_t divisor) {
+  if (divisor == -1) return value != std::numeric_limits<std::int64_t>::min();
+  return value % divisor == 0;
 }
 
 }  // namespace
@@ -100,7 +110,7 @@ Dim operator+(const Dim& a, const Dim& b) {
   Dim::Polynomial sum = a.ToPolynomial();
   for (const auto& [monomial, coefficient] : b.ToPolynomial()) {
     const auto total = CheckedAdd(sum[monomial], coefficient);
-    if (!total) return Dim::Unknown();
+    if (!total || sum.size() > kMaxTerms) return Dim::Unknown();
     sum[monomial] = *total;
   }
   return Dim::FromPolynomial(std::move(sum));
@@ -117,8 +127,8 @@ Dim operator*(const Dim& a, const Dim& b) {
       monomial.insert(monomial.end(), mb.begin(), mb.end());
       std::sort(monomial.begin(), monomial.end(), Dim::AtomLess{});
       const auto coefficient = CheckedMul(ca, cb);
-      // A hostile file could build expressions without end.
-      if (!coefficient || monomial.size() > 8 || product.size() > 32) return Dim::Unknown();
+      if (!coefficient || monomial.size() > kMaxDegree || product.size() > kMaxTerms)
+        return Dim::Unknown();
       const auto total = CheckedAdd(product[monomial], *coefficient);
       if (!total) return Dim::Unknown();
       product[monomial] = *total;
@@ -131,6 +141,7 @@ Dim FloorDiv(const Dim& a, const Dim& b) {
   if (a.IsUnknown() || b.IsUnknown() || b.Is(0)) return Dim::Unknown();
   if (b.Is(1)) return a;
   if (a == b) return 1;
+  if (b.Is(-1)) return a * b;
   if (a.IsConst() && b.IsConst()) {
     const std::int64_t quotient = a.value_ / b.value_;
     const bool inexact_negative = a.value_ % b.value_ != 0 && (a.value_ < 0) != (b.value_ < 0);
@@ -144,7 +155,7 @@ Dim FloorDiv(const Dim& a, const Dim& b) {
     const auto& [atoms, factor] = *divisor.begin();
     for (const auto& [monomial, coefficient] : a.ToPolynomial()) {
       Dim::Monomial left = monomial;
-      bool even = coefficient % factor == 0;
+      bool even = IsEven(coefficient, factor);
       for (const auto& atom : atoms) {
         const auto found = std::find_if(left.begin(), left.end(),
                                         [&](const auto& x) { return x->text == atom->text; });
