@@ -6,6 +6,34 @@
 #include "ir/quantized.h"
 
 namespace athanor {
+namespace {
+
+// Whether an element of the type is this number. Arithmetic on elements wraps around, that on
+// dimensions does not.
+bool Holds(DType dtype, const Dim& number) {
+  if (!number.IsConst()) {
+    const bool is_wide = dtype == DType::kI64 || dtype == DType::kI32;
+    return is_wide ||
+           ((dtype == DType::kU64 || dtype == DType::kU32) && ProvablyNonNegative(number));
+  }
+  const std::int64_t value = number.value();
+  if (dtype == DType::kBool) return value == 0 || value == 1;
+  const int bits = ElementBits(dtype) - (IsSigned(dtype) ? 1 : 0);
+  if (value < 0) return IsSigned(dtype) && (bits > 62 || value >= -(std::int64_t{1} << bits));
+  return bits > 62 || value < std::int64_t{1} << bits;
+}
+
+// Forgets the numbers that elements of the outputs cannot be.
+void KeepWhatFits(InferCtx& ctx) {
+  for (std::size_t i = 0; i < ctx.num_outputs(); ++i) {
+    if (!ctx.out_ints[i]) continue;
+    for (Dim& number : *ctx.out_ints[i]) {
+      if (!Holds(ctx.out[i].dtype, number)) number = Dim::Unknown();
+    }
+  }
+}
+
+}  // namespace
 
 std::optional<Shape> InferCtx::Ints(std::size_t i) const {
   if (!Has(i)) return std::nullopt;
@@ -16,6 +44,9 @@ std::optional<Shape> InferCtx::Ints(std::size_t i) const {
     return std::nullopt;
   const Result<std::vector<std::int64_t>> values = ToInts(*tensor);
   if (!values.ok()) return std::nullopt;
+  const auto is_negative = [](std::int64_t value) { return value < 0; };
+  if (tensor->dtype() == DType::kU64 && std::any_of(values->begin(), values->end(), is_negative))
+    return std::nullopt;  // too large for this
   return Shape(values->begin(), values->end());
 }
 
@@ -60,7 +91,9 @@ Status Infer(const OpDef& op, InferCtx& ctx) {
     if (!ctx.Has(i) || ctx.In(i).IsTensor()) continue;
     return InvalidModel("input {} must be a tensor, {} is given", i, ctx.In(i).ToString());
   }
-  return op.custom != nullptr ? op.custom->Infer(ctx) : op.infer(ctx);
+  ATH_RETURN_IF_ERROR(op.custom != nullptr ? op.custom->Infer(ctx) : op.infer(ctx));
+  KeepWhatFits(ctx);
+  return {};
 }
 
 Dim Flops(const OpDef& op, const CostCtx& ctx) {

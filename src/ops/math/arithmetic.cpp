@@ -18,10 +18,13 @@ Status InferArithmetic(InferCtx& ctx) {
 Dim FoldAdd(const Dim& a, const Dim& b) { return a + b; }
 Dim FoldSub(const Dim& a, const Dim& b) { return a - b; }
 Dim FoldMul(const Dim& a, const Dim& b) { return a * b; }
-// Truncation and flooring agree only where nothing is negative.
+// Truncation and flooring agree only where nothing is negative. What sizes alone decide (N - 5) is
+// taken to be one that makes a shape.
 Dim FoldDiv(const Dim& a, const Dim& b) {
-  const bool negative = (a.IsConst() && a.value() < 0) || (b.IsConst() && b.value() < 0);
-  return negative ? Dim::Unknown() : FloorDiv(a, b);
+  const auto is_negative = [](const Dim& x) {
+    return !x.Is(0) && ProvablyNonNegative(x * Dim(-1));
+  };
+  return is_negative(a) || is_negative(b) ? Dim::Unknown() : FloorDiv(a, b);
 }
 
 Status AddReference(RefCtx& ctx) {

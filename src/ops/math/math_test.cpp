@@ -262,5 +262,42 @@ TEST(ShapeArithmetic, FollowsSymbolsThroughChoicesAndProducts) {
   EXPECT_EQ(ToString(*graph.value(chosen).ints), ToString(Shape{n, 3, 4}));
 }
 
+// Truncated, -N / 2 is another number than floored where N is odd.
+TEST(ShapeArithmetic, DoesNotFollowTheDivisionOfNegativeNumbers) {
+  Graph graph(Standard());
+  const ValueId x = graph.AddInput("x", Type::Tensor(DType::kF32, {Dim::Symbol("N")}));
+  const ValueId two = graph.AddConstant(List<std::int64_t>({2}));
+  const ValueId shape = *graph.Add("Shape", {x});
+  const auto half_of = [&](ValueId value) {
+    return graph.value(*graph.Add("Div", {value, two})).ints->front();
+  };
+  EXPECT_EQ(half_of(shape).ToString(), "floor((N)/(2))");
+  const ValueId minus_one = graph.AddConstant(List<std::int64_t>({-1}));
+  EXPECT_TRUE(half_of(*graph.Add("Mul", {shape, minus_one})).IsUnknown());
+  EXPECT_EQ(half_of(graph.AddConstant(List<std::int64_t>({0}))), Dim(0));
+}
+
+// The sum of two bytes became a constant of more than a byte.
+TEST(ShapeArithmetic, KnowsNothingOfNumbersThatWrapAround) {
+  Graph graph(Standard());
+  const auto sum_of = [&](const Tensor& a, const Tensor& b) {
+    const ValueId sum = *graph.Add("Add", {graph.AddConstant(a), graph.AddConstant(b)});
+    const ValueId wide = *graph.Add("Cast", {sum}, {{"to", DType::kI64}});
+    return graph.value(wide).ints->front();
+  };
+  using Bytes = std::vector<std::uint8_t>;
+  EXPECT_TRUE(sum_of(List(Bytes{200}), List(Bytes{100})).IsUnknown());
+  EXPECT_TRUE(sum_of(List(Bytes{200}), List(Bytes{55})).Is(255));
+  EXPECT_TRUE(sum_of(List(Ints{kLargest}), List(Ints{1})).IsUnknown());
+  EXPECT_TRUE(sum_of(List(Ints{kLowest}), List(Ints{0})).Is(kLowest));
+  using Unsigned = std::vector<std::uint64_t>;
+  const ValueId huge = graph.AddConstant(List(Unsigned{~std::uint64_t{0}}));
+  const ValueId other = graph.AddConstant(List(Unsigned{1}));
+  EXPECT_FALSE(graph.value(*graph.Add("Max", {huge, other})).ints.has_value());
+  const ValueId large = graph.AddConstant(List(Longs{std::int64_t{1} << 40}));
+  const ValueId narrow = *graph.Add("Cast", {large}, {{"to", DType::kI32}});
+  EXPECT_TRUE(graph.value(narrow).ints->front().IsUnknown());
+}
+
 }  // namespace
 }  // namespace athanor::ops
