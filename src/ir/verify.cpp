@@ -7,67 +7,105 @@
 namespace athanor {
 namespace {
 
-Status VerifyUses(const Graph& graph, NodeId id) {
-  const Node& node = graph.node(id);
-  for (const ValueId input : node.inputs) {
-    if (input == kNoValue) continue;
-    if (static_cast<std::size_t>(input) >= graph.value_capacity())
-      return InvalidModel("an input handle is out of range");
-    const Value& value = graph.value(input);
-    const auto uses = std::count(node.inputs.begin(), node.inputs.end(), input);
-    if (std::count(value.users.begin(), value.users.end(), id) != uses) {
-      return InvalidModel("value \"{}\" does not list this node as a user", value.name);
-    }
-    const bool defined =
-        value.constant || value.producer != kNoNode ||
-        std::find(graph.inputs().begin(), graph.inputs().end(), input) != graph.inputs().end();
-    if (!defined) return InvalidModel("value \"{}\" is used but never defined", value.name);
-  }
-  for (const ValueId output : node.outputs) {
-    if (output != kNoValue && graph.value(output).producer != id)
-      return InvalidModel("an output names another producer");
-  }
-  return {};
-}
+// Each check is one sweep over the graph: a file may have one value with a hundred thousand users.
+class Verifier {
+ public:
+  explicit Verifier(const Graph& graph)
+      : graph_(graph), users_(graph.value_capacity()), is_input_(graph.value_capacity()) {}
 
-Status VerifyBodies(const Graph& graph, NodeId id) {
-  const Node& node = graph.node(id);
-  for (const auto& body : node.bodies) {
-    if (body->inputs().size() < static_cast<std::size_t>(node.captures)) {
-      return InvalidModel("a sub-graph has fewer inputs than the node captures values");
+  Status Run() {
+    ATH_RETURN_IF_ERROR(CheckInputs());
+    for (std::size_t i = 0; i < graph_.node_capacity(); ++i) {
+      const auto id = static_cast<NodeId>(i);
+      if (graph_.IsLive(id)) ATH_RETURN_IF_ERROR(At(id, CheckHandles(id)));
     }
-    ATH_RETURN_IF_ERROR(Verify(*body));
+    ATH_TRY(const std::vector<NodeId> order, graph_.Order());
+    for (const NodeId id : order) ATH_RETURN_IF_ERROR(At(id, CheckNode(id)));
+    ATH_RETURN_IF_ERROR(CheckUsers());
+    return CheckOutputs();
   }
-  return {};
-}
+
+ private:
+  bool InRange(ValueId id) const { return static_cast<std::size_t>(id) < graph_.value_capacity(); }
+  bool IsDefined(ValueId id) const {
+    const Value& value = graph_.value(id);
+    return value.constant || value.producer != kNoNode || is_input_[static_cast<std::size_t>(id)];
+  }
+  Status At(NodeId id, Status status) const {
+    if (status.ok()) return status;
+    const Node& node = graph_.node(id);
+    return std::move(status).In(fmt::format("node \"{}\" ({})", node.name, node.op->name));
+  }
+
+  Status CheckInputs() {
+    for (const ValueId input : graph_.inputs()) {
+      if (!InRange(input)) return InvalidModel("an input of the graph is out of range");
+      is_input_[static_cast<std::size_t>(input)] = true;
+    }
+    return {};
+  }
+
+  // Before anything follows a handle.
+  Status CheckHandles(NodeId id) {
+    const Node& node = graph_.node(id);
+    for (const ValueId input : node.inputs) {
+      if (input == kNoValue) continue;
+      if (!InRange(input)) return InvalidModel("an input handle is out of range");
+      users_[static_cast<std::size_t>(input)].push_back(id);
+    }
+    for (const ValueId output : node.outputs) {
+      if (output == kNoValue) continue;
+      if (!InRange(output)) return InvalidModel("an output handle is out of range");
+      if (graph_.value(output).producer != id)
+        return InvalidModel("an output names another producer");
+    }
+    return {};
+  }
+
+  Status CheckNode(NodeId id) const {
+    const Node& node = graph_.node(id);
+    for (const ValueId input : node.inputs) {
+      if (input != kNoValue && !IsDefined(input))
+        return InvalidModel("value \"{}\" is used but never defined", graph_.value(input).name);
+    }
+    AttrMap attributes = node.attributes;
+    ATH_RETURN_IF_ERROR(CheckAttributes(node.op->attributes, attributes));
+    for (const auto& body : node.bodies) {
+      if (body->inputs().size() < static_cast<std::size_t>(node.captures))
+        return InvalidModel("a sub-graph has fewer inputs than the node captures values");
+      ATH_RETURN_IF_ERROR(Verify(*body));
+    }
+    return {};
+  }
+
+  Status CheckUsers() {
+    for (std::size_t i = 0; i < users_.size(); ++i) {
+      const Value& value = graph_.value(static_cast<ValueId>(i));
+      std::vector<NodeId> listed = value.users;
+      std::sort(listed.begin(), listed.end());
+      // Nodes were visited in the order of their handles.
+      if (listed != users_[i])
+        return InvalidModel("value \"{}\" does not list the nodes that use it", value.name);
+    }
+    return {};
+  }
+
+  Status CheckOutputs() const {
+    for (const GraphOutput& output : graph_.outputs()) {
+      if (!InRange(output.value)) return InvalidModel("output \"{}\" has no value", output.name);
+      if (!IsDefined(output.value))
+        return InvalidModel("output \"{}\" is never defined", output.name);
+    }
+    return {};
+  }
+
+  const Graph& graph_;
+  std::vector<std::vector<NodeId>> users_;  // of each value, found at the nodes
+  std::vector<bool> is_input_;
+};
 
 }  // namespace
 
-Status Verify(const Graph& graph) {
-  ATH_TRY(const std::vector<NodeId> order, graph.Order());
-  for (const NodeId id : order) {
-    const Node& node = graph.node(id);
-    const std::string place = fmt::format("node \"{}\" ({})", node.name, node.op->name);
-    Status uses = VerifyUses(graph, id);
-    if (!uses.ok()) return std::move(uses).In(place);
-    AttrMap attributes = node.attributes;
-    Status checked = CheckAttributes(node.op->attributes, attributes);
-    if (!checked.ok()) return std::move(checked).In(place);
-    Status bodies = VerifyBodies(graph, id);
-    if (!bodies.ok()) return std::move(bodies).In(place);
-  }
-  for (const GraphOutput& output : graph.outputs()) {
-    if (static_cast<std::size_t>(output.value) >= graph.value_capacity()) {
-      return InvalidModel("output \"{}\" has no value", output.name);
-    }
-    const Value& value = graph.value(output.value);
-    const bool is_input = std::find(graph.inputs().begin(), graph.inputs().end(), output.value) !=
-                          graph.inputs().end();
-    if (!value.constant && value.producer == kNoNode && !is_input) {
-      return InvalidModel("output \"{}\" is never defined", output.name);
-    }
-  }
-  return {};
-}
+Status Verify(const Graph& graph) { return Verifier(graph).Run(); }
 
 }  // namespace athanor
