@@ -1,6 +1,7 @@
 #include "ir/graph.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/text.h"
 
@@ -84,6 +85,12 @@ void Graph::AddOutput(std::string name, ValueId value) {
 Status Graph::CheckPorts(const OpDef& op, const NewNode& node) {
   std::size_t required = 0;
   const std::size_t own = node.inputs.size() - static_cast<std::size_t>(node.captures);
+  // A body's input has a type; what is omitted has none to give it.
+  for (std::size_t i = own; i < node.inputs.size(); ++i) {
+    if (node.inputs[i] == kNoValue)
+      return InvalidModel("captured value {} is omitted; only inputs of the operator may be",
+                          i - own);
+  }
   ATH_RETURN_IF_ERROR(CheckPortList("input", op.inputs, own, required));
   for (std::size_t i = 0; i < std::min(own, op.inputs.size()); ++i) {
     if (op.inputs[i].flag == kRequiredPort && node.inputs[i] == kNoValue) {
@@ -216,11 +223,13 @@ void Graph::ReplaceUses(ValueId from, ValueId to) {
   if (from == to) return;
   Value& old = values_[Index(from)];
   Value& now = values_[Index(to)];
+  NodeId done = kNoNode;  // a node that has the value many times is listed as often, in a row
   for (const NodeId user : old.users) {
+    now.users.push_back(user);
+    if (user == std::exchange(done, user)) continue;
     for (ValueId& input : nodes_[Index(user)].inputs) {
       if (input == from) input = to;
     }
-    now.users.push_back(user);
   }
   old.users.clear();
   for (GraphOutput& output : outputs_) {

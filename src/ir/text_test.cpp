@@ -211,6 +211,15 @@ TEST(Text, MistakesNameTheirPlaceAndWhatIsExpected) {
             "error ATH-2001 [import] line 1, column 19: \"%\" is expected; the text ends");
 }
 
+// The body's input had no type to take over, and inference followed a handle to nowhere.
+TEST(Text, ACapturedValueCannotBeOmitted) {
+  const std::string body = "graph b(x: f32[2]) -> (x: f32[2]) {}";
+  EXPECT_NE(ErrorOf("graph g(c: bool[], x: f32[2]) -> (y) {\n  %y = Choose(%c; _)\n" +
+                    ("then_branch = " + body) + " else_branch = " + body + "}")
+                .find("line 2, column 8: Choose: captured value 0 is omitted"),
+            std::string::npos);
+}
+
 TEST(Text, AFewCharactersDoNotClaimAllMemory) {
   EXPECT_NE(ErrorOf("graph g() -> (y) { const %y: f32[9000000000] = fill(0) }").find("generated"),
             std::string::npos);
