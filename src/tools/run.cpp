@@ -1,6 +1,7 @@
 // athanor run MODEL INPUT...: infers and shows the result.
 #include <filesystem>
 
+#include "core/rows.h"
 #include "core/text.h"
 #include "io/npy.h"
 #include "runtime/session.h"
@@ -29,29 +30,6 @@ struct RunOptions {
   InsideOptions inside;
 };
 
-// The rows of several runs under each other; nothing when they do not fit.
-Result<Tensor> Stack(const std::vector<Tensor>& parts) {
-  const Tensor& first = parts.front();
-  if (first.rank() == 0 || first.dtype() == DType::kString)
-    return Error(ErrorCode::kInvalidInput, "cannot be stacked");
-  Dims dims = first.dims();
-  dims[0] = 0;
-  for (const Tensor& part : parts) {
-    const bool same =
-        part.dtype() == first.dtype() && part.rank() == first.rank() &&
-        std::equal(part.dims().begin() + 1, part.dims().end(), first.dims().begin() + 1);
-    if (!same) return Error(ErrorCode::kInvalidInput, "cannot be stacked");
-    dims[0] += part.dim(0);
-  }
-  ATH_TRY(Tensor all, Tensor::Allocate(first.dtype(), std::move(dims)));
-  auto* to = static_cast<std::uint8_t*>(all.mutable_raw());
-  for (const Tensor& part : parts) {
-    std::copy_n(static_cast<const std::uint8_t*>(part.raw()), part.bytes(), to);
-    to += part.bytes();
-  }
-  return all;
-}
-
 Status NeedsArchive(const std::string& path, std::size_t arrays) {
   return Error(ErrorCode::kUsage, "{}: {} arrays need an .npz file", path, arrays);
 }
@@ -76,7 +54,7 @@ Status Save(const std::string& path, const Graph& graph, const std::vector<Answe
       continue;
     }
     if (parts.empty()) continue;
-    const Result<Tensor> stacked = Stack(parts);
+    const Result<Tensor> stacked = StackRows(parts);
     if (stacked.ok() && !sequence) {
       arrays.emplace_back(name, *stacked);
       continue;
