@@ -16,6 +16,7 @@
 #include "tools/console.h"
 #include "tools/describe.h"
 #include "tools/device_parts.h"
+#include "tools/dump_ir.h"
 #include "tools/energy.h"
 #include "tools/inputs.h"
 #include "tools/open_model.h"
@@ -30,6 +31,7 @@ using Clock = std::chrono::steady_clock;
 
 struct BenchOptions {
   ModelOptions model;
+  std::string dump;  // --dump-ir
   InputOptions input;
   TuningOptions tuning;
   std::string device = "cpu", goal = "latency", precision = "f32";
@@ -249,6 +251,7 @@ Status Run(const BenchOptions& options, const Common& common) {
     return Error(ErrorCode::kUsage, "bench wants a model")
         .Fix("athanor bench MODEL, or athanor bench --kernels conv for the kernels alone");
   ATH_TRY(Graph graph, OpenModel(options.model));
+  ATH_RETURN_IF_ERROR(DumpIr(common, options.dump, graph));
   if (options.batch > 0) ATH_RETURN_IF_ERROR(SetBatch(graph, options.batch));
   const Graph as_given = graph.Clone();
   ATH_RETURN_IF_ERROR(WithDimFix(FixSymbols(graph), as_given));
@@ -289,6 +292,7 @@ Status Run(const BenchOptions& options, const Common& common) {
 std::function<Status()> Bench(Arguments app, const Common& common) {
   auto options = std::make_shared<BenchOptions>();
   AddModelOptions(app, options->model);
+  AddDumpOption(app, options->dump);
   app.Find("model").Optional();
   AddInputOptions(app, options->input, false);
   AddTuningOptions(app, options->tuning);

@@ -8,11 +8,11 @@
 #include "core/file.h"
 #include "frontends/load.h"
 #include "frontends/save.h"
-#include "ir/text.h"
 #include "passes/pipeline.h"
 #include "runtime/session.h"
 #include "tools/console.h"
 #include "tools/describe.h"
+#include "tools/dump_ir.h"
 #include "tools/inputs.h"
 #include "tools/open_model.h"
 #include "tools/output_file.h"
@@ -34,21 +34,6 @@ struct ConvertOptions {
   Tolerance tolerance = {.rtol = 1e-4, .atol = 1e-4};
   bool no_check = false, partition = false;
 };
-
-constexpr std::string_view kAfter = "after:";
-
-// The stage of --dump-ir after:STAGE; "" when there is none.
-Result<std::string> DumpStage(const ConvertOptions& options) {
-  if (options.dump.empty()) return std::string();
-  if (!options.dump.starts_with(kAfter) || options.dump.size() == kAfter.size())
-    return Error(ErrorCode::kUsage,
-                 "--dump-ir {}: after:STAGE is expected, for example after:import", options.dump);
-  return options.dump.substr(kAfter.size());
-}
-
-void Dump(const Common& common, const Graph& graph) {
-  PrintText(common, athanor::PrintText(graph, {.constants = ConstantText::kElide}));
-}
 
 // Formats with few operators of their own: what a network computes with more is made plain first.
 constexpr std::string_view kPlainFormats[] = {".param", ".prototxt", ".tflite"};
@@ -166,7 +151,7 @@ Status ConvertTable(const ConvertOptions& options, const Common& common, const G
 }
 
 Status RunConvert(const ConvertOptions& options, const Common& common) {
-  ATH_TRY(const std::string stage, DumpStage(options));
+  ATH_TRY(const std::string stage, DumpStage(options.dump));
   const bool pmml = fs::path(options.out).extension() == ".pmml";
   ATH_RETURN_IF_ERROR(pmml ? CheckOutputOf(options.out, options.model.path)
                            : CheckModelOutput(options.out, options.model.path));
@@ -175,7 +160,7 @@ Status RunConvert(const ConvertOptions& options, const Common& common) {
   if (!stage.empty() && stage != "import")
     return Error(ErrorCode::kUsage,
                  "convert has one stage: after:import; athanor optimize has more");
-  if (!stage.empty()) Dump(common, graph);
+  if (!stage.empty()) PrintGraph(common, graph);
   if (pmml) return ConvertTable(options, common, graph);
   {
     Progress progress(common, "writing", 0);
@@ -193,13 +178,13 @@ std::string DefaultOut(const std::string& model) {
 }
 
 Status RunOptimize(ConvertOptions options, const Common& common) {
-  ATH_TRY(const std::string stage, DumpStage(options));
+  ATH_TRY(const std::string stage, DumpStage(options.dump));
   if (options.out.empty()) options.out = DefaultOut(options.model.path);
   if (stage.empty()) ATH_RETURN_IF_ERROR(CheckModelOutput(options.out, options.model.path));
   ATH_TRY(const Graph graph, OpenModel(options.model));
   Graph better = graph.Clone();
   if (stage == "import") {
-    Dump(common, graph);
+    PrintGraph(common, graph);
     return {};
   }
   Progress progress(common, "optimize", 0);
@@ -207,7 +192,7 @@ Status RunOptimize(ConvertOptions options, const Common& common) {
           passes::Optimize(better, {.until = stage, .disable = options.disable}));
   progress.Finish();
   if (!stage.empty()) {
-    Dump(common, better);
+    PrintGraph(common, better);
     return {};
   }
   PrintText(common, report.ToString());
@@ -232,7 +217,7 @@ void AddOptions(Arguments app, ConvertOptions& options) {
   app.Option("--rtol", options.tolerance.rtol, "relative tolerance").ShowDefault();
   app.Flag("--no-check", options.no_check,
            "leave the parity check out; where it fails, the exit code is 3");
-  app.Option("--dump-ir", options.dump, "after:STAGE prints the graph at that point");
+  AddDumpOption(app, options.dump);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "runtime/session.h"
 #include "tools/classify.h"
 #include "tools/console.h"
+#include "tools/dump_ir.h"
 #include "tools/image_options.h"
 #include "tools/open_model.h"
 #include "tools/output_file.h"
@@ -17,6 +18,7 @@ namespace {
 
 struct EvalOptions {
   ModelOptions model;
+  std::string dump;  // --dump-ir
   ImageFlags image;
   std::string data, labels, task = "classify", metric = "top1", device = "cpu", output, bad_cases;
   std::int64_t label_offset = 0, limit = 0;
@@ -69,6 +71,7 @@ Status Run(const EvalOptions& options, const Common& common) {
   ATH_RETURN_IF_ERROR(CheckLabelledOptions(options.data, options.labels));
   ATH_RETURN_IF_ERROR(CheckOutput(options.bad_cases));
   ATH_TRY(Graph graph, OpenModel(options.model));
+  ATH_RETURN_IF_ERROR(DumpIr(common, options.dump, graph));
   if (graph.inputs().size() != 1)
     return Error(ErrorCode::kInvalidInput, "classify needs a model with one input, this has {}",
                  graph.inputs().size());
@@ -98,6 +101,7 @@ Status Run(const EvalOptions& options, const Common& common) {
 std::function<Status()> Eval(Arguments app, const Common& common) {
   auto options = std::make_shared<EvalOptions>();
   AddModelOptions(app, options->model);
+  AddDumpOption(app, options->dump);
   app.Option("--data", options->data, "the folder of the pictures, or an .npz with an array labels")
       .Required();
   app.Option("--labels", options->labels, "of a folder: a table with columns filename, class");

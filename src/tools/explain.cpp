@@ -6,6 +6,7 @@
 #include "core/text.h"
 #include "runtime/session.h"
 #include "tools/console.h"
+#include "tools/dump_ir.h"
 #include "tools/inputs.h"
 #include "tools/open_model.h"
 #include "tools/plan_text.h"
@@ -16,6 +17,7 @@ namespace {
 
 struct ExplainOptions {
   ModelOptions model;  // its path may also be an error code
+  std::string dump;    // --dump-ir
   InputOptions input;
   TuningOptions tuning;
   std::string device = "cpu";
@@ -65,6 +67,7 @@ std::string ChoiceText(const StepNotes::Choice& choice) {
 
 Status ExplainModel(const ExplainOptions& options, const Common& common) {
   ATH_TRY(Graph graph, OpenModel(options.model));
+  ATH_RETURN_IF_ERROR(DumpIr(common, options.dump, graph));
   SessionOptions session_options = {.device = options.device, .threads = options.threads};
   ATH_RETURN_IF_ERROR(ApplyTuning(options.tuning, options.model.path, common, session_options));
   ATH_TRY(const std::unique_ptr<Session> session,
@@ -118,6 +121,7 @@ Status ExplainModel(const ExplainOptions& options, const Common& common) {
 std::function<Status()> Explain(Arguments app, const Common& common) {
   auto options = std::make_shared<ExplainOptions>();
   AddModelOptions(app, options->model);
+  AddDumpOption(app, options->dump);
   app.Find("model").Describe("a model file, or an error code such as ATH-2003");
   AddInputOptions(app, options->input, false);
   AddTuningOptions(app, options->tuning);

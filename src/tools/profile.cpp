@@ -6,6 +6,7 @@
 #include "core/text.h"
 #include "runtime/session.h"
 #include "tools/console.h"
+#include "tools/dump_ir.h"
 #include "tools/graph_figures.h"
 #include "tools/inputs.h"
 #include "tools/open_model.h"
@@ -21,6 +22,7 @@ using Clock = std::chrono::steady_clock;
 
 struct ProfileOptions {
   ModelOptions model;
+  std::string dump;  // --dump-ir
   InputOptions input;
   TuningOptions tuning;
   std::string device = "cpu";
@@ -151,6 +153,7 @@ Result<std::vector<NodeTime>> TimeSteps(Session& session, const ProfileOptions& 
 
 Result<std::vector<NodeTime>> NodeTimes(const ProfileOptions& options, const Common& common) {
   ATH_TRY(Graph graph, OpenModel(options.model));
+  ATH_RETURN_IF_ERROR(DumpIr(common, options.dump, graph));
   if (options.device == "reference") return TimeNodes(std::move(graph), options, common);
   SessionOptions session_options = {.device = options.device, .threads = options.threads};
   ATH_RETURN_IF_ERROR(ApplyTuning(options.tuning, options.model.path, common, session_options));
@@ -190,6 +193,7 @@ Status Run(const ProfileOptions& options, const Common& common) {
 std::function<Status()> ProfileModel(Arguments app, const Common& common) {
   auto options = std::make_shared<ProfileOptions>();
   AddModelOptions(app, options->model);
+  AddDumpOption(app, options->dump);
   AddInputOptions(app, options->input, false);
   AddTuningOptions(app, options->tuning);
   app.Device(options->device);

@@ -8,6 +8,7 @@
 #include "tools/answer.h"
 #include "tools/console.h"
 #include "tools/device_parts.h"
+#include "tools/dump_ir.h"
 #include "tools/inside.h"
 #include "tools/open_model.h"
 #include "tools/output_file.h"
@@ -20,6 +21,7 @@ namespace {
 
 struct RunOptions {
   ModelOptions model;
+  std::string dump;  // --dump-ir
   InputOptions input;
   TuningOptions tuning;
   std::string device = "cpu", save, labels;
@@ -89,6 +91,7 @@ Status RunGraph(const RunOptions& options, const Common& common) {
     ATH_TRY(shown.results.labels, ReadLabels(options.labels));
   }
   ATH_TRY(Graph graph, OpenModel(options.model));
+  ATH_RETURN_IF_ERROR(DumpIr(common, options.dump, graph));
   if (options.save.ends_with(".npy") && graph.outputs().size() > 1)
     return NeedsArchive(options.save, graph.outputs().size());
   SessionOptions session_options = {.device = options.device, .threads = options.threads};
@@ -163,6 +166,7 @@ Status Run(const RunOptions& options, const Common& common) {
 std::function<Status()> RunModel(Arguments app, const Common& common) {
   auto options = std::make_shared<RunOptions>();
   AddModelOptions(app, options->model);
+  AddDumpOption(app, options->dump);
   AddInputOptions(app, options->input, true);
   AddTuningOptions(app, options->tuning);
   app.Device(options->device);

@@ -6,6 +6,7 @@
 #include "plan/plan.h"
 #include "runtime/session.h"
 #include "tools/console.h"
+#include "tools/dump_ir.h"
 #include "tools/inputs.h"
 #include "tools/open_model.h"
 #include "tools/output_file.h"
@@ -17,6 +18,7 @@ namespace {
 
 struct TuneOptions {
   ModelOptions model;
+  std::string dump;  // --dump-ir
   InputOptions input;
   TuningOptions tuning;
   int threads = 0;
@@ -66,6 +68,7 @@ Status Run(const TuneOptions& options, const Common& common) {
   const std::string path = options.output.empty() ? found_without_asking : options.output;
   ATH_RETURN_IF_ERROR(CheckOutput(path));
   ATH_TRY(Graph graph, OpenModel(options.model));
+  ATH_RETURN_IF_ERROR(DumpIr(common, options.dump, graph));
   SessionOptions session_options = {.threads = options.threads};
   ATH_RETURN_IF_ERROR(ApplyTuning(options.tuning, options.model.path, common, session_options));
   if (session_options.selector != Selector::kMeasured)
@@ -116,6 +119,7 @@ Status Run(const TuneOptions& options, const Common& common) {
 std::function<Status()> Tune(Arguments app, const Common& common) {
   auto options = std::make_shared<TuneOptions>();
   AddModelOptions(app, options->model);
+  AddDumpOption(app, options->dump);
   AddInputOptions(app, options->input, false);
   options->tuning.budget = "30";
   AddTuningOptions(app, options->tuning);
