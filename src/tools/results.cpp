@@ -48,14 +48,35 @@ std::string StringValues(const Tensor& tensor) {
   return text;
 }
 
+// Every element as JSON writes it. A double would round large integers, which may be keys.
+nlohmann::json ValuesJson(const Tensor& tensor) {
+  nlohmann::json list = nlohmann::json::array();
+  if (tensor.dtype() == DType::kU64) {
+    for (const std::uint64_t value : tensor.Data<std::uint64_t>()) list.push_back(value);
+    return list;
+  }
+  if (!IsFloat(tensor.dtype())) {
+    const Result<std::vector<std::int64_t>> values = ToInts(tensor);
+    if (values.ok()) list = *values;
+    return list;
+  }
+  const Result<std::vector<double>> values = ToDoubles(tensor);
+  if (!values.ok()) return list;
+  for (const double value : *values) list.push_back(NumberJson(value));
+  return list;
+}
+
 std::string NumberText(const Tensor& tensor) {
   const Result<std::vector<double>> values = ToDoubles(tensor);
   if (!values.ok()) return "";
   if (tensor.count() <= kFewValues) {
-    std::string text = "  ";
-    for (const double value : *values) text += Number(value) + " ";
-    text.back() = '\n';
-    return text;
+    std::string text = " ";
+    if (!IsFloat(tensor.dtype())) {
+      for (const nlohmann::json& value : ValuesJson(tensor)) text += " " + value.dump();
+    } else {
+      for (const double value : *values) text += " " + Number(value);
+    }
+    return text + "\n";
   }
   const Statistics s = StatisticsOf(*values);
   std::string text = fmt::format("  min {}  max {}  mean {}  std {}", Number(s.min), Number(s.max),
@@ -161,10 +182,7 @@ nlohmann::json OutputJson(const std::string& name, const Datum& datum,
                         {"mean", s.mean},
                         {"std", s.std},
                         {"not_finite", s.not_finite}};
-  if (tensor.count() <= kJsonValues) {
-    json["values"] = nlohmann::json::array();
-    for (const double value : *values) json["values"].push_back(NumberJson(value));
-  }
+  if (tensor.count() <= kJsonValues) json["values"] = ValuesJson(tensor);
   const std::vector<ClassScore> classes = TopClasses(tensor, options.top);
   if (!classes.empty()) json["top"] = ClassesJson(classes, options);
   return json;
