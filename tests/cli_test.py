@@ -317,10 +317,21 @@ class Run(Case):
             self.assertEqual(result["outputs"][0]["values"], [6.5])
         whole = self.file("whole.onnx", onnx_model([("Identity", ["x"], ["y"])], [("x", (), 7)], [("y", (), 7)]))
         self.assertEqual(document(self, "run", whole, "--input", "x=16000")["outputs"][0]["values"], [16000])
+        # As a double it would be another number.
+        large = document(self, "run", whole, "--input", "x=9007199254740993")
+        self.assertEqual(large["outputs"][0]["values"], [9007199254740993])
+        self.assertIn("\n  9007199254740993\n", athanor("run", whole, "--input", "x=9007199254740993").stdout)
         for model, text in ((whole, "x=1.5"), (whole, "x=none"), (self.add_model(), "a=16000")):
             run = athanor("run", model, "--input", text)
             self.assertEqual(run.returncode, 1, run.stderr)
             self.assertIn(f"{text[2:]}: no such file", run.stderr)
+
+    def test_a_name_that_no_file_can_have_is_no_mistake_of_the_program(self):
+        name = 5000 * "a"
+        for verb in (["inspect", name], ["run", MODEL, name], ["run", MODEL, "--input", f"image={name}"]):
+            run = athanor(*verb)
+            self.assertEqual(run.returncode, 1, run.stderr)
+            self.assertIn("error ATH-1004 [file] aaaa", run.stderr.replace("image=", ""))
 
     def test_the_fix_for_a_wrong_type_names_the_right_one(self):
         floats = self.file("x.npy", npy("<f4", (2,), struct.pack("<2f", 1, 2)))
@@ -451,10 +462,23 @@ class DumpIr(Case):
         self.assertIn('did you mean "fold-linear"', run.stderr)
         self.assertEqual(list(self.folder.iterdir()), [])
 
+    def test_verbs_that_run_the_model_print_it_too_and_go_on(self):
+        for verb in (["bench", MODEL, "--time", "0.01"], ["explain", MODEL], ["profile", MODEL], ["run", MODEL, "random"],
+                     ["tune", MODEL, "--budget", "0.1", "-o", self.folder / "times.json"]):
+            run = athanor(*verb, "--dump-ir", "after:fold-linear")
+            self.assertEqual(run.returncode, 0, run.stderr)
+            self.assertIn("= Conv(", run.stdout)
+            self.assertNotIn("BatchNormalization", run.stdout)
+            self.assertIn("next: ", run.stdout)
+        run = athanor("explain", MODEL, "--dump-ir", "after:import", "--json")
+        self.assertIn("BatchNormalization", run.stderr)
+        self.assertGreater(len(json.loads(run.stdout)["steps"]), 5)
+
     def test_a_stage_is_asked_for_by_after(self):
-        run = athanor("optimize", MODEL, "--dump-ir", "import")
-        self.assertEqual(run.returncode, 1)
-        self.assertIn("after:STAGE is expected", run.stderr)
+        for verb in ("optimize", "bench"):
+            run = athanor(verb, MODEL, "--dump-ir", "import")
+            self.assertEqual(run.returncode, 1)
+            self.assertIn("after:STAGE is expected", run.stderr)
 
 
 class OpenDimensions(Case):

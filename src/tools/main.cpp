@@ -176,6 +176,10 @@ Status RunVerb(const std::function<Status()>& action) {
     return action();
   } catch (const std::bad_alloc&) {
     return {ErrorCode::kResource, "this machine has not enough memory"};
+  } catch (const std::filesystem::filesystem_error& error) {
+    // A name that is too long, or in a folder that may not be read: no mistake of ours.
+    return Error(ErrorCode::kFileNotFound, "{}: {}", error.path1().string(),
+                 error.code().message());
   } catch (const std::exception& error) {
     return Error(ErrorCode::kInternal, "{}", error.what());
   }
