@@ -247,6 +247,8 @@ class Stages:
 
     def __call__(self, *arrays, **named):
         """Arrays by position or by name. Gives the array when there is one output, else a dict."""
+        if len(arrays) > len(self.inputs):
+            raise ValueError(f"{len(arrays)} inputs are given; the model has {len(self.inputs)}")
         return _sole(self.run({**dict(zip(self.inputs, arrays)), **named}))
 
 
