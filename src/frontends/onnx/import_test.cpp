@@ -380,7 +380,8 @@ TEST_F(ExternalData, ManyCopiesOfTheSameBytesAreRefused) {
 
 TEST_F(ExternalData, BeyondTheEndOfTheFileIsRefused) {
   std::ofstream(folder_ / "models" / "weights.bin") << "12345678";
-  for (const char* offset : {"1", "99", "18446744073709551615", "-1", "x"}) {
+  for (const char* offset :
+       {"1", "99", "18446744073709551615", "18446744073709551616", "-1", "x"}) {
     const std::string error = ErrorOf(ModelWith("weights.bin", offset), Models());
     EXPECT_NE(error.find("initializer \"w\""), std::string::npos) << error;
   }

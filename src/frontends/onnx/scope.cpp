@@ -32,6 +32,11 @@ bool IsPoisoned(const Scope& scope, const std::string& name) {
 }
 
 std::string SuggestName(const Scope& scope, const std::string& name) {
+  // Sorting the names of a large graph for each problem in it would take longer than reading it.
+  constexpr std::size_t kMaxNames = 10'000;
+  std::size_t count = 0;
+  for (const Scope* s = &scope; s != nullptr; s = s->parent) count += s->values.size();
+  if (count > kMaxNames) return "";
   std::vector<std::string> names;
   for (const Scope* s = &scope; s != nullptr; s = s->parent) {
     for (const auto& [known, value] : s->values) names.push_back(known);

@@ -152,8 +152,10 @@ std::optional<std::uint64_t> ParseSize(const std::string& text) {
   for (const char c : text) {
     if (c < '0' || c > '9') return std::nullopt;
     const auto scaled = CheckedMul<std::uint64_t>(value, 10);
-    if (!scaled) return std::nullopt;
-    value = *scaled + static_cast<std::uint64_t>(c - '0');
+    const auto sum =
+        scaled ? CheckedAdd(*scaled, static_cast<std::uint64_t>(c - '0')) : std::nullopt;
+    if (!sum) return std::nullopt;
+    value = *sum;
   }
   return text.empty() ? std::nullopt : std::optional(value);
 }
