@@ -7,6 +7,7 @@ import ast
 import json
 import os
 import pathlib
+import pty
 import select
 import signal
 import struct
@@ -207,6 +208,19 @@ class Inspect(Case):
         self.assertGreaterEqual(result["flops"], figures["flops"])
         self.assertLess(result["flops"], 1.1 * figures["flops"])
         self.assertTrue(result["feasible"])
+
+    def test_a_name_does_not_steer_the_terminal(self):
+        name = "x\x1b]0;stolen\x07\x1b[2J"
+        model = self.file("steers.onnx", onnx_model([("Identity", [name], ["y"])], [(name, (2,))], [("y", (2,))]))
+        terminal, its_end = pty.openpty()
+        self.addCleanup(os.close, terminal)
+        run = subprocess.run([binary(), "inspect", str(model)], stdout=its_end, env={**os.environ, "TERM": "xterm"},
+                             timeout=60, check=False)
+        os.close(its_end)
+        self.assertEqual(run.returncode, 0)
+        shown = os.read(terminal, 1 << 16)
+        self.assertIn(b"x?]0;stolen??[2J", shown)
+        self.assertNotIn(b"\x1b", shown)
 
     def test_trees_count_as_parameters_and_work(self):
         result = document(self, "inspect", ROOT / "examples" / "tabular" / "fraud.onnx")

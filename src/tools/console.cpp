@@ -15,13 +15,21 @@ std::string Colour(const Common& common, const char* code, std::string_view text
   return UseColour(common) ? fmt::format("\x1B[{}m{}\x1B[0m", code, text) : std::string(text);
 }
 
+// What Green and Red begin and end with. A terminal does more for other sequences: it moves, gives
+// the window a name, answers.
+bool IsColour(std::string_view text) {
+  if (!text.starts_with("\x1B[")) return false;
+  const std::size_t end = text.find_first_not_of("0123456789", 2);
+  return end != std::string_view::npos && text[end] == 'm';
+}
+
 // Names come from files: bytes that would steer the terminal are shown as '?'.
 std::string Printable(std::string_view text, bool keep_colours) {
   std::string clean(text);
-  for (char& c : clean) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool control = (byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7F;
-    if (control && !(keep_colours && c == '\x1B')) c = '?';
+  for (std::size_t i = 0; i < clean.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(clean[i]);
+    const bool control = (byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7F;
+    if (control && !(keep_colours && IsColour(text.substr(i)))) clean[i] = '?';
   }
   return clean;
 }
