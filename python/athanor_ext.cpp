@@ -59,6 +59,12 @@ nb::object ToPython(const NumPy& numpy, const athanor::Tensor& tensor) {
   return numpy.array(shape, numpy.types[IndexOf(tensor.dtype())], nb::cast(Memory{tensor}));
 }
 
+// Names in files need not be UTF-8: what is not comes as Python has it in names of files.
+nb::str Text(const std::string& text) {
+  return nb::steal<nb::str>(
+      PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "surrogateescape"));
+}
+
 // A loaded model and what its inputs and outputs are called.
 struct Net {
   athanor::Model model;
@@ -70,7 +76,7 @@ struct Net {
     for (const athanor::ValueInfo& info : model.outputs()) outputs.push_back(Name(info));
   }
   static nb::str Name(const athanor::ValueInfo& info) {
-    PyObject* name = PyUnicode_FromString(info.name.c_str());
+    PyObject* name = Text(info.name).release().ptr();
     PyUnicode_InternInPlace(&name);  // found by its address in the caller's dict
     return nb::steal<nb::str>(name);
   }
@@ -195,8 +201,8 @@ nb::object Score(const Net& net, nb::handle rows, const std::vector<std::string>
 
 nb::dict Info(const athanor::ValueInfo& info) {
   nb::dict entry;
-  entry["name"] = info.name;
-  entry["type"] = info.type;
+  entry["name"] = Text(info.name);
+  entry["type"] = Text(info.type);
   entry["dtype"] = info.dtype;
   entry["shape"] = info.dims;
   return entry;

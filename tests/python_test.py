@@ -147,6 +147,15 @@ class PythonApi(unittest.TestCase):
         with self.assertRaisesRegex(athanor.Error, "picture 1"):
             package.run_all([pictures[0], b"no picture"])
 
+    def test_a_name_that_is_no_text_is_found_by_what_stands_for_it(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "bytes.txt"
+            path.write_text(r'''graph g("x\xff": f32[2]) -> ("y\xfe") { %"y\xfe" = Relu(%"x\xff") }''')
+            net = athanor.load(path)
+        self.assertEqual([net.inputs[0].name, net.outputs[0].name], ["x\udcff", "y\udcfe"])
+        answer = net.run({"x\udcff": np.array([-1, 2], np.float32)})
+        np.testing.assert_array_equal(answer["y\udcfe"], [0, 2])
+
     def test_compare_sees_a_difference(self):
         difference = athanor.compare([1.0, 2.0], [1.0, 2.5])
         self.assertFalse(difference.passed)
