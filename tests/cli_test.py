@@ -678,12 +678,13 @@ class Interrupt(Case):
         self.assertIn("bench", errors)
 
 
-    def test_ctrl_c_in_the_middle_of_a_write_removes_the_part(self):
+    def test_an_end_in_the_middle_of_a_write_removes_the_part(self):
         # The part is a pipe made under the name the process is about to open, so that the process
         # stands still in the middle of the write for as long as nobody reads on.
         model = self.folder / "big.onnx"
         self.assertEqual(athanor("zoo", "squeezenet1_1", "-o", model).returncode, 0)
-        for out in ("big.ath", "again.onnx"):
+        for out, number, code in (("big.ath", signal.SIGINT, 4), ("again.onnx", signal.SIGTERM, -signal.SIGTERM),
+                                  ("third.ath", signal.SIGHUP, -signal.SIGHUP)):
             target = self.folder / out
             target.write_bytes(b"what was there before")
 
@@ -697,16 +698,16 @@ class Interrupt(Case):
             reader = os.open(part, os.O_RDONLY | os.O_NONBLOCK)
             try:
                 self.assertTrue(select.select([reader], [], [], 60)[0], "nothing is written")
-                process.send_signal(signal.SIGINT)
+                process.send_signal(number)
                 _, errors = process.communicate(timeout=60)
             finally:
                 os.close(reader)
-            self.assertEqual(process.returncode, 4, errors)
-            self.assertIn("ATH-4003", errors)
+            self.assertEqual(process.returncode, code, errors)
+            self.assertEqual("ATH-4003" in errors, number == signal.SIGINT)
             self.assertFalse(part.exists())
             self.assertEqual(target.read_bytes(), b"what was there before")
         self.assertEqual(sorted(p.name for p in self.folder.iterdir()),
-                         ["again.onnx", "big.ath", "big.onnx"])
+                         ["again.onnx", "big.ath", "big.onnx", "third.ath"])
 
 
 if __name__ == "__main__":

@@ -115,6 +115,21 @@ void OnInterrupt(int) {
   _exit(4);
 }
 
+// The end that a scheduler or a closed terminal asks for: as it would be, less the half-done files.
+void OnTermination(int number) {
+  RemovePartialFiles();
+  std::signal(number, SIG_DFL);
+  std::raise(number);
+}
+
+void RemoveHalfDoneFilesAtTheEnd() {
+  std::signal(SIGINT, OnInterrupt);
+  for (const int number : {SIGTERM, SIGHUP}) {
+    // nohup has it ignored; that is meant.
+    if (std::signal(number, OnTermination) == SIG_IGN) std::signal(number, SIG_IGN);
+  }
+}
+
 std::vector<std::string> VerbNames() {
   std::vector<std::string> names;
   for (const Verb& verb : kVerbs) names.emplace_back(verb.name);
@@ -240,7 +255,7 @@ int Main(int argc, char** argv) {
     return 0;
   }
   ExpandHelp(argc, argv);
-  std::signal(SIGINT, OnInterrupt);
+  RemoveHalfDoneFilesAtTheEnd();
   if (argc == 3 && HasArgument(argc, argv, "--version") && HasArgument(argc, argv, "--json")) {
     common.json = true;
     PrintJson(common, {{"version", ATHANOR_VERSION}});
