@@ -8,6 +8,7 @@
 // dilation shrink.
 #include <algorithm>
 #include <numeric>
+#include <set>
 
 #include "passes/fold.h"
 #include "passes/places.h"
@@ -300,9 +301,10 @@ class Needed {
 
 Result<int> ComputeOnlyWhatIsRead(Graph& graph) {
   ATH_TRY(const std::vector<NodeId> order, graph.Order());
+  std::set<std::int64_t> tried;  // one look at an axis is at all Slices along it
   for (const NodeId id : order) {
     const std::optional<Cut> cut = CutOf(graph, id);
-    if (!cut) continue;
+    if (!cut || !tried.insert(cut->axis).second) continue;
     Needed needed(graph, cut->axis);
     if (needed.Find(order)) return needed.Rewrite(order);
   }
