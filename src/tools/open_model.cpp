@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
+#include <set>
 
 #include "core/text.h"
 #include "tools/console.h"
@@ -38,15 +39,15 @@ void AddModelOptions(Arguments app, ModelOptions& options) {
 }
 
 std::vector<std::string> InputSymbols(const Graph& graph) {
-  std::vector<std::string> symbols;
+  std::set<std::string> symbols;
   for (const ValueId id : graph.inputs()) {
     const Type& type = graph.value(id).type;
     if (!type.HasRank()) continue;
-    for (const Dim& dim : *type.shape) dim.CollectSymbols(symbols);
+    std::vector<std::string> names;
+    for (const Dim& dim : *type.shape) dim.CollectSymbols(names);
+    symbols.insert(names.begin(), names.end());
   }
-  std::sort(symbols.begin(), symbols.end());
-  symbols.erase(std::unique(symbols.begin(), symbols.end()), symbols.end());
-  return symbols;
+  return {symbols.begin(), symbols.end()};
 }
 
 Status SetDims(Graph& graph, const DimSizes& values) {
@@ -72,6 +73,8 @@ Status SetDims(Graph& graph, const DimSizes& values) {
 
 std::optional<DimSizes> FittingDims(const Graph& graph) {
   constexpr std::int64_t kLargest = 4096;
+  // Of all trials together: about a second. A model may have thousands of symbols that never fit.
+  std::size_t nodes_left = 1'000'000;
   const std::vector<std::string> symbols = InputSymbols(graph);
   const auto fits = [&graph](const DimSizes& sizes) {
     Graph trial = graph.Clone();
@@ -82,6 +85,9 @@ std::optional<DimSizes> FittingDims(const Graph& graph) {
   if (symbols.empty() || fits(ones)) return std::nullopt;
   for (std::int64_t size = 2; size <= kLargest; size *= 2) {
     for (std::size_t i = 0; i < symbols.size(); ++i) {
+      const std::size_t nodes = graph.num_nodes() + symbols.size();
+      if (nodes > nodes_left) return std::nullopt;
+      nodes_left -= nodes;
       DimSizes sizes = ones;
       sizes[i].second = size;
       if (fits(sizes)) return sizes;
