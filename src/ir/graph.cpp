@@ -1,7 +1,6 @@
 #include "ir/graph.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "core/text.h"
 
@@ -223,16 +222,21 @@ void Graph::ReplaceUses(ValueId from, ValueId to) {
   if (from == to) return;
   Value& old = values_[Index(from)];
   Value& now = values_[Index(to)];
-  NodeId done = kNoNode;  // a node that has the value many times is listed as often, in a row
-  for (const NodeId user : old.users) {
-    now.users.push_back(user);
-    if (user == std::exchange(done, user)) continue;
-    for (ValueId& input : nodes_[Index(user)].inputs) {
-      if (input == from) input = to;
+  for (auto use = old.users.begin(); use != old.users.end();) {
+    // A node that has the value many times is listed as often, mostly in a row.
+    const auto next =
+        std::find_if(use, old.users.end(), [&](NodeId other) { return other != *use; });
+    auto left = next - use;
+    for (ValueId& input : nodes_[Index(*use)].inputs) {
+      if (left == 0) break;
+      if (input == from) input = to, --left;
     }
+    now.users.insert(now.users.end(), use, next);
+    use = next;
   }
   old.users.clear();
   for (GraphOutput& output : outputs_) {
+    if (old.output_uses == 0) break;
     if (output.value != from) continue;
     output.value = to;
     --old.output_uses;
