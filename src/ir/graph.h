@@ -178,8 +178,9 @@ class Graph {
   std::size_t live_nodes_ = 0;
 };
 
-// Everything that must hold between passes: handles in range, uses and producers agree, ports
-// filled, attributes of the right kind, no cycle, types equal to what inference says. Bodies too.
+// What must hold between passes: handles in range, uses and producers agree, what is used is
+// defined, attributes of the right kind, no cycle. Bodies too. Ports and types are AddNode's and
+// InferTypes' to check. Takes time in proportion to the graph.
 Status Verify(const Graph& graph);
 
 }  // namespace athanor
