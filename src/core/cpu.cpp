@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <thread>
 
@@ -81,7 +82,11 @@ Isa BestIsa() {
   static const Isa best = [] {
     const Isa available = AvailableIsas().back();
     const char* wish = std::getenv("ATHANOR_ISA");
-    return std::min(available, wish ? IsaFromName(wish).value_or(available) : available);
+    if (wish == nullptr) return available;
+    const std::optional<Isa> isa = IsaFromName(wish);
+    if (!isa)
+      std::fprintf(stderr, "warning: ATHANOR_ISA=%s is none of base, avx2 and avx512\n", wish);
+    return std::min(available, isa.value_or(available));
   }();
   return best;
 }
