@@ -43,6 +43,15 @@ std::string FunctionBomb() {
   return Formula(functions, R"(<Apply function="f59"><FieldRef field="x"/></Apply>)");
 }
 
+// The well-known bomb itself.
+std::string EntityBomb() {
+  std::string entities = R"(<!ENTITY e0 "0.1 ">)";
+  for (int i = 1; i < 40; ++i)
+    entities += fmt::format(R"(<!ENTITY e{0} "&e{1};&e{1};">)", i, i - 1);
+  return "<?xml version=\"1.0\"?><!DOCTYPE PMML [" + entities + "]>" +
+         With(pmml::GaussianProcessFile(), "<c>3</c>", "<c>&e39;</c>");
+}
+
 // The same without an operator: every argument is a call, and no function looks at them.
 std::string EmptyFunctionBomb() {
   std::string functions =
@@ -84,6 +93,7 @@ std::vector<std::string> BrokenPmmlModels() {
       R"(<DefineFunction name="f"><ParameterField name="a"/><Apply function="+"><Apply function="f"><FieldRef field="a"/></Apply><Apply function="f"><FieldRef field="a"/></Apply></Apply></DefineFunction>)";
   return {
       FunctionBomb(),
+      EntityBomb(),
       LongChain(5000),
       Formula(self, R"(<FieldRef field="a"/>)"),
       Formula(forever, R"(<Apply function="f"><FieldRef field="x"/></Apply>)"),

@@ -301,9 +301,11 @@ Result<Field> AddInput(Document& document, std::string_view name, const Element&
       Quote(type));
 }
 
-// Of usage "order" is the time of a time series.
-bool IsActive(std::string_view usage) {
-  return usage.empty() || usage == "active" || usage == "order";
+// Of usage "order" is the time of a time series. A supplementary field of one is how many steps
+// ahead a row looks.
+bool IsActive(std::string_view usage, bool is_series = false) {
+  return usage.empty() || usage == "active" || usage == "order" ||
+         (is_series && usage == "supplementary");
 }
 
 }  // namespace
@@ -313,6 +315,7 @@ Result<Inputs> ReadInputs(Document& document, const Element& schema) {
   ForestBuilder checks;
   std::vector<ValueId> checked;
   std::vector<Status> problems;
+  const bool is_series = std::string_view(schema.parent().name()) == "TimeSeriesModel";
   for (const Element& mining : schema.children("MiningField")) {
     const std::string name(Text(mining, "name"));
     const Element field =
@@ -321,7 +324,7 @@ Result<Inputs> ReadInputs(Document& document, const Element& schema) {
       if (!field) return InvalidModel("the data dictionary has no such field");
       if (inputs.scope.Knows(name)) return InvalidModel("the field stands twice");
       ATH_TRY(const Rules rules, ReadRules(field, mining));
-      if (!IsActive(Text(mining, "usageType"))) {
+      if (!IsActive(Text(mining, "usageType"), is_series)) {
         inputs.scope.Define(name, [&document, name, field, rules](const Scope&, int) {
           return AddInput(document, name, field, rules);
         });

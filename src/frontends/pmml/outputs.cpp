@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numbers>
 
 #include "core/text.h"
 #include "frontends/pmml/model.h"
@@ -59,6 +60,16 @@ Status ApplyNumberTarget(Calculator& c, const Element& target, ValueId& value) {
   return c.status();
 }
 
+// How many standard deviations to both sides hold this share of a normal distribution.
+double DeviationsAround(double share) {
+  double low = 0, high = 40;
+  for (int i = 0; i < 100; ++i) {
+    const double middle = (low + high) / 2;
+    (std::erf(middle / std::numbers::sqrt2) < share ? low : high) = middle;
+  }
+  return low;
+}
+
 // ---- the features of an <OutputField>
 
 class OutputReader {
@@ -96,6 +107,8 @@ class OutputReader {
         Feature{"clusterAffinity", &OutputReader::Affinity},
         Feature{"clusterId", &OutputReader::EntityId},
         Feature{"confidence", &OutputReader::Confidence},
+        Feature{"confidenceIntervalLower", &OutputReader::Bound},
+        Feature{"confidenceIntervalUpper", &OutputReader::Bound},
         Feature{"decision", &OutputReader::Transformed},
         Feature{"entityAffinity", &OutputReader::Affinity},
         Feature{"entityId", &OutputReader::EntityId},
@@ -164,6 +177,17 @@ class OutputReader {
   Result<Field> Deviation(const Element&) {
     if (answer_->deviation == kNoValue) return Unsupported("the model gives no deviation");
     return Field{.column = answer_->deviation};
+  }
+
+  // Of the interval around the number that holds `value` percent of a normal distribution.
+  Result<Field> Bound(const Element& element) {
+    if (answer_->deviation == kNoValue) return Unsupported("the model gives no deviation");
+    ATH_TRY(const double percent, NumberOr(element, "value", 95));
+    if (!(percent > 0 && percent < 100))
+      return InvalidModel("value is {}; a number of percent is expected", percent);
+    const bool lower = Text(element, "feature") == "confidenceIntervalLower";
+    const double width = DeviationsAround(percent / 100) * (lower ? -1 : 1);
+    return Field{.column = c_.Add(answer_->value, c_.Mul(c_.Constant(width), answer_->deviation))};
   }
 
   Result<Field> Warning(const Element&) { return Field{.column = c_.Missing(), .text = true}; }

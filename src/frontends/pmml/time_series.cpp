@@ -1,8 +1,12 @@
-// TimeSeriesModel, exponential smoothing: what level, trend and season say about a time to come.
+// TimeSeriesModel: what exponential smoothing, ARIMA or a state space say about a time to come.
 //
 // A row holds a time, in the field whose usage is "order" (or in the only active one): the forecast
-// is h steps behind the last one that the model has seen, h = (time - endTime) / step. A time that
-// is not a whole number of steps behind it has no answer.
+// is h steps behind the last one that the model has seen, h = (time - endTime) / step. Where the
+// model has only a supplementary field, as R and Nyoka write it, that is h itself. A time that is
+// not a whole number of steps behind the last has no answer.
+#include "frontends/pmml/time_series.h"
+
+#include <array>
 #include <cmath>
 
 #include "core/text.h"
@@ -13,23 +17,62 @@ namespace {
 
 constexpr std::size_t kMostFactors = std::size_t{1} << 16;  // of a season
 
-class Smoothing {
+class Series {
  public:
-  Smoothing(const Model& model, const Scope& scope)
+  Series(const Model& model, const Scope& scope)
       : model_(model), c_(model.calculator()), scope_(scope) {}
 
   Result<Answer> Read() {
-    const Element smoothing = model_.element.child("ExponentialSmoothing");
-    const std::string_view best = Text(model_.element, "bestFit");
-    if (!smoothing || (!best.empty() && best != "ExponentialSmoothing")) {
-      std::string_view name = best;
-      for (const char* other : {"ARIMA", "GARCH", "StateSpaceModel", "SpectralAnalysis",
-                                "SeasonalTrendDecomposition"}) {
-        if (name.empty() && model_.element.child(other)) name = other;
-      }
-      return Unsupported("time series by {}; ExponentialSmoothing is implemented",
-                         name.empty() ? "no algorithm" : Quote(name));
+    struct Algorithm {
+      std::string_view name;
+      Result<Answer> (Series::*read)();
+    };
+    static constexpr std::array kAlgorithms = {Algorithm{"ARIMA", &Series::ReadArima},
+                                               Algorithm{"ExponentialSmoothing", &Series::Smooth},
+                                               Algorithm{"StateSpaceModel", &Series::ReadStates}};
+    std::string_view best = Text(model_.element, "bestFit");
+    for (const char* other : {"ARIMA", "ExponentialSmoothing", "StateSpaceModel", "GARCH",
+                              "SpectralAnalysis", "SeasonalTrendDecomposition"}) {
+      if (best.empty() && model_.element.child(other)) best = other;
     }
+    for (const Algorithm& algorithm : kAlgorithms) {
+      if (best != algorithm.name) continue;
+      if (!model_.element.child(algorithm.name.data()))
+        return InvalidModel("bestFit is {}, but the model has none", Quote(best));
+      return (this->*algorithm.read)();
+    }
+    return Unsupported(
+        "time series by {}; ARIMA, ExponentialSmoothing and StateSpaceModel are implemented",
+        best.empty() ? "no algorithm" : Quote(best));
+  }
+
+ private:
+  Result<Answer> ReadArima() {
+    ATH_TRY(const Forecasts forecasts, ArimaForecasts(model_.element));
+    return ByTable(forecasts);
+  }
+  Result<Answer> ReadStates() {
+    ATH_TRY(const Forecasts forecasts, StateSpaceForecasts(model_.element));
+    return ByTable(forecasts);
+  }
+
+  // What stands beside each number of steps.
+  Result<Answer> ByTable(const Forecasts& forecasts) {
+    ATH_TRY(const ValueId h, Steps());
+    std::vector<double> keys;
+    for (std::size_t i = 0; i < forecasts.means.size(); ++i)
+      keys.push_back(static_cast<double>(i + 1));
+    Answer answer = model_.NewAnswer();
+    answer.classification = false;
+    answer.value = c_.Lookup(h, keys, forecasts.means, std::nan(""));
+    if (!forecasts.deviations.empty())
+      answer.deviation = c_.Lookup(h, keys, forecasts.deviations, std::nan(""));
+    ATH_RETURN_IF_ERROR(c_.status());
+    return answer;
+  }
+
+  Result<Answer> Smooth() {
+    const Element smoothing = model_.element.child("ExponentialSmoothing");
     ATH_TRY(const ValueId h, Steps());
     ATH_TRY(const double level, Number(smoothing.child("Level"), "smoothedValue"));
     ValueId y = c_.Constant(level);
@@ -47,11 +90,10 @@ class Smoothing {
     return answer;
   }
 
- private:
   // How far ahead each row looks: 1, 2, ...; missing for others.
   Result<ValueId> Steps() {
-    std::string time;
-    std::size_t active = 0;
+    std::string time, ahead;
+    std::size_t active = 0, supplementary = 0;
     for (const Element& field : model_.element.child("MiningSchema").children("MiningField")) {
       const std::string_view usage = Text(field, "usageType");
       if (usage == "order") {
@@ -59,15 +101,22 @@ class Smoothing {
         active = 1;
         break;
       }
+      if (usage == "supplementary") {
+        ahead = Text(field, "name");
+        ++supplementary;
+      }
       if (!usage.empty() && usage != "active") continue;
       time = Text(field, "name");
       ++active;
     }
-    if (active != 1)
+    const bool is_count = active == 0 && supplementary == 1;
+    if (active != 1 && !is_count)
       return InvalidModel("{} fields may hold the time; one is expected: usageType=\"order\"",
                           active);
+    if (is_count) time = ahead;
     ATH_TRY(const Field field, scope_.Get(time));
     if (field.text) return Unsupported("field {} is text, a time is expected", Quote(time));
+    if (is_count) return Whole(field.column);
     double end = 0, step = 1;
     for (const Element& series : model_.element.children("TimeSeries")) {
       if (Text(series, "usage") == "prediction") continue;
@@ -76,7 +125,11 @@ class Smoothing {
       break;
     }
     if (!(step > 0)) return InvalidModel("the stepsize of time is {}", step);
-    const ValueId h = c_.Div(c_.Sub(field.column, c_.Constant(end)), c_.Constant(step));
+    return Whole(c_.Div(c_.Sub(field.column, c_.Constant(end)), c_.Constant(step)));
+  }
+
+  // 1, 2, ...; missing for others.
+  ValueId Whole(ValueId h) {
     const ValueId whole = c_.Op("Equal", {h, c_.Op("Floor", {h})});
     const ValueId ahead = c_.Op("GreaterOrEqual", {h, c_.Constant(1)});
     return c_.Where(c_.Op("And", {whole, ahead}), h, c_.Missing());
@@ -153,7 +206,7 @@ class Smoothing {
 }  // namespace
 
 Result<Answer> ReadTimeSeries(const Model& model, const Scope& scope, int) {
-  return Smoothing(model, scope).Read();
+  return Series(model, scope).Read();
 }
 
 }  // namespace athanor::pmml
