@@ -16,6 +16,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tarfile
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -265,6 +266,18 @@ def unit_cases(scratch):
         yield Case("pmml-unit", f"unit/{case['model']}#{number}", model, table, [expected], tolerance, tolerance, columns)
 
 
+def onnx_cases(scratch):
+    """Small models of ai.onnx.ml that tests/oracles/record_onnx_ml.py made, with what ONNX Runtime answers. The table is a matrix."""
+    with tarfile.open(ROOT / "tests" / "oracles" / "onnx_ml.tar.xz") as archive:
+        folder = scratch / "onnx_ml"
+        archive.extractall(folder, filter="data") if hasattr(tarfile, "data_filter") else archive.extractall(folder)
+    for expected in sorted((scratch / "onnx_ml").glob("*.expected.csv")):
+        name = expected.name.removesuffix(".expected.csv")
+        rows = read_csv(expected)
+        yield Case("onnx", name, expected.with_name(f"{name}.onnx"), expected.with_name(f"{name}.csv"), rows, 1e-5, 1e-5,
+                   {column: column for column in rows[0]})
+
+
 # ---- running and comparing
 
 def same(expected, actual, case):
@@ -317,7 +330,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         scratch = pathlib.Path(folder)
         out = scratch / "out.csv"
-        for case in [*boosted_cases(scratch), *legacy_cases(scratch), *catboost_cases(), *pmml_cases(scratch), *unit_cases(scratch)]:
+        for case in [*boosted_cases(scratch), *legacy_cases(scratch), *catboost_cases(), *pmml_cases(scratch), *unit_cases(scratch),
+                     *onnx_cases(scratch)]:
             key = f"{case.kind}:{case.name}"
             if options.filter not in key:
                 continue

@@ -1,112 +1,12 @@
-// Formulas of the operators of classical models: trees, linear models, scalers, encoders.
+// Formulas of the operators of classical models: linear models, scalers, encoders.
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <optional>
 
-#include "codegen/table/lowering.h"
-#include "ops/ml/tree_ensemble.h"
+#include "codegen/table/scores.h"
 
 namespace athanor::codegen {
 namespace {
-
-// The constants of these operators are f32, their sums f64.
-std::vector<TermId> Doubles(TermMaker& make, const std::vector<TermId>& terms) {
-  std::vector<TermId> out;
-  for (const TermId x : terms) out.push_back(make.Cast(DType::kF64, x));
-  return out;
-}
-
-TermId Sum(TermMaker& make, DType dtype, std::vector<TermId> terms) {
-  return terms.size() == 1 ? terms[0] : make.Call(Fn::kAdd, dtype, std::move(terms));
-}
-
-void SetRounded(Lowering& l, std::size_t output, const std::vector<TermId>& terms) {
-  std::vector<TermId> out;
-  for (const TermId x : terms) out.push_back(l.make.Cast(l.OutType(output), x));
-  l.SetOut(std::move(out), output);
-}
-
-// ---- trees
-
-struct EnsembleAttrs {
-  std::int64_t aggregate_function = 1;
-  std::int64_t post_transform = 0;
-  template <class V>
-  void Visit(V& v) {
-    v("aggregate_function", aggregate_function, "0 average, 1 sum, 2 min, 3 max over the trees");
-    v("post_transform", post_transform, "0 none");
-  }
-};
-
-// For each target the trees that have a leaf for it, in order.
-std::map<std::int64_t, std::vector<std::size_t>> TreesOfTargets(const ops::Forest& forest) {
-  std::map<std::int64_t, std::vector<std::size_t>> trees;
-  const std::vector<ops::Forest::Walk> walks = forest.Walks();
-  for (std::size_t tree = 0; tree < walks.size(); ++tree) {
-    const auto note = [&](ops::Forest::Child child) {
-      if (child >= 0) return;
-      for (const auto& weight : forest.WeightsOf(static_cast<std::size_t>(-1 - child))) {
-        std::vector<std::size_t>& list = trees[weight.target];
-        if (list.empty() || list.back() != tree) list.push_back(tree);
-      }
-    };
-    note(forest.roots()[tree]);
-    for (const std::int64_t at : walks[tree].nodes) {
-      note(forest.nodes()[static_cast<std::size_t>(at)].yes);
-      note(forest.nodes()[static_cast<std::size_t>(at)].no);
-    }
-  }
-  return trees;
-}
-
-TermId Extreme(TermMaker& make, DType dtype, const TreeSum& sum, Fn fn) {
-  std::vector<TermId> trees;
-  for (const std::size_t tree : sum.trees) {
-    TreeSum one = sum;
-    one.trees = {tree};
-    trees.push_back(make.Trees(dtype, std::move(one)));
-  }
-  TermId extreme = trees[0];
-  for (std::size_t i = 1; i < trees.size(); ++i)
-    extreme = make.Call(fn, dtype, {extreme, trees[i]});
-  return extreme;
-}
-
-Status Trees(Lowering& l) {
-  const auto attrs = l.Attrs<EnsembleAttrs>();
-  if (attrs.post_transform != 0)
-    return Unsupported("post_transform {}; scores without one are written", attrs.post_transform);
-  const DType dtype = l.OutType();
-  if (dtype != DType::kF32 && dtype != DType::kF64)
-    return Unsupported("trees of {}; f32 and f64 are written", Name(dtype));
-  ATH_TRY(ops::Forest forest, ops::ForestOf(l.node().attributes));
-  const auto targets = TreesOfTargets(forest);
-  const auto count = static_cast<double>(forest.num_trees());
-  RowProgram& program = l.make.program();
-  program.forests.push_back(std::move(forest));
-  const std::size_t row = l.make.Row(l.in[0].terms);
-  std::vector<TermId> out;
-  for (std::int64_t target = 0; target < l.OutDims().back(); ++target) {
-    const auto found = targets.find(target);
-    if (found == targets.end()) {
-      out.push_back(l.make.Number(dtype, 0));
-      continue;
-    }
-    const TreeSum sum = {program.forests.size() - 1, row, target, found->second};
-    TermId score = 0;
-    if (attrs.aggregate_function >= 2) {
-      score = Extreme(l.make, dtype, sum, attrs.aggregate_function == 2 ? Fn::kMin : Fn::kMax);
-    } else {
-      score = l.make.Trees(dtype, sum);
-      if (attrs.aggregate_function == 0)
-        score = l.make.Call(Fn::kDiv, dtype, {score, l.make.Number(dtype, count)});
-    }
-    out.push_back(score);
-  }
-  l.SetOut(std::move(out));
-  return {};
-}
 
 // ---- encoders
 
@@ -126,6 +26,39 @@ Status LabelEncoder(Lowering& l) {
   ATH_RETURN_IF_ERROR(CheckLookup(lookup.values));
   RowProgram& program = l.make.program();
   program.lookups.push_back(std::move(lookup));
+  std::vector<TermId> out;
+  for (const TermId x : l.in[0].terms) out.push_back(l.make.Find(x, program.lookups.size() - 1));
+  l.SetOut(std::move(out));
+  return {};
+}
+
+struct CategoryMapperAttrs {
+  std::vector<std::int64_t> cats_int64s;
+  std::vector<std::string> cats_strings;
+  std::int64_t default_int64 = -1;
+  std::string default_string = "_Unused";
+  template <class V>
+  void Visit(V& v) {
+    v("cats_int64s", cats_int64s, "the integers");
+    v("cats_strings", cats_strings, "the string of each integer");
+    v("default_int64", default_int64, "for a string that is not listed");
+    v("default_string", default_string, "for an integer that is not listed");
+  }
+};
+
+Status CategoryMapper(Lowering& l) {
+  const auto attrs = l.Attrs<CategoryMapperAttrs>();
+  const auto count = static_cast<std::int64_t>(attrs.cats_strings.size());
+  Tensor words = Tensor::FromVector({count}, attrs.cats_strings);
+  Tensor numbers = Tensor::FromVector({count}, attrs.cats_int64s);
+  RowProgram& program = l.make.program();
+  if (l.in[0].dtype == DType::kString) {
+    program.lookups.push_back({std::move(words), std::move(numbers),
+                               Tensor::FromVector<std::int64_t>({1}, {attrs.default_int64})});
+  } else {
+    program.lookups.push_back({std::move(numbers), std::move(words),
+                               Tensor::FromVector<std::string>({1}, {attrs.default_string})});
+  }
   std::vector<TermId> out;
   for (const TermId x : l.in[0].terms) out.push_back(l.make.Find(x, program.lookups.size() - 1));
   l.SetOut(std::move(out));
@@ -257,6 +190,37 @@ Status Scaler(Lowering& l) {
   return {};
 }
 
+struct NormalizerAttrs {
+  std::string norm = "MAX";
+  template <class V>
+  void Visit(V& v) {
+    v("norm", norm, "MAX, L1 or L2");
+  }
+};
+
+Status Normalizer(Lowering& l) {
+  const std::string norm = l.Attrs<NormalizerAttrs>().norm;
+  TermMaker& make = l.make;
+  const std::vector<TermId> x = Doubles(make, l.in[0].terms);
+  if (x.empty()) return Unsupported("rows without features");
+  std::vector<TermId> parts;
+  for (const TermId value : x)
+    parts.push_back(make.Call(norm == "L2" ? Fn::kSquare : Fn::kAbs, DType::kF64, {value}));
+  TermId length = parts[0];
+  for (std::size_t i = 1; i < parts.size() && norm == "MAX"; ++i)
+    length = make.Call(Fn::kMax, DType::kF64, {length, parts[i]});
+  if (norm != "MAX") length = Sum(make, DType::kF64, std::move(parts));
+  if (norm == "L2") length = make.Call(Fn::kSqrt, DType::kF64, {length});
+  // A row of zeros stays one.
+  const TermId zero = make.Number(DType::kF64, 0), one = make.Number(DType::kF64, 1);
+  const TermId is_zero = make.Call(Fn::kEqual, DType::kBool, {length, zero});
+  const TermId divisor = make.Call(Fn::kWhere, DType::kF64, {is_zero, one, length});
+  std::vector<TermId> out;
+  for (const TermId value : x) out.push_back(make.Call(Fn::kDiv, DType::kF64, {value, divisor}));
+  SetRounded(l, 0, out);
+  return {};
+}
+
 // ---- distances
 
 struct MeasureAttrs {
@@ -384,22 +348,11 @@ std::vector<TermId> LinearScores(Lowering& l, const LinearAttrs& attrs, std::siz
   return scores;
 }
 
-Result<std::vector<TermId>> Transformed(TermMaker& make, const std::string& transform,
-                                        std::vector<TermId> scores) {
-  if (transform == "NONE") return scores;
-  if (transform == "SOFTMAX") return SoftmaxOf(make, DType::kF64, scores);
-  if (transform != "LOGISTIC")
-    return Unsupported("post_transform {}; NONE, SOFTMAX and LOGISTIC are written", transform);
-  for (TermId& score : scores) score = make.Call(Fn::kSigmoid, DType::kF64, {score});
-  return scores;
-}
-
 Status LinearRegressor(Lowering& l) {
   const auto attrs = l.Attrs<LinearAttrs>();
   const auto count = static_cast<std::size_t>(l.OutDims().back());
-  ATH_TRY(const std::vector<TermId> scores,
-          Transformed(l.make, attrs.post_transform, LinearScores(l, attrs, count)));
-  SetRounded(l, 0, scores);
+  ATH_TRY(const ops::PostTransform transform, ops::PostTransformFromName(attrs.post_transform));
+  SetRounded(l, 0, Transformed(l.make, transform, LinearScores(l, attrs, count)));
   return {};
 }
 
@@ -412,39 +365,20 @@ struct LinearClassifierAttrs : LinearAttrs {
     v("classlabels_ints", classlabels_ints, "labels, where they are integers");
     v("classlabels_strings", classlabels_strings, "labels, where they are strings");
   }
-  std::size_t labels() const {
-    return classlabels_strings.empty() ? classlabels_ints.size() : classlabels_strings.size();
-  }
+  ops::ClassLabels Labels() const { return {classlabels_ints, classlabels_strings}; }
 };
-
-// The label of the largest score; the first of equal ones.
-TermId LabelOf(TermMaker& make, const LinearClassifierAttrs& attrs,
-               const std::vector<TermId>& scores) {
-  const auto name = [&](std::size_t i) {
-    return attrs.classlabels_strings.empty()
-               ? make.Number(DType::kI64, static_cast<double>(attrs.classlabels_ints[i]))
-               : make.Text(attrs.classlabels_strings[i]);
-  };
-  TermId label = name(0);
-  TermId best = scores[0];
-  for (std::size_t i = 1; i < scores.size(); ++i) {
-    const TermId better = make.Call(Fn::kGreater, DType::kBool, {scores[i], best});
-    label = make.Call(Fn::kWhere, make[label].dtype, {better, name(i), label});
-    best = make.Call(Fn::kMax, DType::kF64, {best, scores[i]});
-  }
-  return label;
-}
 
 Status LinearClassifier(Lowering& l) {
   const auto attrs = l.Attrs<LinearClassifierAttrs>();
-  const std::size_t count = attrs.intercepts.empty() ? attrs.labels() : attrs.intercepts.size();
+  const std::size_t count =
+      attrs.intercepts.empty() ? attrs.Labels().size() : attrs.intercepts.size();
   std::vector<TermId> scores = LinearScores(l, attrs, count);
-  if (scores.size() == 1 && attrs.labels() == 2)
+  if (scores.size() == 1 && attrs.Labels().size() == 2)
     scores = {l.make.Call(Fn::kNeg, DType::kF64, {scores[0]}), scores[0]};
-  if (l.node().outputs[0] != kNoValue) l.SetOut({LabelOf(l.make, attrs, scores)}, 0);
+  if (l.node().outputs[0] != kNoValue) l.SetOut({BestLabel(l.make, attrs.Labels(), scores)}, 0);
   if (l.out.size() < 2 || l.node().outputs[1] == kNoValue) return {};
-  ATH_TRY(scores, Transformed(l.make, attrs.post_transform, std::move(scores)));
-  SetRounded(l, 1, scores);
+  ATH_TRY(const ops::PostTransform transform, ops::PostTransformFromName(attrs.post_transform));
+  SetRounded(l, 1, Transformed(l.make, transform, std::move(scores)));
   return {};
 }
 
@@ -465,20 +399,23 @@ Status Extract(Lowering& l) {
 }  // namespace
 
 std::vector<LoweringRow> MlLowerings() {
-  return {
+  std::vector<LoweringRow> rows = {
       {"ArrayFeatureExtractor", Extract},
       {"Binarizer", Binarizer},
+      {"CategoryMapper", CategoryMapper},
       {"FeatureVectorizer", FeatureVectorizer},
       {"Imputer", Imputer},
       {"LabelEncoder", LabelEncoder},
       {"LinearClassifier", LinearClassifier},
       {"LinearRegressor", LinearRegressor},
-      {"LinearTreeEnsemble", Trees},
+      {"Normalizer", Normalizer},
       {"OneHotEncoder", OneHot},
       {"PairwiseMeasure", PairwiseMeasure},
       {"Scaler", Scaler},
-      {"TreeEnsemble", Trees},
   };
+  for (std::vector<LoweringRow> more : {SvmLowerings(), TreeLowerings()})
+    rows.insert(rows.end(), more.begin(), more.end());
+  return rows;
 }
 
 }  // namespace athanor::codegen

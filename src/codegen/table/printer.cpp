@@ -35,7 +35,10 @@ Piece Printer::Fill(const Spelling& spelling, const std::vector<TermId>& args, D
       made.text += dtype == DType::kF32 ? "f" : "";
     } else if (digit && (c == '$' || c == '<' || c == '@')) {
       const Piece& arg = piece(args[static_cast<std::size_t>(pattern[++i] - '0')]);
-      made.text += c == '@' ? arg.text : Within(arg, spelling.level, c == '<');
+      std::string text = c == '@' ? arg.text : Within(arg, spelling.level, c == '<');
+      // Two signs in a row are a decrement in C and a comment in SQL.
+      if (made.text.ends_with('-') && text.starts_with('-')) text = "(" + text + ")";
+      made.text += text;
     } else {
       made.text += c;
     }

@@ -18,8 +18,6 @@ using FloatList = std::vector<float>;
 
 constexpr std::int64_t kMostTargets = 1 << 24;
 
-enum class Aggregate : std::uint8_t { kAverage, kSum, kMin, kMax };
-
 struct EnsembleAttrs {
   std::int64_t aggregate_function = 1;
   std::int64_t post_transform = 0;
@@ -130,17 +128,6 @@ struct ClassifierAttrs : NodeAttrs {
   ClassLabels Labels() const { return {classlabels_int64s, classlabels_strings}; }
 };
 
-// A forest and how its leaves become scores.
-struct Ensemble {
-  Forest forest;
-  Aggregate aggregate = Aggregate::kSum;
-  PostTransform post_transform = PostTransform::kNone;
-  std::int64_t targets = 0;
-  std::vector<double> base;  // empty, or one per target
-  // Scores of f32 features are summed in f32, tree by tree, as libraries of boosted trees do.
-  bool single = false;
-};
-
 Result<Forest> NamedForest(const NodeAttrs& attrs, const IntList& trees, const IntList& nodes,
                            const IntList& targets, std::span<const double> weights) {
   ATH_TRY(const std::vector<double> splits,
@@ -168,7 +155,7 @@ Result<std::int64_t> TargetCount(const Forest& forest, std::optional<std::int64_
   return count;
 }
 
-Result<Ensemble> Read(const EnsembleAttrs& attrs) {
+Result<ScoredForest> Read(const EnsembleAttrs& attrs) {
   if (attrs.aggregate_function < 0 || attrs.aggregate_function > 3)
     return InvalidModel("aggregate_function is {}; 0 to 3 is expected", attrs.aggregate_function);
   if (attrs.post_transform < 0 || attrs.post_transform > 4)
@@ -191,17 +178,17 @@ Result<Ensemble> Read(const EnsembleAttrs& attrs) {
                                             .leaf_target = attrs.leaf_targetids,
                                             .leaf_weight = weights}));
   ATH_TRY(const std::int64_t targets, TargetCount(forest, attrs.n_targets));
-  return Ensemble{.forest = std::move(forest),
-                  .aggregate = static_cast<Aggregate>(attrs.aggregate_function),
-                  .post_transform = static_cast<PostTransform>(attrs.post_transform),
-                  .targets = targets,
-                  .base = {}};
+  return ScoredForest{.forest = std::move(forest),
+                      .aggregate = static_cast<TreeAggregate>(attrs.aggregate_function),
+                      .post_transform = static_cast<PostTransform>(attrs.post_transform),
+                      .targets = targets,
+                      .base = {}};
 }
 
-Result<Ensemble> Read(const LinearEnsembleAttrs& attrs) {
+Result<ScoredForest> Read(const LinearEnsembleAttrs& attrs) {
   if (attrs.aggregate_function > 1)
     return InvalidModel("aggregate_function is {}; 0 or 1 is expected", attrs.aggregate_function);
-  ATH_TRY(Ensemble ensemble, Read(static_cast<const EnsembleAttrs&>(attrs)));
+  ATH_TRY(ScoredForest ensemble, Read(static_cast<const EnsembleAttrs&>(attrs)));
   ATH_TRY(const std::vector<double> constants, ToDoubles(attrs.leaf_constants));
   ATH_TRY(const std::vector<double> coefficients, ToDoubles(attrs.leaf_coefficients));
   ATH_RETURN_IF_ERROR(ensemble.forest.MakeLinear({.constants = constants,
@@ -211,16 +198,16 @@ Result<Ensemble> Read(const LinearEnsembleAttrs& attrs) {
   return ensemble;
 }
 
-Result<Aggregate> AggregateFromName(std::string_view name) {
-  if (name == "SUM") return Aggregate::kSum;
-  if (name == "AVERAGE") return Aggregate::kAverage;
-  if (name == "MIN") return Aggregate::kMin;
-  if (name == "MAX") return Aggregate::kMax;
+Result<TreeAggregate> AggregateFromName(std::string_view name) {
+  if (name == "SUM") return TreeAggregate::kSum;
+  if (name == "AVERAGE") return TreeAggregate::kAverage;
+  if (name == "MIN") return TreeAggregate::kMin;
+  if (name == "MAX") return TreeAggregate::kMax;
   return InvalidModel("aggregate_function is \"{}\"; SUM, AVERAGE, MIN or MAX is expected", name);
 }
 
-Result<Ensemble> Read(const RegressorAttrs& attrs) {
-  ATH_TRY(const Aggregate aggregate, AggregateFromName(attrs.aggregate_function));
+Result<ScoredForest> Read(const RegressorAttrs& attrs) {
+  ATH_TRY(const TreeAggregate aggregate, AggregateFromName(attrs.aggregate_function));
   ATH_TRY(const PostTransform transform, PostTransformFromName(attrs.post_transform));
   ATH_TRY(const std::vector<double> weights,
           NumbersOf(attrs.target_weights, attrs.target_weights_as_tensor));
@@ -231,11 +218,11 @@ Result<Ensemble> Read(const RegressorAttrs& attrs) {
   if (base.size() == 1) base.resize(static_cast<std::size_t>(targets), base[0]);
   if (!base.empty() && base.size() != static_cast<std::size_t>(targets))
     return InvalidModel("{} base values are given for {} targets", base.size(), targets);
-  return Ensemble{std::move(forest), aggregate, transform, targets, std::move(base)};
+  return ScoredForest{std::move(forest), aggregate, transform, targets, std::move(base)};
 }
 
 // What a leaf with this weight adds. Each step is rounded where the scores are f32.
-double ValueOf(const Ensemble& ensemble, std::size_t leaf, const Forest::Weight& weight,
+double ValueOf(const ScoredForest& ensemble, std::size_t leaf, const Forest::Weight& weight,
                std::span<const double> features) {
   if (!ensemble.forest.is_linear()) return weight.value;
   const auto rounded = [&](double x) { return ensemble.single ? static_cast<float>(x) : x; };
@@ -249,7 +236,7 @@ double ValueOf(const Ensemble& ensemble, std::size_t leaf, const Forest::Weight&
 }
 
 // Scores of one sample before the base values; `touched` says which got anything.
-void Score(const Ensemble& ensemble, std::span<const double> features, std::span<double> scores,
+void Score(const ScoredForest& ensemble, std::span<const double> features, std::span<double> scores,
            std::vector<bool>& touched) {
   std::fill(scores.begin(), scores.end(), 0.0);
   touched.assign(scores.size(), false);
@@ -259,9 +246,9 @@ void Score(const Ensemble& ensemble, std::span<const double> features, std::span
       const auto at = static_cast<std::size_t>(weight.target);
       const double value = ValueOf(ensemble, leaf, weight, features);
       double& score = scores[at];
-      if (ensemble.aggregate == Aggregate::kMin && touched[at]) {
+      if (ensemble.aggregate == TreeAggregate::kMin && touched[at]) {
         score = std::min(score, value);
-      } else if (ensemble.aggregate == Aggregate::kMax && touched[at]) {
+      } else if (ensemble.aggregate == TreeAggregate::kMax && touched[at]) {
         score = std::max(score, value);
       } else {
         score += value;
@@ -270,12 +257,12 @@ void Score(const Ensemble& ensemble, std::span<const double> features, std::span
       touched[at] = true;
     }
   }
-  if (ensemble.aggregate == Aggregate::kAverage) {
+  if (ensemble.aggregate == TreeAggregate::kAverage) {
     for (double& score : scores) score /= static_cast<double>(ensemble.forest.num_trees());
   }
 }
 
-Status CheckFeatures(const Ensemble& ensemble, const FeatureDims& dims) {
+Status CheckFeatures(const ScoredForest& ensemble, const FeatureDims& dims) {
   if (dims.columns.IsConst() && ensemble.forest.max_feature() >= dims.columns.value()) {
     return InvalidModel("the trees look at feature {}, but x has {} features",
                         ensemble.forest.max_feature(), dims.columns.value());
@@ -285,7 +272,7 @@ Status CheckFeatures(const Ensemble& ensemble, const FeatureDims& dims) {
 
 template <class Attrs>
 Status InferScores(InferCtx& ctx) {
-  ATH_TRY(const Ensemble ensemble, Read(ctx.Attrs<Attrs>()));
+  ATH_TRY(const ScoredForest ensemble, Read(ctx.Attrs<Attrs>()));
   ATH_TRY(const FeatureDims dims, InferFeatures(ctx));
   ATH_RETURN_IF_ERROR(CheckFeatures(ensemble, dims));
   // The newest form gives the type of x, the older one always f32.
@@ -317,7 +304,7 @@ void WriteRow(std::span<const double> scores, std::int64_t row, Tensor& output) 
 
 template <class Attrs>
 Status ScoresReference(RefCtx& ctx) {
-  ATH_TRY(Ensemble ensemble, Read(ctx.Attrs<Attrs>()));
+  ATH_TRY(ScoredForest ensemble, Read(ctx.Attrs<Attrs>()));
   ensemble.single = std::is_base_of_v<EnsembleAttrs, Attrs> && ctx.In(0).dtype() == DType::kF32;
   ATH_TRY(const FeatureTable table, ReadFeatures(ctx.In(0)));
   std::vector<double> scores(static_cast<std::size_t>(ensemble.targets));
@@ -331,14 +318,7 @@ Status ScoresReference(RefCtx& ctx) {
   return {};
 }
 
-// A classifier's ensemble scores classes. One score may stand for two labels.
-struct Classifier {
-  Ensemble ensemble;
-  bool one_score = false;     // two labels, one score: that of the second label
-  bool all_positive = false;  // then a score is a probability and 1/2 is the border
-};
-
-Result<Classifier> Read(const ClassifierAttrs& attrs) {
+Result<ForestClassifier> Read(const ClassifierAttrs& attrs) {
   ATH_RETURN_IF_ERROR(CheckLabels(attrs.Labels()));
   ATH_TRY(const PostTransform transform, PostTransformFromName(attrs.post_transform));
   ATH_TRY(const std::vector<double> weights,
@@ -360,15 +340,17 @@ Result<Classifier> Read(const ClassifierAttrs& attrs) {
     return InvalidModel("{} base values are given for {} classes", base.size(), labels);
   const bool all_positive =
       std::all_of(weights.begin(), weights.end(), [](double w) { return w >= 0; });
-  return Classifier{{std::move(forest), Aggregate::kSum, transform,
-                     static_cast<std::int64_t>(scores), std::move(base)},
-                    one_score,
-                    all_positive};
+  return ForestClassifier{{std::move(forest), TreeAggregate::kSum, transform,
+                           static_cast<std::int64_t>(scores), std::move(base)},
+                          one_score,
+                          all_positive,
+                          attrs.classlabels_int64s,
+                          attrs.classlabels_strings};
 }
 
 Status InferClassifier(InferCtx& ctx) {
   const auto attrs = ctx.Attrs<ClassifierAttrs>();
-  ATH_TRY(const Classifier classifier, Read(attrs));
+  ATH_TRY(const ForestClassifier classifier, Read(attrs));
   ATH_TRY(const FeatureDims dims, InferFeatures(ctx));
   ATH_RETURN_IF_ERROR(CheckFeatures(classifier.ensemble, dims));
   const ClassLabels labels = attrs.Labels();
@@ -383,7 +365,7 @@ Status InferClassifier(InferCtx& ctx) {
 }
 
 // Both columns of a two-label model that has one score.
-std::vector<double> TwoScores(const Classifier& classifier, double score) {
+std::vector<double> TwoScores(const ForestClassifier& classifier, double score) {
   const PostTransform transform = classifier.ensemble.post_transform;
   const bool probability = transform == PostTransform::kProbit ||
                            (transform == PostTransform::kNone && classifier.all_positive);
@@ -392,9 +374,9 @@ std::vector<double> TwoScores(const Classifier& classifier, double score) {
 
 Status ClassifierReference(RefCtx& ctx) {
   const auto attrs = ctx.Attrs<ClassifierAttrs>();
-  ATH_TRY(const Classifier classifier, Read(attrs));
+  ATH_TRY(const ForestClassifier classifier, Read(attrs));
   ATH_TRY(const FeatureTable table, ReadFeatures(ctx.In(0)));
-  const Ensemble& ensemble = classifier.ensemble;
+  const ScoredForest& ensemble = classifier.ensemble;
   const ClassLabels labels = attrs.Labels();
   std::vector<double> scores;
   std::vector<bool> touched;
@@ -424,8 +406,8 @@ Status ClassifierReference(RefCtx& ctx) {
   return {};
 }
 
-const Forest& ForestOf(const Ensemble& ensemble) { return ensemble.forest; }
-const Forest& ForestOf(const Classifier& classifier) { return classifier.ensemble.forest; }
+const Forest& ForestOf(const ScoredForest& ensemble) { return ensemble.forest; }
+const Forest& ForestOf(const ForestClassifier& classifier) { return classifier.ensemble.forest; }
 
 // At most: the comparisons of each tree's longest path and one addition, for every sample.
 template <class Attrs>
@@ -444,9 +426,17 @@ std::vector<Port> FeaturePorts() { return {{"x", "[samples, features], or one sa
 
 Result<Forest> ForestOf(const AttrMap& attributes) {
   const bool linear = attributes.Find("leaf_constants") != nullptr;
-  ATH_TRY(Ensemble ensemble, linear ? Read(ReadAttributes<LinearEnsembleAttrs>(attributes))
-                                    : Read(ReadAttributes<EnsembleAttrs>(attributes)));
+  ATH_TRY(ScoredForest ensemble, linear ? Read(ReadAttributes<LinearEnsembleAttrs>(attributes))
+                                        : Read(ReadAttributes<EnsembleAttrs>(attributes)));
   return std::move(ensemble.forest);
+}
+
+Result<ScoredForest> ForestRegressorOf(const AttrMap& attributes) {
+  return Read(ReadAttributes<RegressorAttrs>(attributes));
+}
+
+Result<ForestClassifier> ForestClassifierOf(const AttrMap& attributes) {
+  return Read(ReadAttributes<ClassifierAttrs>(attributes));
 }
 
 std::optional<ForestFigures> ForestFiguresOf(const OpDef& op, const AttrMap& attributes) {
@@ -456,16 +446,16 @@ std::optional<ForestFigures> ForestFiguresOf(const OpDef& op, const AttrMap& att
   };
   // The operator is known by its inference: names are for people.
   if (op.infer == InferScores<EnsembleAttrs>) {
-    const Result<Ensemble> ensemble = Read(ReadAttributes<EnsembleAttrs>(attributes));
+    const Result<ScoredForest> ensemble = Read(ReadAttributes<EnsembleAttrs>(attributes));
     if (ensemble.ok()) return figures(ensemble->forest);
   } else if (op.infer == InferScores<LinearEnsembleAttrs>) {
-    const Result<Ensemble> ensemble = Read(ReadAttributes<LinearEnsembleAttrs>(attributes));
+    const Result<ScoredForest> ensemble = Read(ReadAttributes<LinearEnsembleAttrs>(attributes));
     if (ensemble.ok()) return figures(ensemble->forest);
   } else if (op.infer == InferScores<RegressorAttrs>) {
-    const Result<Ensemble> ensemble = Read(ReadAttributes<RegressorAttrs>(attributes));
+    const Result<ScoredForest> ensemble = Read(ReadAttributes<RegressorAttrs>(attributes));
     if (ensemble.ok()) return figures(ensemble->forest);
   } else if (op.infer == InferClassifier) {
-    const Result<Classifier> classifier = Read(ReadAttributes<ClassifierAttrs>(attributes));
+    const Result<ForestClassifier> classifier = Read(ReadAttributes<ClassifierAttrs>(attributes));
     if (classifier.ok()) return figures(classifier->ensemble.forest);
   }
   return std::nullopt;
