@@ -194,6 +194,7 @@ def main():
     script(count, "catboost_test.py", "--binary", str(ATHANOR))
     script(count, "caffe_test.py", "--binary", str(ATHANOR))
     script(count, "score_kill_test.py", "--binary", str(ATHANOR))
+    script(count, "score_input_test.py", "--binary", str(ATHANOR))
     script(count, "codegen_test.py")
     script(count, "gradients_test.py", "--binary", str(ATHANOR))
     script(count, "quant_test.py")
