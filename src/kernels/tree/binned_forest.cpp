@@ -35,7 +35,8 @@ class Columns {
     return MakeTest(columns_.at(key), 1 + rank % kMostBin);
   }
 
-  void MoveTo(BinnedForest<T>& forest) && {
+  template <class Forest>
+  void MoveTo(Forest& forest) && {
     forest.features = std::move(features_);
     forest.asked = std::move(asked_);
     forest.columns = count_;
@@ -352,6 +353,21 @@ std::vector<std::int32_t> TargetsOf(const ops::Forest& forest, const WalkedFores
 }
 
 }  // namespace
+
+template <class T>
+ForestColumns<T> ColumnsOf(const WalkedForest<T>& walked) {
+  ForestColumns<T> made;
+  Columns<T> columns(walked);
+  for (std::size_t at = 0; at < walked.less.size(); ++at) {
+    const bool asks = walked.nodes[at].yes != walked.nodes[at].no;
+    made.tests.push_back(asks ? columns.TestOf(at) : BinTest());
+  }
+  std::move(columns).MoveTo(made);
+  return made;
+}
+
+template ForestColumns<float> ColumnsOf(const WalkedForest<float>&);
+template ForestColumns<double> ColumnsOf(const WalkedForest<double>&);
 
 template <class T>
 std::shared_ptr<const BinnedForest<T>> BinForest(const ops::Forest& forest) {

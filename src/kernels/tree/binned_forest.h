@@ -64,10 +64,23 @@ struct BinnedForest {
   std::vector<std::int32_t> leaf_targets;
 };
 
+// The columns alone, and what each inner node asks of them (nothing where it has one way only).
+template <class T>
+struct ForestColumns {
+  std::vector<BinnedFeature<T>> features;
+  std::vector<AskedColumn<T>> asked;
+  std::size_t columns = 0;
+  std::vector<BinTest> tests;
+};
+template <class T>
+ForestColumns<T> ColumnsOf(const WalkedForest<T>& walked);
+
 // Shared and immutable, because it points into itself.
 template <class T>
 std::shared_ptr<const BinnedForest<T>> BinForest(const ops::Forest& forest);
 
+extern template ForestColumns<float> ColumnsOf(const WalkedForest<float>&);
+extern template ForestColumns<double> ColumnsOf(const WalkedForest<double>&);
 extern template std::shared_ptr<const BinnedForest<float>> BinForest(const ops::Forest&);
 extern template std::shared_ptr<const BinnedForest<double>> BinForest(const ops::Forest&);
 

@@ -1,4 +1,5 @@
-// One row against sixteen trees side by side: the walks down different trees do not wait for each
+// One row after the other. Where a row's bins fit into a register, by masks (mask_forest.h);
+// otherwise against sixteen trees side by side: the walks down different trees do not wait for each
 // other, and no branch depends on the data. Scalar loads: gathers of AVX-512 took 1.5 times as long
 // (Zen 4).
 #include <algorithm>
@@ -7,6 +8,7 @@
 #include <type_traits>
 
 #include "kernels/tree/forest.h"
+#include "kernels/tree/mask_forest.h"
 #include "kernels/tree/walked_forest.h"
 
 namespace athanor::kernels {
@@ -45,6 +47,7 @@ struct PackedNode {
 template <class T>
 struct State {
   WalkedForest<T> walked;
+  std::unique_ptr<const MaskForest<T>> masks;  // nullptr: what follows
   Tensor memory;  // of the nodes, so that they begin where a cache line does
   const PackedNode<T>* nodes = nullptr;
   std::vector<std::uint32_t> roots;  // and some leaves, so that groups are full
@@ -267,8 +270,11 @@ void AddTrees(const State<T>& s, const T* x, const Key<T>* slots, T* y) {
 }
 
 template <class T>
-void ScoreRow(const State<T>& s, const T* x, const Key<T>* slots, T* y) {
-  if (s.targets == 1 && s.all_packed) {
+void ScoreRow(const State<T>& s, const T* x, Key<T>* slots, T* y) {
+  if (s.masks == nullptr) FillSlots(s, x, slots);
+  if (s.masks != nullptr) {
+    s.masks->Score(x, y, static_cast<std::size_t>(s.targets));
+  } else if (s.targets == 1 && s.all_packed) {
     y[0] = SumOf(s, slots);
   } else {
     std::fill_n(y, s.targets, T(0));
@@ -288,7 +294,6 @@ void Run(const KernelArgs& args) {
                                                                      s.thread_bytes());
     for (std::int64_t row = begin; row < end; ++row) {
       const T* x = args.In<T>(0) + row * s.features;
-      FillSlots(s, x, slots);
       ScoreRow(s, x, slots, args.Out<T>(0) + row * s.targets);
     }
   });
@@ -303,9 +308,12 @@ Result<Prepared> Prepare(const KernelQuery& q, PackStore&) {
   state->features = q.in[0].dims[1];
   state->targets = q.out[0].dims[1];
   state->average = q.Int("aggregate_function") == 0;
-  Packer<T> packer(*state);
-  for (std::size_t tree = 0; tree < state->walked.trees.size(); ++tree) packer.Add(tree);
-  ATH_RETURN_IF_ERROR(packer.Finish());
+  state->masks = MaskForest<T>::Make(state->walked, q.isa);
+  if (state->masks == nullptr) {
+    Packer<T> packer(*state);
+    for (std::size_t tree = 0; tree < state->walked.trees.size(); ++tree) packer.Add(tree);
+    ATH_RETURN_IF_ERROR(packer.Finish());
+  }
   const auto threads = static_cast<std::size_t>(q.threads);
   return Prepared{.state = state,
                   .scratch_bytes = static_cast<std::int64_t>(threads * state->thread_bytes())};
