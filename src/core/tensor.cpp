@@ -58,6 +58,23 @@ std::string ToString(std::span<const std::int64_t> dims) {
   return text + "]";
 }
 
+namespace {
+
+// Aligned memory. A small one takes one allocation, together with the count of its owners: results
+// of one row come and go with each call.
+std::shared_ptr<void> AlignedMemory(std::size_t bytes) {
+  constexpr std::size_t kSmall = 4 * kAlignment;
+  if (bytes > kSmall) {
+    void* memory = std::aligned_alloc(kAlignment, bytes);
+    return memory == nullptr ? nullptr : std::shared_ptr<void>(memory, std::free);
+  }
+  const auto memory = std::make_shared_for_overwrite<std::byte[]>(kSmall + kAlignment - 1);
+  const auto place = reinterpret_cast<std::uintptr_t>(memory.get());
+  return {memory, memory.get() + (kAlignment - place % kAlignment) % kAlignment};
+}
+
+}  // namespace
+
 Result<Tensor> Tensor::Allocate(DType dtype, Dims dims) {
   ATH_TRY(const std::int64_t bytes, TensorBytes(dtype, dims));
   const std::optional<std::int64_t> count = CheckedCount(dims);
@@ -72,12 +89,12 @@ Result<Tensor> Tensor::Allocate(DType dtype, Dims dims) {
     // One vector register beyond the end may be read by kernels, never written.
     const std::size_t rounded =
         (static_cast<std::size_t>(bytes) + 2 * kAlignment - 1) / kAlignment * kAlignment;
-    void* memory = std::aligned_alloc(kAlignment, rounded);
+    std::shared_ptr<void> memory = AlignedMemory(rounded);
     if (memory == nullptr) {
       return Error(ErrorCode::kResource, "out of memory for a tensor of {} bytes", bytes);
     }
-    tensor.data_ = memory;
-    tensor.owner_ = std::shared_ptr<void>(memory, std::free);
+    tensor.data_ = memory.get();
+    tensor.owner_ = std::move(memory);
   }
   tensor.dims_ = std::move(dims);
   return tensor;
