@@ -124,13 +124,14 @@ def train_lightgbm(parameters, path, rows):
 
 def sums(binary, model, rows, folder):
     """What the trees add up to here."""
-    text = folder / "model.txt"
+    text = folder / "graph.txt"
     subprocess.run([binary, "convert", model, "-o", text, "--no-check"], check=True, capture_output=True)
     graph = text.read_text()
     head, body = graph.split("\n", 1)
     inputs = re.findall(r"(\w+): (f\d\d)\[N, (\d+)\]", head.split("->")[0])
-    averaged = re.search(r"%([\w.#]+): f64\[N, \d+\] = Div\(%trees", body)
-    text.write_text(re.sub(r"-> \(.*\) \{", f"-> ({averaged[1] if averaged else 'trees'}) {{", head) + "\n" + body)
+    trees = re.search(r"%([\w.#]+): f\d\d\[N, \d+\] = (?:Linear)?TreeEnsemble\(", body)[1]
+    # Raw scores of LightGBM's random forests are sums as well: predict alone divides them.
+    text.write_text(re.sub(r"-> \(.*\) \{", f"-> (sums = %{trees}) {{", head) + "\n" + body)
     arguments, column = [], 0
     for name, dtype, width in inputs:
         path = folder / f"{name}.npy"
