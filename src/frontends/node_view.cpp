@@ -4,6 +4,12 @@
 
 namespace athanor {
 
+std::string PlaceOf(const Graph& graph, const std::vector<NodeId>& order, std::size_t i) {
+  const Node& node = graph.node(order[i]);
+  if (!node.name.empty()) return fmt::format("node \"{}\" ({})", node.name, node.op->name);
+  return fmt::format("node {} of {} ({})", i + 1, order.size(), node.op->name);
+}
+
 Result<Tensor> NodeView::Weight(std::size_t i, std::string_view what) const {
   const Tensor* tensor = Constant(i);
   if (tensor == nullptr) return Unsupported("the {} must be a constant", what);

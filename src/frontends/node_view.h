@@ -41,4 +41,8 @@ class NodeView {
   }
 };
 
+// `node "conv1" (Conv)`; one without a name is known by its place: `node 3 of 20 (Conv)`, of
+// `order`, in which nodes run.
+std::string PlaceOf(const Graph& graph, const std::vector<NodeId>& order, std::size_t i);
+
 }  // namespace athanor

@@ -102,15 +102,14 @@ bool IsFinite(const Message& message) {
 Status AddNodes(FileExport& file) {
   std::vector<Status> problems;
   ATH_TRY(const std::vector<NodeId> order, file.graph.Order());
-  for (const NodeId id : order) {
-    const Node& node = file.graph.node(id);
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const Node& node = file.graph.node(order[i]);
     Status status = AddNode(file, node);
     const auto layers = file.net.Find("layer");
     if (status.ok() && layers != nullptr && !IsFinite(*layers->back().message))
       status = Unsupported("it would hold a number that is not finite");
     if (status.ok()) continue;
-    const std::string place = fmt::format("node \"{}\" ({})", node.name, node.op->name);
-    problems.push_back(std::move(status).In(place));
+    problems.push_back(std::move(status).In(PlaceOf(file.graph, order, i)));
     // So that the nodes behind it are looked at too.
     for (const ValueId output : node.outputs) {
       if (output != kNoValue && file.blobs[output].empty()) file.blobs[output] = "?";

@@ -13,10 +13,6 @@
 namespace athanor::ncnn {
 namespace {
 
-std::string NodePlace(const Node& node) {
-  return fmt::format("node \"{}\" ({})", node.name, node.op->name);
-}
-
 Status CheckInput(const Value& value) {
   const Type& type = value.type;
   if (!type.HasRank() || type.rank() < 2 || type.rank() > 5 || type.dtype != DType::kF32) {
@@ -128,11 +124,11 @@ Result<NcnnFiles> ExportNcnn(const Graph& graph) {
       NameOutputs(graph, file.blobs, [&](std::string_view wish) { return file.UniqueName(wish); }));
   for (const ValueId id : graph.inputs()) AddInput(file, id);
   ATH_TRY(const std::vector<NodeId> order, graph.Order());
-  for (const NodeId id : order) {
-    const Node& node = graph.node(id);
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const Node& node = graph.node(order[i]);
     Status status = AddNode(file, node);
     if (status.ok()) continue;
-    problems.push_back(std::move(status).In(NodePlace(node)));
+    problems.push_back(std::move(status).In(PlaceOf(graph, order, i)));
     // So that the nodes behind it are looked at too.
     for (const ValueId output : node.outputs) {
       if (output != kNoValue && file.blobs[output].empty()) file.blobs[output] = "?";

@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "core/file.h"
+#include "frontends/node_view.h"
 #include "frontends/onnx/forms.h"
 #include "frontends/onnx/node_export.h"
 #include "frontends/onnx/node_import.h"
@@ -75,10 +76,6 @@ std::string WhyNot(const Graph& graph, const Node& node, const Form& form) {
   return "";
 }
 
-std::string Place(const Node& node) {
-  return fmt::format("node \"{}\" ({})", node.name, node.op->name);
-}
-
 // Writes one graph; names of values are unique over the whole file.
 class GraphExport {
  public:
@@ -90,12 +87,13 @@ class GraphExport {
     proto.name = graph_.name();
     NameInputs(proto, captured, outermost);
     NameOutputs(captured.size(), outermost);
-    const Result<std::vector<NodeId>> order = graph_.Order();
+    Result<std::vector<NodeId>> order = graph_.Order();
     if (!order.ok()) {
       file_.problems.push_back(order.status());
       return proto;
     }
-    for (const NodeId id : *order) WriteNode(graph_.node(id), proto);
+    order_ = *std::move(order);
+    for (at_ = 0; at_ < order_.size(); ++at_) WriteNode(graph_.node(order_[at_]), proto);
     for (std::size_t i = 0; i < graph_.outputs().size(); ++i) WriteOutput(i, proto);
     return proto;
   }
@@ -177,7 +175,7 @@ class GraphExport {
       Status status = row->make(ctx);
       if (!status.ok()) {
         proto.node.resize(before);
-        Problem(std::move(status).In(Place(node)), row->below);
+        Problem(std::move(status).In(Place()), row->below);
       }
       return;
     }
@@ -234,6 +232,8 @@ class GraphExport {
     std::move(bodies.begin(), bodies.end(), std::back_inserter(made.attribute));
   }
 
+  std::string Place() const { return PlaceOf(graph_, order_, at_); }
+
   void Refuse(const Node& node, const std::string& why) {
     std::int64_t would_do = 0;
     for (const Form& form : FormsOf(node.op->name)) {
@@ -243,7 +243,7 @@ class GraphExport {
     const std::string hint =
         would_do != 0 ? fmt::format("; operator set {} has it", would_do) : std::string();
     Problem(Unsupported("cannot be written in operator set {}: {}{}", file_.opset, why, hint)
-                .In(Place(node)),
+                .In(Place()),
             would_do);
   }
 
@@ -251,6 +251,8 @@ class GraphExport {
   const Graph& graph_;
   std::unordered_map<ValueId, std::string> names_;
   std::vector<std::string> output_names_;
+  std::vector<NodeId> order_;
+  std::size_t at_ = 0;  // the node that is written, in this order
 };
 
 Status CheckOpset(std::int64_t opset) {

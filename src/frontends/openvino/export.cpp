@@ -72,12 +72,11 @@ Result<OpenvinoFiles> ExportOpenvino(const Graph& graph) {
       problems.push_back(std::move(status).In(fmt::format("input \"{}\"", graph.value(id).name)));
   }
   ATH_TRY(const std::vector<NodeId> order, graph.Order());
-  for (const NodeId id : order) {
-    const Node& node = graph.node(id);
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const Node& node = graph.node(order[i]);
     Status status = AddNode(file, node);
     if (status.ok()) continue;
-    problems.push_back(
-        std::move(status).In(fmt::format("node \"{}\" ({})", node.name, node.op->name)));
+    problems.push_back(std::move(status).In(PlaceOf(graph, order, i)));
     // So that the nodes behind it are looked at too.
     for (const ValueId output : node.outputs) file.ports.try_emplace(output);
   }

@@ -25,13 +25,12 @@ class Exporter {
       }
     }
     ATH_TRY(const std::vector<NodeId> order, graph_.Order());
-    for (const NodeId id : order) {
-      const Node& node = graph_.node(id);
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      const Node& node = graph_.node(order[i]);
       Status status = CheckNode(node);
-      if (status.ok()) status = AddNode(id);
+      if (status.ok()) status = AddNode(order[i]);
       if (status.ok()) continue;
-      problems.push_back(
-          std::move(status).In(fmt::format("node \"{}\" ({})", node.name, node.op->name)));
+      problems.push_back(std::move(status).In(PlaceOf(graph_, order, i)));
       for (const ValueId output : node.outputs) {
         if (output != kNoValue && CheckType(graph_.value(output).type).ok())
           file_.NewTensor(output, Axes::kPlain);
