@@ -6,8 +6,14 @@
 
 #include "core/text.h"
 #include "frontends/caffe/import.h"
+#include "frontends/keras/import.h"
+#include "frontends/mxnet/import.h"
+#include "frontends/ncnn/import.h"
 #include "frontends/onnx/import.h"
+#include "frontends/openvino/import.h"
+#include "frontends/paddle/import.h"
 #include "frontends/pytorch/pytorch.h"
+#include "frontends/tensorflow/import.h"
 #include "frontends/tflite/import.h"
 #include "ops/catalog.h"
 
@@ -20,9 +26,9 @@ struct ForeignFormat {
 };
 
 constexpr ForeignFormat kForeignFormats[] = {
-    {"caffe", caffe::Reads},
-    {"onnx", onnx::Reads},
-    {"pytorch", pytorch::Reads},
+    {"caffe", caffe::Reads},   {"keras", keras::Reads},     {"mxnet", mxnet::Reads},
+    {"ncnn", ncnn::Reads},     {"onnx", onnx::Reads},       {"openvino", openvino::Reads},
+    {"paddle", paddle::Reads}, {"pytorch", pytorch::Reads}, {"tensorflow", tensorflow::Reads},
     {"tflite", tflite::Reads},
 };
 
@@ -126,9 +132,20 @@ std::string CustomName(std::string_view format, std::string_view op) {
   return has_domain ? std::string(op) : fmt::format("{}::{}", format, op);
 }
 
+std::string_view NameInFile(std::string_view format, const OpDef& op) {
+  const std::string domain = fmt::format("{}::", format);
+  const std::string_view name = op.name;
+  return op.custom != nullptr && name.starts_with(domain) ? name.substr(domain.size()) : "";
+}
+
 bool IsForeign(std::string_view format, std::string_view op) {
   return FindConverter(format, op) != nullptr ||
          ops::Standard().Find(CustomName(format, op)) != nullptr;
+}
+
+const OpDef* ForeignOp(std::string_view format, std::string_view op) {
+  if (FindConverter(format, op) != nullptr) return nullptr;
+  return ops::Standard().Find(CustomName(format, op));
 }
 
 std::shared_ptr<const Converter> FindConverter(std::string_view format, std::string_view op) {

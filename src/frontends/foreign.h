@@ -42,9 +42,17 @@ bool IsReadBy(std::string_view format, std::string_view op);
 // the format has domains, else "caffe::Roll".
 std::string CustomName(std::string_view format, std::string_view op);
 
+// What an operator of a plug-in is called in files of the format, where it belongs to that format:
+// "Roll" of "tflite::Roll"; "" otherwise.
+std::string_view NameInFile(std::string_view format, const OpDef& op);
+
 // Whether something reads nodes `op` of the format that the format does not.
 bool IsForeign(std::string_view format, std::string_view op);
 std::shared_ptr<const Converter> FindConverter(std::string_view format, std::string_view op);
+
+// The operator of a plug-in that nodes `op` of the format become; nullptr where a converter reads
+// them, or nothing does.
+const OpDef* ForeignOp(std::string_view format, std::string_view op);
 
 // Numbers become lists of one and integers floats where the operator wants that: who writes them
 // need not tell them apart.

@@ -1,37 +1,23 @@
 // Layers that no row reads and something of a plug-in does (docs/plugins.md).
 #include "frontends/foreign.h"
 
-#include <cmath>
-
 #include "frontends/caffe/import.h"
 #include "frontends/caffe/layer_import.h"
+#include "frontends/foreign_values.h"
 
 namespace athanor::caffe {
 namespace {
 
-// A number of the file: files do not say whether it is whole by nature.
-AttrValue NumberAsAttribute(double number) {
-  constexpr double kExact = 1LL << 53;
-  if (std::trunc(number) == number && std::abs(number) <= kExact)
-    return static_cast<std::int64_t>(number);
-  return static_cast<float>(number);
-}
-
 std::optional<AttrValue> ListAsAttribute(const std::vector<FieldValue>& values) {
-  std::vector<std::int64_t> ints;
-  std::vector<float> floats;
+  std::vector<double> numbers;
   std::vector<std::string> texts;
   for (const FieldValue& value : values) {
     if (value.kind == FieldValue::Kind::kName || value.kind == FieldValue::Kind::kString)
       texts.push_back(value.text);
-    if (value.kind != FieldValue::Kind::kNumber) continue;
-    const AttrValue number = NumberAsAttribute(value.number);
-    if (const auto* whole = std::get_if<std::int64_t>(&number)) ints.push_back(*whole);
-    floats.push_back(static_cast<float>(value.number));
+    if (value.kind == FieldValue::Kind::kNumber) numbers.push_back(value.number);
   }
   if (texts.size() == values.size()) return AttrValue(std::move(texts));
-  if (ints.size() == values.size()) return AttrValue(std::move(ints));
-  if (floats.size() == values.size()) return AttrValue(std::move(floats));
+  if (numbers.size() == values.size()) return NumbersAsAttribute(numbers);
   return std::nullopt;
 }
 

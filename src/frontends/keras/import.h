@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 
 #include "ir/graph.h"
 
@@ -14,5 +15,8 @@ bool IsKeras(std::span<const std::uint8_t> bytes);
 
 // `owner` keeps `bytes` alive; the weights of an .h5 file are used where it keeps them.
 Result<Graph> Import(std::span<const std::uint8_t> bytes, std::shared_ptr<const void> owner);
+
+// Whether it has a row for layers of this name.
+bool Reads(std::string_view layer);
 
 }  // namespace athanor::keras

@@ -55,6 +55,7 @@ class LayerImport : public nhwc::Builder {
 
   const FileInfo& info;
   const Config& config;
+  std::string class_name;
   Weights weights;
   std::vector<Argument> arguments;
   std::vector<ValueId> inputs;   // the tensors among them
@@ -94,6 +95,10 @@ std::vector<Row> ShapeRows();
 // Every layer that can be read, by class name.
 const std::vector<Row>& Table();
 const Row* FindRow(std::string_view layer);
+// The row, or what reads layers of that class by a plug-in; nullptr when neither does.
+const Row* FindRowOrForeign(std::string_view layer);
+// A class without the package it is registered in: "Roll" of "mine>Roll".
+std::string_view ClassWithoutPackage(std::string_view layer);
 
 // A whole layer of the configuration on these tensors, whichever it is: for layers around layers.
 Result<std::vector<ValueId>> AddLayer(LayerImport& outer, const Config& layer,

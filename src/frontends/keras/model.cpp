@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/text.h"
+#include "frontends/foreign.h"
 
 namespace athanor::keras {
 namespace {
@@ -120,16 +121,19 @@ Result<std::vector<ValueId>> AddCall(Graph& graph, const FileInfo& info, const C
     ATH_TRY(ModelEnds ends, AddModel(graph, info, layer, weights, std::move(inputs), depth + 1));
     return std::move(ends.outputs);
   }
-  const Row* row = FindRow(class_name);
+  const Row* row = FindRowOrForeign(class_name);
   if (row == nullptr) {
     std::vector<std::string> known;
     for (const Row& other : Table()) known.emplace_back(other.layer);
     return Error(ErrorCode::kUnknownOperator, "layer {} is not read{}", Quote(class_name),
                  DidYouMean(class_name, known))
-        .Fix("export it to ONNX with Keras 3: model.export('model.onnx', format='onnx')");
+        .Fix(fmt::format(
+            "export it to ONNX with Keras 3: model.export('model.onnx', format='onnx'); or {}",
+            ForeignFix("keras", ClassWithoutPackage(class_name))));
   }
   LayerImport ctx(graph, NameOf(layer), info, ConfigOf(layer), std::move(weights),
                   std::move(call.arguments), depth);
+  ctx.class_name = class_name;
   ctx.row = row;
   ctx.call = call.keywords;
   ATH_RETURN_IF_ERROR(row->make(ctx));

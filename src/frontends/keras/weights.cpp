@@ -87,4 +87,21 @@ Result<Tensor> Weights::Find(std::size_t number, std::string_view name) const {
   return file_->Read(fmt::format("{}/{}", path_, found));
 }
 
+Result<std::vector<Tensor>> Weights::All() const {
+  std::vector<std::string> paths;
+  if (file_ && is_numbered_) {
+    while (paths.size() < kMaxNames) {
+      std::string path = fmt::format("{}/vars/{}", path_, paths.size());
+      if (!file_->Has(path)) break;
+      paths.push_back(std::move(path));
+    }
+  }
+  for (const std::string& name : names_) paths.push_back(fmt::format("{}/{}", path_, name));
+  std::vector<Tensor> tensors;
+  for (const std::string& path : paths) {
+    ATH_TRY(tensors.emplace_back(), file_->Read(path));
+  }
+  return tensors;
+}
+
 }  // namespace athanor::keras

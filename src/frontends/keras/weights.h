@@ -20,6 +20,8 @@ class Weights {
 
   // A variable by its number among the layer's own, and by its name.
   Result<Tensor> Find(std::size_t number, std::string_view name) const;
+  // All variables of the layer itself, in the order of the file.
+  Result<std::vector<Tensor>> All() const;
   // A part: an attribute of the layer in .keras, a component of the variables' names in .h5.
   Weights Part(std::string_view attribute, std::string_view component) const;
   bool is_numbered() const { return is_numbered_; }

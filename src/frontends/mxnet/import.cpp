@@ -7,6 +7,7 @@
 
 #include "core/file.h"
 #include "core/text.h"
+#include "frontends/foreign.h"
 #include "frontends/mxnet/input_shape.h"
 #include "frontends/mxnet/op_import.h"
 #include "ops/catalog.h"
@@ -22,7 +23,11 @@ class Importer : public Values {
       : symbol_(symbol),
         parameters_(parameters),
         graph_(ops::Standard(), "mxnet"),
-        values_(symbol.nodes.size()) {}
+        values_(symbol.nodes.size()),
+        outputs_read_(symbol.nodes.size(), 1) {
+    for (const Node& node : symbol.nodes) CountOutputs(node.inputs);
+    CountOutputs(symbol.heads);
+  }
 
   Result<Graph> Run() {
     ATH_RETURN_IF_ERROR(CheckOperators());
@@ -52,17 +57,29 @@ class Importer : public Values {
 
   const Node& NodeOf(const Entry& entry) const override { return symbol_.nodes[entry.node]; }
 
+  std::size_t OutputsRead(const Node& node) const override {
+    return outputs_read_[static_cast<std::size_t>(&node - symbol_.nodes.data())];
+  }
+
   const Tensor* Parameter(std::string_view name) const override {
     const auto found = parameters_.find(name);
     return found == parameters_.end() ? nullptr : &found->second;
   }
 
  private:
+  void CountOutputs(const std::vector<Entry>& entries) {
+    constexpr std::size_t kMostOutputs = 1 << 16;  // of a node that a plug-in reads
+    for (const Entry& entry : entries) {
+      std::size_t& read = outputs_read_[entry.node];
+      read = std::max(read, std::min(entry.output + 1, kMostOutputs));
+    }
+  }
+
   // Every operator that is not read, each kind once.
   Status CheckOperators() const {
     std::map<std::string, std::size_t> unknown;
     for (const Node& node : symbol_.nodes) {
-      if (!node.IsVariable() && FindRow(node.op) == nullptr) ++unknown[node.op];
+      if (!node.IsVariable() && RowOf(node) == nullptr) ++unknown[ForeignName(node)];
     }
     std::vector<Status> problems;
     for (const auto& [op, count] : unknown) {
@@ -70,7 +87,9 @@ class Importer : public Values {
       problems.push_back(Error(ErrorCode::kUnknownOperator, "operator {} is not read ({} {}){}",
                                Quote(op.substr(0, 100)), count, count == 1 ? "use" : "uses",
                                DidYouMean(op, Names()))
-                             .Fix("mx.onnx.export_model writes ONNX, if it knows the operator"));
+                             .Fix(fmt::format("mx.onnx.export_model writes ONNX, if it knows the "
+                                              "operator; or {}",
+                                              ForeignFix("mxnet", op.substr(0, 100)))));
     }
     return Status::All(std::move(problems));
   }
@@ -116,7 +135,7 @@ class Importer : public Values {
   }
 
   Status AddOne(const Node& node, std::vector<ValueId>& outputs) {
-    const Row& row = *FindRow(node.op);
+    const Row& row = *RowOf(node);
     const auto count = static_cast<std::int64_t>(node.inputs.size());
     if (count < row.least || (row.most >= 0 && count > row.most))
       return InvalidModel("{} inputs are given; {} to {} are expected", count, row.least,
@@ -165,6 +184,7 @@ class Importer : public Values {
   const Parameters& parameters_;
   Graph graph_;
   std::vector<std::vector<ValueId>> values_;  // outputs of each node
+  std::vector<std::size_t> outputs_read_;     // of each node
   std::set<std::size_t> lost_;                // nodes with a problem, and what reads them
   std::vector<Status> problems_;
 };

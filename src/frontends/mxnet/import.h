@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "ir/graph.h"
 
@@ -23,5 +24,8 @@ Result<Graph> Import(std::span<const std::uint8_t> symbol, std::span<const std::
 // `weights`.
 Result<Graph> ImportBeside(std::span<const std::uint8_t> symbol, const std::string& path,
                            const std::string& weights);
+
+// Whether it has a row for operators of this name.
+bool Reads(std::string_view op);
 
 }  // namespace athanor::mxnet

@@ -35,6 +35,8 @@ class Values {
   // only training reads (labels) never is. kNoValue: what made it could not be read.
   virtual Result<ValueId> Find(const Entry& entry) = 0;
   virtual const Node& NodeOf(const Entry& entry) const = 0;
+  // How many outputs of the node are read.
+  virtual std::size_t OutputsRead(const Node& node) const = 0;
   // nullptr when the file has no parameter of that name.
   virtual const Tensor* Parameter(std::string_view name) const = 0;
 };
@@ -55,6 +57,8 @@ class OpImport : public ValueSteps {
   std::vector<ValueId> All();
   // An input, or, of files from before MXNet 0.9, the parameter that is not listed among them.
   ValueId InOrParameter(std::size_t i, std::string_view suffix);
+
+  std::size_t OutputsRead() const { return values_.OutputsRead(node); }
 
   // Whether an input is zeros whose sizes the file leaves open, as states at the start are.
   bool IsZeros(std::size_t i) const {
@@ -91,6 +95,10 @@ std::vector<Row> ShapeRows();
 std::vector<Row> VisionRows();
 
 const Row* FindRow(std::string_view op);
+// The row of a node, or what reads it by a plug-in; nullptr when neither does.
+const Row* RowOf(const Node& node);
+// What a plug-in calls the node: operators in Python are nodes "Custom" that name their kind.
+std::string ForeignName(const Node& node);
 // The names of all rows, in alphabetical order.
 std::vector<std::string> Names();
 

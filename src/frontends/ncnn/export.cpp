@@ -58,7 +58,7 @@ Status CheckNumbers(std::span<const Layer> layers) {
 }
 
 Status AddNode(FileExport& file, const Node& node) {
-  const ExportRow* row = FindExportRow(node.op->name);
+  const ExportRow* row = ExportRowOf(*node.op);
   if (row == nullptr) return Unsupported("ncnn has no layer for it, or none that is written");
   for (const ValueId output : node.outputs) {
     if (output == kNoValue) continue;

@@ -5,6 +5,7 @@
 
 #include "core/file.h"
 #include "core/text.h"
+#include "frontends/foreign.h"
 #include "frontends/ncnn/layer_import.h"
 #include "ops/catalog.h"
 
@@ -16,11 +17,12 @@ std::vector<Status> CheckLayers(const std::vector<Layer>& layers) {
   for (const Row& row : Table()) names.emplace_back(row.type);
   std::vector<Status> problems;
   for (const Layer& layer : layers) {
-    const Row* row = FindRow(layer.type);
+    const Row* row = FindRowOrForeign(layer.type);
     if (row == nullptr) {
       problems.push_back(Error(ErrorCode::kUnknownOperator, "this layer is not read{}",
                                DidYouMean(layer.type, names))
-                             .In(Place(layer)));
+                             .In(Place(layer))
+                             .Fix(ForeignFix("ncnn", layer.type)));
       continue;
     }
     const auto wrong = [](int expected, std::size_t given) {
@@ -71,7 +73,7 @@ class NetImport {
       inputs.push_back(found->second);
     }
     LayerImport ctx(graph_, layer, weights_, std::move(inputs));
-    Status status = FindRow(layer.type)->make(ctx);
+    Status status = FindRowOrForeign(layer.type)->make(ctx);
     ATH_RETURN_IF_ERROR(ctx.problem());
     ATH_RETURN_IF_ERROR(status);
     for (std::size_t i = 0; i < layer.tops.size(); ++i)

@@ -21,4 +21,7 @@ Result<Graph> ImportBeside(std::string_view param, const std::string& path);
 // model.param -> model.bin
 std::string WeightsPath(const std::string& path);
 
+// Whether it has a row for layers of this name.
+bool Reads(std::string_view type);
+
 }  // namespace athanor::ncnn

@@ -65,5 +65,8 @@ std::vector<ExportRow> NnExportRows();
 std::vector<ExportRow> MathExportRows();
 std::vector<ExportRow> TensorExportRows();
 const ExportRow* FindExportRow(std::string_view op);
+// The row, or what writes an operator of a plug-in that is a layer of ncnn; nullptr when neither
+// does.
+const ExportRow* ExportRowOf(const OpDef& op);
 
 }  // namespace athanor::ncnn

@@ -73,5 +73,7 @@ std::vector<Row> MathRows();
 std::vector<Row> TensorRows();
 const std::vector<Row>& Table();
 const Row* FindRow(std::string_view type);
+// The row, or what reads layers of that type by a plug-in; nullptr when neither does.
+const Row* FindRowOrForeign(std::string_view type);
 
 }  // namespace athanor::ncnn

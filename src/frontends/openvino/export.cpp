@@ -36,7 +36,7 @@ Status AddInput(FileExport& file, ValueId id) {
 }
 
 Status AddNode(FileExport& file, const Node& node) {
-  const ExportRow* row = FindExportRow(node.op->name);
+  const ExportRow* row = ExportRowOf(*node.op);
   if (row == nullptr) return Unsupported("no layer of OpenVINO is written for it");
   for (const ValueId output : node.outputs) {
     if (output == kNoValue) continue;

@@ -7,6 +7,7 @@
 #include "core/checked.h"
 #include "core/file.h"
 #include "core/text.h"
+#include "frontends/foreign.h"
 #include "frontends/openvino/element_type.h"
 #include "frontends/openvino/layer_import.h"
 #include "ops/catalog.h"
@@ -27,8 +28,8 @@ void CheckLayers(const Network& network, std::set<std::string>& seen,
   for (const Layer& layer : network.layers) {
     for (const Body& body : layer.bodies) CheckLayers(body.network, seen, problems);
     if (IsPlain(layer)) continue;
-    const Row* row = FindRow(layer.type);
-    if (row != nullptr && layer.opset > 0) {
+    const Row* row = RowOf(layer);
+    if (row != nullptr) {
       const auto inputs = static_cast<int>(layer.inputs.size());
       if (inputs >= row->least && (row->most < 0 || inputs <= row->most)) continue;
       problems.push_back(
@@ -39,10 +40,12 @@ void CheckLayers(const Network& network, std::set<std::string>& seen,
     if (!seen.insert(layer.type).second) continue;
     std::vector<std::string> names;
     for (const Row& known : Table()) names.emplace_back(known.type);
-    problems.push_back(Error(ErrorCode::kUnknownOperator, "this layer is not read{}",
-                             row == nullptr ? DidYouMean(layer.type, names)
-                                            : ": it is of no operator set of OpenVINO")
-                           .In(Place(layer)));
+    Status problem = Error(ErrorCode::kUnknownOperator, "this layer is not read{}",
+                           Reads(layer.type) ? ": it is of no operator set of OpenVINO"
+                                             : DidYouMean(layer.type, names))
+                         .In(Place(layer));
+    if (!Reads(layer.type)) problem = std::move(problem).Fix(ForeignFix("openvino", layer.type));
+    problems.push_back(std::move(problem));
   }
 }
 
@@ -122,7 +125,7 @@ class NetImport {
       ATH_TRY(Tensor tensor, ReadConstant(ctx));
       return std::vector<ValueId>{graph.AddConstant(std::move(tensor), TensorName(layer, 0))};
     }
-    Status status = FindRow(layer.type)->make(ctx);
+    Status status = RowOf(layer)->make(ctx);
     ATH_RETURN_IF_ERROR(ctx.problem());
     ATH_RETURN_IF_ERROR(status);
     return std::move(ctx.outputs);

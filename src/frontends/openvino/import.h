@@ -23,4 +23,7 @@ Result<Graph> ImportBeside(std::string_view xml, const std::string& path);
 // model.xml -> model.bin
 std::string WeightsPath(const std::string& path);
 
+// Whether it has a row for layers of this name.
+bool Reads(std::string_view type);
+
 }  // namespace athanor::openvino

@@ -82,9 +82,10 @@ std::string FileExport::TensorNames(ValueId id) {
 
 Port FileExport::Add(NewLayer layer) {
   const int id = next_layer_++;
-  layers += fmt::format("    <layer id=\"{}\" name=\"{}\" type=\"{}\" version=\"opset{}\"{}>\n", id,
-                        Escape(UniqueName(layer.name.empty() ? layer.type : layer.name)),
-                        layer.type, layer.opset, layer.own);
+  layers +=
+      fmt::format("    <layer id=\"{}\" name=\"{}\" type=\"{}\" version=\"{}\"{}>\n", id,
+                  Escape(UniqueName(layer.name.empty() ? layer.type : layer.name)), layer.type,
+                  layer.opset == 0 ? "extension" : fmt::format("opset{}", layer.opset), layer.own);
   if (!layer.attributes.empty()) {
     layers += "      <data";
     for (const Attribute& attribute : layer.attributes)

@@ -37,7 +37,7 @@ class FileExport {
 
   struct NewLayer {
     std::string_view type;
-    int opset = 1;
+    int opset = 1;  // 0: of an extension
     std::string name = "";
     AttributeList attributes = {};
     std::vector<Port> inputs = {};
@@ -118,5 +118,8 @@ std::vector<ExportRow> MathExportRows();
 std::vector<ExportRow> TensorExportRows();
 const std::vector<ExportRow>& ExportTable();
 const ExportRow* FindExportRow(std::string_view op);
+// The row, or what writes an operator of a plug-in as a layer of an extension; nullptr when neither
+// does.
+const ExportRow* ExportRowOf(const OpDef& op);
 
 }  // namespace athanor::openvino

@@ -98,5 +98,8 @@ std::vector<Row> RecurrentRows();
 std::vector<Row> TensorRows();
 const std::vector<Row>& Table();
 const Row* FindRow(std::string_view type);
+// The row of a layer of an operator set, or what reads others by a plug-in; nullptr when neither
+// does.
+const Row* RowOf(const Layer& layer);
 
 }  // namespace athanor::openvino

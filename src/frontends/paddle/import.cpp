@@ -6,6 +6,7 @@
 
 #include "core/file.h"
 #include "core/text.h"
+#include "frontends/foreign.h"
 #include "frontends/paddle/op_import.h"
 #include "frontends/paddle/parameters.h"
 #include "ops/catalog.h"
@@ -103,8 +104,9 @@ class Importer : public Blocks {
     for (const Block& block : program_.blocks) {
       for (const Operator& op : block.operators) {
         const bool known = IsFeed(op) || IsFetch(op) || IsYield(op) ||
-                           FindRow(op.type, program_.is_pir) != nullptr;
-        if (!known) ++unknown[op.type];
+                           FindRow(op.type, program_.is_pir) != nullptr ||
+                           IsForeign("paddle", ForeignName(op));
+        if (!known) ++unknown[std::string(ForeignName(op))];
       }
     }
     std::vector<Status> problems;
@@ -113,7 +115,9 @@ class Importer : public Blocks {
       problems.push_back(Error(ErrorCode::kUnknownOperator, "operator {} is not read ({} {}){}",
                                Quote(type.substr(0, 100)), count, count == 1 ? "use" : "uses",
                                DidYouMean(type, Names(program_.is_pir)))
-                             .Fix("paddle2onnx writes ONNX, if it knows the operator"));
+                             .Fix(fmt::format("paddle2onnx writes ONNX, if it knows the operator; "
+                                              "or {}",
+                                              ForeignFix("paddle", type.substr(0, 100)))));
     }
     return Status::All(std::move(problems));
   }
@@ -176,10 +180,13 @@ class Importer : public Blocks {
       }
       return {};
     }
-    const Row& row = *FindRow(op.type, program_.is_pir);
-    OpImport ctx(graph, *this, variables, program_, op, row);
-    if (ctx.ok()) row.make(ctx);
-    ATH_RETURN_IF_ERROR(ctx.Store());
+    if (const Row* row = FindRow(op.type, program_.is_pir)) {
+      OpImport ctx(graph, *this, variables, program_, op, *row);
+      if (ctx.ok()) row->make(ctx);
+      ATH_RETURN_IF_ERROR(ctx.Store());
+    } else {
+      ATH_RETURN_IF_ERROR(ReadForeignOperator(graph, variables, program_, op));
+    }
     for (const Slot& slot : op.outputs) NameValues(slot, graph, variables);
     return {};
   }

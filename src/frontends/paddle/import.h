@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "ir/graph.h"
 
@@ -23,5 +24,8 @@ Result<Graph> ImportBeside(std::span<const std::uint8_t> program, const std::str
 
 // The program in a folder; "" when there is none.
 std::string ProgramIn(const std::string& folder);
+
+// Whether it has a row for operators of this name.
+bool Reads(std::string_view op);
 
 }  // namespace athanor::paddle

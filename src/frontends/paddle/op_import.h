@@ -123,6 +123,12 @@ std::vector<Row> ShapeRows();
 
 const std::vector<Row>& Table();
 const Row* FindRow(std::string_view type, bool is_pir);
+
+// What a plug-in calls an operator: without the dialect that PIR has for those of users.
+std::string_view ForeignName(const Operator& op);
+// Reads an operator without a row by a plug-in.
+Status ReadForeignOperator(Graph& graph, Environment& variables, const Program& program,
+                           const Operator& op);
 // The names of the rows in one of the two files, in alphabetical order.
 std::vector<std::string> Names(bool of_pir);
 

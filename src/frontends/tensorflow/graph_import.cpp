@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/text.h"
+#include "frontends/foreign.h"
 #include "frontends/tensorflow/raise.h"
 
 namespace athanor::tensorflow {
@@ -12,6 +13,22 @@ namespace {
 bool ChangesVariables(std::string_view op) {
   return op == "AssignVariableOp" || op == "AssignAddVariableOp" || op == "AssignSubVariableOp" ||
          op == "Assign" || op == "AssignAdd" || op == "AssignSub";
+}
+
+// How many outputs of each step are read, at least one.
+std::vector<std::size_t> OutputsRead(const Flow& flow, const std::vector<Place>& wanted) {
+  constexpr std::size_t kMostOutputs = 1 << 16;  // of an operator that a plug-in reads
+  std::vector<std::size_t> read(flow.steps.size(), 1);
+  const auto note = [&](const std::vector<Place>& places) {
+    for (const Place& place : places) {
+      if (place.IsArgument()) continue;
+      std::size_t& count = read[static_cast<std::size_t>(place.step)];
+      count = std::max(count, std::min(place.output + 1, kMostOutputs));
+    }
+  };
+  for (const Step& step : flow.steps) note(step.inputs);
+  note(wanted);
+  return read;
 }
 
 }  // namespace
@@ -26,7 +43,12 @@ std::vector<std::string> Library::OutputsOf(const std::string& op) const {
   if (const Row* row = FindRow(op)) return row->outputs;
   std::vector<std::string> names;
   const auto function = functions_.find(op);
-  if (function == functions_.end()) return names;
+  if (function == functions_.end()) {
+    const OpDef* const foreign = ForeignOp("tensorflow", ForeignName(op));
+    if (foreign == nullptr) return names;
+    for (const auto& output : foreign->outputs) names.emplace_back(output.name);
+    return names;
+  }
   for (const ArgDef& output : function->second->signature.output_arg) names.push_back(output.name);
   return names;
 }
@@ -58,7 +80,8 @@ Status GraphImport::CheckFunctions(const Step& step, Check& check, int depth) {
   for (const AttrEntry& entry : step.node->attr) {
     if (entry.value && entry.value->func) names.push_back(entry.value->func->name);
   }
-  if (FindRow(step.node->op) == nullptr) names.push_back(step.node->op);
+  if (FindRow(step.node->op) == nullptr && library_.Has(step.node->op))
+    names.push_back(step.node->op);
   for (const std::string& name : names) {
     if (!check.seen.emplace(name, true).second) continue;
     ATH_TRY(std::shared_ptr<const Flow> flow, library_.Find(name));
@@ -89,8 +112,9 @@ Status GraphImport::CheckFlow(const Flow& flow, const std::vector<Place>& wanted
   ATH_TRY(const std::vector<std::int32_t> order, OrderFor(flow, wanted, is_given));
   for (const std::int32_t number : order) {
     const Step& step = flow.steps[static_cast<std::size_t>(number)];
-    if (FindRow(step.node->op) == nullptr && !library_.Has(step.node->op)) {
-      Unknown& unknown = check.unknown[step.node->op];
+    const std::string& op = step.node->op;
+    if (FindRow(op) == nullptr && !library_.Has(op) && FindForeignRow(op) == nullptr) {
+      Unknown& unknown = check.unknown[op];
       if (unknown.count++ == 0) unknown.place = PlaceName(*step.node);
       continue;
     }
@@ -112,7 +136,9 @@ Status GraphImport::CheckOperators(const Flow& flow, const std::vector<Place>& w
                              Quote(op), unknown.count, unknown.count == 1 ? "use" : "uses",
                              DidYouMean(op, known))
                            .In(unknown.place)
-                           .Fix("python -m tf2onnx.convert writes ONNX, if it knows the operator"));
+                           .Fix(fmt::format("python -m tf2onnx.convert writes ONNX, if it knows "
+                                            "the operator; or {}",
+                                            ForeignFix("tensorflow", ForeignName(op)))));
   }
   return Status::All(std::move(problems));
 }
@@ -128,15 +154,17 @@ void GraphImport::Problem(const Flow& flow, const Step& step, Status status) {
 }
 
 Result<std::vector<Port>> GraphImport::ReadStep(const Step& step, std::vector<Port> inputs,
-                                                Scope& scope) {
+                                                std::size_t outputs_read, Scope& scope) {
   if (++nodes_read_ > kMaxNodes)
     return Error(ErrorCode::kResource, "the model has more than {} nodes", kMaxNodes);
   const Row* row = FindRow(step.node->op);
+  if (row == nullptr && !library_.Has(step.node->op)) row = FindForeignRow(step.node->op);
   if (row == nullptr) {
     ATH_TRY(const std::shared_ptr<const Flow> flow, library_.Find(step.node->op));
     return Call(*flow, inputs, scope);
   }
   OpImport ctx(*this, scope, step, *row, std::move(inputs));
+  ctx.outputs_read = outputs_read;
   ATH_RETURN_IF_ERROR(row->make(ctx));
   for (std::size_t o = 0; o < ctx.outputs.size(); ++o) {
     const ValueId value = ctx.outputs[o].value;
@@ -160,6 +188,7 @@ Result<std::vector<Port>> GraphImport::Read(const Flow& flow, const std::vector<
           OrderFor(flow, wanted, [&](const Place& place) { return given(place) != nullptr; }));
   // Steps whose problem, or whose input's problem, is recorded have no ports.
   std::vector<std::optional<std::vector<Port>>> ports(flow.steps.size());
+  const std::vector<std::size_t> outputs_read = OutputsRead(flow, wanted);
   const std::size_t before = problems_.size();
   const auto at = [&](const Place& place) -> Result<std::optional<Port>> {
     if (const Port* port = given(place)) return std::optional(*port);
@@ -181,7 +210,8 @@ Result<std::vector<Port>> GraphImport::Read(const Flow& flow, const std::vector<
     }
     if (inputs.size() != step.inputs.size()) continue;
     const std::size_t problems = problems_.size();
-    Result<std::vector<Port>> results = ReadStep(step, std::move(inputs), scope);
+    Result<std::vector<Port>> results =
+        ReadStep(step, std::move(inputs), outputs_read[static_cast<std::size_t>(number)], scope);
     if (results.ok()) {
       ports[static_cast<std::size_t>(number)] = *std::move(results);
     } else if (problems_.size() == problems) {

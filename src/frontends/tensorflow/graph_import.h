@@ -77,7 +77,8 @@ class GraphImport {
   Status CheckFlow(const Flow& flow, const std::vector<Place>& wanted, const Feeds& feeds,
                    Check& check, int depth);
   Status CheckFunctions(const Step& step, Check& check, int depth);
-  Result<std::vector<Port>> ReadStep(const Step& step, std::vector<Port> inputs, Scope& scope);
+  Result<std::vector<Port>> ReadStep(const Step& step, std::vector<Port> inputs,
+                                     std::size_t outputs_read, Scope& scope);
   void Problem(const Flow& flow, const Step& step, Status status);
 
   Library& library_;

@@ -105,8 +105,8 @@ std::size_t OutputCount(const NodeDef& node) {
   if (const Row* row = FindRow(node.op)) count = std::max(count, row->outputs.size());
   for (const std::string_view attr : {"num", "num_split"}) {
     const AttrProto* value = FindAttr(node, attr);
-    if (value != nullptr && value->i > 1)
-      count = std::min(static_cast<std::size_t>(value->i), kMaxEnds);
+    if (value != nullptr && value->i.value_or(0) > 1)
+      count = std::min(static_cast<std::size_t>(*value->i), kMaxEnds);
   }
   return count;
 }

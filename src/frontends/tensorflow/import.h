@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "ir/graph.h"
 
@@ -18,5 +19,8 @@ bool IsTensorflow(std::span<const std::uint8_t> bytes);
 // the variables of a SavedModel lie (variables/variables.index).
 Result<Graph> Import(std::span<const std::uint8_t> bytes, std::shared_ptr<const void> owner,
                      const std::string& folder);
+
+// Whether it has a row for operators of this name.
+bool Reads(std::string_view op);
 
 }  // namespace athanor::tensorflow

@@ -61,22 +61,22 @@ Result<std::int64_t> OpImport::KnownInt(std::size_t i) const {
 
 std::int64_t OpImport::Int(std::string_view name, std::int64_t fallback) const {
   const AttrProto* attr = FindAttr(node, name);
-  return attr == nullptr ? fallback : attr->i;
+  return attr == nullptr ? fallback : attr->i.value_or(0);
 }
 
 float OpImport::Float(std::string_view name, float fallback) const {
   const AttrProto* attr = FindAttr(node, name);
-  return attr == nullptr ? fallback : attr->f;
+  return attr == nullptr ? fallback : attr->f.value_or(0);
 }
 
 bool OpImport::Bool(std::string_view name, bool fallback) const {
   const AttrProto* attr = FindAttr(node, name);
-  return attr == nullptr ? fallback : attr->b;
+  return attr == nullptr ? fallback : attr->b.value_or(false);
 }
 
 std::string OpImport::String(std::string_view name, std::string_view fallback) const {
   const AttrProto* attr = FindAttr(node, name);
-  return attr == nullptr ? std::string(fallback) : attr->s;
+  return attr == nullptr ? std::string(fallback) : attr->s.value_or("");
 }
 
 Ints OpImport::IntList(std::string_view name) const {

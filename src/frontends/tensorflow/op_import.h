@@ -57,7 +57,8 @@ class OpImport : public nhwc::Builder {
   const Step& step;
   const NodeDef& node;
   const Row& row;
-  std::vector<Port> outputs;  // filled by the row
+  std::size_t outputs_read = 1;  // up to the last one that another step reads
+  std::vector<Port> outputs;     // filled by the row
 
   std::size_t num_inputs() const { return inputs_.size(); }
   bool Has(std::size_t i) const { return i < inputs_.size() && inputs_[i].IsTensor(); }
@@ -108,5 +109,10 @@ std::vector<Row> TensorRows();
 // Every TensorFlow operator that can be read, by name.
 const std::vector<Row>& Table();
 const Row* FindRow(std::string_view op);
+
+// What a plug-in calls an operator: "Addons::Roll" of "Addons>Roll".
+std::string ForeignName(std::string_view op);
+// How operators without a row are read that a plug-in knows; nullptr for others.
+const Row* FindForeignRow(std::string_view op);
 
 }  // namespace athanor::tensorflow

@@ -218,7 +218,7 @@ struct Frame {
 
 bool IsConstantEnter(const NodeDef& node) {
   const AttrProto* attr = FindAttr(node, "is_constant");
-  return attr != nullptr && attr->b;
+  return attr != nullptr && attr->b.value_or(false);
 }
 
 std::vector<Frame> FindFrames(const Flow& flow) {
@@ -227,8 +227,8 @@ std::vector<Frame> FindFrames(const Flow& flow) {
     const Step& step = StepAt(flow, i);
     if (step.node->op != "Enter" || step.inputs.size() != 1) continue;
     const AttrProto* name = FindAttr(*step.node, "frame_name");
-    Frame& frame = frames[name == nullptr ? "" : name->s];
-    frame.name = name == nullptr ? "" : name->s;
+    Frame& frame = frames[name == nullptr ? "" : name->s.value_or("")];
+    frame.name = name == nullptr ? "" : name->s.value_or("");
     (IsConstantEnter(*step.node) ? frame.constants : frame.enters).push_back(i);
   }
   std::vector<Frame> list;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -86,10 +87,11 @@ struct ListValue {
 };
 
 struct AttrProto {
-  std::string s;
-  std::int64_t i = 0;
-  float f = 0;
-  bool b = false;
+  // One of these.
+  std::optional<std::string> s;
+  std::optional<std::int64_t> i;
+  std::optional<float> f;
+  std::optional<bool> b;
   std::int32_t type = 0;
   std::shared_ptr<ShapeProto> shape;
   std::shared_ptr<TensorProto> tensor;

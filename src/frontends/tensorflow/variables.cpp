@@ -11,8 +11,10 @@ std::string VariableAt(const Flow& main, const Place& place) {
   if (at.IsArgument()) return "";
   const NodeDef& node = *main.steps[static_cast<std::size_t>(at.step)].node;
   const AttrProto* shared = FindAttr(node, "shared_name");
-  if (node.op == "VarHandleOp")
-    return shared == nullptr || shared->s.empty() ? node.name : shared->s;
+  if (node.op == "VarHandleOp") {
+    const std::string name = shared == nullptr ? "" : shared->s.value_or("");
+    return name.empty() ? node.name : name;
+  }
   return node.op == "VariableV2" || node.op == "Variable" ? node.name : "";
 }
 

@@ -49,7 +49,7 @@ class Exporter {
   }
 
   Status CheckNode(const Node& node) const {
-    if (FindExportRow(node.op->name) == nullptr)
+    if (ExportRowOf(*node.op) == nullptr)
       return Unsupported("no operator of TFLite is written for it");
     for (const auto* values : {&node.inputs, &node.outputs}) {
       for (const ValueId id : *values) {
@@ -62,7 +62,7 @@ class Exporter {
   Status AddNode(NodeId id) {
     if (done_.count(id) != 0) return {};
     const Node& node = graph_.node(id);
-    const ExportRow& row = *FindExportRow(node.op->name);
+    const ExportRow& row = *ExportRowOf(*node.op);
     OpExport ctx(file_, node);
     if (row.fuses) FuseActivation(ctx);
     if (row.integers != Integers::kNever) FuseIntegers(ctx, row);

@@ -84,18 +84,21 @@ flatbuffers::DetachedBuffer FileExport::Build(std::optional<std::uint64_t> outsi
   std::vector<flatbuffers::Offset<schema::Tensor>> tensors;
   for (const TensorSlot& slot : tensors_) tensors.push_back(BuildTensor(builder, slot));
   std::vector<flatbuffers::Offset<schema::OperatorCode>> codes;
-  for (const auto& [code, version] : codes_) {
+  for (const auto& [code, version, custom] : codes_) {
     constexpr int kPlaceholder = schema::BuiltinOperator_PLACEHOLDER_FOR_GREATER_OP_CODES;
     const int older = std::min<int>(code, kPlaceholder);
+    const auto name = custom.empty() ? 0 : builder.CreateString(custom);
     codes.push_back(
-        schema::CreateOperatorCode(builder, static_cast<std::int8_t>(older), 0, version, code));
+        schema::CreateOperatorCode(builder, static_cast<std::int8_t>(older), name, version, code));
   }
   std::vector<flatbuffers::Offset<schema::Operator>> operators;
   for (const OperatorSlot& slot : operators_) {
     const auto inputs = builder.CreateVector(slot.inputs);
     const auto outputs = builder.CreateVector(slot.outputs);
+    const auto options = slot.options.Pack(builder);
+    const auto custom = slot.custom_options.empty() ? 0 : builder.CreateVector(slot.custom_options);
     operators.push_back(schema::CreateOperator(builder, slot.code, inputs, outputs,
-                                               slot.options.type, slot.options.Pack(builder)));
+                                               slot.options.type, options, custom));
   }
   const auto tensor_list = builder.CreateVector(tensors);
   const auto inputs = builder.CreateVector(inputs_), outputs = builder.CreateVector(outputs_);

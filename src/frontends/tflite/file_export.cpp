@@ -211,11 +211,20 @@ TensorIndex FileExport::Constant(const Tensor& tensor, std::string_view name,
 
 void FileExport::AddOperator(schema::BuiltinOperator code, std::vector<TensorIndex> inputs,
                              std::vector<TensorIndex> outputs, const Options& options) {
-  const std::pair entry(code, VersionOf(code, TypeOf(inputs[0]).dtype));
-  auto at = std::find(codes_.begin(), codes_.end(), entry);
-  if (at == codes_.end()) at = codes_.insert(at, entry);
-  operators_.push_back({static_cast<std::uint32_t>(at - codes_.begin()), std::move(inputs),
-                        std::move(outputs), options});
+  const std::uint32_t index = IndexOf({code, VersionOf(code, TypeOf(inputs[0]).dtype)});
+  operators_.push_back({index, std::move(inputs), std::move(outputs), options});
+}
+
+void FileExport::AddCustom(std::string_view name, std::vector<std::uint8_t> options,
+                           std::vector<TensorIndex> inputs, std::vector<TensorIndex> outputs) {
+  const std::uint32_t index = IndexOf({schema::BuiltinOperator_CUSTOM, 1, std::string(name)});
+  operators_.push_back({index, std::move(inputs), std::move(outputs), {}, std::move(options)});
+}
+
+std::uint32_t FileExport::IndexOf(const Code& code) {
+  auto at = std::find(codes_.begin(), codes_.end(), code);
+  if (at == codes_.end()) at = codes_.insert(at, code);
+  return static_cast<std::uint32_t>(at - codes_.begin());
 }
 
 bool FileExport::Has(ValueId id, Axes axes) const {

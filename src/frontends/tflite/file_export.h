@@ -48,6 +48,9 @@ class FileExport {
   TensorIndex Constant(const Tensor& tensor, std::string_view name, const Quantization& scale = {});
   void AddOperator(schema::BuiltinOperator code, std::vector<TensorIndex> inputs,
                    std::vector<TensorIndex> outputs, const Options& options = {});
+  // A custom operator, which is known by its name.
+  void AddCustom(std::string_view name, std::vector<std::uint8_t> options,
+                 std::vector<TensorIndex> inputs, std::vector<TensorIndex> outputs);
   const Type& TypeOf(TensorIndex tensor) const { return Slot(tensor).type; }
   const Quantization& ScaleOf(TensorIndex tensor) const { return Slot(tensor).scale; }
 
@@ -90,6 +93,13 @@ class FileExport {
     std::uint32_t code = 0;
     std::vector<TensorIndex> inputs, outputs;
     Options options;
+    std::vector<std::uint8_t> custom_options = {};
+  };
+  struct Code {
+    schema::BuiltinOperator builtin;
+    int version = 1;
+    std::string custom = "";
+    friend bool operator==(const Code&, const Code&) = default;
   };
   struct Held {
     TensorIndex plain = kNoTensor, last = kNoTensor;
@@ -104,6 +114,7 @@ class FileExport {
   void FindScales();
   bool FindSigns() const;
   TensorIndex Made(ValueId id, Axes axes);
+  std::uint32_t IndexOf(const Code& code);
   TensorIndex GraphConstant(ValueId id, Tensor tensor, Axes axes);
   // Bytes with the sign that the file's have.
   std::pair<Type, Quantization> InFile(Type type, const Quantization& scale) const;
@@ -114,8 +125,8 @@ class FileExport {
   std::map<std::string, int> names_;
   std::vector<TensorSlot> tensors_;
   std::vector<OperatorSlot> operators_;
-  std::vector<std::pair<schema::BuiltinOperator, int>> codes_;  // and version
-  std::vector<Tensor> weights_;                                 // of buffers 1 and up
+  std::vector<Code> codes_;
+  std::vector<Tensor> weights_;  // of buffers 1 and up
   std::vector<TensorIndex> inputs_, outputs_;
 };
 

@@ -4,6 +4,7 @@
 
 #include <flatbuffers/flexbuffers.h>
 
+#include "frontends/tflite/op_export.h"
 #include "frontends/tflite/op_import.h"
 
 namespace athanor::tflite {
@@ -60,7 +61,72 @@ Result<AttrMap> OptionAttributes(const schema::Operator& op) {
   return attributes;
 }
 
+// An entry of a FlexBuffer map.
+Status AddOption(flexbuffers::Builder& builder, const std::string& name, const AttrValue& value) {
+  const char* key = name.c_str();
+  if (const auto* whole = std::get_if<std::int64_t>(&value)) {
+    builder.Int(key, *whole);
+  } else if (const auto* real = std::get_if<float>(&value)) {
+    builder.Float(key, *real);
+  } else if (const auto* text = std::get_if<std::string>(&value)) {
+    builder.String(key, *text);
+  } else if (const auto* ints = std::get_if<std::vector<std::int64_t>>(&value)) {
+    builder.Vector(key, [&] {
+      for (const std::int64_t number : *ints) builder.Int(number);
+    });
+  } else if (const auto* floats = std::get_if<std::vector<float>>(&value)) {
+    builder.Vector(key, [&] {
+      for (const float number : *floats) builder.Float(number);
+    });
+  } else {
+    return Unsupported("options are numbers, texts and lists of numbers")
+        .In(fmt::format("attribute \"{}\"", name));
+  }
+  return {};
+}
+
+// What OptionAttributes reads.
+Result<std::vector<std::uint8_t>> OptionBytes(const AttrMap& attributes) {
+  std::vector<std::uint8_t> bytes;
+  if (attributes.empty()) return bytes;
+  if (const AttrValue* raw = attributes.Find("custom_options")) {
+    const auto* tensor = std::get_if<Tensor>(raw);
+    if (tensor != nullptr && tensor->dtype() == DType::kU8) {
+      const auto data = tensor->Data<std::uint8_t>();
+      return std::vector<std::uint8_t>(data.begin(), data.end());
+    }
+  }
+  flexbuffers::Builder builder;
+  Status status;
+  builder.Map([&] {
+    for (const auto& [name, value] : attributes) {
+      if (status.ok()) status = AddOption(builder, name, value);
+    }
+  });
+  ATH_RETURN_IF_ERROR(status);
+  builder.Finish();
+  return builder.GetBuffer();
+}
+
+Status WriteForeignOperator(OpExport& ctx) {
+  ATH_TRY(std::vector<std::uint8_t> options, OptionBytes(ctx.node.attributes));
+  std::vector<TensorIndex> inputs, outputs;
+  for (std::size_t i = 0; i < ctx.num_inputs(); ++i)
+    inputs.push_back(ctx.Has(i) ? ctx.In(i) : kNoTensor);
+  for (const ValueId result : ctx.results)
+    outputs.push_back(result == kNoValue ? kNoTensor : ctx.file.NewTensor(result, Axes::kPlain));
+  ctx.file.AddCustom(NameInFile("tflite", *ctx.node.op), std::move(options), std::move(inputs),
+                     std::move(outputs));
+  return {};
+}
+
 }  // namespace
+
+const ExportRow* ExportRowOf(const OpDef& op) {
+  static const ExportRow foreign = {"", WriteForeignOperator};
+  if (const ExportRow* row = FindExportRow(op.name)) return row;
+  return NameInFile("tflite", op).empty() ? nullptr : &foreign;
+}
 
 Status ReadForeignOperator(OpImport& ctx) {
   ATH_TRY(AttrMap attributes, OptionAttributes(ctx.op));

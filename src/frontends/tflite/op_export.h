@@ -128,5 +128,7 @@ std::vector<ExportRow> ReduceExportRows();
 std::vector<ExportRow> TensorExportRows();
 const std::vector<ExportRow>& ExportTable();
 const ExportRow* FindExportRow(std::string_view op);
+// The row, or what writes an operator of a plug-in as a custom one; nullptr when neither does.
+const ExportRow* ExportRowOf(const OpDef& op);
 
 }  // namespace athanor::tflite
