@@ -1,11 +1,15 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "core/checked.h"
+#include "core/file.h"
 #include "frontends/answer_for_test.h"
 #include "frontends/ncnn/export.h"
 #include "frontends/ncnn/import.h"
+#include "frontends/ncnn/layer_export.h"
+#include "frontends/ncnn/layer_import.h"
 #include "frontends/ncnn/param_file.h"
 #include "ir/text.h"
 #include "ops/catalog.h"
@@ -263,6 +267,26 @@ TEST(NcnnExport, WhatNcnnCannotSayIsListedAtOnce) {
   EXPECT_NE(message.find("(Erf)"), std::string::npos) << message;
   EXPECT_NE(message.find("the batch must stay"), std::string::npos) << message;
   EXPECT_NE(message.find("axis 0, which is the batch"), std::string::npos) << message;
+}
+
+TEST(NcnnTables, TheDocumentListsEveryRow) {
+  const Result<std::string> text = ReadTextFile("docs/formats/ncnn.md");
+  ASSERT_TRUE(text.ok());
+  const std::size_t read = text->find("## Layers read"),
+                    written = text->find("## Operators written");
+  ASSERT_LT(read, written);
+  ASSERT_NE(written, std::string::npos);
+  const auto check = [](const std::string& list, const auto& rows, auto name) {
+    EXPECT_EQ(std::count(list.begin(), list.end(), '`'), 2 * static_cast<int>(rows.size()));
+    for (const auto& row : rows)
+      EXPECT_NE(list.find("`" + std::string(row.*name) + "`"), std::string::npos) << row.*name;
+  };
+  check(text->substr(read, written - read), Table(), &Row::type);
+  std::vector<ExportRow> rows;
+  for (auto* topic : {NnExportRows, MathExportRows, TensorExportRows}) {
+    for (ExportRow& row : topic()) rows.push_back(std::move(row));
+  }
+  check(text->substr(written), rows, &ExportRow::op);
 }
 
 }  // namespace

@@ -6,8 +6,11 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
+#include "core/file.h"
 #include "frontends/load.h"
+#include "frontends/onnx/node_import.h"
 #include "frontends/onnx/schema.h"
 #include "ir/evaluate.h"
 #include "ir/text.h"
@@ -403,6 +406,23 @@ TEST(OnnxImport, GroupScalesOfManyChannelsTakeNoMemory) {
   model.graph->initializer = {Floats("s", {2}), Floats("b", {1})};
   const Result<Graph> graph = ImportModel(std::move(model));
   EXPECT_TRUE(graph.ok()) << graph.status().ToString();
+}
+
+TEST(OnnxImport, TheDocumentListsEveryOperator) {
+  const Result<std::string> text = ReadTextFile("docs/formats/onnx.md");
+  ASSERT_TRUE(text.ok());
+  const std::string list = text->substr(text->find("## Operators read"));
+  std::set<std::pair<std::string_view, std::string_view>> names;
+  for (const Row& row : Table()) names.emplace(row.domain, row.onnx);
+  EXPECT_EQ(std::count(list.begin(), list.end(), '`'), 2 * static_cast<int>(names.size()));
+  for (const auto& [domain, name] : names) {
+    // Behind the domain's own line, before the next domain's.
+    const std::size_t begin =
+        list.find(fmt::format("\n{}:\n", domain.empty() ? "ai.onnx" : domain));
+    ASSERT_NE(begin, std::string::npos) << domain;
+    const std::string part = list.substr(begin, list.find(":\n", begin + 60) - begin);
+    EXPECT_NE(part.find(fmt::format("`{}`", name)), std::string::npos) << domain << " " << name;
+  }
 }
 
 }  // namespace
