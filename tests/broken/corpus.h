@@ -30,6 +30,7 @@ Family AthFamily();
 Family CaffeFamily();
 Family CatboostFamily();
 Family DarknetFamily();
+Family ForeignFamily();
 Family KerasFamily();
 Family MnnFamily();
 Family MxnetFamily();

@@ -133,6 +133,7 @@ std::vector<FamilyEntry> AllFamilies() {
       {"caffe", CaffeFamily},
       {"catboost", CatboostFamily},
       {"darknet", DarknetFamily},
+      {"foreign", ForeignFamily},
       {"mnn", MnnFamily},
       {"mxnet", MxnetFamily},
       {"openvino", OpenvinoFamily},

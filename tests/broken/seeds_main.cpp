@@ -1,5 +1,6 @@
 // fuzz_seeds FOLDER [TEXT...]: fills FOLDER/TARGET with small files from which `./dev fuzz` starts:
-// every file of the broken corpus that is small, and the graphs of the given texts in every format.
+// every file of the broken corpus that is small, and the graphs of the given texts in every format
+// that is written.
 // A text may hold several graphs, as those of the rewriting rules do.
 #include <cstdio>
 #include <filesystem>
@@ -8,7 +9,11 @@
 #include "core/file.h"
 #include "corpus.h"
 #include "frontends/ath/ath.h"
+#include "frontends/caffe/export.h"
+#include "frontends/ncnn/export.h"
 #include "frontends/onnx/export.h"
+#include "frontends/openvino/export.h"
+#include "frontends/tflite/export.h"
 #include "ir/text.h"
 #include "ops/catalog.h"
 
@@ -27,6 +32,28 @@ Status WriteSeed(const fs::path& folder, const Bytes& bytes) {
   return WriteFileAtomically(folder / fmt::format("seed_{:016x}", Digest64(bytes)), bytes);
 }
 
+// Both files of a network in one, as its fuzz target takes them: `cut` zero bytes between them.
+Status WritePair(const fs::path& folder, std::string_view text, std::size_t cut,
+                 const Bytes& weights) {
+  Bytes bytes(text.begin(), text.end());
+  bytes.resize(bytes.size() + cut);
+  bytes.insert(bytes.end(), weights.begin(), weights.end());
+  return WriteSeed(folder, bytes);
+}
+
+// In every format that has layers for it.
+Status WriteForeignForms(const fs::path& folder, const Graph& graph) {
+  if (const auto tflite = tflite::ExportTflite(graph); tflite.ok())
+    ATH_RETURN_IF_ERROR(WriteSeed(folder / "tflite", *tflite));
+  if (const auto ncnn = ncnn::ExportNcnn(graph); ncnn.ok())
+    ATH_RETURN_IF_ERROR(WritePair(folder / "ncnn", ncnn->param, 1, ncnn->bin));
+  if (const auto openvino = openvino::ExportOpenvino(graph); openvino.ok())
+    ATH_RETURN_IF_ERROR(WritePair(folder / "openvino", openvino->xml, 1, openvino->bin));
+  if (const auto caffe = caffe::ExportCaffe(graph); caffe.ok())
+    ATH_RETURN_IF_ERROR(WritePair(folder / "caffe", caffe->prototxt, 4, caffe->caffemodel));
+  return {};
+}
+
 Status WriteGraph(const fs::path& folder, std::string_view text) {
   const Result<Graph> graph = ParseText(text, ops::Standard());
   if (!graph.ok()) return {};  // words between the graphs
@@ -36,7 +63,7 @@ Status WriteGraph(const fs::path& folder, std::string_view text) {
   if (flat.ok()) ATH_RETURN_IF_ERROR(WriteSeed(folder / "ath", *flat));
   const Result<Bytes> onnx = onnx::ExportOnnx(*graph);
   if (onnx.ok()) ATH_RETURN_IF_ERROR(WriteSeed(folder / "onnx", *onnx));
-  return {};
+  return WriteForeignForms(folder, *graph);
 }
 
 Status WriteGraphs(const fs::path& folder, const std::string& path) {
