@@ -154,54 +154,23 @@ def wechat(runner, folder, recorded):
 
 
 def ultraface(runner, folder, recorded):
-    flags = ["--mean", "127", "--std", "128", "--rgb", "--resize", "320x240"]
-    pairs = {"RFB-320": ("version-RFB-320_without_postprocessing.onnx", ("boxes", "scores")),
-             "slim-320": ("version-slim-320.onnx", ("scores",))}  # its boxes are decoded in ONNX, not in Caffe
-    pictures = sorted(DATA.glob("ultraface/golden/*.png")) + sorted(DATA.glob("ultraface/images/*.jpg"))
-    for network, (onnx, names) in pairs.items():
-        for picture in pictures:
-            want = runner.run(DATA / "ultraface/onnx" / onnx, {"input": picture}, flags)
-            got = runner.run(DATA / f"ultraface/caffe/{network}.prototxt", {"input": picture}, flags)
-            error = max(float(np.abs(got[name] - want[name]).max()) for name in names)
-            yield f"UltraFace {network} on {picture.name}", None if error <= MAX_ABS else f"{error:.2e} from ONNX's answer"
-
-
-def decode(head, anchors):
-    """Rows of a head [255, h, w] as darknet's own code has them: cell by cell, each with its three anchors."""
-    _, h, w = head.shape
-    t = head.reshape(3, 85, h, w).transpose(2, 3, 0, 1).astype(np.float64)
-    squash = lambda x: 1 / (1 + np.exp(-x))
-    rows = np.empty_like(t)
-    rows[..., 0] = (squash(t[..., 0]) + np.arange(w)[None, :, None]) / w
-    rows[..., 1] = (squash(t[..., 1]) + np.arange(h)[:, None, None]) / h
-    rows[..., 2:4] = np.exp(t[..., 2:4]) * np.array(anchors) / 320
-    rows[..., 4] = squash(t[..., 4])
-    rows[..., 5:] = squash(t[..., 5:]) * rows[..., 4:5]
-    return rows.reshape(-1, 85)
+    """The slim network, whose boxes are decoded in ONNX, not in Caffe; tests/formats_test.py has the other one."""
+    flags = ["--mean", "127", "--std", "128", "--rgb", "--resize", "240x320"]
+    for picture in sorted(DATA.glob("ultraface/golden/*.png")) + sorted(DATA.glob("ultraface/images/*.jpg")):
+        want = runner.run(DATA / "ultraface/onnx/version-slim-320.onnx", {"input": picture}, flags)["scores"]
+        got = runner.run(DATA / "ultraface/caffe/slim-320.prototxt", {"input": picture}, flags)["scores"]
+        error = float(np.abs(got - want).max())
+        yield f"UltraFace slim-320 on {picture.name}", None if error <= MAX_ABS else f"{error:.2e} from ONNX's answer"
 
 
 def yolo(runner, folder, recorded):
-    """The first head against OpenCV's rows; both against ncnn's file of the network, whose weights are of half precision."""
+    """The first head against OpenCV's rows; tests/formats_test.py compares with ncnn's file of the network."""
     dog = DATA / "darknet/dog_320x320.png"
-    flags = ["--scale", "0.00392156862745098", "--rgb"]
-    ours = runner.run(DATA / "darknet/yolo-fastest-1.1.cfg", {"data": dog}, flags)
+    ours = runner.run(DATA / "darknet/yolo-fastest-1.1.cfg", {"data": dog}, ["--scale", "0.00392156862745098", "--rgb"])
     got, want = ours["yolo_121"][0], np.load(DATA / "darknet/dog_320x320.yolo_121.npy")
     seen = want[:, 5:] > 0  # OpenCV zeroes small scores
     yield "YOLO-Fastest's boxes as OpenCV has them", rel_l2(got[:, :5], want[:, :5])
     yield "YOLO-Fastest's scores as OpenCV has them", rel_l2(got[:, 5:][seen], want[:, 5:][seen])
-    # Without its last layer, which chooses among the boxes, ncnn's network ends with the heads.
-    lines = (DATA / "darknet/yolo-fastest-1.1.ncnn.param").read_text().strip().split("\n")
-    assert "Yolov3DetectionOutput" in lines[-1]
-    layers, blobs = map(int, lines[1].split())
-    param = folder / "yolo.param"
-    param.write_text("\n".join([lines[0], f"{layers - 1} {blobs - 1}", *lines[2:-1]]) + "\n")
-    param.with_suffix(".bin").write_bytes((DATA / "darknet/yolo-fastest-1.1.ncnn.bin").read_bytes())
-    name = lines[2].split()[1]
-    heads = runner.run(param, {name: dog}, flags)
-    for ours_name, theirs, anchors in (("yolo_121", "120_854", [[115, 73], [119, 199], [242, 238]]),
-                                       ("yolo_130", "129_922", [[12, 18], [37, 49], [52, 132]])):
-        error = np.linalg.norm(ours[ours_name][0] - decode(heads[theirs][0], anchors)) / np.linalg.norm(ours[ours_name])
-        yield f"YOLO-Fastest's {ours_name} and ncnn's {theirs}", None if error <= 5e-3 else f"rel-L2 {error:.2e}"
 
 
 def round_trips(runner, folder, recorded):

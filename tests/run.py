@@ -199,6 +199,7 @@ def main():
     script(count, "gradients_test.py", "--binary", str(ATHANOR))
     script(count, "quant_test.py")
     script(count, "quant_fit_test.py")
+    script(count, "formats_test.py", "--binary", str(ATHANOR))
     script(count, "ncnn_test.py", "--binary", str(ATHANOR))
     script(count, "mnn_test.py", "--binary", str(ATHANOR))
     script(count, "mxnet_test.py", "--binary", str(ATHANOR))
