@@ -86,6 +86,19 @@ class Plugins(unittest.TestCase):
         first = [ATHANOR, "inspect", "--plugin", str(self.folder / "roll.so"), str(model)]
         self.assertEqual(subprocess.run(first, capture_output=True, check=False).returncode, 0)
 
+    def test_a_package_runs_the_operators_of_a_plugin(self):
+        text = "graph g(x: f32[1, 1, 2, 4]) -> (y) {\n  %t = my::Roll(%x) {shift = 1}\n  %y = Flatten(%t)\n}"
+        (self.folder / "picture.txt").write_text(text)
+        stages = "name: roll\nstages:\n  - decode: {colour: grey}\n  - normalise: {mean: 0, std: 1}\n  - model: {file: picture.txt}\n"
+        (self.folder / "pipeline.yaml").write_text(stages + "  - top_k: {count: 1}\n")
+        # Grey, 4 by 2; the brightest pixel, of 7, is the last of the first row, and the first after a turn by one.
+        (self.folder / "picture.pgm").write_bytes(b"P5 4 2 255\n" + bytes([0, 1, 2, 7, 3, 4, 5, 6]))
+        self.run_verb("pack", "pipeline.yaml", "-o", "roll.athpkg")
+        told = self.document("run", "roll.athpkg", "picture.pgm")
+        self.assertEqual(told["runs"][0]["classes"][0]["class"], 0, told)
+        for arguments in (["pack", "pipeline.yaml", "-o", "none.athpkg"], ["run", "roll.athpkg", "picture.pgm"]):
+            self.assertIn("--plugin FILE.so", self.run_verb(*arguments, plugin=None, expected=2))
+
     def test_what_is_no_plugin_is_refused(self):
         (self.folder / "text.so").write_text("no library")
         self.assertIn("ATH-2002", self.run_verb("inspect", EXAMPLE / "roll.txt", plugin="text.so", expected=2))

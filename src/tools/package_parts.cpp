@@ -67,6 +67,16 @@ Status CheckOutputNames(Config& pipeline, const Graph& graph) {
   return {};
 }
 
+// A package has no stage for another engine: what nothing reads cannot go into it.
+Status NotPacked(Status status) {
+  if (status.code() != ErrorCode::kUnknownOperator) return status;
+  const std::string fix = status.fix();
+  return std::move(status).Fix(
+      fmt::format("{}{}a package holds what is read, by a plug-in too; convert --partition splits "
+                  "the model for athanor.open_stages in Python (docs/packages.md)",
+                  fix, fix.empty() ? "" : "; "));
+}
+
 // Reads the files that stages name, relative to the pipeline's folder, and renames them in it.
 Result<std::vector<Part>> ReadParts(Config& pipeline, const fs::path& folder) {
   std::vector<Part> parts;
@@ -74,7 +84,7 @@ Result<std::vector<Part>> ReadParts(Config& pipeline, const fs::path& folder) {
   const bool from_zoo = model->text.starts_with("zoo:");
   const std::string path = from_zoo ? model->text : (folder / model->text).string();
   Result<Graph> graph = OpenModel(path);
-  if (!graph.ok()) return std::move(graph).status().In(package::Where(*model));
+  if (!graph.ok()) return NotPacked(std::move(graph).status()).In(package::Where(*model));
   ATH_RETURN_IF_ERROR(CheckOutputNames(pipeline, *graph));
   model->text = (from_zoo ? model->text.substr(4) : fs::path(path).stem().string()) + ".ath";
   ATH_TRY(Bytes bytes, ath::Write(*graph));
