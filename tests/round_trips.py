@@ -34,8 +34,9 @@ FORMATS = {
 }
 # Sizes of open dimensions, where a format must know them.
 SIZES = {name: ["--set-dim", "sequence=2", "--set-dim", "batch=16"] for name in ("gru", "lstm")}
-# Boxes are chosen for one picture there.
-SIZES |= {(name, "tflite"): ["--set-dim", "N=1"] for name in ("fcos", "retinanet", "ssd_mobilenet_v1", "yolov4_tiny", "yolov5s", "yolov8n")}
+# Boxes are chosen for one picture there. Corners are differences of numbers of hundreds of pixels: near 0 the last bits of
+# those are 2e-4 to 8e-4, which is as far as engines are apart that run the same file (rel-L2 of all: 5e-7).
+SIZES |= {(name, "tflite"): ["--set-dim", "N=1", "--atol", "2e-3"] for name in ("fcos", "retinanet", "ssd_mobilenet_v1", "yolov4_tiny", "yolov5s", "yolov8n")}
 UNSUPPORTED = 2  # the exit code of a refusal
 
 

@@ -12,8 +12,7 @@ namespace {
 
 AttrValue ParamAsAttribute(const Param& param) {
   if (param.list) return NumbersAsAttribute(param.values);
-  const double number = param.values.empty() ? 0 : param.values[0];
-  return param.real ? AttrValue(static_cast<float>(number)) : NumberAsAttribute(number);
+  return NumberAsAttribute(param.values.empty() ? 0 : param.values[0]);
 }
 
 // Parameters have numbers: those of an operator's attributes, in their order.
