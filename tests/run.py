@@ -202,6 +202,7 @@ def main():
     script(count, "formats_test.py", "--binary", str(ATHANOR))
     script(count, "ncnn_test.py", "--binary", str(ATHANOR))
     script(count, "mnn_test.py", "--binary", str(ATHANOR))
+    script(count, "coreml_test.py", "--binary", str(ATHANOR))
     script(count, "mxnet_test.py", "--binary", str(ATHANOR))
     script(count, "openvino_test.py", "--binary", str(ATHANOR))
     script(count, "pickled_test.py", "--binary", str(ATHANOR))

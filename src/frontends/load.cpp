@@ -8,6 +8,7 @@
 #include "frontends/ath/ath.h"
 #include "frontends/caffe/import.h"
 #include "frontends/catboost/catboost.h"
+#include "frontends/coreml/import.h"
 #include "frontends/darknet/cfg.h"
 #include "frontends/darknet/import.h"
 #include "frontends/keras/import.h"
@@ -113,6 +114,10 @@ Result<Graph> ReadCaffe(const Source& source) {
   return caffe::ImportBeside(source.path, source.weights);
 }
 
+Result<Graph> ReadCoreml(const Source& source) {
+  return coreml::Import(source.file->bytes(), source.file);
+}
+
 bool IsDarknet(std::span<const std::uint8_t> bytes) {
   return darknet::IsCfg({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
@@ -164,6 +169,7 @@ constexpr Format kFormats[] = {
     {"mxnet", mxnet::IsMxnet, ReadMxnet, false, true},
     {"catboost", catboost::IsCatboost, ReadCatboost},
     {"xgboost", xgboost::IsXgboost, ReadXgboost},
+    {"coreml", coreml::IsCoreml, ReadCoreml},
     {"tensorflow", tensorflow::IsTensorflow, ReadTensorflow},
     {"onnx", IsOnnx, ReadOnnx},
 };

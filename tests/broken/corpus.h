@@ -29,6 +29,7 @@ Family OnnxFamily();
 Family AthFamily();
 Family CaffeFamily();
 Family CatboostFamily();
+Family CoremlFamily();
 Family DarknetFamily();
 Family ForeignFamily();
 Family KerasFamily();

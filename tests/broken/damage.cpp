@@ -132,6 +132,7 @@ std::vector<FamilyEntry> AllFamilies() {
       {"athpkg", PackageFamily},
       {"caffe", CaffeFamily},
       {"catboost", CatboostFamily},
+      {"coreml", CoremlFamily},
       {"darknet", DarknetFamily},
       {"foreign", ForeignFamily},
       {"mnn", MnnFamily},

@@ -1,0 +1,149 @@
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
+#include "frontends/answer_for_test.h"
+#include "frontends/coreml/files_for_test.h"
+#include "frontends/coreml/import.h"
+#include "frontends/coreml/layer_import.h"
+
+namespace athanor::coreml {
+namespace {
+
+using Floats = std::vector<float>;
+
+Result<Graph> Read(const std::string& bytes) {
+  const auto owned = std::make_shared<std::string>(bytes);
+  return Import({reinterpret_cast<const std::uint8_t*>(owned->data()), owned->size()}, owned);
+}
+Result<Graph> Read(const ModelMaker& m) { return Read(m.Bytes()); }
+
+// x = (1, 2, 3): x w' + b = (7.5, 0)
+TEST(CoremlImport, ASmallNetworkGivesWhatItsFormulaGives) {
+  EXPECT_EQ(Answer(Read(SmallModel()), {1, 3}, {1, 2, 3}), (Floats{7.5F, 0}));
+}
+
+TEST(CoremlImport, RecognisesItsFiles) {
+  const auto is_coreml = [](const std::string& text) {
+    return IsCoreml({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+  };
+  EXPECT_TRUE(is_coreml(SmallModel().Bytes()));
+  // An ONNX file: version, who made it, a graph.
+  EXPECT_FALSE(is_coreml(Number(1, 8) + Part(2, "maker") + Part(7, "")));
+}
+
+// Arrays of old networks have five axes, the first two of which the file does not mention.
+TEST(CoremlImport, OldNetworksHaveABatchInFront) {
+  ModelMaker m = SmallModel();
+  m.array_mapping = 0;
+  m.version = 1;
+  m.inputs = {FeatureOf("x", {3})};
+  m.outputs = {FeatureOf("y", {2})};
+  const auto graph = Read(m);
+  EXPECT_EQ(Answer(graph, {2, 3}, {1, 2, 3, 0, 0, 0}), (Floats{7.5F, 0, 0.5F, 0}));
+  EXPECT_EQ(graph->value(graph->inputs()[0]).type.ToString(), "f32[N, 3]");
+}
+
+// Numbers of 3 bits, the highest bit first.
+TEST(CoremlImport, WidensWeightsOfFewBits) {
+  ModelMaker m = SmallModel();
+  const std::string raw = {'\xA7', '\x85', '\x00'};
+  m.layers[0] =
+      LayerOf("product", {"x"}, {"t"}, 140,
+              Number(1, 3) + Number(2, 2) + LinearWeights(20, raw, 3, {0.5F, 2}, {-1, 1}));
+  // Bits 101 001 111 000 010 100: rows (5, 1, 7) / 2 - 1 and (0, 2, 4) * 2 + 1.
+  EXPECT_EQ(Answer(Read(m), {1, 3}, {1, 2, 4}), (Floats{1.5F - 1 + 10, 1 + 10 + 36}));
+}
+
+TEST(CoremlImport, APipelineFeedsOneModelWithTheOther) {
+  ModelMaker first = SmallModel(), second = SmallModel();
+  second.inputs = {FeatureOf("y", {1, 2})};
+  second.outputs = {FeatureOf("z", {1, 2})};
+  second.layers = {LayerOf("twice", {"y"}, {"z"}, 231, Real(1, 2))};
+  const std::string description =
+      Part(1, FeatureOf("x", {1, 3})) + Part(10, FeatureOf("z", {1, 2}));
+  const std::string pipeline = Part(1, first.Bytes()) + Part(1, second.Bytes());
+  const auto graph = Read(Number(1, 4) + Part(2, description) + Part(202, pipeline));
+  EXPECT_EQ(Answer(graph, {1, 3}, {1, 2, 3}), (Floats{15, 0}));
+}
+
+TEST(CoremlImport, AClassifierGivesProbabilitiesAndALabel) {
+  ModelMaker m = SmallModel();
+  m.kind = 403;
+  m.more = Part(101, Numbers(1, {70, 80})) + Part(200, "y");
+  m.outputs = {Part(1, "scores"), Part(1, "class")};
+  m.names = Part(11, "class") + Part(12, "scores");
+  const auto graph = Read(m);
+  EXPECT_EQ(Answer(graph, {1, 3}, {1, 2, 3}), (Floats{7.5F, 0}));
+  ASSERT_EQ(graph->outputs().size(), 2U);
+  const auto out = Evaluate(*graph, {Datum(Tensor::FromVector<float>({1, 3}, {-1, -2, 3}))});
+  ASSERT_TRUE(out.ok());
+  EXPECT_EQ((*out)[1].tensor().Data<std::int64_t>()[0], 70);
+}
+
+struct Mistake {
+  const char* expected;
+  void (*make)(ModelMaker& m);
+};
+
+TEST(CoremlImport, SaysWhatIsWrong) {
+  const Mistake mistakes[] = {
+      {"layer custom is not read (1 use)",
+       [](ModelMaker& m) { m.layers[1] = LayerOf("act", {"t"}, {"y"}, 500, ""); }},
+      {"layer number 499 is not read (1 use)",
+       [](ModelMaker& m) { m.layers[1] = LayerOf("act", {"t"}, {"y"}, 499, ""); }},
+      {"layer \"act\" (activation): it reads \"q\", which nothing before it makes",
+       [](ModelMaker& m) { m.layers[1] = LayerOf("act", {"q"}, {"y"}, 130, Part(10, "")); }},
+      {"layer \"act\" (activation): the kind of activation is not read",
+       [](ModelMaker& m) { m.layers[1] = LayerOf("act", {"t"}, {"y"}, 130, ""); }},
+      {"layer \"product\" (innerProduct): weights: f32 of shape [2, 4] has 24 bytes of data",
+       [](ModelMaker& m) {
+         m.layers[0] = LayerOf("product", {"x"}, {"t"}, 140,
+                               Number(1, 4) + Number(2, 2) + Weights(20, {1, 0, 2, 0, -1, 1}));
+       }},
+      {"output \"z\": no layer makes it",
+       [](ModelMaker& m) {
+         m.outputs = {FeatureOf("z", {1, 2})};
+       }},
+      {"input \"x\": its size along axis 1 is -3",
+       [](ModelMaker& m) {
+         m.inputs = {FeatureOf("x", {1, -3})};
+       }},
+      {"input \"x\": an array of 2 axes; 1, 3 or 5 are wanted",
+       [](ModelMaker& m) { m.array_mapping = 0; }},
+      {"a tree ensemble classifier is not read; neural networks and pipelines of them are",
+       [](ModelMaker& m) { m.kind = 402; }},
+  };
+  for (const Mistake& mistake : mistakes) {
+    ModelMaker m = SmallModel();
+    mistake.make(m);
+    const auto graph = Read(m);
+    ASSERT_FALSE(graph.ok()) << mistake.expected;
+    EXPECT_NE(graph.status().ToString().find(mistake.expected), std::string::npos)
+        << graph.status().ToString();
+  }
+}
+
+TEST(CoremlImport, TellsHowAnMlProgramCanBeRead) {
+  ModelMaker m = SmallModel();
+  m.kind = 502;
+  const auto graph = Read(m);
+  ASSERT_FALSE(graph.ok());
+  EXPECT_NE(graph.status().fix().find("convert_to='neuralnetwork'"), std::string::npos);
+}
+
+TEST(Coreml, TheDocumentListsEveryLayer) {
+  std::stringstream file;
+  file << std::ifstream("docs/formats/coreml.md").rdbuf();
+  const std::string text = file.str();
+  const std::size_t begin = text.find("## Layers");
+  ASSERT_NE(begin, std::string::npos);
+  const std::string list = text.substr(begin);
+  const std::vector<std::string> names = Names();
+  EXPECT_EQ(std::count(list.begin(), list.end(), '`'), 2 * std::ssize(names));
+  for (const std::string& name : names)
+    EXPECT_NE(list.find("`" + name + "`"), std::string::npos) << name;
+}
+
+}  // namespace
+}  // namespace athanor::coreml

@@ -1,0 +1,274 @@
+// Models of Core ML with one thing wrong each.
+#include <limits>
+
+#include "corpus.h"
+#include "frontends/coreml/files_for_test.h"
+#include "frontends/load.h"
+
+namespace athanor::broken {
+namespace {
+
+using coreml::LayerOf;
+using coreml::ModelMaker;
+using coreml::Number;
+using coreml::Numbers;
+using coreml::Part;
+using coreml::Weights;
+
+constexpr std::int64_t kLargest = std::numeric_limits<std::int64_t>::max();
+
+struct CoremlMistake {
+  const char* name;
+  void (*make)(ModelMaker& m);
+};
+
+std::string Relu(const std::vector<std::string>& in, const std::vector<std::string>& out) {
+  return LayerOf("act", in, out, 130, Part(10, ""));
+}
+
+const CoremlMistake kCoremlMistakes[] = {
+    {"no_inputs", [](ModelMaker& m) { m.inputs.clear(); }},
+    {"no_outputs", [](ModelMaker& m) { m.outputs.clear(); }},
+    {"no_layers", [](ModelMaker& m) { m.layers.clear(); }},
+    {"no_kind", [](ModelMaker& m) { m.kind = 199; }},
+    {"kind_unknown", [](ModelMaker& m) { m.kind = 999; }},
+    {"kind_program", [](ModelMaker& m) { m.kind = 502; }},
+    {"input_twice", [](ModelMaker& m) { m.inputs.push_back(m.inputs[0]); }},
+    {"output_twice", [](ModelMaker& m) { m.outputs.push_back(m.outputs[0]); }},
+    {"input_of_no_type", [](ModelMaker& m) { m.inputs = {Part(1, "x")}; }},
+    {"input_of_texts", [](ModelMaker& m) { m.inputs = {Part(1, "x") + Part(3, Part(3, ""))}; }},
+    {"input_type",
+     [](ModelMaker& m) {
+       m.inputs = {coreml::FeatureOf("x", {1, 3}, 7)};
+     }},
+    {"input_size",
+     [](ModelMaker& m) {
+       m.inputs = {coreml::FeatureOf("x", {0, 3})};
+     }},
+    {"input_huge",
+     [](ModelMaker& m) {
+       m.inputs = {coreml::FeatureOf("x", {kLargest, 3})};
+     }},
+    {"input_axes",
+     [](ModelMaker& m) { m.inputs = {coreml::FeatureOf("x", std::vector<std::int64_t>(500, 1))}; }},
+    {"input_old_axes", [](ModelMaker& m) { m.array_mapping = 0; }},
+    {"input_ranges",
+     [](ModelMaker& m) {
+       const std::string array = Numbers(1, {1, 3}) + Number(2, coreml::kFloat32) +
+                                 Part(31, Part(1, Number(1, 1) + Number(2, 7)));
+       m.inputs = {Part(1, "x") + Part(3, Part(5, array))};
+     }},
+    {"picture_colours",
+     [](ModelMaker& m) {
+       const std::string image = Number(1, 8) + Number(2, 8) + Number(3, 77);
+       m.inputs = {Part(1, "x") + Part(3, Part(4, image))};
+     }},
+    {"picture_size",
+     [](ModelMaker& m) {
+       const std::string image = Number(1, -8) + Number(2, 8) + Number(3, 20);
+       m.inputs = {Part(1, "x") + Part(3, Part(4, image))};
+     }},
+    {"picture_mean",
+     [](ModelMaker& m) {
+       const std::string image = Number(1, 8) + Number(2, 8) + Number(3, 20);
+       m.inputs = {Part(1, "x") + Part(3, Part(4, image))};
+       m.more = Part(2, Part(1, "x") + Part(11, Part(1, "12345678")));
+     }},
+    {"reads_itself", [](ModelMaker& m) { m.layers[1] = Relu({"y"}, {"y"}); }},
+    {"reads_later", [](ModelMaker& m) { std::swap(m.layers[0], m.layers[1]); }},
+    {"reads_nothing", [](ModelMaker& m) { m.layers[1] = Relu({}, {"y"}); }},
+    {"reads_two",
+     [](ModelMaker& m) {
+       m.layers[1] = Relu({"t", "t"}, {"y"});
+     }},
+    {"gives_nothing", [](ModelMaker& m) { m.layers[1] = Relu({"t"}, {}); }},
+    {"gives_two",
+     [](ModelMaker& m) {
+       m.layers[1] = Relu({"t"}, {"y", "z"});
+     }},
+    {"layer_no_kind", [](ModelMaker& m) { m.layers[1] = Part(1, "act"); }},
+    {"layer_no_message", [](ModelMaker& m) { m.layers[1] = "\x0A\x7F"; }},
+    {"weights_none",
+     [](ModelMaker& m) {
+       m.layers[0] = LayerOf("p", {"x"}, {"t"}, 140, Number(1, 3) + Number(2, 2));
+     }},
+    {"weights_fewer",
+     [](ModelMaker& m) {
+       m.layers[0] =
+           LayerOf("p", {"x"}, {"t"}, 140, Number(1, 3) + Number(2, 2) + Weights(20, {1, 2, 3}));
+     }},
+    {"weights_size",
+     [](ModelMaker& m) {
+       m.layers[0] = LayerOf("p", {"x"}, {"t"}, 140,
+                             Number(1, kLargest) + Number(2, 2) + Weights(20, {1, 2}));
+     }},
+    {"weights_overflow",
+     [](ModelMaker& m) {
+       const std::int64_t many = std::int64_t{1} << 31;
+       m.layers[0] =
+           LayerOf("p", {"x"}, {"t"}, 140, Number(1, many) + Number(2, many) + Weights(20, {1, 2}));
+     }},
+    {"weights_of_9_bits",
+     [](ModelMaker& m) {
+       m.layers[0] =
+           LayerOf("p", {"x"}, {"t"}, 140,
+                   Number(1, 3) + Number(2, 2) + coreml::LinearWeights(20, "1234567", 9, {1}, {0}));
+     }},
+    {"weights_of_few_bytes",
+     [](ModelMaker& m) {
+       m.layers[0] =
+           LayerOf("p", {"x"}, {"t"}, 140,
+                   Number(1, 3) + Number(2, 2) + coreml::LinearWeights(20, "12", 8, {1}, {0}));
+     }},
+    {"weights_scales",
+     [](ModelMaker& m) {
+       m.layers[0] = LayerOf(
+           "p", {"x"}, {"t"}, 140,
+           Number(1, 3) + Number(2, 2) + coreml::LinearWeights(20, "123456", 8, {1, 2, 3}, {0}));
+     }},
+    {"weights_table",
+     [](ModelMaker& m) {
+       const std::string table =
+           Part(30, "123456") + Part(40, Number(1, 8) + Part(102, Part(1, "1234")));
+       m.layers[0] = LayerOf("p", {"x"}, {"t"}, 140, Number(1, 3) + Number(2, 2) + Part(20, table));
+     }},
+    {"weights_signed",
+     [](ModelMaker& m) {
+       m.layers[0] = LayerOf("p", {"x"}, {"t"}, 140,
+                             Number(1, 3) + Number(2, 2) + Part(20, Part(31, "123456")));
+     }},
+    {"classes_none",
+     [](ModelMaker& m) {
+       m.kind = 403;
+       m.more = Part(100, "");
+     }},
+    {"classes_of_nothing",
+     [](ModelMaker& m) {
+       m.kind = 403;
+       m.more = Part(101, Numbers(1, {1, 2})) + Part(200, "nowhere");
+     }},
+    {"classes_more",
+     [](ModelMaker& m) {
+       m.kind = 403;
+       m.more = Part(101, Numbers(1, {1, 2, 3, 4, 5}));
+       m.names = Part(11, "class") + Part(12, "y");
+     }},
+};
+
+// Layers in place of the activation: the number of the kind, parameters.
+struct CoremlLayer {
+  const char* name;
+  int kind;
+  std::string parameters;
+  std::size_t inputs = 1;
+};
+
+std::vector<CoremlLayer> BrokenLayers() {
+  return {
+      {"convolution_of_a_matrix", 100, Number(1, 1) + Number(2, 1) + Weights(90, {1})},
+      {"convolution_groups", 100, Number(1, 3) + Number(2, 1) + Number(10, 2)},
+      {"convolution_kernel", 100,
+       Number(1, 1) + Number(2, 1) + Numbers(20, {1, 1, 1}) + Weights(90, {1})},
+      {"convolution_stride", 100,
+       Number(1, 1) + Number(2, 1) + Numbers(20, {1, 1}) + Numbers(30, {0, 1}) + Weights(90, {1})},
+      {"pooling_kind", 120, Number(1, 9)},
+      {"pooling_of_a_matrix", 120, Number(60, 1)},
+      {"embedding_of_a_matrix", 150, Number(1, 1) + Number(2, 1) + Weights(20, {1})},
+      {"batchnorm_batch", 160, Number(1, 2) + Number(5, 1)},
+      {"batchnorm_no_gamma", 160, Number(1, 2)},
+      {"padding_edges", 200, Part(10, Part(10, Number(1, 1)))},
+      {"padding_negative", 200, Part(10, Part(10, Number(1, -1)) + Part(10, ""))},
+      {"upsample_factor", 210, Numbers(1, {0, -5})},
+      {"upsample_mode", 210, Number(5, 7)},
+      {"resize_mode", 211, Numbers(1, {4, 4}) + Part(2, Number(1, 3))},
+      {"unary_kind", 220, Number(1, 99)},
+      {"scale_axes", 245, Numbers(1, {1, 1}) + Weights(2, {1})},
+      {"reduce_mode", 280, Number(1, 10)},
+      {"reduce_axes", 280, Number(1, 0) + Number(3, 0)},
+      {"constant_with_input", 290, ""},
+      {"reshape_axes", 300, Numbers(1, {1, 2})},
+      {"permute_of_a_matrix", 310, Numbers(1, {3, 2, 1, 0})},
+      {"split_one", 330, Number(1, 7)},
+      {"reorganize_block", 345, Number(2, 0)},
+      {"slice_axis", 350, Number(3, 1) + Number(4, 5)},
+      {"lstm_of_a_matrix", 420, Number(1, 1) + Number(2, 1)},
+      {"lstm_two_directions", 430, Number(1, 1) + Number(2, 1) + Part(20, "")},
+      {"gru_no_weights", 410, Number(1, 1) + Number(2, 1)},
+      {"branch", 605, ""},
+      {"loop", 615, ""},
+      {"range_with_input", 635, ""},
+      {"gelu_mode", 795, Number(1, 3)},
+      {"tile_reps", 920, Numbers(1, {1})},
+      {"stack_axis", 925, Number(1, 9)},
+      {"scatter_mode", 945, Number(1, 77), 3},
+      {"scatter_axis", 935, Number(1, 1), 3},
+      {"softmax_axis", 950, Number(1, kLargest)},
+      {"reverse_flags", 960, Numbers(1, {1})},
+      {"split_nd_sizes", 975, Number(1, 0) + Numbers(3, {7, 8})},
+      {"concat_interleave", 980, Number(2, 1)},
+      {"transpose_axes", 985, Numbers(1, {0, 0})},
+      {"transpose_few", 985, Numbers(1, {0})},
+      {"slice_lists", 995, Numbers(1, {0}) + Numbers(3, {1})},
+      {"slice_stride", 995, Numbers(1, {0, 0}) + Numbers(3, {1, 1}) + Numbers(5, {0, 1})},
+      {"windows_large", 1005, Number(1, 1) + Number(2, 50) + Number(3, 1)},
+      {"windows_step", 1005, Number(1, 1) + Number(2, 1)},
+      {"topk_many", 1015, Number(1, 1) + Number(2, 50)},
+      {"topk_none", 1015, Number(1, 1)},
+      {"argmax_axis", 1025, Number(1, 2)},
+      {"matmul_matrix", 1045, Number(5, 2) + Number(6, 2) + Weights(8, {1})},
+      {"constant_huge", 1070, Numbers(1, {kLargest, kLargest})},
+      {"fill_huge", 1085, Numbers(2, {1 << 30, 1 << 30, 1 << 30}), 0},
+      {"broadcast_less", 1105, Numbers(1, {1, 3})},
+      {"squeeze_axis", 1120, Numbers(1, {1})},
+      {"expand_axes", 1125, Numbers(1, {0, 0})},
+      {"flatten_axis", 1130, Number(1, 3)},
+      {"reshape_size", 1140, Numbers(1, {7})},
+      {"reshape_two_open", 1140, Numbers(1, {-1, -1})},
+      {"pad_amounts", 1155, Numbers(2, {1, 1})},
+      {"layer_norm_shape", 1350, Numbers(1, {5}) + Weights(3, {1}) + Weights(4, {1})},
+      {"one_hot_size", 1450, Number(1, 0)},
+      {"cumsum_axis", 1455, Number(1, 8)},
+  };
+}
+
+Status ReadCoreml(const std::string& path) {
+  Result<Graph> graph = LoadModel(path, {.format = "coreml"});
+  return std::move(graph).status();
+}
+
+std::vector<std::uint8_t> BytesOf(const std::string& text) { return {text.begin(), text.end()}; }
+
+// Pipelines in each other, deeper than any real one.
+std::string NestedPipelines(int depth) {
+  std::string model = coreml::SmallModel().Bytes();
+  const std::string description =
+      Part(1, coreml::FeatureOf("x", {1, 3})) + Part(10, coreml::FeatureOf("y", {1, 2}));
+  for (int i = 0; i < depth; ++i)
+    model = Number(1, 4) + Part(2, description) + Part(202, Part(1, model));
+  return model;
+}
+
+}  // namespace
+
+Family CoremlFamily() {
+  Family family = {"coreml", {}, {}, ReadCoreml};
+  family.good.push_back({"network", BytesOf(coreml::SmallModel().Bytes())});
+  family.good.push_back({"pipeline", BytesOf(NestedPipelines(2))});
+  for (File& bad : Damage(family.good[0])) family.bad.push_back(std::move(bad));
+  for (const CoremlMistake& mistake : kCoremlMistakes) {
+    ModelMaker m = coreml::SmallModel();
+    mistake.make(m);
+    family.bad.push_back({mistake.name, BytesOf(m.Bytes()), true});
+  }
+  for (const CoremlLayer& layer : BrokenLayers()) {
+    ModelMaker m = coreml::SmallModel();
+    m.layers[1] = LayerOf("act", std::vector<std::string>(layer.inputs, "t"), {"y"}, layer.kind,
+                          layer.parameters);
+    family.bad.push_back({layer.name, BytesOf(m.Bytes()), true});
+  }
+  family.bad.push_back({"empty", {}, true});
+  family.bad.push_back({"pipelines_deep", BytesOf(NestedPipelines(100)), true});
+  return family;
+}
+
+}  // namespace athanor::broken
