@@ -201,6 +201,7 @@ def main():
     script(count, "quant_fit_test.py")
     script(count, "formats_test.py", "--binary", str(ATHANOR))
     script(count, "ncnn_test.py", "--binary", str(ATHANOR))
+    script(count, "mindir_test.py", "--binary", str(ATHANOR))
     script(count, "mnn_test.py", "--binary", str(ATHANOR))
     script(count, "coreml_test.py", "--binary", str(ATHANOR))
     script(count, "mxnet_test.py", "--binary", str(ATHANOR))

@@ -13,6 +13,7 @@
 #include "frontends/darknet/import.h"
 #include "frontends/keras/import.h"
 #include "frontends/lightgbm/lightgbm.h"
+#include "frontends/mindir/import.h"
 #include "frontends/mlflow.h"
 #include "frontends/mnn/import.h"
 #include "frontends/mxnet/import.h"
@@ -126,6 +127,10 @@ Result<Graph> ReadDarknet(const Source& source) {
   return darknet::ImportBeside(source.text(), source.path, source.weights);
 }
 
+Result<Graph> ReadMindir(const Source& source) {
+  return mindir::Import(source.file->bytes(), source.file);
+}
+
 Result<Graph> ReadMnn(const Source& source) {
   return mnn::Import(source.file->bytes(), source.file);
 }
@@ -156,6 +161,7 @@ constexpr Format kFormats[] = {
     {"tflite", tflite::IsTflite, ReadTflite},
     {"txt", IsText, ReadText},
     {"mnn", mnn::IsMnn, ReadMnn},
+    {"mindir", mindir::IsMindir, ReadMindir},
     {"ncnn", IsNcnn, ReadNcnn},
     {"paddle", paddle::IsPaddle, ReadPaddle, false, true},
     {"caffe", IsCaffe, ReadCaffe, false, true},

@@ -33,6 +33,7 @@ Family CoremlFamily();
 Family DarknetFamily();
 Family ForeignFamily();
 Family KerasFamily();
+Family MindirFamily();
 Family MnnFamily();
 Family MxnetFamily();
 Family NcnnFamily();

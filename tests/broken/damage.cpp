@@ -135,6 +135,7 @@ std::vector<FamilyEntry> AllFamilies() {
       {"coreml", CoremlFamily},
       {"darknet", DarknetFamily},
       {"foreign", ForeignFamily},
+      {"mindir", MindirFamily},
       {"mnn", MnnFamily},
       {"mxnet", MxnetFamily},
       {"openvino", OpenvinoFamily},
