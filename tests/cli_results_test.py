@@ -139,6 +139,17 @@ class Eval(Case):
                           "--std", 255)
         self.assertEqual((result["n"], result["ignored"]), (1, 1))
 
+    def test_pictures_beside_the_folder_are_left_out(self):
+        # One table for two folders: the pictures of calib/ were counted with those of eval/.
+        for folder in ("eval", "calib"):
+            (self.folder / folder).mkdir()
+            self.file(f"{folder}/7.png", (DIGITS / "images" / "7_0174.png").read_bytes())
+        labels = self.file("labels.csv", b"filename,class\neval/7.png,7\n7.png,7\ncalib/7.png,7\n../calib/7.png,7\n")
+        for data, cwd in ((self.folder / "eval", None), (f"{self.folder}/eval/", None), (".", self.folder / "eval")):
+            run = athanor("eval", MODEL, "--data", data, "--labels", labels, "--std", 255, cwd=cwd)
+            self.assertIn("(2 of 2)", run.stdout, run.stderr)
+            self.assertIn(f"2 rows of {labels} are left out: no such file in {data}", run.stderr)
+
 
 class Quantize(Case):
     FLAGS = ["--calib", DIGITS / "calib.npz", "--std", 255]

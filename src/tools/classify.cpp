@@ -1,5 +1,6 @@
 #include "tools/classify.h"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 
@@ -26,11 +27,16 @@ bool IsClass(double number) {
   return std::abs(number) <= kLargest && number == std::floor(number);
 }
 
-// Names in the labels are relative to the folder or to its parent.
+// Names in the labels are relative to the folder or to its parent. A picture beside the folder is
+// not in the set, though the table may name it: one table often serves two folders.
 std::string Find(const fs::path& folder, const std::string& name) {
-  for (const fs::path& base : {folder, (folder / "..").lexically_normal()}) {
-    std::error_code error;
-    if (fs::is_regular_file(base / name, error)) return (base / name).string();
+  std::error_code error;
+  fs::path inside = fs::absolute(folder, error).lexically_normal();
+  if (!inside.has_filename()) inside = inside.parent_path();  // "images/"
+  for (const fs::path& base : {inside, inside.parent_path()}) {
+    const fs::path path = (base / name).lexically_normal();
+    const auto [rest, at] = std::mismatch(inside.begin(), inside.end(), path.begin(), path.end());
+    if (rest == inside.end() && fs::is_regular_file(path, error)) return path.string();
   }
   return "";
 }

@@ -11,11 +11,12 @@ namespace athanor::tools {
 
 struct LabelledPicture {
   std::string file;  // as the labels name it
-  std::string path;  // "" when there is no such file
+  std::string path;  // "" when there is no such file in the folder
   std::int64_t label = 0;
 };
 
-// A table with columns filename and class; names are relative to the folder or to its parent.
+// A table with columns filename and class; names are relative to the folder or to its parent, the
+// files are in the folder.
 Result<std::vector<LabelledPicture>> ReadLabelled(const std::string& folder,
                                                   const std::string& labels);
 

@@ -46,7 +46,6 @@ Status Finish(const EvalOptions& options, const Common& common, const ClassifySc
   Say(common, "top1  {:.2f} %  ({} of {})", 100 * top1, score.top1, score.n);
   Say(common, "top5  {:.2f} %  ({} of {})", 100 * top5, score.top5, score.n);
   SuggestOffset(options, common, score);
-  if (score.missing > 0) Say(common, "{} rows without a file were ignored", score.missing);
   if (!options.bad_cases.empty()) {
     ATH_RETURN_IF_ERROR(WriteFileAtomically(options.bad_cases, std::string_view(score.bad)));
     Say(common, "wrote {}", options.bad_cases);
@@ -81,6 +80,7 @@ Status Run(const EvalOptions& options, const Common& common) {
       Session::Create(std::move(graph), {.device = options.device, .threads = options.threads}));
   ATH_TRY(const LabelledSet set, OpenLabelled(session->graph(), options.data, options.labels,
                                               options.image, options.limit));
+  NoteLeftOut(common, set, options.labels, options.data);
   ClassifyScore score;
   score.missing = set.missing;
   Progress progress(common, "eval", std::ssize(set.rows));

@@ -6,6 +6,7 @@
 
 #include "core/text.h"
 #include "io/npy.h"
+#include "tools/console.h"
 #include "tools/fit_type.h"
 
 namespace athanor::tools {
@@ -163,9 +164,16 @@ Result<LabelledSet> OpenLabelled(const Graph& graph, const std::string& data,
   }
   if (limit > 0 && std::ssize(set.rows) > limit) set.rows.resize(static_cast<std::size_t>(limit));
   if (set.rows.empty())
-    return Error(ErrorCode::kInvalidInput, "none of the files named in {} is in {} or its parent",
-                 labels, data);
+    return Error(ErrorCode::kInvalidInput, "none of the files named in {} is in {}", labels, data)
+        .Fix("names in the table are relative to --data or to the folder that holds it");
   return set;
+}
+
+void NoteLeftOut(const Common& common, const LabelledSet& set, const std::string& labels,
+                 const std::string& data) {
+  if (set.missing == 0) return;
+  Note(common, "{} row{} of {} {} left out: no such file in {}", set.missing,
+       set.missing == 1 ? "" : "s", labels, set.missing == 1 ? "is" : "are", data);
 }
 
 Result<Tensor> ScoresOf(Session& session, std::size_t output, const LabelledSet& set,

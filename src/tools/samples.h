@@ -43,7 +43,7 @@ class Samples {
 struct LabelledSet {
   std::vector<LabelledPicture> rows;
   std::optional<Samples> archive;
-  std::int64_t missing = 0;  // rows of the table whose picture is not there
+  std::int64_t missing = 0;  // rows of the table whose picture is not in the folder
 };
 
 // --data is a folder with --labels, or an .npz that holds the labels itself.
@@ -53,6 +53,9 @@ Status CheckLabelledOptions(const std::string& data, const std::string& labels);
 Result<LabelledSet> OpenLabelled(const Graph& graph, const std::string& data,
                                  const std::string& labels, const ImageFlags& image,
                                  std::int64_t limit);
+// Says how many rows of the table have no picture in the folder, when some do not.
+void NoteLeftOut(const Common& common, const LabelledSet& set, const std::string& labels,
+                 const std::string& data);
 // Runs the model on one row; gives the scores of the classes.
 Result<Tensor> ScoresOf(Session& session, std::size_t output, const LabelledSet& set,
                         std::size_t row, const ImageFlags& image);

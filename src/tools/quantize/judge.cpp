@@ -96,6 +96,7 @@ Result<Judge> Judge::Open(const Graph& graph, const QuantizeRequest& request, co
     ATH_TRY(judge.labelled_,
             OpenLabelled(graph, request.data, request.labels, image, request.limit));
     const LabelledSet& rows = *judge.labelled_;
+    NoteLeftOut(common, rows, request.labels, request.data);
     if (graph.inputs().size() != 1)
       return Error(ErrorCode::kInvalidInput, "accuracy needs a model with one input, this has {}",
                    graph.inputs().size());
