@@ -46,6 +46,41 @@ std::size_t Width(std::string_view text) {
   }));
 }
 
+template <class List>
+bool Holds(const List& list, std::string_view word) {
+  return std::find(std::begin(list), std::end(list), word) != std::end(list);
+}
+
+bool HasWord(std::string_view command, const std::string& word) {
+  return fmt::format("{} ", command).find(fmt::format(" {} ", word)) != std::string::npos;
+}
+
+// " --threads 1 --weights random": what this call was given and `command` takes as well. How the
+// machine is used holds for any model; how a model is read, for the same one only.
+std::string Repeated(const CommandLine& given, std::string_view command) {
+  constexpr std::string_view kMachine[] = {"--plugin", "--device", "--threads"};
+  constexpr std::string_view kModel[] = {"--format", "--weights",    "--set-dim",
+                                         "--select", "--plan-cache", "--input"};
+  constexpr std::string_view kPicture[] = {"--mean",   "--std",    "--scale", "--bgr",
+                                           "--layout", "--resize", "--crop"};
+  const std::string verb(command.substr(0, command.find(' ')));
+  const bool same_model =
+      std::any_of(given.models.begin(), given.models.end(), [&](const std::string& model) {
+        return HasWord(command, ShellWord(model));
+      });
+  const bool input = std::any_of(given.options.begin(), given.options.end(),
+                                 [](const auto& option) { return option.name == "--input"; });
+  std::string words;
+  for (const auto& [name, value] : given.options) {
+    const bool wanted = Holds(kMachine, name) || (same_model && Holds(kModel, name)) ||
+                        (same_model && input && Holds(kPicture, name));
+    if (!wanted || HasWord(command, name) || !given.takes(verb, name)) continue;
+    words += " " + name;
+    if (!value.empty()) words += " " + ShellWord(value);
+  }
+  return words;
+}
+
 }  // namespace
 
 void PrintText(const Common& common, std::string_view text) {
@@ -60,7 +95,10 @@ void Next(const Common& common, std::string_view command) {
   constexpr std::string_view kName = "athanor ";
   if (common.quiet) return;
   if (!command.starts_with(kName)) return Say(common, "next: {}", command);
-  Say(common, "next: {} {}", common.program, command.substr(kName.size()));
+  command.remove_prefix(kName.size());
+  const std::string_view remark = command.substr(std::min(command.find("   # "), command.size()));
+  command.remove_suffix(remark.size());
+  Say(common, "next: {} {}{}{}", common.program, command, Repeated(common.given, command), remark);
 }
 
 void PrintJson(const Common& common, nlohmann::json document) {

@@ -25,7 +25,8 @@ template <class... Args>
 void Note(const Common& common, fmt::format_string<Args...> format, Args&&... args) {
   PrintNote(common, fmt::format(format, std::forward<Args>(args)...));
 }
-// The last line: "next: athanor ...", with the path of the program where its name is not found.
+// The last line: "next: athanor ...", with the path of the program where its name is not found and
+// with the options of this call that the next one needs as well (--threads, --weights ...).
 void Next(const Common& common, std::string_view command);
 // Adds schema_version and prints; nothing without --json. Once per run.
 void PrintJson(const Common& common, nlohmann::json document);

@@ -241,6 +241,25 @@ void AddCommonOptions(Arguments app, Common& common) {
       .Repeated();
 }
 
+// What the line that says what to do next may repeat.
+CommandLine Given(const CLI::App& verb, const std::map<std::string, CLI::App*>& subs) {
+  CommandLine given;
+  for (const CLI::Option* option : verb.get_options()) {
+    const bool positional = option->get_lnames().empty();
+    const bool flag = option->get_items_expected_max() == 0;
+    for (const std::string& value : option->results()) {
+      if (!positional)
+        given.options.push_back({"--" + option->get_lnames()[0], flag ? "" : value});
+      else if (option->get_name() == "model" || option->get_name() == "other")
+        given.models.push_back(value);
+    }
+  }
+  given.takes = [subs](const std::string& name, const std::string& option) {
+    return subs.contains(name) && subs.at(name)->get_option_no_throw(option) != nullptr;
+  };
+  return given;
+}
+
 Status LoadPlugins(const Common& common) {
   for (const std::string& path : common.plugins) ATH_RETURN_IF_ERROR(LoadPlugin(path));
   return {};
@@ -288,6 +307,7 @@ int Main(int argc, char** argv) {
     return Report(Error(ErrorCode::kUsage, "{}", error.what()).Fix(help), common);
   }
   const auto& verb = actions[app.get_subcommands().front()];
+  common.given = Given(*app.get_subcommands().front(), subs);
   const auto with_plugins = [&]() -> Status {
     ATH_RETURN_IF_ERROR(LoadPlugins(common));
     return verb();

@@ -10,6 +10,17 @@
 
 namespace athanor::tools {
 
+// What the reader typed, as far as the next command may want it again.
+struct CommandLine {
+  struct Option {
+    std::string name;   // "--threads"
+    std::string value;  // "" of a flag
+  };
+  std::vector<Option> options;      // those that were given, in the order of --help
+  std::vector<std::string> models;  // the models they are about
+  std::function<bool(const std::string& verb, const std::string& option)> takes;
+};
+
 // Options every verb has.
 struct Common {
   bool json = false;  // one JSON document on stdout, everything human on stderr
@@ -18,6 +29,7 @@ struct Common {
   std::string progress = "auto";     // auto, bar, plain, off
   std::vector<std::string> plugins;  // shared libraries that are loaded before the verb runs
   std::string program = "athanor";   // what the reader types to call it again
+  CommandLine given;
   // Set by PrintJson, so that an error is not a second document.
   mutable bool json_printed = false;
 };
