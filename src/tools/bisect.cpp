@@ -93,6 +93,8 @@ Result<BothTraces> RunBoth(const BisectVerb& options, const Common& common, cons
     for (const LayoutChange& change : matched.changes) {
       Note(common, "input {}: {} in {}", Quote(change.name), LayoutText(change.axes), b.model);
     }
+    for (const ScaleChange& change : matched.scaled)
+      Note(common, "input {}: {} in {}", Quote(change.name), change.how, b.model);
     ATH_TRY(both.b, TraceSide(std::move(other), b, std::move(matched.values)));
   }
   progress.Advance();

@@ -22,6 +22,7 @@ struct CompareOptions {
   std::string b;
   InputOptions input;
   std::string device = "cpu", device_b;
+  int threads = 0;
   Tolerance tolerance = {.rtol = 1e-4, .atol = 1e-4};
   TaskOptions task;
   // Of packages:
@@ -35,7 +36,7 @@ Result<std::unique_ptr<Session>> Open(const CompareOptions& options, const std::
   ModelOptions model = options.a;
   model.path = path;
   ATH_TRY(Graph graph, OpenModel(model));
-  return Session::Create(std::move(graph), {.device = device});
+  return Session::Create(std::move(graph), {.device = device, .threads = options.threads});
 }
 
 // The worse of two runs of the same output.
@@ -98,6 +99,7 @@ Status CheckOptions(const CompareOptions& options, const std::string& device_b) 
 struct Comparison {
   std::vector<OutputDifference> outputs;
   std::vector<LayoutChange> inputs, results;  // of the second model
+  std::vector<ScaleChange> scaled_inputs = {}, scaled_results = {};
   TaskComparison task;
 
   bool same_numbers() const {
@@ -124,6 +126,8 @@ Result<Comparison> CompareAll(const CompareOptions& options, Session& a, Session
     }
     outcome.inputs = std::move(parity.inputs);
     outcome.results = std::move(parity.results);
+    outcome.scaled_inputs = std::move(parity.scaled_inputs);
+    outcome.scaled_results = std::move(parity.scaled_results);
     progress.Advance();
   }
   return outcome;
@@ -141,6 +145,20 @@ nlohmann::json SayLayouts(const Common& common, const Comparison& outcome) {
   };
   say(outcome.inputs, "input");
   say(outcome.results, "output");
+  return list;
+}
+
+// Says where integers of one model stand beside real numbers of the other.
+nlohmann::json SayScales(const Common& common, const Comparison& outcome) {
+  nlohmann::json list = nlohmann::json::array();
+  const auto say = [&](const std::vector<ScaleChange>& changes, std::string_view what) {
+    for (const ScaleChange& change : changes) {
+      Say(common, "{} {}: {}", what, Quote(change.name), change.how);
+      list.push_back({{"port", what}, {"name", change.name}, {"scale", change.how}});
+    }
+  };
+  say(outcome.scaled_inputs, "input");
+  say(outcome.scaled_results, "output");
   return list;
 }
 
@@ -169,6 +187,7 @@ Status Run(const CompareOptions& options, const Common& common) {
   const bool has_task = !options.task.task.empty();
   const bool pass = has_task ? outcome.task.pass() : outcome.same_numbers();
   nlohmann::json layouts = SayLayouts(common, outcome);
+  nlohmann::json scales = SayScales(common, outcome);
   PrintText(common, DifferenceTable(outcome.outputs));
   if (has_task) outcome.task.Print(common);
   Say(common, "{} over {} run{} ({})", pass ? Green(common, "same") : Red(common, "different"),
@@ -181,6 +200,7 @@ Status Run(const CompareOptions& options, const Common& common) {
                              {"pass", pass},
                              {"runs", plan.size()},
                              {"layouts", std::move(layouts)},
+                             {"scales", std::move(scales)},
                              {"atol", options.tolerance.atol},
                              {"rtol", options.tolerance.rtol}};
   if (has_task) document["task"] = outcome.task.ToJson();
@@ -216,6 +236,7 @@ std::function<Status()> CompareModels(Arguments app, const Common& common) {
   AddAccessOptions(app, options->access);
   app.Option("--device", options->device, "of the first model").ShowDefault();
   app.Option("--device-b", options->device_b, "of the second model; default: the same");
+  app.Threads(options->threads);
   app.Option("--atol", options->tolerance.atol, "absolute tolerance")
       .Range(0.0, 1e300)
       .ShowDefault();

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "core/text.h"
+#include "verify/quantised.h"
+
 namespace athanor {
 namespace {
 
@@ -38,6 +41,57 @@ void FillMatch(std::vector<std::size_t>& match, std::vector<bool>& used, const F
       used[k] = true;
     }
   }
+}
+
+bool IsIntegerOf(const Graph& graph, ValueId id) {
+  const Type& type = graph.value(id).type;
+  return type.IsTensor() && IsInteger(type.dtype);
+}
+
+// `datum`, an input `from` of `of`, in the element type that `input` of `graph` takes.
+Result<Datum> InScaleOf(const Graph& graph, ValueId input, const Graph& of, ValueId from,
+                        Datum datum, std::vector<ScaleChange>& changes) {
+  const Value& wanted = graph.value(input);
+  if (!datum.IsTensor() || !wanted.type.IsTensor()) return datum;
+  const DType given = datum.tensor().dtype();
+  if (given == wanted.type.dtype) return datum;
+  Tensor tensor = datum.tensor();
+  if (IsIntegerOf(of, from)) {
+    if (const std::optional<IntegerScale> scale = ScaleOfInput(of, from)) {
+      ATH_TRY(tensor, ToReal(tensor, *scale));
+      changes.push_back({wanted.name, ToText(*scale, given)});
+    }
+  }
+  if (tensor.dtype() == DType::kF32 && IsInteger(wanted.type.dtype)) {
+    if (const std::optional<IntegerScale> scale = ScaleOfInput(graph, input)) {
+      ATH_TRY(tensor, ToIntegers(tensor, wanted.type.dtype, *scale));
+      changes.push_back({wanted.name, ToText(*scale, wanted.type.dtype)});
+    }
+  }
+  if (tensor.dtype() == wanted.type.dtype) return Datum(std::move(tensor));
+  return Error(ErrorCode::kInvalidInput,
+               "input {} of the second model takes {}, that of the first {}, and no scale says what "
+               "the one is in the other",
+               Quote(wanted.name), Name(wanted.type.dtype), Name(given))
+      .Fix("compare models whose inputs have the same element type");
+}
+
+// The real numbers of an output that stands beside one of another element type.
+Status MakeReal(const Graph& graph, std::size_t output, DType other, Datum& answer,
+                std::vector<ScaleChange>& changes) {
+  if (!answer.IsTensor() || !IsInteger(answer.tensor().dtype())) return {};
+  if (answer.tensor().dtype() == other) return {};
+  const GraphOutput& made = graph.outputs()[output];
+  const std::optional<IntegerScale> scale = ScaleOfOutput(graph, made.value);
+  if (!scale) return {};
+  changes.push_back({made.name, ToText(*scale, answer.tensor().dtype())});
+  ATH_TRY(Tensor real, ToReal(answer.tensor(), *scale));
+  answer = Datum(std::move(real));
+  return {};
+}
+
+DType ElementType(const Datum& datum) {
+  return datum.IsTensor() ? datum.tensor().dtype() : DType::kString;
 }
 
 }  // namespace
@@ -84,6 +138,9 @@ Result<MatchedInputs> MatchInputs(const Graph& graph, const Graph& of,
     ATH_TRY(Datum datum, InLayoutOf(wanted.type, inputs[input_of[i]], axes));
     matched.values.push_back(std::move(datum));
     if (!IsIdentity(axes)) matched.changes.push_back({wanted.name, std::move(axes)});
+    ATH_TRY(matched.values.back(),
+            InScaleOf(graph, graph.inputs()[i], of, of.inputs()[input_of[i]],
+                      std::move(matched.values.back()), matched.scaled));
   }
   return matched;
 }
@@ -92,15 +149,22 @@ Result<Parity> CheckParity(Session& actual, Session& expected, std::vector<Datum
                            const Tolerance& tolerance) {
   ATH_TRY(MatchedInputs matched, MatchInputs(actual.graph(), expected.graph(), inputs));
   ATH_TRY(std::vector<Datum> wanted, expected.Run(std::move(inputs)));
-  ATH_TRY(const std::vector<Datum> given, actual.Run(std::move(matched.values)));
+  ATH_TRY(std::vector<Datum> given, actual.Run(std::move(matched.values)));
   ATH_TRY(const std::vector<std::size_t> output_of,
           MatchOutputs(Named(expected.graph(), wanted), Named(actual.graph(), given)));
   Parity parity;
   parity.inputs = std::move(matched.changes);
+  parity.scaled_inputs = std::move(matched.scaled);
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     const std::string& name = expected.graph().outputs()[i].name;
+    Datum& other = given[output_of[i]];
+    const DType before = ElementType(wanted[i]), after = ElementType(other);
+    ATH_RETURN_IF_ERROR(
+        MakeReal(expected.graph(), i, after, wanted[i], parity.scaled_results));
+    ATH_RETURN_IF_ERROR(
+        MakeReal(actual.graph(), output_of[i], before, other, parity.scaled_results));
     Axes axes;
-    ATH_TRY(Datum answer, InLayoutOf(Type::Of(wanted[i]), given[output_of[i]], axes));
+    ATH_TRY(Datum answer, InLayoutOf(Type::Of(wanted[i]), std::move(other), axes));
     if (!IsIdentity(axes)) parity.results.push_back({name, std::move(axes)});
     parity.outputs.push_back({name, Compare(answer, wanted[i], tolerance)});
     parity.actual.push_back(std::move(answer));

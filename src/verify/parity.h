@@ -15,6 +15,12 @@ struct NamedDatum {
   Datum datum = {};
 };
 
+// One input or output that a model takes or gives as integers, and the other as real numbers.
+struct ScaleChange {
+  std::string name;
+  std::string how;  // "u8 128 is 0, a step is 0.0078125"
+};
+
 struct OutputDifference {
   std::string name;  // of the first model's output
   Difference difference;
@@ -27,6 +33,9 @@ struct Parity {
   // Where one model has channels first and the other last: what was done to `actual`'s inputs, and
   // to its outputs before they were compared.
   std::vector<LayoutChange> inputs, results;
+  // The same where one model has integers with a scale and the other real numbers: results are
+  // compared as real numbers.
+  std::vector<ScaleChange> scaled_inputs, scaled_results;
   // What both gave, in the order of `outputs`.
   std::vector<Datum> expected, actual;
 };
@@ -45,10 +54,12 @@ Result<std::vector<std::size_t>> MatchOutputs(const std::vector<NamedDatum>& lef
 struct MatchedInputs {
   std::vector<Datum> values;
   std::vector<LayoutChange> changes;
+  std::vector<ScaleChange> scaled;
 };
 
-// Inputs of `of` as `graph` takes them: in its order, and with the axes in its order where its type
-// asks for channels first and they are last, or the other way round.
+// Inputs of `of` as `graph` takes them: in its order, with the axes in its order where its type
+// asks for channels first and they are last, or the other way round; and as integers where it is
+// quantised and the other is not, or the other way round.
 Result<MatchedInputs> MatchInputs(const Graph& graph, const Graph& of,
                                   const std::vector<Datum>& inputs);
 

@@ -1,0 +1,31 @@
+// What the integers at the edge of a quantised model stand for, so that it can be fed with the real
+// numbers that another model takes, and its answers be laid beside real ones.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "ir/graph.h"
+
+namespace athanor {
+
+// real = (integer - zero_point) * scale
+struct IntegerScale {
+  double scale = 1;
+  double zero_point = 0;
+};
+
+// The scale of the DequantizeLinear that reads this input, or of the QuantizeLinear that makes this
+// output, with nothing but moves of elements between. Nothing where there is none, or one for each
+// channel.
+std::optional<IntegerScale> ScaleOfInput(const Graph& graph, ValueId input);
+std::optional<IntegerScale> ScaleOfOutput(const Graph& graph, ValueId output);
+
+Result<Tensor> ToReal(const Tensor& integers, const IntegerScale& scale);
+// Rounds halves to even and saturates, as QuantizeLinear does. `dtype`: of 8 or 16 bits.
+Result<Tensor> ToIntegers(const Tensor& real, DType dtype, const IntegerScale& scale);
+
+// "u8 128 is 0, a step is 0.0078125"
+std::string ToText(const IntegerScale& scale, DType integer);
+
+}  // namespace athanor
