@@ -6,6 +6,7 @@ Needs nothing but Python. The binary is $ATHANOR_BIN or the newest of build/*/bi
 import json
 import os
 import pathlib
+import struct
 import subprocess
 import tempfile
 import unittest
@@ -149,6 +150,88 @@ class Eval(Case):
             run = athanor("eval", MODEL, "--data", data, "--labels", labels, "--std", 255, cwd=cwd)
             self.assertIn("(2 of 2)", run.stdout, run.stderr)
             self.assertIn(f"2 rows of {labels} are left out: no such file in {data}", run.stderr)
+
+
+class NextCommand(Case):
+    """The last line works as it stands: it repeats the options that the next verb needs as well."""
+
+    def next_of(self, *arguments):
+        run = athanor(*arguments)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        return run.stdout.splitlines()[-1]
+
+    def test_threads_and_sizes_are_repeated(self):
+        self.assertEqual(self.next_of("run", MODEL, "random", "--threads", 1, "--set-dim", "N=2"),
+                         f"next: athanor bench {MODEL} --set-dim N=2 --threads 1")
+        self.assertEqual(self.next_of("bench", MODEL, "--threads=1", "--time", 0.01), f"next: athanor profile {MODEL} --threads 1")
+        out = self.folder / "times of mine.json"
+        self.assertEqual(self.next_of("tune", MODEL, "--budget", 0.1, "-o", out, "--threads", 1),
+                         f"next: athanor bench {MODEL} --plan-cache '{out}' --threads 1")
+
+    def test_weights_go_with_their_network_only(self):
+        net = self.file("net.prototxt", b'''name: "n" input: "x" input_dim: 1 input_dim: 4
+layer { name: "y" type: "InnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 2 } }''')
+        line = self.next_of("inspect", net, "--weights", "random")
+        self.assertEqual(line, f"next: athanor run {net} random --weights random")
+        self.next_of(*line.removeprefix("next: athanor ").split())
+        out = self.folder / "net.ath"
+        self.assertEqual(self.next_of("convert", net, "-o", out, "--weights", "random"), f"next: athanor bench {out}")
+
+
+class Mistakes(Case):
+    """What a newcomer gives by mistake is called by its name, with what to give instead."""
+
+    def refused(self, *arguments, code=None):
+        run = athanor(*arguments)
+        self.assertEqual(run.returncode, 2 if code is None else code, run.stdout + run.stderr)
+        self.assertIn("  fix: ", run.stderr)
+        return run.stderr
+
+    def test_other_files_are_no_models(self):
+        picture = DIGITS / "images" / "7_0174.png"
+        self.assertIn("this is a picture (PNG), not a model", self.refused("run", picture, MODEL))
+        bitmap = self.file("cat.bmp", b"BM" + struct.pack("<IIIIii", 70, 0, 54, 40, 1, 1) + bytes(48))
+        self.assertIn("this is a picture (BMP), not a model", self.refused("inspect", bitmap))
+        weights = self.file("dog.weights", bytes(64))
+        self.assertIn("give the .cfg file", self.refused("inspect", weights))
+        (self.folder / "dog.cfg").touch()
+        self.assertIn(f"fix: give {self.folder / 'dog.cfg'}", self.refused("inspect", weights))
+        self.assertIn("give the .param or .xml file", self.refused("inspect", self.file("net.bin", bytes(64))))
+        self.assertIn("this is a folder", self.refused("inspect", self.folder, code=1))
+        self.assertIn("a pipeline is expected", self.refused("pack", MODEL, "-o", self.folder / "x.athpkg", code=1))
+        self.assertIn("this is a picture (BMP), no table", self.refused("score", MODEL, bitmap, code=1))
+
+    def test_a_file_of_nearly_this_name_is_meant(self):
+        near = self.refused("inspect", DIGITS / "digit.onnx", code=1)
+        self.assertIn(f"did you mean {MODEL}?", near)
+        self.assertIn("the path is taken from", self.refused("run", MODEL, "nowhere.npy", code=1))
+
+    def test_what_would_be_accepted_is_said(self):
+        array = self.file("x.npy", npy("<f4", (3, 4), bytes(48)))
+        self.assertIn("np.zeros((1, 1, 32, 32), np.float32)", self.refused("run", MODEL, array, code=1))
+        self.assertIn("copy it again", self.refused("inspect", self.file("cut.onnx", MODEL.read_bytes()[:3000])))
+        self.assertIn("copy it again", self.refused("run", MODEL, self.file("cut.npy", array.read_bytes()[:100]), code=1))
+        self.assertIn("without --format", self.refused("inspect", MODEL, "--format", "onx"))
+        out = self.folder / "x"
+        self.assertIn(f"fix: -o {out}.onnx", self.refused("convert", MODEL, "-o", f"{out}.mnn"))
+        self.assertIn("fix: --opset 28", self.refused("convert", MODEL, "-o", f"{out}.onnx", "--opset", 99, code=1))
+        self.assertIn("are written for packages", self.refused("run", MODEL, "random", "--save", f"{out}.png", code=1))
+        layer = self.file("net.param", b"7767517\n2 2\nInput a 0 1 a\nFooBar b 1 1 a b\n")
+        self.assertIn("--feasibility", self.refused("inspect", layer))
+        self.assertIn("dead-code", self.refused("explain", MODEL, "--dump-ir", "after:fold", code=1))
+
+    def test_pixels_without_a_range_are_remarked(self):
+        picture = DIGITS / "images" / "7_0174.png"
+        self.assertIn("as 0..255", athanor("run", MODEL, picture).stderr)
+        self.assertNotIn("0..255", athanor("run", MODEL, picture, "--std", 255).stderr)
+
+    def test_names_of_classes_can_be_moved(self):
+        names = self.file("names.txt", "\n".join("one two three four five six seven eight nine".split()).encode())
+        flags = ["run", MODEL, DIGITS / "images" / "7_0174.png", "--std", 255, "--labels", names]
+        self.assertIn("--label-offset 1 moves them by one", athanor(*flags).stderr)
+        run = athanor(*flags, "--label-offset", 1, "--top", 1)
+        self.assertNotIn("warning", run.stderr)
+        self.assertRegex(run.stdout, r"7 +seven ")
 
 
 class Quantize(Case):

@@ -12,6 +12,9 @@
 #include <cstring>
 #include <filesystem>
 #include <utility>
+#include <vector>
+
+#include "core/text.h"
 
 namespace athanor {
 namespace {
@@ -44,7 +47,31 @@ void ReleaseSlot(int slot) {
   if (slot >= 0) slots[static_cast<std::size_t>(slot)].state = Slot::kFree;
 }
 
-std::string Reason(int error) { return error == ENOENT ? "no such file" : std::strerror(error); }
+// What a reader may have meant by a file that is not there: one of nearly this name beside it.
+std::string NearestFile(const fs::path& path) {
+  constexpr std::size_t kMostNames = 4096;  // folders can be as large as data sets
+  std::error_code error;
+  std::vector<std::string> names;
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+    if (names.size() == kMostNames) break;
+    names.push_back(at->path().filename().string());
+  }
+  const std::string nearest = Nearest(path.filename().string(), names);
+  return nearest.empty() ? "" : (path.parent_path() / nearest).string();
+}
+
+Status NotOpened(const std::string& path, int error) {
+  if (error != ENOENT)
+    return Error(ErrorCode::kFileNotFound, "{}: {}", path, std::strerror(error));
+  Status status = Error(ErrorCode::kFileNotFound, "{}: no such file", path);
+  const std::string nearest = NearestFile(path);
+  if (!nearest.empty()) return std::move(status).Fix(fmt::format("did you mean {}?", nearest));
+  std::error_code unknown;
+  const fs::path here = fs::current_path(unknown);
+  if (unknown || fs::path(path).is_absolute()) return status;
+  return std::move(status).Fix(fmt::format("the path is taken from {}", here.string()));
+}
 
 // The file that a write to the path changes: the end of a chain of links, which need not exist.
 Result<std::string> FollowLinks(const std::string& path) {
@@ -76,7 +103,7 @@ Result<std::string> FollowLinks(const std::string& path) {
 
 Result<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return Error(ErrorCode::kFileNotFound, "{}: {}", path, Reason(errno));
+  if (fd < 0) return NotOpened(path, errno);
   struct stat info = {};
   if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
     close(fd);

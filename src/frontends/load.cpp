@@ -19,6 +19,7 @@
 #include "frontends/mxnet/import.h"
 #include "frontends/ncnn/import.h"
 #include "frontends/ncnn/param_file.h"
+#include "frontends/no_model.h"
 #include "frontends/onnx/import.h"
 #include "frontends/openvino/import.h"
 #include "frontends/paddle/import.h"
@@ -180,26 +181,12 @@ constexpr Format kFormats[] = {
     {"onnx", IsOnnx, ReadOnnx},
 };
 
-// How a file of another format becomes one that is read, by its extension.
-std::string_view HowToConvert(const std::string& path) {
-  struct Way {
-    std::string_view extension, fix;
-  };
-  constexpr Way kWays[] = {
-      {".bst", "save it as JSON with XGBoost: booster.save_model('model.json')"},
-      {".joblib", "export it to ONNX with skl2onnx: skl2onnx.to_onnx(model, rows)"},
-      {".model", "save it as JSON with XGBoost: booster.save_model('model.json')"},
-      {".pkl", "export it to ONNX with skl2onnx: skl2onnx.to_onnx(model, rows)"},
-  };
-  const std::string extension = std::filesystem::path(path).extension().string();
-  for (const Way& way : kWays) {
-    if (way.extension == extension) return way.fix;
-  }
-  return "export it to ONNX with the framework that trained it";
-}
-
 Result<const Format*> FindFormat(std::span<const std::uint8_t> bytes, const std::string& wanted,
                                  const std::string& path) {
+  if (const std::string other = KnownOtherFile(bytes); wanted.empty() && !other.empty()) {
+    return Error(ErrorCode::kUnknownFormat, "this is {}, not a model", other)
+        .Fix("the model comes first: athanor run MODEL INPUT");
+  }
   std::vector<std::string> names;
   for (const Format& format : kFormats) {
     if (wanted.empty() ? format.recognises(bytes) : format.name == wanted) return &format;
@@ -207,12 +194,13 @@ Result<const Format*> FindFormat(std::span<const std::uint8_t> bytes, const std:
   }
   if (!wanted.empty()) {
     return Error(ErrorCode::kUnknownFormat, "format \"{}\" is not read{}; {} are", wanted,
-                 DidYouMean(wanted, names), Join(names, ", "));
+                 DidYouMean(wanted, names), Join(names, ", "))
+        .Fix("without --format the bytes of the file say what it is");
   }
   if (bytes.empty()) return Error(ErrorCode::kCorruptFile, "the file is empty");
   return Error(ErrorCode::kUnknownFormat, "this is not a model format that is read; {} are",
                Join(names, ", "))
-      .Fix(HowToConvert(path));
+      .Fix(HowToGetModel(path));
 }
 
 // The file of a model that is a folder.
@@ -221,8 +209,11 @@ Result<std::string> FileOf(const std::string& path) {
   if (!std::filesystem::is_directory(path, ignored)) return path;
   const std::filesystem::path folder(path);
   if (const std::string program = paddle::ProgramIn(path); !program.empty()) return program;
-  if (!std::filesystem::exists(folder / "MLmodel", ignored))
-    return (folder / "saved_model.pb").string();
+  if (!std::filesystem::exists(folder / "MLmodel", ignored)) {
+    const std::filesystem::path saved = folder / "saved_model.pb";
+    if (!std::filesystem::exists(saved, ignored)) return NoModelInFolder(path);
+    return saved.string();
+  }
   ATH_TRY(const auto file, MappedFile::Open((folder / "MLmodel").string()));
   const auto bytes = file->bytes();
   Result<std::string> name =
@@ -254,6 +245,8 @@ Result<LoadedModel> LoadWithFile(const std::string& path, const LoadOptions& opt
   if (loaded.ok()) return loaded;
   const std::string name = std::filesystem::path(path).filename().string();
   Status status = std::move(loaded).status();
+  if (status.code() == ErrorCode::kCorruptFile && status.fix().empty())
+    status = std::move(status).Fix("compare its size with that of the original and copy it again");
   // A file that cannot be opened is named in full already.
   return status.code() == ErrorCode::kFileNotFound ? status : std::move(status).In(name);
 }

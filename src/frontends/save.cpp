@@ -65,7 +65,8 @@ Result<Writer> FindWriter(const std::string& path, const SaveOptions& options) {
     known.emplace_back(writer.format);
   }
   return Error(ErrorCode::kUnknownFormat, "{}: models are not written as \"{}\"{}; {} are", path,
-               format, DidYouMean(format, known), Join(known, ", "));
+               format, DidYouMean(format, known), Join(known, ", "))
+      .Fix(fmt::format("-o {}", std::filesystem::path(path).replace_extension(".onnx").string()));
 }
 
 }  // namespace

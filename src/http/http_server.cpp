@@ -342,7 +342,8 @@ Status HttpServer::Core::Listen() {
   if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
   if (error) {
     return Error(ErrorCode::kUsage, "port {} on {} cannot be opened: {}", options.port,
-                 options.host, error.message());
+                 options.host, error.message())
+        .Fix("another port; 0 takes any that is free");
   }
   return {};
 }

@@ -61,8 +61,9 @@ Result<Counts> RunPass(const Pass& pass, Graph& graph, const PassOptions& option
 }
 
 Status CheckNames(const PassOptions& options) {
-  std::vector<std::string> names;
+  std::vector<std::string> names, passes;
   for (const Pass& pass : Pipeline()) {
+    passes.push_back(pass.name);
     names.push_back(pass.name);
     for (const Rule& rule : pass.rules) names.push_back(rule.name);
   }
@@ -71,7 +72,8 @@ Status CheckNames(const PassOptions& options) {
   for (const std::string& name : given) {
     if (!Contains(names, name))
       return Error(ErrorCode::kUnknownName, "there is no pass or rule \"{}\"{}", name,
-                   DidYouMean(name, names));
+                   DidYouMean(name, names))
+          .Fix("the passes, in order: " + Join(passes, ", "));
   }
   return {};
 }

@@ -373,7 +373,8 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::Start(const GrpcOptions& options
   if (core.server == nullptr || core.port == 0) {
     for (const auto& queue : core.queues) queue->Shutdown();
     return Error(ErrorCode::kUsage, "port {} on {} cannot be opened for gRPC", options.port,
-                 options.host);
+                 options.host)
+        .Fix("another --grpc-port; 0 takes any that is free");
   }
   for (const auto& queue : core.queues) {
     core.OfferAll(*queue);

@@ -10,18 +10,6 @@ using Floats = TypeList<float, double, Half, BFloat16>;
 using Integers = TypeList<std::int64_t, std::int32_t, std::int16_t, std::int8_t, std::uint64_t,
                           std::uint32_t, std::uint16_t, std::uint8_t>;
 
-// "float32" for f32; "" where NumPy has no such type.
-std::string NumPyName(DType dtype) {
-  if (dtype == DType::kBool) return "bool_";
-  if (dtype == DType::kString) return "str_";
-  const bool plain = dtype == DType::kF16 || dtype == DType::kF32 || dtype == DType::kF64 ||
-                     (IsInteger(dtype) && ElementBits(dtype) >= 8);
-  if (!plain) return "";
-  const std::string name(Name(dtype));
-  const char* kind = name[0] == 'f' ? "float" : name[0] == 'u' ? "uint" : "int";
-  return kind + name.substr(1);
-}
-
 Status NotFitting(const Tensor& tensor, const Type& type) {
   Status status = Error(ErrorCode::kInvalidInput, "{}{} is given, {} is expected",
                         Name(tensor.dtype()), ToString(tensor.dims()), type.ToString());
@@ -70,6 +58,17 @@ Result<Tensor> ConvertIntegers(const Tensor& tensor, const Type& type) {
 }
 
 }  // namespace
+
+std::string NumPyName(DType dtype) {
+  if (dtype == DType::kBool) return "bool_";
+  if (dtype == DType::kString) return "str_";
+  const bool plain = dtype == DType::kF16 || dtype == DType::kF32 || dtype == DType::kF64 ||
+                     (IsInteger(dtype) && ElementBits(dtype) >= 8);
+  if (!plain) return "";
+  const std::string name(Name(dtype));
+  const char* kind = name[0] == 'f' ? "float" : name[0] == 'u' ? "uint" : "int";
+  return kind + name.substr(1);
+}
 
 Result<Tensor> FitType(const Tensor& tensor, const Type& type) {
   if (!type.IsTensor() || tensor.dtype() == type.dtype) return tensor;

@@ -4,11 +4,13 @@
 #include <charconv>
 #include <filesystem>
 
+#include "core/file.h"
 #include "core/text.h"
 #include "io/csv.h"
 #include "io/npy.h"
 #include "io/wav.h"
 #include "runtime/session.h"
+#include "tools/console.h"
 #include "tools/fit_type.h"
 #include "tools/input_fault.h"
 #include "tools/open_model.h"
@@ -131,6 +133,7 @@ Result<InputPlan> InputPlan::Make(const Graph& graph, const InputOptions& option
   InputPlan plan(graph, options);
   plan.fixed_.resize(graph.inputs().size());
   plan.random_.assign(graph.inputs().size(), options.sources.empty());
+  plan.pictures_.resize(graph.inputs().size());
   ATH_RETURN_IF_ERROR(plan.Assign(options.sources));
   return plan;
 }
@@ -293,6 +296,7 @@ Status InputPlan::AssignNamed(const std::string& name, const std::string& path) 
     return {};
   }
   ATH_TRY(fixed_[*input], ReadNamed(path, *input));
+  pictures_[*input] = IsPictureName(path);
   first_name_ = fs::path(path).filename().string();
   return {};
 }
@@ -302,7 +306,7 @@ Result<Tensor> InputPlan::ReadNamed(const std::string& path, std::size_t input) 
   const Value& value = graph_->value(graph_->inputs()[input]);
   Result<std::optional<Tensor>> number = ReadNumber(path, value.type);
   if (number.ok() && *number) return **number;
-  Status status = number.ok() ? Error(ErrorCode::kFileNotFound, "{}: no such file", path)
+  Status status = number.ok() ? MappedFile::Open(path).status()  // which is not there
                               : std::move(number).status();
   return std::move(status).In(fmt::format("input \"{}\"", value.name));
 }
@@ -312,7 +316,7 @@ Status InputPlan::AssignUnnamed(const std::string& source) {
     random_.assign(random_.size(), true);
     return {};
   }
-  if (!fs::exists(source)) return Error(ErrorCode::kFileNotFound, "{}: no such file", source);
+  if (!fs::exists(source)) return MappedFile::Open(source).status();  // says what is near
   first_name_ = fs::path(source).filename().string();
   if (Extension(source) == ".npz") return BindArchive(source);
   if (Extension(source) == ".csv") return BindTable(source);
@@ -342,6 +346,7 @@ Status InputPlan::AssignItems(const std::string& source) {
   if (fs::is_directory(source)) {
     ATH_TRY(items_, FolderItems(source));
   }
+  pictures_[item_input_] = std::any_of(items_.begin(), items_.end(), IsPictureName);
   return {};
 }
 
@@ -382,6 +387,42 @@ bool InputPlan::counts_symbols_as_one() const {
   return false;
 }
 
+std::vector<std::string> InputPlan::RawPictureInputs() const {
+  std::vector<std::string> names;
+  const ImageFlags& image = options_.image;
+  if (!image.mean.empty() || !image.std.empty() || !image.scale.empty()) return names;
+  for (std::size_t i = 0; i < pictures_.size(); ++i) {
+    const Value& input = graph_->value(graph_->inputs()[i]);
+    if (pictures_[i] && IsFloat(input.type.dtype)) names.push_back(input.name);
+  }
+  return names;
+}
+
+namespace {
+
+// An array that the input takes, as one makes it in Python.
+Status WithArrayFix(Status status, const Graph& graph) {
+  if (!status.fix().empty()) return status;
+  for (const ValueId id : graph.inputs()) {
+    const Value& input = graph.value(id);
+    const std::string dtype = NumPyName(input.type.dtype);
+    if (!status.message().starts_with(fmt::format("input \"{}\"", input.name)) &&
+        !status.where().starts_with(fmt::format("input \"{}\"", input.name)))
+      continue;
+    if (!input.type.HasRank() || dtype.empty()) continue;
+    std::vector<std::string> sizes;
+    for (const Dim& dim : *input.type.shape)
+      sizes.push_back(dim.IsConst() ? std::to_string(dim.value()) : "1");
+    if (sizes.size() == 1) sizes.emplace_back();  // (3,)
+    return std::move(status).Fix(
+        fmt::format("an array that fits, in Python: np.save('x.npy', np.zeros(({}), np.{}))",
+                    Join(sizes, ", "), dtype));
+  }
+  return status;
+}
+
+}  // namespace
+
 Result<InputSet> InputPlan::Read(std::size_t i) const {
   InputSet set = {.name = first_name_, .values = fixed_};
   if (!items_.empty()) {
@@ -392,10 +433,16 @@ Result<InputSet> InputPlan::Read(std::size_t i) const {
     if (!set.values[k].IsAbsent()) continue;
     const Value& value = graph_->value(graph_->inputs()[k]);
     Result<Tensor> tensor = RandomTensor(value.type, options_.seed * 1000003 + k);
-    if (!tensor.ok()) return std::move(tensor).status().In(fmt::format("input \"{}\"", value.name));
+    if (!tensor.ok()) {
+      return std::move(tensor)
+          .status()
+          .In(fmt::format("input \"{}\"", value.name))
+          .Fix(fmt::format("--input {}=x.npy, an array of the shape the model was made for",
+                           ShellWord(value.name)));
+    }
     set.values[k] = *std::move(tensor);
   }
-  ATH_RETURN_IF_ERROR(CheckInputs(*graph_, set.values));
+  ATH_RETURN_IF_ERROR(WithArrayFix(CheckInputs(*graph_, set.values), *graph_));
   return set;
 }
 

@@ -35,6 +35,8 @@ class InputPlan {
   std::size_t size() const { return items_.empty() ? 1 : items_.size(); }
   // True when some input is random and has symbols.
   bool counts_symbols_as_one() const;
+  // The inputs that pictures go into as 0..255, since nothing was said of their range.
+  std::vector<std::string> RawPictureInputs() const;
   // The i-th inference, checked against the model's inputs.
   Result<InputSet> Read(std::size_t i) const;
 
@@ -59,6 +61,7 @@ class InputPlan {
   InputOptions options_;
   std::vector<Datum> fixed_;        // same in every run; absent: from items_ or random
   std::vector<bool> random_;        // asked for by name or by "random"
+  std::vector<bool> pictures_;      // inputs that read one
   std::size_t item_input_ = 0;      // which input the items are for
   std::vector<std::string> items_;  // files, one run each
   std::string first_name_ = "random";

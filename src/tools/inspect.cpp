@@ -17,7 +17,6 @@ struct InspectOptions {
   ModelOptions model;
   std::string device = "cpu";
   AccessFlags access;
-  bool feasibility = false;
 };
 
 // " at H=N=W=1": of what the figures are that depend on open dimensions; "" without any.
@@ -63,6 +62,15 @@ std::string OperatorTable(const GraphFigures& figures) {
   return table.ToString();
 }
 
+// "--input x=x.npy" for an input of unknown shape, which random values cannot fill; "" without one.
+std::string UnrankedInput(const Graph& graph) {
+  for (const ValueId id : graph.inputs()) {
+    const Value& input = graph.value(id);
+    if (!input.type.HasRank()) return fmt::format("--input {}=x.npy", ShellWord(input.name));
+  }
+  return "";
+}
+
 Status Run(const InspectOptions& options, const Common& common) {
   ATH_TRY(const bool is_package, IsPackage(options.model.path));
   if (is_package) return InspectPackage(options.model.path, options.access, common);
@@ -70,7 +78,7 @@ Status Run(const InspectOptions& options, const Common& common) {
   ATH_TRY(const bool is_weights, IsWeights(options.model.path));
   if (is_weights) return InspectWeights(options.model.path, common);
   Result<Graph> opened = OpenModel(options.model);
-  if (!opened.ok() && options.feasibility)
+  if (!opened.ok() && options.model.feasibility)
     return ReportInfeasible(options.model, opened.status(), common);
   ATH_TRY(Graph graph, std::move(opened));
   ATH_TRY(const ModelFacts facts, FactsOf(graph));
@@ -99,8 +107,9 @@ Status Run(const InspectOptions& options, const Common& common) {
   nlohmann::json document = FactsJson(graph, facts);
   document["model"] = options.model.path;
   document["weights_verified"] = options.model.verify;
-  if (options.feasibility)
+  if (options.model.feasibility)
     ATH_RETURN_IF_ERROR(ReportFeasible(graph.Clone(), options.device, common, document));
+  const std::string unranked = UnrankedInput(graph);
   // Whether it runs is known when a device has accepted it.
   const Result<std::unique_ptr<Session>> session =
       Session::Create(std::move(graph), {.device = options.device});
@@ -111,7 +120,8 @@ Status Run(const InspectOptions& options, const Common& common) {
       session.ok() ? fmt::format("yes, on device {}", options.device)
                    : "no: " + session.status().ToString());
   PrintJson(common, std::move(document));
-  Next(common, fmt::format("athanor run {} random", ShellWord(options.model.path)));
+  Next(common, fmt::format("athanor run {} {}", ShellWord(options.model.path),
+                           unranked.empty() ? "random" : unranked));
   return {};
 }
 
@@ -123,7 +133,7 @@ std::function<Status()> Inspect(Arguments app, const Common& common) {
   app.Option("--device", options->device, "the device asked whether it can run the model")
       .ShowDefault();
   app.Flag(
-      "--feasibility", options->feasibility,
+      "--feasibility", options->model.feasibility,
       "say what would run without a kernel; of a model that cannot be read, all that stops it");
   AddAccessOptions(app, options->access);
   return [options, &common] { return Run(*options, common); };

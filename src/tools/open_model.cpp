@@ -103,19 +103,48 @@ std::string OpenDims(const Graph& graph) {
   return Join(options, " ");
 }
 
+std::string OpenInput(const Graph& graph) {
+  for (const ValueId id : graph.inputs()) {
+    const Value& input = graph.value(id);
+    if (!input.type.StaticDims()) return fmt::format("--input {}=x.npy", ShellWord(input.name));
+  }
+  return "";
+}
+
 Status WithDimFix(Status status, const Graph& graph, bool counted_as_one) {
   const std::vector<std::string> symbols = InputSymbols(graph);
-  if (status.ok() || symbols.empty() || !counted_as_one || !status.fix().empty()) return status;
+  if (status.ok() || !counted_as_one || !status.fix().empty()) return status;
+  const std::string example = OpenInput(graph);
+  if (example.empty()) return status;
+  if (symbols.empty())
+    return std::move(status).Fix(example + ", an array of the sizes the model was made for");
   std::string fix;
   if (const std::optional<DimSizes> sizes = FittingDims(graph)) {
     for (const auto& [name, size] : *sizes) {
       if (size != 1) fix += fmt::format("--set-dim {}={}", name, size);
     }
   } else {
-    fix = OpenDims(graph) + ", N: the sizes the model was made for";
+    fix = fmt::format("{}, N: the sizes the model was made for, or {}", OpenDims(graph), example);
   }
   return std::move(status).Fix(fmt::format("{} (counted as 1: {})", fix, Join(symbols, ", ")));
 }
+
+namespace {
+
+// An operator that is not read is often one of several, and the rest of the model runs.
+Status WithFeasibility(Status status, const ModelOptions& options) {
+  const bool of_operators = status.code() == ErrorCode::kUnknownOperator ||
+                            status.code() == ErrorCode::kUnsupported ||
+                            status.code() == ErrorCode::kUnsupportedType;
+  if (options.feasibility || !of_operators || !status.fix().empty()) return status;
+  const std::string model = ShellWord(options.path);
+  std::string fix = fmt::format("athanor inspect {} --feasibility lists all that stops it", model);
+  if (options.path.ends_with(".onnx"))
+    fix += fmt::format("; athanor convert {} -o split.ath --partition runs the rest", model);
+  return std::move(status).Fix(fix);
+}
+
+}  // namespace
 
 Result<Graph> OpenModel(const ModelOptions& options) {
   ATH_TRY(const bool is_package, IsPackage(options.path));
@@ -126,9 +155,11 @@ Result<Graph> OpenModel(const ModelOptions& options) {
                options.path)
         .Fix(fmt::format("athanor unpack {} gives its model", ShellWord(options.path)));
   }
-  ATH_TRY(Graph graph, OpenModel(options.path, {.format = options.format,
-                                                .weights = options.weights,
-                                                .check_weights = options.verify}));
+  Result<Graph> opened = OpenModel(options.path, {.format = options.format,
+                                                  .weights = options.weights,
+                                                  .check_weights = options.verify});
+  if (!opened.ok()) return WithFeasibility(std::move(opened).status(), options);
+  Graph graph = *std::move(opened);
   std::vector<std::pair<std::string, std::int64_t>> values;
   for (const std::string& text : options.set_dims) {
     ATH_TRY(auto value, ParseSetDim(text));

@@ -18,6 +18,7 @@ struct ModelOptions {
   std::string weights;                // see LoadOptions
   std::vector<std::string> set_dims;  // "N=4"
   bool verify = false;                // compare the weights with their digests
+  bool feasibility = false;           // the verb lists itself what cannot be read
 };
 
 // Adds the positional MODEL, --format, --weights, --set-dim and --verify.
@@ -35,6 +36,8 @@ Status SetDims(Graph& graph, const DimSizes& values);
 std::optional<DimSizes> FittingDims(const Graph& graph);
 // "--set-dim batch=N --set-dim sequence=N" for the symbols of the inputs; "" for none.
 std::string OpenDims(const Graph& graph);
+// "--input x=x.npy" for the first input whose sizes are not all known; "" for none.
+std::string OpenInput(const Graph& graph);
 // Adds to an error that came up while symbols counted as 1 the --set-dim that may mend it.
 Status WithDimFix(Status status, const Graph& graph, bool counted_as_one = true);
 

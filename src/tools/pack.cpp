@@ -45,7 +45,15 @@ Status RunPack(PackOptions options, const Common& common) {
   if (options.out.empty()) options.out = fs::path(options.yaml).stem().string() + ".athpkg";
   ATH_TRY(const package::WriteOptions write, ToWriteOptions(options));
   ATH_RETURN_IF_ERROR(CheckOutput(options.out));
-  ATH_TRY(const PackageParts parts, ReadPackageParts(options.yaml));
+  Result<PackageParts> read = ReadPackageParts(options.yaml);
+  const std::string ending = fs::path(options.yaml).extension().string();
+  if (!read.ok() && read.status().code() != ErrorCode::kFileNotFound && ending != ".yaml" &&
+      ending != ".yml") {
+    return Error(ErrorCode::kUsage, "{}: a pipeline is expected, a .yaml file that names the model",
+                 options.yaml)
+        .Fix("docs/packages.md shows one; athanor pack pipeline.yaml");
+  }
+  ATH_TRY(const PackageParts parts, std::move(read));
   ATH_TRY(const Bytes file, package::WritePackage(parts.Contents(), write));
   ATH_RETURN_IF_ERROR(WriteFileAtomically(options.out, file));
   const bool encrypted = !write.recipients.empty() || !write.passphrase.empty();

@@ -1,4 +1,6 @@
 // athanor run MODEL INPUT...: infers and shows the result.
+#include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 
 #include "core/rows.h"
@@ -25,7 +27,7 @@ struct RunOptions {
   InputOptions input;
   TuningOptions tuning;
   std::string device = "cpu", save, labels;
-  int threads = 0, top = 5;
+  int threads = 0, top = 5, label_offset = 0;
   bool boxes = false;
   BoxOptions box;
   AccessFlags access;
@@ -78,18 +80,57 @@ void CheckLabels(const RunOptions& options, const Common& common, const Graph& g
   for (const NamedOutput& output : Tensors(graph, answer)) {
     const auto classes = NumClasses(output.tensor);
     if (!classes || *classes == static_cast<std::int64_t>(results.labels.size())) continue;
-    Note(common, "warning: {} names {} classes, output \"{}\" has {}: the names may be wrong",
-         options.labels, results.labels.size(), output.name, *classes);
+    // Some networks have a class 0 for "none of them", and lists of names begin behind it.
+    const std::int64_t missing = *classes - static_cast<std::int64_t>(results.labels.size());
+    const std::string fix =
+        std::abs(missing) == 1
+            ? fmt::format("; --label-offset {} moves them by one", options.label_offset + missing)
+            : "";
+    Note(common, "warning: {} names {} classes, output \"{}\" has {}: the names may be wrong{}",
+         options.labels, results.labels.size(), output.name, *classes, fix);
   }
 }
 
+// The names of the classes from 0 on, as `eval` counts: --label-offset is added to the class of
+// each.
+Result<std::vector<std::string>> ClassNames(const RunOptions& options) {
+  std::vector<std::string> names;
+  if (options.labels.empty()) return names;
+  ATH_TRY(names, ReadLabels(options.labels));
+  const auto moved = static_cast<std::size_t>(std::abs(options.label_offset));
+  if (options.label_offset >= 0)
+    names.insert(names.begin(), moved, "");
+  else
+    names.erase(names.begin(),
+                names.begin() + static_cast<std::ptrdiff_t>(std::min(moved, names.size())));
+  return names;
+}
+
+void SayRange(const InputPlan& plan, const Common& common) {
+  for (const std::string& name : plan.RawPictureInputs()) {
+    Note(common,
+         "pixels go into \"{}\" as 0..255; --std 255 makes them 0..1, --mean 127.5 --std 127.5 "
+         "-1..1: as the model was trained",
+         name);
+  }
+}
+
+Status CheckSave(const std::string& path) {
+  if (path.ends_with(".png") || path.ends_with(".json")) {
+    return Error(ErrorCode::kUsage,
+                 "--save {}: .png, with the boxes drawn, and .json are written for packages; .npz "
+                 "or .npy is expected",
+                 path)
+        .Fix("--save out.npz, or athanor pack makes a package: docs/packages.md");
+  }
+  return CheckOutput(path, "--save", {".npz", ".npy"});
+}
+
 Status RunGraph(const RunOptions& options, const Common& common) {
-  ATH_RETURN_IF_ERROR(CheckOutput(options.save, "--save", {".npz", ".npy"}));
+  ATH_RETURN_IF_ERROR(CheckSave(options.save));
   AnswerOptions shown = {.results = {.labels = {}, .top = options.top}, .boxes = {}};
   if (options.boxes) shown.boxes = options.box;
-  if (!options.labels.empty()) {
-    ATH_TRY(shown.results.labels, ReadLabels(options.labels));
-  }
+  ATH_TRY(shown.results.labels, ClassNames(options));
   ATH_TRY(Graph graph, OpenModel(options.model));
   ATH_RETURN_IF_ERROR(DumpIr(common, options.dump, graph));
   if (options.save.ends_with(".npy") && graph.outputs().size() > 1)
@@ -103,6 +144,7 @@ Status RunGraph(const RunOptions& options, const Common& common) {
     Note(common, "no input is given: seeded random values are used; athanor run {} INPUT reads one",
          ShellWord(options.model.path));
   }
+  SayRange(plan, common);
   nlohmann::json document = {{"model", options.model.path}, {"device", options.device}};
   if (options.inside.wanted()) {
     ATH_TRY(InputSet set, plan.Read(0));
@@ -176,6 +218,9 @@ std::function<Status()> RunModel(Arguments app, const Common& common) {
              "the boxes drawn, .png");
   AddAccessOptions(app, options->access);
   app.Option("--labels", options->labels, "class names, one per line");
+  app.Option("--label-offset", options->label_offset,
+             "added to the class of every name: 1 where the model has a class before the first")
+      .Range(-1000, 1000);
   app.Option("--top", options->top, "how many classes to show").Range(1, 1000).ShowDefault();
   AddInsideOptions(app, options->inside);
   app.Flag("--boxes", options->boxes, "show the boxes of a detector");

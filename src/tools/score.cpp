@@ -3,9 +3,12 @@
 
 #include <filesystem>
 
+#include "core/file.h"
 #include "core/text.h"
+#include "frontends/no_model.h"
 #include "score/partition.h"
 #include "tools/console.h"
+#include "tools/input_fault.h"
 #include "tools/output_file.h"
 #include "tools/progress.h"
 
@@ -72,8 +75,20 @@ Status EnterPartition(ScoreOptions& options) {
   return {};
 }
 
+// A picture has lines as well; its first would be told as a wrong column.
+Status CheckTable(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return {};
+  ATH_TRY(const auto file, AsInput(MappedFile::Open(path)));
+  const std::string other = KnownOtherFile(file->bytes());
+  if (other.empty()) return {};
+  return Error(ErrorCode::kInvalidInput, "{}: this is {}, no table", path, other)
+      .Fix("athanor run MODEL FILE takes pictures, sound and arrays");
+}
+
 Status Run(ScoreOptions options, const Common& common) {
   ATH_RETURN_IF_ERROR(ReadFormat(options));
+  ATH_RETURN_IF_ERROR(CheckTable(options.score.input));
   if (common.json && options.score.output == "-")
     return Error(ErrorCode::kUsage, "--json and the answers cannot both go to the standard output")
         .Fix("-o out.csv");

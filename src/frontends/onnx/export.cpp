@@ -258,7 +258,8 @@ class GraphExport {
 Status CheckOpset(std::int64_t opset) {
   if (opset >= kOldestOpset && opset <= kNewestOpset) return {};
   return Error(ErrorCode::kUsage, "operator set {} is not written; {} to {} are", opset,
-               kOldestOpset, kNewestOpset);
+               kOldestOpset, kNewestOpset)
+      .Fix(fmt::format("--opset {}", opset < kOldestOpset ? kOldestOpset : kNewestOpset));
 }
 
 // Everything but the weights.
