@@ -378,7 +378,8 @@ Result<ForestBuilder> ReadForest(const Learner& learner, const Value& root, cons
 }
 
 // The weights of a linear booster lie feature by feature, the biases behind them. A tree of one
-// linear leaf adds in the library's order; what is missing adds nothing.
+// linear leaf adds in the library's order; what is missing adds nothing. Every output begins with
+// the first base score, also where the file has one for each: so the library has it (3.2).
 Result<ValueId> AddLinear(Graph& graph, const Learner& learner, const Value& model, ValueId x) {
   ATH_TRY(const std::span<const double> weights, Numbers(model, "weights"));
   const auto expected = CheckedMul(learner.features + 1, learner.groups);
@@ -392,8 +393,8 @@ Result<ValueId> AddLinear(Graph& graph, const Learner& learner, const Value& mod
   for (std::int64_t group = 0; group < learner.groups; ++group) {
     std::vector<ForestBuilder::Term> terms;
     for (std::int64_t i = 0; i < learner.features; ++i) terms.push_back({i, weight(i, group)});
-    const float begin = static_cast<float>(weight(learner.features, group)) +
-                        static_cast<float>(learner.margin[static_cast<std::size_t>(group)]);
+    const float begin =
+        static_cast<float>(weight(learner.features, group)) + static_cast<float>(learner.margin[0]);
     forest.AddTree(forest.AddLinearLeaf(group, begin, begin, std::move(terms)));
   }
   ATH_TRY(const ValueId missing, graph.Add("IsNaN", {x}));
