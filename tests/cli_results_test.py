@@ -169,7 +169,7 @@ class NextCommand(Case):
                          f"next: athanor bench {MODEL} --plan-cache '{out}' --threads 1")
 
     def test_weights_go_with_their_network_only(self):
-        net = self.file("net.prototxt", b'''name: "n" input: "x" input_dim: 1 input_dim: 4
+        net = self.file("net.prototxt", b'''name: "n" input: "x" input_dim: 1 input_dim: 4 input_dim: 1 input_dim: 1
 layer { name: "y" type: "InnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 2 } }''')
         line = self.next_of("inspect", net, "--weights", "random")
         self.assertEqual(line, f"next: athanor run {net} random --weights random")
@@ -216,6 +216,7 @@ class Mistakes(Case):
         self.assertIn(f"fix: -o {out}.onnx", self.refused("convert", MODEL, "-o", f"{out}.mnn"))
         self.assertIn("fix: --opset 28", self.refused("convert", MODEL, "-o", f"{out}.onnx", "--opset", 99, code=1))
         self.assertIn("are written for packages", self.refused("run", MODEL, "random", "--save", f"{out}.png", code=1))
+        self.file("net.bin", b"")
         layer = self.file("net.param", b"7767517\n2 2\nInput a 0 1 a\nFooBar b 1 1 a b\n")
         self.assertIn("--feasibility", self.refused("inspect", layer))
         self.assertIn("dead-code", self.refused("explain", MODEL, "--dump-ir", "after:fold", code=1))
