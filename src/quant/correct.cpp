@@ -7,10 +7,13 @@
 #include <numbers>
 
 #include "passes/pattern.h"
+#include "quant/coded.h"
 
 namespace athanor::quant {
 namespace {
 
+// Larger matrices have errors that average out, and take long.
+constexpr std::size_t kMostMadeUp = 1152, kMostAdaRound = 2304;
 constexpr double kSmoothing = 0.5;        // of SmoothQuant; the paper's choice
 constexpr std::size_t kMeanSamples = 16;  // that empirical correction runs for each product
 
@@ -21,12 +24,14 @@ constexpr std::array<Correction, 10> kCorrections = {{
     {"smooth", "SmoothQuant: outlying channels move into weights", &Corrections::smooth},
     {"adaround", "each weight is rounded the way that its outputs change least",
      &Corrections::adaround},
+    {"gptq",
+     "later weights make up for the rounding of earlier ones, then single ones are changed while "
+     "that helps",
+     &Corrections::gptq},
     {"bias", "the bias takes back what rounding adds to the mean", &Corrections::bias},
     {"analytic", "the same with the means that BatchNormalization implies", &Corrections::analytic},
     {"empirical", "biases take back the difference of the outputs' means, layer by layer",
      &Corrections::empirical},
-    {"gptq", "weights alone: later weights make up for the rounding of earlier ones",
-     &Corrections::gptq},
     {"scales", "with --activations float: the scale of each group by least squares",
      &Corrections::scales},
     {"refit",
@@ -105,6 +110,17 @@ Status CorrectEmpirically(const Prepared& prepared, std::size_t count, const Sam
   return {};
 }
 
+// What a bias takes back costs nothing when weights are rounded.
+void LeaveMeansOut(const Candidates& candidates, std::map<NodeId, Gram>& grams) {
+  for (const Candidate& c : candidates.nodes) {
+    const auto gram = grams.find(c.node);
+    if (!c.bias || gram == grams.end()) continue;
+    for (std::size_t group = 0; group < gram->second.groups.size(); ++group)
+      gram->second.groups[group] =
+          Covariances(gram->second.groups[group], gram->second.means[group]);
+  }
+}
+
 }  // namespace
 
 std::span<const Correction> AllCorrections() { return kCorrections; }
@@ -152,9 +168,12 @@ Result<Prepared> Prepare(const Graph& plain, const Graph& original, std::size_t 
   ATH_RETURN_IF_ERROR(CheckQuantizable(graph, candidates));
   ATH_TRY(prepared.calibration,
           Calibrate(graph, WatchedFor(graph, candidates), count, source, ranges));
-  if (corrections.adaround) {
+  if (corrections.adaround || corrections.gptq) {
     ATH_TRY(prepared.grams, CollectGrams(graph, candidates, &prepared.calibration, count, source,
-                                         {.threads = threads}));
+                                         {.largest = corrections.gptq ? kMostMadeUp : kMostAdaRound,
+                                          .threads = threads}));
+    if (corrections.bias || corrections.analytic || corrections.empirical)
+      LeaveMeansOut(candidates, prepared.grams);
   }
   // Equalised and spread channels have other means than BatchNormalization gave them.
   if (corrections.analytic && !corrections.equalize && !corrections.spread) {
@@ -168,7 +187,8 @@ Result<Quantized> QuantizePrepared(const Prepared& prepared, std::size_t count,
                                    QuantizeOptions options) {
   options.correct_bias = corrections.bias || corrections.analytic;
   options.means = prepared.means;
-  if (corrections.adaround) {
+  if (corrections.adaround || corrections.gptq) {
+    options.make_up = corrections.gptq;
     options.grams = &prepared.grams;
     options.rounded = prepared.rounded.get();
   }

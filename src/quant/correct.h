@@ -16,7 +16,7 @@ struct Corrections {
   bool adaround = false;   // rounds weights by what the outputs become
   bool bias = false;       // the means that rounding moves, from observed inputs
   bool analytic = false;   // the same with means that BatchNormalization implies
-  bool gptq = false;       // weights alone: GPTQ
+  bool gptq = false;       // later weights make up for the rounding of earlier ones
   bool scales = false;     // weights alone: scales by least squares
   bool refit = false;      // to a size: weights and scales fitted to what they read, layer by layer
   bool empirical = false;  // biases take back the difference of the outputs' means, layer by layer
@@ -39,9 +39,9 @@ struct Prepared {
   Graph graph;  // float
   Calibration calibration = {};
   std::map<NodeId, Gram> grams = {};
-  // Weights that AdaRound has rounded already; QuantizePrepared adds to them, one call at a time.
-  std::shared_ptr<std::map<NodeId, IntWeights>> rounded =
-      std::make_shared<std::map<NodeId, IntWeights>>();
+  // Weights that were rounded already; QuantizePrepared adds to them, one call at a time.
+  std::shared_ptr<std::map<NodeId, RoundedWeights>> rounded =
+      std::make_shared<std::map<NodeId, RoundedWeights>>();
   std::map<std::string, std::vector<double>> means = {};
   EqualizeReport equalized = {};
 };

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "passes/clean.h"
+#include "quant/make_up.h"
 
 namespace athanor::quant {
 namespace {
@@ -186,13 +187,16 @@ class Quantizer {
     if (gram == options_.grams->end()) return {};
     if (options_.rounded != nullptr) {
       const auto known = options_.rounded->find(c.node);
-      if (known != options_.rounded->end() && known->second.scales == weights.scales) {
-        weights.values = known->second.values;
+      if (known != options_.rounded->end() && known->second.from == weights.scales) {
+        weights = known->second.weights;
         return {};
       }
     }
-    ATH_RETURN_IF_ERROR(AdaRound(w, matrix, form.bits, gram->second, {}, weights));
-    if (options_.rounded != nullptr) (*options_.rounded)[c.node] = weights;
+    const std::vector<float> from = weights.scales;
+    ATH_RETURN_IF_ERROR(options_.make_up
+                            ? RoundMakingUp(w, matrix, form, gram->second, weights)
+                            : AdaRound(w, matrix, form.bits, gram->second, {}, weights));
+    if (options_.rounded != nullptr) (*options_.rounded)[c.node] = {from, weights};
     return {};
   }
 

@@ -15,6 +15,11 @@
 
 namespace athanor::quant {
 
+struct RoundedWeights {
+  std::vector<float> from;  // the scales that they were rounded for
+  IntWeights weights;
+};
+
 struct QuantizeOptions {
   RangeOptions ranges = {};
   // 4: of all products but the first and the last, whose 8 bits cost little and save much.
@@ -30,9 +35,10 @@ struct QuantizeOptions {
   // Rounds weights so that the outputs of their product change least; those
   // without a matrix to nearest. Outlives the call.
   const std::map<NodeId, Gram>* grams = nullptr;
-  // What that rounding gave for these scales, so that it is done once; filled on the way. May be
-  // nothing; outlives the call.
-  std::map<NodeId, IntWeights>* rounded = nullptr;
+  bool make_up = false;  // with RoundMakingUp, else AdaRound
+  // What that rounding gave, so that it is done once; filled on the way. May be nothing; outlives
+  // the call.
+  std::map<NodeId, RoundedWeights>* rounded = nullptr;
   std::set<NodeId> in_float = {};  // products that stay in float
   bool real_answers = true;        // see LeaveAnswersReal; never with fixed31
   // "fixed31": integers only when it runs, which microcontrollers need; see QuantizeLinear.

@@ -8,44 +8,44 @@ namespace {
 
 constexpr double kNoEnergy = 1e-30;
 
-// a = L * LT; nothing when a is not positive definite.
-std::optional<std::vector<double>> Cholesky(const std::vector<double>& a, std::size_t n) {
-  std::vector<double> l(n * n, 0.0);
-  for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t j = 0; j <= i; ++j) {
-      double sum = a[i * n + j];
-      for (std::size_t k = 0; k < j; ++k) sum -= l[i * n + k] * l[j * n + k];
-      if (i == j && !(sum > 0)) return std::nullopt;
-      l[i * n + j] = i == j ? std::sqrt(sum) : sum / l[j * n + j];
+// a = R * RT with an upper R, in place; false when a is not positive definite. Only the upper part
+// of `a` counts. From the last row to the first, row by row so that the inner loops are vectors.
+bool FactorUpper(std::vector<double>& a, std::size_t n) {
+  // Rows of RT: row k of `transposed` is column k of R.
+  std::vector<double> transposed(n * n, 0.0);
+  for (std::size_t k = n; k-- > 0;) {
+    double* column = transposed.data() + k * n;
+    // Column k of what is left: a is symmetric.
+    for (std::size_t i = 0; i <= k; ++i) column[i] = a[i * n + k];
+    for (std::size_t j = k + 1; j < n; ++j) {
+      const double* other = transposed.data() + j * n;
+      const double share = other[k];
+      for (std::size_t i = 0; i <= k; ++i) column[i] -= share * other[i];
     }
+    if (!(column[k] > 0)) return false;
+    const double root = std::sqrt(column[k]);
+    for (std::size_t i = 0; i <= k; ++i) column[i] /= root;
   }
-  return l;
+  for (std::size_t k = 0; k < n; ++k) {
+    for (std::size_t i = 0; i < n; ++i) a[i * n + k] = i <= k ? transposed[k * n + i] : 0;
+  }
+  return true;
 }
 
-// Upper U with a^-1 = UT * U, where GPTQ reads how later weights make up for earlier ones.
+// Upper U with a^-1 = UT * U, where GPTQ reads how later weights make up for earlier ones: the
+// inverse of the upper R with a = R * RT.
 std::optional<std::vector<double>> InverseFactor(std::vector<double> a, std::size_t n) {
-  const auto l = Cholesky(a, n);
-  if (!l) return std::nullopt;
-  // Column by column of the identity: L * LT * x = e.
-  std::vector<double> inverse(n * n, 0.0), x(n);
-  for (std::size_t column = 0; column < n; ++column) {
-    for (std::size_t i = 0; i < n; ++i) {
-      double sum = i == column ? 1 : 0;
-      for (std::size_t k = column; k < i; ++k) sum -= (*l)[i * n + k] * x[k];
-      x[i] = i < column ? 0 : sum / (*l)[i * n + i];
-    }
-    for (std::size_t i = n; i-- > 0;) {
-      double sum = x[i];
-      for (std::size_t k = i + 1; k < n; ++k) sum -= (*l)[k * n + i] * x[k];
-      x[i] = sum / (*l)[i * n + i];
-    }
-    for (std::size_t i = 0; i < n; ++i) inverse[i * n + column] = x[i];
-  }
-  auto lower = Cholesky(inverse, n);
-  if (!lower) return std::nullopt;
+  if (!FactorUpper(a, n)) return std::nullopt;
   std::vector<double> upper(n * n, 0.0);
-  for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t j = 0; j <= i; ++j) upper[j * n + i] = (*lower)[i * n + j];
+  for (std::size_t i = n; i-- > 0;) {
+    double* row = upper.data() + i * n;
+    row[i] = 1;
+    for (std::size_t k = i + 1; k < n; ++k) {
+      const double share = a[i * n + k];
+      const double* other = upper.data() + k * n;
+      for (std::size_t j = k; j < n; ++j) row[j] -= share * other[j];
+    }
+    for (std::size_t j = i; j < n; ++j) row[j] /= a[i * n + i];
   }
   return upper;
 }

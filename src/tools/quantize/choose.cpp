@@ -15,24 +15,15 @@ namespace {
 constexpr std::size_t kFew = 16;
 
 Status UseTable(const QuantizeRequest& request, const Common& common, quant::Prepared& prepared) {
-  if (request.table.empty() && request.save_table.empty()) return {};
+  if (request.table.empty()) return {};
   ATH_TRY(const quant::Candidates candidates, quant::FindCandidates(prepared.graph));
-  if (!request.table.empty()) {
-    ATH_TRY(const std::string text, ReadTextFile(request.table));
-    Result<quant::CalibrationTable> table = quant::ParseTable(text);
-    if (!table.ok()) return std::move(table).status().In(request.table);
-    Result<std::size_t> used =
-        quant::ApplyTable(*table, prepared.graph, candidates, prepared.calibration);
-    if (!used.ok()) return std::move(used).status().In(request.table);
-    Say(common, "{} of {} ranges from {}", *used, prepared.calibration.size(), request.table);
-  }
-  if (request.save_table.empty()) return {};
-  ATH_TRY(const std::string text,
-          request.save_table.ends_with(".cache")
-              ? quant::FormatCache(prepared.graph, prepared.calibration)
-              : quant::FormatNcnnTable(prepared.graph, candidates, prepared.calibration));
-  ATH_RETURN_IF_ERROR(WriteFileAtomically(request.save_table, std::string_view(text)));
-  Say(common, "wrote {}", request.save_table);
+  ATH_TRY(const std::string text, ReadTextFile(request.table));
+  Result<quant::CalibrationTable> table = quant::ParseTable(text);
+  if (!table.ok()) return std::move(table).status().In(request.table);
+  Result<std::size_t> used =
+      quant::ApplyTable(*table, prepared.graph, candidates, prepared.calibration);
+  if (!used.ok()) return std::move(used).status().In(request.table);
+  Say(common, "{} of {} ranges from {}", *used, prepared.calibration.size(), request.table);
   return {};
 }
 
@@ -143,7 +134,7 @@ class Chooser {
 
 Maker::Maker(const QuantizeRequest& request, quant::Prepared prepared, quant::SampleSource source,
              std::size_t count)
-    : request_(&request),
+    : corrections_(request.corrections),
       prepared_(std::move(prepared)),
       source_(std::move(source)),
       count_(count),
@@ -162,14 +153,27 @@ Result<Maker> Maker::Prepare(const Graph& plain, const Graph& original, SampleCa
           quant::Prepare(plain, original, count, samples.source(), request.corrections, ranges));
   progress.Finish();
   ATH_RETURN_IF_ERROR(UseTable(request, common, prepared));
+  ATH_RETURN_IF_ERROR(SaveRanges(request, common, prepared));
   return Maker(request, std::move(prepared), samples.source(), count);
 }
 
 Result<quant::Quantized> Maker::Make(std::set<NodeId> in_float) const {
   quant::QuantizeOptions options = options_;
   options.in_float = std::move(in_float);
-  return quant::QuantizePrepared(prepared_, count_, source_, request_->corrections,
-                                 std::move(options));
+  return quant::QuantizePrepared(prepared_, count_, source_, corrections_, std::move(options));
+}
+
+Status SaveRanges(const QuantizeRequest& request, const Common& common,
+                  const quant::Prepared& prepared) {
+  if (request.save_table.empty()) return {};
+  ATH_TRY(const quant::Candidates candidates, quant::FindCandidates(prepared.graph));
+  ATH_TRY(const std::string text,
+          request.save_table.ends_with(".cache")
+              ? quant::FormatCache(prepared.graph, prepared.calibration)
+              : quant::FormatNcnnTable(prepared.graph, candidates, prepared.calibration));
+  ATH_RETURN_IF_ERROR(WriteFileAtomically(request.save_table, std::string_view(text)));
+  Say(common, "wrote {}", request.save_table);
+  return {};
 }
 
 Result<Choice> ChooseProducts(const Maker& maker, const QuantizeRequest& request,

@@ -26,12 +26,16 @@ class Maker {
   Maker(const QuantizeRequest& request, quant::Prepared prepared, quant::SampleSource source,
         std::size_t count);
 
-  const QuantizeRequest* request_;
+  quant::Corrections corrections_;
   quant::Prepared prepared_;
   quant::SampleSource source_;
   std::size_t count_;
   quant::QuantizeOptions options_;
 };
+
+// The ranges as --save-table asks for them; nothing when it does not.
+Status SaveRanges(const QuantizeRequest& request, const Common& common,
+                  const quant::Prepared& prepared);
 
 // Milliseconds of a product in float and on integers, by name.
 struct ProductTimes {

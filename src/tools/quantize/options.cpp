@@ -18,33 +18,11 @@ Result<double> ParseDrop(std::string text) {
   return percent ? *value / 100 : *value;
 }
 
-// "bias,adaround", "none" or "all".
-Result<quant::Corrections> ParseCorrections(const std::string& text) {
-  quant::Corrections result;
-  if (text == "none") return result;
-  std::vector<std::string> known;
-  for (const quant::Correction& one : quant::AllCorrections()) known.emplace_back(one.name);
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t end = std::min(text.find(',', begin), text.size());
-    const std::string name = text.substr(begin, end - begin);
-    begin = end + 1;
-    bool found = false;
-    for (const quant::Correction& one : quant::AllCorrections()) {
-      if (one.name != name) continue;
-      result.*one.on = found = true;
-    }
-    if (!found)
-      return Error(ErrorCode::kUnknownName,
-                   "--correct: there is no correction \"{}\"{}; none or some of these are: {}",
-                   name, DidYouMean(name, known), Join(known, ", "));
-  }
-  return result;
-}
-
 std::string CorrectionHelp() {
   std::string help =
-      "what is done about the error, separated by commas, or none; bias by "
-      "itself, with --activations float gptq,scales, with --target-ratio gptq,refit,empirical:";
+      "what is done about the error, separated by commas, or none, or auto, which tries some and "
+      "--method auto too and keeps what brings the outputs nearest; gptq,bias by itself, with "
+      "--activations float gptq,scales, with --target-ratio gptq,refit,empirical:";
   for (const quant::Correction& one : quant::AllCorrections())
     help += fmt::format("\n  {}: {}", one.name, one.summary);
   return help;
@@ -80,6 +58,29 @@ void AddAccuracyOptions(Arguments app, QuantizeRequest& request) {
 }
 
 }  // namespace
+
+Result<quant::Corrections> ParseCorrections(const std::string& text) {
+  quant::Corrections result;
+  if (text == "none") return result;
+  std::vector<std::string> known;
+  for (const quant::Correction& one : quant::AllCorrections()) known.emplace_back(one.name);
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    const std::string name = text.substr(begin, end - begin);
+    begin = end + 1;
+    bool found = false;
+    for (const quant::Correction& one : quant::AllCorrections()) {
+      if (one.name != name) continue;
+      result.*one.on = found = true;
+    }
+    if (!found)
+      return Error(
+          ErrorCode::kUnknownName,
+          "--correct: there is no correction \"{}\"{}; none, auto or some of these are: {}", name,
+          DidYouMean(name, known), Join(known, ", "));
+  }
+  return result;
+}
 
 void AddQuantizeOptions(Arguments app, QuantizeRequest& request) {
   AddModelOptions(app, request.model);
@@ -142,9 +143,18 @@ Status CheckRequest(QuantizeRequest& request) {
   if (request.correct.empty()) {
     request.correct = request.fits_size()      ? "gptq,refit,empirical"
                       : request.weights_only() ? "gptq,scales"
-                                               : "bias";
+                                               : "gptq,bias";
   }
-  ATH_TRY(request.corrections, ParseCorrections(request.correct));
+  if (request.tries_recipes() && (request.weights_only() || !request.table.empty()))
+    return Error(ErrorCode::kUsage,
+                 "--correct auto chooses ranges: --activations float, --target-ratio and --table "
+                 "do not go with it");
+  if (!request.tries_recipes()) {
+    ATH_TRY(request.corrections, ParseCorrections(request.correct));
+  }
+  if (request.corrections.gptq && request.corrections.adaround)
+    return Error(ErrorCode::kUsage,
+                 "--correct: weights are rounded by gptq or by adaround, not both");
   if (request.data.empty() && !request.labels.empty())
     return Error(ErrorCode::kUsage, "--labels needs --data");
   if (request.fits_size() && !request.out.ends_with(".ath"))

@@ -29,12 +29,15 @@ struct QuantizeRequest {
 
   int weight_bits() const { return weights == "4" ? 4 : 8; }
   bool fits_size() const { return target_ratio > 0; }
+  bool tries_recipes() const { return correct == "auto"; }
   bool weights_only() const { return activations == "float" || fits_size(); }
 };
 
 void AddQuantizeOptions(Arguments app, QuantizeRequest& request);
 // What can be seen to be wrong before any file is read; fills in `drop` and `corrections`.
 Status CheckRequest(QuantizeRequest& request);
+// "bias,adaround" or "none".
+Result<quant::Corrections> ParseCorrections(const std::string& text);
 quant::QuantizeOptions HowToQuantize(const QuantizeRequest& request);
 
 }  // namespace athanor::tools

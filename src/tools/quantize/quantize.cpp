@@ -13,6 +13,7 @@
 #include "runtime/session.h"
 #include "tools/console.h"
 #include "tools/describe.h"
+#include "tools/quantize/recipe.h"
 #include "tools/quantize/report.h"
 #include "tools/quantize/teach.h"
 
@@ -132,6 +133,9 @@ void SayWhatStays(const Common& common, const QuantizeRequest& request,
   }
   const Choice& choice = *findings.choice;
   const quant::QuantizeReport& report = choice.made.report;
+  if (!findings.tried.empty())
+    Say(common, "--method {} --correct {} came nearest of {} ways", request.method, request.correct,
+        findings.tried.size());
   Say(common, "{} of {} nodes compute on integers", report.quantized, report.nodes);
   for (const quant::Skipped& skipped : report.skipped)
     Say(common, "  float: \"{}\" ({}): {}", skipped.node, skipped.op, skipped.reason);
@@ -153,7 +157,7 @@ class Quantizing {
  public:
   Quantizing(const QuantizeRequest& request, const Common& common, Graph graph)
       : request_(request), common_(common), graph_(std::move(graph)), plain_(graph_.Clone()) {
-    findings_.request = &request;
+    findings_.request = &request_;
   }
 
   Status Run() {
@@ -206,13 +210,28 @@ class Quantizing {
   }
 
   Result<Graph> MakeIntegers() {
-    ATH_TRY(Maker maker, Maker::Prepare(plain_, graph_, *samples_, count_, request_, common_));
-    maker_ = std::make_unique<Maker>(std::move(maker));
+    if (request_.tries_recipes()) {
+      ATH_RETURN_IF_ERROR(PrepareBest());
+    } else {
+      ATH_TRY(Maker maker, Maker::Prepare(plain_, graph_, *samples_, count_, request_, common_));
+      maker_ = std::make_unique<Maker>(std::move(maker));
+    }
     findings_.prepared = &maker_->prepared();
     ATH_TRY(Choice choice, ChooseProducts(*maker_, request_, common_, judge_.get()));
     choice_ = std::make_unique<Choice>(std::move(choice));
     findings_.choice = choice_.get();
     return choice_->made.graph.Clone();
+  }
+
+  // From here on as if the best recipe had been asked for.
+  Status PrepareBest() {
+    ATH_TRY(BestRecipe best, TryRecipes(plain_, graph_, *samples_, count_, request_, common_));
+    request_.method = best.recipe.method;
+    request_.correct = best.recipe.correct;
+    ATH_TRY(request_.corrections, ParseCorrections(request_.correct));
+    findings_.tried = std::move(best.tried);
+    maker_ = std::make_unique<Maker>(std::move(best.maker));
+    return SaveRanges(request_, common_, maker_->prepared());
   }
 
   Result<Graph> MakeWeights() {
@@ -310,7 +329,7 @@ class Quantizing {
   Status Missed(double drop) const {
     return Error(ErrorCode::kAccuracy, "{} drops by {:.2f} %; {:.2f} % is allowed",
                  judge_->labelled() ? "top1" : "agreement", 100 * drop, 100 * *request_.drop)
-        .Fix("--method auto, --correct bias,adaround, or samples nearer to the data");
+        .Fix("--correct auto, or samples nearer to the data");
   }
 
   Status NotMet() {
@@ -329,7 +348,7 @@ class Quantizing {
     return Missed(judge_->real().value - last.value);
   }
 
-  const QuantizeRequest& request_;
+  QuantizeRequest request_;
   const Common& common_;
   Graph graph_, plain_;
   std::unique_ptr<Samples> files_;

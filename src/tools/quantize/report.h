@@ -5,7 +5,7 @@
 
 #include "quant/fit_size.h"
 #include "quant/layer_errors.h"
-#include "tools/quantize/choose.h"
+#include "tools/quantize/recipe.h"
 #include "tools/report/page.h"
 
 namespace athanor::tools {
@@ -29,6 +29,7 @@ struct QuantizeFindings {
   int evaluations = 0;
   std::vector<quant::LayerError> layers = {};
   std::vector<AblationRow> ablation = {};
+  std::vector<TriedRecipe> tried = {};         // with --correct auto
   std::vector<std::string> weights_only = {};  // products
   quant::FitSizeReport fitted = {};            // with --target-ratio
   bool pass = true;

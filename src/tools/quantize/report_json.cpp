@@ -133,6 +133,9 @@ nlohmann::json FindingsJson(const QuantizeFindings& findings) {
   }
   const quant::QuantizeReport& report = findings.choice->made.report;
   json["method"] = request.method;
+  for (const TriedRecipe& one : findings.tried)
+    json["tried"].push_back(
+        {{"method", one.method}, {"correct", one.correct}, {"sqnr_db", one.sqnr}});
   json["quantized_nodes"] = report.quantized;
   json["nodes"] = report.nodes;
   json["always_zero"] = report.constant;

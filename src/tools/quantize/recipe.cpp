@@ -1,0 +1,89 @@
+#include "tools/quantize/recipe.h"
+
+#include <algorithm>
+
+#include "core/text.h"
+#include "quant/layer_errors.h"
+#include "tools/console.h"
+
+namespace athanor::tools {
+namespace {
+
+// Empirical correction fits biases to this many of the first samples; judges are others where
+// there are enough.
+constexpr std::size_t kFitted = 16, kMostJudges = 32;
+
+enum class When : std::uint8_t { kAlways, kPerTensor, kNormalized };
+
+struct Row {
+  std::string_view method, correct;
+  When when = When::kAlways;
+};
+
+// Cheap ones first: of those that are equally good the first is taken.
+constexpr Row kRows[] = {
+    {"minmax", "gptq,bias"},
+    {"auto", "gptq,bias,empirical"},
+    {"minmax", "spread,gptq,bias,empirical"},
+    {"auto", "spread,gptq,bias,empirical"},
+    {"minmax", "equalize,gptq,bias", When::kPerTensor},
+    {"auto", "equalize,gptq,bias,empirical", When::kPerTensor},
+    {"minmax", "smooth,gptq,bias", When::kNormalized},
+};
+
+bool Normalizes(const Graph& graph) {
+  const Result<std::vector<NodeId>> order = graph.Order();
+  return order.ok() && std::any_of(order->begin(), order->end(), [&](NodeId id) {
+           return graph.node(id).op->name == "LayerNormalization";
+         });
+}
+
+std::vector<QuantizeRequest> RequestsFor(const Graph& plain, const QuantizeRequest& request) {
+  const bool normalizes = Normalizes(plain);
+  const bool free = request.method == QuantizeRequest().method;
+  std::vector<QuantizeRequest> requests;
+  for (const Row& row : kRows) {
+    if (row.when == When::kPerTensor && !request.per_tensor) continue;
+    if (row.when == When::kNormalized && !normalizes) continue;
+    QuantizeRequest one = request;
+    one.save_table.clear();
+    if (free) one.method = row.method;
+    one.correct = row.correct;
+    const bool known = std::any_of(requests.begin(), requests.end(), [&](const auto& other) {
+      return other.method == one.method && other.correct == one.correct;
+    });
+    if (!known) requests.push_back(std::move(one));
+  }
+  return requests;
+}
+
+}  // namespace
+
+Result<BestRecipe> TryRecipes(const Graph& plain, const Graph& original, SampleCache& samples,
+                              std::size_t count, const QuantizeRequest& request,
+                              const Common& common) {
+  const std::size_t others = count > kFitted ? count - kFitted : count;
+  const std::size_t judges = std::min(others, kMostJudges);
+  const quant::SampleSource judged = [&samples, first = count - judges](std::size_t i) {
+    return samples.Read(first + i);
+  };
+  ATH_TRY(const quant::Outputs real, quant::Outputs::Of(plain, judges, judged, request.threads));
+  std::optional<BestRecipe> best;
+  std::vector<TriedRecipe> tried;
+  for (QuantizeRequest& one : RequestsFor(plain, request)) {
+    ATH_TRY(one.corrections, ParseCorrections(one.correct));
+    ATH_TRY(Maker maker, Maker::Prepare(plain, original, samples, count, one, common));
+    ATH_TRY(const quant::Quantized made, maker.Make({}));
+    ATH_TRY(const quant::Outputs small,
+            quant::Outputs::Of(made.graph, judges, judged, request.threads));
+    TriedRecipe recipe = {one.method, one.correct, quant::Sqnr(1, real.ErrorOf(small))};
+    Note(common, "--method {} --correct {}: outputs within {:.2f} dB", recipe.method,
+         recipe.correct, recipe.sqnr);
+    if (!best || recipe.sqnr > best->recipe.sqnr) best = BestRecipe{std::move(maker), recipe};
+    tried.push_back(std::move(recipe));
+  }
+  best->tried = std::move(tried);
+  return *std::move(best);
+}
+
+}  // namespace athanor::tools

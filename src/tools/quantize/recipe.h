@@ -1,0 +1,25 @@
+// Which way of choosing ranges and which corrections suit a model: some are tried.
+#pragma once
+
+#include "tools/quantize/choose.h"
+
+namespace athanor::tools {
+
+struct TriedRecipe {
+  std::string method, correct;  // as --method and --correct would name them
+  double sqnr = 0;              // of the outputs, on samples that corrections did not look at
+};
+
+struct BestRecipe {
+  Maker maker;
+  TriedRecipe recipe;
+  std::vector<TriedRecipe> tried = {};  // all of them, in order
+};
+
+// Quantises with each recipe and keeps the one whose outputs are nearest to those of the float
+// model. A method that was asked for stays.
+Result<BestRecipe> TryRecipes(const Graph& plain, const Graph& original, SampleCache& samples,
+                              std::size_t count, const QuantizeRequest& request,
+                              const Common& common);
+
+}  // namespace athanor::tools
