@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What quantisation costs on the real networks of the data set, against what was promised.
 
-    ./dev quant-check [NAME ...]        # mobilenet resnet8 mnist tiny detectors ratio trained deeplab superres w4a8 equalize same sizes
+    ./dev quant-check [NAME ...]        # mobilenet resnet8 mnist tiny detectors ratio trained deeplab superres encoders w4a8 equalize drops same sizes
 
 Prints one line per promise: asked, measured, met or missed. Takes minutes; not part of ./test.
 """
@@ -27,7 +27,7 @@ IMAGENET = DATA / "imagenet-sample"
 MOBILENET = MODELS / "mobilenet" / "mobilenet_v1_0.25_224_float.tflite"
 RESNET8 = MODELS / "mlperf-tiny" / "ic01_resnet8_float.tflite"
 RGB = ["--mean", "127.5", "--std", "127.5"]
-BEST = ["--method", "auto", "--correct", "spread,bias,empirical"]
+BEST = ["--correct", "auto"]
 
 
 class Sheet:
@@ -77,7 +77,7 @@ def labelled(folder):
 
 
 def mobilenet(sheet, folder):
-    for name, how in [("defaults", []), ("auto, spread, bias, empirical", BEST)]:
+    for name, how in [("defaults", []), ("--correct auto", BEST)]:
         result = quantize(MOBILENET, "--calib", IMAGENET / "calib", "--samples", 200, *labelled(folder), "-o", folder / "m.ath", *how)
         pair = result["mcnemar"]
         text = (f"{100 * result['agreement']:.2f} % ({100 * result['float']['top1']:.2f} -> {100 * result['int8']['top1']:.2f} % right; "
@@ -95,7 +95,7 @@ def cifar(folder):
 
 
 def resnet8(sheet, folder):
-    for name, how in [("defaults", []), ("auto, spread, bias, empirical", BEST)]:
+    for name, how in [("defaults", []), ("--correct auto", BEST)]:
         result = quantize(RESNET8, *cifar(folder), "-o", folder / "r.ath", *how)
         more = round((result["float"]["top1"] - result["int8"]["top1"]) * result["n"])
         sheet.add(f"ResNet-8, {name}: more errors on 400 pictures", "<= 4", more, more <= 4)
@@ -252,7 +252,7 @@ def detectors(sheet, folder):
               ["--bgr", "--mean", "123.675,116.28,103.53", "--std", "58.395,57.12,57.375"], streets, decode_nanodet),
              ("FastestDet", MODELS / "onnx/fastestdet/FastestDet.onnx", ["--bgr", "--std", 255], streets, decode_fastestdet)]
     for name, model, flags, photographs, decode in cases:
-        for how, more in [("defaults", []), ("auto, adaround, bias", ["--method", "auto", "--correct", "adaround,bias"])]:
+        for how, more in [("defaults", []), ("--correct auto", BEST)]:
             quantize(model, "--calib", IMAGENET / "calib", "--samples", 100, *flags, *more, "-o", folder / "d.ath")
             hits = total = 0
             for photograph in photographs:
@@ -378,7 +378,7 @@ def trained(sheet, folder):
 
 def deeplab(sheet, folder):
     model = MODELS / "tflite-vision" / "deeplabv3_float.tflite"
-    for how, more in [("defaults", []), ("auto, bias", ["--method", "auto", "--correct", "bias"])]:
+    for how, more in [("defaults", []), ("--correct auto", BEST)]:
         quantize(model, "--calib", IMAGENET / "calib", "--samples", 60, "--resize", "257x257", *RGB, *more, "-o", folder / "s.ath")
         same = total = 0
         for path in [MODELS / "tflite-vision" / "segmentation_input_rotation0.jpg", *pictures(IMAGENET / "eval")[:30]]:
@@ -390,7 +390,7 @@ def deeplab(sheet, folder):
 
 def superres(sheet, folder):
     model = MODELS / "onnx" / "super_resolution" / "super_resolution.onnx"
-    for how, more in [("defaults", []), ("auto, adaround, bias", ["--method", "auto", "--correct", "adaround,bias"])]:
+    for how, more in [("defaults", []), ("--correct auto", BEST)]:
         quantize(model, "--calib", IMAGENET / "calib", "--samples", 60, "--std", 255, "--crop", 224, *more, "-o", folder / "u.ath")
         error = n = 0
         for path in pictures(IMAGENET / "eval")[:20]:
@@ -398,6 +398,32 @@ def superres(sheet, folder):
             error, n = error + np.sum((np.clip(a, 0, 1) - np.clip(b, 0, 1))**2), n + a.size
         psnr = 10 * math.log10(n / error)
         sheet.add(f"super-resolution, {how}: PSNR against float on 20 pictures", ">= 40 dB", f"{psnr:.2f} dB", psnr >= 40)
+
+
+def cosine(a, b):
+    a, b = np.asarray(a, np.float64).reshape(-1), np.asarray(b, np.float64).reshape(-1)
+    return a @ b / max(np.linalg.norm(a) * np.linalg.norm(b), 1e-300)
+
+
+def encoders(sheet, folder):
+    """Topologies of the zoo with their seeded weights."""
+    random = np.random.default_rng(1)
+    ids = {"input_ids": random.integers(1000, 29000, (20, 64)), "token_type_ids": np.zeros((20, 64), np.int64),
+           "attention_mask": np.ones((20, 64), np.float32)}
+    np.savez(folder / "ids.npz", **{name: rows[:16] for name, rows in ids.items()})
+    texts = []
+    for i in range(16, 20):
+        for name, rows in ids.items():
+            np.save(folder / f"{name}{i}.npy", rows[i:i + 1])
+        texts.append([word for name in ids for word in ("--input", f"{name}={folder / f'{name}{i}.npy'}")])
+    photographs = [[path, "--crop", 224, *RGB] for path in pictures(IMAGENET / "eval")[:4]]
+    for name, calib, cases in [("bert-base", ["--calib", folder / "ids.npz"], texts),
+                               ("vit_b_16", ["--calib", IMAGENET / "calib", "--crop", 224, *RGB], photographs)]:
+        model = folder / f"{name}.onnx"
+        subprocess.run([binary(), "zoo", name, "-o", model, "--quiet"], check=True, capture_output=True)
+        quantize(model, *calib, "--samples", 16, "-o", folder / "e.ath")
+        least = min(cosine(a, b) for case in cases for a, b in zip(outputs(model, *case), outputs(folder / "e.ath", *case)))
+        sheet.add(f"{name}, defaults, 16 samples: least cosine of an output on {len(cases)} inputs", ">= 0.99", f"{least:.4f}", least >= 0.99)
 
 
 # ---- the second stage
@@ -411,15 +437,14 @@ def w4a8(sheet, folder):
     for name, model, data in [("MobileNet v1 0.25", MOBILENET, ["--calib", IMAGENET / "calib", "--samples", 200, *labelled(folder)]),
                               ("ResNet-8", RESNET8, cifar(folder))]:
         top = {}
-        for how in ("none", "bias", "adaround", "adaround,bias", "adaround,empirical"):
+        for how in ("none", "bias", "gptq,empirical", "adaround,bias", "adaround,empirical"):
             result = quantize(model, *data, "--weight-bits", 4, "--method", "auto", "--correct", how, "-o", folder / "w.ath")
             top[how] = 100 * result["int8"]["top1"]
             real = 100 * result["float"]["top1"]
-        lost, rest = real - top["none"], real - max(top["adaround"], top["adaround,bias"], top["adaround,empirical"])
-        share = recovered(lost, rest)
-        sheet.add(f"{name}, w4a8: AdaRound recovers of what nearest loses", ">= 80 %",
-                  f"{share:.0f} % (float {real:.2f}, nearest {top['none']:.2f}, + bias {top['bias']:.2f}, adaround {top['adaround']:.2f}, "
-                  f"+ bias {top['adaround,bias']:.2f}, + empirical {top['adaround,empirical']:.2f})", share >= 80)
+        told = f"float {real:.2f}, nearest {top['none']:.2f}, " + ", ".join(f"{how} {value:.2f}" for how, value in top.items() if how != "none")
+        for rounding in ("adaround", "gptq"):
+            share = recovered(real - top["none"], real - max(value for how, value in top.items() if how.startswith(rounding)))
+            sheet.add(f"{name}, w4a8: {rounding} recovers of what nearest loses", ">= 80 %", f"{share:.0f} % ({told})", share >= 80)
 
 
 def equalize(sheet, folder):
@@ -436,6 +461,23 @@ def equalize(sheet, folder):
                   f"{share:.0f} % (float {real:.2f}, {base} {top[base]:.2f}, {other} {top[other]:.2f})", share >= 80)
 
 
+def drops(sheet, folder):
+    """4-bit weights, so that something has to go back to floats."""
+    kept, most, broken = [], 0, 0
+    for drop in (16, 8, 4, 2, 1):
+        result = quantize(RESNET8, *cifar(folder), "--weight-bits", 4, "--max-drop", f"{drop}%", "-o", folder / "d.ath")
+        decision = result.get("decision", result)
+        kept.append(decision["in_float"])
+        most = max(most, result["evaluations"])
+        is_met = result["pass"]
+        broken += is_met and 100 * (result["float"]["top1"] - result["int8"]["top1"]) > drop + 1e-9
+        products = len(decision["ranked"]) if is_met and decision["ranked"] else 10
+    allowed = 3 * math.log2(products) + 10
+    sheet.add("ResNet-8, w4a8, --max-drop 16 8 4 2 1 %: the drop is met, or the exit code is 3", "always", f"{5 - broken} of 5", broken == 0)
+    sheet.add("the same: evaluations", f"<= 3 log2({products}) + 10 = {allowed:.0f}", most, most <= allowed)
+    sheet.add("the same: products in float never grow with the drop", "never", f"{kept}", kept == sorted(kept))
+
+
 # ---- files
 
 def same(sheet, folder):
@@ -447,7 +489,12 @@ def same(sheet, folder):
 
 
 def sizes(sheet, folder):
-    cases = [(MOBILENET, ["--calib", IMAGENET / "calib", "--crop", 224, *RGB]), (RESNET8, cifar(folder)[:2]),
+    noise = np.random.default_rng(1).normal(size=(4, 3, 224, 224)).astype(np.float32)
+    np.savez(folder / "noise.npz", x=noise)
+    for name in ("mobilenet_v2", "resnet18"):
+        subprocess.run([binary(), "zoo", name, "-o", folder / f"{name}.onnx", "--quiet"], check=True, capture_output=True)
+    cases = [(folder / "mobilenet_v2.onnx", ["--calib", folder / "noise.npz"]), (folder / "resnet18.onnx", ["--calib", folder / "noise.npz"]),
+             (MOBILENET, ["--calib", IMAGENET / "calib", "--crop", 224, *RGB]), (RESNET8, cifar(folder)[:2]),
              (MODELS / "ultraface/onnx/version-RFB-320.onnx", ["--calib", IMAGENET / "calib", "--mean", 127, "--std", 128]),
              (MODELS / "onnx/yolox/yolox_nano_coco.onnx", ["--calib", IMAGENET / "calib", "--bgr"]),
              (MODELS / "tflite-vision/deeplabv3_float.tflite", ["--calib", IMAGENET / "calib", "--resize", "257x257", *RGB])]
@@ -459,7 +506,8 @@ def sizes(sheet, folder):
         sheet.add(f"{model.name}, {facts['params']} parameters: size of the file", f"<= {asked}", f"{share:.3f}", share <= asked)
 
 
-CHECKS = {f.__name__: f for f in (mobilenet, resnet8, mnist, tiny, detectors, ratio, trained, deeplab, superres, w4a8, equalize, same, sizes)}
+CHECKS = {f.__name__: f for f in (mobilenet, resnet8, mnist, tiny, detectors, ratio, trained, deeplab, superres, encoders, w4a8, equalize, drops,
+                                 same, sizes)}
 
 
 def main():
