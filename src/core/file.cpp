@@ -62,8 +62,7 @@ std::string NearestFile(const fs::path& path) {
 }
 
 Status NotOpened(const std::string& path, int error) {
-  if (error != ENOENT)
-    return Error(ErrorCode::kFileNotFound, "{}: {}", path, std::strerror(error));
+  if (error != ENOENT) return Error(ErrorCode::kFileNotFound, "{}: {}", path, std::strerror(error));
   Status status = Error(ErrorCode::kFileNotFound, "{}: no such file", path);
   const std::string nearest = NearestFile(path);
   if (!nearest.empty()) return std::move(status).Fix(fmt::format("did you mean {}?", nearest));

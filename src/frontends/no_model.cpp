@@ -65,10 +65,9 @@ constexpr Way kWays[] = {
 
 bool Bears(std::span<const std::uint8_t> bytes, const Mark& mark) {
   if (bytes.size() < mark.at + mark.bytes.size()) return false;
-  return std::equal(mark.bytes.begin(), mark.bytes.end(), bytes.begin() + static_cast<std::ptrdiff_t>(mark.at),
-                    [](char wanted, std::uint8_t byte) {
-                      return static_cast<std::uint8_t>(wanted) == byte;
-                    });
+  return std::equal(
+      mark.bytes.begin(), mark.bytes.end(), bytes.begin() + static_cast<std::ptrdiff_t>(mark.at),
+      [](char wanted, std::uint8_t byte) { return static_cast<std::uint8_t>(wanted) == byte; });
 }
 
 // "give the .cfg file: dog.cfg" for the weights of a network.

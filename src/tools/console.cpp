@@ -65,9 +65,8 @@ std::string Repeated(const CommandLine& given, std::string_view command) {
                                            "--layout", "--resize", "--crop"};
   const std::string verb(command.substr(0, command.find(' ')));
   const bool same_model =
-      std::any_of(given.models.begin(), given.models.end(), [&](const std::string& model) {
-        return HasWord(command, ShellWord(model));
-      });
+      std::any_of(given.models.begin(), given.models.end(),
+                  [&](const std::string& model) { return HasWord(command, ShellWord(model)); });
   const bool input = std::any_of(given.options.begin(), given.options.end(),
                                  [](const auto& option) { return option.name == "--input"; });
   std::string words;

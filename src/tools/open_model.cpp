@@ -155,9 +155,9 @@ Result<Graph> OpenModel(const ModelOptions& options) {
                options.path)
         .Fix(fmt::format("athanor unpack {} gives its model", ShellWord(options.path)));
   }
-  Result<Graph> opened = OpenModel(options.path, {.format = options.format,
-                                                  .weights = options.weights,
-                                                  .check_weights = options.verify});
+  Result<Graph> opened = OpenModel(
+      options.path,
+      {.format = options.format, .weights = options.weights, .check_weights = options.verify});
   if (!opened.ok()) return WithFeasibility(std::move(opened).status(), options);
   Graph graph = *std::move(opened);
   std::vector<std::pair<std::string, std::int64_t>> values;

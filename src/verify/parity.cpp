@@ -69,10 +69,11 @@ Result<Datum> InScaleOf(const Graph& graph, ValueId input, const Graph& of, Valu
     }
   }
   if (tensor.dtype() == wanted.type.dtype) return Datum(std::move(tensor));
-  return Error(ErrorCode::kInvalidInput,
-               "input {} of the second model takes {}, that of the first {}, and no scale says what "
-               "the one is in the other",
-               Quote(wanted.name), Name(wanted.type.dtype), Name(given))
+  return Error(
+             ErrorCode::kInvalidInput,
+             "input {} of the second model takes {}, that of the first {}, and no scale says what "
+             "the one is in the other",
+             Quote(wanted.name), Name(wanted.type.dtype), Name(given))
       .Fix("compare models whose inputs have the same element type");
 }
 
@@ -138,9 +139,8 @@ Result<MatchedInputs> MatchInputs(const Graph& graph, const Graph& of,
     ATH_TRY(Datum datum, InLayoutOf(wanted.type, inputs[input_of[i]], axes));
     matched.values.push_back(std::move(datum));
     if (!IsIdentity(axes)) matched.changes.push_back({wanted.name, std::move(axes)});
-    ATH_TRY(matched.values.back(),
-            InScaleOf(graph, graph.inputs()[i], of, of.inputs()[input_of[i]],
-                      std::move(matched.values.back()), matched.scaled));
+    ATH_TRY(matched.values.back(), InScaleOf(graph, graph.inputs()[i], of, of.inputs()[input_of[i]],
+                                             std::move(matched.values.back()), matched.scaled));
   }
   return matched;
 }
@@ -159,8 +159,7 @@ Result<Parity> CheckParity(Session& actual, Session& expected, std::vector<Datum
     const std::string& name = expected.graph().outputs()[i].name;
     Datum& other = given[output_of[i]];
     const DType before = ElementType(wanted[i]), after = ElementType(other);
-    ATH_RETURN_IF_ERROR(
-        MakeReal(expected.graph(), i, after, wanted[i], parity.scaled_results));
+    ATH_RETURN_IF_ERROR(MakeReal(expected.graph(), i, after, wanted[i], parity.scaled_results));
     ATH_RETURN_IF_ERROR(
         MakeReal(actual.graph(), output_of[i], before, other, parity.scaled_results));
     Axes axes;

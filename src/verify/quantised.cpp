@@ -59,10 +59,9 @@ std::optional<IntegerScale> ScaleOfOutput(const Graph& graph, ValueId output) {
 Result<Tensor> ToReal(const Tensor& integers, const IntegerScale& scale) {
   ATH_TRY(const std::vector<double> values, ToDoubles(integers));
   ATH_TRY(Tensor real, Tensor::Allocate(DType::kF32, integers.dims()));
-  std::transform(values.begin(), values.end(), real.MutableData<float>().begin(),
-                 [&](double value) {
-                   return static_cast<float>((value - scale.zero_point) * scale.scale);
-                 });
+  std::transform(
+      values.begin(), values.end(), real.MutableData<float>().begin(),
+      [&](double value) { return static_cast<float>((value - scale.zero_point) * scale.scale); });
   return real;
 }
 
