@@ -218,7 +218,7 @@ class Mistakes(Case):
         self.assertIn("are written for packages", self.refused("run", MODEL, "random", "--save", f"{out}.png", code=1))
         self.file("net.bin", b"")
         layer = self.file("net.param", b"7767517\n2 2\nInput a 0 1 a\nFooBar b 1 1 a b\n")
-        self.assertIn("--feasibility", self.refused("inspect", layer))
+        self.assertIn("--plugin", self.refused("inspect", layer))
         self.assertIn("dead-code", self.refused("explain", MODEL, "--dump-ir", "after:fold", code=1))
 
     def test_pixels_without_a_range_are_remarked(self):
