@@ -1,9 +1,10 @@
 /* One row at a time through the C interface, in a loop of this process: the least of many short
- * windows, because a machine that does other things lengthens most of them.
+ * windows, because a machine that does other things lengthens most of them. Inputs of f32: a matrix
+ * [N, features], or columns [N, 1].
  *
- *   cc -O2 -Iinclude bench/one_row.c -Lbuild/test/src/api -lathanor -Wl,-rpath,build/test/src/api
- * -o /tmp/one_row /tmp/one_row MODEL          inputs of f32: a matrix [N, features], or columns [N,
- * 1]
+ *   cc -O2 -Iinclude bench/one_row.c -Lbuild/test/src/api -lathanor -o /tmp/one_row
+ *
+ *   LD_LIBRARY_PATH=build/test/src/api /tmp/one_row MODEL
  */
 #include <athanor/athanor.h>
 #include <stdio.h>
