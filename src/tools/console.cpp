@@ -55,6 +55,13 @@ bool HasWord(std::string_view command, const std::string& word) {
   return fmt::format("{} ", command).find(fmt::format(" {} ", word)) != std::string::npos;
 }
 
+// "run MODEL INPUT": what follows the model and is no option.
+bool NamesAnInput(std::string_view command) {
+  if (!command.starts_with("run ")) return false;
+  const std::size_t model_ends = command.find(' ', 4);
+  return model_ends != std::string_view::npos && command.substr(model_ends + 1, 1) != "-";
+}
+
 // " --threads 1 --weights random": what this call was given and `command` takes as well. How the
 // machine is used holds for any model; how a model is read, for the same one only.
 std::string Repeated(const CommandLine& given, std::string_view command) {
@@ -74,6 +81,7 @@ std::string Repeated(const CommandLine& given, std::string_view command) {
     const bool wanted = Holds(kMachine, name) || (same_model && Holds(kModel, name)) ||
                         (same_model && input && Holds(kPicture, name));
     if (!wanted || HasWord(command, name) || !given.takes(verb, name)) continue;
+    if (name == "--input" && NamesAnInput(command)) continue;
     words += " " + name;
     if (!value.empty()) words += " " + ShellWord(value);
   }
