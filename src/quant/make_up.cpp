@@ -10,7 +10,7 @@ namespace athanor::quant {
 namespace {
 
 constexpr double kDamping = 0.01;
-constexpr int kMostDescents = 20;
+constexpr int kMostSingleChangeSweeps = 20;
 constexpr int kScaleFits = 2;
 // A bias fits its integers with a factor of 2 to spare.
 constexpr double kMostScaleChange = 4.0 / 3;
@@ -41,7 +41,7 @@ class RowInSteps {
     const std::vector<double>& gram = *gram_;
     std::vector<double> slope = Slope(q);
     bool better = true;
-    for (int sweep = 0; better && sweep < kMostDescents; ++sweep) {
+    for (int sweep = 0; better && sweep < kMostSingleChangeSweeps; ++sweep) {
       better = false;
       for (std::size_t k = 0; k < n; ++k) {
         const double change = slope[k] > 0 ? -1 : 1, own = gram[k * n + k];
