@@ -690,6 +690,7 @@ class Interrupt(Case):
 
             def make_pipe(target=target):
                 os.mkfifo(f"{target}.partial.{os.getpid()}.0")
+                signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run under nohup
 
             process = subprocess.Popen([binary(), "convert", str(model), "-o", str(target)],
                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
