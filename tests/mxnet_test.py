@@ -8,17 +8,14 @@ Prints one line per failure and "N passed, N failed, N skipped".
 import io
 import json
 import math
-import pathlib
 import struct
 import sys
-import tarfile
-import tempfile
 
 import numpy as np
 
-from models_test import ROOT, Runner, random_tensor
+from models_test import random_tensor
 from paddle_test import difference
-from tally import Tally, options
+from tally import check_recorded
 
 
 def network_parameter(name, shape):
@@ -73,19 +70,5 @@ def check(runner, folder, files, name):
     return ", ".join(problems) or None
 
 
-def main():
-    settings, tally = options(__doc__), Tally()
-    with tarfile.open(ROOT / "tests" / "oracles" / "mxnet.tar.xz") as archive:
-        files = {member.name: archive.extractfile(member).read() for member in archive}
-    with tempfile.TemporaryDirectory() as place:
-        folder = pathlib.Path(place)
-        runner = Runner(settings, folder)
-        for file in sorted(files):
-            name = file.removesuffix(".npz")
-            if name != file and settings.filter in name:
-                tally.test(name, lambda: check(runner, folder, files, name))
-    return tally.end()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(check_recorded(__doc__, "mxnet", check))

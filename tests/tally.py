@@ -1,6 +1,10 @@
 """What test programs have in common that compare with recorded answers: their options, and counting."""
 import argparse
 import pathlib
+import tarfile
+import tempfile
+
+from models_test import Runner
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -36,3 +40,18 @@ class Tally:
         """The exit code."""
         print(f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped")
         return 1 if self.failed else 0
+
+
+def check_recorded(description, format, check):
+    """check(runner, folder, files, name) for every NAME.npz of the format's recorded files; gives the exit code."""
+    settings, tally = options(description), Tally()
+    with tarfile.open(ROOT / "tests" / "oracles" / f"{format}.tar.xz") as archive:
+        files = {member.name: archive.extractfile(member).read() for member in archive}
+    with tempfile.TemporaryDirectory() as place:
+        folder = pathlib.Path(place)
+        runner = Runner(settings, folder)
+        for file in sorted(files):
+            name = file.removesuffix(".npz")
+            if name != file and settings.filter in name:
+                tally.test(name, lambda: check(runner, folder, files, name))
+    return tally.end()
