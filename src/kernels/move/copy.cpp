@@ -1,6 +1,7 @@
 #include "kernels/move/copy.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "kernels/broadcast.h"
@@ -29,6 +30,7 @@ struct Job {
   std::size_t in = 0, out = 0;
   std::int64_t from = 0, to = 0;
   BroadcastLoop loop = {};
+  std::int64_t run = 1;  // elements that the loop moves as one
   std::optional<Transposition> transposition = {};
 };
 
@@ -241,24 +243,44 @@ std::optional<Transposition> AsTransposition(Piece piece) {
   return made;
 }
 
+// Rows of 2, 4, 8 or 16 bytes are moved as one element each: boxes and scores side by side come as
+// thousands of rows of two or four numbers. Gives how many elements that is; 1: no such rows.
+std::int64_t JoinShortRows(Piece& piece, std::int64_t element) {
+  Dims* const strides[] = {&piece.from_strides, &piece.to_strides};
+  MergeDims(piece.dims, strides);
+  const std::int64_t run = piece.dims.back(), bytes = run * element;
+  if (run == 1 || (bytes != 2 && bytes != 4 && bytes != 8 && bytes != 16)) return 1;
+  for (const Dims* list : strides) {
+    if (list->back() != 1) return 1;
+    for (std::size_t axis = 0; axis + 1 < list->size(); ++axis) {
+      if ((*list)[axis] % run != 0) return 1;
+    }
+  }
+  piece.dims.back() = 1;
+  for (Dims* list : strides) {
+    for (std::int64_t& stride : *list) stride /= run;
+  }
+  return run;
+}
+
 Result<Prepared> Prepare(const KernelQuery& q, PackStore&) {
   auto state = std::make_shared<State>();
   state->element = static_cast<std::int64_t>(ElementBytes(q.out[0].dtype));
   const Row& row = Find(q);
-  const Pieces pieces = row.pieces(q);
-  for (const Piece& piece : *pieces) {
-    Job job = {.in = piece.in, .out = piece.out, .from = piece.from, .to = piece.to};
-    job.transposition = AsTransposition(piece);
-    if (!job.transposition)
-      job.loop = BroadcastLoop::Strided(piece.dims, {piece.from_strides, piece.to_strides});
-    state->jobs.push_back(std::move(job));
-  }
+  Pieces pieces = row.pieces(q);
   state->count = q.out[0].count();
   std::int64_t copied = 0;
-  for (const Piece& piece : *pieces) {
+  for (Piece& piece : *pieces) {
     std::int64_t count = 1;
     for (const std::int64_t dim : piece.dims) count *= dim;
     copied += count;
+    Job job = {.in = piece.in, .out = piece.out, .from = piece.from, .to = piece.to};
+    job.transposition = AsTransposition(piece);
+    if (!job.transposition) {
+      job.run = JoinShortRows(piece, state->element);
+      job.loop = BroadcastLoop::Strided(piece.dims, {piece.from_strides, piece.to_strides});
+    }
+    state->jobs.push_back(std::move(job));
   }
   state->fills = row.fills && copied < state->count;
   return Prepared{state, 0};
@@ -293,18 +315,30 @@ void RunTransposition(const KernelArgs& args, const State& s, const Transpositio
   });
 }
 
-void RunLoop(const KernelArgs& args, const State& s, const BroadcastLoop& loop,
-             const std::byte* from, std::byte* to) {
-  const auto from_step = static_cast<std::int64_t>(loop.step(0));
-  const auto to_step = static_cast<std::int64_t>(loop.step(1));
-  WithElement(s.element, [&](auto element) {
-    using T = decltype(element);
-    loop.Run(args, kElementGrain,
-             [&](const BroadcastLoop::Offsets& at, std::int64_t, std::int64_t n) {
-               CopyRow(reinterpret_cast<const T*>(from) + at[0], from_step,
-                       reinterpret_cast<T*>(to) + at[1], to_step, n);
-             });
-  });
+template <class T>
+void RunLoopOf(const KernelArgs& args, const Job& job, const std::byte* from, std::byte* to) {
+  const auto from_step = static_cast<std::int64_t>(job.loop.step(0));
+  const auto to_step = static_cast<std::int64_t>(job.loop.step(1));
+  job.loop.Run(args, std::max<std::int64_t>(1, kElementGrain / job.run),
+               [&](const BroadcastLoop::Offsets& at, std::int64_t, std::int64_t n) {
+                 CopyRow(reinterpret_cast<const T*>(from) + at[0], from_step,
+                         reinterpret_cast<T*>(to) + at[1], to_step, n);
+               });
+}
+
+void RunLoop(const KernelArgs& args, const State& s, const Job& job, const std::byte* from,
+             std::byte* to) {
+  if (job.run == 1) {
+    WithElement(s.element,
+                [&](auto element) { RunLoopOf<decltype(element)>(args, job, from, to); });
+    return;
+  }
+  // Such a row is aligned no better than its elements are.
+  const std::int64_t bytes = job.run * s.element;
+  if (bytes == 2) RunLoopOf<std::array<std::byte, 2>>(args, job, from, to);
+  if (bytes == 4) RunLoopOf<std::array<std::byte, 4>>(args, job, from, to);
+  if (bytes == 8) RunLoopOf<std::array<std::byte, 8>>(args, job, from, to);
+  if (bytes == 16) RunLoopOf<std::array<std::byte, 16>>(args, job, from, to);
 }
 
 void Run(const KernelArgs& args) {
@@ -317,7 +351,7 @@ void Run(const KernelArgs& args) {
     if (job.transposition) {
       RunTransposition(args, s, *job.transposition, from, to);
     } else {
-      RunLoop(args, s, job.loop, from, to);
+      RunLoop(args, s, job, from, to);
     }
   }
 }

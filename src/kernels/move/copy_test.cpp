@@ -38,6 +38,24 @@ TEST(CopyKernels, JoinAndSplitAlongEveryAxis) {
   }
 }
 
+TEST(CopyKernels, MoveShortRowsWhole) {
+  for (const std::int64_t n : {2, 3, 4, 8}) {
+    for (const std::int64_t other : {1, 2, 4, 6}) {
+      EXPECT_GT(CheckKernels({.op = "Concat",
+                              .inputs = {RandomF32({5, 41, n}, 1), RandomF32({5, 41, other}, 2)},
+                              .attributes = {{"axis", std::int64_t{-1}}}}),
+                0);
+    }
+    for (const std::int64_t start : {0, 1, 2}) {
+      EXPECT_GT(CheckKernels({.op = "Slice",
+                              .inputs = {RandomF32({5, 41, n + 2}, 1), IntList({start}),
+                                         IntList({start + n}), IntList({2})},
+                              .constant = {false, true, true, true}}),
+                0);
+    }
+  }
+}
+
 TEST(CopyKernels, JoinBlocksOfChannels) {
   for (const std::int64_t last : {1, 8, 17}) {
     const std::vector<Tensor> inputs = {RandomF32({2, 16, 3, 5}, 1), RandomF32({2, 32, 3, 5}, 2),

@@ -33,6 +33,39 @@ void Softmax(const float* x, float* y, std::size_t n) {
   Map(y, y, n, [=](F32 v) { return hn::Mul(v, factor); });
 }
 
+// Softmax down the columns of N vectors.
+template <class... V>
+HWY_INLINE void SoftenTogether(V&... v) {
+  F32 largest = Set(-__builtin_inff()), sum = Zero();
+  ((largest = hn::Max(v, largest)), ...);
+  ((v = ExpOfNegative(hn::Sub(v, largest))), ...);
+  ((sum = hn::Add(sum, v)), ...);
+  const F32 factor = hn::Div(Set(1.0F), sum);
+  ((v = hn::Mul(v, factor)), ...);
+}
+
+// A row for each lane.
+void SoftmaxShort(const float* x, float* y, std::size_t rows, std::size_t n) {
+  std::size_t i = 0;
+  F32 a, b, c, d;
+  for (; i + kLanes <= rows; i += kLanes) {
+    if (n == 2) {
+      hn::LoadInterleaved2(kF32, x + i * n, a, b);
+      SoftenTogether(a, b);
+      hn::StoreInterleaved2(a, b, kF32, y + i * n);
+    } else if (n == 3) {
+      hn::LoadInterleaved3(kF32, x + i * n, a, b, c);
+      SoftenTogether(a, b, c);
+      hn::StoreInterleaved3(a, b, c, kF32, y + i * n);
+    } else {
+      hn::LoadInterleaved4(kF32, x + i * n, a, b, c, d);
+      SoftenTogether(a, b, c, d);
+      hn::StoreInterleaved4(a, b, c, d, kF32, y + i * n);
+    }
+  }
+  for (; i < rows; ++i) Softmax(x + i * n, y + i * n, n);
+}
+
 void LogSoftmax(const float* x, float* y, std::size_t n) {
   const F32 largest = LargestOf(x, n);
   const F32 log = LogOf(SumOf(x, n, [=](F32 v) { return ExpOfNegative(hn::Sub(v, largest)); }));
@@ -131,6 +164,7 @@ void Normalize(const float* x, const float* scale, const float* bias, float* y, 
 }  // namespace
 
 extern const RowTable kRows = {.softmax = Softmax,
+                               .softmax_short = SoftmaxShort,
                                .log_softmax = LogSoftmax,
                                .soften = Soften,
                                .log_soften = LogSoften,

@@ -8,6 +8,8 @@ namespace athanor::kernels {
 struct RowTable {
   // y = exp(x - max x) / sum; x and y may be the same.
   void (*softmax)(const float* x, float* y, std::size_t n) = nullptr;
+  // The same of each of `rows` short rows that follow each other: 2, 3 or 4 elements each.
+  void (*softmax_short)(const float* x, float* y, std::size_t rows, std::size_t n) = nullptr;
   // y = x - max x - log sum exp(x - max x); x and y may be the same.
   void (*log_softmax)(const float* x, float* y, std::size_t n) = nullptr;
   // Column by column: y = exp(x - largest) * factor, or y = x - largest - factor. May be in place.

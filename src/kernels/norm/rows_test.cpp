@@ -16,6 +16,13 @@ TEST(RowKernels, AgreeWithTheReferenceAtEverySize) {
   }
 }
 
+TEST(RowKernels, SoftenManyShortRowsAtOnce) {
+  for (const std::int64_t n : {2, 3, 4, 5}) {
+    for (const std::int64_t rows : {1, 8, 16, 17, 50, 2100})
+      EXPECT_GT(CheckKernels({.op = "Softmax", .inputs = {RandomF32({rows, n}, 1, -90, 90)}}), 0);
+  }
+}
+
 TEST(RowKernels, NormaliseSeveralAxesTogether) {
   EXPECT_GT(CheckKernels({.op = "LayerNormalization",
                           .inputs = {RandomF32({2, 3, 5}, 1), RandomF32({3, 5}, 2)},

@@ -79,10 +79,20 @@ void FoldDown(const State& s, FoldKind kind, float neutral, const float* x, cons
   }
 }
 
+// Two to four classes of many boxes or pixels: rows too short for a vector, so many at a time.
+void RunShortSoftmax(const KernelArgs& args, const State& s) {
+  const std::int64_t n = s.shape.length;
+  Parallel(args, s.shape.outer, 1024, [&](std::int64_t begin, std::int64_t end, int) {
+    s.rows->softmax_short(args.In(0) + begin * n, args.Out(0) + begin * n,
+                          static_cast<std::size_t>(end - begin), static_cast<std::size_t>(n));
+  });
+}
+
 template <bool kLog>
 void RunSoftmax(const KernelArgs& args) {
   const State& s = args.State<State>();
   const auto length = static_cast<std::size_t>(s.shape.length);
+  if (!kLog && s.shape.inner == 1 && length >= 2 && length <= 4) return RunShortSoftmax(args, s);
   ForEachLine(
       args, s,
       [&](const float* x, float* y) {

@@ -8,37 +8,69 @@ namespace {
 using namespace simd::ATH_ISA;  // NOLINT(google-build-using-namespace)
 
 void Fill(float* to, std::size_t n, float value) {
-  for (std::size_t i = 0; i < n; ++i) to[i] = value;
+  const F32 v = Set(value);
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) Store(v, to + i);
+  StoreN(v, to + i, n - i);
 }
 
-// One remainder of one row: to[i] = row[i * stride + remainder - pad].
-void StagePhase(const PlaneGeometry& g, const float* row, std::size_t remainder, float fill,
-                float* to) {
+// to[i] = from[i * stride], of n elements.
+HWY_INLINE void CopyStrided(const float* from, std::size_t stride, float* to, std::size_t n) {
+  if (stride > 2) {
+    for (std::size_t i = 0; i < n; ++i) to[i] = from[i * stride];
+    return;
+  }
+  for (std::size_t i = 0; i < n; i += kLanes) {
+    const std::size_t left = n - i;
+    F32 v;
+    if (stride == 1) {
+      v = left >= kLanes ? Load(from + i) : LoadN(from + i, left);
+    } else {
+      // Nothing is read behind the last element that is wanted.
+      const float* pairs = from + 2 * i;
+      const std::size_t reach = 2 * left - 1;
+      const F32 low = reach >= kLanes ? Load(pairs) : LoadN(pairs, reach);
+      F32 high = Zero();
+      if (reach >= 2 * kLanes) {
+        high = Load(pairs + kLanes);
+      } else if (reach > kLanes) {
+        high = LoadN(pairs + kLanes, reach - kLanes);
+      }
+      v = hn::ConcatEven(kF32, high, low);
+    }
+    if (left >= kLanes) {
+      Store(v, to + i);
+    } else {
+      StoreN(v, to + i, left);
+    }
+  }
+}
+
+// One remainder of every row: to[i] = row[i * stride + remainder - pad]. Rows lie `to_stride`
+// apart.
+void StagePhase(const PlaneGeometry& g, const float* x, std::size_t remainder, float fill,
+                float* to, std::size_t to_stride) {
   const std::size_t stride = g.stride_w, pad = g.pad_left;
   const std::size_t first = pad <= remainder ? 0 : (pad - remainder + stride - 1) / stride;
   const std::size_t begin = first < g.phase ? first : g.phase;
-  Fill(to, begin, fill);
   const std::size_t skip = begin * stride + remainder - pad;  // meaningless when nothing follows
   const std::size_t left = begin < g.phase && skip < g.in_w ? (g.in_w - skip - 1) / stride + 1 : 0;
   const std::size_t end = begin + left < g.phase ? begin + left : g.phase;
-  if (stride == 1) {
-    for (std::size_t i = begin; i < end; ++i) to[i] = row[skip + i - begin];
-  } else {
-    for (std::size_t i = begin; i < end; ++i) to[i] = row[skip + (i - begin) * stride];
+  for (std::size_t r = 0; r < g.rows; ++r, to += to_stride) {
+    const std::size_t y = r - g.pad_top;  // beyond the picture for a row above it, too
+    if (y >= g.in_h || begin == end) {
+      Fill(to, g.phase, fill);
+      continue;
+    }
+    Fill(to, begin, fill);
+    CopyStrided(x + y * g.in_w + skip, stride, to + begin, end - begin);
+    Fill(to + end, g.phase - end, fill);
   }
-  Fill(to + end, g.phase - end, fill);
 }
 
 void Stage(const PlaneGeometry& g, const float* x, float fill, float* staged) {
-  const std::size_t row_floats = g.stride_w * g.phase;
-  for (std::size_t r = 0; r < g.rows; ++r, staged += row_floats) {
-    if (r < g.pad_top || r - g.pad_top >= g.in_h) {
-      Fill(staged, row_floats, fill);
-      continue;
-    }
-    const float* row = x + (r - g.pad_top) * g.in_w;
-    for (std::size_t p = 0; p < g.stride_w; ++p) StagePhase(g, row, p, fill, staged + p * g.phase);
-  }
+  for (std::size_t p = 0; p < g.stride_w; ++p)
+    StagePhase(g, x, p, fill, staged + p * g.phase, g.stride_w * g.phase);
 }
 
 // y = end(fold over the taps, output row, output column). A kernel size of 0 is read from `g`.
@@ -47,12 +79,18 @@ HWY_INLINE void Slide(const PlaneGeometry& g, const float* staged, float* y, flo
                       E end) {
   const std::size_t height = kHeight != 0 ? kHeight : g.kernel_h;
   const std::size_t width = kWidth != 0 ? kWidth : g.kernel_w;
+  // Columns are divisions: of known sizes they are computed once.
+  std::size_t columns[kWidth + 1] = {};
+  for (std::size_t kx = 0; kx < kWidth; ++kx) columns[kx] = g.Column(kx);
   for (std::size_t oy = 0; oy < g.out_h; ++oy, y += g.out_w) {
     for (std::size_t ox = 0; ox < g.out_w; ox += kLanes) {
       F32 acc = Set(start);
       for (std::size_t ky = 0; ky < height; ++ky) {
-        for (std::size_t kx = 0; kx < width; ++kx)
-          acc = fold(acc, Load(staged + g.At(oy, ky, kx) + ox), ky * width + kx);
+        const float* row = staged + g.Row(oy, ky) + ox;
+        for (std::size_t kx = 0; kx < width; ++kx) {
+          const std::size_t column = kWidth != 0 ? columns[kx] : g.Column(kx);
+          acc = fold(acc, Load(row + column), ky * width + kx);
+        }
       }
       const F32 v = end(acc, oy, ox);
       if (g.out_w - ox >= kLanes) {
@@ -115,11 +153,13 @@ void Max(const PlaneGeometry& g, const float* x, float* staged, float* y) {
 
 void Sum(const PlaneGeometry& g, const float* staged, const float* row_factors,
          const float* col_factors, float* y) {
-  Slide<0, 0>(
-      g, staged, y, 0.0F, [](F32 acc, F32 v, std::size_t) { return hn::Add(acc, v); },
-      [=](F32 v, std::size_t oy, std::size_t ox) {
-        return hn::Mul(v, hn::Mul(Set(row_factors[oy]), Load(col_factors + ox)));
-      });
+  const auto fold = [](F32 acc, F32 v, std::size_t) { return hn::Add(acc, v); };
+  const auto average = [=](F32 v, std::size_t oy, std::size_t ox) {
+    return hn::Mul(v, hn::Mul(Set(row_factors[oy]), Load(col_factors + ox)));
+  };
+  if (g.kernel_h == 3 && g.kernel_w == 3) return Slide<3, 3>(g, staged, y, 0.0F, fold, average);
+  if (g.kernel_h == 2 && g.kernel_w == 2) return Slide<2, 2>(g, staged, y, 0.0F, fold, average);
+  Slide<0, 0>(g, staged, y, 0.0F, fold, average);
 }
 
 float Total(const float* x, std::size_t n) {

@@ -17,10 +17,13 @@ struct PlaneGeometry {
   std::size_t phase = 0;  // elements of one remainder in one staged row
 
   std::size_t staged_floats() const { return rows * stride_w * phase; }
-  // Where tap (ky, kx) of output (oy, 0) lies.
-  std::size_t At(std::size_t oy, std::size_t ky, std::size_t kx) const {
-    const std::size_t row = oy * stride_h + ky * dilation_h, col = kx * dilation_w;
-    return (row * stride_w + col % stride_w) * phase + col / stride_w;
+  // Where the taps (ky, .) of output (oy, 0) begin, and tap kx among them.
+  std::size_t Row(std::size_t oy, std::size_t ky) const {
+    return (oy * stride_h + ky * dilation_h) * stride_w * phase;
+  }
+  std::size_t Column(std::size_t kx) const {
+    const std::size_t col = kx * dilation_w;
+    return col % stride_w * phase + col / stride_w;
   }
 };
 
