@@ -262,6 +262,28 @@ void MultiplyPoint(const State& s, std::int64_t channel_tile, std::int64_t point
   RunColumns(*s.table, tile, blocks, count);
 }
 
+// The tile's outputs by the definition: where an input is infinite or not a number, products of a
+// tile mix it into outputs whose windows do not reach it.
+void Redo(const KernelArgs& args, const State& s, const Spot& spot, std::int64_t block,
+          const WinogradOutput& out) {
+  const std::int64_t channel = block * s.lanes(), distance = s.in_channels * 9;
+  const std::int64_t plane = s.h.in * s.w.in * s.lanes();
+  s.transform->direct(
+      {.x = args.In(0) + spot.image * s.in_blocks * plane,
+       .x_block = static_cast<std::size_t>(plane),
+       .in_channels = static_cast<std::size_t>(s.in_channels),
+       .height = static_cast<std::size_t>(s.h.in),
+       .width = static_cast<std::size_t>(s.w.in),
+       .top = spot.y - s.h.pad_begin,
+       .left = spot.x - s.w.pad_begin,
+       .rows = out.rows,
+       .cols = out.cols,
+       .windows = args.In(1) + channel * distance,
+       .distance = static_cast<std::size_t>(distance),
+       .out_channels = static_cast<std::size_t>(std::min(s.lanes(), s.out_channels - channel))},
+      out);
+}
+
 // Gives output block `block` of the tile its place in the result. `products`: of the block, of tile
 // 0.
 void TransformOutput(const KernelArgs& args, const State& s, std::int64_t tile, std::int64_t block,
@@ -281,7 +303,7 @@ void TransformOutput(const KernelArgs& args, const State& s, std::int64_t tile, 
                         .low = s.epilogue.low,
                         .high = s.epilogue.high};
   if (s.epilogue.residual != 0) out.residual = args.In(s.epilogue.residual) + at;
-  s.transform->output(out);
+  if (!s.transform->output(out)) Redo(args, s, spot, block, out);
   if (s.epilogue.steps.empty()) return;
   for (std::int64_t i = 0; i < std::min(s.m, s.h.out - spot.y); ++i) {
     float* const y = args.Out(0) + at + i * row;

@@ -140,8 +140,23 @@ void Input(const float* x, std::size_t row_stride, float* to, std::size_t stride
   }
 }
 
+// What becomes of a sum of products.
+struct Ending {
+  explicit HWY_INLINE Ending(const WinogradOutput& output)
+      : o(output), bias(Load(output.bias)), low(Set(output.low)), high(Set(output.high)) {}
+  // `at`: floats behind the first output.
+  HWY_INLINE void Write(F32 sum, std::size_t at) const {
+    F32 v = hn::Add(sum, bias);
+    if (o.residual != nullptr) v = hn::Add(v, Load(o.residual + at));
+    Store(o.clamp ? Clamp(v, low, high) : v, o.y + at);
+  }
+
+  const WinogradOutput& o;
+  F32 bias, low, high;
+};
+
 template <int kM>
-void Output(const WinogradOutput& o) {
+bool Output(const WinogradOutput& o) {
   constexpr std::size_t kSide = kM + 2;
   alignas(64) float between[kM * kSide * kLanes];
   for (std::size_t j = 0; j < kSide; ++j) {
@@ -152,20 +167,88 @@ void Output(const WinogradOutput& o) {
 #pragma GCC unroll 8
     for (std::size_t i = 0; i < kM; ++i) Store(y[i], between + (i * kSide + j) * kLanes);
   }
-  const F32 bias = Load(o.bias), low = Set(o.low), high = Set(o.high);
+  // What is infinite or no number in the middle of a tile has a part in each of its outputs; at an
+  // edge, in those of that edge. So one output of each row, and one more of the last column, tell.
+  F32 witness = Zero();
+  const Ending ending(o);
   for (std::size_t i = 0; i < o.rows; ++i) {
     F32 m[kSide], y[kM];
 #pragma GCC unroll 8
     for (std::size_t j = 0; j < kSide; ++j) m[j] = Load(between + (i * kSide + j) * kLanes);
     Transform<kM>::Output(m, y);
+    witness = Plus(witness, y[0]);
+    if (i == 0) witness = Plus(witness, y[kM - 1]);
 #pragma GCC unroll 8
     for (std::size_t j = 0; j < kM; ++j) {
       if (j >= o.cols) break;
-      const std::size_t at = i * o.row_stride + j * kLanes;
-      F32 v = hn::Add(y[j], bias);
-      if (o.residual != nullptr) v = hn::Add(v, Load(o.residual + at));
-      Store(o.clamp ? Clamp(v, low, high) : v, o.y + at);
+      ending.Write(y[j], i * o.row_stride + j * kLanes);
     }
+  }
+  return hn::AllTrue(kF32, hn::IsFinite(witness));
+}
+
+// Whether each output has a part that is not a number: then so are they all, either way.
+bool NoNumbers(const WinogradDirect& d) {
+  constexpr std::size_t kMost = 8;
+  bool none[kMost][kMost] = {};
+  for (std::size_t i = 0; i < d.rows + 2; ++i) {
+    for (std::size_t j = 0; j < d.cols + 2; ++j) {
+      const std::ptrdiff_t y = d.top + static_cast<std::ptrdiff_t>(i);
+      const std::ptrdiff_t x = d.left + static_cast<std::ptrdiff_t>(j);
+      if (y < 0 || x < 0 || y >= static_cast<std::ptrdiff_t>(d.height) ||
+          x >= static_cast<std::ptrdiff_t>(d.width))
+        continue;
+      const float* at =
+          d.x + (static_cast<std::size_t>(y) * d.width + static_cast<std::size_t>(x)) * kLanes;
+      for (std::size_t c = 0; c < d.in_channels && !none[i][j]; c += kLanes, at += d.x_block) {
+        const F32 v = c + kLanes <= d.in_channels ? Load(at) : LoadN(at, d.in_channels - c);
+        none[i][j] = !hn::AllFalse(kF32, hn::IsNaN(v));
+      }
+    }
+  }
+  for (std::size_t i = 0; i < d.rows; ++i) {
+    for (std::size_t j = 0; j < d.cols; ++j) {
+      bool any = false;
+      for (std::size_t t = 0; t < 9; ++t) any = any || none[i + t / 3][j + t % 3];
+      if (!any) return false;
+    }
+  }
+  return true;
+}
+
+// Adds tap `tap` of input channel `plane` to all sums, which lie side by side.
+void AddTap(const WinogradDirect& d, const float* plane, std::size_t tap, F32 weights,
+            float* sums) {
+  for (std::size_t i = 0; i < d.rows; ++i) {
+    const std::ptrdiff_t y = d.top + static_cast<std::ptrdiff_t>(i + tap / 3);
+    if (y < 0 || y >= static_cast<std::ptrdiff_t>(d.height)) continue;
+    const float* const row = plane + static_cast<std::size_t>(y) * d.width * kLanes;
+    for (std::size_t j = 0; j < d.cols; ++j) {
+      const std::ptrdiff_t x = d.left + static_cast<std::ptrdiff_t>(j + tap % 3);
+      if (x < 0 || x >= static_cast<std::ptrdiff_t>(d.width)) continue;
+      float* const sum = sums + (i * d.cols + j) * kLanes;
+      Store(MulAdd(Set(row[static_cast<std::size_t>(x) * kLanes]), weights, Load(sum)), sum);
+    }
+  }
+}
+
+// Rare, and as slow as its weights lie in no good order.
+template <int kM>
+void Direct(const WinogradDirect& d, const WinogradOutput& o) {
+  if (NoNumbers(d)) return;
+  alignas(64) float sums[kM * kM * kLanes] = {};
+  for (std::size_t c = 0; c < d.in_channels; ++c) {
+    for (std::size_t tap = 0; tap < 9; ++tap) {
+      alignas(64) float weights[kLanes] = {};
+      for (std::size_t out = 0; out < d.out_channels; ++out)
+        weights[out] = d.windows[out * d.distance + c * 9 + tap];
+      AddTap(d, d.x + c / kLanes * d.x_block + c % kLanes, tap, Load(weights), sums);
+    }
+  }
+  const Ending ending(o);
+  for (std::size_t i = 0; i < d.rows; ++i) {
+    for (std::size_t j = 0; j < d.cols; ++j)
+      ending.Write(Load(sums + (i * d.cols + j) * kLanes), i * o.row_stride + j * kLanes);
   }
 }
 
@@ -198,8 +281,8 @@ void Weights(const float* windows, std::size_t distance, std::size_t channels, f
 
 }  // namespace
 
-extern const WinogradTable kWinograd[3] = {{Input<2>, Output<2>, Weights<2>},
-                                           {Input<4>, Output<4>, Weights<4>},
-                                           {Input<6>, Output<6>, Weights<6>}};
+extern const WinogradTable kWinograd[3] = {{Input<2>, Output<2>, Direct<2>, Weights<2>},
+                                           {Input<4>, Output<4>, Direct<4>, Weights<4>},
+                                           {Input<6>, Output<6>, Direct<6>, Weights<6>}};
 
 }  // namespace athanor::kernels::ATH_ISA

@@ -23,11 +23,29 @@ struct WinogradOutput {
   float high = 0;
 };
 
+// One tile by the definition of a convolution, for a block of output channels.
+struct WinogradDirect {
+  const float* x = nullptr;           // the picture's first element
+  std::size_t x_block = 0;            // floats from one block of channels to the next
+  std::size_t in_channels = 0;        // how many of the blocks' channels exist
+  std::size_t height = 0, width = 0;  // of the picture
+  std::ptrdiff_t top = 0, left = 0;   // where the tile begins, in the padding perhaps
+  std::size_t rows = 0, cols = 0;     // outputs that exist
+  // The windows of `out_channels` channels, each with all its input channels, 9 floats each,
+  // `distance` floats apart.
+  const float* windows = nullptr;
+  std::size_t distance = 0, out_channels = 0;
+};
+
 struct WinogradTable {
   // x: the first element of a whole tile, rows row_stride floats apart. Writes one vector per tile
   // element, `stride` floats apart.
   void (*input)(const float* x, std::size_t row_stride, float* to, std::size_t stride) = nullptr;
-  void (*output)(const WinogradOutput& o) = nullptr;
+  // False when a product is infinite or not a number: outputs that it has no part in may be wrong.
+  // Also when sums of the results come near the largest number.
+  bool (*output)(const WinogradOutput& o) = nullptr;
+  // What `output` gives, without products and rounding of its own; for when it gives false.
+  void (*direct)(const WinogradDirect& d, const WinogradOutput& o) = nullptr;
   // The windows of up to a block of output channels, 9 floats each, `distance` floats apart. Writes
   // one vector per tile element, `stride` floats apart; channels that do not exist give zeros.
   void (*weights)(const float* windows, std::size_t distance, std::size_t channels, float* to,
