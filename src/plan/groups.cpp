@@ -41,6 +41,7 @@ class Grouper {
     std::vector<std::optional<Group>> by_last(graph_.node_capacity());
     std::vector<Group> groups;
     for (const NodeId id : order) {
+      ATH_RETURN_IF_ERROR(options_.MayGoOn());
       const auto index = static_cast<std::size_t>(id);
       if (!needed[index]) continue;
       if (!covered_[index]) {

@@ -32,6 +32,7 @@ class LayoutChooser {
   Status Run() {
     bool any = false;
     for (const Group& group : groups_) {
+      ATH_RETURN_IF_ERROR(options_.MayGoOn());
       blocked_.push_back(InBlocks(group, false, isa_));
       into_.push_back(InBlocks(group, true, isa_));
       any = any || blocked_.back().fits() || into_.back().fits();

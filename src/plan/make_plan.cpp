@@ -20,12 +20,13 @@ constexpr double kShortestShared = 2'000;
 // Turns groups into steps and values into places.
 class Planner {
  public:
-  Planner(Plan& plan, kernels::PackStore& store)
-      : plan_(plan), store_(store), place_of_(plan.graph.value_capacity()) {}
+  Planner(Plan& plan, const PlanOptions& options, kernels::PackStore& store)
+      : plan_(plan), options_(options), store_(store), place_of_(plan.graph.value_capacity()) {}
 
   Status Make(const std::vector<Group>& groups) {
     ATH_RETURN_IF_ERROR(PlaceInputsAndConstants());
     for (std::size_t i = 0; i < groups.size(); ++i) {
+      ATH_RETURN_IF_ERROR(options_.MayGoOn());
       ATH_RETURN_IF_ERROR(AddStep(groups[i]));
       group_of_.resize(plan_.steps.size(), i);
     }
@@ -37,7 +38,8 @@ class Planner {
     }
     ReuseInPlace();
     JoinInPlace();
-    return plan::AssignOffsets(plan_);
+    ATH_RETURN_IF_ERROR(plan::AssignOffsets(plan_));
+    return out_of_memory_.ok() ? Status() : TooLarge();
   }
 
   // After Make: for each step that needs more memory than `budget`, moves the best kernel whose
@@ -152,11 +154,7 @@ class Planner {
       kernels::KernelQuery query = group.query.To(*kernel);
       step.alone = query.threads == 1 || group.candidates.front().time_ns() < kShortestShared;
       if (step.alone) query.threads = 1;
-      Result<kernels::Prepared> prepared = kernel->prepare(query, store_);
-      if (!prepared.ok())
-        return std::move(prepared).status().In(
-            fmt::format("node \"{}\" ({})", graph.node(group.nodes[0]).name, query.op->name));
-      step.prepared = *std::move(prepared);
+      ATH_TRY(step.prepared, Prepare(*kernel, query, graph.node(group.nodes[0])));
       if (step.prepared.scratch_bytes > 0) {
         step.scratch = AddStorage({.where = Where::kArena,
                                    .bytes = step.prepared.scratch_bytes,
@@ -177,6 +175,35 @@ class Planner {
     }
     plan_.steps.push_back(std::move(step));
     return {};
+  }
+
+  // Where there is no memory for packed weights, planning goes on without them to its end: only
+  // then is it known what all of it needs.
+  Result<kernels::Prepared> Prepare(const kernels::KernelDef& kernel,
+                                    const kernels::KernelQuery& query, const Node& node) {
+    if (!out_of_memory_.ok()) return kernels::Prepared();
+    Result<kernels::Prepared> prepared = kernel.prepare(query, store_);
+    if (prepared.ok()) return prepared;
+    Status failed =
+        std::move(prepared).status().In(fmt::format("node \"{}\" ({})", node.name, query.op->name));
+    if (failed.code() != ErrorCode::kResource) return failed;
+    out_of_memory_ = std::move(failed);
+    return kernels::Prepared();
+  }
+
+  Status TooLarge() const {
+    std::int64_t weights = 0;
+    for (const Storage& storage : plan_.storages)
+      weights += storage.where == Where::kConstant ? storage.bytes : 0;
+    return Error(
+               ErrorCode::kResource,
+               "{}; the plan needs {} bytes for its weights, beside those of the model, and {} or "
+               "more for one run",
+               out_of_memory_.message(), weights, plan_.arena_bytes)
+        .In(out_of_memory_.where())
+        .Fix(
+            "more memory, a smaller batch or input, or a model with smaller weights (athanor "
+            "quantize)");
   }
 
   void PlaceViews(const Group& group) {
@@ -339,17 +366,20 @@ class Planner {
   }
 
   Plan& plan_;
+  const PlanOptions& options_;
   kernels::PackStore& store_;
   std::vector<Place> place_of_;
   std::vector<std::size_t> group_of_;  // of each step
   std::vector<bool> reused_;           // storages that a step writes over in place
+  Status out_of_memory_;               // why weights were not packed
 };
 
 // Plans again with smaller kernels as long as the plan is larger than its budget.
-Status MakeWithinBudget(Plan& plan, std::vector<Group>& groups, kernels::PackStore& store) {
-  const std::int64_t budget = plan.options.memory_budget;
+Status MakeWithinBudget(Plan& plan, std::vector<Group>& groups, const PlanOptions& options,
+                        kernels::PackStore& store) {
+  const std::int64_t budget = options.memory_budget;
   for (;;) {
-    Planner planner(plan, store);
+    Planner planner(plan, options, store);
     ATH_RETURN_IF_ERROR(planner.Make(groups));
     if (budget == 0 || plan.arena_bytes <= budget) return {};
     ATH_TRY(const bool changed, planner.Economise(groups, budget));
@@ -394,11 +424,14 @@ Status LowerQuantized(Graph& graph, bool for_kernels) {
 Result<std::shared_ptr<const Plan>> MakePlan(Graph graph, const std::vector<Type>& inputs,
                                              const PlanOptions& options,
                                              kernels::PackStore& store) {
+  ATH_RETURN_IF_ERROR(options.MayGoOn());
   ATH_RETURN_IF_ERROR(plan::BindShapes(graph, inputs));
+  ATH_RETURN_IF_ERROR(options.MayGoOn());
   ATH_TRY(const bool lowered, plan::LowerForKernels(graph));
   if (lowered) ATH_RETURN_IF_ERROR(plan::BindShapes(graph, inputs));
   auto made = std::make_shared<Plan>(std::move(graph));
   made->options = options;
+  made->options.may_go_on = {};
   made->store = &store;
   ATH_TRY(std::vector<Group> groups, plan::MakeGroups(made->graph, options));
   ATH_TRY(const bool in_float, plan::RunInFloat(made->graph, groups, options.isa));
@@ -406,7 +439,7 @@ Result<std::shared_ptr<const Plan>> MakePlan(Graph graph, const std::vector<Type
     ATH_TRY(groups, plan::MakeGroups(made->graph, options));
   }
   ATH_RETURN_IF_ERROR(plan::ChooseLayouts(made->graph, groups, options));
-  ATH_RETURN_IF_ERROR(MakeWithinBudget(*made, groups, store));
+  ATH_RETURN_IF_ERROR(MakeWithinBudget(*made, groups, options, store));
   return std::shared_ptr<const Plan>(std::move(made));
 }
 

@@ -85,6 +85,34 @@ TEST(MakePlan, RefusesATensorWhoseBytesOverflow) {
   }
 }
 
+// Whoever waits no longer ends it between any two of its steps; what was packed by then is no harm.
+TEST(MakePlan, EndsBetweenItsStepsWithTheReasonItIsGiven) {
+  Graph graph(ops::Standard());
+  const Type type = Type::Tensor(DType::kF32, {Dim(8), Dim(32)});
+  ValueId y = graph.AddInput("x", type);
+  for (int layer = 0; layer < 3; ++layer)
+    y = *graph.Add("MatMul", {y, graph.AddConstant(*Tensor::Allocate(DType::kF32, {32, 32}))});
+  graph.AddOutput("y", y);
+  kernels::PackStore store;
+  for (int steps = 0;; ++steps) {
+    ASSERT_LT(steps, 1000);
+    int left = steps;
+    PlanOptions options;
+    options.may_go_on = [&left]() -> Status {
+      if (left-- > 0) return {};
+      return Error(ErrorCode::kDeadline, "no time is left");
+    };
+    const auto plan = MakePlan(graph.Clone(), {type}, options, store);
+    if (plan.ok()) {
+      EXPECT_GT(steps, 9) << "three groups, three layouts, three kernels";
+      EXPECT_FALSE((*plan)->options.may_go_on);
+      break;
+    }
+    EXPECT_EQ(plan.status().code(), ErrorCode::kDeadline) << plan.status().ToString();
+    EXPECT_EQ(plan.status().message(), "no time is left");
+  }
+}
+
 TEST(MakePlan, LeavesShortStepsToOneThread) {
   Graph graph(ops::Standard());
   const Type large = Type::Tensor(DType::kF32, {Dim(512), Dim(512)});

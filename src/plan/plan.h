@@ -4,6 +4,7 @@
 // its own (runtime/run_state.h). A plan never runs anything.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -88,6 +89,10 @@ struct PlanOptions {
   // `tune_seconds` of planning. nullptr: estimates decide.
   std::shared_ptr<MeasuredTimes> measured = {};
   double tune_seconds = 0;
+  // Asked between the steps of planning, from the thread that plans; its error ends it. The plan
+  // keeps none. None: planning goes on to its end.
+  std::function<Status()> may_go_on = {};
+  Status MayGoOn() const { return may_go_on ? may_go_on() : Status(); }
 };
 
 struct Plan {

@@ -98,6 +98,7 @@ class Tuner {
   // All rivals in turn when a time is missing, or none of them when there is not the time for all:
   // times of different minutes are not compared where that can be helped.
   Status Measure(const Contest& contest, double far_behind) {
+    ATH_RETURN_IF_ERROR(options_.MayGoOn());
     std::vector<Rival> rivals = RivalsOf(contest, far_behind);
     if (rivals.size() < 2) return {};
     double expected_ns = 0;

@@ -17,9 +17,11 @@ BodyPlans::BodyPlans(const Graph& body, const PlanOptions& options, kernels::Pac
     : body_(body), options_(options), store_(store) {}
 BodyPlans::~BodyPlans() = default;
 
-Result<BodyPlans::Entry> BodyPlans::MakeEntry(std::vector<Type> types) {
+Result<BodyPlans::Entry> BodyPlans::MakeEntry(std::vector<Type> types, const RunHooks& hooks) {
   Entry entry = {.types = std::move(types), .plan = {}, .state = {}};
-  ATH_TRY(entry.plan, MakePlan(body_.Clone(), entry.types, options_, store_));
+  PlanOptions options = options_;
+  options.may_go_on = [&hooks] { return hooks.options.MayGoOn(); };
+  ATH_TRY(entry.plan, MakePlan(body_.Clone(), entry.types, options, store_));
   entry.state = std::make_unique<RunState>(*entry.plan);
   ATH_TRY(Tensor arena, Tensor::Allocate(DType::kU8, {entry.plan->arena_bytes}));
   entry.state->UseArena(std::move(arena));
@@ -27,7 +29,8 @@ Result<BodyPlans::Entry> BodyPlans::MakeEntry(std::vector<Type> types) {
   return entry;
 }
 
-Result<BodyPlans::Entry*> BodyPlans::EntryFor(const std::vector<Type>& types) {
+Result<BodyPlans::Entry*> BodyPlans::EntryFor(const std::vector<Type>& types,
+                                              const RunHooks& hooks) {
   const auto found = std::find_if(entries_.begin(), entries_.end(),
                                   [&](const Entry& entry) { return entry.types == types; });
   if (found != entries_.end()) {
@@ -35,7 +38,7 @@ Result<BodyPlans::Entry*> BodyPlans::EntryFor(const std::vector<Type>& types) {
     return &entries_.back();
   }
   if (made_ < kMostBodyPlans) {
-    ATH_TRY(Entry entry, MakeEntry(types));
+    ATH_TRY(Entry entry, MakeEntry(types, hooks));
     if (entries_.size() == kMostEntries) entries_.erase(entries_.begin());
     entries_.push_back(std::move(entry));
     return &entries_.back();
@@ -48,7 +51,7 @@ Result<BodyPlans::Entry*> BodyPlans::EntryFor(const std::vector<Type>& types) {
     common[i] = *both;
   }
   if (open_.plan == nullptr || common != open_.types) {
-    ATH_TRY(open_, MakeEntry(std::move(common)));
+    ATH_TRY(open_, MakeEntry(std::move(common), hooks));
   }
   return &open_;
 }
@@ -59,7 +62,7 @@ Result<std::vector<Datum>> BodyPlans::Run(std::vector<Datum> inputs, ThreadPool&
     return Error(ErrorCode::kResource, "sub-graphs are nested too deeply");
   std::vector<Type> types;
   for (const Datum& input : inputs) types.push_back(Type::Of(input));
-  ATH_TRY(Entry* const entry, EntryFor(types));
+  ATH_TRY(Entry* const entry, EntryFor(types, hooks));
   return entry->state->Run(std::move(inputs), pool, hooks);
 }
 

@@ -31,8 +31,8 @@ class BodyPlans {
     std::shared_ptr<const Plan> plan;
     std::unique_ptr<RunState> state;
   };
-  Result<Entry> MakeEntry(std::vector<Type> types);
-  Result<Entry*> EntryFor(const std::vector<Type>& types);
+  Result<Entry> MakeEntry(std::vector<Type> types, const RunHooks& hooks);
+  Result<Entry*> EntryFor(const std::vector<Type>& types, const RunHooks& hooks);
 
   const Graph& body_;
   const PlanOptions& options_;

@@ -117,6 +117,94 @@ TEST(CpuSession, PlansAShapeOnceForAllThreadsThatAskForIt) {
   for (const auto& plan : plans) EXPECT_EQ(plan, plans[0]);
 }
 
+std::chrono::steady_clock::time_point In(std::chrono::milliseconds time) {
+  return std::chrono::steady_clock::now() + time;
+}
+
+ErrorCode CodeOf(const Result<std::vector<Datum>>& answer) { return answer.status().code(); }
+
+// Planning stands at the gate until the answer is there: who kept the deadline did not wait for it.
+TEST(CpuSession, KeepsADeadlineWhileAShapeIsPlannedAndTheNextRequestHasThePlan) {
+  const auto session = Halting();
+  ASSERT_TRUE(Answers(*session, 4, 1));
+  PlanningGate().Close();
+  for (int i = 0; i < 3; ++i) {
+    const auto late =
+        session->Run({Filled(kWaits, 1)}, {.deadline = In(std::chrono::milliseconds(20))});
+    EXPECT_EQ(CodeOf(late), ErrorCode::kDeadline);
+  }
+  EXPECT_TRUE(PlanningGate().AwaitArrival());
+  EXPECT_TRUE(Answers(*session, 4, 2));
+  // One without a deadline waits for the plan that was begun.
+  auto patient = std::async(std::launch::async, [&] { return Answers(*session, kWaits, 3); });
+  PlanningGate().Open();
+  EXPECT_TRUE(patient.get());
+  EXPECT_TRUE(session->Run({Filled(kWaits, 1)}, {.deadline = In(kTooLong)}).ok());
+}
+
+TEST(CpuSession, ARequestWithADeadlineDoesNotWaitForThePlanOfOneWithout) {
+  const auto session = Halting();
+  PlanningGate().Close();
+  auto patient = std::async(std::launch::async, [&] { return Answers(*session, kWaits, 3); });
+  EXPECT_TRUE(PlanningGate().AwaitArrival());
+  const auto late =
+      session->Run({Filled(kWaits, 1)}, {.deadline = In(std::chrono::milliseconds(20))});
+  EXPECT_EQ(CodeOf(late), ErrorCode::kDeadline);
+  PlanningGate().Open();
+  EXPECT_TRUE(patient.get());
+}
+
+TEST(CpuSession, ARunIsCancelledWhileItsShapeIsPlanned) {
+  const auto session = Halting();
+  PlanningGate().Close();
+  std::atomic<bool> cancelled = false;
+  auto run = std::async(std::launch::async, [&] {
+    return CodeOf(session->Run({Filled(kWaits, 1)}, {.cancelled = &cancelled}));
+  });
+  EXPECT_TRUE(PlanningGate().AwaitArrival());
+  cancelled = true;
+  EXPECT_EQ(run.get(), ErrorCode::kCancelled);
+  PlanningGate().Open();
+  EXPECT_TRUE(Answers(*session, kWaits, 2));
+}
+
+TEST(CpuSession, ClosingEndsAPlanThatNobodyWaitsFor) {
+  auto session = Halting();
+  PlanningGate().Close();
+  const auto late =
+      session->Run({Filled(kWaits, 1)}, {.deadline = In(std::chrono::milliseconds(20))});
+  EXPECT_EQ(CodeOf(late), ErrorCode::kDeadline);
+  EXPECT_TRUE(PlanningGate().AwaitArrival());
+  auto closing = std::async(std::launch::async, [&] { session.reset(); });
+  PlanningGate().Open();
+  EXPECT_EQ(closing.wait_for(kTooLong), std::future_status::ready);
+}
+
+TEST(CpuSession, AnExpiredDeadlineBeginsNoPlan) {
+  const auto session = Halting();
+  PlanningGate().Close();
+  const auto late =
+      session->Run({Filled(kWaits, 1)}, {.deadline = In(std::chrono::milliseconds(-1))});
+  EXPECT_EQ(CodeOf(late), ErrorCode::kDeadline);
+  PlanningGate().Open();
+  EXPECT_TRUE(Answers(*session, kWaits, 2));
+}
+
+TEST(CpuSession, KeepsDeadlinesOfManyNewShapesAtOnce) {
+  const auto session = Halting(2);
+  std::atomic<int> ended = 0;
+  OnThreads(8, [&](int t) {
+    for (std::int64_t i = 0; i < 20; ++i) {
+      const auto time = std::chrono::microseconds(50 * i);
+      const auto answer = session->Run({Filled(200 + 20 * t + i, 1)},
+                                       {.deadline = std::chrono::steady_clock::now() + time});
+      ended += answer.ok() || CodeOf(answer) == ErrorCode::kDeadline ? 1 : 0;
+    }
+  });
+  EXPECT_EQ(ended, 160);
+  EXPECT_TRUE(Answers(*session, 200, 2));
+}
+
 TEST(CpuSession, KeepsABoundedNumberOfPlans) {
   const auto session = Halting();
   std::vector<std::weak_ptr<const Plan>> plans(100);

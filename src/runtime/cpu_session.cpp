@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
+#include <new>
 
 #include "runtime/bound_cores.h"
 #include "runtime/run_state.h"
@@ -14,6 +16,8 @@ namespace {
 constexpr std::ptrdiff_t kMostPlans = 64;
 // More than any machine has cores: a wrong number shall not start a million threads.
 constexpr int kMostThreads = 1024;
+// How often a run that waits for a plan looks whether it was cancelled.
+constexpr std::chrono::milliseconds kGlance(1);
 
 }  // namespace
 
@@ -21,7 +25,9 @@ struct CpuSession::Entry {
   explicit Entry(const std::vector<Type>& types) : inputs(types) {}
 
   const std::vector<Type> inputs;
-  std::mutex mutex;                  // held while planning: who needs this plan waits here
+  std::mutex mutex;  // guards what follows; never held while planning
+  std::condition_variable changed;
+  bool being_planned = false;        // by one thread; who needs the plan waits for it
   std::shared_ptr<const Plan> plan;  // once made, never changed
   Status failure;                    // why there is no plan
   std::vector<std::unique_ptr<RunState>> idle;
@@ -29,11 +35,13 @@ struct CpuSession::Entry {
   std::atomic<bool> checked = false;  // inputs of these types are what the graph takes
 };
 
-CpuSession::CpuSession(Graph graph, Graph optimized, const SessionOptions& options)
+CpuSession::CpuSession(Graph graph, Graph optimized,
+                       const SessionOptions& options)
     : graph_(std::move(graph)),
       optimized_(std::move(optimized)),
       options_(options),
-      store_(options.packs != nullptr ? options.packs : std::make_shared<kernels::PackStore>()) {
+      store_(options.packs != nullptr ? options.packs : std::make_shared<kernels::PackStore>()),
+      planning_(std::max(2, Cpu().cores)) {
   const int streams = std::max(1, options.streams);
   const int cores = options.cores.empty() ? Cpu().cores : static_cast<int>(options.cores.size());
   const int threads = options.threads > 0 ? options.threads : std::max(1, cores / streams);
@@ -145,19 +153,67 @@ std::shared_ptr<CpuSession::Entry> CpuSession::FindOrAdd(const std::vector<Type>
   return found;
 }
 
-Result<std::shared_ptr<CpuSession::Entry>> CpuSession::EntryFor(const std::vector<Type>& inputs) {
+void CpuSession::MakePlanOf(Entry& entry, const std::function<Status()>& may_go_on) {
+  PlanOptions options = plan_options_;
+  bool given_up = false;
+  options.may_go_on = [&] {
+    Status status = may_go_on();
+    given_up = !status.ok();
+    return status;
+  };
+  const auto make = [&]() -> Result<std::shared_ptr<const Plan>> {
+    try {
+      return MakePlan(optimized_.Clone(), entry.inputs, options, *store_);
+    } catch (const std::bad_alloc&) {  // others wait for the plan, perhaps beside a thread of ours
+      return Error(ErrorCode::kResource, "out of memory while the model is planned");
+    }
+  };
+  Result<std::shared_ptr<const Plan>> made = make();
+  const std::scoped_lock lock(entry.mutex);
+  entry.being_planned = false;
+  if (made.ok()) {
+    entry.plan = *std::move(made);
+    entry.planned = true;
+  } else if (!given_up) {
+    entry.failure = std::move(made).status();
+  }
+  entry.changed.notify_all();
+}
+
+Status CpuSession::AwaitPlan(const std::shared_ptr<Entry>& entry, const RunOptions& options) {
+  std::unique_lock lock(entry->mutex);
+  while (entry->plan == nullptr && entry->failure.ok()) {
+    ATH_RETURN_IF_ERROR(options.MayGoOn());
+    if (entry->being_planned) {
+      if (!options.MayEnd()) {
+        entry->changed.wait(lock);
+      } else {
+        const auto glance = std::chrono::steady_clock::now() + kGlance;
+        entry->changed.wait_until(lock, std::min(glance, options.deadline.value_or(glance)));
+      }
+      continue;
+    }
+    entry->being_planned = true;
+    lock.unlock();
+    // What was begun for a run that may not see the end of it is not lost. With too many of them
+    // the run plans itself, as far as it comes.
+    const bool beside = options.MayEnd() && planning_.Start([this, entry] {
+      MakePlanOf(*entry, [this]() -> Status {
+        if (!planning_.is_stopping()) return {};
+        return Error(ErrorCode::kCancelled, "the session is being closed");
+      });
+    });
+    if (!beside) MakePlanOf(*entry, [&options] { return options.MayGoOn(); });
+    lock.lock();
+  }
+  return entry->failure;
+}
+
+Result<std::shared_ptr<CpuSession::Entry>> CpuSession::EntryFor(const std::vector<Type>& inputs,
+                                                                const RunOptions& options) {
   std::shared_ptr<Entry> entry = FindOrAdd(inputs);
   if (entry->planned) return entry;
-  {
-    const std::scoped_lock lock(entry->mutex);
-    if (!entry->failure.ok()) return entry->failure;
-    if (entry->plan != nullptr) return entry;
-    Result<std::shared_ptr<const Plan>> made =
-        MakePlan(optimized_.Clone(), inputs, plan_options_, *store_);
-    if (!made.ok()) return entry->failure = std::move(made).status();
-    entry->plan = *std::move(made);
-    entry->planned = true;
-  }
+  ATH_RETURN_IF_ERROR(AwaitPlan(entry, options));
   const std::scoped_lock lock(mutex_);
   Tidy();
   return entry;
@@ -177,7 +233,8 @@ bool IsOf(const Datum& datum, const Type& type) {
 
 }  // namespace
 
-Result<std::shared_ptr<CpuSession::Entry>> CpuSession::EntryFor(const std::vector<Datum>& inputs) {
+Result<std::shared_ptr<CpuSession::Entry>> CpuSession::EntryFor(const std::vector<Datum>& inputs,
+                                                                const RunOptions& options) {
   {
     const std::scoped_lock lock(mutex_);
     std::shared_ptr<Entry> known = Find([&](const Entry& entry) {
@@ -189,10 +246,20 @@ Result<std::shared_ptr<CpuSession::Entry>> CpuSession::EntryFor(const std::vecto
   ATH_RETURN_IF_ERROR(CheckInputs(graph_, inputs));
   std::vector<Type> types;
   for (const Datum& input : inputs) types.push_back(Type::Of(input));
-  ATH_TRY(std::shared_ptr<Entry> entry, EntryFor(types));
+  ATH_TRY(std::shared_ptr<Entry> entry, EntryFor(types, options));
   entry->checked = true;
   return entry;
 }
+
+namespace {
+
+Status NoMemoryForRun(const Plan& plan, const Status& why) {
+  return Error(ErrorCode::kResource, "{}; the plan needs {} bytes for each run", why.message(),
+               plan.arena_bytes)
+      .Fix("less memory for a run (--mem-budget), fewer streams, or a smaller batch or input");
+}
+
+}  // namespace
 
 Result<std::vector<Datum>> CpuSession::RunEntry(Entry& entry, std::vector<Datum> inputs,
                                                 const RunOptions& options,
@@ -206,8 +273,9 @@ Result<std::vector<Datum>> CpuSession::RunEntry(Entry& entry, std::vector<Datum>
     }
   }
   if (state == nullptr) state = std::make_unique<RunState>(*entry.plan);
-  ATH_TRY(Tensor arena, arenas_.Take(entry.plan->arena_bytes));
-  state->UseArena(std::move(arena));
+  Result<Tensor> arena = arenas_.Take(entry.plan->arena_bytes);
+  if (!arena.ok()) return NoMemoryForRun(*entry.plan, arena.status());
+  state->UseArena(*std::move(arena));
   const Lease lease(*this);
   Result<std::vector<Datum>> outputs = state->Run(std::move(inputs), lease.pool(),
                                                   {.observer = options_.observer,
@@ -222,18 +290,18 @@ Result<std::vector<Datum>> CpuSession::RunEntry(Entry& entry, std::vector<Datum>
 
 Result<std::vector<Datum>> CpuSession::Run(std::vector<Datum> inputs, const RunOptions& options) {
   const BoundToCores bound(options_.cores);
-  ATH_TRY(const std::shared_ptr<Entry> entry, EntryFor(inputs));
+  ATH_TRY(const std::shared_ptr<Entry> entry, EntryFor(inputs, options));
   return RunEntry(*entry, std::move(inputs), options, nullptr);
 }
 
 Result<std::shared_ptr<const Plan>> CpuSession::PlanFor(const std::vector<Type>& inputs) {
-  ATH_TRY(const std::shared_ptr<Entry> entry, EntryFor(inputs));
+  ATH_TRY(const std::shared_ptr<Entry> entry, EntryFor(inputs, {}));
   return entry->plan;
 }
 
 Result<Profile> CpuSession::RunProfiled(std::vector<Datum> inputs) {
   const BoundToCores bound(options_.cores);
-  ATH_TRY(const std::shared_ptr<Entry> entry, EntryFor(inputs));
+  ATH_TRY(const std::shared_ptr<Entry> entry, EntryFor(inputs, {}));
   Profile profile = {.plan = entry->plan, .step_times = {}};
   ATH_TRY(const std::vector<Datum> outputs,
           RunEntry(*entry, std::move(inputs), {}, &profile.step_times));

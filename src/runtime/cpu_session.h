@@ -4,13 +4,15 @@
 // costs no more memory than its largest, and no planning once each shape has been seen.
 //
 // A plan is made once however many threads ask for it; they wait for that one only. Requests whose
-// shapes have a plan never wait for the planning of others.
+// shapes have a plan never wait for the planning of others. A request that may end early has its
+// plan made on a thread beside it, and leaves when its time is up: the plan serves the next one.
 #pragma once
 
 #include <mutex>
 
 #include "plan/plan.h"
 #include "runtime/arena_pool.h"
+#include "runtime/background.h"
 #include "runtime/session.h"
 
 namespace athanor {
@@ -41,11 +43,17 @@ class CpuSession final : public Session {
 
   CpuSession(Graph graph, Graph optimized, const SessionOptions& options);
   // The entry of these input types, planned.
-  Result<std::shared_ptr<Entry>> EntryFor(const std::vector<Type>& inputs);
+  Result<std::shared_ptr<Entry>> EntryFor(const std::vector<Type>& inputs,
+                                          const RunOptions& options);
+  // Returns when the entry has a plan, or cannot have one, or the run shall end.
+  Status AwaitPlan(const std::shared_ptr<Entry>& entry, const RunOptions& options);
+  // Makes the plan, which the entry says is being made, or gives up when `may_go_on` says so.
+  void MakePlanOf(Entry& entry, const std::function<Status()>& may_go_on);
   // The same, perhaps not planned yet.
   std::shared_ptr<Entry> FindOrAdd(const std::vector<Type>& inputs);
   // The entry for these inputs, which are checked unless others of the same types have been.
-  Result<std::shared_ptr<Entry>> EntryFor(const std::vector<Datum>& inputs);
+  Result<std::shared_ptr<Entry>> EntryFor(const std::vector<Datum>& inputs,
+                                          const RunOptions& options);
   // The first entry that `is_it` says yes to, as the one used last. mutex_ is held.
   template <class F>
   std::shared_ptr<Entry> Find(const F& is_it);
@@ -65,6 +73,7 @@ class CpuSession final : public Session {
   std::mutex mutex_;  // guards entries_ and free_pools_; never held while planning or running
   std::vector<std::shared_ptr<Entry>> entries_;  // latest use last
   std::vector<ThreadPool*> free_pools_;
+  Background planning_;  // the last member: its threads use the others
 };
 
 }  // namespace athanor

@@ -56,12 +56,15 @@ struct SessionOptions {
 };
 
 // What may end a run before its time. Looked at between nodes: one that has begun runs to its end.
+// A run does not wait longer for the plan of a new shape; planning goes on for the next that asks.
 struct RunOptions {
   std::optional<std::chrono::steady_clock::time_point> deadline = {};
   const std::atomic<bool>* cancelled = nullptr;  // true: end. Outlives the run
 
   // Deadline (ATH-4002) or Cancelled (ATH-4003) when the run shall end.
   Status MayGoOn() const;
+  // Whether anything may end it.
+  bool MayEnd() const { return deadline || cancelled != nullptr; }
 };
 
 // How long each step of a plan took in one run.
