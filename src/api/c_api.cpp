@@ -20,6 +20,7 @@
 #include "runtime/own_memory.h"
 #include "runtime/request_queue.h"
 #include "runtime/session.h"
+#include "runtime/shared_weights.h"
 #include "verify/compare.h"
 
 using athanor::CheckStructSize;
@@ -156,6 +157,7 @@ struct ath_model {
   Graph graph;
   std::shared_ptr<const athanor::MappedFile> digested;  // see LoadedModel
   std::vector<ValueText> inputs, outputs;
+  std::shared_ptr<athanor::WeightsInUse> weights = std::make_shared<athanor::WeightsInUse>();
 };
 
 struct ath_session {
@@ -404,6 +406,7 @@ ath_status ath_session_create(const ath_model* model, const ath_session_options*
     if (cache != nullptr && *cache != '\0') {
       ATH_TRY(made->session, athanor::OpenCached(model->graph, {cache, model->digested}, wanted));
     } else {
+      wanted.shared = model->weights->On(wanted.device);
       ATH_TRY(made->session, athanor::Session::Create(model->graph.Clone(), wanted));
     }
     queue.streams = std::max(wanted.streams, made->session->Streams());

@@ -2,6 +2,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <filesystem>
+
 namespace athanor {
 
 const std::vector<int>& UsableCores() {
@@ -17,6 +20,20 @@ const std::vector<int>& UsableCores() {
     return usable;
   }();
   return cores;
+}
+
+int MemoryNodes() {
+  static const int nodes = [] {
+    int count = 0;
+    std::error_code unknown;
+    for (const auto& entry :
+         std::filesystem::directory_iterator("/sys/devices/system/node", unknown)) {
+      const std::string name = entry.path().filename().string();
+      count += name.starts_with("node") && name.size() > 4 && name[4] >= '0' && name[4] <= '9';
+    }
+    return std::max(1, count);
+  }();
+  return nodes;
 }
 
 BoundToCores::BoundToCores(const std::vector<int>& cores) {

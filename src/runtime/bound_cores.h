@@ -11,6 +11,10 @@ namespace athanor {
 // The cores this process may use, as the operating system numbers them.
 const std::vector<int>& UsableCores();
 
+// How many memories the machine has, each near to some of its cores (NUMA); 1 where it does not
+// say.
+int MemoryNodes();
+
 class BoundToCores {
  public:
   // No cores: the thread stays where it is.

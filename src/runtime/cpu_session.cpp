@@ -7,6 +7,7 @@
 
 #include "runtime/bound_cores.h"
 #include "runtime/run_state.h"
+#include "runtime/shared_weights.h"
 
 namespace athanor {
 namespace {
@@ -35,12 +36,14 @@ struct CpuSession::Entry {
   std::atomic<bool> checked = false;  // inputs of these types are what the graph takes
 };
 
-CpuSession::CpuSession(Graph graph, Graph optimized,
+CpuSession::CpuSession(Graph graph, std::shared_ptr<const Graph> optimized,
                        const SessionOptions& options)
     : graph_(std::move(graph)),
       optimized_(std::move(optimized)),
       options_(options),
-      store_(options.packs != nullptr ? options.packs : std::make_shared<kernels::PackStore>()),
+      store_(options.packs != nullptr    ? options.packs
+             : options.shared != nullptr ? options.shared->packs()
+                                         : std::make_shared<kernels::PackStore>()),
       planning_(std::max(2, Cpu().cores)) {
   const int streams = std::max(1, options.streams);
   const int cores = options.cores.empty() ? Cpu().cores : static_cast<int>(options.cores.size());
@@ -121,8 +124,11 @@ Result<std::unique_ptr<Session>> CpuSession::Create(Graph graph, const SessionOp
                  "all are accepted",
                  options.threads, options.streams, kMostThreads);
   }
-  ATH_TRY(Graph optimized, GraphForPlans(graph, options.optimize));
-  const BoundToCores bound(options.cores);  // the session's threads start here
+  // The session's threads start here, and its weights come to the memory of their node.
+  const BoundToCores bound(options.cores);
+  const auto shared =
+      options.shared != nullptr ? options.shared : std::make_shared<SharedWeights>();
+  ATH_TRY(std::shared_ptr<const Graph> optimized, shared->Optimized(graph, options.optimize));
   return std::unique_ptr<Session>(new CpuSession(std::move(graph), std::move(optimized), options));
 }
 
@@ -163,7 +169,7 @@ void CpuSession::MakePlanOf(Entry& entry, const std::function<Status()>& may_go_
   };
   const auto make = [&]() -> Result<std::shared_ptr<const Plan>> {
     try {
-      return MakePlan(optimized_.Clone(), entry.inputs, options, *store_);
+      return MakePlan(optimized_->Clone(), entry.inputs, options, *store_);
     } catch (const std::bad_alloc&) {  // others wait for the plan, perhaps beside a thread of ours
       return Error(ErrorCode::kResource, "out of memory while the model is planned");
     }
@@ -295,6 +301,7 @@ Result<std::vector<Datum>> CpuSession::Run(std::vector<Datum> inputs, const RunO
 }
 
 Result<std::shared_ptr<const Plan>> CpuSession::PlanFor(const std::vector<Type>& inputs) {
+  const BoundToCores bound(options_.cores);
   ATH_TRY(const std::shared_ptr<Entry> entry, EntryFor(inputs, {}));
   return entry->plan;
 }

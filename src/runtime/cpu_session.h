@@ -41,7 +41,7 @@ class CpuSession final : public Session {
   // Threads for one run; those of a stream when one is free.
   class Lease;
 
-  CpuSession(Graph graph, Graph optimized, const SessionOptions& options);
+  CpuSession(Graph graph, std::shared_ptr<const Graph> optimized, const SessionOptions& options);
   // The entry of these input types, planned.
   Result<std::shared_ptr<Entry>> EntryFor(const std::vector<Type>& inputs,
                                           const RunOptions& options);
@@ -63,8 +63,8 @@ class CpuSession final : public Session {
                                       const RunOptions& options,
                                       std::vector<std::chrono::nanoseconds>* step_times);
 
-  Graph graph_;      // as given: what the caller sees
-  Graph optimized_;  // what is planned
+  Graph graph_;                             // as given: what the caller sees
+  std::shared_ptr<const Graph> optimized_;  // what is planned
   SessionOptions options_;
   PlanOptions plan_options_;
   std::vector<std::unique_ptr<ThreadPool>> pools_;  // of each stream

@@ -76,6 +76,7 @@ TEST(Devices, SomeCoresGiveTheSameAsAll) {
 struct Seen {
   Gate gate;
   std::atomic<int> core = -1;
+  std::atomic<int> cores_of_inference = 0;  // how many the thread may use that planned last
 };
 Seen& TestSeen() {
   static Seen seen;
@@ -83,6 +84,8 @@ Seen& TestSeen() {
 }
 
 Status InferSame(InferCtx& ctx) {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) TestSeen().cores_of_inference = CPU_COUNT(&set);
   ctx.out[0] = ctx.In(0);
   return {};
 }
@@ -119,6 +122,21 @@ TEST(Devices, ARunStaysOnItsCoresAndItsCallerGoesBack) {
   EXPECT_EQ(TestSeen().core, UsableCores().front());
   ASSERT_EQ(sched_getaffinity(0, sizeof(after), &after), 0);
   EXPECT_TRUE(CPU_EQUAL(&before, &after));
+}
+
+// Where memory belongs to nodes, what a thread writes first comes to its own: weights are packed
+// on the cores that will read them, also on a thread beside the run.
+TEST(Devices, PlanningStaysOnTheCoresOfItsDevice) {
+  const std::vector<Type> types = {Type::Of(Ramp({4}, 1))};
+  const auto first = Make(Standing(), {.device = "cpu.0"});
+  TestSeen().cores_of_inference = 0;
+  ASSERT_TRUE(first->PlanFor(types).ok());
+  EXPECT_EQ(TestSeen().cores_of_inference, 1);
+  const auto second = Make(Standing(), {.device = "cpu.0"});
+  TestSeen().cores_of_inference = 0;
+  ASSERT_TRUE(
+      second->Run({Ramp({4}, 1)}, {.deadline = std::chrono::steady_clock::now() + kTooLong}).ok());
+  EXPECT_EQ(TestSeen().cores_of_inference, 1);
 }
 
 // Two runs at once: neither can end before both have begun.

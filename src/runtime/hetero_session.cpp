@@ -228,6 +228,7 @@ Result<std::unique_ptr<Session>> HeteroSession::Create(Graph graph, std::string_
   // The passes have run over the whole graph by then.
   SessionOptions of_parts = options;
   of_parts.optimize = false;
+  of_parts.shared = {};  // parts are different graphs
   ATH_TRY(const std::vector<Device> devices, Device::FindAll(names, of_parts));
   ATH_TRY(Graph split, GraphForPlans(graph, options.optimize));
   std::unique_ptr<HeteroSession> session(new HeteroSession(std::move(graph), std::move(split)));

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "runtime/bound_cores.h"
+#include "runtime/shared_weights.h"
+
 namespace athanor {
 
 // One run on the device that has the fewest for each of its streams; the first of equals.
@@ -31,7 +34,13 @@ class MultiSession::Turn {
 
 Result<std::unique_ptr<Session>> MultiSession::Create(Graph graph, std::string_view names,
                                                       const SessionOptions& options) {
-  ATH_TRY(const std::vector<Device> devices, Device::FindAll(names, options));
+  SessionOptions of_members = options;
+  if (MemoryNodes() > 1) {
+    of_members.shared = {};  // each has its weights near its cores
+  } else if (of_members.shared == nullptr) {
+    of_members.shared = std::make_shared<SharedWeights>();
+  }
+  ATH_TRY(const std::vector<Device> devices, Device::FindAll(names, of_members));
   std::vector<Member> members;
   for (const Device& device : devices) {
     Member member = {.session = {},

@@ -21,6 +21,7 @@ namespace athanor {
 
 struct Plan;
 class MeasuredTimes;
+class SharedWeights;
 namespace kernels {
 class PackStore;
 }
@@ -34,6 +35,10 @@ struct SessionOptions {
   // "cpu": keeps packed constants of the graph, and may hold some already; the session's own when
   // none is given.
   std::shared_ptr<kernels::PackStore> packs = {};
+  // "cpu": what this session has in common with others of the same graph, on as wide an instruction
+  // set and with the same passes (runtime/shared_weights.h); they have one copy of its weights
+  // then.
+  std::shared_ptr<SharedWeights> shared = {};
   // Called after each node ("reference") or step ("cpu") with its outputs, which are valid only
   // during the call. The graph it is given is the one that runs, after passes.
   NodeObserver observer = {};

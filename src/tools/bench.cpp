@@ -92,13 +92,14 @@ double Percentile(const std::vector<double>& sorted, double p) {
   return sorted[std::min(sorted.size(), std::max<std::size_t>(rank, 1)) - 1];
 }
 
-// One thread per stream; each runs its session until the time is over.
-Result<Measured> Measure(const std::vector<std::shared_ptr<Session>>& sessions,
-                         const std::vector<Datum>& inputs, double seconds, const Common& common) {
+// One thread per stream; each runs the session until the time is over.
+Result<Measured> Measure(Session& session, int streams, const std::vector<Datum>& inputs,
+                         double seconds, const Common& common) {
   const auto duration =
       std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
-  std::vector<std::vector<double>> times(sessions.size());
-  std::vector<Status> failures(sessions.size());
+  const auto count = static_cast<std::size_t>(streams);
+  std::vector<std::vector<double>> times(count);
+  std::vector<Status> failures(count);
   std::atomic<bool> failed = false;
   Progress progress(common, "bench (ms)", static_cast<std::int64_t>(seconds * 1e3));
   const std::optional<double> joules = PackageEnergy();
@@ -106,7 +107,7 @@ Result<Measured> Measure(const std::vector<std::shared_ptr<Session>>& sessions,
   const auto stream = [&](std::size_t s) {
     auto now = Clock::now();
     while (!failed && (now - start < duration || times[s].empty())) {
-      const Result<std::vector<Datum>> outputs = sessions[s]->Run(inputs);
+      const Result<std::vector<Datum>> outputs = session.Run(inputs);
       const auto end = Clock::now();
       if (!outputs.ok()) {
         failures[s] = outputs.status();
@@ -120,7 +121,7 @@ Result<Measured> Measure(const std::vector<std::shared_ptr<Session>>& sessions,
     }
   };
   std::vector<std::thread> threads;
-  for (std::size_t s = 1; s < sessions.size(); ++s) threads.emplace_back(stream, s);
+  for (std::size_t s = 1; s < count; ++s) threads.emplace_back(stream, s);
   stream(0);
   for (std::thread& thread : threads) thread.join();
   for (const Status& failure : failures) ATH_RETURN_IF_ERROR(failure);
@@ -260,28 +261,24 @@ Status Run(const BenchOptions& options, const Common& common) {
   const BenchPlan plan = MakePlan(options);
   ATH_TRY(const InputPlan input_plan, InputPlan::Make(graph, options.input));
   ATH_TRY(const InputSet set, input_plan.Read(0));
-  std::vector<std::shared_ptr<Session>> sessions;
-  SessionOptions session_options = {.device = options.device, .threads = plan.threads};
+  // Several devices under one name share the streams out themselves.
+  const bool is_one = options.device.find(':') == std::string::npos;
+  SessionOptions session_options = {
+      .device = options.device, .threads = plan.threads, .streams = is_one ? plan.streams : 1};
   ATH_RETURN_IF_ERROR(ApplyTuning(options.tuning, options.model.path, common, session_options));
-  for (int s = 0; s < plan.streams; ++s) {
-    // Several devices under one name share the streams out themselves.
-    if (s > 0 && !sessions[0]->Parts().empty()) {
-      sessions.push_back(sessions[0]);
-      continue;
-    }
-    ATH_TRY(auto session, Session::Create(graph.Clone(), session_options));
-    sessions.push_back(std::move(session));
-  }
+  ATH_TRY(const auto session, Session::Create(std::move(graph), session_options));
   // Warm-up: the first runs touch memory and code for the first time.
-  const Result<Measured> warm_up = Measure(sessions, set.values, options.seconds / 10, common);
+  const Result<Measured> warm_up =
+      Measure(*session, plan.streams, set.values, options.seconds / 10, common);
   if (!warm_up.ok()) return WithDimFix(warm_up.status(), as_given);
-  ATH_TRY(const Measured measured, Measure(sessions, set.values, options.seconds, common));
+  ATH_TRY(const Measured measured,
+          Measure(*session, plan.streams, set.values, options.seconds, common));
   nlohmann::json document = ToJson(options, plan, batch, measured);
   document["warm_up_runs"] = warm_up->ms.size();
-  document["precision"] = PrecisionOf(sessions[0]->graph());
-  CountReferenceSteps(options, common, *sessions[0], set.values, document);
+  document["precision"] = PrecisionOf(session->graph());
+  CountReferenceSteps(options, common, *session, set.values, document);
   PrintTable(common, document);
-  AddParts(*sessions[0], common, document);
+  AddParts(*session, common, document);
   PrintJson(common, std::move(document));
   Next(common, fmt::format("athanor profile {}", ShellWord(options.model.path)));
   return {};

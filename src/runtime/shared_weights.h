@@ -1,0 +1,41 @@
+// What sessions of one model have in common: its graph after the passes, whose weights they read,
+// and those weights packed for kernels. A second session then takes no more memory than its runs
+// do.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "ir/graph.h"
+#include "kernels/kernel.h"
+
+namespace athanor {
+
+// Thread-safe.
+class SharedWeights {
+ public:
+  // GraphForPlans of the graph, made for the first session. Every session gives the same graph.
+  Result<std::shared_ptr<const Graph>> Optimized(const Graph& graph, bool optimize);
+  const std::shared_ptr<kernels::PackStore>& packs() const { return packs_; }
+
+ private:
+  std::mutex mutex_;
+  std::shared_ptr<const Graph> optimized_;
+  const std::shared_ptr<kernels::PackStore> packs_ = std::make_shared<kernels::PackStore>();
+};
+
+// Of the sessions that there are of one model. Thread-safe.
+class WeightsInUse {
+ public:
+  // What another session on the device holds, else something new. Where memory belongs to several
+  // nodes, sessions on different devices have weights of their own.
+  std::shared_ptr<SharedWeights> On(const std::string& device);
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, std::weak_ptr<SharedWeights>> by_device_;
+};
+
+}  // namespace athanor
