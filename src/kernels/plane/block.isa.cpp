@@ -30,8 +30,9 @@ struct MulSum {  // sum of x * w
   HWY_INLINE F32 Outside() const { return Zero(); }
   HWY_INLINE F32 Weight(std::size_t tap) const { return Load(w + tap * kLanes); }
   static HWY_INLINE F32 Fold(F32 acc, F32 x, F32 weight) { return MulAdd(x, weight, acc); }
-  HWY_INLINE F32 End(F32 v, std::size_t column) const {
-    if (residual != nullptr) v = hn::Add(v, Load(residual + column * kLanes));
+  HWY_INLINE F32 End(F32 v, std::size_t column) const { return EndAt(v, column * kLanes); }
+  HWY_INLINE F32 EndAt(F32 v, std::size_t at) const {
+    if (residual != nullptr) v = hn::Add(v, Load(residual + at));
     return Clamp(v, low, high);
   }
 };
@@ -141,6 +142,77 @@ void Row(const BlockRow& r) {
   for (; column < r.out_w; ++column) One(op, r, column);
 }
 
+constexpr std::size_t kSide = 3;  // of the windows that two rows share
+
+// kCount neighbouring outputs of two rows. An input vector is loaded once for both rows, and the
+// weights stay in registers from group to group.
+template <std::size_t kStride, std::size_t kCount, bool kInside>
+HWY_INLINE void PairGroup(const MulSum& op, const F32 (&w)[kSide * kSide], const BlockRow& r,
+                          std::size_t column) {
+  F32 acc[2][kCount];
+#pragma GCC unroll 8
+  for (std::size_t j = 0; j < kCount; ++j) acc[0][j] = acc[1][j] = op.Start();
+  const auto left = static_cast<std::ptrdiff_t>(column * kStride) - r.pad_left;
+#pragma GCC unroll 8
+  for (std::size_t row = 0; row < kSide + kStride; ++row) {
+    if (r.rows[row] == nullptr) continue;
+    const float* x = r.rows[row] + left * static_cast<std::ptrdiff_t>(kLanes);
+    asm("" : "+r"(x));  // as in Group
+#pragma GCC unroll 32
+    for (std::size_t i = 0; i < (kCount - 1) * kStride + kSide; ++i) {
+      if (!kInside && static_cast<std::size_t>(left) + i >= static_cast<std::size_t>(r.in_w))
+        continue;
+      const F32 v = Load(x + i * kLanes);
+#pragma GCC unroll 8
+      for (std::size_t j = 0; j < kCount; ++j) {
+        if (i < j * kStride || i >= j * kStride + kSide) continue;
+        const std::size_t kx = i - j * kStride;
+        if (row < kSide) acc[0][j] = MulAdd(v, w[row * kSide + kx], acc[0][j]);
+        if (row >= kStride) acc[1][j] = MulAdd(v, w[(row - kStride) * kSide + kx], acc[1][j]);
+      }
+    }
+  }
+#pragma GCC unroll 2
+  for (std::size_t row = 0; row < 2; ++row) {
+    const std::size_t at = row * r.y_row + column * kLanes;
+#pragma GCC unroll 8
+    for (std::size_t j = 0; j < kCount; ++j)
+      Store(op.EndAt(acc[row][j], at + j * kLanes), r.y + at + j * kLanes);
+  }
+}
+
+template <std::size_t kStride, std::size_t kCount>
+HWY_INLINE std::size_t PairGroups(const MulSum& op, const F32 (&w)[kSide * kSide],
+                                  const BlockRow& r, std::size_t column) {
+  for (; column + kCount <= r.out_w; column += kCount) {
+    if (column >= r.first && column + kCount <= r.last) {
+      PairGroup<kStride, kCount, true>(op, w, r, column);
+    } else {
+      PairGroup<kStride, kCount, false>(op, w, r, column);
+    }
+  }
+  return column;
+}
+
+template <std::size_t kStride>
+void PairOfRows(const BlockRow& r) {
+  const MulSum op(r);
+  F32 w[kSide * kSide];
+#pragma GCC unroll 16
+  for (std::size_t tap = 0; tap < kSide * kSide; ++tap) w[tap] = op.Weight(tap);
+  std::size_t column = PairGroups<kStride, kTogether>(op, w, r, 0);
+  column = PairGroups<kStride, 3>(op, w, r, column);
+  PairGroups<kStride, 1>(op, w, r, column);
+}
+
+void DepthwisePair(const BlockRow& r) {
+  if (r.stride == 1) {
+    PairOfRows<1>(r);
+  } else {
+    PairOfRows<2>(r);
+  }
+}
+
 template <class Op, std::size_t kKernel>
 HWY_INLINE bool Fixed(const BlockRow& r) {
   if (r.kernel_w != kKernel || r.dilation != 1 || r.stride > 2) return false;
@@ -180,7 +252,11 @@ void Total(const float* x, std::size_t n, float factor, float* y) {
 
 }  // namespace
 
-extern const BlockTable kBlocks = {
-    .depthwise = Depthwise, .max = Max, .sum = Average, .total = Total};
+// 14 sums, 9 weights and a vector of the input fit into 32 registers, not into 16.
+extern const BlockTable kBlocks = {.depthwise = Depthwise,
+                                   .depthwise_pair = kLanes == 16 ? DepthwisePair : nullptr,
+                                   .max = Max,
+                                   .sum = Average,
+                                   .total = Total};
 
 }  // namespace athanor::kernels::ATH_ISA

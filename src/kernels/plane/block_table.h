@@ -14,6 +14,7 @@ struct BlockRow {
   std::size_t out_w = 0;
   std::size_t first = 0, last = 0;  // output columns whose window lies inside the input
   float* y = nullptr;
+  std::size_t y_row = 0;  // floats to the second row of two, in y and in residual
   // Depthwise convolution.
   const float* w = nullptr;  // [kernel_h][kernel_w][lanes]
   const float* bias = nullptr;
@@ -28,6 +29,9 @@ struct BlockRow {
 
 struct BlockTable {
   void (*depthwise)(const BlockRow& row) = nullptr;
+  // Two rows of outputs of a 3x3 window with stride 1 or 2 both ways, without dilation: `rows` goes
+  // on to the last row of the second window. nullptr where it would not be faster.
+  void (*depthwise_pair)(const BlockRow& row) = nullptr;
   void (*max)(const BlockRow& row) = nullptr;
   void (*sum)(const BlockRow& row) = nullptr;
   // y = factor times the sum of n vectors.

@@ -16,6 +16,7 @@ constexpr std::size_t kTallest = 32;  // rows of a window
 
 struct State {
   void (*row)(const BlockRow& row) = nullptr;
+  void (*pair)(const BlockRow& row) = nullptr;  // of rows, where there is such a function
   ops::WindowAxis h, w;
   std::int64_t lanes = 0;
   std::int64_t blocks = 0, planes = 0;  // of one picture, of the batch
@@ -97,6 +98,10 @@ Result<Prepared> PrepareDepthwise(const KernelQuery& q, PackStore&) {
   const std::shared_ptr<State> state = MakeState(q, *Spatial2d::From(q));
   State& s = *state;
   s.row = Blocks(q.isa).depthwise;
+  const auto small = [](const ops::WindowAxis& axis) {
+    return axis.kernel == 3 && axis.dilation == 1 && axis.stride <= 2;
+  };
+  if (small(s.h) && small(s.w) && s.h.stride == s.w.stride) s.pair = Blocks(q.isa).depthwise_pair;
   s.epilogue = EpilogueProgram::From(q);
   s.shape.clamp = s.epilogue.clamp;
   s.shape.low = s.epilogue.low;
@@ -141,17 +146,23 @@ void RunBand(const KernelArgs& args, const State& s, std::int64_t plane, std::in
     row.w = s.weights.data() + block * s.h.kernel * s.w.kernel * s.lanes;
     row.bias = s.bias.data() + block * s.lanes;
   }
-  for (std::int64_t y = begin; y < end; ++y) {
+  row.y_row = static_cast<std::size_t>(out_row);
+  for (std::int64_t y = begin; y < end;) {
     const std::int64_t at = (plane * s.h.out + y) * out_row;
-    for (std::int64_t k = 0; k < s.h.kernel; ++k) {
+    const bool pair = s.pair != nullptr && y + 1 < end;
+    const std::int64_t tall = s.h.kernel + (pair ? s.h.stride : 0);
+    for (std::int64_t k = 0; k < tall; ++k) {
       const std::int64_t from = s.h.Position(y, k);
       rows[k] = s.h.Inside(from) ? x + from * in_row : nullptr;
     }
     if (!s.row_factors.empty()) row.row_factor = s.row_factors[static_cast<std::size_t>(y)];
     if (s.epilogue.residual != 0) row.residual = args.In(s.epilogue.residual) + at;
     row.y = args.Out(0) + at;
-    s.row(row);
-    s.epilogue.ApplyBlock(args, row.y, row.y, s.w.out, s.lanes, at, block * s.lanes, s.channels);
+    (pair ? s.pair : s.row)(row);
+    const std::int64_t done = pair ? 2 : 1;
+    s.epilogue.ApplyBlock(args, row.y, row.y, done * s.w.out, s.lanes, at, block * s.lanes,
+                          s.channels);
+    y += done;
   }
 }
 
