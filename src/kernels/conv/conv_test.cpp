@@ -111,6 +111,19 @@ TEST(ConvKernels, AgreeWithTheReferenceForOddWidthsOfBlocks) {
   Check({{1, 5, 24, 24}, {64, 5, 11, 11}, {2, 2, 2, 2}, {4, 4}});
 }
 
+// Some taps lie outside for a part of a tile's positions, some for all of them.
+TEST(ConvKernels, AgreeWithTheReferenceForWindowsLargerThanThePicture) {
+  for (std::int64_t size = 1; size <= 9; ++size)
+    Check({{1, 24, size, 10 - size}, {72, 24, 5, 5}, {3, 4, 3, 2}});
+  Check({{2, 20, 7, 7}, {40, 20, 7, 7}, {3, 3, 3, 3}, {2, 2}});
+}
+
+// So many channels that the sum is cut on every instruction set.
+TEST(ConvKernels, AgreeWithTheReferenceForSumsInParts) {
+  Check({{1, 1100, 3, 4}, {65, 1100, 1, 1}});
+  Check({{1, 150, 5, 4}, {64, 150, 3, 3}, {1, 1, 1, 1}});
+}
+
 TEST(ConvKernels, AgreeWithTheReferenceForGroupsOfBlocks) {
   Check({{1, 24, 9, 9}, {48, 12, 3, 3}, {1, 1, 1, 1}, {}, {}, 2});
   Check({{2, 9, 7, 7}, {48, 3, 1, 1}, {}, {}, {}, 3});

@@ -4,11 +4,11 @@
 // at planning time, turns it into one loop (tile_table.h), so that windows, dilations, groups and
 // row-major pictures are all the same code. Where the window leaves the input, a band of the input
 // is first copied between zeros; or, indirectly, a table says where each tap of each output
-// position lies, or that it reads a zero (M. Dukhan, The Indirect Convolution Algorithm,
+// position lies, or that it is outside and left out (M. Dukhan, The Indirect Convolution Algorithm,
 // arXiv:1907.02129, with offsets for pointers), and nothing is copied.
 //
 // One piece of work is a band of output positions times a run of output channels. The sum is cut so
-// that the weights of one tile stay in the first-level cache while all positions of the band pass.
+// that the weights of one tile stay in a near cache while all positions of the band pass.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -111,8 +111,19 @@ Fit FitsIndirect(const KernelQuery& q) {
   return Fit::Yes();
 }
 
-// How many output channels times sums of one cut stay in the first-level cache, see MakeCuts.
-constexpr std::int64_t kCutFloats = 4096;
+// The weights of one cut of the sum for one tile of channels, see MakeCuts: half of a first-level
+// cache of 32 KiB. A tile of AVX-512 takes 24 multiply-adds for 4 vectors of weights, so that those
+// may come from the second-level cache, in the order in which they lie, and sums are cut so rarely
+// that reading and writing the result between two cuts costs nothing.
+std::int64_t CutFloats(const ConvTileTable& table) { return table.lanes == 16 ? 32768 : 4096; }
+
+// How many of the pairs of an output position and a tap lie inside the input.
+double ShareInside(const ops::WindowAxis& axis) {
+  double inside = 0;
+  for (std::int64_t o = 0; o < axis.out; ++o)
+    inside += static_cast<double>(std::max<std::int64_t>(0, axis.LastTap(o) - axis.FirstTap(o)));
+  return inside / static_cast<double>(std::max<std::int64_t>(1, axis.out * axis.kernel));
+}
 
 // Arithmetic at the rate that tiles reach; each cut of the sum but the first reads and writes the
 // result in the second-level cache. The factors were fitted to `athanor bench --kernels conv`.
@@ -123,13 +134,20 @@ double Cost(const KernelQuery& q) {
   const double stored = static_cast<double>(q.out[0].stored());
   const double out = static_cast<double>(q.out[0].bytes());
   const auto widest = static_cast<double>(table.blocks * table.lanes);
-  const double cuts = std::ceil(depth * widest / kCutFloats) - 1;
+  const double cuts = std::ceil(depth * widest / static_cast<double>(CutFloats(table))) - 1;
   constexpr double kBusy = 0.89, kCutPasses = 1.8, kWritten = 0.15;
   // Finding the taps of a column again for every block of channels.
   constexpr double kLookups = kIndirect ? 1.12 : 1;
+  // Taps outside the input are left out there.
+  const Spatial2d spatial = *Spatial2d::From(q);
+  const double taps = kIndirect ? ShareInside(spatial.h) * ShareInside(spatial.w) : 1;
+  // Lanes of blocks that hold no channel are read with the others.
+  const auto idle = static_cast<double>(q.in[0].stored() - q.in[0].count()) * sizeof(float);
   return 500 +
-         kLookups * 2 * stored * depth / (kBusy * q.rates.flops[static_cast<std::size_t>(q.isa)]) +
-         kCutPasses * cuts * out / q.rates.near_bytes + kWritten * out / q.rates.memory_bytes;
+         kLookups * taps * 2 * stored * depth /
+             (kBusy * q.rates.flops[static_cast<std::size_t>(q.isa)]) +
+         kCutPasses * cuts * out / q.rates.near_bytes + kWritten * out / q.rates.memory_bytes +
+         idle / q.rates.far_bytes;
 }
 
 // Blocks of the input that group `g` reads: those are all its own when groups are whole blocks.
@@ -139,8 +157,7 @@ void MakeCuts(State& s, std::int64_t g) {
   const std::int64_t first = begin / s.x_lanes, last = CeilDivide(end, s.x_lanes);
   const std::int64_t tile =
       std::min<std::int64_t>(s.channels.blocks, std::ssize(s.table->tile) - 1);
-  // The weights of one cut for one tile take at most half of a first-level cache of 32 KiB.
-  const std::int64_t longest = kCutFloats / (tile * s.channels.lanes);
+  const std::int64_t longest = CutFloats(*s.table) / (tile * s.channels.lanes);
   const std::int64_t together = std::max<std::int64_t>(1, longest / (taps * s.x_lanes));
   const std::int64_t count = CeilDivide(last - first, together);
   std::vector<Cut>& cuts = s.cuts.emplace_back();
@@ -333,13 +350,11 @@ struct Piece {
 
 // The blocks of one cut, which end with the group's channels or with a whole block.
 IndirectTaps IndirectPart(const State& s, const Cut& cut) {
-  alignas(64) static constexpr float kZeros[16] = {};
   const std::int64_t used = s.groups * s.in_channels - (cut.last - 1) * s.x_lanes;
   return {.blocks = static_cast<std::size_t>(cut.last - cut.first),
           .taps = static_cast<std::size_t>(s.taps()),
           .last_lanes = static_cast<std::size_t>(std::min(used, s.x_lanes)),
-          .x_block = s.plane_floats(),
-          .zeros = kZeros};
+          .x_block = s.plane_floats()};
 }
 
 // One cut of the sum for all tiles of the piece.

@@ -50,19 +50,26 @@ HWY_INLINE void Finish(const ConvTile& t, std::size_t shift, F32 (&acc)[kBlocks]
   }
 }
 
-// acc += w[block] * x[column], for the vectors of w and one element of each x.
-template <int kBlocks, int kColumns>
+// acc += w[block] * x[column], for the vectors of w and one element of each x. kSome: only the
+// columns whose bit is set in `there`.
+template <bool kSome, int kBlocks, int kColumns>
 HWY_INLINE void MultiplyAdd(const float* w, const float* const (&x)[kColumns], std::ptrdiff_t step,
-                            F32 (&acc)[kBlocks][kColumns]) {
+                            unsigned there, F32 (&acc)[kBlocks][kColumns]) {
   F32 weights[kBlocks];
 #pragma GCC unroll 8
   for (int b = 0; b < kBlocks; ++b) weights[b] = Load(w + static_cast<std::size_t>(b) * kLanes);
 #pragma GCC unroll 8
   for (int j = 0; j < kColumns; ++j) {
+    if (kSome && (there >> j & 1) == 0) continue;
     const F32 v = Set(x[j][step]);
 #pragma GCC unroll 8
     for (int b = 0; b < kBlocks; ++b) acc[b][j] = MulAdd(v, weights[b], acc[b][j]);
   }
+}
+template <int kBlocks, int kColumns>
+HWY_INLINE void MultiplyAdd(const float* w, const float* const (&x)[kColumns], std::ptrdiff_t step,
+                            F32 (&acc)[kBlocks][kColumns]) {
+  MultiplyAdd<false>(w, x, step, 0, acc);
 }
 
 // What the next call needs, asked for a line at a time during the sum, so that no request waits for
@@ -120,14 +127,25 @@ void IndirectTile(const ConvTile& t) {
       const std::size_t lanes = block + 1 < from.blocks ? kLanes : from.last_lanes;
       for (std::size_t tap = 0; tap < from.taps; ++tap) {
         const float* x[kColumns];
+        unsigned there = 0;  // the columns for which this tap lies inside the input
 #pragma GCC unroll 8
         for (std::size_t j = 0; j < kColumns; ++j) {
           const std::int32_t at = taps[j * from.taps + tap];
-          x[j] = at < 0 ? from.zeros : plane + at;
+          x[j] = plane + (at < 0 ? 0 : at);
+          there |= (at >= 0 ? 1U : 0U) << j;
         }
-        for (std::size_t c = 0; c < lanes; ++c, w += kBlocks * kLanes) {
-          if (ahead.any()) ahead.Ask();
-          MultiplyAdd(w, x, static_cast<std::ptrdiff_t>(c), acc);
+        if (there == (1U << kColumns) - 1) {
+          for (std::size_t c = 0; c < lanes; ++c, w += kBlocks * kLanes) {
+            if (ahead.any()) ahead.Ask();
+            MultiplyAdd(w, x, static_cast<std::ptrdiff_t>(c), acc);
+          }
+        } else if (there != 0) {
+          for (std::size_t c = 0; c < lanes; ++c, w += kBlocks * kLanes) {
+            if (ahead.any()) ahead.Ask();
+            MultiplyAdd<true>(w, x, static_cast<std::ptrdiff_t>(c), there, acc);
+          }
+        } else {
+          w += lanes * kBlocks * kLanes;
         }
       }
     }

@@ -9,12 +9,11 @@ namespace athanor::kernels {
 
 // How columns are found instead of `steps`, when there are taps: k runs over blocks of input
 // channels, taps and channels, and `columns` lists for every column what each tap adds to an
-// address, or -1 where it leaves the input.
+// address, or -1 where it leaves the input: there is nothing to add to the sum then.
 struct IndirectTaps {
   std::size_t blocks = 0, taps = 0;
-  std::size_t last_lanes = 0;    // channels in the last of the blocks; a vector in the others
-  std::ptrdiff_t x_block = 0;    // between blocks
-  const float* zeros = nullptr;  // a vector of them, read where a tap leaves the input
+  std::size_t last_lanes = 0;  // channels in the last of the blocks; a vector in the others
+  std::ptrdiff_t x_block = 0;  // between blocks
 };
 
 // Some blocks of output channels at some output positions:
