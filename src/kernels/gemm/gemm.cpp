@@ -1,22 +1,21 @@
 #include "kernels/gemm/gemm.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "kernels/divide.h"
 
 namespace athanor::kernels {
 namespace {
 
-// A panel of 32 columns and this many rows takes 32 KiB of the first-level cache.
-constexpr std::int64_t kLongestKBlock = 256;
-// So many panels are finished before the next ones: their part of c, which every block of k adds
-// to, stays in the second-level cache.
+// So many panels are finished before the next ones, where there are several blocks of k: their part
+// of c, which every block adds to, stays in the second-level cache.
 constexpr std::int64_t kStrip = 8;
 // Floats of a that every panel of a strip meets in turn, half of a small second-level cache.
 constexpr std::int64_t kChunkFloats = 65536;
 // With fewer tiles the next panel is asked for too late.
 constexpr std::int64_t kFewTiles = 4;
+// Panels of so many floats are still in the second-level cache when the next chunk of a meets them.
+constexpr std::int64_t kKeptFloats = 131072;
 
 }  // namespace
 
@@ -33,7 +32,7 @@ GemmShape::GemmShape(Isa isa, std::int64_t m, std::int64_t n, std::int64_t k)
     taller = m % tiles;
   }
   panels = CeilDivide(n, cols());
-  k_blocks = std::max<std::int64_t>(1, CeilDivide(k, kLongestKBlock));
+  k_blocks = std::max<std::int64_t>(1, CeilDivide(k, static_cast<std::int64_t>(table->longest)));
 }
 
 void PackTiles(const GemmShape& shape, Matrix a, float factor, std::int64_t tile_begin,
@@ -60,12 +59,26 @@ void PackTiles(const GemmShape& shape, Matrix a, float factor, std::int64_t tile
 void PackPanels(const GemmShape& shape, Matrix b, std::int64_t panel_begin, std::int64_t panel_end,
                 float* packed) {
   const std::int64_t width = shape.cols();
+  const std::int64_t whole =
+      b.col_stride == 1 ? std::max<std::int64_t>(0, std::min(panel_end, shape.n / width) - panel_begin)
+                        : 0;
   for (std::int64_t block = 0; block < shape.k_blocks; ++block) {
     const std::int64_t k0 = shape.KBegin(block), kc = shape.KBegin(block + 1) - k0;
-    for (std::int64_t panel = panel_begin; panel < panel_end; ++panel) {
-      const std::int64_t c0 = panel * width, cols = std::min(width, shape.n - c0);
-      float* to = packed + k0 * shape.panels * width + panel * kc * width;
-      const float* from = b.data + k0 * b.row_stride + c0 * b.col_stride;
+    const auto panel_at = [&](std::int64_t panel) {
+      return packed + k0 * shape.panels * width + panel * kc * width;
+    };
+    const auto first_of = [&](std::int64_t panel) {
+      return b.data + k0 * b.row_stride + panel * width * b.col_stride;
+    };
+    if (whole > 0) {
+      shape.table->pack_panels(first_of(panel_begin), static_cast<std::size_t>(b.row_stride),
+                               static_cast<std::size_t>(kc), static_cast<std::size_t>(whole),
+                               panel_at(panel_begin), static_cast<std::size_t>(kc * width));
+    }
+    for (std::int64_t panel = panel_begin + whole; panel < panel_end; ++panel) {
+      const std::int64_t cols = std::min(width, shape.n - panel * width);
+      float* to = panel_at(panel);
+      const float* from = first_of(panel);
       if (b.row_stride == 1 && cols == width) {
         // A tile of columns.
         shape.table->pack(from, static_cast<std::size_t>(b.col_stride), shape.table->cols,
@@ -73,11 +86,7 @@ void PackPanels(const GemmShape& shape, Matrix b, std::int64_t panel_begin, std:
         continue;
       }
       for (std::int64_t p = 0; p < kc; ++p, to += width, from += b.row_stride) {
-        if (b.col_stride == 1) {
-          std::memcpy(to, from, static_cast<std::size_t>(cols) * sizeof(float));
-        } else {
-          for (std::int64_t j = 0; j < cols; ++j) to[j] = from[j * b.col_stride];
-        }
+        for (std::int64_t j = 0; j < cols; ++j) to[j] = from[j * b.col_stride];
         if (cols < width) std::fill(to + cols, to + width, 0.0F);
       }
     }
@@ -100,6 +109,7 @@ void MultiplyBlock(const GemmShape& shape, const float* a, const float* b, std::
   const std::int64_t first_col = panel_begin * shape.cols();
   const std::int64_t last_col = std::min(shape.n, panel_end * shape.cols());
   const std::int64_t panel_floats = kc * shape.cols(), tiles = tile_end - tile_begin;
+  const bool stays = (panel_end - panel_begin) * panel_floats <= kKeptFloats;
   const std::int64_t chunks =
       CeilDivide(tiles * kc * static_cast<std::int64_t>(shape.table->rows), kChunkFloats);
   for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
@@ -113,7 +123,7 @@ void MultiplyBlock(const GemmShape& shape, const float* a, const float* b, std::
       const auto cols = static_cast<std::size_t>(std::min(shape.cols(), shape.n - c0));
       const float* const packed = b + (panel - panel_begin) * panel_floats;
       const float* ahead = panel + 1 < panel_end ? packed + panel_floats : next;
-      if (chunk > 0 || to - from < kFewTiles) ahead = nullptr;
+      if ((chunk > 0 && stays) || to - from < kFewTiles) ahead = nullptr;
       tile_done.ahead = nullptr;
       tile_done.ahead_floats = ahead != nullptr ? static_cast<std::size_t>(share) : 0;
       for (std::int64_t tile = from; tile < to; ++tile) {
@@ -141,8 +151,9 @@ void Multiply(const GemmShape& shape, const float* a, const float* b, std::int64
     const std::int64_t k0 = shape.KBegin(block), kc = shape.KBegin(block + 1) - k0;
     return b + (k0 * shape.panels + panel * kc) * shape.cols();
   };
-  for (std::int64_t from = panel_begin; from < panel_end; from += kStrip) {
-    const std::int64_t to = std::min(panel_end, from + kStrip);
+  const std::int64_t strip = shape.k_blocks > 1 ? kStrip : panel_end - panel_begin;
+  for (std::int64_t from = panel_begin; from < panel_end; from += strip) {
+    const std::int64_t to = std::min(panel_end, from + strip);
     for (std::int64_t block = 0; block < shape.k_blocks; ++block) {
       const float* next = to < panel_end ? packed(0, to) : nullptr;
       if (block + 1 < shape.k_blocks) next = packed(block + 1, from);

@@ -2,7 +2,7 @@
 //
 // c[m, n] = a[m, k] b[k, n]. Both factors are rearranged: `a` into tiles of rows ([k][rows]), `b`
 // into panels of columns ([k][cols], zero-filled), both cut into blocks of k so that a panel stays
-// in the first-level cache. Tiles differ by at most one row in height, so no tile is small.
+// in a near cache. Tiles differ by at most one row in height, so no tile is small.
 #pragma once
 
 #include "kernels/divide.h"

@@ -22,7 +22,7 @@ TEST(MatMulKernels, AgreeWithTheReferenceForEveryRemainder) {
 }
 
 TEST(MatMulKernels, AgreeWithTheReferenceOverSeveralBlocksOfK) {
-  for (const std::int64_t k : {255, 256, 257, 700}) {
+  for (const std::int64_t k : {255, 256, 257, 700, 1024, 1025, 2100}) {
     for (const bool constant : {false, true}) {
       EXPECT_GT(
           CheckKernels({.op = "MatMul",

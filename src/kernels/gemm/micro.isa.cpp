@@ -14,6 +14,10 @@ using namespace simd::ATH_ISA;  // NOLINT(google-build-using-namespace)
 
 constexpr std::size_t kCols = 2 * kLanes;
 constexpr int kTallest = kLanes == 16 ? 14 : kLanes == 8 ? 6 : 4;
+// With AVX-512 a step of k takes 28 multiply-adds for two vectors of a panel: those may come from
+// the second-level cache, in the order in which they lie, and c is read and written the less often
+// the longer the block. With fewer registers a panel has to stay in the first-level cache.
+constexpr std::size_t kLongest = kLanes == 16 ? 1024 : 256;
 
 // kPart: only the first n elements exist.
 template <bool kPart>
@@ -245,6 +249,18 @@ void Pack(const float* from, std::size_t row_stride, std::size_t rows, std::size
   }
 }
 
+// Row by row, as b lies in memory.
+void PackPanels(const float* from, std::size_t row_stride, std::size_t k, std::size_t panels,
+                float* to, std::size_t panel_stride) {
+  for (std::size_t p = 0; p < k; ++p, from += row_stride, to += kCols) {
+    for (std::size_t panel = 0; panel < panels; ++panel) {
+      const F32 left = Load(from + panel * kCols), right = Load(from + panel * kCols + kLanes);
+      Store(left, to + panel * panel_stride);
+      Store(right, to + panel * panel_stride + kLanes);
+    }
+  }
+}
+
 template <int kRows>
 HWY_INLINE constexpr void Fill(GemmTable& table) {
   table.micro[kRows] = Micro<kRows>;
@@ -259,7 +275,11 @@ HWY_INLINE constexpr void FillFewRows(GemmTable& table) {
 }
 
 HWY_INLINE constexpr GemmTable Table() {
-  GemmTable table = {.rows = kTallest, .cols = kCols, .pack = Pack};
+  GemmTable table = {.rows = kTallest,
+                     .cols = kCols,
+                     .longest = kLongest,
+                     .pack = Pack,
+                     .pack_panels = PackPanels};
   Fill<kTallest>(table);
   FillFewRows<1, 4>(table);
   FillFewRows<2, 2>(table);

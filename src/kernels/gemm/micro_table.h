@@ -40,6 +40,7 @@ using FewRowsF32 = void (*)(std::size_t k, const float* a, std::size_t lda, cons
 struct GemmTable {
   std::size_t rows = 0;     // the tallest tile
   std::size_t cols = 0;     // the width of a panel of b
+  std::size_t longest = 0;  // block of k
   MicroF32 micro[15] = {};  // by number of rows, from 1
   MicroInRowsF32 micro_in_rows[15] = {};
   // By number of rows and of panels, both from 1, up to most_panels.
@@ -49,6 +50,10 @@ struct GemmTable {
   // to[k][rows] = factor * from[rows][k], rows of `from` lying row_stride floats apart.
   void (*pack)(const float* from, std::size_t row_stride, std::size_t rows, std::size_t k,
                float factor, float* to) = nullptr;
+  // k rows of b, row_stride floats apart, into whole panels side by side that lie panel_stride
+  // floats apart.
+  void (*pack_panels)(const float* from, std::size_t row_stride, std::size_t k, std::size_t panels,
+                      float* to, std::size_t panel_stride) = nullptr;
 };
 
 namespace base {
