@@ -174,7 +174,7 @@ class PeakFloor : public Floor {
       ATH_RETURN_IF_ERROR(field_.Enter(std::move(graph), work_.op, work_.part));
     }
     field_.Round();
-    peak_ = std::max(peak_, half_ ? PeakF16() : tools::MeasurePeakFma(1).flops_per_s);
+    peak_ = std::max(peak_, half_ ? PeakF16() : tools::MeasurePeakFma(1).operations_per_s);
     return {};
   }
   Reading Read() const override {
@@ -203,7 +203,7 @@ class CopyFloor : public Floor {
     }
     field_.Round();
     copy_ = std::max(copy_, CopyBandwidth(static_cast<std::int64_t>(bytes_ / 2)));
-    peak_ = std::max(peak_, tools::MeasurePeakFma(1).flops_per_s);
+    peak_ = std::max(peak_, tools::MeasurePeakFma(1).operations_per_s);
     return {};
   }
   // Where nine multiply-adds an element take longer than the copy, no kernel reaches the copy.

@@ -166,7 +166,7 @@ void MeasureLayer(benchmark::State& state, const Layer& layer, const Options& op
       }
     }
     outcome.peak =
-        std::max(outcome.peak, tools::MeasurePeakFma(options.layers.threads).flops_per_s);
+        std::max(outcome.peak, tools::MeasurePeakFma(options.layers.threads).operations_per_s);
     state.SetIterationTime(Microseconds(Clock::now() - begin) * 1e-6);
   }
   outcome.chosen_us = field.ours[0]->best_us;

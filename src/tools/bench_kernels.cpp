@@ -170,7 +170,7 @@ Result<Outcome> MeasureLayer(const Layer& layer, const Setting& setting, int rou
   for (Rival& rival : outcome.rivals) trials.push_back(std::exchange(rival.trial, std::nullopt));
   const std::vector<double> best = plan::Race(trials, rounds, kBurstNs, kBeaten, pool);
   for (std::size_t i = 0; i < best.size(); ++i) outcome.rivals[i].best_ns = best[i];
-  outcome.peak = MeasurePeakFma(setting.threads).flops_per_s;
+  outcome.peak = MeasurePeakFma(setting.threads).operations_per_s;
   return outcome;
 }
 

@@ -8,7 +8,7 @@
 
 #include "core/text.h"
 #include "tools/console.h"
-#include "tools/machine_probe.h"
+#include "tools/machine_json.h"
 #include "tools/progress.h"
 
 namespace athanor::tools {
@@ -28,42 +28,60 @@ nlohmann::json Versions() {
           {"libzip", zip_libzip_version()}};
 }
 
-nlohmann::json CachesJson(const std::vector<Cache>& caches) {
-  nlohmann::json list = nlohmann::json::array();
-  for (const Cache& cache : caches) {
-    list.push_back({{"level", cache.level},
-                    {"kind", cache.kind},
-                    {"bytes", cache.bytes},
-                    {"shared_by", cache.shared_by}});
+std::string Rate(const PeakRate& peak, std::string_view unit) {
+  return fmt::format("{:.1f} {} ({})", peak.operations_per_s / 1e9, unit, peak.instruction_set);
+}
+
+std::string Threads(int threads) {
+  return threads == 1 ? "one core" : fmt::format("{} cores", threads);
+}
+
+void AddPeaks(const MachinePeaks& peaks, Table& table) {
+  const std::string on = Threads(peaks.threads);
+  table.Add({"peak f32, " + on, Rate(peaks.f32, "GFLOP/s"), peaks.f32.how});
+  if (peaks.int8) table.Add({"peak int8, " + on, Rate(*peaks.int8, "GOP/s"), peaks.int8->how});
+  if (peaks.bf16) table.Add({"peak bf16, " + on, Rate(*peaks.bf16, "GFLOP/s"), peaks.bf16->how});
+  for (const MemoryLevel& level : peaks.levels) {
+    table.Add({fmt::format("read {}, {}", level.name, on),
+               fmt::format("{:.1f} GB/s", level.bytes_per_s / 1e9), level.how});
   }
-  return list;
+  if (peaks.threads == 1) return;
+  table.Add({"fork-join, " + on,
+             fmt::format("{:.2f} us, the least {:.2f}", peaks.fork_join.median_s * 1e6,
+                         peaks.fork_join.least_s * 1e6),
+             peaks.fork_join.how});
+}
+
+void AddVersions(const nlohmann::json& versions, Table& table) {
+  for (const auto& [name, version] : versions.items())
+    table.Add({name, version.get<std::string>(), ""});
+}
+
+void AddMachine(const Machine& machine, Table& table) {
+  table.Add({"processor", machine.cpu, ""});
+  table.Add({"cores", std::to_string(machine.cores), ""});
+  table.Add({"instruction sets", Join(machine.instruction_sets, " "), ""});
+  for (const Cache& cache : machine.caches) {
+    table.Add({fmt::format("cache level {} ({})", cache.level, cache.kind),
+               fmt::format("{}, shared by {}", HumanBytes(static_cast<double>(cache.bytes)),
+                           cache.shared_by),
+               ""});
+  }
+  table.Add({"memory", HumanBytes(static_cast<double>(machine.memory_bytes)), ""});
+  table.Add({"memory free", HumanBytes(static_cast<double>(machine.free_memory_bytes)), ""});
 }
 
 Status Run(const Common& common) {
   const Machine machine = DescribeMachine();
-  Table table({"what", "value"});
-  table.Add({"processor", machine.cpu});
-  table.Add({"cores", std::to_string(machine.cores)});
-  table.Add({"instruction sets", Join(machine.instruction_sets, " ")});
-  for (const Cache& cache : machine.caches) {
-    table.Add({fmt::format("cache level {} ({})", cache.level, cache.kind),
-               fmt::format("{}, shared by {}", HumanBytes(static_cast<double>(cache.bytes)),
-                           cache.shared_by)});
-  }
-  table.Add({"memory", HumanBytes(static_cast<double>(machine.memory_bytes))});
-  table.Add({"memory free", HumanBytes(static_cast<double>(machine.free_memory_bytes))});
+  Table table({"what", "value", "how it was probed"});
+  AddMachine(machine, table);
   Progress progress(common, "measuring", 0);
-  const double bandwidth = MeasureReadBandwidth(machine.cores);
-  const PeakRate one = MeasurePeakFma(1), all = MeasurePeakFma(machine.cores);
+  const MachinePeaks one = MeasurePeaks(1), all = MeasurePeaks(machine.cores);
   progress.Finish();
-  table.Add({"read bandwidth", fmt::format("{:.1f} GB/s", bandwidth / 1e9)});
-  table.Add({"peak, one core",
-             fmt::format("{:.1f} GFLOP/s f32 ({})", one.flops_per_s / 1e9, one.instruction_set)});
-  table.Add({"peak, all cores",
-             fmt::format("{:.1f} GFLOP/s f32 ({})", all.flops_per_s / 1e9, all.instruction_set)});
+  AddPeaks(one, table);
+  if (machine.cores > 1) AddPeaks(all, table);
   nlohmann::json versions = Versions();
-  for (const auto& [name, version] : versions.items())
-    table.Add({name, version.get<std::string>()});
+  AddVersions(versions, table);
   PrintText(common, table.ToString());
   PrintJson(common, {{"cpu", machine.cpu},
                      {"cores", machine.cores},
@@ -71,10 +89,11 @@ Status Run(const Common& common) {
                      {"caches", CachesJson(machine.caches)},
                      {"memory_bytes", machine.memory_bytes},
                      {"memory_free_bytes", machine.free_memory_bytes},
-                     {"read_bandwidth_gb_per_s", bandwidth / 1e9},
-                     {"peak_gflops_one_core", one.flops_per_s / 1e9},
-                     {"peak_gflops", all.flops_per_s / 1e9},
-                     {"peak_instruction_set", all.instruction_set},
+                     {"read_bandwidth_gb_per_s", all.levels.back().bytes_per_s / 1e9},
+                     {"peak_gflops_one_core", one.f32.operations_per_s / 1e9},
+                     {"peak_gflops", all.f32.operations_per_s / 1e9},
+                     {"peak_instruction_set", all.f32.instruction_set},
+                     {"probed", {PeaksJson(one), PeaksJson(all)}},
                      {"versions", std::move(versions)}});
   Next(common, "athanor inspect model.onnx");
   return {};

@@ -1,7 +1,6 @@
 #include "tools/machine_probe.h"
 
 #include <fmt/core.h>
-#include <immintrin.h>
 #include <sys/sysinfo.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 
 #include "core/cpu.h"
 #include "core/cpu_name.h"
+#include "core/text.h"
 #include "core/thread_pool.h"
 
 namespace athanor::tools {
@@ -80,87 +80,6 @@ std::vector<Cache> Caches() {
   return caches;
 }
 
-// Twelve independent chains hide the latency of the fused multiply-add on every core so far.
-constexpr int kChains = 12;
-
-__attribute__((target("avx512f"))) float FmaAvx512(std::int64_t steps) {
-  __m512 sums[kChains];
-  for (auto& sum : sums) sum = _mm512_set1_ps(1.0F);
-  const __m512 a = _mm512_set1_ps(0.999F), b = _mm512_set1_ps(0.001F);
-  for (std::int64_t i = 0; i < steps; ++i) {
-#pragma GCC unroll 12
-    for (auto& sum : sums) sum = _mm512_fmadd_ps(sum, a, b);
-  }
-  __m512 total = sums[0];
-  for (int k = 1; k < kChains; ++k) total = _mm512_add_ps(total, sums[k]);
-  float lanes[16];
-  _mm512_storeu_ps(lanes, total);
-  return lanes[0];
-}
-
-__attribute__((target("avx2,fma"))) float FmaAvx2(std::int64_t steps) {
-  __m256 sums[kChains];
-  for (auto& sum : sums) sum = _mm256_set1_ps(1.0F);
-  const __m256 a = _mm256_set1_ps(0.999F), b = _mm256_set1_ps(0.001F);
-  for (std::int64_t i = 0; i < steps; ++i) {
-#pragma GCC unroll 12
-    for (auto& sum : sums) sum = _mm256_fmadd_ps(sum, a, b);
-  }
-  __m256 total = sums[0];
-  for (int k = 1; k < kChains; ++k) total = _mm256_add_ps(total, sums[k]);
-  return _mm256_cvtss_f32(total);
-}
-
-float MulAddSse(std::int64_t steps) {
-  __m128 sums[kChains];
-  for (auto& sum : sums) sum = _mm_set1_ps(1.0F);
-  const __m128 a = _mm_set1_ps(0.999F), b = _mm_set1_ps(0.001F);
-  for (std::int64_t i = 0; i < steps; ++i) {
-#pragma GCC unroll 12
-    for (auto& sum : sums) sum = _mm_add_ps(_mm_mul_ps(sum, a), b);
-  }
-  __m128 total = sums[0];
-  for (int k = 1; k < kChains; ++k) total = _mm_add_ps(total, sums[k]);
-  return _mm_cvtss_f32(total);
-}
-
-// Reads `count` floats, a multiple of 64.
-__attribute__((target("avx2"))) float ReadAvx2(const float* data, std::size_t count) {
-  __m256 sums[8];
-  for (auto& sum : sums) sum = _mm256_setzero_ps();
-  for (std::size_t i = 0; i < count; i += 64) {
-#pragma GCC unroll 8
-    for (std::size_t k = 0; k < 8; ++k)
-      sums[k] = _mm256_xor_ps(sums[k], _mm256_loadu_ps(data + i + 8 * k));
-  }
-  for (int k = 1; k < 8; ++k) sums[0] = _mm256_xor_ps(sums[0], sums[k]);
-  return _mm256_cvtss_f32(sums[0]);
-}
-
-float ReadSse(const float* data, std::size_t count) {
-  __m128 sums[8];
-  for (auto& sum : sums) sum = _mm_setzero_ps();
-  for (std::size_t i = 0; i < count; i += 32) {
-#pragma GCC unroll 8
-    for (std::size_t k = 0; k < 8; ++k)
-      sums[k] = _mm_xor_ps(sums[k], _mm_loadu_ps(data + i + 4 * k));
-  }
-  for (int k = 1; k < 8; ++k) sums[0] = _mm_xor_ps(sums[0], sums[k]);
-  return _mm_cvtss_f32(sums[0]);
-}
-
-struct FmaLoop {
-  const char* name;
-  int lanes;
-  float (*run)(std::int64_t steps);
-};
-
-FmaLoop WidestLoop() {
-  if (__builtin_cpu_supports("avx512f")) return {"avx512f", 16, FmaAvx512};
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return {"avx2", 8, FmaAvx2};
-  return {"sse", 4, MulAddSse};
-}
-
 // Seconds of the fastest of a few tries; other processes only ever make a try slower.
 template <class F>
 double Fastest(int tries, F f) {
@@ -171,6 +90,22 @@ double Fastest(int tries, F f) {
     best = std::min(best, std::chrono::duration<double>(Clock::now() - start).count());
   }
   return best;
+}
+
+// All threads work at the same time, each as often as `tries` says; how often a second they would
+// at the speed of each one's fastest try. What they do must not share anything: on a busy machine
+// their fastest moments are different ones.
+template <class F>
+double EachAtItsFastest(ThreadPool& pool, int tries, F f) {
+  const int threads = pool.threads();
+  std::vector<double> seconds(static_cast<std::size_t>(threads), 0);
+  pool.ParallelFor(threads, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i)
+      seconds[static_cast<std::size_t>(i)] = Fastest(tries, f);
+  });
+  double rate = 0;
+  for (const double one : seconds) rate += 1 / one;
+  return rate;
 }
 
 }  // namespace
@@ -187,43 +122,135 @@ Machine DescribeMachine() {
           .free_memory_bytes = static_cast<std::int64_t>(memory.freeram) * unit};
 }
 
-double MeasureReadBandwidth(int threads) {
-  std::int64_t largest_cache = 1 << 20;
-  for (const Cache& cache : Caches()) largest_cache = std::max(largest_cache, cache.bytes);
-  // Four times the last cache, within reason on machines with very large ones.
-  const std::int64_t bytes = std::clamp<std::int64_t>(4 * largest_cache, 64 << 20, 512 << 20);
-  const std::int64_t count = bytes / 8;
-  std::vector<std::uint64_t> data(static_cast<std::size_t>(count), 1);
+std::optional<PeakRate> MeasurePeak(Arithmetic arithmetic, int threads) {
+  const ArithmeticLoop loop = WidestLoop(arithmetic);
+  if (loop.run == nullptr) return std::nullopt;
+  // Windows of a fraction of a millisecond: on a busy machine some of them are not interrupted, on
+  // any core at once.
+  constexpr std::int64_t kSteps = 50'000;
+  constexpr int kWindows = 400;
+  std::atomic<int> sink = 0;
   ThreadPool pool(threads);
-  std::atomic<std::uint64_t> total = 0;
-  const double seconds = Fastest(5, [&] {
-    pool.ParallelFor(count, count / threads, [&](std::int64_t begin, std::int64_t end) {
-      std::uint64_t sums[8] = {};
-      std::int64_t i = begin;
-      for (; i + 8 <= end; i += 8) {
-        for (std::int64_t k = 0; k < 8; ++k) sums[k] += data[static_cast<std::size_t>(i + k)];
-      }
-      for (; i < end; ++i) sums[0] += data[static_cast<std::size_t>(i)];
-      for (const std::uint64_t sum : sums) total += sum;
-    });
-  });
-  return static_cast<double>(bytes) / seconds;
+  const double per_second = EachAtItsFastest(pool, kWindows, [&] { sink += loop.run(kSteps); });
+  return PeakRate{
+      .instruction_set = loop.instruction_set,
+      .operations_per_s = loop.operations * static_cast<double>(kSteps) * per_second,
+      .how = fmt::format("{} in registers, 12 chains, the fastest of {} windows{}",
+                         loop.instruction, kWindows, threads == 1 ? "" : " of each core")};
 }
 
-PeakRate MeasurePeakFma(int threads) {
-  const FmaLoop loop = WidestLoop();
-  // Windows of less than a millisecond: on a busy machine some of them are not interrupted.
-  constexpr std::int64_t kSteps = 400'000;
-  constexpr int kWindows = 50;
-  ThreadPool pool(threads);
+PeakRate MeasurePeakFma(int threads) { return *MeasurePeak(Arithmetic::kF32, threads); }
+
+namespace {
+
+// The floats of `bytes`, in whole steps of ReadAll.
+std::size_t Floats(std::int64_t bytes) { return static_cast<std::size_t>(bytes) / 256 * 64; }
+
+// Bytes per second of threads that each read a part of the data again and again: of all together,
+// or from a cache that each has of its own.
+double ReadRate(const std::vector<float>& data, std::int64_t bytes_each, ThreadPool& pool,
+                int tries, bool own) {
+  // Long enough to start and to end together; short enough to be left alone now and then.
+  constexpr std::int64_t kLeast = 2 << 20;
+  const std::size_t count = Floats(bytes_each);
+  const std::int64_t again = std::max<std::int64_t>(1, kLeast / bytes_each);
+  const int threads = pool.threads();
+  const double bytes = 4.0 * static_cast<double>(count) * static_cast<double>(again);
   std::atomic<int> sink = 0;
-  const double seconds = Fastest(kWindows, [&] {
+  if (own) {
+    return bytes *
+           EachAtItsFastest(pool, tries, [&] { sink += ReadAll(data.data(), count, again); });
+  }
+  const double seconds = Fastest(tries, [&] {
     pool.ParallelFor(threads, 1, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) sink += static_cast<int>(loop.run(kSteps));
+      for (std::int64_t i = begin; i < end; ++i)
+        sink += ReadAll(data.data() + static_cast<std::size_t>(i) * count, count, again);
     });
   });
-  const double operations = 2.0 * loop.lanes * kChains * static_cast<double>(kSteps) * threads;
-  return {loop.name, operations / seconds};
+  return bytes * threads / seconds;
+}
+
+// What one thread reads to be in this cache and in no nearer one.
+std::int64_t BytesIn(const Cache& cache, std::int64_t nearer, int threads) {
+  const std::int64_t share = cache.bytes / std::max(1, std::min(threads, cache.shared_by));
+  // Of a cache that other machines on this host may share: not more than is likely to be ours.
+  if (cache.level >= 3) return std::clamp<std::int64_t>(share / 8, 2 * nearer, share / 2);
+  return share / 2;
+}
+
+}  // namespace
+
+std::vector<MemoryLevel> MeasureReads(int threads) {
+  std::vector<MemoryLevel> levels;
+  std::int64_t nearer = 1 << 15;
+  std::vector<std::pair<Cache, std::int64_t>> caches;
+  for (const Cache& cache : Caches()) {
+    // A last cache that one thread's part does not fit behind the nearer ones is not told apart.
+    const std::int64_t most = cache.bytes / std::max(1, std::min(threads, cache.shared_by)) / 2;
+    if (cache.level >= 3 && most < 2 * nearer) continue;
+    caches.emplace_back(cache, BytesIn(cache, nearer, threads));
+    nearer = cache.bytes;
+  }
+  // Four times the last cache, within reason on machines with very large ones.
+  const std::int64_t all = std::clamp<std::int64_t>(4 * nearer, 64 << 20, 512 << 20);
+  const std::vector<float> data(Floats(all), 1.0F);
+  ThreadPool pool(threads);
+  constexpr int kTries = 40, kTriesOfMemory = 4;
+  const auto add = [&](std::string name, std::int64_t capacity, std::int64_t each, int tries,
+                       bool own) {
+    levels.push_back({.name = std::move(name),
+                      .capacity = capacity,
+                      .bytes_per_s = ReadRate(data, each, pool, tries, own),
+                      .how = fmt::format("{}, {} each of {} thread{}, the fastest of {} tries",
+                                         ReadInstruction(), HumanBytes(static_cast<double>(each)),
+                                         threads, threads == 1 ? "" : "s", tries)});
+  };
+  for (const auto& [cache, each] : caches) {
+    const std::int64_t instances = (threads + cache.shared_by - 1) / cache.shared_by;
+    if (each * threads <= all)
+      add(fmt::format("L{}", cache.level), cache.bytes * instances, each, kTries,
+          cache.shared_by == 1);
+  }
+  add("memory", 0, all / threads, kTriesOfMemory, false);
+  return levels;
+}
+
+ForkJoinCost MeasureForkJoin(int threads) {
+  constexpr int kLoops = 2000;
+  constexpr auto kLongest = std::chrono::milliseconds(200);
+  ThreadPool pool(threads);
+  std::atomic<int> there = 0;
+  // Iterations that do nothing would all be the caller's before anybody else wakes: they wait for
+  // each other, though not for a thread that has no core.
+  const ThreadPool::IndexedBody body = [&](std::int64_t begin, std::int64_t end, int) {
+    there.fetch_add(static_cast<int>(end - begin));
+    for (int waited = 0; there.load() < threads && waited < 20'000; ++waited)
+      __builtin_ia32_pause();
+  };
+  std::vector<double> times;
+  const auto start = Clock::now();
+  while (times.size() < kLoops && (times.empty() || Clock::now() - start < kLongest)) {
+    there.store(0);
+    const auto begin = Clock::now();
+    pool.ParallelForIndexed(threads, 1, body);
+    times.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
+  }
+  std::sort(times.begin(), times.end());
+  return {.median_s = times[times.size() / 2],
+          .least_s = times.front(),
+          .how = fmt::format("a loop of {} iterations that wait for each other, the median of {}",
+                             threads, times.size())};
+}
+
+MachinePeaks MeasurePeaks(int threads) {
+  const int most = std::clamp(threads, 1, ThreadPool(0).threads());
+  return {.threads = most,
+          .f32 = MeasurePeakFma(most),
+          .int8 = MeasurePeak(Arithmetic::kInt8, most),
+          .bf16 = MeasurePeak(Arithmetic::kBf16, most),
+          .levels = MeasureReads(most),
+          .fork_join = MeasureForkJoin(most),
+          .call = MeasureForkJoin(1)};
 }
 
 MachineRates ProbeRates() {
@@ -233,22 +260,19 @@ MachineRates ProbeRates() {
     if (cache.level == 2) near = cache.bytes / 2;
     if (cache.level == 3) far = std::clamp<std::int64_t>(cache.bytes / 8, 2 << 20, 16 << 20);
   }
-  const auto floats = [](std::int64_t bytes) { return static_cast<std::size_t>(bytes) / 256 * 64; };
-  const std::vector<float> data(floats(64 << 20), 1.0F);
-  const bool wide = __builtin_cpu_supports("avx2");
+  const std::vector<float> data(Floats(64 << 20), 1.0F);
   std::atomic<int> sink = 0;
   const auto rate = [&](std::int64_t bytes, int tries) {
-    const std::size_t count = floats(bytes);
-    const double seconds = Fastest(
-        tries, [&] { sink += static_cast<int>((wide ? ReadAvx2 : ReadSse)(data.data(), count)); });
+    const std::size_t count = Floats(bytes);
+    const double seconds = Fastest(tries, [&] { sink += ReadAll(data.data(), count); });
     return 4e-9 * static_cast<double>(count) / seconds;
   };
   const PeakRate peak = MeasurePeakFma(1);
   MachineRates rates;
   const auto widest = static_cast<std::size_t>(peak.instruction_set == "avx512f" ? Isa::kAvx512
-                                               : wide                            ? Isa::kAvx2
+                                               : peak.instruction_set == "avx2"  ? Isa::kAvx2
                                                                                  : Isa::kBase);
-  rates.flops[widest] = peak.flops_per_s * 1e-9;
+  rates.flops[widest] = peak.operations_per_s * 1e-9;
   // Half the lanes; without FMA half as many operations besides.
   if (widest > 1) rates.flops[1] = rates.flops[2] / 2;
   if (widest > 0) rates.flops[0] = rates.flops[1] / 4;

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "kernels/selector.h"
+#include "tools/machine_loops.h"
 
 namespace athanor::tools {
 
@@ -26,15 +28,43 @@ struct Machine {
 
 Machine DescribeMachine();
 
-// Bytes per second read from an array far larger than the caches, by `threads` threads.
-double MeasureReadBandwidth(int threads);
-
 struct PeakRate {
   std::string instruction_set;
-  double flops_per_s = 0;
+  double operations_per_s = 0;  // a multiply-add is 2
+  std::string how;              // it was probed
 };
-// Single-precision fused multiply-adds from registers, with the widest instruction set there is.
+// From registers, with the widest instruction set there is; nothing where there is none.
+std::optional<PeakRate> MeasurePeak(Arithmetic arithmetic, int threads);
+// Single-precision fused multiply-adds.
 PeakRate MeasurePeakFma(int threads);
+
+// A cache, or the memory behind the last one.
+struct MemoryLevel {
+  std::string name;           // "L2", "memory"
+  std::int64_t capacity = 0;  // of the caches that `threads` cores have; 0: of the memory
+  double bytes_per_s = 0;     // read by all threads together
+  std::string how;
+};
+// The nearest first, the memory last.
+std::vector<MemoryLevel> MeasureReads(int threads);
+
+// What handing a loop to the threads and waiting for them costs.
+struct ForkJoinCost {
+  double median_s = 0, least_s = 0;
+  std::string how;
+};
+ForkJoinCost MeasureForkJoin(int threads);
+
+// What so many threads reach together, at most one for each core. Takes about half a second.
+struct MachinePeaks {
+  int threads = 1;
+  PeakRate f32;
+  std::optional<PeakRate> int8, bf16;
+  std::vector<MemoryLevel> levels;
+  ForkJoinCost fork_join;
+  ForkJoinCost call;  // the same for one thread
+};
+MachinePeaks MeasurePeaks(int threads);
 
 // What one core reaches, for the cost model; takes about a tenth of a second. Instruction sets
 // narrower than the widest are taken to reach what their vectors are narrower by.
