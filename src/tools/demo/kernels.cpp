@@ -6,6 +6,7 @@
 #include "plan/plan.h"
 #include "tools/demo/demo.h"
 #include "tools/describe.h"
+#include "tools/memory_timeline.h"
 #include "tools/plan_text.h"
 
 namespace athanor::tools::demo {
@@ -51,29 +52,6 @@ Drawing LayerBars(const std::vector<Layer>& layers) {
                                 100 * layer.microseconds / total, rate)});
   }
   return BarChart(bars, {.label_width = 270});
-}
-
-// Where each value lies in the memory of a run, and in which steps.
-Drawing MemoryMap(const Plan& plan, double width) {
-  std::vector<Block> blocks;
-  for (std::size_t i = 0; i < plan.storages.size(); ++i) {
-    const Storage& storage = plan.storages[i];
-    if (storage.where != Storage::Where::kArena || storage.bytes == 0) continue;
-    std::string name = "scratch";
-    for (const Step& step : plan.steps) {
-      for (const athanor::Place& place : step.out) {
-        if (place.storage == static_cast<std::int32_t>(i)) name = Describe(plan, step).node;
-      }
-    }
-    blocks.push_back({static_cast<double>(storage.first), static_cast<double>(storage.last) + 1,
-                      static_cast<double>(storage.offset) / 1024,
-                      static_cast<double>(storage.offset + storage.bytes) / 1024, name,
-                      HumanBytes(static_cast<double>(storage.bytes))});
-  }
-  return BlockMap(blocks, {.width = width,
-                           .x = "step of the plan",
-                           .y_text = [](double kib) { return fmt::format("{:g} KiB", kib); },
-                           .top = static_cast<double>(plan.arena_bytes) / 1024});
 }
 
 Rows LayerRows(const std::vector<Layer>& layers) {
