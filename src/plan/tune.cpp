@@ -6,6 +6,7 @@
 // signature, so that equal layers are measured once.
 #include <algorithm>
 #include <chrono>
+#include <map>
 
 #include "plan/stages.h"
 #include "plan/trial.h"
@@ -59,6 +60,7 @@ class Tuner {
   Status Run(std::vector<Contest> contests) {
     std::stable_sort(contests.begin(), contests.end(),
                      [](const Contest& a, const Contest& b) { return BestNs(a) > BestNs(b); });
+    ExpectAll(contests);
     for (const double far_behind : kFarBehind) {
       for (const Contest& contest : contests) ATH_RETURN_IF_ERROR(Measure(contest, far_behind));
     }
@@ -95,21 +97,55 @@ class Tuner {
     return rivals;
   }
 
+  // Of measuring them all; 0 when there is nothing to measure.
+  double ExpectedNs(const std::vector<Rival>& rivals) const {
+    if (rivals.size() < 2) return 0;
+    double expected_ns = 0;
+    bool all_known = true;
+    for (const Rival& rival : rivals) {
+      all_known = all_known &&
+                  options_.measured->Find(rival.signature, rival.candidate->def->name).has_value();
+      expected_ns += kRunsExpected * rival.candidate->cost_ns + kBurstNs;
+    }
+    return all_known ? 0 : expected_ns;
+  }
+
+  // Equal layers are measured once, and those far behind only where there are any.
+  void ExpectAll(const std::vector<Contest>& contests) {
+    std::map<std::string, std::size_t> expected;  // signature -> how many rivals
+    for (const double far_behind : kFarBehind) {
+      for (const Contest& contest : contests) {
+        const std::vector<Rival> rivals = RivalsOf(contest, far_behind);
+        if (rivals.empty() || expected[rivals[0].signature] >= rivals.size()) continue;
+        expected[rivals[0].signature] = rivals.size();
+        expected_ns_ += ExpectedNs(rivals);
+      }
+    }
+  }
+
+  // Where the budget ends before the work does, time passes; else work is done.
+  void Report(double measured_ns) {
+    done_ns_ += measured_ns;
+    const double budget_ns = options_.tune_seconds * 1e9;
+    if (expected_ns_ <= 0 || budget_ns <= 0) return;
+    const bool in_time = expected_ns_ <= budget_ns;
+    options_.measured->Report((in_time ? done_ns_ : Seconds() * 1e9) * 1e-6,
+                              std::min(expected_ns_, budget_ns) * 1e-6);
+  }
+
   // All rivals in turn when a time is missing, or none of them when there is not the time for all:
   // times of different minutes are not compared where that can be helped.
   Status Measure(const Contest& contest, double far_behind) {
     ATH_RETURN_IF_ERROR(options_.MayGoOn());
     std::vector<Rival> rivals = RivalsOf(contest, far_behind);
     if (rivals.size() < 2) return {};
-    double expected_ns = 0;
-    bool all_known = true;
     for (Rival& rival : rivals) {
       const auto known = options_.measured->Find(rival.signature, rival.candidate->def->name);
       rival.candidate->measured_ns = known.value_or(0);
-      all_known = all_known && known;
-      expected_ns += kRunsExpected * rival.candidate->cost_ns + kBurstNs;
     }
-    if (all_known || Seconds() + expected_ns * 1e-9 > options_.tune_seconds) return {};
+    const double expected_ns = ExpectedNs(rivals);
+    if (expected_ns == 0 || Seconds() + expected_ns * 1e-9 > options_.tune_seconds) return {};
+    Report(0);
     // Of their own: what the losers packed would otherwise stay as long as the weights do.
     kernels::PackStore packs;
     std::vector<std::optional<Trial>> trials;
@@ -123,6 +159,7 @@ class Tuner {
       rivals[i].candidate->measured_ns = best[i];
       options_.measured->Set(rivals[i].signature, rivals[i].candidate->def->name, best[i]);
     }
+    Report(expected_ns);
     return {};
   }
 
@@ -136,6 +173,7 @@ class Tuner {
   const PlanOptions& options_;
   Clock::time_point start_ = Clock::now();
   std::unique_ptr<ThreadPool> pool_;
+  double expected_ns_ = 0, done_ns_ = 0;  // of measuring
 };
 
 }  // namespace

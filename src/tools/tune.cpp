@@ -11,6 +11,8 @@
 #include "tools/open_model.h"
 #include "tools/output_file.h"
 #include "tools/plan_text.h"
+#include "tools/progress.h"
+#include "tools/tune_outcome.h"
 #include "tools/tuning.h"
 
 namespace athanor::tools {
@@ -25,42 +27,15 @@ struct TuneOptions {
   std::string output;
 };
 
-// The candidate that estimates alone would have taken.
-const StepNotes::Choice& FirstGuess(const std::vector<StepNotes::Choice>& choices) {
-  return *std::min_element(choices.begin(), choices.end(), [](const auto& a, const auto& b) {
-    if (a.fits != b.fits) return a.fits;
-    return a.cost_ns + a.price_ns < b.cost_ns + b.price_ns;
-  });
-}
-
-// What the measurements changed.
-struct Outcome {
-  double guessed_ns = 0, chosen_ns = 0;
-  int measured = 0, changed = 0, open = 0;  // steps
-  Table table{{"step", "output", "estimates take", ">us", "measured best", ">us"}};
-};
-
-Outcome OutcomeOf(const athanor::Plan& plan) {
-  Outcome outcome;
-  for (const Step& step : plan.steps) {
-    const auto& choices = step.notes.choices;
-    const bool competes = choices.size() > 1 && choices[1].fits;
-    if (choices.empty() || choices[0].measured_ns == 0) {
-      outcome.open += competes ? 1 : 0;
-      continue;
-    }
-    const StepNotes::Choice &guess = FirstGuess(choices), &best = choices[0];
-    ++outcome.measured;
-    outcome.chosen_ns += best.measured_ns;
-    outcome.guessed_ns += guess.measured_ns > 0 ? guess.measured_ns : best.measured_ns;
-    if (guess.kernel == best.kernel) continue;
-    ++outcome.changed;
-    const StepText text = Describe(plan, step);
-    outcome.table.Add({text.op, text.output, guess.kernel,
-                       fmt::format("{:.1f}", guess.measured_ns / 1e3), best.kernel,
-                       fmt::format("{:.1f}", best.measured_ns / 1e3)});
+std::string ChangesTable(const athanor::Plan& plan, const TuneOutcome& outcome) {
+  Table table({"step", "output", "estimates take", ">us", "measured best", ">us"});
+  for (const TuneOutcome::Change& change : outcome.changes) {
+    const StepText text = Describe(plan, *change.step);
+    table.Add({text.op, text.output, change.before->kernel,
+               fmt::format("{:.1f}", change.before->measured_ns / 1e3), change.best->kernel,
+               fmt::format("{:.1f}", change.best->measured_ns / 1e3)});
   }
-  return outcome;
+  return table.ToString();
 }
 
 Status Run(const TuneOptions& options, const Common& common) {
@@ -85,17 +60,26 @@ Status Run(const TuneOptions& options, const Common& common) {
   std::vector<Type> types;
   for (const Datum& datum : set.values) types.push_back(Type::Of(datum));
   Note(common, "measuring, budget: {} s", options.tuning.budget);
+  std::optional<Progress> progress;
+  std::int64_t shown_ms = 0;
+  times->WatchedBy([&](std::int64_t done_ms, std::int64_t total_ms) {
+    if (!progress) progress.emplace(common, "measuring kernels (ms)", total_ms);
+    progress->Advance(done_ms - shown_ms);
+    shown_ms = done_ms;
+  });
   Result<std::shared_ptr<const athanor::Plan>> made = session->PlanFor(types);
+  progress.reset();
+  times->WatchedBy({});
   if (!made.ok()) {
     return WithDimFix(std::move(made).status(), session->graph(), inputs.counts_symbols_as_one());
   }
   const std::shared_ptr<const athanor::Plan> plan = *std::move(made);
   ATH_RETURN_IF_ERROR(times->Save(path));
 
-  const Outcome outcome = OutcomeOf(*plan);
-  if (outcome.changed > 0) PrintText(common, outcome.table.ToString());
+  const TuneOutcome outcome = OutcomeOf(*plan);
+  if (outcome.changed > 0) PrintText(common, ChangesTable(*plan, outcome));
   Say(common, "{} steps measured, {} take another kernel than estimates would: {:.2f} -> {:.2f} ms",
-      outcome.measured, outcome.changed, outcome.guessed_ns / 1e6, outcome.chosen_ns / 1e6);
+      outcome.measured, outcome.changed, outcome.before_ns / 1e6, outcome.chosen_ns / 1e6);
   if (outcome.open > 0)
     Say(common, "{} steps were not measured in time; --budget gives more", outcome.open);
   Say(common, "wrote {}", path);
@@ -106,7 +90,7 @@ Status Run(const TuneOptions& options, const Common& common) {
                      {"steps_measured", outcome.measured},
                      {"steps_changed", outcome.changed},
                      {"steps_open", outcome.open},
-                     {"estimates_ms", outcome.guessed_ns / 1e6},
+                     {"estimates_ms", outcome.before_ns / 1e6},
                      {"measured_ms", outcome.chosen_ns / 1e6}});
   const std::string cache =
       path == found_without_asking ? "" : fmt::format(" --plan-cache {}", ShellWord(path));
