@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "tools/report/files.h"
 
 namespace athanor::tools {
@@ -14,13 +16,17 @@ constexpr const char* kMark =
     "2.6 7.4h-5.2C9.4 6.5 11.800 5.200 13 1.500z'/></svg>";
 
 std::string RenderRows(const Rows& table) {
-  std::string html = fmt::format("<details><summary>{}</summary><div class='scroll'><table><tr>",
-                                 Escape(table.title));
+  std::string html = fmt::format(
+      "<details{}><summary>{}</summary><div class='scroll'><table{}><tr>",
+      table.open ? " open" : "", Escape(table.title), table.sortable ? " class='sortable'" : "");
   std::vector<bool> numbers;
   for (std::string_view heading : table.header) {
     numbers.push_back(heading.starts_with('>'));
     if (numbers.back()) heading.remove_prefix(1);
-    html += fmt::format("<th{}>{}</th>", numbers.back() ? " class='n'" : "", Escape(heading));
+    const std::string text = table.sortable
+                                 ? fmt::format("<button type='button'>{}</button>", Escape(heading))
+                                 : Escape(heading);
+    html += fmt::format("<th{}>{}</th>", numbers.back() ? " class='n'" : "", text);
   }
   for (const std::vector<std::string>& row : table.rows) {
     html += "</tr><tr>";
@@ -64,6 +70,13 @@ std::string RenderEnvironment(const Page& page) {
   return html + "</table></div></figure></section>\n";
 }
 
+bool IsSortable(const Page& page) {
+  return std::any_of(page.sections.begin(), page.sections.end(), [](const Section& section) {
+    return std::any_of(section.tables.begin(), section.tables.end(),
+                       [](const Rows& table) { return table.sortable; });
+  });
+}
+
 }  // namespace
 
 std::string RenderPage(const Page& page) {
@@ -87,7 +100,9 @@ std::string RenderPage(const Page& page) {
   html += "</nav>\n";
   for (std::size_t i = 0; i < page.sections.size(); ++i)
     html += RenderSection(page.sections[i], i + 1);
-  return html + RenderEnvironment(page) + "</main></body></html>\n";
+  html += RenderEnvironment(page) + "</main>";
+  if (IsSortable(page)) html += fmt::format("<script>{}</script>", ReportFile("sort.js"));
+  return html + "</body></html>\n";
 }
 
 }  // namespace athanor::tools

@@ -1,4 +1,5 @@
-// A report: one HTML page that needs nothing else, no script and no network, in light and dark.
+// A report: one HTML page that needs nothing else, no network, in light and dark; and no script
+// either, except to sort rows where a table asks for that.
 #pragma once
 
 #include <string>
@@ -19,6 +20,8 @@ struct Rows {
   std::string title;  // what one opens to see it
   std::vector<std::string> header;
   std::vector<std::vector<std::string>> rows;
+  bool sortable = false;  // by a click on a heading
+  bool open = false;      // without being asked
 };
 
 struct Section {
