@@ -13,11 +13,11 @@ Result<StepTimes> MeasureSteps(Session& session, const std::vector<Datum>& input
     after_run();
     if (run == 0) continue;
     times.plan = profile.plan;
-    times.ms.resize(profile.step_times.size());
-    for (std::size_t i = 0; i < times.ms.size(); ++i) {
-      const double ms = std::chrono::duration<double, std::milli>(profile.step_times[i]).count();
-      times.ms[i] = run == 1 ? ms : std::min(times.ms[i], ms);
-    }
+    std::vector<double>& now = times.runs.emplace_back();
+    for (const std::chrono::nanoseconds time : profile.step_times)
+      now.push_back(std::chrono::duration<double, std::milli>(time).count());
+    if (run == 1) times.ms = now;
+    for (std::size_t i = 0; i < now.size(); ++i) times.ms[i] = std::min(times.ms[i], now[i]);
   }
   return times;
 }

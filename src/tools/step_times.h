@@ -12,7 +12,8 @@ namespace athanor::tools {
 
 struct StepTimes {
   std::shared_ptr<const Plan> plan;
-  std::vector<double> ms;  // of each step, the fastest run
+  std::vector<double> ms;                 // of each step, the fastest run
+  std::vector<std::vector<double>> runs;  // of each run, of each step
 };
 
 // Runs once to warm up and then `runs` times, each followed by `after_run`. For a device that
