@@ -31,6 +31,11 @@ Argument Argument::Words(int count) {
   return *this;
 }
 
+Argument Argument::Several() {
+  option_->expected(1, CLI::detail::expected_max_vector_size);
+  return *this;
+}
+
 Argument Argument::Excludes(Argument other) {
   option_->excludes(other.option_);
   return *this;

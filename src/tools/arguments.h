@@ -25,6 +25,8 @@ class Argument {
   Argument Repeated();
   // Takes exactly so many words: --dump NODE DIR.
   Argument Words(int count);
+  // Takes all words up to the next option.
+  Argument Several();
   Argument Excludes(Argument other);
   Argument Describe(const std::string& help);
   // `low` <= value <= `high`. T is int or double.

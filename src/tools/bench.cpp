@@ -1,24 +1,23 @@
 // athanor bench MODEL: latency and throughput.
+// athanor bench MODEL --sweep streams=1,2 batch=1,4: the same for every combination of settings.
 // athanor bench [MODEL] --kernels conv: every algorithm for each of its layers.
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <atomic>
-#include <chrono>
-#include <cmath>
 #include <map>
-#include <thread>
 
-#include "core/text.h"
 #include "core/thread_pool.h"
 #include "runtime/session.h"
 #include "tools/bench_kernels.h"
+#include "tools/bench_measure.h"
+#include "tools/bench_sweep.h"
 #include "tools/console.h"
 #include "tools/describe.h"
 #include "tools/device_parts.h"
 #include "tools/dump_ir.h"
-#include "tools/energy.h"
+#include "tools/fingerprint.h"
 #include "tools/inputs.h"
+#include "tools/noise.h"
 #include "tools/open_model.h"
 #include "tools/plan_text.h"
 #include "tools/progress.h"
@@ -26,8 +25,6 @@
 
 namespace athanor::tools {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 struct BenchOptions {
   ModelOptions model;
@@ -38,22 +35,16 @@ struct BenchOptions {
   int threads = 0, streams = 0;
   std::int64_t batch = 0;
   double seconds = 3;
+  std::vector<std::string> sweep;
+  double knee = 0.5;  // percents of throughput for each percent of latency
   KernelBenchOptions kernels = {.kind = ""};
 };
 
-struct BenchPlan {
-  int threads = 1;  // of each stream
-  int streams = 1;
-};
-
-BenchPlan MakePlan(const BenchOptions& options) {
-  const int cores = ThreadPool(0).threads();
-  BenchPlan plan;
-  plan.streams = options.streams;
-  if (plan.streams == 0) plan.streams = options.goal == "throughput" ? cores : 1;
-  plan.threads = options.threads;
-  if (plan.threads == 0) plan.threads = std::max(1, cores / plan.streams);
-  return plan;
+// Of one setting; threads stay 0 where they are not given.
+BenchSetting BaseOf(const BenchOptions& options, int cores) {
+  BenchSetting base = {options.threads, options.streams, options.batch};
+  if (base.streams == 0) base.streams = options.goal == "throughput" ? cores : 1;
+  return base;
 }
 
 // The first dimension of every input that has one; a symbol there is replaced wherever it stands.
@@ -79,102 +70,37 @@ Status FixSymbols(Graph& graph) {
   return SetDims(graph, ones);
 }
 
-struct Measured {
-  std::vector<double> ms;  // of every run, sorted
-  double seconds = 0;      // wall time of the measured part
-  std::optional<double> joules;
-};
-
-double Percentile(const std::vector<double>& sorted, double p) {
-  // Nearest rank: the smallest value that at least p percent of the runs do not exceed.
-  const auto rank =
-      static_cast<std::size_t>(std::ceil(p / 100 * static_cast<double>(sorted.size())));
-  return sorted[std::min(sorted.size(), std::max<std::size_t>(rank, 1)) - 1];
-}
-
-// One thread per stream; each runs the session until the time is over.
-Result<Measured> Measure(Session& session, int streams, const std::vector<Datum>& inputs,
-                         double seconds, const Common& common) {
-  const auto duration =
-      std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
-  const auto count = static_cast<std::size_t>(streams);
-  std::vector<std::vector<double>> times(count);
-  std::vector<Status> failures(count);
-  std::atomic<bool> failed = false;
-  Progress progress(common, "bench (ms)", static_cast<std::int64_t>(seconds * 1e3));
-  const std::optional<double> joules = PackageEnergy();
-  const auto start = Clock::now();
-  const auto stream = [&](std::size_t s) {
-    auto now = Clock::now();
-    while (!failed && (now - start < duration || times[s].empty())) {
-      const Result<std::vector<Datum>> outputs = session.Run(inputs);
-      const auto end = Clock::now();
-      if (!outputs.ok()) {
-        failures[s] = outputs.status();
-        failed = true;
-        return;
-      }
-      const double ms = std::chrono::duration<double, std::milli>(end - now).count();
-      times[s].push_back(ms);
-      if (s == 0) progress.Advance(static_cast<std::int64_t>(ms));
-      now = end;
-    }
-  };
-  std::vector<std::thread> threads;
-  for (std::size_t s = 1; s < count; ++s) threads.emplace_back(stream, s);
-  stream(0);
-  for (std::thread& thread : threads) thread.join();
-  for (const Status& failure : failures) ATH_RETURN_IF_ERROR(failure);
-  Measured measured;
-  measured.seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  if (const auto now = PackageEnergy(); joules && now && *now >= *joules)
-    measured.joules = *now - *joules;
-  for (const auto& list : times) measured.ms.insert(measured.ms.end(), list.begin(), list.end());
-  std::sort(measured.ms.begin(), measured.ms.end());
-  return measured;
-}
-
 double PeakRssMb() {
   rusage usage = {};
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
-nlohmann::json ToJson(const BenchOptions& options, const BenchPlan& plan, std::int64_t batch,
-                      const Measured& measured) {
-  const auto runs = static_cast<double>(measured.ms.size());
-  return {{"model", options.model.path},
-          {"device", options.device},
-          {"goal", options.goal},
-          {"latency_ms",
-           {{"min", measured.ms.front()},
-            {"median", Percentile(measured.ms, 50)},
-            {"p90", Percentile(measured.ms, 90)},
-            {"p99", Percentile(measured.ms, 99)}}},
-          {"throughput_per_s", runs * static_cast<double>(batch) / measured.seconds},
-          {"threads", plan.threads},
-          {"streams", plan.streams},
-          {"batch", batch},
-          {"runs", measured.ms.size()},
-          {"seconds", measured.seconds},
-          {"peak_rss_mb", PeakRssMb()},
-          {"energy_j_per_run",
-           measured.joules ? nlohmann::json(*measured.joules / runs) : nlohmann::json()}};
+// The columns of a measurement: of one setting a row, of a sweep many.
+Table BenchTable(bool has_energy) {
+  std::vector<std::string> header = {">min ms",  ">median ms", ">p90 ms", ">p99 ms",   ">per s",
+                                     ">threads", ">streams",   ">batch",  "precision", ">peak MiB"};
+  if (has_energy) header.emplace_back(">mJ a run");
+  return Table(std::move(header));
 }
 
-void PrintTable(const Common& common, const nlohmann::json& document) {
+std::vector<std::string> TableRow(const nlohmann::json& document) {
   const nlohmann::json& latency = document["latency_ms"];
-  Table table({">min ms", ">median ms", ">p90 ms", ">p99 ms", ">per s", ">threads", ">streams",
-               ">batch", "precision", ">peak MiB"});
   const auto ms = [&](const char* key) {
     return fmt::format("{:.3f}", latency[key].get<double>());
   };
-  table.Add({ms("min"), ms("median"), ms("p90"), ms("p99"),
-             fmt::format("{:.1f}", document["throughput_per_s"].get<double>()),
-             document["threads"].dump(), document["streams"].dump(), document["batch"].dump(),
-             document["precision"].get<std::string>(),
-             fmt::format("{:.0f}", document["peak_rss_mb"].get<double>())});
-  PrintText(common, table.ToString());
+  const nlohmann::json& joules = document["energy_j_per_run"];
+  return {ms("min"),
+          ms("median"),
+          ms("p90"),
+          ms("p99"),
+          fmt::format("{:.1f}", document["throughput_per_s"].get<double>()),
+          document["threads"].dump(),
+          document["streams"].dump(),
+          document["batch"].dump(),
+          document["precision"].get<std::string>(),
+          fmt::format("{:.0f}", document["peak_rss_mb"].get<double>()),
+          joules.is_number() ? fmt::format("{:.2f}", 1e3 * joules.get<double>()) : ""};
 }
 
 Status CheckNotEmpty(const Graph& graph) {
@@ -246,41 +172,149 @@ Status RunKernels(const BenchOptions& options, const Common& common) {
   return BenchKernels(std::move(model), options.model.path, kernels, common);
 }
 
+// The model with the batch of a setting, and what it is fed.
+struct Prepared {
+  Graph graph;
+  std::vector<Datum> inputs;
+  std::int64_t batch = 1;
+};
+
+Result<Prepared> Prepare(const Graph& model, const BenchOptions& options, std::int64_t batch) {
+  Graph graph = model.Clone();
+  if (batch > 0) ATH_RETURN_IF_ERROR(SetBatch(graph, batch));
+  const Graph as_given = graph.Clone();
+  ATH_RETURN_IF_ERROR(WithDimFix(FixSymbols(graph), as_given));
+  ATH_RETURN_IF_ERROR(CheckNotEmpty(graph));
+  ATH_TRY(const std::int64_t own_batch, BatchOf(graph));
+  ATH_TRY(const InputPlan input_plan, InputPlan::Make(graph, options.input));
+  ATH_TRY(InputSet set, input_plan.Read(0));
+  return Prepared{std::move(graph), std::move(set.values), own_batch};
+}
+
+// One setting: the warm-up, whose runs touch memory and code for the first time, and the measured
+// part.
+Result<nlohmann::json> MeasureSetting(const Graph& model, const BenchOptions& options,
+                                      BenchSetting setting, const Common& common,
+                                      Progress& progress) {
+  ATH_TRY(Prepared prepared, Prepare(model, options, setting.batch));
+  setting.batch = prepared.batch;
+  // Several devices under one name share the streams out themselves.
+  const bool is_one = options.device.find(':') == std::string::npos;
+  SessionOptions session_options = {.device = options.device,
+                                    .threads = setting.threads,
+                                    .streams = is_one ? setting.streams : 1};
+  ATH_RETURN_IF_ERROR(ApplyTuning(options.tuning, options.model.path, common, session_options));
+  ATH_TRY(const auto session, Session::Create(std::move(prepared.graph), session_options));
+  const auto advance = [&progress](std::int64_t ms) { progress.Advance(ms); };
+  const Result<BenchTimes> warm_up =
+      MeasureStreams(*session, setting.streams, prepared.inputs, options.seconds / 10, advance);
+  if (!warm_up.ok()) return WithDimFix(warm_up.status(), model);
+  ATH_TRY(const BenchTimes times,
+          MeasureStreams(*session, setting.streams, prepared.inputs, options.seconds, advance));
+  nlohmann::json document = BenchJson(setting, times);
+  document["model"] = options.model.path;
+  document["device"] = options.device;
+  document["goal"] = options.goal;
+  document["peak_rss_mb"] = PeakRssMb();
+  document["warm_up_runs"] = warm_up->ms.size();
+  document["precision"] = PrecisionOf(session->graph());
+  CountReferenceSteps(options, common, *session, prepared.inputs, document);
+  AddParts(*session, common, document);
+  return document;
+}
+
+// The points of a sweep as a table, and which of them is the knee. Adds "sweep", and the knee's
+// figures as those of the document.
+nlohmann::json SweepJson(std::vector<nlohmann::json> points, double share, const Common& common) {
+  std::vector<SweepPoint> plain;
+  for (const nlohmann::json& point : points)
+    plain.push_back({point["latency_ms"]["median"], point["throughput_per_s"]});
+  const SweepFindings findings = FindKnee(plain, share);
+  const auto is_on_frontier = [&](std::size_t i) {
+    return std::find(findings.frontier.begin(), findings.frontier.end(), i) !=
+           findings.frontier.end();
+  };
+  const bool has_energy = points[0]["energy_j_per_run"].is_number();
+  std::vector<std::string> header = {">threads",   ">streams", ">batch",
+                                     ">median ms", ">p99 ms",  ">per s"};
+  if (has_energy) header.emplace_back(">mJ an input");
+  header.emplace_back("");
+  Table table(std::move(header));
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    const nlohmann::json& p = points[i];
+    points[i]["knee"] = i == findings.knee;
+    points[i]["frontier"] = is_on_frontier(i);
+    const double joules = has_energy ? p["energy_j_per_run"].get<double>() : 0;
+    std::vector<std::string> row = {p["threads"].dump(),
+                                    p["streams"].dump(),
+                                    p["batch"].dump(),
+                                    fmt::format("{:.3f}", plain[i].latency_ms),
+                                    fmt::format("{:.3f}", p["latency_ms"]["p99"].get<double>()),
+                                    fmt::format("{:.1f}", plain[i].per_second)};
+    if (has_energy) row.push_back(fmt::format("{:.3f}", 1e3 * joules / p["batch"].get<double>()));
+    row.emplace_back(i == findings.knee ? "<- knee" : is_on_frontier(i) ? "" : "beaten");
+    table.Add(std::move(row));
+  }
+  PrintText(common, table.ToString());
+  const nlohmann::json& knee = points[findings.knee];
+  Say(common,
+      "knee         threads {}, streams {}, batch {}: the last point where each percent of added "
+      "latency brings {:g} % of throughput or more",
+      knee["threads"].dump(), knee["streams"].dump(), knee["batch"].dump(), share);
+  nlohmann::json document = knee;
+  document["sweep"] = {{"points", std::move(points)},
+                       {"frontier", findings.frontier},
+                       {"knee", findings.knee},
+                       {"knee_percent_per_percent", share}};
+  return document;
+}
+
 Status Run(const BenchOptions& options, const Common& common) {
   if (!options.kernels.kind.empty()) return RunKernels(options, common);
   if (options.model.path.empty())
     return Error(ErrorCode::kUsage, "bench wants a model")
         .Fix("athanor bench MODEL, or athanor bench --kernels conv for the kernels alone");
-  ATH_TRY(Graph graph, OpenModel(options.model));
+  const int cores = ThreadPool(0).threads();
+  ATH_TRY(const Sweep sweep, ParseSweep(options.sweep, cores));
+  const std::vector<BenchSetting> settings = SettingsOf(sweep, BaseOf(options, cores), cores);
+  const Fingerprint fingerprint = TakeFingerprint();
+  ATH_TRY(const Graph graph, OpenModel(options.model));
   ATH_RETURN_IF_ERROR(DumpIr(common, options.dump, graph));
-  if (options.batch > 0) ATH_RETURN_IF_ERROR(SetBatch(graph, options.batch));
-  const Graph as_given = graph.Clone();
-  ATH_RETURN_IF_ERROR(WithDimFix(FixSymbols(graph), as_given));
-  ATH_RETURN_IF_ERROR(CheckNotEmpty(graph));
-  ATH_TRY(const std::int64_t batch, BatchOf(graph));
-  const BenchPlan plan = MakePlan(options);
-  ATH_TRY(const InputPlan input_plan, InputPlan::Make(graph, options.input));
-  ATH_TRY(const InputSet set, input_plan.Read(0));
-  // Several devices under one name share the streams out themselves.
-  const bool is_one = options.device.find(':') == std::string::npos;
-  SessionOptions session_options = {
-      .device = options.device, .threads = plan.threads, .streams = is_one ? plan.streams : 1};
-  ATH_RETURN_IF_ERROR(ApplyTuning(options.tuning, options.model.path, common, session_options));
-  ATH_TRY(const auto session, Session::Create(std::move(graph), session_options));
-  // Warm-up: the first runs touch memory and code for the first time.
-  const Result<Measured> warm_up =
-      Measure(*session, plan.streams, set.values, options.seconds / 10, common);
-  if (!warm_up.ok()) return WithDimFix(warm_up.status(), as_given);
-  ATH_TRY(const Measured measured,
-          Measure(*session, plan.streams, set.values, options.seconds, common));
-  nlohmann::json document = ToJson(options, plan, batch, measured);
-  document["warm_up_runs"] = warm_up->ms.size();
-  document["precision"] = PrecisionOf(session->graph());
-  CountReferenceSteps(options, common, *session, set.values, document);
-  PrintTable(common, document);
-  AddParts(*session, common, document);
+  // What cannot be measured is told before minutes of measuring what can.
+  for (const BenchSetting& setting : settings)
+    ATH_RETURN_IF_ERROR(Prepare(graph, options, setting.batch).status());
+  int most_threads = 1;
+  for (const BenchSetting& setting : settings)
+    most_threads = std::max(most_threads, setting.threads * setting.streams);
+  NoiseTest noise(most_threads);
+  Progress progress(common, "bench (ms)",
+                    static_cast<std::int64_t>(options.seconds * 1.1e3) *
+                        static_cast<std::int64_t>(settings.size()));
+  std::vector<nlohmann::json> points;
+  for (const BenchSetting& setting : settings) {
+    ATH_TRY(nlohmann::json point, MeasureSetting(graph, options, setting, common, progress));
+    points.push_back(std::move(point));
+  }
+  progress.Finish();
+  noise.End();
+  nlohmann::json document;
+  if (options.sweep.empty()) {
+    document = std::move(points[0]);
+    Table table = BenchTable(document["energy_j_per_run"].is_number());
+    table.Add(TableRow(document));
+    PrintText(common, table.ToString());
+  } else {
+    document = SweepJson(std::move(points), options.knee, common);
+  }
+  Say(common, "machine      {}", FingerprintText(fingerprint));
+  Say(common, "noise        {}", noise.ToText());
+  document["environment"] = FingerprintJson(fingerprint);
+  document["noise"] = noise.ToJson();
+  const nlohmann::json threads = document["threads"];
   PrintJson(common, std::move(document));
-  Next(common, fmt::format("athanor profile {}", ShellWord(options.model.path)));
+  const std::string knee =
+      options.sweep.empty() ? "" : fmt::format(" --threads {}", threads.dump());
+  Next(common, fmt::format("athanor profile {}{}", ShellWord(options.model.path), knee));
   return {};
 }
 
@@ -305,6 +339,15 @@ std::function<Status()> Bench(Arguments app, const Common& common) {
   app.Option("--precision", options->precision,
              "of floating-point arithmetic: f32; athanor quantize makes models of 8 bits")
       .OneOf({"f32"})
+      .ShowDefault();
+  app.Option("--sweep", options->sweep,
+             "instead of one setting all combinations of streams=1,2 batch=1,4,16 threads=1,2 (a "
+             "setting without values: powers of two), and which of them is the knee; --time is for "
+             "each")
+      .Several();
+  app.Option("--knee", options->knee,
+             "of --sweep: percents of throughput that each percent of added latency must bring")
+      .Range(0.0, 1000.0)
       .ShowDefault();
   app.Option("--kernels", options->kernels.kind,
              "instead: each kernel for each layer of the model, or of a list of networks without "
