@@ -15,10 +15,13 @@
 #include "tools/describe.h"
 #include "tools/fit_type.h"
 #include "tools/graph_document.h"
+#include "tools/machine_json.h"
+#include "tools/memory_timeline.h"
 #include "tools/model_facts.h"
 #include "tools/plan_text.h"
+#include "tools/profile/measure.h"
+#include "tools/profile/text.h"
 #include "tools/scratch_folder.h"
-#include "tools/step_times.h"
 
 namespace athanor::tools {
 namespace {
@@ -67,6 +70,7 @@ class ModelScreens {
 
   ShownModel options_;
   std::unique_ptr<Session> session_;
+  mutable std::optional<MachinePeaks> peaks_;  // probed when they are first asked for
 };
 
 Result<std::shared_ptr<ModelScreens>> ModelScreens::Open(const ShownModel& options) {
@@ -128,21 +132,9 @@ Result<std::string> ModelScreens::DrawnGraph(const Question& question) const {
   return Finish(std::move(document));
 }
 
-// Bytes of the arena in use at each step.
-std::vector<std::int64_t> AliveBytes(const Plan& plan) {
-  std::vector<std::int64_t> alive(plan.steps.size());
-  for (const Storage& storage : plan.storages) {
-    if (storage.where != Storage::Where::kArena) continue;
-    for (auto i = static_cast<std::size_t>(std::max(storage.first, 0));
-         i < alive.size() && static_cast<std::int32_t>(i) <= storage.last; ++i)
-      alive[i] += storage.bytes;
-  }
-  return alive;
-}
-
 Result<std::string> ModelScreens::PlanSteps(const Question&) const {
   ATH_TRY(const auto plan, Planned());
-  const std::vector<std::int64_t> alive = AliveBytes(*plan);
+  const std::vector<std::int64_t> alive = TimelineOf(*plan).alive;
   json steps = json::array();
   for (std::size_t i = 0; i < plan->steps.size(); ++i) {
     json step = StepJson(*plan, plan->steps[i]);
@@ -160,12 +152,29 @@ Result<std::string> ModelScreens::PlanSteps(const Question&) const {
 Result<std::string> ModelScreens::Times(const Question& question) const {
   ATH_TRY(const std::int64_t runs, Number(question, "runs", 5, 1000));
   ATH_TRY(const InputSet set, RandomInput());
-  Result<StepTimes> times =
-      MeasureSteps(*session_, set.values, static_cast<int>(std::max<std::int64_t>(runs, 1)));
-  if (!times.ok()) return WithDimFix(std::move(times).status(), session_->graph());
-  double total = 0;
-  for (const double ms : times->ms) total += ms;
-  return Finish({{"runs", runs}, {"steps_ms", times->ms}, {"total_ms", total}});
+  ProfileFindings findings;
+  findings.model = options_.model.path;
+  findings.device = "cpu";
+  findings.runs = static_cast<int>(std::max<std::int64_t>(runs, 1));
+  findings.peaks = peaks_;
+  Status timed = TimeSteps(
+      *session_, set.values, [] {}, findings);
+  if (!timed.ok()) return WithDimFix(std::move(timed), session_->graph());
+  peaks_ = findings.peaks;
+  findings.advice = AdviceFor(findings, {});
+  json floors = json::array(), times = json::array();
+  for (const NodeTime& node : findings.nodes) {
+    times.push_back(node.ms);
+    floors.push_back(FloorJson(node.floor, node.ms));
+  }
+  return Finish({{"runs", runs},
+                 {"steps_ms", std::move(times)},
+                 {"total_ms", findings.total_ms},
+                 {"floor_ms", findings.floor_ms()},
+                 {"floors", std::move(floors)},
+                 {"peak_position", findings.memory.peak_step},
+                 {"machine", PeaksJson(*findings.peaks)},
+                 {"advice", AdviceJson(findings)}});
 }
 
 Result<std::string> ModelScreens::Passes(const Question&) const {
@@ -308,7 +317,8 @@ Result<std::vector<workbench::Screen>> MakeScreens(const ShownModel& options) {
              &ModelScreens::DrawnGraph),
       screen("plan", "GET", "steps with their kernels and the candidates",
              &ModelScreens::PlanSteps),
-      screen("profile", "GET", "measured milliseconds of each step; ?runs=N", &ModelScreens::Times),
+      screen("profile", "GET", "measured milliseconds of each step, its floor, and advice; ?runs=N",
+             &ModelScreens::Times),
       screen("passes", "GET", "the graph before and after optimisation", &ModelScreens::Passes),
       screen("run", "POST",
              "an answer for the body; ?kind=file&name=x.png&input=NAME, kind=json or kind=random",

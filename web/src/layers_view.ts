@@ -4,13 +4,14 @@ import { api } from './api';
 import { heat } from './colours';
 import { bytes, count, h, percent, time } from './dom';
 import type { State, View } from './state';
-import type { StepDoc } from './types';
+import type { FloorDoc, StepDoc } from './types';
 
-interface Row { index: number; step: StepDoc; ms: number; share: number; rate: number; band: number }
-type Key = 'index' | 'op' | 'kernel' | 'ms' | 'flops' | 'rate' | 'bytes' | 'band' | 'alive';
+interface Row { index: number; step: StepDoc; ms: number; share: number; rate: number; band: number; floor: FloorDoc | undefined }
+type Key = 'index' | 'op' | 'kernel' | 'ms' | 'floor' | 'bound' | 'flops' | 'rate' | 'bytes' | 'band' | 'alive';
 
 const kColumns: [Key, string, string][] = [
   ['index', '#', 'order of execution'], ['op', 'Step', 'the operators it covers'], ['kernel', 'Kernel', 'what runs it'], ['ms', 'Time', 'the fastest of the runs'],
+  ['floor', 'Floor', 'what its arithmetic or its bytes take at the probed peaks, in percent of the time'], ['bound', 'Bound', 'what keeps it from being faster'],
   ['flops', 'FLOPs', 'operations, a multiply-add is 2'], ['rate', 'GFLOP/s', 'reached'], ['bytes', 'Moves', 'bytes read and written'], ['band', 'GB/s', 'reached'],
   ['alive', 'Memory', 'in use during the step'],
 ];
@@ -58,9 +59,9 @@ export class LayersView implements View {
       } }, t ? 'Time of each step' : 'Memory in use')));
     root.append(h('div', { class: 'tools' }, chartOf, h('span', { class: 'soft status' }, 'measuring ...'), h('span', { class: 'grow' }), again,
       h('input', { type: 'search', placeholder: 'Filter', 'aria-label': 'filter steps', spellcheck: false, oninput: (e: Event) => { this.filter = (e.target as HTMLInputElement).value.toLowerCase(); this.fill(); } })),
-    h('div', { class: 'page' }, h('div', { class: 'chart' }), h('div', { class: 'shares' }), h('table', { class: 'steps' },
-      h('thead', {}, h('tr', {}, ...kColumns.map(([key, label, title]) => h('th', { title, scope: 'col', 'data-key': key, class: ['op', 'kernel'].includes(key) ? '' : 'n' },
-        h('button', { onclick: () => { this.sort = { key, down: this.sort.key === key ? !this.sort.down : !['index', 'op', 'kernel'].includes(key) }; this.fill(); } }, label))))),
+    h('div', { class: 'page' }, h('div', { class: 'chart' }), h('div', { class: 'shares' }), h('ol', { class: 'advice' }), h('table', { class: 'steps' },
+      h('thead', {}, h('tr', {}, ...kColumns.map(([key, label, title]) => h('th', { title, scope: 'col', 'data-key': key, class: ['op', 'kernel', 'bound'].includes(key) ? '' : 'n' },
+        h('button', { onclick: () => { this.sort = { key, down: this.sort.key === key ? !this.sort.down : !['index', 'op', 'kernel', 'bound'].includes(key) }; this.fill(); } }, label))))),
       h('tbody'))));
     new ResizeObserver(() => this.draw()).observe(root);
   }
@@ -69,21 +70,22 @@ export class LayersView implements View {
     const times = this.state.profile?.steps_ms, total = this.state.profile?.total_ms ?? 0;
     return (this.state.plan?.steps ?? []).map((step, index) => {
       const ms = times?.[index] ?? 0;
-      return { index, step, ms, share: total > 0 ? ms / total : 0, rate: ms > 0 ? step.flops / ms / 1e6 : 0, band: ms > 0 ? step.bytes / ms / 1e6 : 0 };
+      return { index, step, ms, share: total > 0 ? ms / total : 0, rate: ms > 0 ? step.flops / ms / 1e6 : 0, band: ms > 0 ? step.bytes / ms / 1e6 : 0, floor: this.state.profile?.floors[index] };
     });
   }
 
   private fill(): void {
     const { key, down } = this.sort, rows = this.rows(), root = this.root!;
-    const value = (r: Row): number | string => ({ index: r.index, op: r.step.op, kernel: r.step.kernel, ms: r.ms, flops: r.step.flops, rate: r.rate, bytes: r.step.bytes, band: r.band, alive: r.step.alive_bytes })[key];
+    const value = (r: Row): number | string => ({ index: r.index, op: r.step.op, kernel: r.step.kernel, ms: r.ms, floor: r.floor?.percent_of_floor ?? -1, bound: r.floor?.bound ?? '', flops: r.step.flops, rate: r.rate, bytes: r.step.bytes, band: r.band, alive: r.step.alive_bytes })[key];
     const shown = rows.filter(r => !this.filter || [r.step.op, r.step.kernel, r.step.node].some(t => t.toLowerCase().includes(this.filter)));
     shown.sort((a, b) => { const x = value(a), y = value(b); return (x < y ? -1 : x > y ? 1 : a.index - b.index) * (down ? -1 : 1); });
     const most = Math.max(...rows.map(r => r.ms), 1e-9);
     root.querySelector('.steps tbody')!.replaceChildren(...shown.map(r => this.row(r, most)));
     for (const th of root.querySelectorAll<HTMLElement>('.steps th')) th.setAttribute('aria-sort', th.dataset.key === key ? (down ? 'descending' : 'ascending') : 'none');
     const profile = this.state.profile;
-    root.querySelector('.status')!.textContent = profile ? `${time(profile.total_ms)} in ${rows.length} steps, the fastest of ${profile.runs} runs · ${bytes(this.state.plan!.arena_bytes)} of memory for a run` : 'measuring ...';
+    root.querySelector('.status')!.textContent = profile ? `${time(profile.total_ms)} in ${rows.length} steps, the fastest of ${profile.runs} runs, ${percent(profile.floor_ms / profile.total_ms)} of the floor · ${bytes(this.state.plan!.arena_bytes)} of memory for a run, most in use at step ${profile.peak_position + 1}` : 'measuring ...';
     this.shares(rows);
+    this.advice();
     this.draw();
   }
 
@@ -95,6 +97,7 @@ export class LayersView implements View {
     return h('tr', { tabIndex: 0, title: 'show in the graph', onclick: show, onkeydown: (e: Event) => { if ((e as KeyboardEvent).key === 'Enter') show(); } },
       h('td', { class: 'n soft' }, r.index + 1), h('td', {}, h('b', {}, r.step.op), h('span', { class: 'soft name' }, r.step.node)), h('td', {}, h('code', {}, r.step.kernel)),
       h('td', { class: 'n took' }, h('span', {}, this.state.profile ? time(r.ms) : ''), h('span', { class: 'soft' }, this.state.profile ? percent(r.share) : ''), h('div', { class: 'meter' }, bar)),
+      h('td', { class: 'n' }, r.floor?.percent_of_floor != null ? `${r.floor.percent_of_floor.toFixed(0)} %` : ''), h('td', {}, r.floor?.bound ?? ''),
       h('td', { class: 'n' }, r.step.flops ? count(r.step.flops) : ''), h('td', { class: 'n' }, r.rate ? r.rate.toFixed(1) : ''), h('td', { class: 'n' }, bytes(Math.round(r.step.bytes))),
       h('td', { class: 'n' }, r.band ? r.band.toFixed(1) : ''), h('td', { class: 'n' }, bytes(r.step.alive_bytes)));
   }
@@ -112,6 +115,12 @@ export class LayersView implements View {
       part.style.setProperty('--fill', heat(Math.sqrt(share / top)));
       return part;
     }) : []));
+  }
+
+  /** What would gain most, from what was measured. */
+  private advice(): void {
+    this.root!.querySelector('.advice')!.replaceChildren(...(this.state.profile?.advice ?? []).map(one =>
+      h('li', {}, h('b', {}, `${one.kind}: `), one.text, h('span', { class: 'soft' }, ` gain ${time(one.gain_ms)} (${one.gain_percent.toFixed(1)} %) `), h('code', {}, one.command))));
   }
 
   private draw(): void {

@@ -50,10 +50,12 @@ function candidates(step: StepDoc): HTMLElement {
 
 function stepSection(step: StepDoc, index: number, state: State): HTMLElement[] {
   const ms = state.profile?.steps_ms[index], total = state.profile?.total_ms ?? 0, most = Math.max(...(state.profile?.steps_ms ?? [1]));
+  const floor = state.profile?.floors[index];
   const measured = ms === undefined ? null : h('div', { class: 'measured' },
     h('b', {}, time(ms)), h('span', { class: 'soft' }, `${percent(total > 0 ? ms / total : 0)} of ${time(total)}`),
     h('div', { class: 'meter' }, (() => { const bar = h('i'); bar.style.width = `${100 * ms / most}%`; bar.style.background = heat(Math.sqrt(ms / most)); return bar; })()),
-    step.flops > 0 ? h('span', { class: 'soft' }, `${(step.flops / ms / 1e6).toFixed(1)} GFLOP/s · ${(step.bytes / ms / 1e6).toFixed(1)} GB/s`) : null);
+    step.flops > 0 ? h('span', { class: 'soft' }, `${(step.flops / ms / 1e6).toFixed(1)} GFLOP/s · ${(step.bytes / ms / 1e6).toFixed(1)} GB/s`) : null,
+    floor?.percent_of_floor != null ? h('span', { class: 'soft' }, `${floor.percent_of_floor.toFixed(0)} % of the floor · bound by ${floor.bound === 'compute' ? 'arithmetic' : floor.bound === 'memory' ? `memory (${floor.memory_level})` : 'being started'}`) : null);
   return [
     h('h3', {}, `Step ${index + 1}: `, h('code', {}, step.kernel)),
     ...(measured ? [measured] : []),

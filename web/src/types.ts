@@ -25,7 +25,9 @@ export interface StepDoc {
   bytes_saved_by_cloning: number; candidates: Candidate[]; nodes: number[]; alive_bytes: number;
 }
 export interface PlanDoc { steps: StepDoc[]; arena_bytes: number; lower_bound_bytes: number }
-export interface ProfileDoc { runs: number; steps_ms: number[]; total_ms: number }
+export interface FloorDoc { bound: 'compute' | 'memory' | 'overhead' | null; floor_ms: number | null; percent_of_floor: number | null; memory_level: string | null; arithmetic: string | null }
+export interface AdviceDoc { kind: string; text: string; gain_ms: number; gain_percent: number; command: string }
+export interface ProfileDoc { runs: number; steps_ms: number[]; total_ms: number; floor_ms: number; floors: FloorDoc[]; peak_position: number; advice: AdviceDoc[] }
 
 export interface Side { nodes: number; ops: Record<string, number>; flops: number; weight_bytes: number; peak_activation_bytes: number }
 export interface PassesDoc {
