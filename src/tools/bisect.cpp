@@ -10,6 +10,7 @@
 #include "io/npy.h"
 #include "tools/console.h"
 #include "tools/describe.h"
+#include "tools/dump_ir.h"
 #include "tools/inputs.h"
 #include "tools/open_model.h"
 #include "tools/progress.h"
@@ -21,6 +22,7 @@ namespace {
 struct BisectVerb {
   ModelOptions a;
   std::string b;
+  std::string dump;  // --dump-ir
   InputOptions input;
   std::string device, device_b, passes = "on", passes_b = "on", match = "name";
   BisectOptions limits;
@@ -61,10 +63,12 @@ Result<Trace> Recording(const std::string& path) {
   return trace;
 }
 
-Result<Graph> OpenSide(const BisectVerb& options, const Side& side) {
+Result<Graph> OpenSide(const BisectVerb& options, const Side& side, const Common& common) {
   ModelOptions model = options.a;
   model.path = side.model;
-  return OpenModel(model);
+  ATH_TRY(Graph graph, OpenModel(model));
+  ATH_RETURN_IF_ERROR(DumpIr(common, options.dump, graph));
+  return graph;
 }
 
 Result<Trace> TraceSide(Graph graph, const Side& side, std::vector<Datum> inputs) {
@@ -81,14 +85,14 @@ struct BothTraces {
 Result<BothTraces> RunBoth(const BisectVerb& options, const Common& common, const Side& a,
                            const Side& b) {
   Progress progress(common, "bisect", 2);
-  ATH_TRY(Graph graph, OpenSide(options, a));
+  ATH_TRY(Graph graph, OpenSide(options, a, common));
   ATH_TRY(const InputPlan plan, InputPlan::Make(graph, options.input));
   ATH_TRY(InputSet set, plan.Read(0));
   BothTraces both;
   if (options.is_recording()) {
     ATH_TRY(both.b, Recording(options.b));
   } else {
-    ATH_TRY(Graph other, OpenSide(options, b));
+    ATH_TRY(Graph other, OpenSide(options, b, common));
     ATH_TRY(MatchedInputs matched, MatchInputs(other, graph, set.values));
     for (const LayoutChange& change : matched.changes) {
       Note(common, "input {}: {} in {}", Quote(change.name), LayoutText(change.axes), b.model);
@@ -300,6 +304,7 @@ Status Run(const BisectVerb& options, const Common& common) {
 std::function<Status()> BisectModels(Arguments app, const Common& common) {
   auto options = std::make_shared<BisectVerb>();
   AddModelOptions(app, options->a);
+  AddDumpOption(app, options->dump);
   app.Option("other", options->b,
              "the second model, or an .npz with values by their names that another engine gave; "
              "left out: the first on another device");

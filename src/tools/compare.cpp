@@ -9,6 +9,7 @@
 #include "tools/compare_task.h"
 #include "tools/console.h"
 #include "tools/describe.h"
+#include "tools/dump_ir.h"
 #include "tools/inputs.h"
 #include "tools/open_model.h"
 #include "tools/progress.h"
@@ -20,6 +21,7 @@ namespace {
 struct CompareOptions {
   ModelOptions a;
   std::string b;
+  std::string dump;  // --dump-ir
   InputOptions input;
   std::string device = "cpu", device_b;
   int threads = 0;
@@ -32,10 +34,11 @@ struct CompareOptions {
 };
 
 Result<std::unique_ptr<Session>> Open(const CompareOptions& options, const std::string& path,
-                                      const std::string& device) {
+                                      const std::string& device, const Common& common) {
   ModelOptions model = options.a;
   model.path = path;
   ATH_TRY(Graph graph, OpenModel(model));
+  ATH_RETURN_IF_ERROR(DumpIr(common, options.dump, graph));
   return Session::Create(std::move(graph), {.device = device, .threads = options.threads});
 }
 
@@ -178,10 +181,13 @@ Status Run(const CompareOptions& options, const Common& common) {
   if (std::isnan(options.tolerance.atol) || std::isnan(options.tolerance.rtol))
     return Error(ErrorCode::kUsage, "--atol and --rtol: a number of 0 or more is expected");
   ATH_TRY(const bool is_package, IsPackage(options.a.path));
+  if (is_package && !options.dump.empty())
+    return Error(ErrorCode::kUsage, "--dump-ir prints models, not packages")
+        .Fix(fmt::format("athanor unpack {}", ShellWord(options.a.path)));
   if (is_package) return RunPackages(options, common);
   ATH_RETURN_IF_ERROR(CheckOptions(options, device_b));
-  ATH_TRY(const std::unique_ptr<Session> a, Open(options, options.a.path, options.device));
-  ATH_TRY(const std::unique_ptr<Session> b, Open(options, path_b, device_b));
+  ATH_TRY(const std::unique_ptr<Session> a, Open(options, options.a.path, options.device, common));
+  ATH_TRY(const std::unique_ptr<Session> b, Open(options, path_b, device_b, common));
   ATH_TRY(const InputPlan plan, InputPlan::Make(a->graph(), options.input));
   ATH_TRY(const Comparison outcome, CompareAll(options, *a, *b, plan, common));
   const bool has_task = !options.task.task.empty();
@@ -224,6 +230,7 @@ Status Run(const CompareOptions& options, const Common& common) {
 std::function<Status()> CompareModels(Arguments app, const Common& common) {
   auto options = std::make_shared<CompareOptions>();
   AddModelOptions(app, options->a);
+  AddDumpOption(app, options->dump);
   app.Option("other", options->b, "the second model; left out: the first on --device-b");
   AddInputOptions(app, options->input, false);
   app.Option("--and", options->more, "one more package to compare with the first").Repeated();

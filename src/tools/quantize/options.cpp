@@ -2,6 +2,7 @@
 
 #include "core/number.h"
 #include "core/text.h"
+#include "tools/dump_ir.h"
 #include "tools/output_file.h"
 #include "tools/samples.h"
 
@@ -84,6 +85,7 @@ Result<quant::Corrections> ParseCorrections(const std::string& text) {
 
 void AddQuantizeOptions(Arguments app, QuantizeRequest& request) {
   AddModelOptions(app, request.model);
+  AddDumpOption(app, request.dump);
   app.Option("--calib", request.calib,
              "samples: a folder of pictures or arrays, or an .npz with one row per sample")
       .Required();

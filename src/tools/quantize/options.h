@@ -14,6 +14,7 @@ namespace athanor::tools {
 
 struct QuantizeRequest {
   ModelOptions model;
+  std::string dump;  // --dump-ir
   ClassifyOptions classify;
   std::string calib, out, method = "minmax", correct, max_drop, data, labels, report;
   std::string table, save_table, agree = "values", arithmetic = "float", activations = "8";

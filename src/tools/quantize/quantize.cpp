@@ -13,6 +13,7 @@
 #include "runtime/session.h"
 #include "tools/console.h"
 #include "tools/describe.h"
+#include "tools/dump_ir.h"
 #include "tools/quantize/recipe.h"
 #include "tools/quantize/report.h"
 #include "tools/quantize/teach.h"
@@ -364,6 +365,7 @@ Status Run(QuantizeRequest& request, const Common& common) {
   ATH_RETURN_IF_ERROR(CheckRequest(request));
   ATH_RETURN_IF_ERROR(CheckReportName(request.report));
   ATH_TRY(Graph graph, OpenModel(request.model));
+  ATH_RETURN_IF_ERROR(DumpIr(common, request.dump, graph));
   return Quantizing(request, common, std::move(graph)).Run();
 }
 
