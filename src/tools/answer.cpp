@@ -31,7 +31,7 @@ nlohmann::json BoxesJson(const std::vector<Box>& boxes) {
 
 }  // namespace
 
-Result<Answer> RunOne(Session& session, InputSet set) {
+Result<Answer> RunOne(Session& session, InputSet set, double deadline_ms) {
   using Clock = std::chrono::steady_clock;
   // Planning and packing weights, which the first run of a shape does, is not the time of an
   // answer. A device without plans has nothing to prepare; what is wrong, Run says.
@@ -39,7 +39,12 @@ Result<Answer> RunOne(Session& session, InputSet set) {
   for (const Datum& datum : set.values) types.push_back(Type::Of(datum));
   [[maybe_unused]] const bool prepared = session.PlanFor(types).ok();
   const auto start = Clock::now();
-  ATH_TRY(std::vector<Datum> outputs, session.Run(std::move(set.values)));
+  athanor::RunOptions options;
+  if (deadline_ms > 0) {
+    options.deadline = start + std::chrono::duration_cast<Clock::duration>(
+                                   std::chrono::duration<double, std::milli>(deadline_ms));
+  }
+  ATH_TRY(std::vector<Datum> outputs, session.Run(std::move(set.values), options));
   const double ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
   return Answer{std::move(set.name), std::move(outputs), ms};
 }

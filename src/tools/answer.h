@@ -24,7 +24,8 @@ struct AnswerOptions {
   std::optional<BoxOptions> boxes;  // show the boxes of a detector instead of its tensors
 };
 
-Result<Answer> RunOne(Session& session, InputSet set);
+// Ends with ATH-4002 where the run takes longer than `deadline_ms`; 0: it may take any time.
+Result<Answer> RunOne(Session& session, InputSet set, double deadline_ms = 0);
 
 // The outputs that are tensors.
 std::vector<NamedOutput> Tensors(const Graph& graph, const Answer& answer);

@@ -28,6 +28,7 @@ struct RunOptions {
   TuningOptions tuning;
   std::string device = "cpu", save, labels;
   int threads = 0, top = 5, label_offset = 0;
+  double deadline_ms = 0;  // 0: none
   bool boxes = false;
   BoxOptions box;
   AccessFlags access;
@@ -158,7 +159,7 @@ Status RunGraph(const RunOptions& options, const Common& common) {
   for (std::size_t i = 0; i < plan.size(); ++i) {
     ATH_TRY(InputSet set, plan.Read(i));
     const std::string name = set.name;
-    Result<Answer> answer = RunOne(*session, std::move(set));
+    Result<Answer> answer = RunOne(*session, std::move(set), options.deadline_ms);
     if (!answer.ok()) {
       return WithDimFix(std::move(answer).status().In(name), session->graph(),
                         plan.counts_symbols_as_one());
@@ -190,6 +191,10 @@ Status Run(const RunOptions& options, const Common& common) {
   if (is_package && options.inside.wanted())
     return Error(ErrorCode::kUsage, "--watch and --dump look into models, not packages")
         .Fix(fmt::format("athanor unpack {}", ShellWord(options.model.path)));
+  if (is_package && options.deadline_ms > 0)
+    return Error(ErrorCode::kUsage,
+                 "--deadline-ms is for models; a package is given one when served")
+        .Fix(fmt::format("athanor serve {}", ShellWord(options.model.path)));
   if (is_package) {
     return RunPackage({.path = options.model.path,
                        .device = options.device,
@@ -221,6 +226,10 @@ std::function<Status()> RunModel(Arguments app, const Common& common) {
   app.Option("--label-offset", options->label_offset,
              "added to the class of every name: 1 where the model has a class before the first")
       .Range(-1000, 1000);
+  app.Option("--deadline-ms,--deadline", options->deadline_ms,
+             "milliseconds that a run may take, planning not counted; one that takes longer ends "
+             "with an error between two nodes")
+      .Positive();
   app.Option("--top", options->top, "how many classes to show").Range(1, 1000).ShowDefault();
   AddInsideOptions(app, options->inside);
   app.Flag("--boxes", options->boxes, "show the boxes of a detector");
