@@ -9,6 +9,7 @@
 #include "tools/inspect_weights.h"
 #include "tools/model_facts.h"
 #include "tools/open_model.h"
+#include "tools/run_inputs.h"
 
 namespace athanor::tools {
 namespace {
@@ -62,15 +63,6 @@ std::string OperatorTable(const GraphFigures& figures) {
   return table.ToString();
 }
 
-// "--input x=x.npy" for an input of unknown shape, which random values cannot fill; "" without one.
-std::string UnrankedInput(const Graph& graph) {
-  for (const ValueId id : graph.inputs()) {
-    const Value& input = graph.value(id);
-    if (!input.type.HasRank()) return fmt::format("--input {}=x.npy", ShellWord(input.name));
-  }
-  return "";
-}
-
 Status Run(const InspectOptions& options, const Common& common) {
   ATH_TRY(const bool is_package, IsPackage(options.model.path));
   if (is_package) return InspectPackage(options.model.path, options.access, common);
@@ -109,7 +101,7 @@ Status Run(const InspectOptions& options, const Common& common) {
   document["weights_verified"] = options.model.verify;
   if (options.model.feasibility)
     ATH_RETURN_IF_ERROR(ReportFeasible(graph.Clone(), options.device, common, document));
-  const std::string unranked = UnrankedInput(graph);
+  const RunInputs inputs = InputsForRun(graph);
   // Whether it runs is known when a device has accepted it.
   const Result<std::unique_ptr<Session>> session =
       Session::Create(std::move(graph), {.device = options.device});
@@ -119,9 +111,13 @@ Status Run(const InspectOptions& options, const Common& common) {
   Say(common, "feasible     {}",
       session.ok() ? fmt::format("yes, on device {}", options.device)
                    : "no: " + session.status().ToString());
+  document["run_inputs"] = inputs.words;
+  if (!inputs.why.empty()) {
+    Say(common, "sizes        1 does not do for {}: {}", Join(facts.symbols, ", "), inputs.why);
+    document["sizes_of_one"] = inputs.why;
+  }
   PrintJson(common, std::move(document));
-  Next(common, fmt::format("athanor run {} {}", ShellWord(options.model.path),
-                           unranked.empty() ? "random" : unranked));
+  Next(common, fmt::format("athanor run {} {}", ShellWord(options.model.path), inputs.words));
   return {};
 }
 
