@@ -216,6 +216,7 @@ def main():
     script(count, "cli_test.py")
     script(count, "plugins_test.py")
     script(count, "cli_results_test.py")
+    script(count, "measure_test.py")
     from_pypi("tritonclient.http, tritonclient.grpc", "tritonclient[http,grpc]")
     from_pypi("onnxruntime", "onnxruntime")
     from_pypi("ai_edge_litert.interpreter", "ai-edge-litert")
