@@ -15,7 +15,7 @@ StepText Describe(const Plan& plan, const Step& step) {
   text.kernel = step.kernel != nullptr ? step.kernel->name
                 : text.on_reference    ? "reference"
                                        : "chosen when reached";
-  for (const Place& place : step.out) {
+  for (const athanor::Place& place : step.out) {
     if (place.storage < 0) continue;
     const bool dynamic = place.open || place.dtype == DType::kUndefined;
     text.output = dynamic ? "?" : fmt::format("{}{}", Name(place.dtype), ToString(place.dims));

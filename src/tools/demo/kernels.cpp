@@ -6,6 +6,7 @@
 #include "plan/plan.h"
 #include "tools/demo/demo.h"
 #include "tools/describe.h"
+#include "tools/floors.h"
 #include "tools/memory_timeline.h"
 #include "tools/plan_text.h"
 
@@ -16,6 +17,12 @@ struct Layer {
   StepText text;
   double microseconds = 0;
   double gflops = 0;  // per second
+  Floor floor;
+
+  std::string Percent() const {
+    const auto percent = PercentOfFloor(floor, microseconds / 1e3);
+    return percent ? fmt::format("{:.0f} %", *percent) : "";
+  }
 };
 
 // The median of several profiled runs, in the order of the plan.
@@ -30,12 +37,14 @@ Result<std::vector<Layer>> TimeLayers(Session& session, const Tensor& picture) {
     for (std::size_t i = 0; i < times.size(); ++i)
       times[i].push_back(1e-3 * static_cast<double>(profile.step_times[i].count()));
   }
+  const MachinePeaks peaks = MeasurePeaks(plan->options.threads);
   std::vector<Layer> layers;
   for (std::size_t i = 0; i < times.size(); ++i) {
     std::sort(times[i].begin(), times[i].end());
     const double microseconds = times[i][kRuns / 2];
     layers.push_back({Describe(*plan, plan->steps[i]), microseconds,
-                      plan->steps[i].notes.flops / std::max(microseconds, 1e-3) * 1e-3});
+                      plan->steps[i].notes.flops / std::max(microseconds, 1e-3) * 1e-3,
+                      FloorOf(plan->steps[i], peaks)});
   }
   return layers;
 }
@@ -48,17 +57,21 @@ Drawing LayerBars(const std::vector<Layer>& layers) {
     const std::string rate =
         layer.gflops >= 0.05 ? fmt::format(", {:.1f} GFLOP/s", layer.gflops) : "";
     bars.push_back({layer.text.op, layer.text.node, layer.microseconds,
-                    fmt::format("{:.1f} us, {:.0f} %{}", layer.microseconds,
-                                100 * layer.microseconds / total, rate)});
+                    fmt::format("{:.1f} us, {:.0f} %{}{}", layer.microseconds,
+                                100 * layer.microseconds / total, rate,
+                                layer.Percent().empty() ? "" : ", floor " + layer.Percent())});
   }
   return BarChart(bars, {.label_width = 270});
 }
 
 Rows LayerRows(const std::vector<Layer>& layers) {
-  Rows rows = {"the kernel of each layer", {"layer", "operators", "kernel", ">time"}, {}};
+  Rows rows = {"the kernel of each layer",
+               {"layer", "operators", "kernel", ">time", ">of floor", "bound"},
+               {}};
   for (const Layer& layer : layers)
     rows.rows.push_back({layer.text.node, layer.text.op, layer.text.kernel,
-                         fmt::format("{:.1f} us", layer.microseconds)});
+                         fmt::format("{:.1f} us", layer.microseconds), layer.Percent(),
+                         std::string(Name(layer.floor.bound))});
   return rows;
 }
 
@@ -110,7 +123,10 @@ Result<Outcome> Kernels(State& state) {
           state.raw->num_nodes(), HumanBytes(arena)),
       .figures = {{LadderChart(state.ladder, 720),
                    "Time of one picture, the median of many runs; logarithmic scale."},
-                  {LayerBars(layers), "Where the time of one run goes, on one thread."},
+                  {LayerBars(layers),
+                   "Where the time of one run goes, on one thread. Floor: what share of it the "
+                   "arithmetic or the bytes of a layer take at the probed peaks of this machine; "
+                   "Winograd's convolutions multiply less, and pass it."},
                   {MemoryMap(*plan, 720),
                    fmt::format("Where each result lies, and in which steps: {} in all; no order of "
                                "the same steps needs less than {}.",
