@@ -46,10 +46,11 @@ Result<std::uint64_t> KeyOf(std::uint64_t model, const SessionOptions& options) 
   if (build.empty())
     return Unsupported("this build has no build ID to tell its files from those of others")
         .Fix("link with -Wl,--build-id, or open the model without a cache");
-  const std::string text = fmt::format(
-      "{} {:016x} {} t{} {} {} {} {}", build, model,
-      Name(std::min(options.isa.value_or(Isa::kAvx512), BestIsa())), options.threads,
-      options.strict, Name(options.selector), options.memory_budget, options.memory_price);
+  const std::string text =
+      fmt::format("{} {:016x} {} t{} {} {} {} {} {}", build, model,
+                  Name(std::min(options.isa.value_or(Isa::kAvx512), BestIsa())), options.threads,
+                  options.strict, Name(options.precision), Name(options.selector),
+                  options.memory_budget, options.memory_price);
   return Digest64(BytesOf(text.data(), text.size()));
 }
 

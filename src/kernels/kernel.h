@@ -14,6 +14,7 @@
 #include "core/cpu.h"
 #include "core/thread_pool.h"
 #include "ir/quantized.h"
+#include "kernels/precision.h"
 #include "kernels/selector.h"
 
 namespace athanor::kernels {
@@ -59,6 +60,7 @@ struct KernelQuery {
   Isa isa = Isa::kBase;              // its instruction set
   int threads = 1;
   bool strict = false;  // only sums of products, in any order: no algorithm that rounds more
+  Precision precision = Precision::kF32;    // what products may be computed in
   Selector selector = Selector::kMeasured;  // who orders the candidates
   MachineRates rates = {};                  // for estimates
   // What a byte that packed constants take beyond the constants themselves counts for, in

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "kernels/attention/attention.h"
+#include "kernels/bf16/bf16.h"
 #include "kernels/conv/conv.h"
 #include "kernels/conv/learned.h"
 #include "kernels/elementwise/binary.h"
@@ -36,6 +37,8 @@ namespace {
 constexpr std::vector<KernelDef> (*kLists[])() = {
     AlongAxisKernels,
     AttentionKernels,
+    Bf16ConvKernels,
+    Bf16MatMulKernels,
     BinaryKernels,
     BlockedConcatKernels,
     BlockedElementwiseKernels,

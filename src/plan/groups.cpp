@@ -220,6 +220,7 @@ std::string MakeQuery(const Graph& graph, const Node& node, const PlanOptions& o
            .attributes = &node.attributes,
            .threads = options.threads,
            .strict = options.strict,
+           .precision = options.precision,
            .selector = options.selector,
            .rates = options.rates,
            .memory_price = options.memory_price};

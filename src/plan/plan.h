@@ -78,6 +78,7 @@ struct PlanOptions {
   Isa isa = BestIsa();
   int threads = 1;
   bool strict = false;  // no algorithm that rounds more than a sum of products does
+  Precision precision = Precision::kF32;    // of products
   Selector selector = Selector::kMeasured;  // who chooses between the kernels that fit
   MachineRates rates = {};                  // for estimates
   double memory_price = 0;                  // see KernelQuery

@@ -94,6 +94,7 @@ Result<ReadyNode> MakeReady(const Node& node, std::span<const Datum> inputs,
   KernelQuery query = {.op = node.op,
                        .attributes = &node.attributes,
                        .threads = options.threads,
+                       .precision = options.precision,
                        .selector = options.selector,
                        .rates = options.rates,
                        .memory_price = options.memory_price};

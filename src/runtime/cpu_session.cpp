@@ -55,6 +55,7 @@ CpuSession::CpuSession(Graph graph, std::shared_ptr<const Graph> optimized,
   plan_options_.threads = threads;
   plan_options_.isa = std::min(options.isa.value_or(Isa::kAvx512), BestIsa());
   plan_options_.strict = options.strict;
+  plan_options_.precision = Resolved(options.precision, plan_options_.isa);
   plan_options_.selector = options.selector;
   plan_options_.rates = options.rates;
   plan_options_.memory_price = options.memory_price;
@@ -115,6 +116,13 @@ Result<Graph> GraphForPlans(const Graph& graph, bool optimize) {
 Result<std::unique_ptr<Session>> CpuSession::Create(Graph graph, const SessionOptions& options) {
   if (options.isa && !HasIsa(*options.isa)) {
     return Error(ErrorCode::kUsage, "this machine has no {}", Name(*options.isa));
+  }
+  const Isa isa = std::min(options.isa.value_or(Isa::kAvx512), BestIsa());
+  if (options.precision == Precision::kBf16 && !HasBf16(isa)) {
+    return Unsupported("precision bf16: {}",
+                       Cpu().avx512_bf16 ? fmt::format("only {} is used here", Name(isa))
+                                         : "this processor has no bf16 dot products (avx512_bf16)")
+        .Fix("precision auto, which takes f32 there, or f32");
   }
   const auto in_range = [](int n) { return n >= 0 && n <= kMostThreads; };
   if (!in_range(options.threads) || !in_range(options.streams) ||

@@ -30,6 +30,7 @@ std::optional<double> CostOnCpu(const Graph& graph, NodeId id, const SessionOpti
   if (!kernels::AnyKernel(*node.op)) return std::nullopt;
   PlanOptions plan;
   plan.isa = std::min(options.isa.value_or(Isa::kAvx512), BestIsa());
+  plan.precision = Resolved(options.precision, plan.isa);
   kernels::KernelQuery query;
   if (!plan::MakeQuery(graph, node, plan, query).empty()) return kStepNs;
   const std::vector<kernels::Candidate> candidates = kernels::Candidates(query, plan.isa);

@@ -7,6 +7,9 @@ namespace athanor {
 
 Result<std::unique_ptr<Session>> ReferenceSession::Create(Graph graph,
                                                           const SessionOptions& options) {
+  if (options.precision == Precision::kBf16)
+    return Unsupported("precision bf16: device reference computes in the model's own types")
+        .Fix("device cpu, or precision f32");
   Graph lowered = graph.Clone();
   ATH_RETURN_IF_ERROR(LowerQuantized(lowered, false));
   return std::unique_ptr<Session>(

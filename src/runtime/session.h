@@ -15,6 +15,7 @@
 
 #include "core/cpu.h"
 #include "ir/evaluate.h"
+#include "kernels/precision.h"
 #include "kernels/selector.h"
 
 namespace athanor {
@@ -46,6 +47,9 @@ struct SessionOptions {
   bool poison = false;          // for tests: overwrite memory as soon as its values are dead
   // "cpu": no algorithm that rounds more than a sum of products does (Winograd's convolution).
   bool strict = false;
+  // "cpu": what products may be computed in. bf16 is Unsupported where the processor has no dot
+  // products of it, and on other devices.
+  Precision precision = Precision::kF32;
   // "cpu": who chooses between the kernels that fit, and what estimates take the machine to reach.
   Selector selector = Selector::kMeasured;
   MachineRates rates = {};

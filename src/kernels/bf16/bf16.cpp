@@ -1,0 +1,54 @@
+#include "kernels/bf16/bf16.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "core/small_types.h"
+#include "kernels/bf16/table.h"
+
+namespace athanor::kernels::bf16 {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// The shortest of some runs.
+double Nanoseconds(float (*spin)(std::size_t)) {
+  constexpr std::size_t kSteps = 500;  // 12000 products, some microseconds
+  double best = 1e9;
+  for (int i = 0; i < 8; ++i) {
+    const auto begin = Clock::now();
+    [[maybe_unused]] const volatile float sum = spin(kSteps);
+    best = std::min(best, std::chrono::duration<double, std::nano>(Clock::now() - begin).count());
+  }
+  return best;
+}
+
+// Processors do one of them per cycle or two, or half of one: what lies between is noise.
+double MeasuredSpeed() {
+  // A dot product is two multiply-adds per lane.
+  const double speed = 2 * Nanoseconds(kTable.spin_floats) / Nanoseconds(kTable.spin_products);
+  return speed < 0.75 ? 0.5 : speed < 1.5 ? 1 : speed < 3 ? 2 : 4;
+}
+
+}  // namespace
+
+Fit Allowed(const KernelQuery& query) {
+  if (query.precision != Precision::kBf16) return Fit::No("precision bf16 is not asked for");
+  if (!HasBf16(query.isa)) return Fit::No("needs avx512_bf16");
+  return Fit::Yes();
+}
+
+double Speed() {
+  static const double speed = MeasuredSpeed();
+  return speed;
+}
+
+double MultiplyAddsPerNs(const KernelQuery& query) {
+  return Speed() * query.rates.flops[static_cast<std::size_t>(Isa::kAvx512)] / 2;
+}
+
+std::uint32_t PairOf(float first, float second) {
+  return BFloat16FromFloat(first) | std::uint32_t{BFloat16FromFloat(second)} << 16;
+}
+
+}  // namespace athanor::kernels::bf16
