@@ -242,12 +242,12 @@ NB_MODULE(_athanor, m) {
   nb::class_<Net>(m, "Model")
       .def("__init__",
            [](Net* self, const std::string& path, const std::string& device, int threads,
-              int streams, const std::string& cache) {
+              int streams, const std::string& cache, const std::string& precision) {
              std::optional<athanor::Model> model;
              {
                // Operators in Python may be called from other threads meanwhile.
                const nb::gil_scoped_release other_threads_may_run;
-               model.emplace(path, athanor::Options{device, threads, streams, cache});
+               model.emplace(path, athanor::Options{device, threads, streams, cache, precision});
              }
              new (self) Net(*std::move(model));
            })
@@ -272,9 +272,10 @@ NB_MODULE(_athanor, m) {
       .def("__init__",
            [](athanor::Package* self, const std::string& path, const std::string& key,
               const std::string& passphrase, const std::string& trust, const std::string& device,
-              int threads) {
+              int threads, const std::string& precision) {
              const nb::gil_scoped_release other_threads_may_run;
-             new (self) athanor::Package(path, {key, passphrase, trust}, {device, threads});
+             new (self) athanor::Package(path, {key, passphrase, trust},
+                                         {device, threads, 1, "", precision});
            })
       .def("run_all", RunAll)
       .def("input", [](const athanor::Package& package) { return Info(package.input()); })

@@ -109,6 +109,9 @@ typedef struct ath_session_options {
   int32_t longest_queue; /* requests that wait for a stream; one more is refused. 0: 256 */
   const char* cache;     /* folder where what making the session gives is kept for the next
                           * process, which maps it; on cpu only. NULL or "": nothing is kept */
+  const char* precision; /* of large products, on cpu: "f32" when NULL or ""; "bf16", whose factors
+                          * have 8 bits, is ATH-2101 where the processor has no dot products of it;
+                          * "auto" is bf16 where that is faster */
 } ath_session_options;
 
 /* Called once when a request is over, on a thread of the session or on the one that cancels it.
@@ -141,6 +144,7 @@ typedef struct ath_package_options {
   const char* trust_file; /* a NAME.pub: only what this key has signed is opened */
   const char* device;     /* as of a session */
   int32_t threads;        /* 0: one per core */
+  const char* precision;  /* of its networks: see ath_session_options */
 } ath_package_options;
 
 typedef struct ath_difference {

@@ -176,7 +176,8 @@ struct Options {
   std::string device = "cpu";  // or "cpu.0", "reference", "MULTI:A,B", ...: see athanor.h
   int threads = 0;             // 0: one per core
   int streams = 1;  // of a device: requests of Model::start that run at once, with threads each
-  std::string cache = {};  // of a Model: see ath_session_options
+  std::string cache = {};         // of a Model: see ath_session_options
+  std::string precision = "f32";  // "bf16" and "auto" round the factors of large products
 };
 
 // A run beside the caller. Destroying it cancels a run that is not over and waits for its end.
@@ -220,6 +221,7 @@ class Model {
     session_options.threads = options.threads;
     session_options.streams = options.streams;
     session_options.cache = options.cache.c_str();
+    session_options.precision = options.precision.c_str();
     ath_session* session = nullptr;
     detail::check(ath_session_create(model, &session_options, &session));
     session_.reset(session, ath_session_destroy);
@@ -337,6 +339,7 @@ class Package {
     wanted.trust_file = given(access.trust_file);
     wanted.device = options.device.c_str();
     wanted.threads = options.threads;
+    wanted.precision = options.precision.c_str();
     ath_package* package = nullptr;
     detail::check(ath_package_open(path.c_str(), &wanted, &package));
     package_.reset(package, ath_package_destroy);

@@ -55,10 +55,12 @@ class Model:
     device: "cpu"; "cpu.0" or "cpu.2-5", some of its cores; "reference", slow and right by definition;
     "MULTI:A,B", which spreads requests over devices; "HETERO:A,B", which splits the graph over them.
     streams: requests of `start` that run at once on a device, each with `threads` threads (0: the cores shared out).
-    cache: a folder where what making the model ready gives is kept for the next process, which maps it (docs/adr/0040)."""
+    cache: a folder where what making the model ready gives is kept for the next process, which maps it (docs/adr/0040).
+    precision: of large products on cpu: "f32"; "bf16", whose factors have 8 bits, on processors with avx512_bf16;
+    "auto", bf16 where it is faster (docs/adr/0049)."""
 
-    def __init__(self, path, device="cpu", threads=0, streams=1, cache=""):
-        self._model = _athanor.Model(str(path), device, threads, streams, str(cache))
+    def __init__(self, path, device="cpu", threads=0, streams=1, cache="", precision="f32"):
+        self._model = _athanor.Model(str(path), device, threads, streams, str(cache), precision)
         self.inputs = [_info(info) for info in self._model.inputs()]
         self.outputs = [_info(info) for info in self._model.outputs()]
 
@@ -174,8 +176,8 @@ class Request:
 class Package:
     """A package (.athpkg) ready to run: pictures in, classes or boxes out."""
 
-    def __init__(self, path, key="", passphrase="", trust="", device="cpu", threads=0):
-        self._package = _athanor.Package(str(path), str(key), passphrase, str(trust), device, threads)
+    def __init__(self, path, key="", passphrase="", trust="", device="cpu", threads=0, precision="f32"):
+        self._package = _athanor.Package(str(path), str(key), passphrase, str(trust), device, threads, precision)
         self.name = self._package.name()
         self.signer = self._package.signer()
         self.input = _info(self._package.input())
@@ -208,9 +210,9 @@ def is_package(path):
     return _athanor.is_package(str(path))
 
 
-def open_package(path, key="", passphrase="", trust="", device="cpu", threads=0):
+def open_package(path, key="", passphrase="", trust="", device="cpu", threads=0, precision="f32"):
     """Checks every byte of a package and makes it ready. key: a recipient's .key file; trust: a signer's .pub file."""
-    return Package(path, key, passphrase, trust, device, threads)
+    return Package(path, key, passphrase, trust, device, threads, precision)
 
 
 def score(model, rows, keep=(), drop=(), **options):
@@ -219,9 +221,9 @@ def score(model, rows, keep=(), drop=(), **options):
     return model.score(rows, keep, drop)
 
 
-def load(path, device="cpu", threads=0, streams=1, cache=""):
+def load(path, device="cpu", threads=0, streams=1, cache="", precision="f32"):
     """Reads a model file of any known format, or "zoo:NAME"."""
-    return Model(path, device, threads, streams, cache)
+    return Model(path, device, threads, streams, cache, precision)
 
 
 class Stages:

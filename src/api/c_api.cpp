@@ -121,6 +121,15 @@ constexpr std::size_t kDifferenceSize = offsetof(ath_difference, cosine) + sizeo
 
 constexpr std::size_t kRequestOptionsSize = offsetof(ath_request_options, user) + sizeof(void*);
 
+Status SetPrecision(const char* name, athanor::SessionOptions& session) {
+  if (name == nullptr || *name == '\0') return {};
+  const auto precision = athanor::PrecisionFromName(name);
+  if (!precision)
+    return athanor::Error(ErrorCode::kUnknownName, "precision \"{}\": f32, bf16 or auto", name);
+  session.precision = *precision;
+  return {};
+}
+
 // Callers compiled against a later header have longer structs, so the array is walked by the size
 // that its elements state.
 Result<std::vector<Datum>> ImportAll(const Graph& graph, const ath_tensor* tensors,
@@ -401,6 +410,8 @@ ath_status ath_session_create(const ath_model* model, const ath_session_options*
       if (longest < 0) return athanor::Error(ErrorCode::kUsage, "longest_queue is {}", longest);
       if (longest != 0) queue.longest_queue = static_cast<std::size_t>(longest);
       cache = LaterField(*options, &ath_session_options::cache);
+      ATH_RETURN_IF_ERROR(
+          SetPrecision(LaterField(*options, &ath_session_options::precision), wanted));
     }
     auto made = std::make_unique<ath_session>();
     if (cache != nullptr && *cache != '\0') {
@@ -542,7 +553,11 @@ ath_status ath_package_open(const char* path, const ath_package_options* options
       ATH_TRY(access.trust, athanor::package::PublicKey::Read(options->trust_file));
     }
     if (options != nullptr && options->device != nullptr) session.device = options->device;
-    if (options != nullptr) session.threads = options->threads;
+    if (options != nullptr) {
+      session.threads = options->threads;
+      ATH_RETURN_IF_ERROR(
+          SetPrecision(LaterField(*options, &ath_package_options::precision), session));
+    }
     ATH_TRY(auto runner, athanor::PipelineRunner::Open(path, access, session));
     auto made = std::make_unique<ath_package>();
     const athanor::AnswerPort input = athanor::PictureInput(*runner);

@@ -117,7 +117,7 @@ static void RefuseBadElements(refusal* first) {
 
 static void RefuseBadOptions(refusal* first, const char* path, const ath_model* model) {
   ath_load_options load = {0, NULL};
-  ath_session_options options = {sizeof(ath_session_options), NULL, -1, 0, 0, NULL};
+  ath_session_options options = {sizeof(ath_session_options), NULL, -1, 0, 0, NULL, NULL};
   ath_value_info info = {0, NULL, 0, 0, NULL, NULL};
   ath_model* other = NULL;
   ath_session* session = NULL;
@@ -134,6 +134,11 @@ static void RefuseBadOptions(refusal* first, const char* path, const ath_model* 
   options.struct_size = sizeof(options);
   options.device = "gpu";
   Expect(first, __LINE__, ath_session_create(model, &options, &session), 1002, "gpu");
+  options.device = "reference";
+  options.precision = "f17";
+  Expect(first, __LINE__, ath_session_create(model, &options, &session), 1002, "f32, bf16 or auto");
+  options.precision = "bf16";
+  Expect(first, __LINE__, ath_session_create(model, &options, &session), 2101, "precision bf16");
   Expect(first, __LINE__, ath_session_create(NULL, NULL, &session), 1001, "model is NULL");
   Expect(first, __LINE__, ath_model_input(model, 0, &info), 1001, "sizeof(ath_value_info)");
   info.struct_size = sizeof(info);

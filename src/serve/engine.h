@@ -18,7 +18,8 @@ struct Access {
 
 struct ModelOptions {
   std::string device = "cpu";
-  int threads = 0;             // per run; 0: one per core
+  int threads = 0;  // per run; 0: one per core
+  std::string precision = "f32";
   std::int64_t max_batch = 1;  // rows that may be stacked into one run
 };
 

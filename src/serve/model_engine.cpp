@@ -93,6 +93,7 @@ Status ModelEngine::Load(const std::string& path, const ModelOptions& options) {
   session_options.struct_size = sizeof(session_options);
   session_options.device = options.device.c_str();
   session_options.threads = options.threads;
+  session_options.precision = options.precision.c_str();
   ath_session* session = nullptr;
   if (const ath_status code = ath_session_create(raw_model, &session_options, &session); code != 0)
     return LastError(code);

@@ -38,6 +38,7 @@ Status PackageEngine::Load(const std::string& path, const ModelOptions& options,
   wanted.trust_file = given(access.trust_file);
   wanted.device = options.device.c_str();
   wanted.threads = options.threads;
+  wanted.precision = options.precision.c_str();
   ath_package* package = nullptr;
   if (const ath_status code = ath_package_open(path.c_str(), &wanted, &package); code != 0)
     return LastError(code);
