@@ -31,7 +31,7 @@ struct BenchOptions {
   std::string dump;  // --dump-ir
   InputOptions input;
   TuningOptions tuning;
-  std::string device = "cpu", goal = "latency", precision = "f32";
+  std::string device = "cpu", goal = "latency";
   int threads = 0, streams = 0;
   std::int64_t batch = 0;
   double seconds = 3;
@@ -115,8 +115,7 @@ Status CheckNotEmpty(const Graph& graph) {
   return {};
 }
 
-// What most of the weights are; of a model without any, what its first input is.
-std::string PrecisionOf(const Graph& graph) {
+std::string TypeOfWeights(const Graph& graph) {
   std::map<DType, std::size_t> bytes;
   for (std::size_t i = 0; i < graph.value_capacity(); ++i) {
     const auto id = static_cast<ValueId>(i);
@@ -132,6 +131,14 @@ std::string PrecisionOf(const Graph& graph) {
     return graph.inputs().empty() ? ""
                                   : std::string(Name(graph.value(graph.inputs()[0]).type.dtype));
   return IsInteger(most->first) ? "int8" : std::string(Name(most->first));
+}
+
+// What most of the weights are; of a model without any, what its first input is. Floats that are
+// multiplied as bf16 count as that.
+std::string PrecisionOf(const Graph& graph, Precision wanted) {
+  const std::string type = TypeOfWeights(graph);
+  const bool narrowed = Resolved(wanted, BestIsa()) == Precision::kBf16;
+  return narrowed && (type == "f32" || type == "f16") ? "bf16" : type;
 }
 
 // A step without a kernel is often most of the time; a reader should know before judging the rate.
@@ -217,7 +224,7 @@ Result<nlohmann::json> MeasureSetting(const Graph& model, const BenchOptions& op
   document["goal"] = options.goal;
   document["peak_rss_mb"] = PeakRssMb();
   document["warm_up_runs"] = warm_up->ms.size();
-  document["precision"] = PrecisionOf(session->graph());
+  document["precision"] = PrecisionOf(session->graph(), session_options.precision);
   CountReferenceSteps(options, common, *session, prepared.inputs, document);
   AddParts(*session, common, document);
   return document;
@@ -335,10 +342,6 @@ std::function<Status()> Bench(Arguments app, const Common& common) {
   app.Option("--time", options->seconds, "seconds to measure").Range(0.01, 86400.0).ShowDefault();
   app.Option("--goal", options->goal, "latency: one stream on all cores; throughput: one per core")
       .OneOf({"latency", "throughput"})
-      .ShowDefault();
-  app.Option("--precision", options->precision,
-             "of floating-point arithmetic: f32; athanor quantize makes models of 8 bits")
-      .OneOf({"f32"})
       .ShowDefault();
   app.Option("--sweep", options->sweep,
              "instead of one setting all combinations of streams=1,2 batch=1,4,16 threads=1,2 (a "

@@ -13,6 +13,7 @@
 #include "tools/inputs.h"
 #include "tools/open_model.h"
 #include "tools/progress.h"
+#include "tools/tuning.h"
 #include "verify/parity.h"
 
 namespace athanor::tools {
@@ -24,6 +25,7 @@ struct CompareOptions {
   std::string dump;  // --dump-ir
   InputOptions input;
   std::string device = "cpu", device_b;
+  std::string precision = "f32", precision_b;
   int threads = 0;
   Tolerance tolerance = {.rtol = 1e-4, .atol = 1e-4};
   TaskOptions task;
@@ -34,12 +36,15 @@ struct CompareOptions {
 };
 
 Result<std::unique_ptr<Session>> Open(const CompareOptions& options, const std::string& path,
-                                      const std::string& device, const Common& common) {
+                                      const std::string& device, const std::string& precision,
+                                      const Common& common) {
   ModelOptions model = options.a;
   model.path = path;
   ATH_TRY(Graph graph, OpenModel(model));
   ATH_RETURN_IF_ERROR(DumpIr(common, options.dump, graph));
-  return Session::Create(std::move(graph), {.device = device, .threads = options.threads});
+  return Session::Create(
+      std::move(graph),
+      {.device = device, .threads = options.threads, .precision = *PrecisionFromName(precision)});
 }
 
 // The worse of two runs of the same output.
@@ -84,14 +89,16 @@ Status RunPackages(const CompareOptions& options, const Common& common) {
   return ComparePackages(comparison, common);
 }
 
-Status CheckOptions(const CompareOptions& options, const std::string& device_b) {
+Status CheckOptions(const CompareOptions& options, const std::string& device_b,
+                    const std::string& precision_b) {
   if (!options.more.empty() || !options.report.empty() || !options.access.empty()) {
     return Error(ErrorCode::kUsage, "{} is no package: --and, --report and keys are for packages",
                  options.a.path)
         .Fix("athanor pack pipeline.yaml makes one: docs/packages.md");
   }
-  if (options.b.empty() && device_b == options.device) {
-    return Error(ErrorCode::kUsage, "a second model or --device-b is needed to compare with")
+  if (options.b.empty() && device_b == options.device && precision_b == options.precision) {
+    return Error(ErrorCode::kUsage,
+                 "a second model, --device-b or --precision-b is needed to compare with")
         .Fix(fmt::format("athanor compare {} --device cpu --device-b reference",
                          ShellWord(options.a.path)));
   }
@@ -177,6 +184,8 @@ std::string DifferenceTable(const std::vector<OutputDifference>& outputs) {
 Status Run(const CompareOptions& options, const Common& common) {
   const std::string path_b = options.b.empty() ? options.a.path : options.b;
   const std::string device_b = options.device_b.empty() ? options.device : options.device_b;
+  const std::string precision_b =
+      options.precision_b.empty() ? options.precision : options.precision_b;
   // A range check alone lets NaN pass, with which nothing ever differs.
   if (std::isnan(options.tolerance.atol) || std::isnan(options.tolerance.rtol))
     return Error(ErrorCode::kUsage, "--atol and --rtol: a number of 0 or more is expected");
@@ -185,9 +194,10 @@ Status Run(const CompareOptions& options, const Common& common) {
     return Error(ErrorCode::kUsage, "--dump-ir prints models, not packages")
         .Fix(fmt::format("athanor unpack {}", ShellWord(options.a.path)));
   if (is_package) return RunPackages(options, common);
-  ATH_RETURN_IF_ERROR(CheckOptions(options, device_b));
-  ATH_TRY(const std::unique_ptr<Session> a, Open(options, options.a.path, options.device, common));
-  ATH_TRY(const std::unique_ptr<Session> b, Open(options, path_b, device_b, common));
+  ATH_RETURN_IF_ERROR(CheckOptions(options, device_b, precision_b));
+  ATH_TRY(const std::unique_ptr<Session> a,
+          Open(options, options.a.path, options.device, options.precision, common));
+  ATH_TRY(const std::unique_ptr<Session> b, Open(options, path_b, device_b, precision_b, common));
   ATH_TRY(const InputPlan plan, InputPlan::Make(a->graph(), options.input));
   ATH_TRY(const Comparison outcome, CompareAll(options, *a, *b, plan, common));
   const bool has_task = !options.task.task.empty();
@@ -231,7 +241,8 @@ std::function<Status()> CompareModels(Arguments app, const Common& common) {
   auto options = std::make_shared<CompareOptions>();
   AddModelOptions(app, options->a);
   AddDumpOption(app, options->dump);
-  app.Option("other", options->b, "the second model; left out: the first on --device-b");
+  app.Option("other", options->b,
+             "the second model; left out: the first on --device-b or with --precision-b");
   AddInputOptions(app, options->input, false);
   app.Option("--and", options->more, "one more package to compare with the first").Repeated();
   AddTaskOptions(app, options->task);
@@ -243,6 +254,9 @@ std::function<Status()> CompareModels(Arguments app, const Common& common) {
   AddAccessOptions(app, options->access);
   app.Option("--device", options->device, "of the first model").ShowDefault();
   app.Option("--device-b", options->device_b, "of the second model; default: the same");
+  AddPrecisionOption(app, options->precision);
+  app.Option("--precision-b", options->precision_b, "of the second model; default: the same")
+      .OneOf({"f32", "bf16", "auto"});
   app.Threads(options->threads);
   app.Option("--atol", options->tolerance.atol, "absolute tolerance")
       .Range(0.0, 1e300)

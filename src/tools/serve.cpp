@@ -13,6 +13,7 @@
 #include "tools/console.h"
 #include "tools/package_options.h"
 #include "tools/stop_signal.h"
+#include "tools/tuning.h"
 #include "tools/verb.h"
 
 namespace athanor::tools {
@@ -260,6 +261,7 @@ std::function<Status()> Serve(Arguments app, const Common& common) {
   app.Option("--threads", server.model.threads, "threads per run; 0: one per core")
       .Range(0, 256)
       .ShowDefault();
+  AddPrecisionOption(app, server.model.precision);
   app.Option("--max-batch", server.model.max_batch, "rows stacked into one run; 1: none")
       .Range(1, 128)
       .ShowDefault();

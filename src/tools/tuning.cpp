@@ -24,7 +24,17 @@ std::string FindTuning(const std::string& model) {
 
 }  // namespace
 
+void AddPrecisionOption(Arguments app, std::string& precision) {
+  app.Option("--precision", precision,
+             "of large products: f32; bf16, whose factors have 8 bits, where the processor has "
+             "avx512_bf16; auto, bf16 where it is faster (athanor quantize makes models of 8-bit "
+             "integers)")
+      .OneOf({"f32", "bf16", "auto"})
+      .ShowDefault();
+}
+
 void AddTuningOptions(Arguments app, TuningOptions& options) {
+  AddPrecisionOption(app, options.precision);
   app.Flag("--strict", options.strict, "no algorithm that rounds more than a sum of products");
   app.Select(options.select);
   app.Option("--budget", options.budget,
@@ -61,6 +71,7 @@ Result<double> BudgetSeconds(const std::string& text) {
 Status ApplyTuning(const TuningOptions& options, const std::string& model, const Common& common,
                    SessionOptions& session) {
   session.strict = options.strict;
+  session.precision = *PrecisionFromName(options.precision);
   session.memory_budget = options.memory;
   session.memory_price = options.memory_price / 1e3;
   session.selector = *SelectorFromName(options.select);

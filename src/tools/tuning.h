@@ -10,6 +10,7 @@ namespace athanor::tools {
 
 struct TuningOptions {
   bool strict = false;
+  std::string precision = "f32";
   std::string select = "measured";
   std::string budget = "0";                  // seconds of measuring, or "unlimited"
   std::int64_t memory = 0;                   // bytes of one run, at most; 0: no bound
@@ -17,9 +18,11 @@ struct TuningOptions {
   std::string cache;  // "": in the current folder or beside the model, when one is there
 };
 
-// Adds --strict, --select, --budget, --mem-budget and
-// --plan-cache.
+// Adds --precision, --strict, --select, --budget, --mem-budget, --memory-price and --plan-cache.
 void AddTuningOptions(Arguments app, TuningOptions& options);
+
+// --precision alone, for verbs that choose nothing else.
+void AddPrecisionOption(Arguments app, std::string& precision);
 
 // Where tune writes without -o: the model's file name with .athplan, in the current folder.
 std::string TuningFile(const std::string& model);
