@@ -12,8 +12,9 @@ class Skip(Exception):
 
 
 class Athanor:
-    """The session is kept in its cache."""
+    """The session is kept in its cache. In the 16-bit class kernels may multiply in bf16 where that is faster."""
     variants = ("default",)
+    low_variants = ("auto",)
 
     def __init__(self, job):
         import athanor
@@ -21,7 +22,8 @@ class Athanor:
 
     def load(self):
         path = self.job["files"].get("ath") or self.job["files"]["onnx"]
-        self.model = self.athanor.load(path, threads=self.job["threads"], cache=self.job["cache"])
+        precision = "auto" if self.job["variant"] == "auto" else "f32"
+        self.model = self.athanor.load(path, threads=self.job["threads"], cache=self.job["cache"], precision=precision)
 
     def bind(self, inputs):
         self.inputs = inputs

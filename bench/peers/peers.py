@@ -26,7 +26,8 @@ from engines import ENGINES
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DATA = pathlib.Path(os.environ.get("ATHANOR_DATA", ROOT.parent / "shared" / "data"))
-TOLERANCE = {"f32": 1e-4, "16bit": 5e-3}
+# f16 keeps 11 bits of a number, bf16 8: BERT differs by 1e-2 then, in OpenVINO as here.
+TOLERANCE = {"f32": 1e-4, "16bit": 2e-2}
 # Whose outputs the others are compared with: the first that runs. Never ours.
 REFERENCES = ("onnxruntime", "openvino", "torch", "mnn", "ncnn")
 CONTENDED_MS = 5.0

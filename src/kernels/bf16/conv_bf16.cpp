@@ -221,7 +221,7 @@ Fit Fits(const KernelQuery& q) {
 double Cost(const KernelQuery& q) {
   const double depth = static_cast<double>(q.in[1].count()) / static_cast<double>(q.in[1].dims[0]);
   const double out = static_cast<double>(q.out[0].bytes());
-  constexpr double kBusy = 0.93, kStaged = 1.5, kWritten = 0.15;
+  constexpr double kBusy = 0.96, kStaged = 1.5, kWritten = 0.15;
   return 500 +
          static_cast<double>(q.out[0].stored()) * depth / (kBusy * bf16::MultiplyAddsPerNs(q)) +
          kStaged * static_cast<double>(q.in[0].bytes()) / q.rates.near_bytes +
