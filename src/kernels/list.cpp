@@ -39,6 +39,7 @@ constexpr std::vector<KernelDef> (*kLists[])() = {
     AttentionKernels,
     Bf16ConvKernels,
     Bf16MatMulKernels,
+    Bf16WinogradKernels,
     BinaryKernels,
     BlockedConcatKernels,
     BlockedElementwiseKernels,

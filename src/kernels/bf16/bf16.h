@@ -9,6 +9,8 @@ namespace athanor::kernels {
 
 // Convolutions without groups on channels in blocks.
 std::vector<KernelDef> Bf16ConvKernels();
+// Those with windows of 3 by 3 and stride 1, with fewer products.
+std::vector<KernelDef> Bf16WinogradKernels();
 // Gemm and MatMul with a constant second matrix.
 std::vector<KernelDef> Bf16MatMulKernels();
 
