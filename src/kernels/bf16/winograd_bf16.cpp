@@ -123,7 +123,7 @@ double Cost(const KernelQuery& q) {
   const auto out = static_cast<double>(s.out_blocks * kLanes);
   const double weights = 2.0 * kNumPoints * static_cast<double>(s.in_channels) * out;
   const auto runs = static_cast<double>(s.batch * s.runs);
-  constexpr double kBusy = 0.9, kTransform = 16, kFromCache = 0.12, kMoved = 0.6;
+  constexpr double kBusy = 0.93, kTransform = 13, kFromCache = 0.12, kMoved = 0.6;
   constexpr double kKept = 8e6;  // bytes of weights that stay in the last cache
   return 1000 +
          kNumPoints * tiles * static_cast<double>(s.in_channels) * out /

@@ -26,9 +26,9 @@ HWY_INLINE void Back(Floats& a, Floats& b, Floats c, Floats d) {
   b = _mm512_sub_ps(_mm512_sub_ps(b, c), d);
 }
 
-}  // namespace
-
-void TransformInput(const WinogradInput& tile) {
+// kWhole: all of the tile lies in the picture, and all channels of the block count.
+template <bool kWhole>
+HWY_INLINE void Input(const WinogradInput& tile) {
   const auto lanes = static_cast<__mmask16>((std::uint32_t{1} << tile.channels) - 1);
   Floats d[kSide][kSide];
 #pragma GCC unroll 4
@@ -37,6 +37,10 @@ void TransformInput(const WinogradInput& tile) {
     const float* const row = tile.x + static_cast<std::ptrdiff_t>(i) * tile.row;
 #pragma GCC unroll 4
     for (std::size_t j = 0; j < kSide; ++j) {
+      if (kWhole) {
+        d[i][j] = _mm512_loadu_ps(row + j * kLanes);
+        continue;
+      }
       const bool inside = row_inside && tile.left <= j && j < tile.right;
       d[i][j] = inside ? _mm512_maskz_loadu_ps(lanes, row + j * kLanes) : _mm512_setzero_ps();
     }
@@ -54,7 +58,9 @@ void TransformInput(const WinogradInput& tile) {
   }
 }
 
-void TransformResult(const WinogradResult& tile) {
+// kWhole: all four results exist.
+template <bool kWhole>
+HWY_INLINE void Result(const WinogradResult& tile) {
   Floats m[kSide][kSide];
 #pragma GCC unroll 4
   for (std::size_t i = 0; i < kSide; ++i) {
@@ -68,11 +74,11 @@ void TransformResult(const WinogradResult& tile) {
   const Floats low = _mm512_set1_ps(tile.low), high = _mm512_set1_ps(tile.high);
 #pragma GCC unroll 2
   for (std::size_t i = 0; i < 2; ++i) {
-    if (i == tile.rows) break;
+    if (!kWhole && i == tile.rows) break;
     Back(m[i][0], m[i][1], m[i][2], m[i][3]);
 #pragma GCC unroll 2
     for (std::size_t j = 0; j < 2; ++j) {
-      if (j == tile.columns) break;
+      if (!kWhole && j == tile.columns) break;
       const std::size_t at = i * tile.row + j * kLanes;
       Floats v = _mm512_add_ps(m[i][j], bias);
       if (tile.residual != nullptr) v = _mm512_add_ps(v, _mm512_loadu_ps(tile.residual + at));
@@ -80,6 +86,26 @@ void TransformResult(const WinogradResult& tile) {
       if (tile.clamp) v = _mm512_min_ps(high, _mm512_max_ps(low, v));
       _mm512_storeu_ps(tile.y + at, v);
     }
+  }
+}
+
+}  // namespace
+
+void TransformInput(const WinogradInput& tile) {
+  const bool whole = tile.channels == kLanes && tile.top == 0 && tile.bottom == kSide &&
+                     tile.left == 0 && tile.right == kSide;
+  if (whole) {
+    Input<true>(tile);
+  } else {
+    Input<false>(tile);
+  }
+}
+
+void TransformResult(const WinogradResult& tile) {
+  if (tile.rows == 2 && tile.columns == 2) {
+    Result<true>(tile);
+  } else {
+    Result<false>(tile);
   }
 }
 
