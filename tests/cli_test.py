@@ -589,6 +589,22 @@ class Bench(Case):
 
         self.assertEqual((result["precision"], result["steps_on_reference"]), ("f32", 0))
 
+    def test_precision_is_asked_for_and_refused_where_it_is_not_there(self):
+        narrow = {**os.environ, "ATHANOR_ISA": "avx2"}
+        for verb in ["bench", "run", "explain"]:
+            run = athanor(verb, MODEL, "--precision", "bf16", env=narrow)
+            self.assertEqual(run.returncode, 2, run.stderr)
+            self.assertIn("ATH-2101", run.stderr)
+            self.assertIn("precision auto", run.stderr)
+        auto = document(self, "bench", MODEL, "--time", 0.1, "--precision", "auto", env=narrow)
+        self.assertEqual(auto["precision"], "f32")
+        if " avx512_bf16" not in pathlib.Path("/proc/cpuinfo").read_text() or "ATHANOR_ISA" in os.environ:
+            self.skipTest("this machine has no avx512_bf16, or may not use it")
+        self.assertEqual(document(self, "bench", MODEL, "--time", 0.1, "--precision", "bf16")["precision"], "bf16")
+        same = document(self, "compare", MODEL, "--precision-b", "bf16", "--rtol", 0.05, "--atol", 0.05)
+        self.assertTrue(same["pass"])
+        self.assertGreater(same["outputs"][0]["rel_l2"], 1e-5)  # rounded
+
     def test_kernels_compete_for_every_layer(self):
         result = document(self, "bench", MODEL, "--kernels", "conv", "--rounds", 2)
         shapes = {layer["shape"]: layer for layer in result["layers"]}

@@ -19,7 +19,8 @@ enum class Precision : std::uint8_t {
 std::string_view Name(Precision precision);
 std::optional<Precision> PrecisionFromName(std::string_view name);
 
-// Whether kernels compute with bf16 dot products when they may use the instruction sets up to `isa`.
+// Whether kernels compute with bf16 dot products when they may use the instruction sets up to
+// `isa`.
 bool HasBf16(Isa isa);
 
 // What kAuto stands for here; others stand for themselves.

@@ -171,6 +171,10 @@ Result<std::int64_t> BatchOf(const Graph& graph) {
 Status RunKernels(const BenchOptions& options, const Common& common) {
   KernelBenchOptions kernels = options.kernels;
   kernels.threads = std::max(1, options.threads);
+  kernels.precision = Resolved(*PrecisionFromName(options.tuning.precision), BestIsa());
+  if (kernels.precision == Precision::kBf16 && !HasBf16(BestIsa()))
+    return Unsupported("precision bf16: kernels here have no bf16 dot products (avx512_bf16)")
+        .Fix("--precision auto, or f32");
   kernels.batch = std::max<std::int64_t>(1, options.batch);
   std::optional<Graph> model;
   if (!options.model.path.empty()) {

@@ -285,6 +285,7 @@ Result<Layers> LayersFor(std::optional<Graph> model, const std::string& name,
   const LayerOptions wanted = {.conv = options.kind != "gemm",
                                .gemm = options.kind != "conv",
                                .threads = options.threads,
+                               .precision = options.precision,
                                .batch = options.batch};
   Layers layers;
   if (model) {

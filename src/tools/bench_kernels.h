@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ir/graph.h"
+#include "kernels/precision.h"
 #include "tools/verb.h"
 
 namespace athanor::tools {
@@ -10,6 +11,7 @@ struct KernelBenchOptions {
   std::string kind = "conv";  // whose kernels: "conv", "gemm" or "all"
   int threads = 1;
   int rounds = 5;
+  Precision precision = Precision::kF32;
   std::int64_t batch = 1;
 };
 

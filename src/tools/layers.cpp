@@ -95,8 +95,10 @@ Status AddNetwork(Graph made, const std::string& name, const LayerOptions& optio
   Graph& graph = *layers.graphs.back();
   ATH_RETURN_IF_ERROR(OptimizeForPlans(graph));
   ATH_RETURN_IF_ERROR(plan::BindShapes(graph, InputTypes(graph, options.batch)));
-  ATH_TRY(std::vector<plan::Group> groups,
-          plan::MakeGroups(graph, {.isa = BestIsa(), .threads = options.threads}));
+  ATH_TRY(
+      std::vector<plan::Group> groups,
+      plan::MakeGroups(
+          graph, {.isa = BestIsa(), .threads = options.threads, .precision = options.precision}));
   for (plan::Group& group : groups) {
     std::string layer = NameOf(group, options);
     if (layer.empty()) continue;

@@ -28,6 +28,7 @@ struct Layers {
 struct LayerOptions {
   bool conv = true, gemm = true;
   int threads = 1;
+  Precision precision = Precision::kF32;
   std::int64_t batch = 1;  // of open dimensions
 };
 

@@ -1,4 +1,6 @@
 // Expected values are computed here: factors rounded to bf16 bit by bit, sums in double.
+#include "kernels/bf16/bf16.h"
+
 #include <gtest/gtest.h>
 
 #include <bit>
@@ -6,7 +8,6 @@
 #include <cstring>
 #include <limits>
 
-#include "kernels/bf16/bf16.h"
 #include "kernels/bf16/table.h"
 #include "kernels/check_kernels.h"
 #include "kernels/layout.h"
@@ -63,10 +64,8 @@ std::vector<double> Convolved(const Conv& c, const Tensor& x, const Tensor& w, c
         for (std::int64_t k = 0; k < c.w[1] * c.w[2] * c.w[3]; ++k) {
           const std::int64_t ic = k / (c.w[2] * c.w[3]);
           const std::int64_t ky = k / c.w[3] % c.w[2], kx = k % c.w[3];
-          const std::int64_t row =
-              i / c.out(1) * c.strides[0] - c.pads[0] + ky * c.dilations[0];
-          const std::int64_t col =
-              i % c.out(1) * c.strides[1] - c.pads[1] + kx * c.dilations[1];
+          const std::int64_t row = i / c.out(1) * c.strides[0] - c.pads[0] + ky * c.dilations[0];
+          const std::int64_t col = i % c.out(1) * c.strides[1] - c.pads[1] + kx * c.dilations[1];
           if (row < 0 || row >= c.x[2] || col < 0 || col >= c.x[3]) continue;
           sum += factor(data[at(c.x, n, ic, row, col)]) * factor(weights[at(c.w, oc, ic, ky, kx)]);
         }
@@ -234,8 +233,7 @@ TEST_F(Bf16Kernels, FinishConvolutionsLikeTheOthers) {
     expected[i] = std::max(0.0, sum) * factors.Data<float>()[i / 42 % 17];
   }
   ExpectNear(ResultOf(query, {x, w, bias, residual, factors}, 2), expected);
-  const std::vector<float> fewer =
-      ResultOf(query, {x, w, bias, residual, factors}, 2, "winograd2");
+  const std::vector<float> fewer = ResultOf(query, {x, w, bias, residual, factors}, 2, "winograd2");
   ASSERT_EQ(fewer.size(), expected.size());
   for (std::size_t i = 0; i < fewer.size(); ++i)  // 153 products below 2, each off by 2^-8 or so
     ASSERT_NEAR(fewer[i], expected[i], 0.3) << i;
@@ -335,13 +333,14 @@ void Check(const Product& p) {
       for (std::int64_t k = 0; k < p.k; ++k) {
         sum += Rounded(x.Data<float>()[static_cast<std::size_t>(i * p.k + k)]) *
                Rounded(w.Data<float>()[static_cast<std::size_t>(p.transposed ? j * p.k + k
-                                                                              : k * p.n + j)]);
+                                                                             : k * p.n + j)]);
       }
       expected.push_back(sum);
     }
   }
   for (const int threads : {1, 3})
-    ExpectNear(ResultOf(query, p.bias ? std::vector{x, w, bias} : std::vector{x, w}, threads), expected);
+    ExpectNear(ResultOf(query, p.bias ? std::vector{x, w, bias} : std::vector{x, w}, threads),
+               expected);
 }
 
 TEST_F(Bf16Kernels, MultiplyMatricesOfAllSizes) {

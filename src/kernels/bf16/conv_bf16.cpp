@@ -1,9 +1,10 @@
 // Convolution by the definition on channels in blocks, with factors in bf16.
 //
 // A band of the picture is rounded once, between zeros where the window leaves it; then all panels
-// of two blocks of output channels pass over it. The whole sum of a tile stays in registers: weights
-// stream from the second-level cache, two lines for 28 dot products. Windows of one tap take only
-// the positions they look at, so that those of a band follow one another whatever the stride is.
+// of two blocks of output channels pass over it. The whole sum of a tile stays in registers:
+// weights stream from the second-level cache, two lines for 28 dot products. Windows of one tap
+// take only the positions they look at, so that those of a band follow one another whatever the
+// stride is.
 #include <algorithm>
 
 #include "kernels/bf16/bf16.h"
@@ -26,16 +27,16 @@ constexpr std::int64_t kPanel = 2;          // blocks of output channels that pa
 struct State {
   ops::WindowAxis h, w;
   std::int64_t batch = 1, in_channels = 0, out_channels = 0;
-  std::int64_t cells = 0;                         // blocks of the input
-  std::int64_t step_h = 1, step_w = 1;            // between windows, in staged positions
-  std::int64_t taken_h = 1, taken_w = 1;          // between staged positions, in the picture
-  std::int64_t stage_h = 0, stage_w = 0;          // staged rows and columns
-  std::int64_t band = 0, bands = 0;               // rows of the result
-  std::int64_t out_blocks = 0, panels = 0;        // of the result
-  std::int64_t shares = 1;                        // of the panels, that threads take
-  std::vector<std::uint32_t> offsets;             // of each step, in bytes
-  std::shared_ptr<const void> weights;            // per panel [step][block][lane] of pairs
-  std::vector<float> bias;                        // of whole panels
+  std::int64_t cells = 0;                   // blocks of the input
+  std::int64_t step_h = 1, step_w = 1;      // between windows, in staged positions
+  std::int64_t taken_h = 1, taken_w = 1;    // between staged positions, in the picture
+  std::int64_t stage_h = 0, stage_w = 0;    // staged rows and columns
+  std::int64_t band = 0, bands = 0;         // rows of the result
+  std::int64_t out_blocks = 0, panels = 0;  // of the result
+  std::int64_t shares = 1;                  // of the panels, that threads take
+  std::vector<std::uint32_t> offsets;       // of each step, in bytes
+  std::shared_ptr<const void> weights;      // per panel [step][block][lane] of pairs
+  std::vector<float> bias;                  // of whole panels
   EpilogueProgram epilogue;
 
   std::int64_t plane() const { return h.out * w.out * kLanes; }
@@ -62,8 +63,8 @@ constexpr std::int64_t kMostSteps = 1 << 18;
 
 std::int64_t WeightBytes(const KernelQuery& q) { return q.in[1].count() * 2; }
 
-// Bands as high as the cache takes. Where the weights are much larger than the picture they are read
-// once or twice instead, and threads share the channels, so that each reads a part of them.
+// Bands as high as the cache takes. Where the weights are much larger than the picture they are
+// read once or twice instead, and threads share the channels, so that each reads a part of them.
 void CutBands(const KernelQuery& q, State& s) {
   const std::int64_t row = s.cells * s.stage_w * kCell;
   const bool heavy = WeightBytes(q) > 2 * s.StagedRows(s.h.out) * row;
@@ -164,7 +165,8 @@ void RunPositions(const KernelArgs& args, const State& s, std::int64_t panel, co
                      .clamp = s.epilogue.clamp,
                      .low = s.epilogue.low,
                      .high = s.epilogue.high};
-  const float* const residual = s.epilogue.residual != 0 ? args.In(s.epilogue.residual) + at : nullptr;
+  const float* const residual =
+      s.epilogue.residual != 0 ? args.In(s.epilogue.residual) + at : nullptr;
   float* const y = args.Out(0) + at;
   // The first tiles ask for the next panel, which would come from the third-level cache else.
   const std::int64_t next_lines = ask && panel + 1 < s.panels ? s.Blocks(panel + 1) : 0;
@@ -194,8 +196,8 @@ void RunPanel(const KernelArgs& args, const State& s, std::int64_t image, std::i
   for (std::int64_t block = 0; block < s.Blocks(panel); ++block) {
     const std::int64_t at = begin + block * s.plane();
     float* const y = args.Out(0) + at;
-    s.epilogue.ApplyBlock(args, y, y, rows * s.w.out, kLanes, at,
-                          (panel * kPanel + block) * kLanes, s.out_channels);
+    s.epilogue.ApplyBlock(args, y, y, rows * s.w.out, kLanes, at, (panel * kPanel + block) * kLanes,
+                          s.out_channels);
   }
 }
 
@@ -253,11 +255,10 @@ Result<Prepared> Prepare(const KernelQuery& q, PackStore& store) {
   if (q.Has(2)) std::ranges::copy(q.in[2].constant->Data<float>(), s.bias.begin());
   s.epilogue = EpilogueProgram::From(q);
   const Tensor& w = *q.in[1].constant;
-  ATH_TRY(s.weights, store.Get(w, "conv bf16", s.steps() * s.out_blocks * kLanes * kPairBytes,
-                               [&](void* to) {
-                                 PackWeights(s, w.Data<float>().data(),
-                                             static_cast<std::uint32_t*>(to));
-                               }));
+  ATH_TRY(s.weights,
+          store.Get(w, "conv bf16", s.steps() * s.out_blocks * kLanes * kPairBytes, [&](void* to) {
+            PackWeights(s, w.Data<float>().data(), static_cast<std::uint32_t*>(to));
+          }));
   return Prepared{state, q.threads * WholeLines(s.StagedBytes() / 4) * 4};
 }
 

@@ -15,7 +15,7 @@ using bf16::kTable;
 constexpr auto kLanes = static_cast<std::int64_t>(bf16::kLanes);
 constexpr auto kTallest = static_cast<std::int64_t>(bf16::kTallest);
 constexpr auto kPairBytes = static_cast<std::int64_t>(bf16::kPairBytes);
-constexpr std::int64_t kPanel = 2;             // vectors of columns that pass together
+constexpr std::int64_t kPanel = 2;  // vectors of columns that pass together
 constexpr std::int64_t kMostK = 1 << 24;
 
 struct State {

@@ -1,8 +1,8 @@
 // Products of bfloat16 numbers with sums in f32, by the dot products of AVX-512. Included by
 // .isa.cpp files: no standard library.
 //
-// A dot product takes a pair of neighbours of each factor, so the sum runs over pairs: a pair of the
-// data goes to all lanes, each of which is a channel (a column) of the result.
+// A dot product takes a pair of neighbours of each factor, so the sum runs over pairs: a pair of
+// the data goes to all lanes, each of which is a channel (a column) of the result.
 #pragma once
 
 #include <cstddef>
@@ -10,13 +10,13 @@
 
 namespace athanor::kernels::bf16 {
 
-inline constexpr std::size_t kLanes = 16;      // floats of a vector
-inline constexpr std::size_t kPairBytes = 4;   // of a pair
-inline constexpr std::size_t kTallest = 14;    // rows of a tile
+inline constexpr std::size_t kLanes = 16;       // floats of a vector
+inline constexpr std::size_t kPairBytes = 4;    // of a pair
+inline constexpr std::size_t kTallest = 14;     // rows of a tile
 inline constexpr std::size_t kMostVectors = 2;  // of a row
 
-// y[rows][vectors][lanes] = data times weights, rows and vectors fixed by the function. Step i takes
-// one pair of each row, at x + offsets[i], the rows `stride` bytes apart.
+// y[rows][vectors][lanes] = data times weights, rows and vectors fixed by the function. Step i
+// takes one pair of each row, at x + offsets[i], the rows `stride` bytes apart.
 struct Tile {
   std::size_t steps = 0;
   const std::byte* x = nullptr;

@@ -51,24 +51,24 @@ HWY_INLINE void Finish(const Tile& t, __mmask16 last, Floats (&acc)[kRows][kVect
     for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 2
       for (int v = 0; v < kVectors; ++v) {
-        f(acc[i][v], static_cast<std::size_t>(i) * t.y_row + static_cast<std::size_t>(v) * t.y_vector,
+        f(acc[i][v],
+          static_cast<std::size_t>(i) * t.y_row + static_cast<std::size_t>(v) * t.y_vector,
           kPart && v + 1 == kVectors);
       }
     }
   };
   if (t.residual != nullptr) {
-    each([&](Floats& sum, std::size_t at, bool part) __attribute__((always_inline)) {
+    each([&](Floats & sum, std::size_t at, bool part) __attribute__((always_inline)) {
       sum = _mm512_add_ps(sum, part ? _mm512_maskz_loadu_ps(last, t.residual + at)
                                     : _mm512_loadu_ps(t.residual + at));
     });
   }
   if (t.clamp) {
     const Floats low = _mm512_set1_ps(t.low), high = _mm512_set1_ps(t.high);
-    each([&](Floats& sum, std::size_t, bool) __attribute__((always_inline)) {
-      sum = Clamp(sum, low, high);
-    });
+    each([&](Floats & sum, std::size_t, bool)
+             __attribute__((always_inline)) { sum = Clamp(sum, low, high); });
   }
-  each([&](Floats& sum, std::size_t at, bool part) __attribute__((always_inline)) {
+  each([&](Floats & sum, std::size_t at, bool part) __attribute__((always_inline)) {
     if (part) {
       _mm512_mask_storeu_ps(t.y + at, last, sum);
     } else {
@@ -109,8 +109,7 @@ void Multiply(const Tile& t) {
       Step(x + offsets[i], stride, w, acc);
     }
   } else {
-    for (std::size_t i = 0; i < steps; ++i, w += kStepBytes)
-      Step(x + offsets[i], stride, w, acc);
+    for (std::size_t i = 0; i < steps; ++i, w += kStepBytes) Step(x + offsets[i], stride, w, acc);
   }
   // What follows needs registers too: GCC would rather keep the sums in memory all along the loop.
 #pragma GCC unroll 16
@@ -128,8 +127,7 @@ void Multiply(const Tile& t) {
 void Narrow(const float* x, std::size_t n, std::uint16_t* to) {
   std::size_t i = 0;
   for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
-    const Pairs both =
-        _mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + i + kLanes), _mm512_loadu_ps(x + i));
+    const Pairs both = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + i + kLanes), _mm512_loadu_ps(x + i));
     _mm512_storeu_si512(to + i, (__m512i)both);
   }
   for (; i < n; i += kLanes) {

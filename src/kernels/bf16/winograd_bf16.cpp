@@ -32,12 +32,12 @@ struct State {
   std::int64_t batch = 1, in_channels = 0, out_channels = 0;
   std::int64_t cells = 0, out_blocks = 0, panels = 0;
   std::int64_t tiles_x = 0, tiles_y = 0;
-  std::int64_t height = 1, runs = 1;     // rows of tiles of a run; runs of an image
-  std::int64_t shares = 1;               // of the panels, that threads take
-  std::int64_t row = 0;                  // bytes of one tile's channels at one point
-  std::vector<std::uint32_t> offsets;    // of the pairs of a row
-  std::shared_ptr<const void> weights;   // per panel [point][pair][block][lane] of pairs
-  std::vector<float> bias;               // of whole panels
+  std::int64_t height = 1, runs = 1;    // rows of tiles of a run; runs of an image
+  std::int64_t shares = 1;              // of the panels, that threads take
+  std::int64_t row = 0;                 // bytes of one tile's channels at one point
+  std::vector<std::uint32_t> offsets;   // of the pairs of a row
+  std::shared_ptr<const void> weights;  // per panel [point][pair][block][lane] of pairs
+  std::vector<float> bias;              // of whole panels
   EpilogueProgram epilogue;
 
   std::int64_t plane() const { return h.out * w.out * kLanes; }
@@ -47,9 +47,7 @@ struct State {
   std::int64_t PointBytes() const { return (CeilDivide(most_tiles() * row, 64) | 1) * 64; }
   std::int64_t BlockFloats() const { return most_tiles() * kLanes; }
   std::int64_t PointFloats() const { return (CeilDivide(kPanel * BlockFloats(), 16) | 1) * 16; }
-  std::int64_t ScratchBytes() const {
-    return kNumPoints * (PointBytes() + PointFloats() * 4);
-  }
+  std::int64_t ScratchBytes() const { return kNumPoints * (PointBytes() + PointFloats() * 4); }
   std::int64_t Blocks(std::int64_t panel) const {
     return std::min(kPanel, out_blocks - panel * kPanel);
   }
@@ -165,8 +163,7 @@ void PackWeights(const State& s, const float* w, std::uint32_t* packed) {
         transform(first + lane, 2 * step, even);
         transform(first + lane, 2 * step + 1, odd);
         for (std::int64_t p = 0; p < kNumPoints; ++p) {
-          packed[(p * s.steps() + step) * width + lane] =
-              bf16::PairOf(even[p], odd[p]);
+          packed[(p * s.steps() + step) * width + lane] = bf16::PairOf(even[p], odd[p]);
         }
       }
     }
@@ -184,12 +181,11 @@ Result<Prepared> Prepare(const KernelQuery& q, PackStore& store) {
   if (q.Has(2)) std::ranges::copy(q.in[2].constant->Data<float>(), s.bias.begin());
   s.epilogue = EpilogueProgram::From(q);
   const Tensor& w = *q.in[1].constant;
-  ATH_TRY(s.weights, store.Get(w, "winograd bf16",
-                               kNumPoints * s.steps() * s.out_blocks * kLanes * kPairBytes,
-                               [&](void* to) {
-                                 PackWeights(s, w.Data<float>().data(),
-                                             static_cast<std::uint32_t*>(to));
-                               }));
+  ATH_TRY(s.weights,
+          store.Get(w, "winograd bf16", kNumPoints * s.steps() * s.out_blocks * kLanes * kPairBytes,
+                    [&](void* to) {
+                      PackWeights(s, w.Data<float>().data(), static_cast<std::uint32_t*>(to));
+                    }));
   return Prepared{state, q.threads * s.ScratchBytes()};
 }
 
@@ -241,8 +237,7 @@ void MultiplyPanel(const State& s, std::int64_t panel, const std::byte* staged, 
       const std::int64_t first = i * tiles / pieces, rows = (i + 1) * tiles / pieces - first;
       tile.x = staged + p * s.PointBytes() + first * s.row;
       tile.y = products + p * s.PointFloats() + first * kLanes;
-      tile.soon =
-          i < lines ? tile.weights + s.steps() * step_bytes + i * s.steps() * 64 : nullptr;
+      tile.soon = i < lines ? tile.weights + s.steps() * step_bytes + i * s.steps() * 64 : nullptr;
       kTable.product[blocks][rows](tile);
     }
   }
