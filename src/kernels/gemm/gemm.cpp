@@ -60,8 +60,9 @@ void PackPanels(const GemmShape& shape, Matrix b, std::int64_t panel_begin, std:
                 float* packed) {
   const std::int64_t width = shape.cols();
   const std::int64_t whole =
-      b.col_stride == 1 ? std::max<std::int64_t>(0, std::min(panel_end, shape.n / width) - panel_begin)
-                        : 0;
+      b.col_stride == 1
+          ? std::max<std::int64_t>(0, std::min(panel_end, shape.n / width) - panel_begin)
+          : 0;
   for (std::int64_t block = 0; block < shape.k_blocks; ++block) {
     const std::int64_t k0 = shape.KBegin(block), kc = shape.KBegin(block + 1) - k0;
     const auto panel_at = [&](std::int64_t panel) {
