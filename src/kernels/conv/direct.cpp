@@ -138,9 +138,10 @@ double Cost(const KernelQuery& q) {
   constexpr double kBusy = 0.89, kCutPasses = 1.8, kWritten = 0.15;
   // Finding the taps of a column again for every block of channels.
   constexpr double kLookups = kIndirect ? 1.12 : 1;
-  // Taps outside the input are left out there.
+  // Taps outside the input are left out there with AVX-512.
   const Spatial2d spatial = *Spatial2d::From(q);
-  const double taps = kIndirect ? ShareInside(spatial.h) * ShareInside(spatial.w) : 1;
+  const bool leaves_out = kIndirect && table.lanes == 16;
+  const double taps = leaves_out ? ShareInside(spatial.h) * ShareInside(spatial.w) : 1;
   // Lanes of blocks that hold no channel are read with the others.
   const auto idle = static_cast<double>(q.in[0].stored() - q.in[0].count()) * sizeof(float);
   return 500 +

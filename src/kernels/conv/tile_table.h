@@ -9,7 +9,7 @@ namespace athanor::kernels {
 
 // How columns are found instead of `steps`, when there are taps: k runs over blocks of input
 // channels, taps and channels, and `columns` lists for every column what each tap adds to an
-// address, or -1 where it leaves the input: there is nothing to add to the sum then.
+// address, or -1 where it leaves the input: zeros are read there, or nothing is added to the sum.
 struct IndirectTaps {
   std::size_t blocks = 0, taps = 0;
   std::size_t last_lanes = 0;  // channels in the last of the blocks; a vector in the others

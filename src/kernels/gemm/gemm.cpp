@@ -7,11 +7,6 @@
 namespace athanor::kernels {
 namespace {
 
-// So many panels are finished before the next ones, where there are several blocks of k: their part
-// of c, which every block adds to, stays in the second-level cache.
-constexpr std::int64_t kStrip = 8;
-// Floats of a that every panel of a strip meets in turn, half of a small second-level cache.
-constexpr std::int64_t kChunkFloats = 65536;
 // With fewer tiles the next panel is asked for too late.
 constexpr std::int64_t kFewTiles = 4;
 // Panels of so many floats are still in the second-level cache when the next chunk of a meets them.
@@ -111,8 +106,9 @@ void MultiplyBlock(const GemmShape& shape, const float* a, const float* b, std::
   const std::int64_t last_col = std::min(shape.n, panel_end * shape.cols());
   const std::int64_t panel_floats = kc * shape.cols(), tiles = tile_end - tile_begin;
   const bool stays = (panel_end - panel_begin) * panel_floats <= kKeptFloats;
+  const std::int64_t height = shape.TileBegin(tile_end) - shape.TileBegin(tile_begin);
   const std::int64_t chunks =
-      CeilDivide(tiles * kc * static_cast<std::int64_t>(shape.table->rows), kChunkFloats);
+      CeilDivide(height * kc, static_cast<std::int64_t>(shape.table->chunk));
   for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
     const std::int64_t from = tile_begin + chunk * tiles / chunks;
     const std::int64_t to = tile_begin + (chunk + 1) * tiles / chunks;
@@ -152,7 +148,12 @@ void Multiply(const GemmShape& shape, const float* a, const float* b, std::int64
     const std::int64_t k0 = shape.KBegin(block), kc = shape.KBegin(block + 1) - k0;
     return b + (k0 * shape.panels + panel * kc) * shape.cols();
   };
-  const std::int64_t strip = shape.k_blocks > 1 ? kStrip : panel_end - panel_begin;
+  // Where there are several blocks of k, some panels are finished before the next ones: their part
+  // of c, which every block adds to, stays in the second-level cache, and so do they.
+  const std::int64_t kept = static_cast<std::int64_t>(shape.table->chunk) / 2;
+  const std::int64_t strip =
+      shape.k_blocks > 1 ? std::max<std::int64_t>(1, kept / (shape.LargestKBlock() * shape.cols()))
+                         : panel_end - panel_begin;
   for (std::int64_t from = panel_begin; from < panel_end; from += strip) {
     const std::int64_t to = std::min(panel_end, from + strip);
     for (std::int64_t block = 0; block < shape.k_blocks; ++block) {

@@ -18,6 +18,8 @@ constexpr int kTallest = kLanes == 16 ? 14 : kLanes == 8 ? 6 : 4;
 // the second-level cache, in the order in which they lie, and c is read and written the less often
 // the longer the block. With fewer registers a panel has to stay in the first-level cache.
 constexpr std::size_t kLongest = kLanes == 16 ? 1024 : 256;
+// Half of a second-level cache: of 1 MiB at least with AVX-512, of 512 KiB else.
+constexpr std::size_t kChunk = kLanes == 16 ? 131072 : 65536;
 
 // kPart: only the first n elements exist.
 template <bool kPart>
@@ -278,6 +280,7 @@ HWY_INLINE constexpr GemmTable Table() {
   GemmTable table = {.rows = kTallest,
                      .cols = kCols,
                      .longest = kLongest,
+                     .chunk = kChunk,
                      .pack = Pack,
                      .pack_panels = PackPanels};
   Fill<kTallest>(table);

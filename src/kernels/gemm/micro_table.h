@@ -41,6 +41,7 @@ struct GemmTable {
   std::size_t rows = 0;     // the tallest tile
   std::size_t cols = 0;     // the width of a panel of b
   std::size_t longest = 0;  // block of k
+  std::size_t chunk = 0;    // floats of a that every panel of b meets in turn
   MicroF32 micro[15] = {};  // by number of rows, from 1
   MicroInRowsF32 micro_in_rows[15] = {};
   // By number of rows and of panels, both from 1, up to most_panels.
