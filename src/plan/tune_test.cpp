@@ -49,6 +49,17 @@ const StepNotes& ConvolutionOf(const Plan& plan) {
   std::abort();
 }
 
+// What is known of the kernels that fit.
+std::string Times(const StepNotes& notes) {
+  std::string text;
+  for (const StepNotes::Choice& choice : notes.choices) {
+    if (choice.fits || choice.measured_ns > 0)
+      text += fmt::format("{} {}: {:.0f} us, measured {:.0f}\n", choice.kernel, choice.layout,
+                          choice.cost_ns / 1e3, choice.measured_ns / 1e3);
+  }
+  return text;
+}
+
 class TunedPlan : public testing::Test {
  protected:
   void TearDown() override { std::filesystem::remove(path_); }
@@ -164,20 +175,26 @@ TEST_F(TunedPlan, WeighsMemoryAgainstMeasuredTimes) {
             0);
 }
 
+// Measured 4.5 ms against 5.2: products of four numbers without a fused addition cost more.
+constexpr const char* kWinsOnShortVectors = "on vectors of four Winograd is faster here";
+
 // Few channels on a large picture: the transforms cost more than the products save. Neither an
 // estimate nor a measurement takes it, and run beside the others it is the slower one.
 TEST_F(TunedPlan, WinogradIsNotTakenWhereItLoses) {
   if (kInstrumented) GTEST_SKIP() << "instrumented kernels have other times";
+  if (BestIsa() == Isa::kBase) GTEST_SKIP() << kWinsOnShortVectors;
   for (const double seconds : {0.0, 60.0}) {
     const PlanOptions options = {.measured = std::make_shared<MeasuredTimes>(),
                                  .tune_seconds = seconds};
     const auto plan = MakePlanOf(OneConvolution(3, 64, 224), options);
-    EXPECT_EQ(ConvolutionOf(*plan).choices[0].kernel.find("winograd"), std::string::npos);
+    EXPECT_EQ(ConvolutionOf(*plan).choices[0].kernel.find("winograd"), std::string::npos)
+        << Times(ConvolutionOf(*plan));
   }
 }
 
 TEST(Trial, WinogradLosesOnAWidePictureOfFewChannels) {
   if (kInstrumented) GTEST_SKIP() << "instrumented kernels have other times";
+  if (BestIsa() == Isa::kBase) GTEST_SKIP() << kWinsOnShortVectors;
   Graph graph = OneConvolution(3, 64, 224);
   Result<std::vector<plan::Group>> groups = plan::MakeGroups(graph, {});
   ASSERT_TRUE(groups.ok());
