@@ -122,7 +122,7 @@ typedef void (*ath_done)(void* user, ath_status status, ath_result* result);
 
 typedef struct ath_request_options {
   uint32_t struct_size;
-  int64_t deadline_us; /* from the call on, waiting included: then it ends with ATH-4002; 0: none */
+  int64_t deadline_us; /* from the call on, waiting and planning included: then ATH-4002; 0: none */
   ath_done done;       /* may be NULL */
   void* user;          /* handed to `done` */
 } ath_request_options;

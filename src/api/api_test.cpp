@@ -1,5 +1,6 @@
 #include <fmt/core.h>
 #include <gtest/gtest.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <cstddef>
@@ -114,6 +115,33 @@ TEST(CppApi, ARequestEndsAtItsDeadlineOrWhenItIsCancelled) {
   EXPECT_EQ(CodeOf(unwanted), 4003);
   EXPECT_EQ(CodeOf(late), 4002);
   EXPECT_EQ(CodeOf(running), 0);
+}
+
+// Folded and packed weights of 47 MB come once, not once a session.
+TEST(CApi, SessionsOfOneModelShareItsWeights) {
+  ath_model* model = nullptr;
+  ASSERT_EQ(ath_load("zoo:resnet18", nullptr, &model), 0);
+  const std::vector<float> pixels(3 * 224 * 224, 0.5F);
+  const int64_t dims[] = {1, 3, 224, 224};
+  const ath_tensor image = {sizeof(ath_tensor), ATH_F32, 4, dims, pixels.data()};
+  const auto in_use = [] {
+    const struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+  };
+  std::size_t taken[2] = {};
+  ath_session* sessions[2] = {};
+  for (int i = 0; i < 2; ++i) {
+    const std::size_t before = in_use();
+    ASSERT_EQ(ath_session_create(model, nullptr, &sessions[i]), 0);
+    ath_result* result = nullptr;
+    ASSERT_EQ(ath_session_run(sessions[i], &image, 1, &result), 0);
+    ath_result_destroy(result);
+    taken[i] = in_use() - before;
+  }
+  EXPECT_LT(taken[1], std::size_t{16} << 20) << "the first one took " << taken[0];
+  ath_session_destroy(sessions[0]);
+  ath_session_destroy(sessions[1]);
+  ath_model_destroy(model);
 }
 
 TEST(CppApi, OneModelRunsFromManyThreads) {
