@@ -180,6 +180,8 @@ def main():
     begin = time.time()
     count = Count()
     unit_tests(count)
+    # Tests of kernels go through all sets by themselves.
+    script(count, "isa_test.py", "avx2", "portable", "--suites", "plan,runtime,quant")
     recorded(count)
     conformance(count)
     script(count, "models_test.py", "--binary", str(ATHANOR), "--device", "cpu", "--opsets", "13,17,21")
