@@ -4,8 +4,8 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <mutex>
-#include <system_error>
 #include <thread>
 
 namespace athanor {
@@ -52,7 +52,7 @@ bool Background::Start(std::function<void()> work) {
       shared->End();
     }).detach();
     return true;
-  } catch (const std::system_error&) {  // no thread to be had
+  } catch (const std::exception&) {  // no thread, or no memory for one, to be had
     shared_->End();
     return false;
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <new>
 
 #include "runtime/bound_cores.h"
@@ -178,8 +179,10 @@ void CpuSession::MakePlanOf(Entry& entry, const std::function<Status()>& may_go_
   const auto make = [&]() -> Result<std::shared_ptr<const Plan>> {
     try {
       return MakePlan(optimized_->Clone(), entry.inputs, options, *store_);
-    } catch (const std::bad_alloc&) {  // others wait for the plan, perhaps beside a thread of ours
+    } catch (const std::bad_alloc&) {
       return Error(ErrorCode::kResource, "out of memory while the model is planned");
+    } catch (const std::exception& error) {  // others wait for the plan, and this may be our thread
+      return Error(ErrorCode::kInternal, "the model cannot be planned: {}", error.what());
     }
   };
   Result<std::shared_ptr<const Plan>> made = make();
