@@ -146,10 +146,24 @@ namespace {
 // The floats of `bytes`, in whole steps of ReadAll.
 std::size_t Floats(std::int64_t bytes) { return static_cast<std::size_t>(bytes) / 256 * 64; }
 
+// Memory to read. It begins with a line of the caches: a load across two of them counts twice.
+class Lines {
+ public:
+  explicit Lines(std::int64_t bytes) : data_(Floats(bytes) + kLine, 1.0F) {
+    const auto address = reinterpret_cast<std::uintptr_t>(data_.data());
+    first_ = (kLine - address / sizeof(float) % kLine) % kLine;
+  }
+  const float* data() const { return data_.data() + first_; }
+
+ private:
+  static constexpr std::size_t kLine = 64 / sizeof(float);
+  std::vector<float> data_;
+  std::size_t first_ = 0;
+};
+
 // Bytes per second of threads that each read a part of the data again and again: of all together,
 // or from a cache that each has of its own.
-double ReadRate(const std::vector<float>& data, std::int64_t bytes_each, ThreadPool& pool,
-                int tries, bool own) {
+double ReadRate(const Lines& data, std::int64_t bytes_each, ThreadPool& pool, int tries, bool own) {
   // Long enough to start and to end together; short enough to be left alone now and then.
   constexpr std::int64_t kLeast = 2 << 20;
   const std::size_t count = Floats(bytes_each);
@@ -168,6 +182,26 @@ double ReadRate(const std::vector<float>& data, std::int64_t bytes_each, ThreadP
     });
   });
   return bytes * threads / seconds;
+}
+
+// Bytes per second from behind the caches: windows of an array that is too large for them, each
+// read once and by all threads at once. The fastest window counts; the whole array is more often
+// interrupted than not.
+constexpr std::int64_t kMemoryWindow = 2 << 20;
+double MemoryRate(const Lines& data, std::int64_t bytes, ThreadPool& pool) {
+  const int threads = pool.threads();
+  const std::size_t count = Floats(kMemoryWindow);
+  const auto windows = static_cast<int>(bytes / (kMemoryWindow * threads));
+  const float* next = data.data();
+  std::atomic<int> sink = 0;
+  const double seconds = Fastest(windows, [&] {
+    pool.ParallelFor(threads, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i)
+        sink += ReadAll(next + static_cast<std::size_t>(i) * count, count);
+    });
+    next += count * static_cast<std::size_t>(threads);
+  });
+  return static_cast<double>(kMemoryWindow * threads) / seconds;
 }
 
 // What one thread reads to be in this cache and in no nearer one.
@@ -192,10 +226,11 @@ std::vector<MemoryLevel> MeasureReads(int threads) {
     nearer = cache.bytes;
   }
   // Four times the last cache, within reason on machines with very large ones.
-  const std::int64_t all = std::clamp<std::int64_t>(4 * nearer, 64 << 20, 512 << 20);
-  const std::vector<float> data(Floats(all), 1.0F);
+  const std::int64_t all = std::max(std::clamp<std::int64_t>(4 * nearer, 64 << 20, 512 << 20),
+                                    4 * kMemoryWindow * threads);
+  const Lines data(all);
   ThreadPool pool(threads);
-  constexpr int kTries = 40, kTriesOfMemory = 4;
+  constexpr int kTries = 40;
   const auto add = [&](std::string name, std::int64_t capacity, std::int64_t each, int tries,
                        bool own) {
     levels.push_back({.name = std::move(name),
@@ -211,7 +246,14 @@ std::vector<MemoryLevel> MeasureReads(int threads) {
       add(fmt::format("L{}", cache.level), cache.bytes * instances, each, kTries,
           cache.shared_by == 1);
   }
-  add("memory", 0, all / threads, kTriesOfMemory, false);
+  levels.push_back(
+      {.name = "memory",
+       .capacity = 0,
+       .bytes_per_s = MemoryRate(data, all, pool),
+       .how = fmt::format("{}, {} read once, the fastest window of {} each of {} thread{}",
+                          ReadInstruction(), HumanBytes(static_cast<double>(all)),
+                          HumanBytes(static_cast<double>(kMemoryWindow)), threads,
+                          threads == 1 ? "" : "s")});
   return levels;
 }
 
@@ -260,7 +302,7 @@ MachineRates ProbeRates() {
     if (cache.level == 2) near = cache.bytes / 2;
     if (cache.level == 3) far = std::clamp<std::int64_t>(cache.bytes / 8, 2 << 20, 16 << 20);
   }
-  const std::vector<float> data(Floats(64 << 20), 1.0F);
+  const Lines data(64 << 20);
   std::atomic<int> sink = 0;
   const auto rate = [&](std::int64_t bytes, int tries) {
     const std::size_t count = Floats(bytes);
