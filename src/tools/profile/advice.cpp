@@ -40,6 +40,7 @@ class Adviser {
     if (findings_.plan != nullptr) {
       Reference();
       Int8();
+      Bf16();
       Layouts();
       SmallOperators();
       FarLayers();
@@ -124,34 +125,55 @@ class Adviser {
         ms - then, fmt::format("athanor explain {}", word_));
   }
 
-  // Products in f32 by constant weights, on integers: as near to their floor as they are now.
+  // Products by constant weights in other arithmetic: as near to their floor as they are now.
+  // `bytes`: what share of theirs they would move.
+  struct Other {
+    const char* kind;
+    const char* what;  // "on integers"
+    Arithmetic arithmetic;
+    const std::optional<PeakRate>& peak;
+    double bytes;
+    std::string command;
+  };
+
   void Int8() {
+    InOther({"int8", "on integers", Arithmetic::kInt8, findings_.peaks->int8, 0.25,
+             fmt::format("athanor quantize {} --calib DIR -o int8.ath", word_)});
+  }
+
+  void Bf16() {
+    InOther({"bf16", "with products in bf16", Arithmetic::kBf16, findings_.peaks->bf16, 1,
+             fmt::format("athanor bench {} --precision bf16", word_)});
+  }
+
+  void InOther(const Other& other) {
     const MachinePeaks& peaks = *findings_.peaks;
-    if (!peaks.int8 || peaks.int8->operations_per_s <= peaks.f32.operations_per_s) return;
+    if (!other.peak || other.peak->operations_per_s <= peaks.f32.operations_per_s) return;
     const double usual = EfficiencyOfProducts();
     double ms = 0, floor = 0, then = 0;
     std::size_t count = 0;
     for (std::size_t i = 0; i < findings_.nodes.size(); ++i) {
       const NodeTime& node = findings_.nodes[i];
-      if (!MultipliesByWeights(findings_.plan->steps[i])) continue;
-      const Floor on_bytes = FloorOf(node.flops, node.bytes / 4, Arithmetic::kInt8,
-                                     findings_.plan->steps[i].alone, peaks);
+      const Step& step = findings_.plan->steps[i];
+      if (!MultipliesByWeights(step) || node.floor.arithmetic == other.arithmetic) continue;
+      const Floor changed =
+          FloorOf(node.flops, other.bytes * node.bytes, other.arithmetic, step.alone, peaks);
       const double efficiency = node.ms < node.floor.ms() ? usual : Efficiency(node);
       if (efficiency <= 0) continue;
       ++count;
       ms += node.ms;
       floor += std::min(node.floor.ms(), node.ms);
-      then += std::min(node.ms, on_bytes.ms() / efficiency);
+      then += std::min(node.ms, changed.ms() / efficiency);
     }
     if (count == 0) return;
-    Add("int8",
+    Add(other.kind,
         fmt::format(
-            "{} (convolutions, matrix products) in f32 take{} {:.3f} ms, at {:.0f} % of the "
-            "floor; on integers, whose peak is {:.1f} times as high here, at the same share "
-            "of their floor they would take {:.3f}",
-            Plural(count, "product"), count == 1 ? "s" : "", ms, 100 * floor / ms,
-            peaks.int8->operations_per_s / peaks.f32.operations_per_s, then),
-        ms - then, fmt::format("athanor quantize {} --calib DIR -o int8.ath", word_));
+            "{} (convolutions, matrix products) take{} {:.3f} ms, at {:.0f} % of the floor; "
+            "{}, whose peak is {:.1f} times that of f32 here, at the same share of their "
+            "floor they would take {:.3f}",
+            Plural(count, "product"), count == 1 ? "s" : "", ms, 100 * floor / ms, other.what,
+            other.peak->operations_per_s / peaks.f32.operations_per_s, then),
+        ms - then, other.command);
   }
 
   // Of those that multiply as often as the definition does: kernels for integers all do.
