@@ -470,6 +470,35 @@ Status WriteDepthToSpace(OpExport& ctx) {
   return ctx.Emit(schema::BuiltinOperator_DEPTH_TO_SPACE, {x}, With(options), Axes::kLast);
 }
 
+// A box without height or width overlaps nothing, not even itself, so that LiteRT chooses it again
+// and again. Where a side is 0 it becomes the shortest that floats tell apart, and boxes at one
+// place come to lie beside each other: still nothing overlaps.
+TensorIndex SpreadFlatBoxes(OpExport& ctx, TensorIndex boxes, std::int64_t count) {
+  const Type pairs = Type::Tensor(DType::kF32, {Dim(count), Dim(2)});
+  const TensorIndex size = ctx.IntsConstant({count, 2});
+  const auto half = [&](std::int64_t from) {
+    return ctx.Make(schema::BuiltinOperator_SLICE, {boxes, ctx.IntsConstant({0, from}), size},
+                    pairs);
+  };
+  const TensorIndex starts = half(0), ends = half(2);
+  const TensorIndex same = ctx.Make(schema::BuiltinOperator_EQUAL, {starts, ends},
+                                    Type::Tensor(DType::kBool, {Dim(count), Dim(2)}));
+  const TensorIndex is_flat = ctx.Make(schema::BuiltinOperator_CAST, {same}, pairs);
+  TensorIndex step = ctx.Make(schema::BuiltinOperator_ABS, {starts}, pairs);
+  step = ctx.Binary(kMulOp, step, ctx.Number(1e-6));
+  step = ctx.Binary(kAddOp, step, ctx.Number(1e-9));
+  step = ctx.Binary(kMulOp, step, is_flat);
+  const auto moved = [&](TensorIndex side, int by) {
+    std::vector<float> places(static_cast<std::size_t>(count));
+    std::iota(places.begin(), places.end(), static_cast<float>(by));
+    return ctx.Binary(kAddOp, side, ctx.Binary(kMulOp, step, ctx.Floats({count, 1}, places)));
+  };
+  schema::ConcatenationOptionsT options;
+  options.axis = 1;
+  return ctx.Make(schema::BuiltinOperator_CONCATENATION, {moved(starts, 0), moved(ends, 1)},
+                  Type::Tensor(DType::kF32, {Dim(count), Dim(4)}), With(options));
+}
+
 // Class by class: TFLite chooses among the boxes of one, and says how many it has chosen.
 Status WriteNonMaxSuppression(OpExport& ctx) {
   const Dim &batch = ctx.InType(0).dim(0), &count = ctx.InType(0).dim(1);
@@ -485,7 +514,8 @@ Status WriteNonMaxSuppression(OpExport& ctx) {
   ATH_TRY(const float least, ctx.ConstantFloat(4, std::numeric_limits<float>::lowest()));
   const std::int64_t chosen = std::min(most.at(0), count.value());
   const Type none = Type::Tensor(DType::kI32, {}), line = Type::Tensor(DType::kI32, {Dim()});
-  const TensorIndex boxes = ctx.Shaped(ctx.In(0), Type::Tensor(DType::kF32, {count, Dim(4)}));
+  const TensorIndex boxes = SpreadFlatBoxes(
+      ctx, ctx.Shaped(ctx.In(0), Type::Tensor(DType::kF32, {count, Dim(4)})), count.value());
   const TensorIndex limit = ctx.IntConstant(chosen), zero = ctx.IntsConstant({0});
   const TensorIndex iou = ctx.Number(static_cast<double>(overlap));
   const TensorIndex score = ctx.Number(static_cast<double>(least));
