@@ -111,6 +111,7 @@ struct Comparison {
   std::vector<LayoutChange> inputs, results;  // of the second model
   std::vector<ScaleChange> scaled_inputs = {}, scaled_results = {};
   TaskComparison task;
+  std::size_t exchanged = 0;  // objects of a detector in another order
 
   bool same_numbers() const {
     return std::all_of(outputs.begin(), outputs.end(),
@@ -134,6 +135,7 @@ Result<Comparison> CompareAll(const CompareOptions& options, Session& a, Session
       else
         Merge(outcome.outputs[k], parity.outputs[k]);
     }
+    outcome.exchanged += parity.exchanged;
     outcome.inputs = std::move(parity.inputs);
     outcome.results = std::move(parity.results);
     outcome.scaled_inputs = std::move(parity.scaled_inputs);
@@ -155,6 +157,9 @@ nlohmann::json SayLayouts(const Common& common, const Comparison& outcome) {
   };
   say(outcome.inputs, "input");
   say(outcome.results, "output");
+  if (outcome.exchanged > 0)
+    Say(common, "{} objects with tied scores stand in another order in the second model",
+        outcome.exchanged);
   return list;
 }
 

@@ -86,7 +86,10 @@ Status Report(const ConvertOptions& options, const Common& common, const Parity&
   Say(common, "parity {} on {} inputs: largest difference {:.3g}",
       parity.pass ? Green(common, "holds") : Red(common, "FAILS"),
       options.input.sources.empty() ? "seeded random" : "the given", worst);
-  document["parity"] = {{"pass", parity.pass}, {"outputs", std::move(outputs)}};
+  if (parity.exchanged > 0)
+    Say(common, "       {} objects with tied scores stand in another order", parity.exchanged);
+  document["parity"] = {
+      {"pass", parity.pass}, {"outputs", std::move(outputs)}, {"exchanged", parity.exchanged}};
   PrintJson(common, std::move(document));
   if (!parity.pass) {
     return Error(ErrorCode::kAccuracy, "{} gives other answers than {}: {}", options.out,

@@ -36,6 +36,9 @@ struct Parity {
   // The same where one model has integers with a scale and the other real numbers: results are
   // compared as real numbers.
   std::vector<ScaleChange> scaled_inputs, scaled_results;
+  // Objects of a detector whose scores are tied, that `actual` gave in another order: compared
+  // object by object.
+  std::size_t exchanged = 0;
   // What both gave, in the order of `outputs`.
   std::vector<Datum> expected, actual;
 };
