@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 
 #include "core/file.h"
 #include "corpus.h"
@@ -26,6 +27,24 @@ Softmax      prob   1 1 full prob 0=0 1=1
 )";
 // conv, its bias, depth, norm, full, its bias, in numbers; marks of 4 bytes before three of them.
 constexpr std::size_t kWeightBytes = 4 * (144 + 4 + 36 + 16 + 8 + 2) + 3 * 4;
+
+// On 8 bits: a mark, 4 weights, their scales, those of the input and the output.
+constexpr const char* kBytes = R"(7767517
+2 2
+Input        data 0 1 data 0=4
+InnerProduct full 1 1 data full 0=1 2=4 8=101
+)";
+Bytes PackBytes(std::vector<float> scales, std::uint32_t mark = 0x000D4B38) {
+  Bytes bytes(kBytes, kBytes + std::string_view(kBytes).size() + 1);
+  const auto put = [&bytes](const auto& value) {
+    const auto* raw = reinterpret_cast<const std::uint8_t*>(&value);
+    bytes.insert(bytes.end(), raw, raw + sizeof(value));
+  };
+  put(mark);
+  put(std::uint32_t{0x7F01807F});
+  for (const float scale : scales) put(scale);
+  return bytes;
+}
 
 constexpr const char* kMistakes[] = {
     "7767517",
@@ -85,6 +104,19 @@ Family NcnnFamily() {
   family.bad.push_back({"empty", {}, true});
   family.bad.push_back({"short_weights", Pack(kNetwork, kWeightBytes - 1), true});
   family.bad.push_back({"long_weights", Pack(kNetwork, kWeightBytes + 1), true});
+  family.good.push_back({"bytes", PackBytes({10, 20, 30})});
+  for (File& bad : Damage(family.good[1])) family.bad.push_back(std::move(bad));
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  const std::pair<const char*, std::vector<float>> scales[] = {
+      {"no_scales", {}},
+      {"scale_of_output_missing", {10, 20}},
+      {"scale_zero", {10, 0, 30}},
+      {"scale_negative", {-10, 20, 30}},
+      {"scale_nan", {10, kNan, 30}},
+      {"scale_tiny", {10, 1e-40F, 30}},
+      {"scale_too_many", {10, 20, 30, 40}}};
+  for (const auto& [name, numbers] : scales) family.bad.push_back({name, PackBytes(numbers), true});
+  family.bad.push_back({"bytes_of_another_mark", PackBytes({10, 20, 30}, 0x01306B47), true});
   // Every layer reads the first one many times over: guessing the input's shape must end.
   std::string wide = "7767517\n301 600\nInput data 0 1 b0\n";
   for (int i = 0; i < 300; ++i) wide += fmt::format("Split s{} 1 2 b{} b{} c{}\n", i, i, i + 1, i);

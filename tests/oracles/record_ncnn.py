@@ -17,6 +17,9 @@ import numpy as np
 
 from oracle_common import random_tensor
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from ncnn_test import INT8_SHAPE, write_int8_network  # noqa: E402
+
 OUT = Path(__file__).resolve().parent / "ncnn.npz"
 NETWORKS = ["mobilenet_v1", "mobilenet_v2", "resnet18", "squeezenet1_1", "shufflenet_v2", "efficientnet_b0", "ds_cnn",
             "googlenet", "mobilenet_v3_small", "regnet_y_400mf", "resnet8", "shufflenet_v1"]
@@ -26,10 +29,11 @@ def layers(param):
     return [line.split() for line in param.read_text().split("\n")[2:] if line]
 
 
-def run(param, blobs):
-    """blobs: name -> array without a batch. Gives the blobs that no layer reads."""
+def run(param, blobs, packed=True):
+    """blobs: name -> array without a batch. Gives the blobs that no layer reads. Packed 8-bit kernels round otherwise."""
     net = ncnn.Net()
     net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = False
+    net.opt.use_packing_layout = packed
     net.opt.use_winograd_convolution = net.opt.use_sgemm_convolution = False
     assert net.load_param(str(param)) == 0 and net.load_model(str(param.with_suffix(".bin"))) == 0
     extractor = net.create_extractor()
@@ -52,6 +56,8 @@ def main():
     athanor = sys.argv[1]
     recorded = {"version": np.array(ncnn.__version__)}
     with tempfile.TemporaryDirectory() as folder:
+        array = random_tensor("data", "float32", [1, *INT8_SHAPE], -1.0, 1.0)[0]
+        recorded["int8|product"] = run(write_int8_network(folder), {"data": array}, packed=False)["product"].astype(np.float32)
         for network in NETWORKS:
             param = Path(folder, f"{network}.param")
             subprocess.run([athanor, "convert", f"zoo:{network}", "-o", str(param), "--no-check"], check=True)

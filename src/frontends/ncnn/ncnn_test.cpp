@@ -70,6 +70,44 @@ TEST(NcnnImport, HalfPrecisionAndTableWeightsAreRead) {
   EXPECT_EQ(Answer(indexed, {1, 3}, {1, 10, 100}), (Floats{192}));
 }
 
+// By hand: 1.26 * 100 = 126, -2 * 100 is cut to -127; products 126 * 3 and -127 * -2.
+TEST(NcnnImport, LayersOnEightBitsRoundWhatTheyRead) {
+  const std::int8_t bytes[] = {3, -2, 100, 50};
+  const auto graph = Bin()
+                         .Mark(0x000D4B38)
+                         .Put(bytes, sizeof(bytes))
+                         .Floats({0.5F, 0})     // bias
+                         .Floats({10, 0, 100})  // scales of the weights, of the input
+                         .Read({"Input x 0 1 x 0=2", "InnerProduct f 1 1 x y 0=2 1=1 2=4 8=1"});
+  const Floats y = Answer(graph, {1, 2}, {1.26F, -2});
+  EXPECT_NEAR(y[0], (126 * 3 + 127 * 2) / 1000.0F + 0.5F, 1e-5);
+  EXPECT_EQ(y[1], 0);  // a scale of 0: a channel of zeros
+}
+
+TEST(NcnnImport, WeightsAreRoundedWhenTheFileHasThemAsFloats) {
+  const auto graph =
+      Bin()
+          .Mark(0)
+          .Floats({0.25F, -1.5F})
+          .Floats({10, 100, 41})  // weights, input, output
+          .Read({"Input x 0 1 x 0=1 1=1 2=2", "Convolution c 1 1 x y 0=1 1=1 6=2 8=101"});
+  // 0.25 * 10 = 2.5 away from 0 is 3, -15; 100 * 3 + 50 * -15 = -450, / 1000 = -0.45, * 41 =
+  // -18.45.
+  const Floats y = Answer(graph, {1, 2, 1, 1}, {1, 0.5F});
+  EXPECT_NEAR(y[0], -18 / 41.0F, 1e-6);
+}
+
+TEST(NcnnImport, ScalesMustBePositive) {
+  for (const float wrong : {0.0F, -1.0F, NAN, INFINITY}) {
+    const auto graph = Bin()
+                           .Mark(0)
+                           .Floats({1})
+                           .Floats({10, wrong})
+                           .Read({"Input x 0 1 x 0=1", "InnerProduct f 1 1 x y 0=1 2=1 8=1"});
+    EXPECT_FALSE(graph.ok());
+  }
+}
+
 TEST(NcnnImport, TheInputsChannelsAreGuessedFromTheFirstConvolution) {
   const auto graph = Bin()
                          .Mark(0)

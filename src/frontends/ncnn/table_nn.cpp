@@ -1,5 +1,6 @@
 // Layers with weights, pooling and normalisation.
 #include <algorithm>
+#include <cmath>
 
 #include "core/checked.h"
 #include "frontends/ncnn/layer_import.h"
@@ -25,19 +26,102 @@ Result<Filters> ReadFilters(const LayerImport& ctx, std::int64_t group, std::int
 
 Status RefuseInt8(const LayerImport& ctx) {
   if (ctx.Int(8, 0) == 0) return {};
-  return Unsupported("8-bit layers are not read; f32, f16 and table weights are")
+  return Unsupported("8-bit transposed convolutions are not read; f32, f16 and table weights are")
       .Fix("take the network from before ncnn2int8 and quantise it with athanor quantize");
 }
 
-// The weight's values, then the bias when the layer has one.
-Result<std::vector<ValueId>> ReadWeights(LayerImport& ctx, Dims dims, std::int64_t out,
-                                         int bias_id) {
-  ATH_TRY(Tensor weight, ctx.weights.Marked(std::move(dims)));
-  std::vector<ValueId> values = {ctx.Constant(std::move(weight))};
-  if (ctx.Int(bias_id, 0) == 0) return values;
-  ATH_TRY(Tensor bias, ctx.weights.Raw({out}));
-  values.push_back(ctx.Constant(std::move(bias)));
-  return values;
+// Weights, bias and, of a layer on 8 bits, the scales of what it reads and gives.
+struct Weights {
+  std::vector<ValueId> values;  // the weight, then the bias when there is one
+  float in_scale = 0;           // integers of a real number 1; 0: real numbers
+  float out_scale = 0;
+};
+
+// A number of 8 bits as ncnn rounds: halves away from 0, and never -128.
+std::int8_t ToByte(float value) {
+  if (std::isnan(value)) return 0;
+  return static_cast<std::int8_t>(std::clamp(std::round(value), -127.0F, 127.0F));
+}
+
+Result<float> ReadScale(LayerImport& ctx) {
+  ATH_TRY(const Tensor scale, ctx.weights.Raw({1}));
+  const float value = scale.Data<float>()[0];
+  // The inverse must be a scale as well.
+  if (!(value > 1e-30F) || !(value < 1e30F))
+    return InvalidModel("a scale of {}; a positive number is expected", value);
+  return value;
+}
+
+// i8 weights whose output channel c has scale c * count / channels of the file's, as real numbers.
+// A scale of 0 stands for a channel of zeros.
+Result<ValueId> RealWeights(LayerImport& ctx, const Tensor& stored, const Tensor& file_scales) {
+  const std::int64_t channels = stored.dim(0);
+  const auto each = static_cast<std::size_t>(stored.count() / channels);
+  const auto given = file_scales.Data<float>();
+  std::vector<float> scales;
+  for (std::int64_t c = 0; c < channels; ++c)
+    scales.push_back(given[static_cast<std::size_t>(c * std::ssize(given) / channels)]);
+  std::vector<std::int8_t> bytes(static_cast<std::size_t>(stored.count()));
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const float scale = scales[i / each];
+    if (scale == 0) continue;
+    bytes[i] = stored.dtype() == DType::kI8 ? stored.Data<std::int8_t>()[i]
+                                            : ToByte(stored.Data<float>()[i] * scale);
+  }
+  for (float& scale : scales) {
+    if (!(scale >= 0) || (scale > 0 && !(scale > 1e-30F && scale < 1e30F)))
+      return InvalidModel("a weight's scale is {}; a positive number is expected", scale);
+    scale = scale == 0 ? 1.0F : 1 / scale;
+  }
+  const ValueId integers = ctx.Constant(Tensor::FromVector(stored.dims(), bytes));
+  return ctx.Add("DequantizeLinear",
+                 {integers, ctx.Constant(Tensor::FromVector({channels}, scales))},
+                 {{"axis", std::int64_t{0}}});
+}
+
+// Real numbers by way of integers of 8 bits; a scale of 0 leaves them as they are.
+Result<ValueId> Rounded(LayerImport& ctx, ValueId x, float scale) {
+  if (scale == 0) return x;
+  const float most = 127 / scale;
+  ATH_TRY(const ValueId within, ctx.Add("Clip", {x, ctx.Scalar(-most), ctx.Scalar(most)}));
+  const ValueId step = ctx.Scalar(1 / scale);
+  const ValueId zero = ctx.Constant(Tensor::Scalar(std::int8_t{0}));
+  ATH_TRY(const ValueId integers, ctx.Add("QuantizeLinear", {within, step, zero}));
+  return ctx.Add("DequantizeLinear", {integers, step, zero});
+}
+
+// Parameter 8, int8_scale_term: 0 for a layer on real numbers, above 100 where the result is
+// rounded too. `scales`: how many the weights have then.
+Result<Weights> ReadWeights(LayerImport& ctx, Dims dims, std::int64_t out, int bias_id,
+                            std::int64_t scales) {
+  const std::int64_t term = ctx.Int(8, 0);
+  Weights weights;
+  ATH_TRY(Tensor weight, term == 0 ? ctx.weights.Marked(std::move(dims))
+                                   : ctx.weights.MarkedOrBytes(std::move(dims)));
+  ValueId bias = kNoValue;
+  if (ctx.Int(bias_id, 0) != 0) {
+    ATH_TRY(Tensor numbers, ctx.weights.Raw({out}));
+    bias = ctx.Constant(std::move(numbers));
+  }
+  if (term == 0) {
+    weights.values = {ctx.Constant(std::move(weight))};
+  } else {
+    ATH_TRY(const Tensor weight_scales, ctx.weights.Raw({scales}));
+    ATH_TRY(const ValueId real, RealWeights(ctx, weight, weight_scales));
+    weights.values = {real};
+    ATH_TRY(weights.in_scale, ReadScale(ctx));
+    if (term > 100) {
+      ATH_TRY(weights.out_scale, ReadScale(ctx));
+    }
+  }
+  if (bias != kNoValue) weights.values.push_back(bias);
+  return weights;
+}
+
+Status Finish(LayerImport& ctx, Result<ValueId> y, const Weights& weights) {
+  ATH_TRY(ValueId value, std::move(y));
+  ATH_TRY(value, ctx.Activate(value));
+  return ctx.Give(Rounded(ctx, value, weights.out_scale));
 }
 
 // x W^T + b for x [N, in]
@@ -48,7 +132,6 @@ Result<ValueId> Multiply(LayerImport& ctx, ValueId x, const std::vector<ValueId>
 }
 
 Status Conv(LayerImport& ctx) {
-  ATH_RETURN_IF_ERROR(RefuseInt8(ctx));
   if (ctx.Int(19, 0) != 0) return Unsupported("weights that are an input are not read");
   if (ctx.Float(18, 0) != 0) return Unsupported("a pad value other than 0 is not read");
   ATH_TRY(const Window window, ReadWindow(ctx));
@@ -60,17 +143,17 @@ Status Conv(LayerImport& ctx) {
   const bool flat = rank == 1 && area == 1 && group == 1;
   Dims dims = {filters.out, filters.in_per_group};
   if (!flat) dims.insert(dims.end(), window.kernel.begin(), window.kernel.end());
-  ATH_TRY(const std::vector<ValueId> weights, ReadWeights(ctx, std::move(dims), filters.out, 5));
-  if (flat) {
-    ATH_TRY(const ValueId y, Multiply(ctx, ctx.In(), weights));
-    return ctx.Give(ctx.Activate(y));
-  }
-  std::vector<ValueId> in = {ctx.In()};
-  in.insert(in.end(), weights.begin(), weights.end());
+  // By groups in depthwise layers, where 2 stands for one scale of all.
+  const bool one_scale = ctx.Int(8, 0) % 100 == 2;
+  const std::int64_t scales = ctx.layer.type == "Convolution" ? filters.out : one_scale ? 1 : group;
+  ATH_TRY(const Weights weights, ReadWeights(ctx, std::move(dims), filters.out, 5, scales));
+  ATH_TRY(const ValueId x, Rounded(ctx, ctx.In(), weights.in_scale));
+  if (flat) return Finish(ctx, Multiply(ctx, x, weights.values), weights);
+  std::vector<ValueId> in = {x};
+  in.insert(in.end(), weights.values.begin(), weights.values.end());
   AttrMap attributes = window.Attributes();
   attributes.Set("group", group);
-  ATH_TRY(const ValueId y, ctx.Add("Conv", in, std::move(attributes)));
-  return ctx.Give(ctx.Activate(y));
+  return Finish(ctx, ctx.Add("Conv", in, std::move(attributes)), weights);
 }
 
 // [group, out, in, area] -> [group, in, out, area]
@@ -117,29 +200,27 @@ Status Deconv(LayerImport& ctx) {
 }
 
 Status InnerProduct(LayerImport& ctx) {
-  ATH_RETURN_IF_ERROR(RefuseInt8(ctx));
   const std::int64_t out = ctx.Int(0, 0), size = ctx.Int(2, 0);
   if (out < 1 || size < 1 || size % out != 0)
     return InvalidModel("{} weights cannot be divided among {} outputs", size, out);
   const std::int64_t in = size / out;
   ATH_TRY(const std::int64_t rank, ctx.BlobRank());
-  ATH_TRY(const std::vector<ValueId> weights, ReadWeights(ctx, {out, in}, out, 1));
-  ValueId x = ctx.In();
+  ATH_TRY(const Weights weights, ReadWeights(ctx, {out, in}, out, 1, out));
+  ATH_TRY(ValueId x, Rounded(ctx, ctx.In(), weights.in_scale));
   // A blob of rows as long as the weight's is a batch of rows; anything else is one long row.
   const bool rows = rank == 2 && ctx.InType().dim(2).Is(in) && !ctx.InType().dim(1).Is(1);
   if (rows) {
-    ATH_TRY(const ValueId columns, ctx.Add("Transpose", {weights[0]}));
+    ATH_TRY(const ValueId columns, ctx.Add("Transpose", {weights.values[0]}));
     ATH_TRY(x, ctx.Add("MatMul", {x, columns}));
-    if (weights.size() > 1) {
-      ATH_TRY(x, ctx.Add("Add", {x, weights[1]}));
+    if (weights.values.size() > 1) {
+      ATH_TRY(x, ctx.Add("Add", {x, weights.values[1]}));
     }
-    return ctx.Give(ctx.Activate(x));
+    return Finish(ctx, x, weights);
   }
   if (rank > 1) {
     ATH_TRY(x, ctx.Add("Flatten", {x}));
   }
-  ATH_TRY(x, Multiply(ctx, x, weights));
-  return ctx.Give(ctx.Activate(x));
+  return Finish(ctx, Multiply(ctx, x, weights.values), weights);
 }
 
 // Whether the last window may lie outside everything but the filling that rounding up adds: such

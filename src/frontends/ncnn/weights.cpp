@@ -55,6 +55,16 @@ Result<Tensor> WeightReader::Raw(Dims dims) {
   return tensor;
 }
 
+Result<Tensor> WeightReader::MarkedOrBytes(Dims dims) {
+  std::uint32_t mark = 0;
+  if (left() >= sizeof(mark)) std::memcpy(&mark, bytes_.data() + position_, sizeof(mark));
+  if (mark != kMarkInt8) return Marked(std::move(dims));
+  ATH_TRY(const std::size_t count, Count(dims));
+  ATH_RETURN_IF_ERROR(Take(sizeof(mark)).status());
+  ATH_TRY(const auto bytes, Take(RoundUpTo4(count)));
+  return Tensor::View(DType::kI8, std::move(dims), bytes.data(), owner_);
+}
+
 Result<Tensor> WeightReader::Marked(Dims dims) {
   ATH_TRY(const std::size_t count, Count(dims));
   ATH_TRY(const auto head, Take(sizeof(std::uint32_t)));
@@ -62,7 +72,7 @@ Result<Tensor> WeightReader::Marked(Dims dims) {
   std::memcpy(&mark, head.data(), sizeof(mark));
   if (mark == kMarkF32 || mark == kMarkScaledF32) return Raw(std::move(dims));
   if (mark == kMarkInt8)
-    return Unsupported("8-bit weights are not read; f32, f16 and table weights are");
+    return Unsupported("8-bit weights of a layer without scales (int8_scale_term) are not read");
   if (mark == kMarkF16) {
     ATH_TRY(const auto bytes, Take(RoundUpTo4(count * sizeof(Half))));
     ATH_TRY(Tensor tensor, Tensor::Allocate(DType::kF32, std::move(dims)));

@@ -21,6 +21,9 @@ class WeightReader {
   // A mark of four bytes says how the numbers are stored: f32, f16 or indices into a table of 256.
   Result<Tensor> Marked(Dims dims);
 
+  // The same, but numbers of 8 bits are given as they are, i8.
+  Result<Tensor> MarkedOrBytes(Dims dims);
+
   // Numbers that the file leaves out, all of one value. Few of them are given per file: they are
   // not bounded by its size.
   Result<Tensor> Implied(std::int64_t count, float value);
