@@ -94,5 +94,10 @@ TEST(BrokenCorpus, ThereAreAtLeastThreeHundred) {
   EXPECT_GE(count, 300U);
 }
 
+TEST(BrokenCorpus, EveryKindOfFileHasThirtyThatWereBrokenByHandOrByDamage) {
+  for (const FamilyEntry& family : AllFamilies())
+    EXPECT_GE(family.make().bad.size(), 30U) << family.name;
+}
+
 }  // namespace
 }  // namespace athanor::broken

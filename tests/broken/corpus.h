@@ -50,6 +50,7 @@ Family JpegFamily();
 Family PngFamily();
 Family BmpFamily();
 Family WebpFamily();
+Family PickledFamily();
 Family PnmFamily();
 Family CsvFamily();
 Family WavFamily();

@@ -140,6 +140,7 @@ std::vector<FamilyEntry> AllFamilies() {
       {"mxnet", MxnetFamily},
       {"openvino", OpenvinoFamily},
       {"paddle", PaddleFamily},
+      {"pickled", PickledFamily},
       {"pytorch", PytorchFamily},
       {"keras", KerasFamily},
       {"savedmodel", SavedModelFamily},
