@@ -6,6 +6,7 @@
 
 #include "ir/gradient.h"
 #include "ops/elementwise.h"
+#include "ops/quant/fixed31.h"
 
 namespace athanor::ops {
 namespace {
@@ -101,6 +102,7 @@ OpDef Sigmoid() {
   OpDef op =
       UnaryOp("Sigmoid", "1 / (1 + exp(-x)), elementwise.", "floating point", InferSameFloat,
               [](RefCtx& ctx) { return MapFloat(ctx, [](auto x) { return SigmoidOf(x); }); });
+  op.fixed31 = SigmoidFixed31;
   op.gradient = SigmoidGradient;
   return op;
 }

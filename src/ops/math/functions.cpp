@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "ops/elementwise.h"
+#include "ops/quant/fixed31.h"
 
 namespace athanor::ops {
 namespace {
@@ -77,8 +78,11 @@ OpDef Tan() {
                   [](RefCtx& ctx) { return MapFloat(ctx, [](auto x) { return std::tan(x); }); });
 }
 OpDef Tanh() {
-  return Function("Tanh", "The hyperbolic tangent of x.",
-                  [](RefCtx& ctx) { return MapFloat(ctx, [](auto x) { return std::tanh(x); }); });
+  OpDef op = Function("Tanh", "The hyperbolic tangent of x.", [](RefCtx& ctx) {
+    return MapFloat(ctx, [](auto x) { return std::tanh(x); });
+  });
+  op.fixed31 = TanhFixed31;
+  return op;
 }
 
 }  // namespace athanor::ops

@@ -47,7 +47,9 @@ Status MaxPoolFixed31(RefCtx& ctx);
 Status MulFixed31(RefCtx& ctx);
 Status ReduceMeanFixed31(RefCtx& ctx);
 Status ResizeFixed31(RefCtx& ctx);
+Status SigmoidFixed31(RefCtx& ctx);
 Status SoftmaxFixed31(RefCtx& ctx);
 Status SubFixed31(RefCtx& ctx);
+Status TanhFixed31(RefCtx& ctx);
 
 }  // namespace athanor::ops

@@ -50,12 +50,16 @@ class Exponentials {
 }  // namespace
 
 Status SoftmaxFixed31(RefCtx& ctx) {
-  ATH_TRY(Fixed31 q, Fixed31::Read(ctx, 1));
-  // The result has a scale of its own choice: 1/256 from the smallest integer on.
+  ATH_TRY(Fixed31 q, Fixed31::Read(ctx, 1, {}, true));
+  // The result has a scale of its own choice: its bits divide 1, from the smallest integer on.
   const IntRange range = *QuantRange(q.out().dtype);
-  if (q.out().scales[0] != 1.0F / 256 || q.out().zeros[0] != range.low)
-    return Unsupported("fixed31: Softmax gives scale 1/256 and zero point {}; {} and {} are asked",
-                       range.low, q.out().scales[0], q.out().zeros[0]);
+  const int bits = q.out().dtype == DType::kI16 ? 16 : 8;
+  const float scale = std::ldexp(1.0F, -bits);
+  // Converters write 1/65535 for 16 bits; the original takes it for the same.
+  const bool is_scale = std::fabs(q.out().scales[0] - scale) <= (bits == 16 ? scale / 32768 : 0.0F);
+  if (!is_scale || q.out().zeros[0] != range.low)
+    return Unsupported("fixed31: Softmax gives scale 1/{} and zero point {}; {} and {} are asked",
+                       1 << bits, range.low, q.out().scales[0], q.out().zeros[0]);
   ATH_TRY(const Around around, AroundAxis(ctx.In(0).dims(), ctx.Attrs<AxisAttrs>().axis));
   ATH_TRY(const std::vector<std::int32_t> x, q.Centred(0));
   const Exponentials exponentials(q.in(0).scales[0]);
@@ -76,8 +80,7 @@ Status SoftmaxFixed31(RefCtx& ctx) {
             fixed::RoundingShiftRight(exponentials(difference), kSumBits));
     }
     const auto reciprocal = fixed::ReciprocalOf(static_cast<std::int32_t>(sum), kSumBits);
-    // 8 bits of the result stay.
-    const int shift = std::clamp(reciprocal.bits_over_unit + 31 - 8, 0, 31);
+    const int shift = std::clamp(reciprocal.bits_over_unit + 31 - bits, 0, 31);
     for (std::int64_t k = 0; k < around.size; ++k) {
       const std::int32_t difference = x[at(k)] - largest;
       if (exponentials.IsZero(difference)) continue;

@@ -6,6 +6,7 @@
 
 #include "ir/graph.h"
 #include "ops/catalog.h"
+#include "ops/quant/fixed_functions.h"
 
 namespace athanor::ops {
 namespace {
@@ -48,6 +49,18 @@ TEST(FixedPoint, ExponentialsAndReciprocalsAreNearTheRealOnes) {
   for (double x = 1; x < 2000; x *= 1.7) {
     const auto r = fixed::ReciprocalOf(static_cast<std::int32_t>(x * (1 << 19)), 12);
     EXPECT_NEAR(std::ldexp(r.scale / 2147483648.0, -r.bits_over_unit) * x, 1, 1e-5) << x;
+  }
+}
+
+TEST(FixedPoint, CurvesOfSixteenBitsAreNearTheRealOnes) {
+  for (int i = -32768; i < 32768; i += 7) {
+    const auto x = static_cast<std::int16_t>(i);
+    EXPECT_NEAR((fixed::Logistic<std::int16_t, 3>(x) / 32768.0), 1 / (1 + std::exp(-i / 4096.0)),
+                3e-4);
+    EXPECT_NEAR((fixed::HyperbolicTangent<std::int16_t, 3>(x) / 32768.0), std::tanh(i / 4096.0),
+                5e-4);
+    EXPECT_NEAR((fixed::HyperbolicTangent<std::int16_t, 0>(x) / 32768.0), std::tanh(i / 32768.0),
+                5e-4);
   }
 }
 
@@ -137,6 +150,63 @@ TEST(Fixed31, RefusesFormsThatTheOriginalDoesNotHave) {
   EXPECT_FALSE(Compute("AveragePool", {p}, {.inputs = {x}, .outputs = {y}}, window).ok());
   const Tensor s = Tensor::FromVector<std::int8_t>({1, 2}, {1, 2});
   EXPECT_FALSE(Compute("Softmax", {s}, {.inputs = {x}, .outputs = {x}}).ok());
+}
+
+// Two steps by hand: the newest product, weighted 1, and the one before, weighted 2.
+TEST(IntegerSvdf, RemembersItsProducts) {
+  const Tensor feature = Tensor::FromVector<std::int8_t>({2, 2}, {1, 2, -3, 1});
+  const Tensor time = Tensor::FromVector<std::int8_t>({2, 2}, {2, 1, 2, 1});
+  const AttrMap attributes = {
+      {"rank", std::int64_t{2}},   {"feature_scale", 1.0F},          {"time_scale", 0.5F},
+      {"x_zero", std::int64_t{1}}, {"state_zero", std::int64_t{10}}, {"y_zero", std::int64_t{-5}}};
+  Tensor state = Tensor::FromVector<std::int8_t>({1, 4}, {10, 10, 10, 10});
+  const auto step = [&](std::int8_t a, std::int8_t b) {
+    Graph graph(Standard());
+    std::vector<ValueId> inputs;
+    std::vector<Datum> data = {Datum(Tensor::FromVector<std::int8_t>({1, 2}, {a, b})),
+                               Datum(feature), Datum(time), Datum(state)};
+    for (const Datum& datum : data) inputs.push_back(graph.AddInput("x", Type::Of(datum)));
+    const auto node = graph.AddNode(
+        {.op = "IntegerSVDF", .inputs = inputs, .attributes = attributes, .num_outputs = 2});
+    EXPECT_TRUE(node.ok()) << node.status().ToString();
+    for (const ValueId output : graph.node(*node).outputs) graph.AddOutput("y", output);
+    auto results = Evaluate(graph, std::move(data));
+    EXPECT_TRUE(results.ok()) << results.status().ToString();
+    state = (*results)[1].tensor();
+    return int{(*results)[0].tensor().Data<std::int8_t>()[0]};
+  };
+  // x - 1 = (2, 3): products 8 and -3; sum 5, half of it rounds to 3.
+  EXPECT_EQ(step(3, 4), 3 - 5);
+  // (0, 1): products 2 and 1; 2 + 1 + 2 * (8 - 3) = 13, half of it 7.
+  EXPECT_EQ(step(1, 2), 7 - 5);
+  EXPECT_EQ((std::vector<std::int8_t>(state.Data<std::int8_t>().begin(),
+                                      state.Data<std::int8_t>().end())),
+            (std::vector<std::int8_t>{18, 12, 7, 11}));
+}
+
+TEST(IntegerLstm, RefusesWhatItCannotCompute) {
+  Graph graph(Standard());
+  const auto input = [&](DType dtype, Shape shape) {
+    return graph.AddInput("x", Type::Tensor(dtype, std::move(shape)));
+  };
+  const std::vector<ValueId> inputs = {input(DType::kI8, {1, 1, 3}), input(DType::kI8, {8, 3}),
+                                       input(DType::kI8, {8, 2}),    input(DType::kI32, {8}),
+                                       input(DType::kI8, {1, 2}),    input(DType::kI16, {1, 2})};
+  const std::vector<float> scales(4, 0.1F);
+  AttrMap attributes = {{"x_scale", 0.1F},      {"h_scale", 0.1F},
+                        {"hidden_scale", 0.1F}, {"w_scales", scales},
+                        {"r_scales", scales},   {"cell_power", std::int64_t{-12}}};
+  EXPECT_TRUE(graph.Add("IntegerLSTM", inputs, attributes).ok());
+  const auto message = [&](std::string_view name, AttrValue value) {
+    AttrMap changed = attributes;
+    changed.Set(name, std::move(value));
+    return graph.Add("IntegerLSTM", inputs, changed).status().message();
+  };
+  EXPECT_EQ(message("cell_power", std::int64_t{-8}), "cell_power is -8; -15 to -11 is accepted");
+  EXPECT_EQ(message("w_scales", std::vector<float>{1, 2}),
+            "w_scales has 2 numbers; 4 are expected");
+  EXPECT_EQ(message("x_zero", std::int64_t{300}), "x_zero is 300, which is no i8");
+  EXPECT_EQ(message("h_scale", 0.0F), "a scale is 0; a positive number is expected");
 }
 
 }  // namespace

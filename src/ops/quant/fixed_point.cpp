@@ -4,45 +4,9 @@
 #include <bit>
 #include <cmath>
 
+#include "ops/quant/fixed_functions.h"
+
 namespace athanor::ops::fixed {
-namespace {
-
-constexpr std::int32_t kOne0 = INT32_MAX;              // 1 with 0 integer bits, as near as it gets
-constexpr std::int32_t kOne2 = std::int32_t{1} << 29;  // 1 with 2 integer bits
-
-std::int32_t WrappingAdd(std::int32_t a, std::int32_t b) {
-  return static_cast<std::int32_t>(static_cast<std::uint32_t>(a) + static_cast<std::uint32_t>(b));
-}
-
-// exp(a) for a in [-1/4, 0), both with 0 integer bits: Taylor's series around -1/8.
-std::int32_t ExpOnQuarter(std::int32_t a) {
-  constexpr std::int32_t kExpOfMinusEighth = 1895147668;  // exp(-1/8)
-  constexpr std::int32_t kThird = 715827883;              // 1/3
-  const std::int32_t x = WrappingAdd(a, std::int32_t{1} << 28);
-  const std::int32_t x2 = HighMul(x, x);
-  const std::int32_t x3 = HighMul(x2, x);
-  const std::int32_t x4 = HighMul(x2, x2);
-  const std::int32_t cubic = HighMul(WrappingAdd(RoundingShiftRight(x4, 2), x3), kThird);
-  const std::int32_t rest = RoundingShiftRight(WrappingAdd(cubic, x2), 1);
-  return WrappingAdd(kExpOfMinusEighth, HighMul(kExpOfMinusEighth, WrappingAdd(x, rest)));
-}
-
-// 1 / (1 + a) for a in [0, 1], both with 0 integer bits: Newton's division.
-std::int32_t OneOverOnePlus(std::int32_t a) {
-  constexpr std::int32_t k48Over17 = 1515870810;  // with 2 integer bits, like the next
-  constexpr std::int32_t kMinus32Over17 = -1010580540;
-  const std::int64_t sum = std::int64_t{a} + kOne0;
-  const auto half = static_cast<std::int32_t>((sum + (sum >= 0 ? 1 : -1)) / 2);  // (1 + a) / 2
-  std::int32_t x = WrappingAdd(k48Over17, HighMul(half, kMinus32Over17));
-  for (int i = 0; i < 3; ++i) {
-    const std::int32_t error = WrappingAdd(kOne2, -HighMul(half, x));
-    x = WrappingAdd(x, SaturatingShiftLeft(HighMul(x, error), 2));
-  }
-  return SaturatingShiftLeft(x, 1);
-}
-
-}  // namespace
-
 Multiplier MakeMultiplier(double real) {
   if (!(real > 0)) return {};
   Multiplier m;
@@ -70,32 +34,10 @@ std::int32_t MultiplyWide(std::int64_t x, Multiplier m) {
 }
 
 std::int32_t SaturatingShiftLeft(std::int32_t x, int exponent) {
-  const std::int32_t limit = static_cast<std::int32_t>((std::int64_t{1} << (31 - exponent)) - 1);
-  if (x > limit) return INT32_MAX;
-  if (x < -limit) return INT32_MIN;
-  return ShiftLeft(x, exponent);
+  return Wide<std::int32_t>::ShiftLeft(x, exponent);
 }
 
-std::int32_t ExpOnNegative(std::int32_t a) {
-  // exp(-2^exponent) with 0 integer bits.
-  struct Factor {
-    int exponent;
-    std::int32_t value;
-  };
-  constexpr Factor kFactors[] = {{-2, 1672461947}, {-1, 1302514674}, {0, 790015084}, {1, 290630308},
-                                 {2, 39332535},    {3, 720401},      {4, 242}};
-  constexpr int kFractionBits = 26;
-  constexpr std::int32_t kQuarter = std::int32_t{1} << (kFractionBits - 2);
-  if (a == 0) return kOne0;
-  const std::int32_t quarter = (a & (kQuarter - 1)) - kQuarter;
-  std::int32_t result = ExpOnQuarter(SaturatingShiftLeft(quarter, 5));
-  const std::int32_t remainder = WrappingAdd(quarter, -a);
-  for (const Factor& factor : kFactors) {
-    if ((remainder & (std::int32_t{1} << (kFractionBits + factor.exponent))) != 0)
-      result = HighMul(result, factor.value);
-  }
-  return result;
-}
+std::int32_t ExpOnNegative(std::int32_t a) { return ExpOfNegative<std::int32_t, 5>(a); }
 
 Reciprocal ReciprocalOf(std::int32_t x, int integer_bits) {
   const int headroom = std::countl_zero(static_cast<std::uint32_t>(x));
