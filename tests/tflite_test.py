@@ -40,6 +40,11 @@ def make_input(spec):
     """One input as index.json describes it."""
     if spec["rule"] == "random":
         return random_tensor(spec["seed"], spec["dtype"], spec["shape"], spec["low"], spec["high"])
+    if spec["rule"] == "range":
+        return np.arange(spec["first"], spec["first"] + np.prod(spec["shape"])).astype(spec["dtype"]).reshape(spec["shape"])
+    if spec["rule"] == "wav":
+        samples = np.frombuffer((DATA / spec["file"]).read_bytes()[44:], "<i2")
+        return samples[spec["first"]:][:np.prod(spec["shape"])].reshape(spec["shape"])
     pixels = read_bmp(DATA / spec["file"])
     rows, columns = spec["shape"][1:3]
     top, left = (pixels.shape[0] - rows) // 2, (pixels.shape[1] - columns) // 2
@@ -49,14 +54,14 @@ def make_input(spec):
     return (np.floor(crop).astype(np.int32) + spec["add"]).astype(spec["dtype"])[None]
 
 
-def run(binary, device, model, inputs, folder):
+def run(binary, device, model, inputs, folder, *flags):
     arguments = []
     for index, (name, value) in enumerate(inputs.items()):
         path = pathlib.Path(folder) / f"input{index}.npy"
         np.save(path, np.ascontiguousarray(value))
         arguments += ["--input", f"{name}={path}"]
     saved = pathlib.Path(folder) / "out.npz"
-    result = subprocess.run([binary, "run", str(model), *arguments, "--device", device, "--save", str(saved)],
+    result = subprocess.run([binary, "run", str(model), *arguments, *flags, "--device", device, "--save", str(saved)],
                             capture_output=True, text=True)
     if result.returncode != 0:
         raise RuntimeError(f"exit {result.returncode}: {result.stderr.strip()[-300:]}")
@@ -74,6 +79,35 @@ def check(case, outputs, goldens):
             return f"{spec['name']}: {np.count_nonzero(difference)} of {difference.size} differ, by up to {difference.max():g}"
         if not difference.max() <= spec["atol"] + spec["rtol"] * np.abs(want).max():
             return f"{spec['name']}: differs by {difference.max():g}"
+    return None
+
+
+def check_stream(settings, entry, folder, goldens):
+    """Frame by frame, what is kept between frames handed on by the test: states are 0 (their zero point) at the start, and a
+    run without --states begins like that as well."""
+    model = (ORACLES if entry["made"] else DATA) / entry["model"]
+    states = {}
+    for index, (frame, want) in enumerate(zip(entry["frames"], goldens[entry["key"]])):
+        if index == 0:
+            inspected = subprocess.run([settings.binary, "inspect", str(model), "--json"], capture_output=True, text=True)
+            if inspected.returncode != 0:
+                return inspected.stderr.strip()[-300:]
+            told = json.loads(inspected.stdout)
+            inputs = {told["inputs"][0]["name"]: make_input(frame)}
+            (got,) = run(settings.binary, settings.device, model, inputs, folder).values()
+            kept = ["--states"] if entry["states"] else []
+        else:
+            outputs = run(settings.binary, settings.device, model, {told["inputs"][0]["name"]: make_input(frame), **states}, folder, *kept)
+            got = outputs[told["outputs"][0]["name"]]
+        if index == 0 and len(entry["frames"]) > 1:
+            zeros = {name: np.full(shape, zero, dtype) for name, dtype, shape, zero in entry["states"]}
+            outputs = run(settings.binary, settings.device, model, {**inputs, **zeros}, folder, *kept)
+            if not np.array_equal(outputs[told["outputs"][0]["name"]], got):
+                return "differs with --states from the first frame on"
+        states = {name: outputs[f"{name}.next"] for name, *_ in entry["states"]}
+        difference = np.abs(got.astype(np.float64) - want.astype(np.float64))
+        if got.shape != want.shape or not difference.max() <= entry["rtol"] * np.abs(want).max():
+            return f"frame {index}: {np.count_nonzero(difference)} of {difference.size} differ, by up to {difference.max():g}"
     return None
 
 
@@ -99,6 +133,10 @@ def main():
         for entry in index["cases"]:
             if settings.filter in entry["model"]:
                 tally.test(f"{entry['model']} {entry.get('case', '')}", lambda: meets(entry))
+        streams, answers = json.loads((ORACLES / "streams.json").read_text()), np.load(ORACLES / "streams.npz")
+        for entry in streams:
+            if settings.filter in entry["model"]:
+                tally.test(f"{entry['model']} frame by frame", lambda: check_stream(settings, entry, folder, answers))
         for entry in index["refused"]:
             if settings.filter in entry["model"]:
                 tally.test(f"{entry['model']} refused", lambda: check_refused(settings.binary, entry))

@@ -41,6 +41,7 @@ struct Source {
   std::string path;
   bool check_weights = false;
   std::string weights;
+  bool states = false;
 
   std::string_view text() const {
     return {reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size()};
@@ -53,6 +54,7 @@ struct Format {
   Result<Graph> (*read)(const Source& source);
   bool has_digests = false;          // of its weights
   bool weights_can_be_told = false;  // where they are: LoadOptions::weights
+  bool keeps_states = false;         // between runs: LoadOptions::states
 };
 
 // "graph" after spaces and comments.
@@ -87,7 +89,7 @@ Result<Graph> ReadTensorflow(const Source& source) {
 }
 
 Result<Graph> ReadTflite(const Source& source) {
-  return tflite::Import(source.file->bytes(), source.file);
+  return tflite::Import(source.file->bytes(), source.file, source.states);
 }
 Result<Graph> ReadKeras(const Source& source) {
   return keras::Import(source.file->bytes(), source.file);
@@ -159,7 +161,7 @@ Result<Graph> ReadPaddle(const Source& source) {
 // In the order in which they are tried: the surest mark first.
 constexpr Format kFormats[] = {
     {"ath", ath::IsAth, ReadAth, true},
-    {"tflite", tflite::IsTflite, ReadTflite},
+    {"tflite", tflite::IsTflite, ReadTflite, false, false, true},
     {"txt", IsText, ReadText},
     {"mnn", mnn::IsMnn, ReadMnn},
     {"mindir", mindir::IsMindir, ReadMindir},
@@ -232,9 +234,14 @@ Result<LoadedModel> Load(const std::string& given, const LoadOptions& options) {
   if (!options.weights.empty() && !format->weights_can_be_told)
     return Error(ErrorCode::kUsage, "{} files are not read with weights from elsewhere ({})",
                  format->name, options.weights);
+  if (options.states && !format->keeps_states)
+    return Error(ErrorCode::kUsage,
+                 "{} files keep no states between runs; theirs are inputs and outputs already",
+                 format->name)
+        .Fix("leave --states away");
   const std::filesystem::path parent = std::filesystem::path(path).parent_path();
   ATH_TRY(Graph graph, format->read({file, parent.empty() ? "." : parent.string(), path,
-                                     options.check_weights, options.weights}));
+                                     options.check_weights, options.weights, options.states}));
   return LoadedModel{std::move(graph), format->has_digests ? std::move(file) : nullptr};
 }
 

@@ -18,6 +18,9 @@ struct LoadOptions {
   // Compare every weight with the digest the file holds of it: reads the whole file. Refused for
   // formats without digests.
   bool check_weights = false;
+  // Of formats whose networks keep states between runs (tflite): each is an input NAME and an
+  // output NAME.next. Otherwise every run begins with states of 0.
+  bool states = false;
 };
 
 // `path`: a file, or the folder of a TensorFlow SavedModel, of a PaddlePaddle inference model or of

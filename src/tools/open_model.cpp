@@ -33,6 +33,9 @@ void AddModelOptions(Arguments app, ModelOptions& options) {
       "--weights", options.weights,
       "the file with the weights of a Caffe, darknet, MXNet or PaddlePaddle network, when it does "
       "not lie beside it; random makes them up (Caffe, darknet)");
+  app.Flag("--states", options.states,
+           "make every state that a TFLite network keeps between runs an input NAME and an output "
+           "NAME.next; else each run begins with states of 0");
   app.Option("--set-dim", options.set_dims, "give a symbolic dimension a size: N=4").Repeated();
   app.Flag("--verify", options.verify,
            "first compare every weight of an .ath file with its digest (reads the whole file)");
@@ -155,9 +158,10 @@ Result<Graph> OpenModel(const ModelOptions& options) {
                options.path)
         .Fix(fmt::format("athanor unpack {} gives its model", ShellWord(options.path)));
   }
-  Result<Graph> opened = OpenModel(
-      options.path,
-      {.format = options.format, .weights = options.weights, .check_weights = options.verify});
+  Result<Graph> opened = OpenModel(options.path, {.format = options.format,
+                                                  .weights = options.weights,
+                                                  .check_weights = options.verify,
+                                                  .states = options.states});
   if (!opened.ok()) return WithFeasibility(std::move(opened).status(), options);
   Graph graph = *std::move(opened);
   std::vector<std::pair<std::string, std::int64_t>> values;

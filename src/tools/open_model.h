@@ -17,11 +17,12 @@ struct ModelOptions {
   std::string format;                 // "" finds out
   std::string weights;                // see LoadOptions
   std::vector<std::string> set_dims;  // "N=4"
+  bool states = false;                // see LoadOptions
   bool verify = false;                // compare the weights with their digests
   bool feasibility = false;           // the verb lists itself what cannot be read
 };
 
-// Adds the positional MODEL, --format, --weights, --set-dim and --verify.
+// Adds the positional MODEL, --format, --weights, --states, --set-dim and --verify.
 void AddModelOptions(Arguments app, ModelOptions& options);
 
 using athanor::OpenModel;  // a file of any format, or zoo:NAME

@@ -34,12 +34,13 @@ struct Source {
   const schema::Model& model;
   Bytes file;
   std::shared_ptr<const void> owner;
+  bool states = false;  // are inputs and outputs
   // Graphs within graphs may name the same one again and again; files have far fewer operators.
   std::size_t operators_left = 1 << 20;
 };
 
 // Adds one graph of the file to a graph of ours.
-class Importer : public Subgraphs {
+class Importer : public Subgraphs, public States {
  public:
   // `depth`: how many graphs of the file this one stands in.
   Importer(Source& source, Graph& graph, int depth)
@@ -52,7 +53,26 @@ class Importer : public Subgraphs {
     ATH_RETURN_IF_ERROR(Prepare(0));
     ATH_RETURN_IF_ERROR(AddInputs());
     ATH_RETURN_IF_ERROR(AddOperators());
-    return AddOutputs();
+    ATH_RETURN_IF_ERROR(AddOutputs());
+    for (const auto& [name, value] : ended_) graph_.AddOutput(name + ".next", value);
+    return {};
+  }
+
+  bool AreInputs() const override { return source_.states; }
+  Result<ValueId> Begin(Graph& graph, const std::string& name, const Tensor& zero) override {
+    if (!source_.states) return graph.AddConstant(zero, name);
+    if (depth_ > 0)
+      return Unsupported("state \"{}\" within a graph that another runs is no input (--states)",
+                         name);
+    if (std::find(begun_.begin(), begun_.end(), name) != begun_.end())
+      return Unsupported("two operators share the state \"{}\"; one each is read", name);
+    begun_.push_back(name);
+    return graph.AddInput(name, Type::Of(zero));
+  }
+
+  Status End(Graph& /*graph*/, const std::string& name, ValueId value) override {
+    if (source_.states) ended_.emplace_back(name, value);
+    return {};
   }
 
   Result<std::vector<Type>> InputTypes(std::int32_t index) override {
@@ -139,7 +159,8 @@ class Importer : public Subgraphs {
   Status CheckVisits() const {
     std::uint64_t entries = SizeOf(subgraph_->inputs()) + SizeOf(subgraph_->outputs());
     for (std::size_t i = 0; i < SizeOf(subgraph_->operators()); ++i)
-      entries += SizeOf(OperatorAt(i)->inputs()) + SizeOf(OperatorAt(i)->outputs());
+      entries += SizeOf(OperatorAt(i)->inputs()) + SizeOf(OperatorAt(i)->outputs()) +
+                 SizeOf(OperatorAt(i)->intermediates());
     for (std::size_t i = 0; i < SizeOf(subgraph_->tensors()); ++i) {
       const auto* tensor = subgraph_->tensors()->Get(static_cast<flatbuffers::uoffset_t>(i));
       entries += SizeOf(tensor->shape()) + SizeOf(tensor->shape_signature());
@@ -331,7 +352,10 @@ class Importer : public Subgraphs {
       }
       ATH_TRY(const std::size_t i, Index(tensor));
       ATH_TRY(const ValueId value, ValueOf(i));
-      inputs.push_back({value, &infos_[i]});
+      std::string state;
+      if (infos_[i].is_variable)
+        state = infos_[i].name.empty() ? fmt::format("state_{}", i) : infos_[i].name;
+      inputs.push_back({value, &infos_[i], std::move(state)});
     }
     std::vector<std::size_t> results;
     std::vector<const TensorInfo*> outputs;
@@ -345,7 +369,12 @@ class Importer : public Subgraphs {
     if (results.empty()) return InvalidModel("it has no outputs");
     const std::string& name = infos_[results[0]].name;
     OpImport ctx(graph_, op, name, std::move(inputs), std::move(outputs));
+    for (const std::int32_t tensor : ListOf<std::int32_t>(op.intermediates())) {
+      ATH_TRY(const std::size_t i, Index(tensor));
+      ctx.intermediates.push_back(&infos_[i]);
+    }
     ctx.subgraphs = this;
+    ctx.states = this;
     ctx.file_op = ForeignName(*CodeAt(index));
     ATH_RETURN_IF_ERROR(FindMake(*CodeAt(index))(ctx));
     for (std::size_t o = 0; o < results.size(); ++o) {
@@ -364,7 +393,9 @@ class Importer : public Subgraphs {
   int depth_;
   const schema::SubGraph* subgraph_ = nullptr;
   std::vector<TensorInfo> infos_;
-  std::vector<ValueId> values_;  // by tensor
+  std::vector<ValueId> values_;                         // by tensor
+  std::vector<std::string> begun_;                      // states that are inputs
+  std::vector<std::pair<std::string, ValueId>> ended_;  // and outputs
 };
 
 }  // namespace
@@ -428,7 +459,7 @@ bool IsTflite(Bytes bytes) {
   return bytes.size() >= 8 && std::memcmp(bytes.data() + 4, "TFL3", 4) == 0;
 }
 
-Result<Graph> Import(Bytes bytes, std::shared_ptr<const void> owner) {
+Result<Graph> Import(Bytes bytes, std::shared_ptr<const void> owner, bool states) {
   if (!IsTflite(bytes)) return Error(ErrorCode::kCorruptFile, "this is not a TFLite model");
   // Tables may be shared in a hostile file; more visits than there is room for tables gives it
   // away.
@@ -442,7 +473,7 @@ Result<Graph> Import(Bytes bytes, std::shared_ptr<const void> owner) {
     return Error(ErrorCode::kCorruptFile,
                  "the file is not a valid flatbuffer: truncated or damaged");
   Graph graph(ops::Standard());
-  Source source = {*schema::GetModel(bytes.data()), bytes, std::move(owner)};
+  Source source = {*schema::GetModel(bytes.data()), bytes, std::move(owner), states};
   ATH_RETURN_IF_ERROR(Importer(source, graph, 0).Run());
   ATH_RETURN_IF_ERROR(Verify(graph));
   return graph;

@@ -17,6 +17,9 @@ bool IsTflite(std::span<const std::uint8_t> bytes);
 bool Reads(std::string_view op);
 
 // `owner` keeps `bytes` alive; weights are not copied where the file aligns them.
-Result<Graph> Import(std::span<const std::uint8_t> bytes, std::shared_ptr<const void> owner);
+// `states`: what operators keep between runs are inputs NAME and outputs NAME.next, behind the
+// file's own; otherwise they are 0 at the start of each run.
+Result<Graph> Import(std::span<const std::uint8_t> bytes, std::shared_ptr<const void> owner,
+                     bool states = false);
 
 }  // namespace athanor::tflite

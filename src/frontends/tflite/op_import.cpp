@@ -93,7 +93,8 @@ std::optional<std::pair<float, float>> LimitsOf(schema::Activation activation) {
 Status OpImport::Expect(std::size_t num_inputs, std::size_t num_outputs) const {
   for (std::size_t i = 0; i < num_inputs; ++i) {
     if (Has(i)) continue;
-    if (IsVariable(i)) return Unsupported("input {} is a variable; only states of LSTM may be", i);
+    if (IsVariable(i))
+      return Unsupported("input {} is a variable; only states of LSTM and SVDF may be", i);
     return InvalidModel("input {} is missing; {} are expected", i, num_inputs);
   }
   if (output_infos_.size() < num_outputs)
@@ -137,6 +138,37 @@ Result<Ints> OpImport::KnownInts(std::size_t i) const {
   }
   return *std::move(numbers);
 }
+
+Result<ValueId> OpImport::BeginState(std::size_t i, DType dtype, const Dims& dims) {
+  if (!IsVariable(i)) return Unsupported("input {} is no variable; states must be", i);
+  const TensorInfo& info = In(i);
+  if (info.dtype != dtype)
+    return Unsupported("state \"{}\" is {}; {} is read", info.name, Name(info.dtype), Name(dtype));
+  // The file may write a state as a vector; what it holds is the operator's to say.
+  const auto stored = Type::Tensor(info.dtype, info.shape).StaticDims();
+  if (!stored || CheckedCount(*stored) != CheckedCount(dims))
+    return InvalidModel("state \"{}\" is {}; {} numbers are expected", info.name,
+                        ToString(info.shape), CheckedCount(dims).value_or(-1));
+  ATH_TRY(Tensor zero, Tensor::Allocate(dtype, dims));
+  auto* bytes = static_cast<std::uint8_t*>(zero.mutable_raw());
+  const std::size_t size = static_cast<std::size_t>(zero.count()) * ElementBytes(dtype);
+  if (info.quantization && info.quantization.zero_points[0] != 0 && dtype != DType::kI8)
+    return Unsupported("state \"{}\" has zero point {}; 0 is read in {}", info.name,
+                       info.quantization.zero_points[0], Name(dtype));
+  const std::int64_t value = info.quantization ? info.quantization.zero_points[0] : 0;
+  if (size > 0) std::memset(bytes, static_cast<int>(static_cast<std::uint8_t>(value)), size);
+  return states->Begin(graph, inputs_[i].state, zero);
+}
+
+Status OpImport::EndState(std::size_t i, ValueId value) {
+  return states->End(graph, inputs_[i].state, value);
+}
+
+Result<ValueId> OpImport::BeginOwnState(const Tensor& zero) {
+  return states->Begin(graph, name_ + ".state", zero);
+}
+
+Status OpImport::EndOwnState(ValueId value) { return states->End(graph, name_ + ".state", value); }
 
 Result<ValueId> OpImport::Permuted(ValueId value, const Ints& perm) {
   if (perm.empty()) return value;
@@ -250,8 +282,10 @@ Status OpImport::CheckArithmetic(ValueId real, const TensorInfo& info) const {
   const NodeId producer = graph.value(real).producer;
   if (producer == kNoNode) return {};
   const OpDef& operation = *graph.node(producer).op;
-  if (info.dtype == DType::kI16 && operation.name != "Conv")
-    return Unsupported("{} on 16-bit quantised numbers is not read; Conv is", operation.name);
+  const std::string_view name = operation.name;
+  if (info.dtype == DType::kI16 && name != "Conv" && name != "Identity" && name != "Softmax")
+    return Unsupported("{} on 16-bit quantised numbers is not read; Conv, Softmax and Identity are",
+                       name);
   if (operation.fixed31 != nullptr) return {};
   return Unsupported("{} on quantised numbers is not read; on floating-point numbers it is",
                      graph.node(producer).op->name);

@@ -55,11 +55,24 @@ class Subgraphs {
                                               const std::vector<ValueId>& inputs) = 0;
 };
 
+// What operators keep from one run to the next.
+class States {
+ public:
+  virtual ~States() = default;
+  virtual bool AreInputs() const = 0;  // else they are 0 when a run begins
+  // A state as it is when a run begins: an input of the graph, or `zero`. Each name is asked for
+  // once.
+  virtual Result<ValueId> Begin(Graph& graph, const std::string& name, const Tensor& zero) = 0;
+  // As it is when the run ends.
+  virtual Status End(Graph& graph, const std::string& name, ValueId value) = 0;
+};
+
 class OpImport {
  public:
   struct Port {
     ValueId value = kNoValue;          // kNoValue: omitted, or a variable
     const TensorInfo* info = nullptr;  // nullptr: omitted
+    std::string state = {};            // name of a variable
   };
   OpImport(Graph& graph, const schema::Operator& op, std::string name, std::vector<Port> inputs,
            std::vector<const TensorInfo*> outputs)
@@ -73,8 +86,10 @@ class OpImport {
   Graph& graph;
   const schema::Operator& op;
   Subgraphs* subgraphs = nullptr;
+  States* states = nullptr;
   std::string file_op = {};      // what the file calls it, of an operator that a plug-in reads
   std::vector<ValueId> outputs;  // filled by the row, in the form of the file
+  std::vector<const TensorInfo*> intermediates = {};  // how the operator rounds within itself
 
   const std::string& name() const { return name_; }
   std::size_t num_inputs() const { return inputs_.size(); }
@@ -86,6 +101,9 @@ class OpImport {
   // Only when Has(i).
   const TensorInfo& In(std::size_t i) const { return *inputs_[i].info; }
   const TensorInfo& Out(std::size_t o) const { return *output_infos_[o]; }
+  const TensorInfo* Intermediate(std::size_t n) const {
+    return n < intermediates.size() ? intermediates[n] : nullptr;
+  }
   const Type& InType(std::size_t i) const { return graph.value(inputs_[i].value).type; }
   // Fails when an input the operator cannot do without is missing, or has no known rank.
   Status Expect(std::size_t num_inputs, std::size_t num_outputs = 1) const;
@@ -95,6 +113,13 @@ class OpImport {
   // The integers of input i, which must be known when the model is read.
   Result<Ints> KnownInts(std::size_t i) const;
   const Tensor* Constant(std::size_t i) const { return graph.Constant(inputs_[i].value); }
+
+  // The variable that is input i, when the run begins and, told once, when it ends.
+  Result<ValueId> BeginState(std::size_t i, DType dtype, const Dims& dims);
+  Status EndState(std::size_t i, ValueId value);
+  // The same for a state that stands in no tensor of the file.
+  Result<ValueId> BeginOwnState(const Tensor& zero);
+  Status EndOwnState(ValueId value);
 
   // Input i as it stands in the file.
   ValueId Stored(std::size_t i) const { return inputs_[i].value; }
@@ -153,6 +178,7 @@ std::vector<Row> IndexRows();
 std::vector<Row> NnRows();
 std::vector<Row> MathRows();
 std::vector<Row> RecurrentRows();
+std::vector<Row> SvdfRows();
 std::vector<Row> TensorRows();
 
 // Every TFLite operator that can be read, by number.
@@ -164,6 +190,7 @@ struct CustomRow {
   std::string_view name;
   Status (*make)(OpImport&) = nullptr;
 };
+std::vector<CustomRow> SignalRows();
 const std::vector<CustomRow>& CustomTable();
 
 schema::BuiltinOperator CodeOf(const schema::OperatorCode& code);

@@ -1,10 +1,8 @@
-// Custom operators, known by name: TFLite_Detection_PostProcess.
-#include <flatbuffers/flexbuffers.h>
-
+// Custom operators, known by name: TFLite_Detection_PostProcess, and those of rows_signal.cpp.
 #include <cmath>
 #include <limits>
 
-#include "frontends/tflite/op_import.h"
+#include "frontends/tflite/custom_options.h"
 
 namespace athanor::tflite {
 namespace {
@@ -19,13 +17,7 @@ struct Detection {
 };
 
 Result<Detection> ReadDetection(const OpImport& ctx) {
-  const auto* bytes = ctx.op.custom_options();
-  if (bytes == nullptr || bytes->size() < 4 ||
-      !flexbuffers::VerifyBuffer(bytes->data(), bytes->size()))
-    return Error(ErrorCode::kCorruptFile, "its options are no FlexBuffer");
-  const flexbuffers::Reference root = flexbuffers::GetRoot(bytes->data(), bytes->size());
-  if (!root.IsMap()) return InvalidModel("its options are no map");
-  const flexbuffers::Map map = root.AsMap();
+  ATH_TRY(const flexbuffers::Map map, CustomOptions(ctx));
   const auto number = [&map](const char* name) { return map[name].AsFloat(); };
   Detection d;
   d.most = map["max_detections"].AsInt32();
@@ -192,9 +184,11 @@ Status DetectionPostProcess(OpImport& ctx) {
 }  // namespace
 
 const std::vector<CustomRow>& CustomTable() {
-  static const std::vector<CustomRow> table = {
-      {"TFLite_Detection_PostProcess", DetectionPostProcess},
-  };
+  static const std::vector<CustomRow> table = [] {
+    std::vector<CustomRow> rows = SignalRows();
+    rows.push_back({"TFLite_Detection_PostProcess", DetectionPostProcess});
+    return rows;
+  }();
   return table;
 }
 

@@ -184,9 +184,22 @@ Status Dequantize(OpImport& ctx) {
 }
 
 // f32 to integers, or integers to another scale.
+// Integers as i32 of another scale, which no pair of the graph can say.
+Status Rescale(OpImport& ctx) {
+  const Quantization &x = ctx.In(0).quantization, &y = ctx.Out(0).quantization;
+  if (x.scales.size() != 1 || y.scales.size() != 1)
+    return Unsupported("QUANTIZE between integers is read with one scale each");
+  return ctx.GiveStored(ctx.Add("IntegerRescale", {ctx.Stored(0)},
+                                {{"x_scale", x.scales[0]},
+                                 {"x_zero", x.zero_points[0]},
+                                 {"y_scale", y.scales[0]},
+                                 {"y_zero", y.zero_points[0]}}));
+}
+
 Status Quantize(OpImport& ctx) {
   ATH_RETURN_IF_ERROR(ctx.Expect(1));
   if (!ctx.Out(0).quantization) return InvalidModel("output \"{}\" has no scale", ctx.Out(0).name);
+  if (ctx.In(0).quantization && ctx.Out(0).dtype == DType::kI32) return Rescale(ctx);
   ATH_TRY(const ValueId x, ctx.Real(0));
   if (!ctx.In(0).quantization) return ctx.GiveStored(ctx.Quantized(x, ctx.Out(0)));
   return ctx.Give(ctx.Add("Identity", {x}));

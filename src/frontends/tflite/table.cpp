@@ -5,8 +5,8 @@
 namespace athanor::tflite {
 
 const std::vector<Row>& Table() {
-  static const std::vector<Row> table =
-      SortedRows({ControlRows, IndexRows, MathRows, NnRows, RecurrentRows, TensorRows}, &Row::code);
+  static const std::vector<Row> table = SortedRows(
+      {ControlRows, IndexRows, MathRows, NnRows, RecurrentRows, SvdfRows, TensorRows}, &Row::code);
   return table;
 }
 
