@@ -1,5 +1,5 @@
 // IntegerLSTM and IntegerSVDF: recurrent layers on integers, as TensorFlow Lite's reference kernels
-// compute them, bit by bit (ADR 0049 says why they are no operators between Q/DQ pairs).
+// compute them, bit by bit (ADR 0054 says why they are no operators between Q/DQ pairs).
 #include <algorithm>
 #include <cmath>
 
