@@ -228,7 +228,7 @@ class Bench(Case):
 class Tune(Case):
     def test_it_tells_how_far_it_is(self):
         out = self.folder / "out.athplan"
-        process = subprocess.Popen([binary(), "tune", "zoo:squeezenet1_1", "--threads", "1", "--budget", "60", "--progress", "plain",
+        process = subprocess.Popen([binary(), "tune", "zoo:resnet50", "--threads", "1", "--budget", "60", "--progress", "plain",
                                     "-o", str(out)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         try:
             for line in process.stderr:
