@@ -48,8 +48,8 @@ bool IsSameRow(const std::vector<Columns>& columns, std::size_t a, std::size_t b
 
 Result<Tensor> Reordered(const Tensor& tensor, const std::vector<std::size_t>& order) {
   ATH_TRY(Tensor result, Tensor::Allocate(tensor.dtype(), tensor.dims()));
-  const std::size_t bytes = static_cast<std::size_t>(tensor.count()) / order.size() *
-                            ElementBytes(tensor.dtype());
+  const std::size_t bytes =
+      static_cast<std::size_t>(tensor.count()) / order.size() * ElementBytes(tensor.dtype());
   const auto* from = static_cast<const std::uint8_t*>(tensor.raw());
   auto* to = static_cast<std::uint8_t*>(result.mutable_raw());
   for (const std::size_t row : order) {

@@ -1,5 +1,5 @@
-// Detectors give their objects by falling scores: two engines whose scores differ in the last bit put
-// tied objects in different orders. Whether two answers hold the same objects.
+// Detectors give their objects by falling scores: two engines whose scores differ in the last bit
+// put tied objects in different orders. Whether two answers hold the same objects.
 #pragma once
 
 #include <optional>

@@ -34,14 +34,13 @@ std::string Bytearray(const std::string& content) {
 
 // An estimator whose booster holds `handle`.
 std::string EstimatorWith(const std::string& handle) {
-  return Pickle(ObjectOf("xgboost.sklearn", "XGBRegressor",
-                         Text("_Booster") + ObjectOf("xgboost.core", "Booster",
-                                                     Text("handle") + handle)));
+  return Pickle(
+      ObjectOf("xgboost.sklearn", "XGBRegressor",
+               Text("_Booster") + ObjectOf("xgboost.core", "Booster", Text("handle") + handle)));
 }
 
 std::string GoodXgboost() {
-  return EstimatorWith(
-      Bytearray(Text(tabular::XgboostFile("binary:logistic", kRightChildren))));
+  return EstimatorWith(Bytearray(Text(tabular::XgboostFile("binary:logistic", kRightChildren))));
 }
 
 std::string Again(std::string_view part, int times) {
@@ -68,21 +67,23 @@ std::vector<File> BrokenPrograms() {
       AsFile("eval", Pickle(Global("builtins", "eval") + "(" + command + "tR")),
       AsFile("getattr", Pickle(Global("builtins", "getattr") + "(" + command + "tR")),
       AsFile("popen", Pickle(Global("subprocess", "Popen") + "(" + command + "tR")),
-      AsFile("eval_by_stack", std::string("\x80\x04") + "\x8c\x08" "builtins" "\x8c\x04" "eval" "\x93."),
+      AsFile("eval_by_stack", std::string("\x80\x04") + "\x8c\x08"
+                                                        "builtins"
+                                                        "\x8c\x04"
+                                                        "eval"
+                                                        "\x93."),
       AsFile("instance_of_old", Pickle("(" + command + "iposix\nsystem\n")),
       AsFile("object_of_old", Pickle("(" + Global("posix", "system") + command + "o")),
       AsFile("extension", Pickle("\x82\x01")),
       AsFile("persistent", Pickle("Pkey\n")),
       AsFile("unknown_class", Pickle(ObjectOf("my.models", "Net", ""))),
-      AsFile("hidden_class",
-             EstimatorWith(ObjectOf("my.models", "Handle", Text("a") + Text("b")))),
+      AsFile("hidden_class", EstimatorWith(ObjectOf("my.models", "Handle", Text("a") + Text("b")))),
       AsFile("a_number", Pickle("K\x05")),
       AsFile("a_list", Pickle("]")),
       AsFile("a_text", Pickle(Text("xgboost"))),
       AsFile("a_dictionary", Pickle("}")),
       AsFile("a_class", Pickle(Global("xgboost.sklearn", "XGBRegressor"))),
-      AsFile("label_encoder",
-             Pickle(ObjectOf("sklearn.preprocessing._label", "LabelEncoder", ""))),
+      AsFile("label_encoder", Pickle(ObjectOf("sklearn.preprocessing._label", "LabelEncoder", ""))),
       AsFile("text_beyond_the_end", std::string("\x80\x02X\xff\xff\xff\x7f.", 8)),
       AsFile("long_text_beyond", std::string("\x80\x04\x8d\xff\xff\xff\xff\xff\xff\xff\x7f.", 12)),
       AsFile("bytes_beyond", std::string("\x80\x05\x96\xff\xff\xff\xff\xff\xff\xff\x7f.", 12)),
@@ -96,10 +97,13 @@ std::vector<File> BrokenPrograms() {
       AsFile("odd_pairs", Pickle("}(" + Text("a") + "u")),
       AsFile("state_of_a_number", Pickle("K\x01}b")),
       AsFile("call_of_a_number", Pickle("K\x01)R")),
-      AsFile("cycle", Pickle("]q\x01h\x01" "a")),
+      AsFile("cycle", Pickle("]q\x01h\x01"
+                             "a")),
       AsFile("deep", Pickle(Again("]", 200'000) + Again("a", 199'999))),
       AsFile("many_marks", "\x80\x02" + Again("(", 1'000'000)),
-      AsFile("grows_by_memo", Pickle("]q\x01" + Again("(h\x01h\x01" "lq\x01", 5'000))),
+      AsFile("grows_by_memo", Pickle("]q\x01" + Again("(h\x01h\x01"
+                                                      "lq\x01",
+                                                      5'000))),
   };
 }
 
@@ -121,12 +125,13 @@ std::vector<File> BrokenEstimators() {
       AsFile("model_of_another_library",
              EstimatorWith(Bytearray(Text("tree\nversion=v4\nnum_class=1\n")))),
       AsFile("model_cut", EstimatorWith(Bytearray(Text(model.substr(0, model.size() / 2))))),
-      AsFile("model_with_a_cycle",
-             EstimatorWith(Bytearray(
-                 Text(tabular::XgboostFile("binary:logistic", "[2,-1,0,-1,-1]"))))),
+      AsFile("model_with_a_cycle", EstimatorWith(Bytearray(Text(tabular::XgboostFile(
+                                       "binary:logistic", "[2,-1,0,-1,-1]"))))),
       AsFile("model_within_the_model", EstimatorWith(Text(GoodXgboost()))),
-      AsFile("lightgbm_without_text", Pickle(ObjectOf("lightgbm.sklearn", "LGBMRegressor",
-                                                      Text("_Booster") + ObjectOf("lightgbm.basic", "Booster", Text("handle") + Text(model))))),
+      AsFile("lightgbm_without_text",
+             Pickle(ObjectOf("lightgbm.sklearn", "LGBMRegressor",
+                             Text("_Booster") + ObjectOf("lightgbm.basic", "Booster",
+                                                         Text("handle") + Text(model))))),
       AsFile("catboost_without_model",
              Pickle(ObjectOf("catboost.core", "CatBoostRegressor", Text("__model") + Text(model)))),
   };

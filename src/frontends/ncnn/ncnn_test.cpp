@@ -163,11 +163,12 @@ TEST(NcnnImport, EveryUnknownLayerIsListedWithItsLine) {
   EXPECT_NE(message.find("layer \"b\" (Yolo)"), std::string::npos) << message;
 }
 
-TEST(NcnnImport, EightBitWeightsAreRefusedWithAReason) {
+TEST(NcnnImport, EightBitsAreRefusedWithAReasonWhereTheyAreNotRead) {
   const auto marked =
       Bin().Mark(0x000D4B38).Read({"Input x 0 1 x 0=3", "InnerProduct f 1 1 x y 0=1 2=3"});
   EXPECT_EQ(marked.status().code(), ErrorCode::kUnsupported);
-  const auto layer = Bin().Read({"Input x 0 1 x 0=3", "InnerProduct f 1 1 x y 0=1 2=3 8=1"});
+  const auto layer =
+      Bin().Read({"Input x 0 1 x 0=3 1=3 2=1", "Deconvolution d 1 1 x y 0=1 1=1 6=1 8=1"});
   EXPECT_EQ(layer.status().code(), ErrorCode::kUnsupported);
 }
 

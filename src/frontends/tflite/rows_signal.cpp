@@ -1,5 +1,6 @@
-// The signal library of TensorFlow Lite for Microcontrollers: custom operators named Signal..., whose
-// meanings are those of the graph's operators of the same names. Estimates of noise are states.
+// The signal library of TensorFlow Lite for Microcontrollers: custom operators named Signal...,
+// whose meanings are those of the graph's operators of the same names. Estimates of noise are
+// states.
 #include "frontends/tflite/custom_options.h"
 
 namespace athanor::tflite {
@@ -111,8 +112,7 @@ std::vector<CustomRow> SignalRows() {
       {"SignalFilterBank", [](OpImport& ctx) { return Plain<kFilterBank, 6>(ctx, {}); }},
       {"SignalFilterBankLog", BandLog},
       {"SignalFilterBankSpectralSubtraction", SpectralSubtraction},
-      {"SignalFilterBankSquareRoot",
-       [](OpImport& ctx) { return Plain<kSquareRoot, 2>(ctx, {}); }},
+      {"SignalFilterBankSquareRoot", [](OpImport& ctx) { return Plain<kSquareRoot, 2>(ctx, {}); }},
       {"SignalPCAN", Pcan},
       {"SignalRfft", Rfft},
       {"SignalWindow", SignalWindowOp},

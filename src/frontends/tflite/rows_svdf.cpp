@@ -1,5 +1,5 @@
-// SVDF: filters over features, whose last products are weighted over time. Real numbers become plain
-// operators, integers the graph's IntegerSVDF.
+// SVDF: filters over features, whose last products are weighted over time. Real numbers become
+// plain operators, integers the graph's IntegerSVDF.
 #include "frontends/tflite/op_import.h"
 
 namespace athanor::tflite {
@@ -32,11 +32,11 @@ Status OnReals(OpImport& ctx, const Sizes& sizes, schema::Activation activation)
   const ValueId last = ctx.Constants({2});
   ATH_TRY(ValueId newest, ctx.Add("Gemm", {x, feature}, {{"transB", std::int64_t{1}}}));
   ATH_TRY(newest, ctx.Add("Unsqueeze", {newest, last}));
-  ATH_TRY(ValueId older, ctx.Add("Reshape", {before, ctx.Constants({sizes.batch, sizes.filters,
-                                                                    sizes.memory})}));
-  ATH_TRY(older, ctx.Add("Slice", {older, ctx.Constants({1}), ctx.Constants({sizes.memory}), last}));
-  ATH_TRY(const ValueId memory,
-          ctx.Add("Concat", {older, newest}, {{"axis", std::int64_t{2}}}));
+  ATH_TRY(ValueId older,
+          ctx.Add("Reshape", {before, ctx.Constants({sizes.batch, sizes.filters, sizes.memory})}));
+  ATH_TRY(older,
+          ctx.Add("Slice", {older, ctx.Constants({1}), ctx.Constants({sizes.memory}), last}));
+  ATH_TRY(const ValueId memory, ctx.Add("Concat", {older, newest}, {{"axis", std::int64_t{2}}}));
   ATH_TRY(const ValueId next,
           ctx.Add("Reshape", {memory, ctx.Constants({sizes.batch, sizes.filters * sizes.memory})}));
   ATH_RETURN_IF_ERROR(ctx.EndState(kState, next));
@@ -70,13 +70,12 @@ Status OnIntegers(OpImport& ctx, const Sizes& sizes, schema::Activation activati
   ATH_TRY(const ValueId before,
           ctx.BeginState(kState, ctx.In(kTime).dtype, {sizes.batch, sizes.filters * sizes.memory}));
   // Scales are multiplied as floats, as the original does.
-  const AttrMap attributes = {
-      {"rank", sizes.rank},
-      {"feature_scale", x.scales[0] * feature.scales[0] / state.scales[0]},
-      {"time_scale", state.scales[0] * time.scales[0] / y.scales[0]},
-      {"x_zero", x.zero_points[0]},
-      {"state_zero", state.zero_points[0]},
-      {"y_zero", y.zero_points[0]}};
+  const AttrMap attributes = {{"rank", sizes.rank},
+                              {"feature_scale", x.scales[0] * feature.scales[0] / state.scales[0]},
+                              {"time_scale", state.scales[0] * time.scales[0] / y.scales[0]},
+                              {"x_zero", x.zero_points[0]},
+                              {"state_zero", state.zero_points[0]},
+                              {"y_zero", y.zero_points[0]}};
   const ValueId bias = ctx.Has(kBias) ? ctx.Stored(kBias) : kNoValue;
   ATH_TRY(const auto outputs,
           ctx.AddMany("IntegerSVDF",

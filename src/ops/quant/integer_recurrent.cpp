@@ -20,8 +20,8 @@ Status ExpectTensor(const InferCtx& ctx, std::size_t i, std::int64_t rank,
 }
 
 Status ExpectScales(std::span<const float> scales, std::size_t count, const char* what) {
-  if (scales.size() != count) return InvalidModel("{} has {} numbers; {} are expected", what,
-                                                  scales.size(), count);
+  if (scales.size() != count)
+    return InvalidModel("{} has {} numbers; {} are expected", what, scales.size(), count);
   for (const float scale : scales) {
     if (!(scale > 0) || !std::isfinite(scale))
       return InvalidModel("{} is {}; a positive number is expected", what, scale);
@@ -139,7 +139,8 @@ struct IntegerLstm {
     const std::size_t hidden = bias.size() / kGates, depth = w.size() / bias.size();
     for (std::size_t gate = 0; gate < kGates; ++gate) {
       const std::size_t row = gate * hidden + cell;
-      const auto of_x = static_cast<std::uint32_t>(Dot(w.data() + row * depth, x, depth, attrs.x_zero));
+      const auto of_x =
+          static_cast<std::uint32_t>(Dot(w.data() + row * depth, x, depth, attrs.x_zero));
       const auto first = Saturated<std::int16_t>(fixed::Multiply(
           static_cast<std::int32_t>(of_x + static_cast<std::uint32_t>(bias[row])), from_x[gate]));
       const std::int32_t of_h = Dot(r.data() + row * hidden, h, hidden, attrs.h_zero);
@@ -156,12 +157,13 @@ struct IntegerLstm {
     const std::int32_t kept = fixed::RoundingShiftRight(forget * before, 15);
     const std::int32_t added =
         fixed::RoundingShiftRight(in * candidate, 30 + static_cast<int>(attrs.cell_power));
-    const std::int32_t sum = Saturated<std::int16_t>(static_cast<std::int16_t>(kept) +
-                                                     static_cast<std::int16_t>(added));
+    const std::int32_t sum =
+        Saturated<std::int16_t>(static_cast<std::int16_t>(kept) + static_cast<std::int16_t>(added));
     return static_cast<std::int16_t>(std::clamp(sum, -limit, limit));
   }
   std::int8_t Shown(std::int16_t gate, std::int16_t cell) const {
-    const std::int32_t product = std::int32_t{fixed::Logistic<std::int16_t, 3>(gate)} * TanhOf(cell);
+    const std::int32_t product =
+        std::int32_t{fixed::Logistic<std::int16_t, 3>(gate)} * TanhOf(cell);
     return Saturated<std::int8_t>(std::int64_t{fixed::Multiply(product, out)} + attrs.hidden_zero);
   }
 
@@ -189,7 +191,9 @@ Status IntegerLstmReference(RefCtx& ctx) {
   const auto batch = static_cast<std::size_t>(ctx.In(kLstmX).dim(1));
   const auto depth = static_cast<std::size_t>(ctx.In(kLstmX).dim(2));
   const auto hidden = static_cast<std::size_t>(ctx.In(kLstmR).dim(1));
-  const auto count = [&ctx](LstmPort port) { return static_cast<std::size_t>(ctx.In(port).count()); };
+  const auto count = [&ctx](LstmPort port) {
+    return static_cast<std::size_t>(ctx.In(port).count());
+  };
   if (bias.size() != kGates * hidden || w.size() != bias.size() * depth ||
       r.size() != bias.size() * hidden || count(kLstmH) != batch * hidden ||
       count(kLstmC) != batch * hidden)
@@ -207,7 +211,8 @@ Status IntegerLstmReference(RefCtx& ctx) {
       next[n] = lstm.Shown(sums[1], c[n]);
     }
     h = next;
-    std::copy(h.begin(), h.end(), ctx.OutData<std::int8_t>(0).begin() + std::ssize(h) * static_cast<std::ptrdiff_t>(t));
+    std::copy(h.begin(), h.end(),
+              ctx.OutData<std::int8_t>(0).begin() + std::ssize(h) * static_cast<std::ptrdiff_t>(t));
   }
   if (ctx.num_outputs() > 1 && ctx.out[1].IsTensor())
     std::copy(h.begin(), h.end(), ctx.OutData<std::int8_t>(1).begin());
@@ -272,8 +277,8 @@ Status InferIntegerSvdf(InferCtx& ctx) {
   return {};
 }
 
-// The memory of each filter drops its oldest number and takes the newest; a sum over time, weighted,
-// of the filters of a unit is its answer.
+// The memory of each filter drops its oldest number and takes the newest; a sum over time,
+// weighted, of the filters of a unit is its answer.
 template <class State>
 void RunSvdf(RefCtx& ctx, const IntegerSvdfAttrs& attrs) {
   const Bytes x = ctx.Data<std::int8_t>(kSvdfX), w = ctx.Data<std::int8_t>(kSvdfFeature);
@@ -288,9 +293,10 @@ void RunSvdf(RefCtx& ctx, const IntegerSvdfAttrs& attrs) {
   const bool wants_state = ctx.num_outputs() > 1 && ctx.out[1].IsTensor();
   std::vector<std::uint32_t> sums(y.size());
   for (std::size_t i = 0; i < sums.size(); ++i)
-    sums[i] = ctx.Has(kSvdfBias) ? static_cast<std::uint32_t>(
-                                       ctx.Data<std::int32_t>(kSvdfBias)[i % (filters / rank)])
-                                 : 0;
+    sums[i] =
+        ctx.Has(kSvdfBias)
+            ? static_cast<std::uint32_t>(ctx.Data<std::int32_t>(kSvdfBias)[i % (filters / rank)])
+            : 0;
   std::vector<State> line(memory);
   for (std::size_t n = 0; n < before.size() / memory; ++n) {
     const std::size_t filter = n % filters;
@@ -304,8 +310,7 @@ void RunSvdf(RefCtx& ctx, const IntegerSvdfAttrs& attrs) {
       sums[n / rank] += static_cast<std::uint32_t>(
           std::int32_t{time[filter * memory + k]} *
           (std::int32_t{line[k]} - static_cast<std::int32_t>(attrs.state_zero)));
-    if (wants_state)
-      std::copy(line.begin(), line.end(), ctx.OutData<State>(1).data() + n * memory);
+    if (wants_state) std::copy(line.begin(), line.end(), ctx.OutData<State>(1).data() + n * memory);
   }
   for (std::size_t i = 0; i < y.size(); ++i)
     y[i] = Saturated<std::int8_t>(

@@ -31,7 +31,8 @@ Status InferRescale(InferCtx& ctx) {
       return InvalidModel("a scale of {}; a positive number is expected", scale);
   }
   constexpr std::int64_t kLow = std::numeric_limits<std::int32_t>::min();
-  if (attrs.x_zero < -32768 || attrs.x_zero > 32767 || attrs.y_zero < kLow || attrs.y_zero > -kLow - 1)
+  if (attrs.x_zero < -32768 || attrs.x_zero > 32767 || attrs.y_zero < kLow ||
+      attrs.y_zero > -kLow - 1)
     return InvalidModel("zero points {} and {} do not fit their types", attrs.x_zero, attrs.y_zero);
   ctx.out[0] = ctx.In(0);
   ctx.out[0].dtype = DType::kI32;
@@ -61,7 +62,8 @@ OpDef IntegerRescale() {
   return {
       .name = "IntegerRescale",
       .summary =
-          "Integers of one scale as 32-bit integers of another, with a 31-bit multiplier and shift.",
+          "Integers of one scale as 32-bit integers of another, with a 31-bit multiplier and "
+          "shift.",
       .inputs = {{"x", "i8, u8 or i16"}},
       .outputs = {{"y", "same shape, i32; saturated"}},
       .attributes = Describe<RescaleAttrs>(),

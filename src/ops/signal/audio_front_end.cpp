@@ -84,8 +84,7 @@ Status AutoScaleReference(RefCtx& ctx) {
     largest = std::max(largest, static_cast<std::uint32_t>(std::abs(int{value})));
   // Silence stays as it is.
   const int bits = largest == 0 ? 0 : std::max(15 - static_cast<int>(std::bit_width(largest)), 0);
-  for (std::size_t i = 0; i < x.size(); ++i)
-    y[i] = static_cast<std::int16_t>(x[i] * (1 << bits));
+  for (std::size_t i = 0; i < x.size(); ++i) y[i] = static_cast<std::int16_t>(x[i] * (1 << bits));
   if (ctx.num_outputs() > 1 && ctx.out[1].IsTensor()) ctx.OutData<std::int32_t>(1)[0] = bits;
   return {};
 }
@@ -124,8 +123,7 @@ Status InferFixedRfft(InferCtx& ctx) {
 Status FixedRfftReference(RefCtx& ctx) {
   const auto length = static_cast<std::size_t>(ctx.Attrs<RfftAttrs>().fft_length);
   const auto frame = static_cast<std::size_t>(ctx.In(0).dims().back());
-  if (frame > length)
-    return DataError("frames of {} for a transform of {} points", frame, length);
+  if (frame > length) return DataError("frames of {} for a transform of {} points", frame, length);
   return Dispatch(RfftTypes{}, ctx.In(0).dtype(), [&](auto tag) -> Status {
     using T = typename decltype(tag)::Type;
     const std::span<const T> x = ctx.Data<T>(0);
@@ -288,8 +286,7 @@ struct SubtractionAttrs {
 Status InferSubtraction(InferCtx& ctx) {
   const auto attrs = ctx.Attrs<SubtractionAttrs>();
   ATH_RETURN_IF_ERROR(ExpectBits(attrs.smoothing_bits, 31, "smoothing_bits"));
-  ATH_RETURN_IF_ERROR(
-      ExpectBits(attrs.spectral_subtraction_bits, 31, "spectral_subtraction_bits"));
+  ATH_RETURN_IF_ERROR(ExpectBits(attrs.spectral_subtraction_bits, 31, "spectral_subtraction_bits"));
   for (const std::int64_t share :
        {attrs.smoothing, attrs.one_minus_smoothing, attrs.alternate_smoothing,
         attrs.alternate_one_minus_smoothing, attrs.min_signal_remaining})
@@ -382,7 +379,8 @@ Status PcanReference(RefCtx& ctx) {
                      table.size(), kGains);
   const std::int64_t shift = ctx.Attrs<PcanAttrs>().snr_shift;
   for (std::size_t i = 0; i < x.size(); ++i)
-    y[i] = Shrunk(static_cast<std::uint32_t>((std::uint64_t{x[i]} * GainOf(noise[i], table)) >> shift));
+    y[i] = Shrunk(
+        static_cast<std::uint32_t>((std::uint64_t{x[i]} * GainOf(noise[i], table)) >> shift));
   return {};
 }
 
@@ -409,7 +407,8 @@ Status InferBandLog(InferCtx& ctx) {
 std::vector<std::int32_t> LogTable() {
   std::vector<std::int32_t> table;
   for (int i = 0; i <= 128; ++i)
-    table.push_back(static_cast<std::int32_t>(std::lround((std::log2(1 + i / 128.0) - i / 128.0) * 65536)));
+    table.push_back(
+        static_cast<std::int32_t>(std::lround((std::log2(1 + i / 128.0) - i / 128.0) * 65536)));
   return table;
 }
 
@@ -476,7 +475,8 @@ OpDef SignalRfft() {
       .summary =
           "Fourier transform of real numbers in fixed point, divided by the number of points.",
       .inputs = {{"x", "[..., n], i16 or i32, n <= fft_length"}},
-      .outputs = {{"y", "[..., fft_length + 2]: real and imaginary parts of frequencies 0 to half"}},
+      .outputs = {{"y",
+                   "[..., fft_length + 2]: real and imaginary parts of frequencies 0 to half"}},
       .attributes = Describe<RfftAttrs>(),
       .infer = InferFixedRfft,
       .reference = FixedRfftReference,
@@ -528,8 +528,7 @@ OpDef SignalFilterBankSpectralSubtraction() {
       .summary = "Bands less an estimate of their noise, which follows them slowly.",
       .inputs = {{"x", "[bands], u32"}, {"noise", "[bands], u32: the estimate so far"}},
       .outputs = {{"y", "[bands], u32"},
-                  {"next_noise", "[bands], u32: the estimate, this frame included",
-                   kOptionalPort}},
+                  {"next_noise", "[bands], u32: the estimate, this frame included", kOptionalPort}},
       .attributes = Describe<SubtractionAttrs>(),
       .infer = InferSubtraction,
       .reference = SubtractionReference,
@@ -539,7 +538,8 @@ OpDef SignalFilterBankSpectralSubtraction() {
 OpDef SignalPCAN() {
   return {
       .name = "SignalPCAN",
-      .summary = "Gain control per channel: bands times a gain that their noise decides, compressed.",
+      .summary =
+          "Gain control per channel: bands times a gain that their noise decides, compressed.",
       .inputs = {{"x", "[bands], u32"},
                  {"noise", "[bands], u32"},
                  {"gains", "[125], i16: parabolas between powers of two"}},

@@ -45,9 +45,7 @@ struct FixedComplex {
     return {Round(std::int64_t{a.re} * (kOne / by)), Round(std::int64_t{a.im} * (kOne / by))};
   }
   // -i a
-  static Number Turn(Number a) {
-    return {a.im, static_cast<Raw>(-std::int64_t{a.re})};
-  }
+  static Number Turn(Number a) { return {a.im, static_cast<Raw>(-std::int64_t{a.re})}; }
   static Number Unit(double phase) {
     const auto raw = [](double x) {
       return static_cast<Raw>(std::floor(0.5 + static_cast<double>(kOne) * x));
@@ -65,8 +63,8 @@ class FixedFourier {
  public:
   explicit FixedFourier(std::size_t length) {
     for (std::size_t i = 0; i < length; ++i)
-      units_.push_back(F::Unit(-2 * std::numbers::pi * static_cast<double>(i) /
-                               static_cast<double>(length)));
+      units_.push_back(
+          F::Unit(-2 * std::numbers::pi * static_cast<double>(i) / static_cast<double>(length)));
   }
 
   void Run(const Number* x, std::span<Number> y, std::size_t stride = 1) const {
@@ -136,11 +134,10 @@ void FixedRealFourier(std::span<const Raw> x, std::span<Raw> y) {
   for (std::size_t k = 1; k <= half / 2; ++k) {
     const FixedPair<Raw> other = z[half - k];
     const FixedPair<Raw> a = F::Divide(z[k], 2);
-    const FixedPair<Raw> b =
-        F::Divide({other.re, static_cast<Raw>(-std::int64_t{other.im})}, 2);
+    const FixedPair<Raw> b = F::Divide({other.re, static_cast<Raw>(-std::int64_t{other.im})}, 2);
     const FixedPair<Raw> sum = F::Add(a, b);
-    const double phase = -std::numbers::pi *
-                         (static_cast<double>(k) / static_cast<double>(half) + 0.5);
+    const double phase =
+        -std::numbers::pi * (static_cast<double>(k) / static_cast<double>(half) + 0.5);
     const FixedPair<Raw> rest = F::Multiply(F::Subtract(a, b), F::Unit(phase));
     put(k, (std::int64_t{sum.re} + rest.re) >> 1, (std::int64_t{sum.im} + rest.im) >> 1);
     put(half - k, (std::int64_t{sum.re} - rest.re) >> 1, (std::int64_t{rest.im} - sum.im) >> 1);

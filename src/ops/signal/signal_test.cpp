@@ -213,7 +213,7 @@ TEST(AudioFrontEnd, LogarithmsAreNearTheRealOnes) {
   EXPECT_EQ(y[0], 0);
   // The table has lines between 128 points, which are drawn 128 times too flat.
   for (std::size_t i = 1; i < x.size(); ++i)
-    EXPECT_NEAR(y[i], 1600 * std::log(8.0 * x[i]), 6) << x[i];
+    EXPECT_NEAR(y[i], std::min(1600 * std::log(8.0 * x[i]), 32767.0), 6) << x[i];
 }
 
 }  // namespace
