@@ -172,8 +172,12 @@ Result<Graph> Train(const Graph& model, const Examples& examples, const TrainOpt
   ATH_TRY(const std::int64_t steps, CountSteps(examples, options));
   ATH_TRY(TrainingStep step, BuildStep(model, options.step));
   ATH_RETURN_IF_ERROR(CheckExamples(model, examples, options));
+  // Learned estimates know how many threads there are, and kernels differ in how they round: the
+  // same seed shall give the same weights on any number of them.
   ATH_TRY(const std::unique_ptr<Session> session,
-          Session::Create(std::move(step.graph), {.threads = options.threads, .isa = options.isa}));
+          Session::Create(
+              std::move(step.graph),
+              {.threads = options.threads, .isa = options.isa, .selector = Selector::kCost}));
   Trainer trainer(examples, options, step, *session);
   ATH_RETURN_IF_ERROR(trainer.Run(steps));
   Graph trained = model.Clone();
