@@ -589,6 +589,19 @@ class Bench(Case):
 
         self.assertEqual((result["precision"], result["steps_on_reference"]), ("f32", 0))
 
+    def test_numbers_are_asked_for_in_words_and_nan_is_none(self):
+        for option, value, text in [("--memory-price", "nan", "from 0 to 1e+09"), ("--memory-price", "inf", "from 0 to 1e+09"),
+                                    ("--memory-price", "-5", "from 0 to 1e+09"), ("--mem-budget", "8MiB", "above 0"),
+                                    ("--time", "nan", "from 0.01 to 86400"), ("--threads", "2000", "from 0 to 1024")]:
+            run = athanor("bench", MODEL, option, value)
+            self.assertEqual(run.returncode, 1, run.stderr)
+            self.assertIn(f"{value}: a number {text} is expected", run.stderr)
+
+    def test_strict_sums_refuse_rounded_factors(self):
+        run = athanor("explain", MODEL, "--strict", "--precision", "bf16")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("one of --strict and --precision bf16", run.stderr)
+
     def test_precision_is_asked_for_and_refused_where_it_is_not_there(self):
         narrow = {**os.environ, "ATHANOR_ISA": "avx2"}
         for verb in ["bench", "run", "explain"]:

@@ -35,6 +35,8 @@ def run(program, isa):
     passed = sum(int(n) for n in re.findall(r"\[  PASSED  \] (\d+) test", done.stdout))
     failed = sorted(set(re.findall(r"\[  FAILED  \] ([\w/]+\.[\w/]+)", done.stdout)))
     skipped = sum(int(n) for n in re.findall(r"\[  SKIPPED \] (\d+) test", done.stdout))
+    if passed == 0 and not failed:
+        failed = [f"{program.name} ran no test"]
     if done.returncode != 0:
         print(done.stdout[-6000:] + done.stderr[-2000:])
         failed = failed or [f"{program.name} ended with {done.returncode}"]

@@ -120,10 +120,14 @@ Result<std::unique_ptr<Session>> CpuSession::Create(Graph graph, const SessionOp
   }
   const Isa isa = std::min(options.isa.value_or(Isa::kAvx512), BestIsa());
   if (options.precision == Precision::kBf16 && !HasBf16(isa)) {
-    return Unsupported("precision bf16: {}",
-                       Cpu().avx512_bf16 ? fmt::format("only {} is used here", Name(isa))
-                                         : "this processor has no bf16 dot products (avx512_bf16)")
-        .Fix("precision auto, which takes f32 there, or f32");
+    return Unsupported(
+               "precision bf16: {}",
+               Cpu().avx512_bf16
+                   ? fmt::format("it needs avx512_bf16, and no more than {} is allowed here "
+                                 "(ATHANOR_ISA, or the session's options)",
+                                 Name(isa))
+                   : "this processor has no bf16 dot products (avx512_bf16)")
+        .Fix("--precision auto, which takes f32 there, or f32");
   }
   const auto in_range = [](int n) { return n >= 0 && n <= kMostThreads; };
   if (!in_range(options.threads) || !in_range(options.streams) ||
@@ -197,6 +201,20 @@ void CpuSession::MakePlanOf(Entry& entry, const std::function<Status()>& may_go_
   entry.changed.notify_all();
 }
 
+// False when nothing was begun: who waits for the plan must not wait for ever.
+bool CpuSession::PlanBeside(const std::shared_ptr<Entry>& entry) {
+  try {
+    return planning_.Start([this, entry] {
+      MakePlanOf(*entry, [this]() -> Status {
+        if (!planning_.is_stopping()) return {};
+        return Error(ErrorCode::kCancelled, "the session is being closed");
+      });
+    });
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+}
+
 Status CpuSession::AwaitPlan(const std::shared_ptr<Entry>& entry, const RunOptions& options) {
   std::unique_lock lock(entry->mutex);
   while (entry->plan == nullptr && entry->failure.ok()) {
@@ -214,12 +232,7 @@ Status CpuSession::AwaitPlan(const std::shared_ptr<Entry>& entry, const RunOptio
     lock.unlock();
     // What was begun for a run that may not see the end of it is not lost. With too many of them
     // the run plans itself, as far as it comes.
-    const bool beside = options.MayEnd() && planning_.Start([this, entry] {
-      MakePlanOf(*entry, [this]() -> Status {
-        if (!planning_.is_stopping()) return {};
-        return Error(ErrorCode::kCancelled, "the session is being closed");
-      });
-    });
+    const bool beside = options.MayEnd() && PlanBeside(entry);
     if (!beside) MakePlanOf(*entry, [&options] { return options.MayGoOn(); });
     lock.lock();
   }

@@ -45,6 +45,7 @@ class CpuSession final : public Session {
   // The entry of these input types, planned.
   Result<std::shared_ptr<Entry>> EntryFor(const std::vector<Type>& inputs,
                                           const RunOptions& options);
+  bool PlanBeside(const std::shared_ptr<Entry>& entry);
   // Returns when the entry has a plan, or cannot have one, or the run shall end.
   Status AwaitPlan(const std::shared_ptr<Entry>& entry, const RunOptions& options);
   // Makes the plan, which the entry says is being made, or gives up when `may_go_on` says so.

@@ -1,10 +1,29 @@
 #include "tools/arguments.h"
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <optional>
 #include <vector>
 
 namespace athanor::tools {
+namespace {
+
+// CLI11's own checks let NaN pass and print the largest number in 309 digits. `expected` is said to
+// who gives another word, `kind` in --help.
+template <class Check>
+CLI::Validator NumberThat(Check check, std::string expected, std::string kind) {
+  return CLI::Validator(
+      [check, expected = std::move(expected)](std::string& text) -> std::string {
+        double value = 0;
+        const char* const end = text.data() + text.size();
+        const auto [stop, error] = std::from_chars(text.data(), end, value);
+        if (error == std::errc() && stop == end && check(value)) return "";
+        return text + ": a number " + expected + " is expected";
+      },
+      std::move(kind));
+}
+
+}  // namespace
 
 Argument Argument::Required() {
   option_->required();
@@ -48,19 +67,26 @@ Argument Argument::Describe(const std::string& help) {
 
 template <class T>
 Argument Argument::Range(T low, T high) {
-  option_->check(CLI::Range(low, high));
+  const std::string ends[] = {CLI::detail::to_string(low), CLI::detail::to_string(high)};
+  option_->check(NumberThat(
+      [low, high](double value) {
+        return value >= static_cast<double>(low) && value <= static_cast<double>(high);
+      },
+      "from " + ends[0] + " to " + ends[1],
+      std::string(CLI::detail::type_name<T>()) + " in [" + ends[0] + " - " + ends[1] + "]"));
   return *this;
 }
 template Argument Argument::Range(int, int);
 template Argument Argument::Range(double, double);
 
 Argument Argument::Positive() {
-  option_->check(CLI::PositiveNumber);
+  option_->check(NumberThat([](double value) { return value > 0; }, "above 0", "POSITIVE"));
   return *this;
 }
 
 Argument Argument::NonNegative() {
-  option_->check(CLI::NonNegativeNumber);
+  option_->check(
+      NumberThat([](double value) { return value >= 0; }, "of 0 or more", "NONNEGATIVE"));
   return *this;
 }
 

@@ -135,10 +135,17 @@ std::string TypeOfWeights(const Graph& graph) {
 
 // What most of the weights are; of a model without any, what its first input is. Floats that are
 // multiplied as bf16 count as that.
-std::string PrecisionOf(const Graph& graph, Precision wanted) {
-  const std::string type = TypeOfWeights(graph);
-  const bool narrowed = Resolved(wanted, BestIsa()) == Precision::kBf16;
-  return narrowed && (type == "f32" || type == "f16") ? "bf16" : type;
+// Of the widest products: what was allowed need not be what was chosen.
+std::string PrecisionOf(Session& session, const std::vector<Datum>& inputs) {
+  std::vector<Type> types;
+  for (const Datum& datum : inputs) types.push_back(Type::Of(datum));
+  if (const auto plan = session.PlanFor(types); plan.ok()) {
+    const bool narrowed = std::ranges::any_of((*plan)->steps, [](const Step& step) {
+      return step.kernel != nullptr && step.kernel->name.find(".bf16.") != std::string::npos;
+    });
+    if (narrowed) return "bf16";
+  }
+  return TypeOfWeights(session.graph());
 }
 
 // A step without a kernel is often most of the time; a reader should know before judging the rate.
@@ -228,7 +235,7 @@ Result<nlohmann::json> MeasureSetting(const Graph& model, const BenchOptions& op
   document["goal"] = options.goal;
   document["peak_rss_mb"] = PeakRssMb();
   document["warm_up_runs"] = warm_up->ms.size();
-  document["precision"] = PrecisionOf(session->graph(), session_options.precision);
+  document["precision"] = PrecisionOf(*session, prepared.inputs);
   CountReferenceSteps(options, common, *session, prepared.inputs, document);
   AddParts(*session, common, document);
   return document;

@@ -1,5 +1,5 @@
-// athanor bisect A [B]: the first node whose output differs between two models, devices or
-// precisions.
+// athanor bisect A [B]: the first node whose output differs between two models or
+// devices.
 #include "verify/bisect.h"
 
 #include <algorithm>

@@ -206,6 +206,7 @@ Status Run(const CompareOptions& options, const Common& common) {
   ATH_TRY(const InputPlan plan, InputPlan::Make(a->graph(), options.input));
   ATH_TRY(const Comparison outcome, CompareAll(options, *a, *b, plan, common));
   const bool has_task = !options.task.task.empty();
+  const bool same_precision = precision_b == options.precision;
   const bool pass = has_task ? outcome.task.pass() : outcome.same_numbers();
   nlohmann::json layouts = SayLayouts(common, outcome);
   nlohmann::json scales = SayScales(common, outcome);
@@ -235,9 +236,11 @@ Status Run(const CompareOptions& options, const Common& common) {
                  outcome.task.Agreement(), options.task.min_agreement);
   return Error(ErrorCode::kAccuracy, "the outputs differ by more than atol {:g} + rtol {:g}",
                options.tolerance.atol, options.tolerance.rtol)
-      .Fix(fmt::format("athanor bisect {}{} finds the first node that differs",
-                       ShellWord(options.a.path),
-                       options.b.empty() ? "" : " " + ShellWord(options.b)));
+      .Fix(same_precision
+               ? fmt::format("athanor bisect {}{} finds the first node that differs",
+                             ShellWord(options.a.path),
+                             options.b.empty() ? "" : " " + ShellWord(options.b))
+               : "--rtol and --atol for products of 8 bits, 2e-2 say, or --task for answers");
 }
 
 }  // namespace

@@ -66,8 +66,8 @@ bool NamesAnInput(std::string_view command) {
 // machine is used holds for any model; how a model is read, for the same one only.
 std::string Repeated(const CommandLine& given, std::string_view command) {
   constexpr std::string_view kMachine[] = {"--plugin", "--device", "--threads"};
-  constexpr std::string_view kModel[] = {"--format", "--weights",    "--states", "--set-dim",
-                                         "--select", "--plan-cache", "--input"};
+  constexpr std::string_view kModel[] = {"--format", "--weights",    "--states",    "--set-dim",
+                                         "--select", "--plan-cache", "--precision", "--input"};
   constexpr std::string_view kPicture[] = {"--mean",   "--std",    "--scale", "--bgr",
                                            "--layout", "--resize", "--crop"};
   const std::string verb(command.substr(0, command.find(' ')));

@@ -48,6 +48,7 @@ void AddTuningOptions(Arguments app, TuningOptions& options) {
          "--memory-price", options.memory_price,
          "microseconds of a run that a megabyte must save which weights take in a kernel's form "
          "beyond their own; 0: only time counts")
+      .Range(0.0, 1e9)
       .ShowDefault();
   app.Option("--plan-cache", options.cache,
              "times of kernels that athanor tune measured; default: MODEL.athplan in the current "
@@ -70,6 +71,10 @@ Result<double> BudgetSeconds(const std::string& text) {
 
 Status ApplyTuning(const TuningOptions& options, const std::string& model, const Common& common,
                    SessionOptions& session) {
+  if (options.strict && options.precision == "bf16")
+    return Error(ErrorCode::kUsage,
+                 "--strict keeps sums of products exact to f32; bf16 rounds what is multiplied")
+        .Fix("one of --strict and --precision bf16");
   session.strict = options.strict;
   session.precision = *PrecisionFromName(options.precision);
   session.memory_budget = options.memory;

@@ -32,7 +32,10 @@ double Efficiency(const NodeTime& node) {
 class Adviser {
  public:
   Adviser(const ProfileFindings& findings, const Trials& trials)
-      : findings_(findings), trials_(trials), word_(ShellWord(findings.model)) {}
+      : findings_(findings),
+        trials_(trials),
+        word_(ShellWord(findings.model)),
+        threads_(fmt::format(" --threads {}", findings.threads)) {}
 
   std::vector<Advice> All() {
     Tune();
@@ -54,7 +57,7 @@ class Adviser {
                          .command = fmt::format("athanor profile {} --device cpu", word_)});
     }
     std::erase_if(advice_, [&](const Advice& one) {
-      return one.kind != "device" && one.gain_ms < kWorthSaying * findings_.total_ms;
+      return one.kind != "device" && !(one.gain_ms > kWorthSaying * findings_.total_ms);
     });
     std::stable_sort(advice_.begin(), advice_.end(),
                      [](const Advice& a, const Advice& b) { return a.gain_ms > b.gain_ms; });
@@ -102,6 +105,7 @@ class Adviser {
     double with_kernel_ms = 0, with_kernel_floor = 0, floor = 0;
     std::set<std::string> ops;
     for (const NodeTime& node : findings_.nodes) {
+      if (node.floor.bound == Bound::kNothing) continue;  // nothing is known of it
       if (node.kernel != "reference") {
         with_kernel_ms += node.ms;
         with_kernel_floor += std::min(node.floor.ms(), node.ms);
@@ -143,19 +147,21 @@ class Adviser {
 
   void Bf16() {
     InOther({"bf16", "with products in bf16", Arithmetic::kBf16, findings_.peaks->bf16, 1,
-             fmt::format("athanor bench {} --precision bf16", word_)});
+             fmt::format("athanor bench {} --precision bf16{}", word_, threads_)});
   }
 
   void InOther(const Other& other) {
     const MachinePeaks& peaks = *findings_.peaks;
     if (!other.peak || other.peak->operations_per_s <= peaks.f32.operations_per_s) return;
+    // What is in such arithmetic already was made so on purpose, and so was what is not.
+    if (Computes(other.arithmetic)) return;
     const double usual = EfficiencyOfProducts();
     double ms = 0, floor = 0, then = 0;
     std::size_t count = 0;
     for (std::size_t i = 0; i < findings_.nodes.size(); ++i) {
       const NodeTime& node = findings_.nodes[i];
       const Step& step = findings_.plan->steps[i];
-      if (!MultipliesByWeights(step) || node.floor.arithmetic == other.arithmetic) continue;
+      if (!MultipliesByWeights(step) || IsDepthwise(step)) continue;
       const Floor changed =
           FloorOf(node.flops, other.bytes * node.bytes, other.arithmetic, step.alone, peaks);
       const double efficiency = node.ms < node.floor.ms() ? usual : Efficiency(node);
@@ -170,10 +176,20 @@ class Adviser {
         fmt::format(
             "{} (convolutions, matrix products) take{} {:.3f} ms, at {:.0f} % of the floor; "
             "{}, whose peak is {:.1f} times that of f32 here, at the same share of their "
-            "floor they would take {:.3f}",
+            "floor they would take {:.3f}, where all of them can be",
             Plural(count, "product"), count == 1 ? "s" : "", ms, 100 * floor / ms, other.what,
             other.peak->operations_per_s / peaks.f32.operations_per_s, then),
         ms - then, other.command);
+  }
+
+  bool Computes(Arithmetic arithmetic) const {
+    return std::ranges::any_of(
+        findings_.nodes, [&](const NodeTime& node) { return node.floor.arithmetic == arithmetic; });
+  }
+
+  // It multiplies so little by each weight that other arithmetic is not what it waits for.
+  static bool IsDepthwise(const Step& step) {
+    return step.kernel->name.find("depthwise") != std::string::npos;
   }
 
   // Of those that multiply as often as the definition does: kernels for integers all do.
@@ -216,13 +232,15 @@ class Adviser {
     for (std::size_t i = 0; i < findings_.nodes.size(); ++i) {
       const NodeTime& node = findings_.nodes[i];
       const bool starts = node.floor.bound == Bound::kOverhead;
-      if (!HasWeights(findings_.plan->steps[i]) || starts || Efficiency(node) > average / 2)
+      const bool unknown = node.floor.bound == Bound::kNothing;
+      if (!HasWeights(findings_.plan->steps[i]) || starts || unknown ||
+          Efficiency(node) > average / 2)
         continue;
       ++count;
       far_ms += node.ms;
       far_floor += node.floor.ms();
     }
-    if (count == 0) return;
+    if (count == 0 || average <= 0) return;
     const double then = far_floor / average;
     Add("far-layers",
         fmt::format("{} with weights take{} {:.3f} ms, at {:.0f} % of the floor, where the model "
@@ -299,7 +317,7 @@ class Adviser {
                                 : "",
                     kInputs),
         shared * (1 - 1 / kInputs),
-        fmt::format("athanor bench {} --sweep batch=1,{:g}", word_, kInputs));
+        fmt::format("athanor bench {}{} --sweep batch=1,{:g}", word_, threads_, kInputs));
   }
 
   double ConstantBytes(const Step& step) const {
@@ -316,7 +334,7 @@ class Adviser {
 
   const ProfileFindings& findings_;
   const Trials& trials_;
-  std::string word_;
+  std::string word_, threads_;
   std::vector<Advice> advice_;
 };
 

@@ -184,15 +184,14 @@ Page ProfilePage(const ProfileFindings& findings) {
                .sections = {},
                .environment = MachineRows(findings)};
   if (findings.plan != nullptr) {
-    page.tiles.emplace_back(fmt::format("{:.0f} %", 100 * findings.floor_ms() / findings.total_ms),
+    page.tiles.emplace_back(Share(findings.floor_ms(), findings.total_ms),
                             "of the floor of this machine");
     page.tiles.emplace_back(HumanBytes(static_cast<double>(findings.memory.arena_bytes)),
                             "of memory for a run");
   }
   if (!findings.advice.empty())
-    page.tiles.emplace_back(
-        fmt::format("{:.1f} %", 100 * findings.advice[0].gain_ms / findings.total_ms),
-        "to gain: " + findings.advice[0].kind);
+    page.tiles.emplace_back(Share(findings.advice[0].gain_ms, findings.total_ms),
+                            "to gain: " + findings.advice[0].kind);
   page.sections.push_back(TimeSection(findings));
   if (findings.plan != nullptr) page.sections.push_back(MemorySection(findings));
   page.sections.push_back(AdviceSection(findings));

@@ -61,9 +61,11 @@ Status ProfileSteps(Graph graph, const ProfileOptions& options, const Common& co
   if (!timed.ok()) return WithDimFix(std::move(timed), session->graph());
   progress.Finish();
   Progress trying(common, "trying other settings", 0);
-  ATH_TRY(const Trials trials,
-          TryOthers(*session, session_options, inputs, options.advice_seconds, findings));
-  findings.advice = AdviceFor(findings, trials);
+  // What was measured is worth telling without it.
+  const Result<Trials> trials =
+      TryOthers(*session, session_options, inputs, options.advice_seconds, findings);
+  if (!trials.ok()) Note(common, "other settings were not tried: {}", trials.status().message());
+  findings.advice = AdviceFor(findings, trials.ok() ? *trials : Trials());
   return {};
 }
 
