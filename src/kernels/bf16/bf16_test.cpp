@@ -206,15 +206,21 @@ TEST_F(Bf16Kernels, ConvolveWithStridesDilationsAndPads) {
   Check({{1, 3, 4, 4}, {5, 3, 3, 3}, {6, 6, 6, 6}});  // windows that see nothing
 }
 
-TEST_F(Bf16Kernels, FinishConvolutionsLikeTheOthers) {
-  const Conv c = {{2, 17, 6, 7}, {17, 17, 3, 3}, {1, 1, 1, 1}};
-  const Tensor x = RandomF32(c.x, 1), w = RandomF32(c.w, 2, -1, 1), bias = RandomF32({17}, 3);
-  const Tensor residual = RandomF32(c.result(), 4), factors = RandomF32({17, 1, 1}, 5);
-  const AttrMap attributes = Attributes(c);
-  KernelQuery query = QueryOf(c, attributes, w, bias);
-  query.in.push_back({.dtype = DType::kF32, .dims = c.result(), .block = 16});
-  query.in.push_back({.dtype = DType::kF32, .dims = factors.dims()});
-  const auto step = [&](std::string_view op, std::vector<PortInfo> in) {
+// A convolution whose result a residual is added to, that is then clamped, and multiplied by a
+// number of each channel. Windows and bias are those of Check.
+struct Finished {
+  explicit Finished(const Conv& conv) : c(conv) {
+    query = QueryOf(c, attributes, w, bias);
+    query.in.push_back({.dtype = DType::kF32, .dims = c.result(), .block = 16});
+    query.in.push_back({.dtype = DType::kF32, .dims = factors.dims()});
+    query.epilogue = {Step("Add", {query.out[0], query.in[3]}), Step("Relu", {query.out[0]}),
+                      Step("Mul", {query.out[0], query.in[4]})};
+    query.epilogue[0].operand = 3;
+    query.epilogue[2].operand = 4;
+  }
+  Finished(const Finished&) = delete;  // the query points into it
+
+  EpilogueStep Step(std::string_view op, std::vector<PortInfo> in) const {
     const AttrMap none;
     return *AsEpilogue({.op = ops::Standard().Find(op),
                         .attributes = &none,
@@ -222,21 +228,46 @@ TEST_F(Bf16Kernels, FinishConvolutionsLikeTheOthers) {
                         .own_inputs = 2,
                         .out = query.out},
                        0);
-  };
-  query.epilogue = {step("Add", {query.out[0], query.in[3]}), step("Relu", {query.out[0]}),
-                    step("Mul", {query.out[0], query.in[4]})};
-  query.epilogue[0].operand = 3;
-  query.epilogue[2].operand = 4;
-  std::vector<double> expected = Convolved(c, x, w, bias);
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    const double sum = expected[i] + residual.Data<float>()[i];
-    expected[i] = std::max(0.0, sum) * factors.Data<float>()[i / 42 % 17];
   }
-  ExpectNear(ResultOf(query, {x, w, bias, residual, factors}, 2), expected);
-  const std::vector<float> fewer = ResultOf(query, {x, w, bias, residual, factors}, 2, "winograd2");
-  ASSERT_EQ(fewer.size(), expected.size());
-  for (std::size_t i = 0; i < fewer.size(); ++i)  // 153 products below 2, each off by 2^-8 or so
-    ASSERT_NEAR(fewer[i], expected[i], 0.3) << i;
+  std::vector<Tensor> Inputs(const Tensor& x) const { return {x, w, bias, residual, factors}; }
+  std::vector<double> Expected(std::vector<double> convolved) const {
+    const auto each = static_cast<std::size_t>(c.out(0) * c.out(1));
+    const auto channels = static_cast<std::size_t>(c.w[0]);
+    for (std::size_t i = 0; i < convolved.size(); ++i) {
+      const double sum = convolved[i] + residual.Data<float>()[i];
+      convolved[i] = (sum < 0 ? 0 : sum) * factors.Data<float>()[i / each % channels];
+    }
+    return convolved;
+  }
+
+  Conv c;
+  Tensor w = RandomF32(c.w, 2, -1, 1), bias = RandomF32({c.w[0]}, 3);
+  Tensor residual = RandomF32(c.result(), 4), factors = RandomF32({c.w[0], 1, 1}, 5);
+  AttrMap attributes = Attributes(c);
+  KernelQuery query;
+};
+
+// Of Winograd's convolution, whose factors are rounded elsewhere than the definition's.
+void ExpectRoughly(const std::vector<float>& actual, const std::vector<double>& expected) {
+  ASSERT_EQ(actual.size(), expected.size());
+  for (std::size_t i = 0; i < actual.size(); ++i) {
+    SCOPED_TRACE(i);
+    if (std::isnan(expected[i])) {
+      ASSERT_TRUE(std::isnan(actual[i])) << actual[i];
+    } else if (std::isinf(expected[i])) {
+      ASSERT_EQ(actual[i], expected[i]);
+    } else {  // 153 products below 2, each off by 2^-8 or so
+      ASSERT_NEAR(actual[i], expected[i], 0.3);
+    }
+  }
+}
+
+TEST_F(Bf16Kernels, FinishConvolutionsLikeTheOthers) {
+  const Finished f({{2, 17, 6, 7}, {17, 17, 3, 3}, {1, 1, 1, 1}});
+  const Tensor x = RandomF32(f.c.x, 1);
+  const std::vector<double> expected = f.Expected(Convolved(f.c, x, f.w, f.bias));
+  ExpectNear(ResultOf(f.query, f.Inputs(x), 2), expected);
+  ExpectRoughly(ResultOf(f.query, f.Inputs(x), 2, "winograd2"), expected);
 }
 
 // A position that is not a number, and one that is infinite, reach those windows that see them.
@@ -258,6 +289,48 @@ TEST_F(Bf16Kernels, KeepWhatIsNoNumber) {
       ResultOf(QueryOf(c, attributes, broken, bias), {RandomF32(c.x, 1), broken, bias}, 1);
   EXPECT_TRUE(std::isnan(result[14]));
   EXPECT_FALSE(std::isnan(result[36]));  // another channel
+}
+
+// Tiles mix all their inputs: one infinity made no number of each result of its tile. Here it
+// stands in every position of the second picture, which ends with halves of tiles, in the middle of
+// them and at each edge and corner.
+TEST_F(Bf16Kernels, ConvolveByWinogradWhatIsInfiniteOrNoNumberWhereItsWindowsReachIt) {
+  const Finished f({{2, 17, 5, 7}, {33, 17, 3, 3}, {1, 1, 1, 1}});
+  const KernelQuery plain = QueryOf(f.c, f.attributes, f.w, f.bias);
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  for (std::size_t at = 0; at < 35; ++at) {
+    for (const float value : {at % 2 == 0 ? kInfinity : -kInfinity, std::nanf("")}) {
+      SCOPED_TRACE(fmt::format("{} in position {}", value, at));
+      Tensor x = RandomF32(f.c.x, 1);
+      x.MutableData<float>()[(17 + at % 17) * 35 + at] = value;
+      const std::vector<double> expected = Convolved(f.c, x, f.w, f.bias, false);
+      ExpectRoughly(ResultOf(plain, {x, f.w, f.bias}, 2, "winograd2"), expected);
+      ExpectRoughly(ResultOf(f.query, f.Inputs(x), 2, "winograd2"), f.Expected(expected));
+    }
+  }
+}
+
+TEST_F(Bf16Kernels, ConvolveByWinogradSeveralInfinities) {
+  const Finished f({{1, 17, 9, 8}, {33, 17, 3, 3}, {1, 1, 1, 1}});
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  Tensor x = RandomF32(f.c.x, 1);
+  const auto values = x.MutableData<float>();
+  values[2 * 8 + 2] = values[4 * 72 + 6 * 8 + 5] = kInfinity;
+  values[3 * 72 + 2 * 8 + 3] = -kInfinity;
+  values[16 * 72 + 8 * 8 + 7] = std::nanf("");
+  const auto check = [&](const Tensor& w) {
+    const KernelQuery query = QueryOf(f.c, f.attributes, w, f.bias);
+    ExpectRoughly(ResultOf(query, {x, w, f.bias}, 1, "winograd2"),
+                  Convolved(f.c, x, w, f.bias, false));
+  };
+  check(f.w);
+  for (float& value : values) value = std::nanf("");
+  values[4 * 8 + 4] = 1;
+  check(f.w);
+  x = RandomF32(f.c.x, 1);
+  Tensor w = RandomF32(f.c.w, 2, -1, 1);
+  w.MutableData<float>()[7 * 153 + 13] = kInfinity;  // of one channel
+  check(w);
 }
 
 // What is rounded are sums of data and of weights, so that the error is that of one rounding of

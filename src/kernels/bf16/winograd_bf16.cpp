@@ -11,6 +11,7 @@
 #include "kernels/bf16/table.h"
 #include "kernels/bf16/winograd_table.h"
 #include "kernels/conv/spatial.h"
+#include "kernels/conv/winograd_table.h"
 #include "kernels/divide.h"
 #include "kernels/epilogue.h"
 #include "kernels/tiny_as_zero.h"
@@ -243,32 +244,64 @@ void MultiplyPanel(const State& s, std::int64_t panel, const std::byte* staged, 
   }
 }
 
-// The results of one panel. `at`: of the run's first position of the panel's first block, in floats
-// from the begin of the result.
-void FinishPanel(const KernelArgs& args, const State& s, std::int64_t panel, const float* products,
-                 std::int64_t first, std::int64_t rows, std::int64_t at) {
+// A tile of `block` again, by the definition and in f32: see ADR 0050. `y`, `x`: of its first
+// result in image `image`.
+void Redo(const KernelArgs& args, const State& s, std::int64_t image, std::int64_t block,
+          std::int64_t y, std::int64_t x, const bf16::WinogradResult& tile) {
+  const std::int64_t channel = block * kLanes, distance = s.in_channels * 9;
+  const std::int64_t plane = s.h.in * s.w.in * kLanes;
+  const WinogradDirect direct = {
+      .x = args.In(0) + image * s.cells * plane,
+      .x_block = static_cast<std::size_t>(plane),
+      .in_channels = static_cast<std::size_t>(s.in_channels),
+      .height = static_cast<std::size_t>(s.h.in),
+      .width = static_cast<std::size_t>(s.w.in),
+      .top = y - s.h.pad_begin,
+      .left = x - s.w.pad_begin,
+      .rows = tile.rows,
+      .cols = tile.columns,
+      .windows = args.In(1) + channel * distance,
+      .distance = static_cast<std::size_t>(distance),
+      .out_channels = static_cast<std::size_t>(std::min(kLanes, s.out_channels - channel))};
+  avx512::kWinograd[kM / 2 - 1].direct(direct, {.y = tile.y,
+                                                .row_stride = tile.row,
+                                                .rows = tile.rows,
+                                                .cols = tile.columns,
+                                                .bias = tile.bias,
+                                                .residual = tile.residual,
+                                                .clamp = tile.clamp,
+                                                .low = tile.low,
+                                                .high = tile.high});
+}
+
+// The results of one panel of the run of `rows` rows of tiles from row `first` of `image` on.
+void FinishPanel(const KernelArgs& args, const State& s, std::int64_t image, std::int64_t panel,
+                 const float* products, std::int64_t first, std::int64_t rows) {
+  // Of the run's first position of the panel's first block.
+  std::int64_t at =
+      (image * s.out_blocks + panel * kPanel) * s.plane() + first * kM * s.w.out * kLanes;
   const std::int64_t positions = (std::min((first + rows) * kM, s.h.out) - first * kM) * s.w.out;
   bf16::WinogradResult tile = {.point = static_cast<std::size_t>(s.PointFloats()),
                                .row = static_cast<std::size_t>(s.w.out * kLanes),
                                .clamp = s.epilogue.clamp,
                                .low = s.epilogue.low,
                                .high = s.epilogue.high};
-  for (std::int64_t block = 0; block < s.Blocks(panel); ++block, at += s.plane()) {
-    tile.bias = s.bias.data() + (panel * kPanel + block) * kLanes;
+  for (std::int64_t within = 0; within < s.Blocks(panel); ++within, at += s.plane()) {
+    const std::int64_t block = panel * kPanel + within;
+    tile.bias = s.bias.data() + block * kLanes;
     for (std::int64_t i = 0; i < rows * s.tiles_x; ++i) {
       const std::int64_t y = i / s.tiles_x * kM, x = i % s.tiles_x * kM;
       const std::int64_t place = at + (y * s.w.out + x) * kLanes;
-      tile.products = products + block * s.BlockFloats() + i * kLanes;
+      tile.products = products + within * s.BlockFloats() + i * kLanes;
       tile.rows = static_cast<std::size_t>(std::min(kM, s.h.out - first * kM - y));
       tile.columns = static_cast<std::size_t>(std::min(kM, s.w.out - x));
       tile.y = args.Out(0) + place;
       if (s.epilogue.residual != 0) tile.residual = args.In(s.epilogue.residual) + place;
-      bf16::TransformResult(tile);
+      if (!bf16::TransformResult(tile)) Redo(args, s, image, block, first * kM + y, x, tile);
     }
     if (s.epilogue.steps.empty()) continue;
     float* const y = args.Out(0) + at;
-    s.epilogue.ApplyBlock(args, y, y, positions, kLanes, at, (panel * kPanel + block) * kLanes,
-                          s.out_channels);
+    s.epilogue.ApplyBlock(args, y, y, positions, kLanes, at, block * kLanes, s.out_channels);
   }
 }
 
@@ -291,9 +324,7 @@ void Run(const KernelArgs& args) {
                for (std::int64_t panel = share * s.panels / s.shares;
                     panel < (share + 1) * s.panels / s.shares; ++panel) {
                  MultiplyPanel(s, panel, staged, rows * s.tiles_x, products);
-                 FinishPanel(args, s, panel, products, first, rows,
-                             (image * s.out_blocks + panel * kPanel) * s.plane() +
-                                 first * kM * s.w.out * kLanes);
+                 FinishPanel(args, s, image, panel, products, first, rows);
                }
              }
            });

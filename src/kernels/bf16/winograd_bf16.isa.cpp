@@ -11,6 +11,7 @@ namespace {
 
 using Floats = __m512;
 constexpr std::size_t kLanes = 16;
+constexpr float kLargest = 0x1.FFFFFEp127F;  // finite number
 
 HWY_INLINE void Forward(Floats& a, Floats& b, Floats& c, Floats& d) {
   const Floats sum = _mm512_add_ps(b, c), difference = _mm512_sub_ps(c, b);
@@ -60,7 +61,7 @@ HWY_INLINE void Input(const WinogradInput& tile) {
 
 // kWhole: all four results exist.
 template <bool kWhole>
-HWY_INLINE void Result(const WinogradResult& tile) {
+HWY_INLINE bool Result(const WinogradResult& tile) {
   Floats m[kSide][kSide];
 #pragma GCC unroll 4
   for (std::size_t i = 0; i < kSide; ++i) {
@@ -72,10 +73,15 @@ HWY_INLINE void Result(const WinogradResult& tile) {
   for (std::size_t j = 0; j < kSide; ++j) Back(m[0][j], m[1][j], m[2][j], m[3][j]);
   const Floats bias = _mm512_loadu_ps(tile.bias);
   const Floats low = _mm512_set1_ps(tile.low), high = _mm512_set1_ps(tile.high);
+  // As in conv/winograd.isa.cpp: one result of each row and one more of the last column tell. A
+  // column that does not exist has padding in its place, and says nothing that the first does not.
+  Floats witness = _mm512_setzero_ps();
 #pragma GCC unroll 2
   for (std::size_t i = 0; i < 2; ++i) {
     if (!kWhole && i == tile.rows) break;
     Back(m[i][0], m[i][1], m[i][2], m[i][3]);
+    witness = _mm512_add_ps(witness, m[i][0]);
+    if (i == 0) witness = _mm512_add_ps(witness, m[i][1]);
 #pragma GCC unroll 2
     for (std::size_t j = 0; j < 2; ++j) {
       if (!kWhole && j == tile.columns) break;
@@ -87,6 +93,7 @@ HWY_INLINE void Result(const WinogradResult& tile) {
       _mm512_storeu_ps(tile.y + at, v);
     }
   }
+  return _mm512_cmp_ps_mask(_mm512_abs_ps(witness), _mm512_set1_ps(kLargest), _CMP_LE_OQ) == 0xFFFF;
 }
 
 }  // namespace
@@ -101,12 +108,8 @@ void TransformInput(const WinogradInput& tile) {
   }
 }
 
-void TransformResult(const WinogradResult& tile) {
-  if (tile.rows == 2 && tile.columns == 2) {
-    Result<true>(tile);
-  } else {
-    Result<false>(tile);
-  }
+bool TransformResult(const WinogradResult& tile) {
+  return tile.rows == 2 && tile.columns == 2 ? Result<true>(tile) : Result<false>(tile);
 }
 
 }  // namespace athanor::kernels::bf16

@@ -34,6 +34,8 @@ struct WinogradResult {
 };
 
 void TransformInput(const WinogradInput& tile);
-void TransformResult(const WinogradResult& tile);
+// False when a product is infinite or not a number: results that it has no part in may be wrong.
+// Also when sums of the results come near the largest number.
+bool TransformResult(const WinogradResult& tile);
 
 }  // namespace athanor::kernels::bf16
