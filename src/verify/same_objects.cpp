@@ -1,5 +1,6 @@
 #include "verify/same_objects.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -10,6 +11,7 @@ namespace {
 struct Columns {
   std::vector<double> actual, expected;
   std::size_t width = 0;
+  bool is_float = false;
 };
 
 // One entry per output; nothing when they are no rows of objects.
@@ -27,7 +29,7 @@ std::optional<std::vector<Columns>> ReadColumns(const std::vector<Datum>& actual
     Result<std::vector<double>> left = ToDoubles(a), right = ToDoubles(b);
     if (!left.ok() || !right.ok()) return std::nullopt;
     const std::size_t width = right->size() / static_cast<std::size_t>(rows);
-    all.push_back({*std::move(left), *std::move(right), width});
+    all.push_back({*std::move(left), *std::move(right), width, IsFloat(b.dtype())});
   }
   if (all.size() < 2) return std::nullopt;
   return all;
@@ -39,11 +41,59 @@ bool IsSameRow(const std::vector<Columns>& columns, std::size_t a, std::size_t b
     for (std::size_t k = 0; k < column.width; ++k) {
       const double x = column.actual[a * column.width + k];
       const double y = column.expected[b * column.width + k];
-      if (!(x == y || std::fabs(x - y) <= tolerance.atol + tolerance.rtol * std::fabs(y)))
-        return false;
+      if (x == y || (std::isnan(x) && std::isnan(y))) continue;
+      if (!(std::fabs(x - y) <= tolerance.atol + tolerance.rtol * std::fabs(y))) return false;
     }
   }
   return true;
+}
+
+// The expected numbers of one column, from row to row.
+class Ranking {
+ public:
+  Ranking(const Columns& columns, std::size_t k) : columns_(columns), k_(k) {}
+
+  // Columns of whole numbers hold classes or places in a batch, whose equality says nothing about
+  // the order.
+  bool MayBeScores(std::size_t rows) const {
+    if (!columns_.is_float) return false;
+    for (std::size_t row = 0; row < rows; ++row) {
+      if (At(row) != std::floor(At(row))) return true;
+    }
+    return false;
+  }
+
+  // Whether the numbers of these two rows, and so of all between them, are tied.
+  bool IsTied(std::size_t a, std::size_t b, const Tolerance& tolerance) const {
+    for (std::size_t row = std::min(a, b); row <= std::max(a, b); ++row) {
+      const double x = At(row), y = At(a);
+      // Each may be off by the tolerance, towards the other.
+      if (!(x == y || std::fabs(x - y) <= 2 * (tolerance.atol + tolerance.rtol * std::fabs(y))))
+        return false;
+    }
+    return true;
+  }
+
+ private:
+  double At(std::size_t row) const { return columns_.expected[row * columns_.width + k_]; }
+  const Columns& columns_;
+  std::size_t k_;
+};
+
+// Whether one column of scores is tied wherever a row of `moved` stands elsewhere.
+bool TiesExplain(const std::vector<Columns>& columns, const std::vector<std::size_t>& moved,
+                 const std::vector<std::size_t>& order, const Tolerance& tolerance) {
+  for (const Columns& output : columns) {
+    for (std::size_t k = 0; k < output.width; ++k) {
+      const Ranking ranking(output, k);
+      const auto is_tied = [&](std::size_t row) {
+        return ranking.IsTied(row, order[row], tolerance);
+      };
+      if (ranking.MayBeScores(order.size()) && std::all_of(moved.begin(), moved.end(), is_tied))
+        return true;
+    }
+  }
+  return false;
 }
 
 Result<Tensor> Reordered(const Tensor& tensor, const std::vector<std::size_t>& order) {
@@ -95,6 +145,7 @@ std::optional<SameObjects> MatchObjects(const std::vector<Datum>& actual,
     order[row] = free[k];
     free.erase(free.begin() + static_cast<std::ptrdiff_t>(k));
   }
+  if (!TiesExplain(*columns, moved, order, tolerance)) return std::nullopt;
   SameObjects same;
   same.exchanged = moved.size();
   for (const Datum& datum : actual) {

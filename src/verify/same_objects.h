@@ -19,7 +19,9 @@ struct SameObjects {
 };
 
 // All outputs are tensors with one row per object, and each row of `actual` is, in all of them at
-// once, near a row of `expected` of its own. Nothing where that is not so.
+// once, near a row of `expected` of its own. Those that stand elsewhere must be tied: in one column
+// of floating-point numbers their place and the one they took have the same. Nothing where that is
+// not so.
 std::optional<SameObjects> MatchObjects(const std::vector<Datum>& actual,
                                         const std::vector<Datum>& expected,
                                         const Tolerance& tolerance);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "ops/catalog.h"
 
 namespace athanor {
@@ -37,6 +39,39 @@ TEST(SameObjects, EachOneMustHaveItsOwn) {
                              Answer({1, 2, 5, 6, 31, 40}, {0.9F, 0.5F, 0.5F}, {1, 2, 1}),
                              Answer({1, 2, 5, 6, 30, 40}, {0.9F, 0.4F, 0.5F}, {1, 2, 1})})
     EXPECT_FALSE(MatchObjects(actual, expected, kTolerance).has_value());
+}
+
+TEST(SameObjects, OnlyTiedOnesMayMove) {
+  const auto expected = Answer({1, 2, 30, 40, 5, 6}, {0.9F, 0.5F, 0.3F}, {1, 1, 1});
+  const auto reversed = Answer({5, 6, 30, 40, 1, 2}, {0.3F, 0.5F, 0.9F}, {1, 1, 1});
+  EXPECT_FALSE(MatchObjects(reversed, expected, kTolerance).has_value());
+  EXPECT_EQ(MatchObjects(expected, expected, kTolerance)->exchanged, 0U);
+}
+
+// Boxes, scores and classes side by side, all of them floating-point numbers.
+std::vector<Datum> Merged(const std::vector<float>& rows) {
+  const auto count = static_cast<std::int64_t>(rows.size() / 4);
+  std::vector<Datum> data;
+  data.emplace_back(Tensor::FromVector<float>({count, 4}, rows));
+  data.emplace_back(Tensor::FromVector<std::int32_t>(
+      {count}, std::vector<std::int32_t>(static_cast<std::size_t>(count), 0)));
+  return data;
+}
+
+TEST(SameObjects, ScoresMayBeAColumnOfARow) {
+  const auto expected = Merged({1, 2, 0.9F, 7, 3, 4, 0.5F, 7, 5, 6, 0.5F, 7});
+  const auto tied = Merged({1, 2, 0.9F, 7, 5, 6, 0.5F, 7, 3, 4, 0.5F, 7});
+  const auto untied = Merged({3, 4, 0.5F, 7, 1, 2, 0.9F, 7, 5, 6, 0.5F, 7});
+  ASSERT_TRUE(MatchObjects(tied, expected, kTolerance).has_value());
+  // The class is the same, which is no reason.
+  EXPECT_FALSE(MatchObjects(untied, expected, kTolerance).has_value());
+}
+
+TEST(SameObjects, NoNumberIsLikeNoNumber) {
+  const auto expected = Answer({NAN, 2, 30, 40, 5, 6}, {0.9F, 0.5F, 0.5F}, {1, 1, 2});
+  const auto actual = Answer({NAN, 2, 5, 6, 30, 40}, {0.9F, 0.5F, 0.5F}, {1, 2, 1});
+  ASSERT_TRUE(MatchObjects(actual, expected, kTolerance).has_value());
+  EXPECT_EQ(MatchObjects(actual, expected, kTolerance)->exchanged, 2U);
 }
 
 TEST(SameObjects, AnswersThatAreNoRowsAreNotMatched) {
