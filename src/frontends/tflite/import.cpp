@@ -59,15 +59,21 @@ class Importer : public Subgraphs, public States {
   }
 
   bool AreInputs() const override { return source_.states; }
-  Result<ValueId> Begin(Graph& graph, const std::string& name, const Tensor& zero) override {
-    if (!source_.states) return graph.AddConstant(zero, name);
+  Result<ValueId> Begin(Graph& graph, const std::string& name, const Zero& zero) override {
+    if (!source_.states) {
+      ATH_TRY(Tensor tensor, Tensor::Allocate(zero.dtype, zero.dims));
+      const std::size_t count = static_cast<std::size_t>(tensor.count());
+      if (count > 0) std::memset(tensor.mutable_raw(), zero.byte, count * ElementBytes(zero.dtype));
+      return graph.AddConstant(std::move(tensor), name);
+    }
     if (depth_ > 0)
       return Unsupported("state \"{}\" within a graph that another runs is no input (--states)",
                          name);
     if (std::find(begun_.begin(), begun_.end(), name) != begun_.end())
       return Unsupported("two operators share the state \"{}\"; one each is read", name);
     begun_.push_back(name);
-    return graph.AddInput(name, Type::Of(zero));
+    return graph.AddInput(name,
+                          Type::Tensor(zero.dtype, Shape(zero.dims.begin(), zero.dims.end())));
   }
 
   Status End(Graph& /*graph*/, const std::string& name, ValueId value) override {

@@ -139,6 +139,17 @@ Result<Ints> OpImport::KnownInts(std::size_t i) const {
   return *std::move(numbers);
 }
 
+// A few bytes of a file may ask for a state of any size, which a run would fill with zeros.
+Result<ValueId> OpImport::Begin(const std::string& state, DType dtype, const Dims& dims,
+                                std::uint8_t byte) {
+  constexpr std::int64_t kLargest = std::int64_t{64} << 20;
+  const auto count = CheckedCount(dims);
+  if (!count || *count > kLargest / static_cast<std::int64_t>(ElementBytes(dtype)))
+    return Unsupported("state \"{}\" is {}{}; states of up to 64 MiB are read", state, Name(dtype),
+                       ToString(dims));
+  return states->Begin(graph, state, {dtype, dims, byte});
+}
+
 Result<ValueId> OpImport::BeginState(std::size_t i, DType dtype, const Dims& dims) {
   if (!IsVariable(i)) return Unsupported("input {} is no variable; states must be", i);
   const TensorInfo& info = In(i);
@@ -149,23 +160,19 @@ Result<ValueId> OpImport::BeginState(std::size_t i, DType dtype, const Dims& dim
   if (!stored || CheckedCount(*stored) != CheckedCount(dims))
     return InvalidModel("state \"{}\" is {}; {} numbers are expected", info.name,
                         ToString(info.shape), CheckedCount(dims).value_or(-1));
-  ATH_TRY(Tensor zero, Tensor::Allocate(dtype, dims));
-  auto* bytes = static_cast<std::uint8_t*>(zero.mutable_raw());
-  const std::size_t size = static_cast<std::size_t>(zero.count()) * ElementBytes(dtype);
   if (info.quantization && info.quantization.zero_points[0] != 0 && dtype != DType::kI8)
     return Unsupported("state \"{}\" has zero point {}; 0 is read in {}", info.name,
                        info.quantization.zero_points[0], Name(dtype));
   const std::int64_t value = info.quantization ? info.quantization.zero_points[0] : 0;
-  if (size > 0) std::memset(bytes, static_cast<int>(static_cast<std::uint8_t>(value)), size);
-  return states->Begin(graph, inputs_[i].state, zero);
+  return Begin(inputs_[i].state, dtype, dims, static_cast<std::uint8_t>(value));
 }
 
 Status OpImport::EndState(std::size_t i, ValueId value) {
   return states->End(graph, inputs_[i].state, value);
 }
 
-Result<ValueId> OpImport::BeginOwnState(const Tensor& zero) {
-  return states->Begin(graph, name_ + ".state", zero);
+Result<ValueId> OpImport::BeginOwnState(DType dtype, const Dims& dims) {
+  return Begin(name_ + ".state", dtype, dims, 0);
 }
 
 Status OpImport::EndOwnState(ValueId value) { return states->End(graph, name_ + ".state", value); }

@@ -60,9 +60,15 @@ class States {
  public:
   virtual ~States() = default;
   virtual bool AreInputs() const = 0;  // else they are 0 when a run begins
+  // What stands for zeros.
+  struct Zero {
+    DType dtype = DType::kUndefined;
+    Dims dims;
+    std::uint8_t byte = 0;  // all bytes are this one
+  };
   // A state as it is when a run begins: an input of the graph, or `zero`. Each name is asked for
   // once.
-  virtual Result<ValueId> Begin(Graph& graph, const std::string& name, const Tensor& zero) = 0;
+  virtual Result<ValueId> Begin(Graph& graph, const std::string& name, const Zero& zero) = 0;
   // As it is when the run ends.
   virtual Status End(Graph& graph, const std::string& name, ValueId value) = 0;
 };
@@ -118,7 +124,7 @@ class OpImport {
   Result<ValueId> BeginState(std::size_t i, DType dtype, const Dims& dims);
   Status EndState(std::size_t i, ValueId value);
   // The same for a state that stands in no tensor of the file.
-  Result<ValueId> BeginOwnState(const Tensor& zero);
+  Result<ValueId> BeginOwnState(DType dtype, const Dims& dims);
   Status EndOwnState(ValueId value);
 
   // Input i as it stands in the file.
@@ -149,6 +155,7 @@ class OpImport {
                                        AttrMap attributes, std::size_t count);
 
  private:
+  Result<ValueId> Begin(const std::string& state, DType dtype, const Dims& dims, std::uint8_t byte);
   Result<ValueId> Dequantized(ValueId value, const Quantization& quantization, std::int64_t axis);
   Result<ValueId> Activated(ValueId value, schema::Activation activation, const TensorInfo& info);
   Result<ValueId> Narrowed(ValueId value);

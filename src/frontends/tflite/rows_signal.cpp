@@ -83,9 +83,7 @@ Status SpectralSubtraction(OpImport& ctx) {
   const auto dims = ctx.InType(0).StaticDims();
   if (!dims || dims->size() != 1)
     return Unsupported("bands are {}; a known number is read", ctx.InType(0).ToString());
-  const auto bands = static_cast<std::size_t>((*dims)[0]);
-  ATH_TRY(const ValueId noise, ctx.BeginOwnState(Tensor::FromVector<std::uint32_t>(
-                                   *dims, std::vector<std::uint32_t>(bands, 0))));
+  ATH_TRY(const ValueId noise, ctx.BeginOwnState(DType::kU32, *dims));
   ATH_TRY(const auto outputs, ctx.AddMany("SignalFilterBankSpectralSubtraction",
                                           {ctx.Stored(0), noise}, std::move(attributes), 2));
   ATH_RETURN_IF_ERROR(ctx.EndOwnState(outputs[1]));

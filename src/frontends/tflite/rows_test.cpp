@@ -187,6 +187,60 @@ struct Row {
   Floats expected;
 };
 
+// A file of a few hundred bytes that asks for a state of `batch` numbers.
+std::vector<std::uint8_t> WithState(std::int32_t batch) {
+  ModelMaker m;
+  const std::int32_t x = m.Tensor("x", TensorType_FLOAT32, {batch, 1});
+  const std::int32_t feature = m.Constant<float>("f", TensorType_FLOAT32, {1, 1}, {1});
+  const std::int32_t time = m.Constant<float>("t", TensorType_FLOAT32, {1, 1}, {1});
+  const std::int32_t state = m.Tensor("memory", TensorType_FLOAT32, {batch, 1});
+  m.graph().tensors.back()->is_variable = true;
+  const std::int32_t y = m.Tensor("y", TensorType_FLOAT32, {batch, 1});
+  schema::SVDFOptionsT options;
+  options.rank = 1;
+  m.Operator(schema::BuiltinOperator_SVDF, {x, feature, time, -1, state}, {y})
+      .builtin_options.Set(options);
+  m.graph().inputs = {x};
+  m.graph().outputs = {y};
+  return m.Bytes();
+}
+
+// Likewise, for as many bands.
+std::vector<std::uint8_t> WithBands(std::int32_t bands) {
+  ModelMaker m;
+  const std::int32_t x = m.Tensor("x", schema::TensorType_UINT32, {bands});
+  const std::int32_t y = m.Tensor("y", schema::TensorType_UINT32, {bands});
+  const std::int32_t noise = m.Tensor("noise", schema::TensorType_UINT32, {bands});
+  flexbuffers::Builder options;
+  options.Map([&options] {
+    for (const char* name : {"smoothing", "one_minus_smoothing", "alternate_smoothing",
+                             "alternate_one_minus_smoothing", "smoothing_bits",
+                             "spectral_subtraction_bits", "min_signal_remaining", "clamping"})
+      options.Int(name, 1);
+  });
+  options.Finish();
+  m.Operator(schema::BuiltinOperator_CUSTOM, {x}, {y, noise}).custom_options = options.GetBuffer();
+  m.model.operator_codes.back()->custom_code = "SignalFilterBankSpectralSubtraction";
+  m.graph().inputs = {x};
+  m.graph().outputs = {y};
+  return m.Bytes();
+}
+
+TEST(TfliteRows, AStateHasABound) {
+  constexpr std::int32_t kMost = 1 << 24;  // of 4 bytes each
+  for (const auto make : {WithState, WithBands}) {
+    for (const bool states : {false, true}) {
+      const auto small = std::make_shared<std::vector<std::uint8_t>>(make(4));
+      const Result<Graph> read = Import(*small, small, states);
+      EXPECT_TRUE(read.ok()) << read.status().ToString();
+      const auto large = std::make_shared<std::vector<std::uint8_t>>(make(kMost + 1));
+      const Status refused = Result<Graph>(Import(*large, large, states)).status();
+      EXPECT_EQ(refused.code(), ErrorCode::kUnsupported);
+      EXPECT_NE(refused.message().find("[16777217"), std::string::npos) << refused.message();
+    }
+  }
+}
+
 TEST(TfliteRows, SegmentsAndOrders) {
   const Row rows[] = {
       {schema::BuiltinOperator_TOPK_V2, {3, 9, 5, 9}, {2}, {9, 9}},
