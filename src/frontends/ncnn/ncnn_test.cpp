@@ -97,6 +97,17 @@ TEST(NcnnImport, WeightsAreRoundedWhenTheFileHasThemAsFloats) {
   EXPECT_NEAR(y[0], -18 / 41.0F, 1e-6);
 }
 
+TEST(NcnnImport, OnlyConvolutionsHaveAScaleOfTheirResults) {
+  const auto read = [](const std::string& term) {
+    Bin bin;
+    bin.Mark(0).Floats({1}).Floats({10, 10, 10});
+    return bin.Read({"Input x 0 1 x 0=1", "InnerProduct f 1 1 x y 0=1 2=1 8=" + term});
+  };
+  EXPECT_NE(read("101").status().message().find("int8_scale_term is 101; only convolutions"),
+            std::string::npos);
+  EXPECT_NE(read("-1").status().message().find("int8_scale_term is -1"), std::string::npos);
+}
+
 TEST(NcnnImport, ScalesMustBePositive) {
   for (const float wrong : {0.0F, -1.0F, NAN, INFINITY}) {
     const auto graph = Bin()

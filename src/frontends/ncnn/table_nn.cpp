@@ -95,6 +95,7 @@ Result<ValueId> Rounded(LayerImport& ctx, ValueId x, float scale) {
 Result<Weights> ReadWeights(LayerImport& ctx, Dims dims, std::int64_t out, int bias_id,
                             std::int64_t scales) {
   const std::int64_t term = ctx.Int(8, 0);
+  if (term < 0) return InvalidModel("int8_scale_term is {}; 0 and above have a meaning", term);
   Weights weights;
   ATH_TRY(Tensor weight, term == 0 ? ctx.weights.Marked(std::move(dims))
                                    : ctx.weights.MarkedOrBytes(std::move(dims)));
@@ -203,6 +204,9 @@ Status InnerProduct(LayerImport& ctx) {
   const std::int64_t out = ctx.Int(0, 0), size = ctx.Int(2, 0);
   if (out < 1 || size < 1 || size % out != 0)
     return InvalidModel("{} weights cannot be divided among {} outputs", size, out);
+  if (ctx.Int(8, 0) > 100)
+    return Unsupported("int8_scale_term is {}; only convolutions round their results",
+                       ctx.Int(8, 0));
   const std::int64_t in = size / out;
   ATH_TRY(const std::int64_t rank, ctx.BlobRank());
   ATH_TRY(const Weights weights, ReadWeights(ctx, {out, in}, out, 1, out));
