@@ -183,7 +183,6 @@ Status Dequantize(OpImport& ctx) {
   return Cast(ctx);
 }
 
-// f32 to integers, or integers to another scale.
 // Integers as i32 of another scale, which no pair of the graph can say.
 Status Rescale(OpImport& ctx) {
   const Quantization &x = ctx.In(0).quantization, &y = ctx.Out(0).quantization;
@@ -196,6 +195,7 @@ Status Rescale(OpImport& ctx) {
                                  {"y_zero", y.zero_points[0]}}));
 }
 
+// f32 to integers, or integers to another scale.
 Status Quantize(OpImport& ctx) {
   ATH_RETURN_IF_ERROR(ctx.Expect(1));
   if (!ctx.Out(0).quantization) return InvalidModel("output \"{}\" has no scale", ctx.Out(0).name);
