@@ -28,6 +28,10 @@ TEST(FixedPoint, MultipliersHoldThirtyOneBits) {
   EXPECT_EQ(three.value, 3 << 29);
   EXPECT_EQ(three.shift, 2);
   EXPECT_EQ(fixed::MakeMultiplier(1e-12).value, 0);
+  const fixed::Multiplier most = fixed::MakeMultiplier(INFINITY);
+  EXPECT_EQ(most.value, INT32_MAX);
+  EXPECT_EQ(most.shift, 30);
+  EXPECT_EQ(fixed::MakeMultiplier(NAN).value, 0);
   EXPECT_EQ(fixed::Multiply(100, three), 300);
   EXPECT_EQ(fixed::Multiply(5, half), 3);
   EXPECT_EQ(fixed::Multiply(-5, half), -2);
@@ -207,6 +211,10 @@ TEST(IntegerLstm, RefusesWhatItCannotCompute) {
             "w_scales has 2 numbers; 4 are expected");
   EXPECT_EQ(message("x_zero", std::int64_t{300}), "x_zero is 300, which is no i8");
   EXPECT_EQ(message("h_scale", 0.0F), "a scale is 0; a positive number is expected");
+  EXPECT_EQ(message("r_scales", std::vector<float>{1, 1, 1e38F, 1}),
+            "r_scales[2] is 1e+38 and h_scale 0.1, whose product is too large");
+  EXPECT_EQ(message("x_scale", 3e38F),
+            "w_scales[0] is 0.1 and x_scale 3e+38, whose product is too large");
 }
 
 }  // namespace

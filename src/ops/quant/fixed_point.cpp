@@ -9,6 +9,7 @@
 namespace athanor::ops::fixed {
 Multiplier MakeMultiplier(double real) {
   if (!(real > 0)) return {};
+  if (std::isinf(real)) return {INT32_MAX, 30};
   Multiplier m;
   const double fraction = std::frexp(real, &m.shift);
   auto fixed = static_cast<std::int64_t>(std::round(fraction * (std::int64_t{1} << 31)));

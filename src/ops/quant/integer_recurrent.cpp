@@ -75,11 +75,26 @@ struct IntegerLstmAttrs {
   }
 };
 
+constexpr float kGateScale = 1.0F / 4096;  // gates have 3 integer bits
+
+// Products of finite scales may be beyond all floats.
+Status ExpectProducts(std::span<const float> weights, float scale, const char* name,
+                      const char* scale_name) {
+  for (std::size_t gate = 0; gate < weights.size(); ++gate) {
+    if (!std::isfinite(weights[gate] * scale / kGateScale))
+      return InvalidModel("{}[{}] is {} and {} {}, whose product is too large", name, gate,
+                          weights[gate], scale_name, scale);
+  }
+  return {};
+}
+
 Status CheckLstmAttrs(const IntegerLstmAttrs& attrs) {
   ATH_RETURN_IF_ERROR(ExpectScales(attrs.w_scales, kGates, "w_scales"));
   ATH_RETURN_IF_ERROR(ExpectScales(attrs.r_scales, kGates, "r_scales"));
   const float scales[] = {attrs.x_scale, attrs.h_scale, attrs.hidden_scale};
   ATH_RETURN_IF_ERROR(ExpectScales(scales, 3, "a scale"));
+  ATH_RETURN_IF_ERROR(ExpectProducts(attrs.w_scales, attrs.x_scale, "w_scales", "x_scale"));
+  ATH_RETURN_IF_ERROR(ExpectProducts(attrs.r_scales, attrs.h_scale, "r_scales", "h_scale"));
   ATH_RETURN_IF_ERROR(ExpectByte(attrs.x_zero, "x_zero"));
   ATH_RETURN_IF_ERROR(ExpectByte(attrs.h_zero, "h_zero"));
   ATH_RETURN_IF_ERROR(ExpectByte(attrs.hidden_zero, "hidden_zero"));
@@ -121,7 +136,6 @@ Status InferIntegerLstm(InferCtx& ctx) {
 // The layer with its multipliers. The original multiplies scales as floats.
 struct IntegerLstm {
   explicit IntegerLstm(const IntegerLstmAttrs& attrs) : attrs(attrs) {
-    constexpr float kGateScale = 1.0F / 4096;  // gates have 3 integer bits
     for (std::size_t gate = 0; gate < kGates; ++gate) {
       from_x[gate] = fixed::MakeMultiplier(attrs.w_scales[gate] * attrs.x_scale / kGateScale);
       from_h[gate] = fixed::MakeMultiplier(attrs.r_scales[gate] * attrs.h_scale / kGateScale);
