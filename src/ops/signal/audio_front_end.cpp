@@ -59,8 +59,9 @@ Status WindowedReference(RefCtx& ctx) {
   const auto x = ctx.Data<std::int16_t>(0), w = ctx.Data<std::int16_t>(1);
   const auto y = ctx.OutData<std::int16_t>(0);
   const std::int64_t shift = ctx.Attrs<ShiftAttrs>().shift;
-  if (!x.empty() && (w.empty() || x.size() % w.size() != 0))
-    return DataError("{} weights for {} samples", w.size(), x.size());
+  const Dims& dims = ctx.In(0).dims();
+  if (dims.empty() || (!x.empty() && dims.back() != std::ssize(w)))
+    return DataError("{} weights for frames in {}", w.size(), ToString(dims));
   for (std::size_t i = 0; i < x.size(); ++i) {
     const std::int32_t product = (std::int32_t{x[i]} * w[i % w.size()]) >> shift;
     y[i] = static_cast<std::int16_t>(std::clamp(product, -32768, 32767));

@@ -137,6 +137,18 @@ TEST(AudioFrontEnd, WindowsRoundDownAndSaturate) {
             (std::vector<std::int16_t>{12, -12, 32767, -32768}));
 }
 
+TEST(AudioFrontEnd, AWindowIsAsLongAsItsFrames) {
+  Graph graph(Standard());
+  const ValueId x = graph.AddInput("x", Type::Tensor(DType::kI16, {2, Dim::Symbol("L")}));
+  const ValueId w = graph.AddInput("w", Type::Tensor(DType::kI16, {Dim::Symbol("W")}));
+  graph.AddOutput("y", *graph.Add("SignalWindow", {x, w}));
+  const auto frames = Tensor::FromVector<std::int16_t>({2, 4}, {1, 2, 3, 4, 5, 6, 7, 8});
+  EXPECT_TRUE(Evaluate(graph, {Datum(frames), Datum(I16({1, 1, 1, 1}))}).ok());
+  // Both of these divide the number of samples.
+  EXPECT_FALSE(Evaluate(graph, {Datum(frames), Datum(I16({1, 1}))}).ok());
+  EXPECT_FALSE(Evaluate(graph, {Datum(frames), Datum(I16(std::vector<std::int16_t>(8, 1)))}).ok());
+}
+
 TEST(AudioFrontEnd, FramesAreRaisedToFifteenBits) {
   const auto raised = [](std::vector<std::int16_t> x) {
     auto y = Signal<std::int16_t>("SignalFftAutoScale", {I16(x)}, {}, 2);
