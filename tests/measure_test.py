@@ -264,7 +264,8 @@ class Doctor(Case):
             self.assertIsNone(one["bf16"])
         text = athanor("doctor").stdout
         self.assertIn("how it was probed", text)
-        self.assertIn("read L1, one core", text)
+        for level in one["reads"]:
+            self.assertIn(f"read {level['level']}, one core", text)
 
 
 class Dumps(Case):

@@ -2,6 +2,9 @@
 
 #include <fmt/core.h>
 #include <sys/sysinfo.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 #include <algorithm>
 #include <atomic>
@@ -64,6 +67,33 @@ int CountList(const std::string& text) {
   return std::max(1, count);
 }
 
+// What the processor itself says (Intel's manual, CPUID leaf 4; AMD's, leaf 8000001D, alike): for
+// containers without /sys.
+std::vector<Cache> CachesByCpuid() {
+  std::vector<Cache> caches;
+#if defined(__x86_64__)
+  constexpr unsigned kData = 1, kUnified = 3;
+  for (const unsigned leaf : {4U, 0x8000001DU}) {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    for (unsigned index = 0; index < 16 && __get_cpuid_count(leaf, index, &a, &b, &c, &d) != 0;
+         ++index) {
+      const unsigned type = a & 31;
+      if (type == 0) break;
+      if (type != kData && type != kUnified) continue;
+      const auto field = [](unsigned word, int shift, int bits) {
+        return static_cast<std::int64_t>(word >> shift & ((1U << bits) - 1)) + 1;
+      };
+      const std::int64_t line = field(b, 0, 12), parts = field(b, 12, 10), ways = field(b, 22, 10);
+      const auto shared_by = std::min<std::int64_t>(field(a, 14, 12), Cpu().cores);
+      caches.push_back({static_cast<int>(a >> 5 & 7), type == kData ? "data" : "unified",
+                        line * parts * ways * (std::int64_t{c} + 1), static_cast<int>(shared_by)});
+    }
+    if (!caches.empty()) break;
+  }
+#endif
+  return caches;
+}
+
 std::vector<Cache> Caches() {
   std::vector<Cache> caches;
   for (int index = 0; index < 16; ++index) {
@@ -77,7 +107,7 @@ std::vector<Cache> Caches() {
                       std::atoll(size.c_str()) * unit,
                       CountList(FirstLine(folder + "shared_cpu_list"))});
   }
-  return caches;
+  return caches.empty() ? CachesByCpuid() : caches;
 }
 
 // Seconds of the fastest of a few tries; other processes only ever make a try slower.
