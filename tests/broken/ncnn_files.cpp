@@ -32,7 +32,7 @@ constexpr std::size_t kWeightBytes = 4 * (144 + 4 + 36 + 16 + 8 + 2) + 3 * 4;
 constexpr const char* kBytes = R"(7767517
 2 2
 Input        data 0 1 data 0=4
-InnerProduct full 1 1 data full 0=1 2=4 8=101
+Convolution  full 1 1 data full 0=1 1=1 6=4 8=101
 )";
 Bytes PackBytes(std::vector<float> scales, std::uint32_t mark = 0x000D4B38) {
   Bytes bytes(kBytes, kBytes + std::string_view(kBytes).size() + 1);
@@ -61,6 +61,8 @@ constexpr const char* kMistakes[] = {
     "7767517\n2 2\nInput data 0 1 data 0=4\nReLU relu 1 1 data out 999=1\n",
     "7767517\n2 2\nInput data 0 1 data 0=4\nSoftmax s 1 1 data out 0=7\n",
     "7767517\n2 2\nInput data 0 1 data 0=4\nInnerProduct f 1 1 data out 0=0 2=4\n",
+    "7767517\n2 2\nInput data 0 1 data 0=4\nInnerProduct f 1 1 data out 0=1 2=4 8=101\n",
+    "7767517\n2 2\nInput data 0 1 data 0=4\nInnerProduct f 1 1 data out 0=1 2=4 8=-1\n",
     "7767517\n2 2\nInput data 0 1 data 0=4\nInnerProduct f 1 1 data out 0=2147483647 "
     "2=2147483647\n",
     "7767517\n2 2\nInput data 0 1 data 0=4 1=4 2=3\nConvolution c 1 1 data out 0=1 1=-3 6=9\n",
