@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <map>
 
-#include "core/thread_pool.h"
+#include "core/cpu.h"
 #include "runtime/session.h"
 #include "tools/bench_kernels.h"
 #include "tools/bench_measure.h"
@@ -16,6 +16,7 @@
 #include "tools/device_parts.h"
 #include "tools/dump_ir.h"
 #include "tools/fingerprint.h"
+#include "tools/floors.h"
 #include "tools/inputs.h"
 #include "tools/noise.h"
 #include "tools/open_model.h"
@@ -115,6 +116,7 @@ Status CheckNotEmpty(const Graph& graph) {
   return {};
 }
 
+// What most of the weights are; of a model without any, what its first input is.
 std::string TypeOfWeights(const Graph& graph) {
   std::map<DType, std::size_t> bytes;
   for (std::size_t i = 0; i < graph.value_capacity(); ++i) {
@@ -133,31 +135,20 @@ std::string TypeOfWeights(const Graph& graph) {
   return IsInteger(most->first) ? "int8" : std::string(Name(most->first));
 }
 
-// What most of the weights are; of a model without any, what its first input is. Floats that are
-// multiplied as bf16 count as that.
-// Of the widest products: what was allowed need not be what was chosen.
-std::string PrecisionOf(Session& session, const std::vector<Datum>& inputs) {
-  std::vector<Type> types;
-  for (const Datum& datum : inputs) types.push_back(Type::Of(datum));
-  if (const auto plan = session.PlanFor(types); plan.ok()) {
-    const bool narrowed = std::ranges::any_of((*plan)->steps, [](const Step& step) {
-      return step.kernel != nullptr && step.kernel->name.find(".bf16.") != std::string::npos;
-    });
-    if (narrowed) return "bf16";
-  }
-  return TypeOfWeights(session.graph());
+// "bf16" where a step multiplies in it: what was allowed need not be what was chosen.
+std::string PrecisionOf(const Plan* plan, const Graph& graph) {
+  const bool narrowed = plan != nullptr && std::ranges::any_of(plan->steps, [](const Step& step) {
+                          return ArithmeticOf(step) == Arithmetic::kBf16;
+                        });
+  return narrowed ? "bf16" : TypeOfWeights(graph);
 }
 
 // A step without a kernel is often most of the time; a reader should know before judging the rate.
-void CountReferenceSteps(const BenchOptions& options, const Common& common, Session& session,
-                         const std::vector<Datum>& inputs, nlohmann::json& document) {
-  std::vector<Type> types;
-  for (const Datum& datum : inputs) types.push_back(Type::Of(datum));
-  const auto plan = session.PlanFor(types);
-  if (!plan.ok()) return;  // a device without plans
-  const auto& steps = (*plan)->steps;
+void CountReferenceSteps(const BenchOptions& options, const Common& common, const Plan& plan,
+                         nlohmann::json& document) {
+  const auto& steps = plan.steps;
   const auto slow = std::count_if(steps.begin(), steps.end(), [&](const Step& step) {
-    return Describe(**plan, step).on_reference;
+    return Describe(plan, step).on_reference;
   });
   document["steps"] = steps.size();
   document["steps_on_reference"] = slow;
@@ -235,8 +226,12 @@ Result<nlohmann::json> MeasureSetting(const Graph& model, const BenchOptions& op
   document["goal"] = options.goal;
   document["peak_rss_mb"] = PeakRssMb();
   document["warm_up_runs"] = warm_up->ms.size();
-  document["precision"] = PrecisionOf(*session, prepared.inputs);
-  CountReferenceSteps(options, common, *session, prepared.inputs, document);
+  std::vector<Type> types;
+  for (const Datum& datum : prepared.inputs) types.push_back(Type::Of(datum));
+  const auto found = session->PlanFor(types);
+  const Plan* const plan = found.ok() ? found->get() : nullptr;  // none of a device without plans
+  document["precision"] = PrecisionOf(plan, session->graph());
+  if (plan != nullptr) CountReferenceSteps(options, common, *plan, document);
   AddParts(*session, common, document);
   return document;
 }
@@ -292,7 +287,7 @@ Status Run(const BenchOptions& options, const Common& common) {
   if (options.model.path.empty())
     return Error(ErrorCode::kUsage, "bench wants a model")
         .Fix("athanor bench MODEL, or athanor bench --kernels conv for the kernels alone");
-  const int cores = ThreadPool(0).threads();
+  const int cores = Cpu().cores;
   ATH_TRY(const Sweep sweep, ParseSweep(options.sweep, cores));
   const std::vector<BenchSetting> settings = SettingsOf(sweep, BaseOf(options, cores), cores);
   const Fingerprint fingerprint = TakeFingerprint();

@@ -1,9 +1,7 @@
 #include "tools/floors.h"
 
 namespace athanor::tools {
-namespace {
 
-// What a step computes in. Kernels say it in their names where types do not: "Conv.bf16.direct".
 Arithmetic ArithmeticOf(const Step& step) {
   if (step.kernel == nullptr) return Arithmetic::kF32;
   if (step.kernel->name.find(".bf16.") != std::string::npos) return Arithmetic::kBf16;
@@ -11,6 +9,8 @@ Arithmetic ArithmeticOf(const Step& step) {
       !step.in.empty() && ElementBytes(step.in[0].dtype) == 1 && IsInteger(step.in[0].dtype);
   return bytes ? Arithmetic::kInt8 : Arithmetic::kF32;
 }
+
+namespace {
 
 double RateOf(Arithmetic arithmetic, const MachinePeaks& peaks) {
   const std::optional<PeakRate>& own = arithmetic == Arithmetic::kInt8   ? peaks.int8

@@ -34,6 +34,9 @@ struct Floor {
   double ms() const { return std::max(compute_ms, memory_ms); }
 };
 
+// What a step computes in. Kernels say it in their names where types do not: "Conv.bf16.direct".
+Arithmetic ArithmeticOf(const Step& step);
+
 Floor FloorOf(const Step& step, const MachinePeaks& peaks);
 // The same for other figures: of one step in other arithmetic, for example. `alone`: on one thread.
 Floor FloorOf(double flops, double bytes, Arithmetic arithmetic, bool alone,

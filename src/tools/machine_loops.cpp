@@ -127,7 +127,7 @@ __attribute__((target("avx2"))) int ReadAvx2(const float* data, std::size_t coun
     }
   }
   for (int k = 1; k < 8; ++k) sums[0] = _mm256_xor_ps(sums[0], sums[k]);
-  return static_cast<int>(_mm256_cvtss_f32(sums[0]));
+  return _mm_cvtsi128_si32(_mm_castps_si128(_mm256_castps256_ps128(sums[0])));
 }
 
 int ReadSse(const float* data, std::size_t count, std::int64_t times) {
@@ -141,7 +141,7 @@ int ReadSse(const float* data, std::size_t count, std::int64_t times) {
     }
   }
   for (int k = 1; k < 8; ++k) sums[0] = _mm_xor_ps(sums[0], sums[k]);
-  return static_cast<int>(_mm_cvtss_f32(sums[0]));
+  return _mm_cvtsi128_si32(_mm_castps_si128(sums[0]));
 }
 
 // Of a step over vectors with so many products in each.

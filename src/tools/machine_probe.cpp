@@ -145,7 +145,7 @@ Machine DescribeMachine() {
   sysinfo(&memory);
   const auto unit = static_cast<std::int64_t>(memory.mem_unit);
   return {.cpu = ProcessorName(),
-          .cores = ThreadPool(0).threads(),
+          .cores = Cpu().cores,
           .instruction_sets = InstructionSets(),
           .caches = Caches(),
           .memory_bytes = static_cast<std::int64_t>(memory.totalram) * unit,
@@ -319,7 +319,7 @@ ForkJoinCost MeasureForkJoin(int threads) {
 }
 
 MachinePeaks MeasurePeaks(int threads) {
-  const int most = std::clamp(threads, 1, ThreadPool(0).threads());
+  const int most = std::clamp(threads, 1, Cpu().cores);
   return {.threads = most,
           .f32 = MeasurePeakFma(most),
           .int8 = MeasurePeak(Arithmetic::kInt8, most),

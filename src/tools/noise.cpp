@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "core/cpu.h"
 #include "core/thread_pool.h"
 #include "tools/machine_loops.h"
 
@@ -42,7 +43,7 @@ Steadiness Steadiness::Of(const std::vector<double>& ms) {
           .variation = mean > 0 ? deviation / mean : 0};
 }
 
-NoiseTest::NoiseTest(int threads) : threads_(std::clamp(threads, 1, ThreadPool(0).threads())) {
+NoiseTest::NoiseTest(int threads) : threads_(std::clamp(threads, 1, Cpu().cores)) {
   ThreadPool pool(1);
   constexpr std::int64_t kTry = 100'000;
   double least = WindowMs(pool, kTry);

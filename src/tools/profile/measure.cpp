@@ -4,6 +4,7 @@
 #include <chrono>
 #include <map>
 
+#include "core/cpu.h"
 #include "plan/measured.h"
 #include "tools/graph_figures.h"
 #include "tools/plan_text.h"
@@ -170,7 +171,7 @@ Result<Trials> TryOthers(Session& session, const SessionOptions& options,
     outcome = OutcomeOf(*plan, findings.plan.get());
     if (outcome.changed > 0) contenders.push_back({tuned.get()});
   }
-  const int cores = ThreadPool(0).threads();
+  const int cores = Cpu().cores;
   const int threads = findings.threads == 1 ? cores : 1;
   // One thread may take as many times as long as there are threads.
   const double slowest_s = findings.total_ms * std::max(1, findings.threads / threads) / 1e3;
