@@ -18,7 +18,11 @@ HWY_INLINE Pairs LoadPairs(const std::byte* p) { return (Pairs)_mm512_loadu_si51
 HWY_INLINE Pairs SetPair(const std::byte* p) {
   std::int32_t pair;
   __builtin_memcpy(&pair, p, sizeof(pair));
-  return (Pairs)_mm512_set1_epi32(pair);
+  __m512i pairs = _mm512_set1_epi32(pair);
+#ifdef __clang__
+  asm("" : "+v"(pairs));  // clang 16 crashes where a dot product takes a broadcast it knows of
+#endif
+  return (Pairs)pairs;
 }
 HWY_INLINE __mmask16 FirstLanes(std::size_t n) {
   return static_cast<__mmask16>((std::uint32_t{1} << n) - 1);
