@@ -44,26 +44,34 @@ HWY_INLINE void SoftenTogether(V&... v) {
   ((v = hn::Mul(v, factor)), ...);
 }
 
-// A row for each lane.
+// A row of two to four elements for each lane.
+HWY_INLINE void SoftenRows(const float* x, float* y, std::size_t n) {
+  F32 a, b, c, d;
+  if (n == 2) {
+    hn::LoadInterleaved2(kF32, x, a, b);
+    SoftenTogether(a, b);
+    hn::StoreInterleaved2(a, b, kF32, y);
+  } else if (n == 3) {
+    hn::LoadInterleaved3(kF32, x, a, b, c);
+    SoftenTogether(a, b, c);
+    hn::StoreInterleaved3(a, b, c, kF32, y);
+  } else {
+    hn::LoadInterleaved4(kF32, x, a, b, c, d);
+    SoftenTogether(a, b, c, d);
+    hn::StoreInterleaved4(a, b, c, d, kF32, y);
+  }
+}
+
+// A row's answer does not depend on its place: those left over go through the same lanes.
 void SoftmaxShort(const float* x, float* y, std::size_t rows, std::size_t n) {
   std::size_t i = 0;
-  F32 a, b, c, d;
-  for (; i + kLanes <= rows; i += kLanes) {
-    if (n == 2) {
-      hn::LoadInterleaved2(kF32, x + i * n, a, b);
-      SoftenTogether(a, b);
-      hn::StoreInterleaved2(a, b, kF32, y + i * n);
-    } else if (n == 3) {
-      hn::LoadInterleaved3(kF32, x + i * n, a, b, c);
-      SoftenTogether(a, b, c);
-      hn::StoreInterleaved3(a, b, c, kF32, y + i * n);
-    } else {
-      hn::LoadInterleaved4(kF32, x + i * n, a, b, c, d);
-      SoftenTogether(a, b, c, d);
-      hn::StoreInterleaved4(a, b, c, d, kF32, y + i * n);
-    }
-  }
-  for (; i < rows; ++i) Softmax(x + i * n, y + i * n, n);
+  for (; i + kLanes <= rows; i += kLanes) SoftenRows(x + i * n, y + i * n, n);
+  if (i == rows) return;
+  const std::size_t left = (rows - i) * n;
+  float together[4 * kLanes] = {};
+  for (std::size_t k = 0; k < left; ++k) together[k] = x[i * n + k];
+  SoftenRows(together, together, n);
+  for (std::size_t k = 0; k < left; ++k) y[i * n + k] = together[k];
 }
 
 void LogSoftmax(const float* x, float* y, std::size_t n) {

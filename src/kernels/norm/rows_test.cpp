@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include "core/cpu.h"
 #include "kernels/check_kernels.h"
+#include "kernels/norm/rows_table.h"
 
 namespace athanor::kernels {
 namespace {
@@ -20,6 +22,23 @@ TEST(RowKernels, SoftenManyShortRowsAtOnce) {
   for (const std::int64_t n : {2, 3, 4, 5}) {
     for (const std::int64_t rows : {1, 8, 16, 17, 50, 2100})
       EXPECT_GT(CheckKernels({.op = "Softmax", .inputs = {RandomF32({rows, n}, 1, -90, 90)}}), 0);
+  }
+}
+
+// Rows beyond the last whole vector of them went through another formula.
+TEST(RowKernels, SoftenARowTheSameWhereverItStands) {
+  const RowTable* const tables[] = {&base::kRows, &avx2::kRows, &avx512::kRows};
+  constexpr std::size_t kRows = 37;  // of 4, 8 or 16 together: some are left over
+  for (const Isa isa : AvailableIsas()) {
+    const RowTable& table = *tables[static_cast<std::size_t>(isa)];
+    for (const std::size_t n : {2U, 3U, 4U}) {
+      const Tensor x = RandomF32({static_cast<std::int64_t>(kRows * n)}, 1, -9, 9);
+      std::vector<float> together(kRows * n), alone(kRows * n);
+      table.softmax_short(x.Data<float>().data(), together.data(), kRows, n);
+      for (std::size_t row = 0; row < kRows; ++row)
+        table.softmax_short(x.Data<float>().data() + row * n, alone.data() + row * n, 1, n);
+      EXPECT_EQ(together, alone) << Name(isa) << ", rows of " << n;
+    }
   }
 }
 
