@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 
+#include "core/process_mutex.h"
 #include "kernels/divide.h"
 
 namespace athanor::kernels {
@@ -88,7 +89,8 @@ struct PackStore::Shared {
     Packed packed;
     bool filled_here = true;
   };
-  mutable std::mutex mutex;
+  // A plan that is made while the process forks fills buffers under it.
+  mutable ProcessMutex mutex;
   std::map<std::pair<const void*, std::string>, Entry> entries;
   std::int64_t bytes = 0;
 

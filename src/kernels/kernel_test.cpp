@@ -1,8 +1,12 @@
 #include "kernels/kernel.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstring>
+#include <future>
+#include <thread>
 
 #include "kernels/tiny_as_zero.h"
 
@@ -68,6 +72,33 @@ TEST(PackStore, MakesABufferOfAnotherSizeAnew) {
   other.Put(packed);
   EXPECT_NE(*Pack(other, weight), packed.buffer);
   EXPECT_EQ(other.bytes(), 8);
+}
+
+// A fork waited for the thread of its parent that was filling a buffer.
+TEST(PackStore, PacksInAForkWhileItsParentPacks) {
+  PackStore store;
+  const Tensor weight = Tensor::FromVector<float>({2}, {1, 2});
+  std::promise<void> filling, over;
+  std::thread packing([&] {
+    const auto packed = store.Get(weight, "slowly", 8, [&](void*) {
+      filling.set_value();
+      over.get_future().wait();
+    });
+    EXPECT_TRUE(packed.ok());
+  });
+  filling.get_future().wait();
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(20);  // rather than waiting for ever
+    _exit(Pack(store, weight).ok() && store.bytes() == 8 ? 0 : 1);
+  }
+  over.set_value();
+  packing.join();
+  ASSERT_GT(child, 0);
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_TRUE(Pack(store, weight).ok());
 }
 
 TEST(TinyAsZero, HoldsWhileItLives) {

@@ -15,11 +15,18 @@ struct Background::Shared {
   explicit Shared(int at_most) : most(at_most) {}
 
   const int most;
-  const pid_t process = getpid();
   std::atomic<bool> stop = false;
-  std::mutex mutex;
+  std::mutex mutex;  // guards what follows
   std::condition_variable ended;
+  pid_t process = getpid();  // whose pieces run
   int running = 0;
+
+  // A fork has none of the threads.
+  void CountOwn() {
+    if (process == getpid()) return;
+    process = getpid();
+    running = 0;
+  }
 
   void End() {
     const std::scoped_lock lock(mutex);
@@ -32,8 +39,8 @@ Background::Background(int most) : shared_(std::make_shared<Shared>(most)) {}
 
 Background::~Background() {
   shared_->stop = true;
-  if (getpid() != shared_->process) return;
   std::unique_lock lock(shared_->mutex);
+  shared_->CountOwn();
   shared_->ended.wait(lock, [this] { return shared_->running == 0; });
 }
 
@@ -42,6 +49,7 @@ bool Background::is_stopping() const { return shared_->stop; }
 bool Background::Start(std::function<void()> work) {
   {
     const std::scoped_lock lock(shared_->mutex);
+    shared_->CountOwn();
     if (shared_->running >= shared_->most) return false;
     ++shared_->running;
   }

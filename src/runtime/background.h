@@ -11,7 +11,7 @@ class Background {
  public:
   // At most so many pieces at once.
   explicit Background(int most);
-  // Tells all pieces to stop and waits until they have. In a fork nobody is there to wait for.
+  // Tells all pieces to stop and waits until they have. A fork has those that began in it.
   ~Background();
   Background(const Background&) = delete;
   Background& operator=(const Background&) = delete;

@@ -1,6 +1,8 @@
 // Many threads on one session: who waits for whom, what is kept, and (under tsan) that nothing is
 // shared unguarded. Planning is stopped in its middle by an operator whose inference waits.
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <future>
@@ -25,6 +27,12 @@ Gate& PlanningGate() {
   return gate;
 }
 
+// A fork finds the gate as it was, with threads of its parent before it.
+std::atomic<bool>& IsFork() {
+  static std::atomic<bool> is_fork = false;
+  return is_fork;
+}
+
 // How often what comes at the end of planning was asked: a plan that is given up does not get
 // there.
 std::atomic<int>& PlansMade() {
@@ -34,7 +42,7 @@ std::atomic<int>& PlansMade() {
 
 Status InferHalting(InferCtx& ctx) {
   const std::optional<Dims> dims = ctx.In(0).StaticDims();
-  if (dims && *dims == Dims{kWaits}) PlanningGate().Pass();
+  if (dims && *dims == Dims{kWaits} && !IsFork()) PlanningGate().Pass();
   if (dims && *dims == Dims{kFails}) return InvalidModel("{} elements are refused", kFails);
   ctx.out[0] = ctx.In(0);
   return {};
@@ -208,6 +216,31 @@ TEST(CpuSession, APlanThatIsMadeCountsAsMade) {
   const int before = PlansMade();
   EXPECT_TRUE(Answers(*Halting(), 4, 1));
   EXPECT_GT(PlansMade(), before);
+}
+
+// It waited for a thread that only its parent has.
+TEST(CpuSession, AForkPlansWhatItsParentWasPlanning) {
+  const auto session = Halting(2);
+  ASSERT_TRUE(Answers(*session, 4, 1));
+  PlanningGate().Close();
+  const auto late =
+      session->Run({Filled(kWaits, 1)}, {.deadline = In(std::chrono::milliseconds(20))});
+  EXPECT_EQ(CodeOf(late), ErrorCode::kDeadline);
+  EXPECT_TRUE(PlanningGate().AwaitArrival());
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(60);  // rather than waiting for ever
+    IsFork() = true;
+    const bool known = Answers(*session, 4, 2), planned = Answers(*session, kWaits, 3);
+    const bool in_time = session->Run({Filled(7, 1)}, {.deadline = In(kTooLong)}).ok();
+    _exit(known && planned && in_time ? 0 : 1);
+  }
+  PlanningGate().Open();
+  ASSERT_GT(child, 0);
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_TRUE(Answers(*session, kWaits, 3)) << "the parent goes on";
 }
 
 TEST(CpuSession, AnExpiredDeadlineBeginsNoPlan) {

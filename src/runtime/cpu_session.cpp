@@ -1,5 +1,7 @@
 #include "runtime/cpu_session.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
@@ -45,6 +47,7 @@ CpuSession::CpuSession(Graph graph, std::shared_ptr<const Graph> optimized,
       store_(options.packs != nullptr    ? options.packs
              : options.shared != nullptr ? options.shared->packs()
                                          : std::make_shared<kernels::PackStore>()),
+      process_(getpid()),
       planning_(std::max(2, Cpu().cores)) {
   const int streams = std::max(1, options.streams);
   const int cores = options.cores.empty() ? Cpu().cores : static_cast<int>(options.cores.size());
@@ -145,6 +148,17 @@ Result<std::unique_ptr<Session>> CpuSession::Create(Graph graph, const SessionOp
   return std::unique_ptr<Session>(new CpuSession(std::move(graph), std::move(optimized), options));
 }
 
+// In a fork nobody goes on with what other threads were planning. Their entries are kept as they
+// are, for ever: a mutex may be locked, and a condition variable waits for its waiters to go.
+void CpuSession::LeaveToParent() {
+  if (process_ == getpid()) return;
+  process_ = getpid();
+  for (std::shared_ptr<Entry>& entry : entries_) {
+    if (!entry->planned) new std::shared_ptr<Entry>(std::move(entry));
+  }
+  std::erase(entries_, nullptr);
+}
+
 void CpuSession::Tidy() {
   // Could not be planned, and nobody is left who tries or waits: a later request tries again.
   std::erase_if(entries_,
@@ -166,6 +180,7 @@ std::shared_ptr<CpuSession::Entry> CpuSession::Find(const F& is_it) {
 
 std::shared_ptr<CpuSession::Entry> CpuSession::FindOrAdd(const std::vector<Type>& inputs) {
   const std::scoped_lock lock(mutex_);
+  LeaveToParent();
   Tidy();
   std::shared_ptr<Entry> found = Find([&](const Entry& entry) { return entry.inputs == inputs; });
   if (found == nullptr) found = entries_.emplace_back(std::make_shared<Entry>(inputs));

@@ -8,6 +8,8 @@
 // plan made on a thread beside it, and leaves when its time is up: the plan serves the next one.
 #pragma once
 
+#include <sys/types.h>
+
 #include <mutex>
 
 #include "plan/plan.h"
@@ -55,6 +57,8 @@ class CpuSession final : public Session {
   // The entry for these inputs, which are checked unless others of the same types have been.
   Result<std::shared_ptr<Entry>> EntryFor(const std::vector<Datum>& inputs,
                                           const RunOptions& options);
+  // Of a fork: puts away the entries whose plans others were making. mutex_ is held.
+  void LeaveToParent();
   // The first entry that `is_it` says yes to, as the one used last. mutex_ is held.
   template <class F>
   std::shared_ptr<Entry> Find(const F& is_it);
@@ -73,6 +77,7 @@ class CpuSession final : public Session {
   ArenaPool arenas_;
   std::mutex mutex_;  // guards entries_ and free_pools_; never held while planning or running
   std::vector<std::shared_ptr<Entry>> entries_;  // latest use last
+  pid_t process_;                                // whose threads make their plans
   std::vector<ThreadPool*> free_pools_;
   Background planning_;  // the last member: its threads use the others
 };
