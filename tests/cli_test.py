@@ -618,6 +618,15 @@ class Bench(Case):
         self.assertTrue(same["pass"])
         self.assertGreater(same["outputs"][0]["rel_l2"], 1e-5)  # rounded
 
+    def test_an_instruction_set_that_there_is_not_is_refused(self):
+        """It was a warning, and the widest one ran."""
+        for verb in (["bench", MODEL, "--time", 0.1], ["run", MODEL, "random", "--device", "reference"], ["doctor"]):
+            run = athanor(*verb, env={**os.environ, "ATHANOR_ISA": "avx-512"})
+            self.assertEqual(run.returncode, 1, run.stderr)
+            self.assertIn('error ATH-1002 [usage] the environment has ATHANOR_ISA="avx-512": there are base, avx2, avx512', run.stderr)
+            self.assertIn('did you mean "avx512"?', run.stderr)
+            self.assertIn("fix: ATHANOR_ISA=avx2, or unset", run.stderr)
+
     def test_kernels_compete_for_every_layer(self):
         result = document(self, "bench", MODEL, "--kernels", "conv", "--rounds", 2)
         shapes = {layer["shape"]: layer for layer in result["layers"]}

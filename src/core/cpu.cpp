@@ -4,9 +4,9 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <thread>
+
+#include "core/wished_isa.h"
 
 namespace athanor {
 namespace {
@@ -81,12 +81,10 @@ std::vector<Isa> AvailableIsas() {
 Isa BestIsa() {
   static const Isa best = [] {
     const Isa available = AvailableIsas().back();
-    const char* wish = std::getenv("ATHANOR_ISA");
-    if (wish == nullptr) return available;
-    const std::optional<Isa> isa = IsaFromName(wish);
-    if (!isa)
-      std::fprintf(stderr, "warning: ATHANOR_ISA=%s is none of base, avx2 and avx512\n", wish);
-    return std::min(available, isa.value_or(available));
+    const Result<std::optional<Isa>> wish = WishedIsa();
+    // Sessions refuse a wrong name; what runs without one takes what every machine has.
+    if (!wish.ok()) return Isa::kBase;
+    return std::min(available, wish->value_or(available));
   }();
   return best;
 }

@@ -8,6 +8,8 @@
 #include <exception>
 #include <new>
 
+#include "core/text.h"
+#include "core/wished_isa.h"
 #include "runtime/bound_cores.h"
 #include "runtime/run_state.h"
 #include "runtime/shared_weights.h"
@@ -118,6 +120,7 @@ Result<Graph> GraphForPlans(const Graph& graph, bool optimize) {
 }
 
 Result<std::unique_ptr<Session>> CpuSession::Create(Graph graph, const SessionOptions& options) {
+  ATH_RETURN_IF_ERROR(WishedIsa().status());
   if (options.isa && !HasIsa(*options.isa)) {
     return Error(ErrorCode::kUsage, "this machine has no {}", Name(*options.isa));
   }

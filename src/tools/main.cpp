@@ -16,6 +16,7 @@
 #include "api/plugin.h"
 #include "core/file.h"
 #include "core/text.h"
+#include "core/wished_isa.h"
 #include "tools/console.h"
 #include "tools/verb.h"
 
@@ -307,11 +308,12 @@ int Main(int argc, char** argv) {
   }
   const auto& verb = actions[app.get_subcommands().front()];
   common.given = Given(*app.get_subcommands().front(), subs);
-  const auto with_plugins = [&]() -> Status {
+  const auto prepared = [&]() -> Status {
+    ATH_RETURN_IF_ERROR(WishedIsa().status());
     ATH_RETURN_IF_ERROR(LoadPlugins(common));
     return verb();
   };
-  return Report(RunVerb(with_plugins), common);
+  return Report(RunVerb(prepared), common);
 }
 
 // A stream closed by the caller would else give its number to the first file opened, and what is
