@@ -88,8 +88,10 @@ Result<std::vector<Datum>> Evaluate(const Graph& graph, std::vector<Datum> input
     values[static_cast<std::size_t>(graph.inputs()[i])] = std::move(inputs[i]);
 
   for (const NodeId id : order) {
-    if (options.may_go_on) ATH_RETURN_IF_ERROR(options.may_go_on());
     const Node& node = graph.node(id);
+    Status go_on = options.may_go_on ? options.may_go_on() : Status();
+    if (!go_on.ok())
+      return std::move(go_on).In(fmt::format("before node \"{}\" ({})", node.name, node.op->name));
     std::vector<Datum> node_inputs;
     for (const ValueId input : node.inputs) {
       node_inputs.push_back(input == kNoValue ? Datum() : values[static_cast<std::size_t>(input)]);

@@ -1,5 +1,6 @@
 // Many threads on one session: who waits for whom, what is kept, and (under tsan) that nothing is
 // shared unguarded. Planning is stopped in its middle by an operator whose inference waits.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -169,6 +170,10 @@ TEST(CpuSession, ARequestWithADeadlineDoesNotWaitForThePlanOfOneWithout) {
   const auto late =
       session->Run({Filled(kWaits, 1)}, {.deadline = In(std::chrono::milliseconds(20))});
   EXPECT_EQ(CodeOf(late), ErrorCode::kDeadline);
+  EXPECT_EQ(late.status().where(), "planning for f32[13]");
+  EXPECT_THAT(late.status().message(),
+              testing::MatchesRegex(".* ms were allowed, .* ms have passed"));
+  EXPECT_THAT(late.status().fix(), testing::HasSubstr("each shape is planned once"));
   PlanningGate().Open();
   EXPECT_TRUE(patient.get());
 }

@@ -233,10 +233,27 @@ bool CpuSession::PlanBeside(const std::shared_ptr<Entry>& entry) {
   }
 }
 
+namespace {
+
+// Where a run was when it ended early.
+Status WhilePlanning(Status status, const std::vector<Type>& inputs) {
+  if (status.ok()) return status;
+  const bool late = status.code() == ErrorCode::kDeadline;
+  std::vector<std::string> types;
+  for (const Type& type : inputs) types.push_back(type.ToString());
+  status = std::move(status).In("planning for " + Join(types, ", "));
+  if (!late) return status;
+  return std::move(status).Fix(
+      "a first run of this shape without a deadline, when the model is opened: each shape is "
+      "planned once, and planning goes on now for the next run");
+}
+
+}  // namespace
+
 Status CpuSession::AwaitPlan(const std::shared_ptr<Entry>& entry, const RunOptions& options) {
   std::unique_lock lock(entry->mutex);
   while (entry->plan == nullptr && entry->failure.ok()) {
-    ATH_RETURN_IF_ERROR(options.MayGoOn());
+    ATH_RETURN_IF_ERROR(WhilePlanning(options.MayGoOn(), entry->inputs));
     if (entry->being_planned) {
       if (!options.MayEnd()) {
         entry->changed.wait(lock);
@@ -338,8 +355,9 @@ Result<std::vector<Datum>> CpuSession::RunEntry(Entry& entry, std::vector<Datum>
 
 Result<std::vector<Datum>> CpuSession::Run(std::vector<Datum> inputs, const RunOptions& options) {
   const BoundToCores bound(options_.cores);
-  ATH_TRY(const std::shared_ptr<Entry> entry, EntryFor(inputs, options));
-  return RunEntry(*entry, std::move(inputs), options, nullptr);
+  const RunOptions from_now = options.FromNow();
+  ATH_TRY(const std::shared_ptr<Entry> entry, EntryFor(inputs, from_now));
+  return RunEntry(*entry, std::move(inputs), from_now, nullptr);
 }
 
 Result<std::shared_ptr<const Plan>> CpuSession::PlanFor(const std::vector<Type>& inputs) {

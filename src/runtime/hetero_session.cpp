@@ -271,6 +271,7 @@ void HeteroSession::FindLastUses() {
 Result<std::vector<Datum>> HeteroSession::Run(std::vector<Datum> inputs,
                                               const RunOptions& options) {
   ATH_RETURN_IF_ERROR(CheckInputs(graph_, inputs));
+  const RunOptions from_now = options.FromNow();
   ++runs_;
   std::vector<Datum> values(split_.value_capacity());
   const auto at = [&](ValueId id) -> Datum& { return values[static_cast<std::size_t>(id)]; };
@@ -278,7 +279,7 @@ Result<std::vector<Datum>> HeteroSession::Run(std::vector<Datum> inputs,
   for (const Segment& segment : segments_) {
     std::vector<Datum> given;
     for (const ValueId input : segment.inputs) given.push_back(at(input));
-    ATH_TRY(std::vector<Datum> made, segment.session->Run(std::move(given), options));
+    ATH_TRY(std::vector<Datum> made, segment.session->Run(std::move(given), from_now));
     for (std::size_t i = 0; i < made.size(); ++i) at(segment.outputs[i]) = std::move(made[i]);
     for (const ValueId input : segment.last) at(input) = Datum();
   }

@@ -19,9 +19,10 @@ Result<std::unique_ptr<Session>> ReferenceSession::Create(Graph graph,
 Result<std::vector<Datum>> ReferenceSession::Run(std::vector<Datum> inputs,
                                                  const RunOptions& options) {
   ATH_RETURN_IF_ERROR(CheckInputs(graph_, inputs));
+  const RunOptions from_now = options.FromNow();
   ATH_TRY(std::vector<Datum> outputs,
           Evaluate(lowered_, std::move(inputs),
-                   {.observer = observer_, .may_go_on = [&] { return options.MayGoOn(); }}));
+                   {.observer = observer_, .may_go_on = [&] { return from_now.MayGoOn(); }}));
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const bool constant = lowered_.Constant(lowered_.outputs()[i].value) != nullptr;
     if (constant) {  // the caller may write to it

@@ -84,7 +84,13 @@ struct RequestQueue::Core {
 
   // What the answer holds outlives the inputs.
   Answer Run(Request::Shared& request) {
-    ATH_RETURN_IF_ERROR(request.options.MayGoOn());
+    Status in_time = request.options.MayGoOn();
+    if (in_time.code() == ErrorCode::kDeadline) {
+      return std::move(in_time)
+          .In("waiting for a stream")
+          .Fix("a later deadline, more streams, or fewer requests at once");
+    }
+    ATH_RETURN_IF_ERROR(in_time);
     ATH_TRY(std::vector<Datum> outputs, session.Run(std::move(request.inputs), request.options));
     return OwnMemory(std::move(outputs));
   }
@@ -121,7 +127,7 @@ Result<Request> RequestQueue::Start(std::vector<Datum> inputs, Done done,
   auto request = std::make_shared<Request::Shared>();
   request->inputs = std::move(inputs);
   request->done = std::move(done);
-  request->options = {.deadline = deadline, .cancelled = &request->cancelled};
+  request->options = RunOptions{.deadline = deadline, .cancelled = &request->cancelled}.FromNow();
   const std::scoped_lock lock(core_->mutex);
   if (core_->stop) return Error(ErrorCode::kCancelled, "the queue is being closed");
   // Those that were cancelled while they waited hold no place.

@@ -48,7 +48,7 @@ std::unique_ptr<Session> Halting(const std::string& device, int streams = 1) {
   Graph graph(CatalogWithGate());
   const ValueId x = graph.AddInput("x", Type::Tensor(DType::kF32, {Dim(2)}));
   const ValueId two = graph.AddConstant(Tensor::Scalar<float>(2));
-  graph.AddOutput("y", *graph.Add("Mul", {*graph.Add("Halting", {x}), two}));
+  graph.AddOutput("y", *graph.Add("Mul", {*graph.Add("Halting", {x}), two}, {}, "double"));
   Result<std::unique_ptr<Session>> session =
       Session::Create(std::move(graph), {.device = device, .threads = 1, .streams = streams});
   EXPECT_TRUE(session.ok()) << session.status().ToString();
@@ -123,6 +123,13 @@ TEST_P(RequestQueueTest, KeepsDeadlinesWhileWaitingAndWhileRunning) {
   RunningGate().Open();
   EXPECT_EQ(CodeOf(running), ErrorCode::kDeadline);
   EXPECT_EQ(CodeOf(waiting), ErrorCode::kDeadline);
+  const Status ran = running.answer().status(), waited = waiting.answer().status();
+  EXPECT_EQ(ran.where(), "before node \"double\" (Mul)");
+  EXPECT_EQ(waited.where(), "waiting for a stream");
+  for (const Status& late : {ran, waited}) {
+    EXPECT_TRUE(late.message().find("ms were allowed, ") != std::string::npos) << late.ToString();
+    EXPECT_FALSE(late.fix().empty());
+  }
   EXPECT_EQ(CodeOf(patient), ErrorCode::kOk);
 }
 

@@ -239,9 +239,28 @@ void RunState::Poison(std::int32_t step) {
   }
 }
 
+namespace {
+
+// A node without a name is known by what the step gives, else by its place in the plan.
+std::string NodeText(const Plan& plan, const Step& step) {
+  const Node& node = plan.graph.node(step.nodes.front());
+  std::string name = node.name;
+  for (const ValueId output : plan.graph.node(step.nodes.back()).outputs) {
+    if (name.empty() && output != kNoValue) name = plan.graph.value(output).name;
+  }
+  if (name.empty()) name = fmt::format("#{}", &step - plan.steps.data());
+  return fmt::format("node \"{}\" ({})", name, node.op->name);
+}
+
+}  // namespace
+
+Status RunState::Before(const Step& step, Status status) const {
+  if (status.ok()) return status;
+  return std::move(status).In("before " + NodeText(plan_, step));
+}
+
 Status RunState::InStep(const Step& step, Status status) const {
-  const Node& node = plan_.graph.node(step.nodes.front());
-  return std::move(status).In(fmt::format("node \"{}\" ({})", node.name, node.op->name));
+  return std::move(status).In(NodeText(plan_, step));
 }
 
 void RunState::Release() {
@@ -264,7 +283,7 @@ Result<std::vector<Datum>> RunState::Run(std::vector<Datum> inputs, ThreadPool& 
   if (hooks.step_times != nullptr) hooks.step_times->assign(plan_.steps.size(), {});
   for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
     const Step& step = plan_.steps[i];
-    ATH_RETURN_IF_ERROR(hooks.options.MayGoOn());
+    ATH_RETURN_IF_ERROR(Before(step, hooks.options.MayGoOn()));
     const auto start = hooks.step_times != nullptr ? Clock::now() : Clock::time_point();
     Status status = step.kernel != nullptr ? RunKernel(step, pool) : RunUnplanned(i, pool, hooks);
     if (!status.ok()) return InStep(step, std::move(status));

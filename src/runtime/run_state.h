@@ -62,6 +62,7 @@ class RunState {
   Datum Read(const Place& place) const;
   Status Write(const Place& place, Datum value);
   Status InStep(const Step& step, Status status) const;
+  Status Before(const Step& step, Status status) const;
 
   const Plan& plan_;
   Tensor arena_;

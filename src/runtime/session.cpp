@@ -22,14 +22,39 @@ const std::vector<Combination>& Combinations() {
   return all;
 }
 
+using Time = std::chrono::steady_clock::time_point;
+
+double Milliseconds(std::chrono::steady_clock::duration time) {
+  return std::chrono::duration<double, std::milli>(time).count();
+}
+
+Status Missed(Time deadline, Time now, std::optional<Time> asked) {
+  const bool begun = asked && deadline > *asked;
+  Status status =
+      begun
+          ? Error(ErrorCode::kDeadline, "{:.4g} ms were allowed, {:.4g} ms have passed",
+                  Milliseconds(deadline - *asked), Milliseconds(now - *asked))
+          : Error(ErrorCode::kDeadline, "the deadline had passed by {:.4g} ms before it was begun",
+                  Milliseconds(now - deadline));
+  return std::move(status).Fix(
+      "a later deadline, a smaller input or more threads; athanor profile shows what takes the "
+      "time");
+}
+
 }  // namespace
 
 Status RunOptions::MayGoOn() const {
   if (cancelled != nullptr && cancelled->load(std::memory_order_relaxed))
     return Error(ErrorCode::kCancelled, "the run was cancelled");
-  if (deadline && std::chrono::steady_clock::now() >= *deadline)
-    return Error(ErrorCode::kDeadline, "the run did not end before its deadline");
-  return {};
+  if (!deadline) return {};
+  const auto now = std::chrono::steady_clock::now();
+  return now < *deadline ? Status() : Missed(*deadline, now, asked);
+}
+
+RunOptions RunOptions::FromNow() const {
+  RunOptions options = *this;
+  if (deadline && !asked) options.asked = std::chrono::steady_clock::now();
+  return options;
 }
 
 Result<std::unique_ptr<Session>> Session::Create(Graph graph, const SessionOptions& options) {

@@ -69,9 +69,14 @@ struct SessionOptions {
 struct RunOptions {
   std::optional<std::chrono::steady_clock::time_point> deadline = {};
   const std::atomic<bool>* cancelled = nullptr;  // true: end. Outlives the run
+  // When it was asked for, for who reads by how much a deadline was missed; sessions say so where
+  // nobody has.
+  std::optional<std::chrono::steady_clock::time_point> asked = {};
 
-  // Deadline (ATH-4002) or Cancelled (ATH-4003) when the run shall end.
+  // Deadline (ATH-4002) or Cancelled (ATH-4003) when the run shall end. Who asks adds where it was.
   Status MayGoOn() const;
+  // The same, asked for now unless it says when.
+  RunOptions FromNow() const;
   // Whether anything may end it.
   bool MayEnd() const { return deadline || cancelled != nullptr; }
 };

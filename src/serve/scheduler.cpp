@@ -111,8 +111,12 @@ InferAnswer Scheduler::Core::Fallback(const Job& job, std::string_view reason) c
               {},
               ""};
     }
-    return {Error(ErrorCode::kDeadline, "model \"{}\" gave no answer within the deadline",
-                  job.line->name),
+    const std::chrono::duration<double, std::milli> allowed = *job.deadline - job.arrival;
+    const std::chrono::duration<double, std::milli> spent = Clock::now() - job.arrival;
+    return {Error(ErrorCode::kDeadline,
+                  "model \"{}\" gave no answer: {:.4g} ms were allowed, {:.4g} ms have passed",
+                  job.line->name, allowed.count(), spent.count())
+                .Fix("a later deadline, or a default answer for the model (--default)"),
             {},
             ""};
   }

@@ -95,7 +95,10 @@ TEST_F(SchedulerTest, AHangingWorkerDoesNotKeepTheDefaultFromItsDeadline) {
 TEST_F(SchedulerTest, WithoutADefaultTheDeadlineIsAnError) {
   Scheduler scheduler({.workers = 1, .injected_delay = std::chrono::milliseconds(200)});
   const auto asked = Ask(scheduler, Image(0), 20);
-  EXPECT_EQ(asked->answer.get().status.code(), ErrorCode::kDeadline);
+  const Status status = asked->answer.get().status;
+  EXPECT_EQ(status.code(), ErrorCode::kDeadline);
+  EXPECT_NE(status.message().find("20 ms were allowed, "), std::string::npos) << status.ToString();
+  EXPECT_NE(status.fix().find("--default"), std::string::npos);
 }
 
 TEST_F(SchedulerTest, AFullQueueRefusesAndTheOthersAreAnswered) {

@@ -41,6 +41,7 @@ Result<Answer> RunOne(Session& session, InputSet set, double deadline_ms) {
   const auto start = Clock::now();
   athanor::RunOptions options;
   if (deadline_ms > 0) {
+    options.asked = start;
     options.deadline = start + std::chrono::duration_cast<Clock::duration>(
                                    std::chrono::duration<double, std::milli>(deadline_ms));
   }
