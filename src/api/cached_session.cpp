@@ -165,7 +165,7 @@ Status Make(const Graph& graph, const SessionCache& cache, const std::string& pa
         ath::Read(cache.digested->bytes(), cache.digested, {.check_weights = true}).status());
   }
   ATH_TRY(PartialFile partial, PartialFile::For(path));
-  ATH_TRY(const Graph ready, GraphForPlans(graph, true));
+  ATH_TRY(const Graph ready, GraphForPlans(graph, GraphOptionsOf(graph, options)));
   ATH_RETURN_IF_ERROR(ath::Save(ready, partial.name()));
   ATH_TRY(const std::shared_ptr<const MappedFile> file, MappedFile::Open(partial.name()));
   const auto packs = std::make_shared<PackStore>();

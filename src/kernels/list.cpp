@@ -173,6 +173,10 @@ std::vector<Candidate> Candidates(KernelQuery query, Isa isa) {
       candidates.push_back({&def, Fit::No(fmt::format("needs {}", Name(def.isa)))});
       continue;
     }
+    if (half && def.blocked) {
+      candidates.push_back({&def, Fit::No("f16 does not lie in blocks of channels")});
+      continue;
+    }
     if (query.block() != (def.blocked ? BlockOf(def.isa) : 0)) {
       candidates.push_back(
           {&def,

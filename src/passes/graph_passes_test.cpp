@@ -31,6 +31,41 @@ TEST(FoldConstants, EvaluatesWhatIsKnownAndKeepsNames) {
   EXPECT_EQ(graph.value(graph.outputs()[1].value).name, "s");
 }
 
+TEST(WidenHalves, ComputesInF32BetweenTheSameInputsAndOutputs) {
+  const auto make = [] {
+    return Parse(R"(graph g(x: f16[2, 3], i: i64[2]) -> (y: f16[2, 4], t: f16[2, 4], r: f16[2, 3]) {
+      const %w: f16[3, 4] = random(1)
+      const %table: f16[5, 4] = random(2)
+      const %eight: f32[] = 8
+      %m = MatMul(%x, %w) @m
+      %t = Gather(%table, %i)
+      %s = Add(%m, %t)
+      %y = Tanh(%s)
+      %wide = Cast(%x) {to = f32}
+      %more = Mul(%wide, %eight)
+      %rounded = Cast(%more) {to = f16}
+      %r = Neg(%rounded)
+    })");
+  };
+  Graph graph = make();
+  EXPECT_EQ(*WidenHalves(graph), 4);  // what computes on x: the rows of the table stay as they are
+  ASSERT_TRUE(Verify(graph).ok());
+  for (const GraphOutput& output : graph.outputs())
+    EXPECT_EQ(graph.value(output.value).type.dtype, DType::kF16) << output.name;
+  for (std::size_t n = 0; n < graph.node_capacity(); ++n) {
+    const auto id = static_cast<NodeId>(n);
+    if (!graph.IsLive(id)) continue;
+    const Node& node = graph.node(id);
+    const bool half = graph.value(node.outputs[0]).type.dtype == DType::kF16;
+    EXPECT_EQ(half,
+              node.op->name == "Gather" || (node.op->name == "Cast" &&
+                                            graph.value(node.inputs[0]).type.dtype == DType::kF32))
+        << node.op->name;
+  }
+  EXPECT_EQ(*WidenHalves(graph), 0);
+  ExpectSameResults(make(), graph, 1);
+}
+
 TEST(FoldConstants, DoesNotMakeConstantsThatAreTooLarge) {
   Graph graph = Parse(R"(graph g() -> (y: f32[4096, 4096]) {
     const %a: f32[4096, 1] = fill(1)

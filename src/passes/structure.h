@@ -16,4 +16,9 @@ Result<int> PullStridesUp(Graph& graph);
 // What comes before a Slice along a spatial axis computes only the places that are read.
 Result<int> ComputeOnlyWhatIsRead(Graph& graph);
 
+// Pure nodes on f16 compute in f32 and their results are not rounded in between: for machines whose
+// kernels take products of f32 only. Inputs and outputs of the graph keep their types. Not one of
+// the portable passes, which round where the model does.
+Result<int> WidenHalves(Graph& graph);
+
 }  // namespace athanor::passes

@@ -5,6 +5,7 @@
 #include "kernels/layout.h"
 #include "passes/lower_qdq.h"
 #include "passes/pipeline.h"
+#include "passes/structure.h"
 #include "plan/stages.h"
 
 namespace athanor {
@@ -408,6 +409,8 @@ Dim plan::FlopsOf(const Graph& graph, const Node& node) {
 }
 
 Status OptimizeForPlans(Graph& graph) { return passes::Optimize(graph).status(); }
+
+Status WidenForBf16(Graph& graph) { return passes::WidenHalves(graph).status(); }
 
 Status MeetTransposes(Graph& graph) {
   // A transpose between a mean and what rounds it would hide that they are one.

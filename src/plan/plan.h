@@ -112,6 +112,10 @@ struct Plan {
 // The passes every model goes through before it is planned; once per model.
 Status OptimizeForPlans(Graph& graph);
 
+// Values of f16 become f32 where products may be computed in bf16: its kernels round factors from
+// f32 (ADR 0049).
+Status WidenForBf16(Graph& graph);
+
 // Those of them that move Transposes until they meet, and what comes before.
 Status MeetTransposes(Graph& graph);
 

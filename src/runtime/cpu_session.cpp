@@ -108,8 +108,21 @@ bool Quantizes(const Graph& graph) {
 
 }  // namespace
 
-Result<Graph> GraphForPlans(const Graph& graph, bool optimize) {
+GraphOptions GraphOptionsOf(const Graph& graph, const SessionOptions& options) {
+  const Isa isa = std::min(options.isa.value_or(Isa::kAvx512), BestIsa());
+  bool any_half = false;
+  for (std::size_t i = 0; i < graph.value_capacity(); ++i)
+    any_half |= graph.value(static_cast<ValueId>(i)).type.dtype == DType::kF16;
+  // Without the passes, weights would become f32 in every run.
+  const bool widen =
+      options.optimize && any_half && Resolved(options.precision, isa) == Precision::kBf16;
+  return {.optimize = options.optimize, .widen = widen};
+}
+
+Result<Graph> GraphForPlans(const Graph& graph, const GraphOptions& options) {
+  const bool optimize = options.optimize;
   Graph made = graph.Clone();
+  if (options.widen) ATH_RETURN_IF_ERROR(WidenForBf16(made));
   // What rounds in its own way is fixed before the passes change the formulas around it; where
   // elements lie is no matter of rounding.
   if (optimize && Quantizes(made)) ATH_RETURN_IF_ERROR(MeetTransposes(made));
@@ -147,7 +160,8 @@ Result<std::unique_ptr<Session>> CpuSession::Create(Graph graph, const SessionOp
   const BoundToCores bound(options.cores);
   const auto shared =
       options.shared != nullptr ? options.shared : std::make_shared<SharedWeights>();
-  ATH_TRY(std::shared_ptr<const Graph> optimized, shared->Optimized(graph, options.optimize));
+  ATH_TRY(std::shared_ptr<const Graph> optimized,
+          shared->Optimized(graph, GraphOptionsOf(graph, options)));
   return std::unique_ptr<Session>(new CpuSession(std::move(graph), std::move(optimized), options));
 }
 

@@ -21,8 +21,16 @@ namespace athanor {
 
 class RunState;
 
+// How a graph is made ready to be planned.
+struct GraphOptions {
+  bool optimize = true;  // run the passes
+  bool widen = false;    // and those first that make f32 of f16: products may be of bf16
+};
+// As a session with these options does it.
+GraphOptions GraphOptionsOf(const Graph& graph, const SessionOptions& options);
+
 // A copy after the passes that do not depend on shapes, ready to be planned for some.
-Result<Graph> GraphForPlans(const Graph& graph, bool optimize);
+Result<Graph> GraphForPlans(const Graph& graph, const GraphOptions& options);
 
 class CpuSession final : public Session {
  public:

@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "ops/catalog.h"
 #include "plan/plan.h"
 #include "runtime/graph_for_test.h"
@@ -37,6 +40,60 @@ TEST(Precision, Bf16RoundsFactorsAndNotSums) {
   const auto session =
       *Session::Create(ProductOfOnes(), {.threads = 1, .precision = Precision::kBf16});
   EXPECT_EQ(FirstElement(*session), 256);
+}
+
+// y = Relu(Conv(x, w)) in f16, large enough that products pay; of numbers whose sums do not cancel.
+Graph HalfConvolution() {
+  Graph graph(ops::Standard());
+  Tensor weights = *Tensor::Allocate(DType::kF16, {32, 32, 3, 3});
+  float i = 0;
+  for (Half& w : weights.MutableData<Half>()) w = Half(0.1F * std::sin(i * i)), ++i;
+  const ValueId x = graph.AddInput("x", Type::Tensor(DType::kF16, {1, 32, 28, 28}));
+  const ValueId conv = Op(graph, "Conv", {x, graph.AddConstant(std::move(weights))},
+                          {{"pads", std::vector<std::int64_t>{1, 1, 1, 1}}});
+  graph.AddOutput("y", Op(graph, "Relu", {conv}));
+  return graph;
+}
+
+Tensor HalfPicture() {
+  Tensor picture = *Tensor::Allocate(DType::kF16, {1, 32, 28, 28});
+  float i = 0;
+  for (Half& value : picture.MutableData<Half>()) value = Half(std::cos(i * i)), ++i;
+  return picture;
+}
+
+// Kernels of bf16 take f32, in blocks of channels; f16 went through row-major kernels, node by
+// node.
+TEST(Precision, Bf16KernelsTakeConvolutionsOfHalves) {
+  if (!HasBf16(BestIsa())) GTEST_SKIP() << "this machine has no avx512_bf16, or may not use it";
+  const auto session =
+      *Session::Create(HalfConvolution(), {.threads = 1, .precision = Precision::kBf16});
+  const auto plan = *session->PlanFor({Type::Of(HalfPicture())});
+  const auto conv = std::ranges::find_if(plan->steps, [](const Step& step) {
+    return step.kernel != nullptr && step.kernel->op == "Conv";
+  });
+  ASSERT_NE(conv, plan->steps.end());
+  EXPECT_NE(conv->kernel->name.find(".bf16."), std::string::npos) << conv->kernel->name;
+  const Tensor y = (*session->Run({HalfPicture()}))[0].tensor();
+  ASSERT_EQ(y.dtype(), DType::kF16);
+  const auto reference = *Session::Create(HalfConvolution(), {.device = "reference"});
+  const Tensor expected = (*reference->Run({HalfPicture()}))[0].tensor();
+  double error = 0, size = 0;
+  for (std::size_t i = 0; i < y.Data<Half>().size(); ++i) {
+    const double wanted = static_cast<float>(expected.Data<Half>()[i]);
+    const double got = static_cast<float>(y.Data<Half>()[i]);
+    error += (got - wanted) * (got - wanted);
+    size += wanted * wanted;
+  }
+  EXPECT_LT(std::sqrt(error / size), 0x1p-7);  // 8 bits of each factor
+}
+
+TEST(Precision, ModelsOfHalvesRoundAsTheySayUnlessAskedFor) {
+  const auto session = *Session::Create(HalfConvolution(), {.threads = 1});
+  const auto plan = *session->PlanFor({Type::Of(HalfPicture())});
+  for (const Step& step : plan->steps) {
+    for (const Place& place : step.out) EXPECT_EQ(place.dtype, DType::kF16);
+  }
 }
 
 TEST(Precision, Bf16IsRefusedWithoutTheInstructions) {

@@ -5,13 +5,15 @@
 
 namespace athanor {
 
-Result<std::shared_ptr<const Graph>> SharedWeights::Optimized(const Graph& graph, bool optimize) {
+Result<std::shared_ptr<const Graph>> SharedWeights::Optimized(const Graph& graph,
+                                                              const GraphOptions& options) {
   const std::scoped_lock lock(mutex_);
-  if (optimized_ == nullptr) {
-    ATH_TRY(Graph made, GraphForPlans(graph, optimize));
-    optimized_ = std::make_shared<const Graph>(std::move(made));
+  std::shared_ptr<const Graph>& known = options.widen ? widened_ : optimized_;
+  if (known == nullptr) {
+    ATH_TRY(Graph made, GraphForPlans(graph, options));
+    known = std::make_shared<const Graph>(std::move(made));
   }
-  return optimized_;
+  return known;
 }
 
 std::shared_ptr<SharedWeights> WeightsInUse::On(const std::string& device) {

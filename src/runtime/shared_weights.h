@@ -13,16 +13,19 @@
 
 namespace athanor {
 
+struct GraphOptions;  // runtime/cpu_session.h
+
 // Thread-safe.
 class SharedWeights {
  public:
-  // GraphForPlans of the graph, made for the first session. Every session gives the same graph.
-  Result<std::shared_ptr<const Graph>> Optimized(const Graph& graph, bool optimize);
+  // GraphForPlans of the graph, made for the first session. Every session gives the same graph and
+  // runs the passes or not; one that widens f16 has a graph of its own.
+  Result<std::shared_ptr<const Graph>> Optimized(const Graph& graph, const GraphOptions& options);
   const std::shared_ptr<kernels::PackStore>& packs() const { return packs_; }
 
  private:
   std::mutex mutex_;
-  std::shared_ptr<const Graph> optimized_;
+  std::shared_ptr<const Graph> optimized_, widened_;
   const std::shared_ptr<kernels::PackStore> packs_ = std::make_shared<kernels::PackStore>();
 };
 
