@@ -345,8 +345,24 @@ class Tune(Case):
             # Another layout may be faster for one step and slower for its neighbours.
             times = [c["measured_us"] for c in step["candidates"] if "measured_us" in c and c["layout"] == taken["layout"]]
             self.assertEqual(min(times), taken["measured_us"])
+        self.assertEqual(result["steps_open"], 0)
         again = document(self, "tune", model, "--threads", 1, "--budget", 20, **here)
         self.assertEqual(again["new_times"], 0)
+
+    def test_what_a_later_call_would_measure_is_open(self):
+        """Reorders between layouts have several kernels and compete with nobody; a kernel far behind is never measured."""
+        ask = ["tune", MODEL, "--threads", 1, "-o", self.folder / "times.athplan", "--plan-cache", self.folder / "times.athplan"]
+        none = document(self, *ask[:-2], "--budget", 0, cwd=self.folder)
+        self.assertEqual((none["steps_measured"], none["times"]), (0, 0))
+        self.assertGreater(none["steps_open"], 0)
+        told = athanor(*ask, "--budget", 0, cwd=self.folder).stdout
+        self.assertIn("no step is measured", told)
+        self.assertIn(f"{none['steps_open']} steps have kernels without a time", told)
+        every = document(self, *ask, "--budget", "unlimited", cwd=self.folder)
+        self.assertEqual(every["steps_open"], 0)
+        self.assertTrue(0 < every["steps_measured"] <= none["steps_open"], every)
+        rest = document(self, *ask, "--budget", 0, cwd=self.folder)
+        self.assertEqual((rest["steps_open"], rest["steps_measured"], rest["new_times"]), (0, every["steps_measured"], 0))
 
     def test_every_selector_plans_and_explains_all_candidates(self):
         for selector in ("rule", "cost", "learned", "measured"):

@@ -50,10 +50,11 @@ class LayoutChooser {
   Status Measure() {
     std::vector<Contest> contests;
     for (std::size_t i = 0; i < groups_.size(); ++i) {
-      Contest contest = {{&blocked_[i].query, &blocked_[i].candidates},
-                         {&into_[i].query, &into_[i].candidates}};
+      Contest contest = {.entries = {{&blocked_[i].query, &blocked_[i].candidates},
+                                     {&into_[i].query, &into_[i].candidates}},
+                         .open = &groups_[i].open};
       if (groups_[i].query.op != nullptr)
-        contest.push_back({&groups_[i].query, &groups_[i].candidates});
+        contest.entries.push_back({&groups_[i].query, &groups_[i].candidates});
       contests.push_back(std::move(contest));
     }
     return ChooseMeasured(std::move(contests), options_);

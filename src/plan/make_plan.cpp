@@ -244,6 +244,7 @@ class Planner {
     StepNotes notes;
     notes.clones = group.clones;
     notes.saved_bytes = group.saved_bytes;
+    notes.open = group.open;
     const std::string layout(kernels::LayoutName(group.query));
     const auto fits_elsewhere = [&](const kernels::Candidate& candidate) {
       return std::any_of(group.elsewhere.begin(), group.elsewhere.end(),

@@ -62,6 +62,8 @@ struct StepNotes {
   // writes their result; what all of them together do not read and write for that. 0: not cloned.
   int clones = 0;
   double saved_bytes = 0;
+  // Measured times decide, and of the kernels that compete some have none: there was no time left.
+  bool open = false;
 };
 
 struct Step {

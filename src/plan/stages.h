@@ -31,6 +31,7 @@ struct Group {
   std::string why_not;     // a reason that concerns all kernels
   int clones = 0;          // see StepNotes
   double saved_bytes = 0;  // see StepNotes
+  bool open = false;       // see StepNotes
 
   const kernels::KernelDef* kernel() const {
     return !candidates.empty() && candidates[0].fit.yes() ? candidates[0].def : nullptr;
@@ -70,7 +71,10 @@ struct Entry {
   bool fits() const { return !candidates->empty() && (*candidates)[0].fit.yes(); }
   double cost_ns() const { return (*candidates)[0].cost_ns; }
 };
-using Contest = std::vector<Entry>;  // in all its layouts
+struct Contest {
+  std::vector<Entry> entries;  // the work in all its layouts
+  bool* open = nullptr;        // set to whether a rival has no time yet, if anybody asks
+};
 
 // Orders the candidates of every entry by how long they run, as far as that is known or there is
 // time to measure it. Does nothing without options.measured.

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <set>
 
 #include "plan/stages.h"
 #include "plan/trial.h"
@@ -65,7 +66,8 @@ class Tuner {
       for (const Contest& contest : contests) ATH_RETURN_IF_ERROR(Measure(contest, far_behind));
     }
     for (const Contest& contest : contests) {
-      for (const Entry& entry : contest) {
+      if (contest.open != nullptr) *contest.open = IsOpen(contest);
+      for (const Entry& entry : contest.entries) {
         std::stable_sort(entry.candidates->begin(), entry.candidates->end(),
                          [](const Candidate& a, const Candidate& b) { return a.Precedes(b); });
       }
@@ -77,7 +79,7 @@ class Tuner {
   // The best estimate; 0 when nothing fits.
   static double BestNs(const Contest& contest) {
     double best = 0;
-    for (const Entry& entry : contest) {
+    for (const Entry& entry : contest.entries) {
       if (entry.fits() && (best == 0 || entry.cost_ns() < best)) best = entry.cost_ns();
     }
     return best;
@@ -86,7 +88,7 @@ class Tuner {
   static std::vector<Rival> RivalsOf(const Contest& contest, double far_behind) {
     const double most = far_behind * BestNs(contest);
     std::vector<Rival> rivals;
-    for (const Entry& entry : contest) {
+    for (const Entry& entry : contest.entries) {
       if (entry.candidates->empty()) continue;
       const std::string signature = Signature(*entry.query);
       for (Candidate& candidate : *entry.candidates) {
@@ -155,12 +157,24 @@ class Tuner {
     }
     const std::vector<double> best = Race(trials, kRounds, kBurstNs, kBeaten, Pool());
     for (std::size_t i = 0; i < rivals.size(); ++i) {
-      if (!trials[i]) continue;
+      if (!trials[i]) {
+        too_large_.emplace(rivals[i].signature, rivals[i].candidate->def->name);
+        continue;
+      }
       rivals[i].candidate->measured_ns = best[i];
       options_.measured->Set(rivals[i].signature, rivals[i].candidate->def->name, best[i]);
     }
     Report(expected_ns);
     return {};
+  }
+
+  // Whether a later call with more time would measure it. Before candidates are ordered by times.
+  bool IsOpen(const Contest& contest) const {
+    const std::vector<Rival> rivals = RivalsOf(contest, *std::rbegin(kFarBehind));
+    return rivals.size() > 1 && std::any_of(rivals.begin(), rivals.end(), [&](const Rival& rival) {
+             return rival.candidate->measured_ns == 0 &&
+                    too_large_.count({rival.signature, rival.candidate->def->name}) == 0;
+           });
   }
 
   double Seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
@@ -173,7 +187,8 @@ class Tuner {
   const PlanOptions& options_;
   Clock::time_point start_ = Clock::now();
   std::unique_ptr<ThreadPool> pool_;
-  double expected_ns_ = 0, done_ns_ = 0;  // of measuring
+  double expected_ns_ = 0, done_ns_ = 0;                     // of measuring
+  std::set<std::pair<std::string, std::string>> too_large_;  // signature and kernel: no memory
 };
 
 }  // namespace

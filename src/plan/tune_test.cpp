@@ -116,6 +116,22 @@ TEST_F(TunedPlan, MeasuresNothingWithoutTime) {
   const auto plan = MakePlanOf(OneConvolution(32, 32, 28), options);
   EXPECT_EQ(options.measured->size(), 0U);
   EXPECT_EQ(ConvolutionOf(*plan).choices[0].measured_ns, 0);
+  EXPECT_TRUE(ConvolutionOf(*plan).open);
+}
+
+TEST_F(TunedPlan, IsOpenUntilEveryRivalHasATime) {
+  const auto measured = std::make_shared<MeasuredTimes>();
+  const auto open_after = [&](double seconds) {
+    const auto plan =
+        MakePlanOf(OneConvolution(32, 32, 28), {.measured = measured, .tune_seconds = seconds});
+    return std::count_if(plan->steps.begin(), plan->steps.end(),
+                         [](const Step& step) { return step.notes.open; });
+  };
+  EXPECT_EQ(open_after(0), 1);  // reorders around it compete with nobody
+  EXPECT_EQ(open_after(60), 0);
+  EXPECT_EQ(open_after(0), 0);
+  const auto estimated = MakePlanOf(OneConvolution(32, 32, 28), {});
+  EXPECT_FALSE(ConvolutionOf(*estimated).open) << "nobody asked for times";
 }
 
 TEST_F(TunedPlan, StrictPlansHoldNoAlgorithmThatRoundsMore) {

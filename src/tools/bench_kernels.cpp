@@ -151,7 +151,8 @@ Result<std::vector<Choice>> ChoicesOf(const Layer& layer, const std::vector<Riva
   choose(Selector::kLearned, {});
   std::vector<plan::Variant> variants = OrderedBy(Selector::kMeasured, layer, {});
   plan::Contest contest;
-  for (plan::Variant& variant : variants) contest.push_back({&variant.query, &variant.candidates});
+  for (plan::Variant& variant : variants)
+    contest.entries.push_back({&variant.query, &variant.candidates});
   const PlanOptions options = {.threads = setting.threads,
                                .measured = std::make_shared<MeasuredTimes>(),
                                .tune_seconds = std::numeric_limits<double>::infinity()};

@@ -38,6 +38,20 @@ std::string ChangesTable(const athanor::Plan& plan, const TuneOutcome& outcome) 
   return table.ToString();
 }
 
+void SayOutcome(const Common& common, const TuneOutcome& outcome) {
+  if (outcome.measured == 0)
+    Say(common, "no step is measured");
+  else
+    Say(common,
+        "{} steps measured, {} take another kernel than estimates would: {:.2f} -> {:.2f} ms",
+        outcome.measured, outcome.changed, outcome.before_ns / 1e6, outcome.chosen_ns / 1e6);
+  if (outcome.open == 0)
+    Say(common, "every kernel that competes has its time");
+  else
+    Say(common, "{} step{} kernels without a time; the same call goes on, --budget gives it more",
+        outcome.open, outcome.open == 1 ? " has" : "s have");
+}
+
 Status Run(const TuneOptions& options, const Common& common) {
   const std::string found_without_asking = TuningFile(options.model.path);
   const std::string path = options.output.empty() ? found_without_asking : options.output;
@@ -78,10 +92,7 @@ Status Run(const TuneOptions& options, const Common& common) {
 
   const TuneOutcome outcome = OutcomeOf(*plan);
   if (outcome.changed > 0) PrintText(common, ChangesTable(*plan, outcome));
-  Say(common, "{} steps measured, {} take another kernel than estimates would: {:.2f} -> {:.2f} ms",
-      outcome.measured, outcome.changed, outcome.before_ns / 1e6, outcome.chosen_ns / 1e6);
-  if (outcome.open > 0)
-    Say(common, "{} steps were not measured in time; --budget gives more", outcome.open);
+  SayOutcome(common, outcome);
   Say(common, "wrote {}", path);
   PrintJson(common, {{"model", options.model.path},
                      {"output", path},

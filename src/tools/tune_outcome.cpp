@@ -54,11 +54,8 @@ TuneOutcome OutcomeOf(const Plan& plan, const Plan* other) {
   TuneOutcome outcome;
   for (const Step& step : plan.steps) {
     const auto& choices = step.notes.choices;
-    const bool competes = choices.size() > 1 && choices[1].fits;
-    if (choices.empty() || choices[0].measured_ns == 0) {
-      outcome.open += competes ? 1 : 0;
-      continue;
-    }
+    outcome.open += step.notes.open ? 1 : 0;
+    if (choices.empty() || choices[0].measured_ns == 0) continue;
     const Choice& best = choices[0];
     const Choice* known = other == nullptr ? &FirstGuess(choices) : kernels.Find(plan, step);
     const Choice& before = known == nullptr ? best : *known;

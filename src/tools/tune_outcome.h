@@ -11,8 +11,9 @@ struct TuneOutcome {
     const Step* step = nullptr;
     const StepNotes::Choice *before = nullptr, *best = nullptr;
   };
-  double before_ns = 0, chosen_ns = 0;      // of all steps that were measured
-  int measured = 0, changed = 0, open = 0;  // steps
+  double before_ns = 0, chosen_ns = 0;  // of all steps that were measured
+  int measured = 0, changed = 0;        // steps whose kernel has a time; that got another kernel
+  int open = 0;                         // steps for some of whose kernels there was no time left
   std::vector<Change> changes;
 };
 
