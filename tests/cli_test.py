@@ -597,6 +597,19 @@ class Bench(Case):
             self.assertEqual(run.returncode, 1, run.stderr)
             self.assertIn(f"{value}: a number {text} is expected", run.stderr)
 
+    def test_explain_says_which_node_a_step_is(self):
+        """Names stood in --json alone."""
+        steps = document(self, "explain", MODEL)["steps"]
+        names = [step["node"] for step in steps if step["node"]]
+        self.assertGreater(len(names), 5)
+        header, _, *rows = athanor("explain", MODEL).stdout.splitlines()
+        self.assertEqual(header.split(), ["step", "node", "kernel", "output", "why"])
+        begin, end = header.index("node"), header.index("kernel")
+        self.assertEqual([row[begin:end].strip() for row in rows[:len(steps)]], [step["node"] for step in steps])
+        text = self.file("unnamed.txt", b"graph g(x: f32[2]) -> (y: f32[2]) {\n  %y: f32[2] = Relu(%x)\n}\n")
+        unnamed = athanor("explain", text).stdout.splitlines()
+        self.assertEqual(unnamed[0].split(), ["step", "kernel", "output", "why"])
+
     def test_strict_sums_refuse_rounded_factors(self):
         run = athanor("explain", MODEL, "--strict", "--precision", "bf16")
         self.assertEqual(run.returncode, 1)

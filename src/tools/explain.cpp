@@ -1,5 +1,6 @@
 // athanor explain ATH-2003: the long text of an error code.
 // athanor explain MODEL: the steps that run, and why each has its kernel.
+#include <algorithm>
 #include <charconv>
 #include <optional>
 
@@ -65,6 +66,46 @@ std::string ChoiceText(const StepNotes::Choice& choice) {
   return fmt::format("{}; in {}: {}", time, choice.layout, choice.reason);
 }
 
+std::string WhyText(const Step& step, bool on_reference) {
+  const auto& choices = step.notes.choices;
+  std::string why;
+  if (choices.empty() && step.kernel == nullptr)
+    why = on_reference ? "no kernel for this operator" : "its shape is known only then";
+  if (!choices.empty()) why = ChoiceText(choices[0]);
+  if (step.notes.clones > 0) {
+    why += fmt::format("; first nodes cloned for {} consumers, {} less to read and write",
+                       step.notes.clones, HumanBytes(step.notes.saved_bytes));
+  }
+  return why;
+}
+
+// A column says which nodes of the model the steps are, where the model gave them names.
+std::string StepsText(const Plan& plan, bool all) {
+  const bool named = std::ranges::any_of(
+      plan.steps, [&](const Step& step) { return !Describe(plan, step).node.empty(); });
+  std::vector<std::string> header = {"step", "kernel", "output", "why"};
+  if (named) header.insert(header.begin() + 1, "node");
+  Table table(header);
+  const auto add = [&](std::string step, std::string node, std::string kernel, std::string output,
+                       const std::string& why) {
+    std::vector<std::string> row = {std::move(step)};
+    if (named) row.push_back(std::move(node));
+    row.push_back(std::move(kernel));
+    row.push_back(std::move(output));
+    row.push_back(Shorten(why, 100));
+    table.Add(std::move(row));
+  };
+  for (const Step& step : plan.steps) {
+    const StepText text = Describe(plan, step);
+    add(Shorten(text.op, 40), Shorten(text.node, 40), text.kernel, text.output,
+        WhyText(step, text.on_reference));
+    if (!all) continue;
+    for (const StepNotes::Choice& choice : step.notes.choices)
+      add("", "", "  " + choice.kernel, "", ChoiceText(choice));
+  }
+  return table.ToString();
+}
+
 Status ExplainModel(const ExplainOptions& options, const Common& common) {
   ATH_TRY(Graph graph, OpenModel(options.model));
   ATH_RETURN_IF_ERROR(DumpIr(common, options.dump, graph));
@@ -83,27 +124,11 @@ Status ExplainModel(const ExplainOptions& options, const Common& common) {
   const std::shared_ptr<const Plan> plan = *std::move(made);
   std::size_t on_reference = 0;
   nlohmann::json steps = nlohmann::json::array();
-  Table table({"step", "kernel", "output", "why"});
   for (const Step& step : plan->steps) {
-    const StepText text = Describe(*plan, step);
-    on_reference += text.on_reference ? 1 : 0;
+    on_reference += Describe(*plan, step).on_reference ? 1 : 0;
     steps.push_back(StepJson(*plan, step));
-    const auto& choices = step.notes.choices;
-    std::string why;
-    if (choices.empty() && step.kernel == nullptr) {
-      why = text.on_reference ? "no kernel for this operator" : "its shape is known only then";
-    }
-    if (!choices.empty()) why = ChoiceText(choices[0]);
-    if (step.notes.clones > 0) {
-      why += fmt::format("; first nodes cloned for {} consumers, {} less to read and write",
-                         step.notes.clones, HumanBytes(step.notes.saved_bytes));
-    }
-    table.Add({Shorten(text.op, 40), text.kernel, text.output, Shorten(why, 100)});
-    if (!options.all) continue;
-    for (const StepNotes::Choice& choice : choices)
-      table.Add({"", "  " + choice.kernel, "", Shorten(ChoiceText(choice), 100)});
   }
-  PrintText(common, table.ToString());
+  PrintText(common, StepsText(*plan, options.all));
   Say(common, "{} steps, {} on the reference; {} of memory for one run", plan->steps.size(),
       on_reference, HumanBytes(static_cast<double>(plan->arena_bytes)));
   PrintJson(common, {{"model", options.model.path},
