@@ -7,6 +7,7 @@ other by arithmetic that is written down here, never against what an earlier run
 import html.parser
 import json
 import os
+import resource
 import subprocess
 import time
 import unittest
@@ -214,6 +215,15 @@ class Bench(Case):
             run = athanor("bench", MODEL, "--sweep", *words)
             self.assertEqual(run.returncode, 1, run.stderr)
             self.assertIn(told, run.stderr)
+
+    def test_streams_without_threads_are_an_error(self):
+        """A thread that could not be started ended the program."""
+        def little_room():  # stacks of 256 MiB in 16 GiB
+            resource.setrlimit(resource.RLIMIT_STACK, (256 << 20, 256 << 20))
+            resource.setrlimit(resource.RLIMIT_AS, (16 << 30, 16 << 30))
+        run = athanor("bench", MODEL, "--streams", 200, "--threads", 1, "--time", 0.1, preexec_fn=little_room)
+        self.assertEqual(run.returncode, 4, run.stderr)
+        self.assertRegex(run.stderr, r"error ATH-4001 .*200 streams are wanted; the system gave threads to \d+\n *fix: fewer --streams")
 
     def test_a_batch_that_does_not_fit_is_told_before_anything_is_measured(self):
         fixed = self.file("fixed.onnx", onnx_model([("MatMul", ["a", "b"], ["c"])], [("a", (3, 3)), ("b", (3, 2))], [("c", (3, 2))]))

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <exception>
 #include <thread>
 
 #include "tools/energy.h"
@@ -56,8 +57,16 @@ Result<BenchTimes> MeasureStreams(Session& session, int streams, const std::vect
     }
   };
   std::vector<std::thread> threads;
-  for (std::size_t s = 1; s < count; ++s) threads.emplace_back(stream, s);
-  stream(0);
+  try {
+    for (std::size_t s = 1; s < count; ++s) threads.emplace_back(stream, s);
+  } catch (const std::exception&) {  // the system gives no more, or no memory for one
+    failed = true;
+    failures[0] =
+        Error(ErrorCode::kResource, "{} streams are wanted; the system gave threads to {}", count,
+              threads.size() + 1)
+            .Fix("fewer --streams");
+  }
+  if (!failed) stream(0);
   for (std::thread& thread : threads) thread.join();
   for (const Status& failure : failures) ATH_RETURN_IF_ERROR(failure);
   BenchTimes measured;
