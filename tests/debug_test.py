@@ -6,6 +6,7 @@ without them. The binary is $ATHANOR_BIN or the newest of build/*/bin/athanor.
 """
 import importlib.util
 import json
+import os
 import pathlib
 import re
 import signal
@@ -131,6 +132,30 @@ class Bisect(Case):
         self.assertTrue(document(self, "bisect", MODEL, int8, *picture, "--tolerance", 0.5)["pass"])
         result = document(self, "bisect", MODEL, int8, *picture, "--tolerance", 1e-5, code=3)
         self.assertIsNotNone(result["first"])
+
+    def test_rounded_factors_differ_from_the_first_product_on(self):
+        """Of two large products in a row, the second after a function: bf16 keeps 8 bits of what the first multiplies."""
+        model = self.file("wide.txt", graph("""  const %w: f32[256, 256] = random(1)
+  const %v: f32[256, 256] = random(2)
+  %n: f32[64, 256] = Neg(%x) @n
+  %a: f32[64, 256] = Erf(%n) @a
+  %b: f32[64, 256] = MatMul(%a, %w) @b
+  %y: f32[64, 256] = MatMul(%b, %v) @y
+""", "x: f32[64, 256]", "y: f32[64, 256]"))
+        same = athanor("bisect", model, "--device", "cpu", "--device-b", "cpu", "--precision", "auto")
+        self.assertIn("both sides are the same: wide.txt on cpu, precision auto", same.stderr)
+        narrow = {**os.environ, "ATHANOR_ISA": "avx2"}
+        self.assertIn("ATH-2101", athanor("bisect", model, "--precision-b", "bf16", env=narrow).stderr)
+        if " avx512_bf16" not in pathlib.Path("/proc/cpuinfo").read_text() or "ATHANOR_ISA" in os.environ:
+            self.skipTest("this machine has no avx512_bf16, or may not use it")
+        first = document(self, "bisect", model, "--precision-b", "bf16", code=3)["first"]
+        self.assertEqual((first["value"], first["op"]), ("b", "MatMul"))
+        self.assertTrue(all(not i["error"]["differs"] for i in first["inputs"] if i["error"]))
+        self.assertGreater(first["rel_l2"], 2e-4)
+        self.assertLess(first["rel_l2"], 2.0 ** -7)  # 8 bits of each factor
+        self.assertTrue(document(self, "bisect", model, "--precision-b", "bf16", "--tolerance", 0.02)["pass"])
+        compare = athanor("compare", model, "--precision-b", "bf16")
+        self.assertIn(f"athanor bisect {model} --precision-b bf16 finds the first node", compare.stderr)
 
 
 class Reduce(Case):

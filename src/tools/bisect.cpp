@@ -1,5 +1,5 @@
-// athanor bisect A [B]: the first node whose output differs between two models or
-// devices.
+// athanor bisect A [B]: the first node whose output differs between two models, devices or
+// precisions.
 #include "verify/bisect.h"
 
 #include <algorithm>
@@ -14,6 +14,7 @@
 #include "tools/inputs.h"
 #include "tools/open_model.h"
 #include "tools/progress.h"
+#include "tools/tuning.h"
 #include "verify/parity.h"
 
 namespace athanor::tools {
@@ -25,6 +26,7 @@ struct BisectVerb {
   std::string dump;  // --dump-ir
   InputOptions input;
   std::string device, device_b, passes = "on", passes_b = "on", match = "name";
+  std::string precision = "f32", precision_b;
   BisectOptions limits;
   int rows = 14;
 
@@ -35,10 +37,13 @@ struct BisectVerb {
 struct Side {
   std::string model, device;
   bool passes = true;
+  std::string precision;
 
+  bool operator==(const Side&) const = default;
   std::string Text() const {
-    return fmt::format("{} on {}{}", std::filesystem::path(model).filename().string(), device,
-                       passes || device == "reference" ? "" : " without passes");
+    return fmt::format("{} on {}{}{}", std::filesystem::path(model).filename().string(), device,
+                       passes || device == "reference" ? "" : " without passes",
+                       precision == "f32" ? "" : ", precision " + precision);
   }
 };
 
@@ -47,13 +52,17 @@ std::pair<Side, Side> SidesOf(const BisectVerb& options) {
   const auto other = [](const std::string& device) {
     return std::string(device == "reference" ? "cpu" : "reference");
   };
-  const bool devices_differ = options.b.empty() && options.passes == options.passes_b;
+  const std::string precision_b =
+      options.precision_b.empty() ? options.precision : options.precision_b;
+  const bool devices_differ =
+      options.b.empty() && options.passes == options.passes_b && options.precision == precision_b;
   std::string a = options.device, b = options.device_b;
   if (a.empty() && b.empty()) a = devices_differ ? "reference" : "cpu";
   if (a.empty()) a = devices_differ ? other(b) : b;
   if (b.empty()) b = devices_differ ? other(a) : a;
-  return {{options.a.path, a, options.passes == "on"},
-          {options.b.empty() ? options.a.path : options.b, b, options.passes_b == "on"}};
+  return {
+      {options.a.path, a, options.passes == "on", options.precision},
+      {options.b.empty() ? options.a.path : options.b, b, options.passes_b == "on", precision_b}};
 }
 
 Result<Trace> Recording(const std::string& path) {
@@ -73,7 +82,9 @@ Result<Graph> OpenSide(const BisectVerb& options, const Side& side, const Common
 
 Result<Trace> TraceSide(Graph graph, const Side& side, std::vector<Datum> inputs) {
   Result<Trace> trace = RunTraced(std::move(graph), std::move(inputs),
-                                  {.session = {.device = side.device, .optimize = side.passes}});
+                                  {.session = {.device = side.device,
+                                               .optimize = side.passes,
+                                               .precision = *PrecisionFromName(side.precision)}});
   if (!trace.ok()) return std::move(trace).status().In(side.Text());
   return trace;
 }
@@ -265,14 +276,15 @@ std::string NextStep(const BisectVerb& options, const Side& a, const Side& b,
   const std::string& name = found.suspects.empty()
                                 ? found.outputs.front().name
                                 : both.b.values[found.pairs[found.suspects[0].pair].b].name;
-  return fmt::format("athanor run {} random --dump {} values", model, ShellWord(name));
+  return fmt::format("athanor run {} random --dump {} values{}", model, ShellWord(name),
+                     b.precision == "f32" ? "" : " --precision " + b.precision);
 }
 
 Status Run(const BisectVerb& options, const Common& common) {
   if (std::isnan(options.limits.rel_l2) || std::isnan(options.limits.atol))
     return Error(ErrorCode::kUsage, "--tolerance and --atol: a number of 0 or more is expected");
   const auto [a, b] = SidesOf(options);
-  if (a.model == b.model && a.device == b.device && a.passes == b.passes) {
+  if (a == b) {
     return Error(ErrorCode::kUsage, "both sides are the same: {}", a.Text())
         .Fix(
             fmt::format("athanor bisect {} --device reference --device-b cpu", ShellWord(a.model)));
@@ -312,6 +324,8 @@ std::function<Status()> BisectModels(Arguments app, const Common& common) {
   app.Option("--device", options->device,
              "of the first model; default: cpu, and reference where there is one model");
   app.Option("--device-b", options->device_b, "of the second model; default: the same, or cpu");
+  AddPrecisionOption(app, options->precision);
+  AddOtherPrecisionOption(app, options->precision_b);
   app.Option("--passes", options->passes, "on or off: the portable passes on the first model")
       .OneOf({"on", "off"})
       .ShowDefault();

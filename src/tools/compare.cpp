@@ -186,6 +186,15 @@ std::string DifferenceTable(const std::vector<OutputDifference>& outputs) {
   return table.ToString();
 }
 
+// The same question about every value inside.
+std::string BisectText(const CompareOptions& options, const std::string& precision_b) {
+  std::string text = "athanor bisect " + ShellWord(options.a.path);
+  if (!options.b.empty()) text += " " + ShellWord(options.b);
+  if (options.precision != "f32") text += " --precision " + options.precision;
+  if (precision_b != options.precision) text += " --precision-b " + precision_b;
+  return text;
+}
+
 Status Run(const CompareOptions& options, const Common& common) {
   const std::string path_b = options.b.empty() ? options.a.path : options.b;
   const std::string device_b = options.device_b.empty() ? options.device : options.device_b;
@@ -236,11 +245,10 @@ Status Run(const CompareOptions& options, const Common& common) {
                  outcome.task.Agreement(), options.task.min_agreement);
   return Error(ErrorCode::kAccuracy, "the outputs differ by more than atol {:g} + rtol {:g}",
                options.tolerance.atol, options.tolerance.rtol)
-      .Fix(same_precision
-               ? fmt::format("athanor bisect {}{} finds the first node that differs",
-                             ShellWord(options.a.path),
-                             options.b.empty() ? "" : " " + ShellWord(options.b))
-               : "--rtol and --atol for products of 8 bits, 2e-2 say, or --task for answers");
+      .Fix(BisectText(options, precision_b) + " finds the first node that differs" +
+           (same_precision
+                ? ""
+                : "; factors of 8 bits do by 2e-2 or so (--rtol, --atol), answers less (--task)"));
 }
 
 }  // namespace
@@ -263,8 +271,7 @@ std::function<Status()> CompareModels(Arguments app, const Common& common) {
   app.Option("--device", options->device, "of the first model").ShowDefault();
   app.Option("--device-b", options->device_b, "of the second model; default: the same");
   AddPrecisionOption(app, options->precision);
-  app.Option("--precision-b", options->precision_b, "of the second model; default: the same")
-      .OneOf({"f32", "bf16", "auto"});
+  AddOtherPrecisionOption(app, options->precision_b);
   app.Threads(options->threads);
   app.Option("--atol", options->tolerance.atol, "absolute tolerance")
       .Range(0.0, 1e300)

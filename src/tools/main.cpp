@@ -58,10 +58,12 @@ constexpr Verb kVerbs[] = {
     {"compare", "two models or devices on the same inputs", CompareModels,
      "athanor compare model.onnx model.ath --rtol 1e-3\n"
      "  athanor compare model.onnx model.tflite --input photographs --std 255 --task classify"},
-    {"bisect", "the first node whose output differs, of two models or devices", BisectModels,
+    {"bisect", "the first node whose output differs, of two models, devices or precisions",
+     BisectModels,
      "athanor bisect model.onnx model.ath\n"
      "  athanor bisect model.onnx                       # its kernels beside its references\n"
      "  athanor bisect model.onnx model.int8.ath --tolerance 0.05\n"
+     "  athanor bisect model.onnx --precision-b bf16    # one model, its products rounded\n"
      "  athanor bisect model.onnx values-of-another-engine.npz --input x=x.npy"},
     {"reduce", "the smallest part of a model that still fails", ReduceModel,
      "athanor reduce model.onnx --fails 'python3 check.py {}' -o small.onnx\n"

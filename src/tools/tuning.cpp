@@ -33,6 +33,11 @@ void AddPrecisionOption(Arguments app, std::string& precision) {
       .ShowDefault();
 }
 
+void AddOtherPrecisionOption(Arguments app, std::string& precision) {
+  app.Option("--precision-b", precision, "of the second model; default: the same")
+      .OneOf({"f32", "bf16", "auto"});
+}
+
 void AddTuningOptions(Arguments app, TuningOptions& options) {
   AddPrecisionOption(app, options.precision);
   app.Flag("--strict", options.strict, "no algorithm that rounds more than a sum of products");

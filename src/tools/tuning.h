@@ -23,6 +23,8 @@ void AddTuningOptions(Arguments app, TuningOptions& options);
 
 // --precision alone, for verbs that choose nothing else.
 void AddPrecisionOption(Arguments app, std::string& precision);
+// --precision-b, for verbs that look at two models; "": as --precision says.
+void AddOtherPrecisionOption(Arguments app, std::string& precision);
 
 // Where tune writes without -o: the model's file name with .athplan, in the current folder.
 std::string TuningFile(const std::string& model);
