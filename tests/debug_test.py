@@ -123,11 +123,36 @@ class Bisect(Case):
         document(self, "run", MODEL, "random", "--dump", "all", values)
         self.assertTrue(document(self, "bisect", MODEL, values)["pass"])
 
-    def test_precisions_differ_beyond_a_tolerance(self):
-        int8 = self.folder / "digits.int8.ath"
-        calib = MODEL.parent / "calib.npz"
-        run = athanor("quantize", MODEL, "--calib", calib, "-o", int8, "--std", 255)
+    def int8(self):
+        """digits, calibrated on pictures of 0 to 1."""
+        path = self.folder / "digits.int8.ath"
+        run = athanor("quantize", MODEL, "--calib", MODEL.parent / "calib.npz", "-o", path, "--std", 255)
         self.assertEqual(run.returncode, 0, run.stderr)
+        return path
+
+    def test_random_inputs_keep_to_what_the_integers_were_calibrated_for(self):
+        """From -1 to 1 half of them were clipped, and the alarm said nothing of it."""
+        int8 = self.int8()
+        run = athanor("compare", MODEL, int8, "--json")
+        self.assertEqual(run.returncode, 3, run.stderr)
+        [given] = json.loads(run.stdout)["ranges"]
+        self.assertEqual((given["model"], given["outside"], given["elements"]), (str(int8), 0, 32 * 32))
+        self.assertAlmostEqual(given["low"], 0, delta=0.02)
+        self.assertAlmostEqual(given["high"], 1, delta=0.02)
+        self.assertIn(f"random numbers from {given['low']:g} to {given['high']:g}, which {int8} was calibrated for", run.stderr)
+        self.assertIn("integers of 8 bits do by some percent", run.stderr)
+        # What is given is taken as it is, and counted.
+        x = np.full((1, 1, 32, 32), 0.5, np.float32)
+        x[0, 0, :8] = -1
+        np.save(self.folder / "x.npy", x)
+        run = athanor("compare", MODEL, int8, "--input", self.folder / "x.npy")
+        self.assertIn("25 % of its elements lie outside", run.stdout)
+        run = athanor("bisect", MODEL, int8, "--input", self.folder / "x.npy")
+        self.assertIn("25 % of its elements lie outside", run.stdout)
+        self.assertEqual(document(self, "compare", MODEL, MODEL)["ranges"], [])
+
+    def test_precisions_differ_beyond_a_tolerance(self):
+        int8 = self.int8()
         picture = ["--input", MODEL.parent / "images" / "3_0389.png", "--std", 255]
         self.assertTrue(document(self, "bisect", MODEL, int8, *picture, "--tolerance", 0.5)["pass"])
         result = document(self, "bisect", MODEL, int8, *picture, "--tolerance", 1e-5, code=3)

@@ -8,6 +8,7 @@
 
 #include "core/text.h"
 #include "io/npy.h"
+#include "tools/calibrated.h"
 #include "tools/console.h"
 #include "tools/describe.h"
 #include "tools/dump_ir.h"
@@ -97,13 +98,19 @@ Result<BothTraces> RunBoth(const BisectVerb& options, const Common& common, cons
                            const Side& b) {
   Progress progress(common, "bisect", 2);
   ATH_TRY(Graph graph, OpenSide(options, a, common));
-  ATH_TRY(const InputPlan plan, InputPlan::Make(graph, options.input));
-  ATH_TRY(InputSet set, plan.Read(0));
+  ATH_TRY(InputPlan plan, InputPlan::Make(graph, options.input));
   BothTraces both;
+  InputSet set;
   if (options.is_recording()) {
+    ATH_TRY(set, plan.Read(0));
     ATH_TRY(both.b, Recording(options.b));
   } else {
     ATH_TRY(Graph other, OpenSide(options, b, common));
+    ATH_TRY(CalibratedInputs calibrated, CalibratedInputs::Of({graph, a.model}, {other, b.model}));
+    calibrated.Draw(plan, common);
+    ATH_TRY(set, plan.Read(0));
+    ATH_RETURN_IF_ERROR(calibrated.Count(set.values));
+    calibrated.Say(common);
     ATH_TRY(MatchedInputs matched, MatchInputs(other, graph, set.values));
     for (const LayoutChange& change : matched.changes) {
       Note(common, "input {}: {} in {}", Quote(change.name), LayoutText(change.axes), b.model);

@@ -5,6 +5,7 @@
 
 #include "core/text.h"
 #include "runtime/session.h"
+#include "tools/calibrated.h"
 #include "tools/compare_packages.h"
 #include "tools/compare_task.h"
 #include "tools/console.h"
@@ -110,6 +111,7 @@ struct Comparison {
   std::vector<OutputDifference> outputs;
   std::vector<LayoutChange> inputs, results;  // of the second model
   std::vector<ScaleChange> scaled_inputs = {}, scaled_results = {};
+  CalibratedInputs calibrated;
   TaskComparison task;
   std::size_t exchanged = 0;  // objects of a detector in another order
 
@@ -120,12 +122,17 @@ struct Comparison {
 };
 
 Result<Comparison> CompareAll(const CompareOptions& options, Session& a, Session& b,
-                              const InputPlan& plan, const Common& common) {
-  Comparison outcome = {
-      .outputs = {}, .inputs = {}, .results = {}, .task = TaskComparison(options.task)};
+                              const InputPlan& plan, CalibratedInputs calibrated,
+                              const Common& common) {
+  Comparison outcome = {.outputs = {},
+                        .inputs = {},
+                        .results = {},
+                        .calibrated = std::move(calibrated),
+                        .task = TaskComparison(options.task)};
   Progress progress(common, "compare", static_cast<std::int64_t>(plan.size()));
   for (std::size_t i = 0; i < plan.size(); ++i) {
     ATH_TRY(InputSet set, plan.Read(i));
+    ATH_RETURN_IF_ERROR(outcome.calibrated.Count(set.values));
     // The first model is the measure; its names are shown.
     ATH_TRY(Parity parity, CheckParity(b, a, std::move(set.values), options.tolerance));
     if (!options.task.task.empty()) ATH_RETURN_IF_ERROR(outcome.task.Add(parity));
@@ -195,6 +202,46 @@ std::string BisectText(const CompareOptions& options, const std::string& precisi
   return text;
 }
 
+// What to do about numbers that differ.
+std::string FixText(const CompareOptions& options, const std::string& precision_b,
+                    const Comparison& outcome) {
+  std::string text = BisectText(options, precision_b) + " finds the first node that differs";
+  if (outcome.calibrated.any())
+    return text +
+           "; integers of 8 bits do by some percent (--rtol, --atol), answers on real inputs less "
+           "(--input pictures --task classify)";
+  if (precision_b != options.precision)
+    return text + "; factors of 8 bits do by 2e-2 or so (--rtol, --atol), answers less (--task)";
+  return text;
+}
+
+// Tables, the verdict and the JSON document.
+void Show(const CompareOptions& options, const Common& common, const Comparison& outcome,
+          std::size_t runs, bool pass) {
+  const bool has_task = !options.task.task.empty();
+  nlohmann::json layouts = SayLayouts(common, outcome);
+  nlohmann::json scales = SayScales(common, outcome);
+  outcome.calibrated.Say(common);
+  PrintText(common, DifferenceTable(outcome.outputs));
+  if (has_task) outcome.task.Print(common);
+  Say(common, "{} over {} run{} ({})", pass ? Green(common, "same") : Red(common, "different"),
+      runs, runs == 1 ? "" : "s",
+      has_task ? fmt::format("agreement {:.4f}, at least {:g}", outcome.task.Agreement(),
+                             options.task.min_agreement)
+               : fmt::format("|a - b| <= {:g} + {:g} |a|", options.tolerance.atol,
+                             options.tolerance.rtol));
+  nlohmann::json document = {{"outputs", ToJson(outcome.outputs)},
+                             {"pass", pass},
+                             {"runs", runs},
+                             {"layouts", std::move(layouts)},
+                             {"scales", std::move(scales)},
+                             {"ranges", outcome.calibrated.ToJson()},
+                             {"atol", options.tolerance.atol},
+                             {"rtol", options.tolerance.rtol}};
+  if (has_task) document["task"] = outcome.task.ToJson();
+  PrintJson(common, std::move(document));
+}
+
 Status Run(const CompareOptions& options, const Common& common) {
   const std::string path_b = options.b.empty() ? options.a.path : options.b;
   const std::string device_b = options.device_b.empty() ? options.device : options.device_b;
@@ -212,30 +259,15 @@ Status Run(const CompareOptions& options, const Common& common) {
   ATH_TRY(const std::unique_ptr<Session> a,
           Open(options, options.a.path, options.device, options.precision, common));
   ATH_TRY(const std::unique_ptr<Session> b, Open(options, path_b, device_b, precision_b, common));
-  ATH_TRY(const InputPlan plan, InputPlan::Make(a->graph(), options.input));
-  ATH_TRY(const Comparison outcome, CompareAll(options, *a, *b, plan, common));
+  ATH_TRY(InputPlan plan, InputPlan::Make(a->graph(), options.input));
+  ATH_TRY(CalibratedInputs calibrated,
+          CalibratedInputs::Of({a->graph(), options.a.path}, {b->graph(), path_b}));
+  calibrated.Draw(plan, common);
+  ATH_TRY(const Comparison outcome,
+          CompareAll(options, *a, *b, plan, std::move(calibrated), common));
   const bool has_task = !options.task.task.empty();
-  const bool same_precision = precision_b == options.precision;
   const bool pass = has_task ? outcome.task.pass() : outcome.same_numbers();
-  nlohmann::json layouts = SayLayouts(common, outcome);
-  nlohmann::json scales = SayScales(common, outcome);
-  PrintText(common, DifferenceTable(outcome.outputs));
-  if (has_task) outcome.task.Print(common);
-  Say(common, "{} over {} run{} ({})", pass ? Green(common, "same") : Red(common, "different"),
-      plan.size(), plan.size() == 1 ? "" : "s",
-      has_task ? fmt::format("agreement {:.4f}, at least {:g}", outcome.task.Agreement(),
-                             options.task.min_agreement)
-               : fmt::format("|a - b| <= {:g} + {:g} |a|", options.tolerance.atol,
-                             options.tolerance.rtol));
-  nlohmann::json document = {{"outputs", ToJson(outcome.outputs)},
-                             {"pass", pass},
-                             {"runs", plan.size()},
-                             {"layouts", std::move(layouts)},
-                             {"scales", std::move(scales)},
-                             {"atol", options.tolerance.atol},
-                             {"rtol", options.tolerance.rtol}};
-  if (has_task) document["task"] = outcome.task.ToJson();
-  PrintJson(common, std::move(document));
+  Show(options, common, outcome, plan.size(), pass);
   if (pass) {
     Next(common, fmt::format("athanor bench {}", ShellWord(path_b)));
     return {};
@@ -245,10 +277,7 @@ Status Run(const CompareOptions& options, const Common& common) {
                  outcome.task.Agreement(), options.task.min_agreement);
   return Error(ErrorCode::kAccuracy, "the outputs differ by more than atol {:g} + rtol {:g}",
                options.tolerance.atol, options.tolerance.rtol)
-      .Fix(BisectText(options, precision_b) + " finds the first node that differs" +
-           (same_precision
-                ? ""
-                : "; factors of 8 bits do by 2e-2 or so (--rtol, --atol), answers less (--task)"));
+      .Fix(FixText(options, precision_b, outcome));
 }
 
 }  // namespace

@@ -14,7 +14,6 @@
 #include "tools/fit_type.h"
 #include "tools/input_fault.h"
 #include "tools/open_model.h"
-#include "verify/random_inputs.h"
 
 namespace athanor::tools {
 namespace {
@@ -134,6 +133,7 @@ Result<InputPlan> InputPlan::Make(const Graph& graph, const InputOptions& option
   plan.fixed_.resize(graph.inputs().size());
   plan.random_.assign(graph.inputs().size(), options.sources.empty());
   plan.pictures_.resize(graph.inputs().size());
+  plan.drawn_.resize(graph.inputs().size());
   ATH_RETURN_IF_ERROR(plan.Assign(options.sources));
   return plan;
 }
@@ -378,6 +378,12 @@ Result<Tensor> InputPlan::ReadFile(const std::string& path, std::size_t input) c
   return tensor;
 }
 
+bool InputPlan::DrawWithin(std::size_t input, const RealRange& range) {
+  if (!random_[input] || !fixed_[input].IsAbsent()) return false;
+  drawn_[input] = {range.low, range.high};
+  return true;
+}
+
 bool InputPlan::counts_symbols_as_one() const {
   for (std::size_t i = 0; i < fixed_.size(); ++i) {
     const Type& type = graph_->value(graph_->inputs()[i]).type;
@@ -432,7 +438,7 @@ Result<InputSet> InputPlan::Read(std::size_t i) const {
   for (std::size_t k = 0; k < set.values.size(); ++k) {
     if (!set.values[k].IsAbsent()) continue;
     const Value& value = graph_->value(graph_->inputs()[k]);
-    Result<Tensor> tensor = RandomTensor(value.type, options_.seed * 1000003 + k);
+    Result<Tensor> tensor = RandomTensor(value.type, options_.seed * 1000003 + k, 1, drawn_[k]);
     if (!tensor.ok()) {
       return std::move(tensor)
           .status()

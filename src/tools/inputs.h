@@ -10,6 +10,8 @@
 
 #include "ir/graph.h"
 #include "tools/image_options.h"
+#include "verify/quantised.h"
+#include "verify/random_inputs.h"
 
 namespace athanor::tools {
 
@@ -37,6 +39,8 @@ class InputPlan {
   bool counts_symbols_as_one() const;
   // The inputs that pictures go into as 0..255, since nothing was said of their range.
   std::vector<std::string> RawPictureInputs() const;
+  // Draws this input from the range where it is random; whether it is.
+  bool DrawWithin(std::size_t input, const RealRange& range);
   // The i-th inference, checked against the model's inputs.
   Result<InputSet> Read(std::size_t i) const;
 
@@ -61,6 +65,7 @@ class InputPlan {
   InputOptions options_;
   std::vector<Datum> fixed_;        // same in every run; absent: from items_ or random
   std::vector<bool> random_;        // asked for by name or by "random"
+  std::vector<DrawnFrom> drawn_;    // those that are random
   std::vector<bool> pictures_;      // inputs that read one
   std::size_t item_input_ = 0;      // which input the items are for
   std::vector<std::string> items_;  // files, one run each

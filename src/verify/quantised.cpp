@@ -31,19 +31,43 @@ std::optional<IntegerScale> ScaleOf(const Graph& graph, const Node& node) {
   return IntegerScale{*scale, *zero};
 }
 
-}  // namespace
-
-std::optional<IntegerScale> ScaleOfInput(const Graph& graph, ValueId input) {
+// The first node of this operator that reads the input, with nothing but moves between.
+const Node* ReaderOf(const Graph& graph, ValueId input, std::string_view op) {
   std::vector<ValueId> moved = {input};  // each is made from one before it: no cycle
   for (std::size_t i = 0; i < moved.size(); ++i) {
     for (const NodeId user : graph.value(moved[i]).users) {
       const Node& node = graph.node(user);
       if (node.inputs[0] != moved[i]) continue;
-      if (node.op->name == "DequantizeLinear") return ScaleOf(graph, node);
+      if (node.op->name == op) return &node;
       if (OnlyMoves(node.op->name)) moved.push_back(node.outputs[0]);
     }
   }
-  return std::nullopt;
+  return nullptr;
+}
+
+}  // namespace
+
+std::optional<IntegerScale> ScaleOfInput(const Graph& graph, ValueId input) {
+  const Node* const node = ReaderOf(graph, input, "DequantizeLinear");
+  return node == nullptr ? std::nullopt : ScaleOf(graph, *node);
+}
+
+std::optional<RealRange> RangeOfInput(const Graph& graph, ValueId input) {
+  const bool real = IsFloat(graph.value(input).type.dtype);
+  const Node* const node = ReaderOf(graph, input, real ? "QuantizeLinear" : "DequantizeLinear");
+  if (node == nullptr) return std::nullopt;
+  const std::optional<IntegerScale> scale = ScaleOf(graph, *node);
+  const DType dtype = graph.value(real ? node->outputs[0] : node->inputs[0]).type.dtype;
+  if (!scale) return std::nullopt;
+  RealRange range = {.step = scale->scale};
+  const Status known = Dispatch(Quantised{}, dtype, [&](auto tag) -> Status {
+    using Limits = std::numeric_limits<typename decltype(tag)::Type>;
+    range.low = (Limits::lowest() - scale->zero_point) * scale->scale;
+    range.high = (Limits::max() - scale->zero_point) * scale->scale;
+    return {};
+  });
+  if (!known.ok()) return std::nullopt;
+  return range;
 }
 
 std::optional<IntegerScale> ScaleOfOutput(const Graph& graph, ValueId output) {

@@ -15,11 +15,24 @@ struct IntegerScale {
   double zero_point = 0;
 };
 
+// The real numbers that integers stand for, from the lowest to the highest one.
+struct RealRange {
+  double low = 0, high = 0;
+  double step = 0;  // from one to the next
+
+  double width() const { return high - low; }
+};
+
 // The scale of the DequantizeLinear that reads this input, or of the QuantizeLinear that makes this
 // output, with nothing but moves of elements between. Nothing where there is none, or one for each
 // channel.
 std::optional<IntegerScale> ScaleOfInput(const Graph& graph, ValueId input);
 std::optional<IntegerScale> ScaleOfOutput(const Graph& graph, ValueId output);
+
+// What this input may hold without being clipped: by the QuantizeLinear that reads a real one, with
+// nothing but moves between, or the DequantizeLinear that reads integers. Nothing where there is
+// none, or one scale for each channel.
+std::optional<RealRange> RangeOfInput(const Graph& graph, ValueId input);
 
 Result<Tensor> ToReal(const Tensor& integers, const IntegerScale& scale);
 // Rounds halves to even and saturates, as QuantizeLinear does. `dtype`: of 8 or 16 bits.

@@ -24,7 +24,7 @@ class Random {
 };
 
 template <class T>
-T Draw(Random& random) {
+T Draw(Random& random, const DrawnFrom& floats) {
   if constexpr (std::is_same_v<T, std::string>) {
     return std::string(1, static_cast<char>('a' + random.Next() % 26));
   } else if constexpr (std::is_same_v<T, bool>) {
@@ -38,7 +38,7 @@ T Draw(Random& random) {
     if (sizeof(T) == 1) return static_cast<T>(random.Next());
     return static_cast<T>(random.Next() % 2);
   } else if constexpr (std::is_convertible_v<T, float>) {
-    return T(static_cast<float>(2 * random.Unit() - 1));
+    return T(static_cast<float>(floats.low + (floats.high - floats.low) * random.Unit()));
   } else {
     return T(static_cast<int>(random.Next()));
   }
@@ -51,7 +51,8 @@ using AllTypes = TypeList<float, double, Half, BFloat16, std::int64_t, std::int3
 
 }  // namespace
 
-Result<Tensor> RandomTensor(const Type& type, std::uint64_t seed, std::int64_t unknown_dim) {
+Result<Tensor> RandomTensor(const Type& type, std::uint64_t seed, std::int64_t unknown_dim,
+                            const DrawnFrom& floats) {
   if (!type.HasRank()) {
     return Error(ErrorCode::kInvalidInput, "{} cannot be filled at random; give a value",
                  type.ToString());
@@ -69,7 +70,7 @@ Result<Tensor> RandomTensor(const Type& type, std::uint64_t seed, std::int64_t u
   Random random(seed);
   ATH_RETURN_IF_ERROR(Dispatch(AllTypes{}, type.dtype, [&](auto tag) -> Status {
     using T = typename decltype(tag)::Type;
-    for (auto& value : tensor.MutableData<T>()) value = Draw<T>(random);
+    for (auto& value : tensor.MutableData<T>()) value = Draw<T>(random, floats);
     return {};
   }));
   return tensor;
