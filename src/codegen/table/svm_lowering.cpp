@@ -1,31 +1,16 @@
 // Formulas of support vector machines, in f64: linear ones, and kernels with few vectors.
 #include <algorithm>
-#include <numeric>
 
 #include "codegen/table/scores.h"
+#include "ops/ml/svm.h"
 
 namespace athanor::codegen {
 namespace {
 
 constexpr std::size_t kMostVectors = 64;  // each is a line of its own
 
-struct SvmAttrs {
-  std::string kernel_type = "LINEAR";
-  std::string post_transform = "NONE";
-  std::vector<float> kernel_params, coefficients, support_vectors, rho;
-  template <class V>
-  void Visit(V& v) {
-    v("kernel_type", kernel_type, "LINEAR, POLY, RBF or SIGMOID");
-    v("kernel_params", kernel_params, "gamma, coef0, degree");
-    v("coefficients", coefficients, "of the vectors, or of the features without any");
-    v("support_vectors", support_vectors, "[vectors, features], row by row");
-    v("rho", rho, "added to each sum");
-    v("post_transform", post_transform, "of the scores");
-  }
-};
-
 // kernel(x, z) for each of the rows z.
-std::vector<TermId> KernelValues(TermMaker& make, const SvmAttrs& attrs,
+std::vector<TermId> KernelValues(TermMaker& make, const ops::SvmAttrs& attrs,
                                  const std::vector<TermId>& x, const std::vector<float>& rows) {
   const auto call = [&](Fn fn, std::vector<TermId> args) {
     return make.Call(fn, DType::kF64, std::move(args));
@@ -71,19 +56,8 @@ TermId WeightedSum(TermMaker& make, double first, std::span<const float> weights
   return Sum(make, DType::kF64, std::move(parts));
 }
 
-struct SvmRegressorAttrs : SvmAttrs {
-  std::int64_t n_supports = 0;
-  bool one_class = false;
-  template <class V>
-  void Visit(V& v) {
-    SvmAttrs::Visit(v);
-    v("n_supports", n_supports, "support vectors; 0: a linear model");
-    v("one_class", one_class, "1: 1 for samples inside, -1 for those outside");
-  }
-};
-
 Status SvmRegressor(Lowering& l) {
-  const auto attrs = l.Attrs<SvmRegressorAttrs>();
+  const auto attrs = l.Attrs<ops::SvmRegressorAttrs>();
   TermMaker& make = l.make;
   const std::vector<TermId> x = Doubles(make, l.in[0].terms);
   ATH_RETURN_IF_ERROR(CheckCount(static_cast<std::size_t>(attrs.n_supports)));
@@ -102,27 +76,10 @@ Status SvmRegressor(Lowering& l) {
   return {};
 }
 
-struct SvmClassifierAttrs : SvmAttrs {
-  std::vector<std::int64_t> classlabels_ints;
-  std::vector<std::string> classlabels_strings;
-  std::vector<float> prob_a, prob_b;
-  std::vector<std::int64_t> vectors_per_class;
-  template <class V>
-  void Visit(V& v) {
-    SvmAttrs::Visit(v);
-    v("classlabels_ints", classlabels_ints, "labels, where they are integers");
-    v("classlabels_strings", classlabels_strings, "labels, where they are strings");
-    v("prob_a", prob_a, "empty: no probabilities");
-    v("prob_b", prob_b, "as many as prob_a");
-    v("vectors_per_class", vectors_per_class, "support vectors of each class; empty: linear");
-  }
-  ops::ClassLabels Labels() const { return {classlabels_ints, classlabels_strings}; }
-};
-
 // Scores of a linear model, and its label: of two classes the second wins by a positive score of
 // either, or by 0.5 where no coefficient is negative (svm.cpp).
-TermId LinearSvm(TermMaker& make, const SvmClassifierAttrs& attrs, const std::vector<TermId>& x,
-                 std::vector<TermId>& scores) {
+TermId LinearSvm(TermMaker& make, const ops::SvmClassifierAttrs& attrs,
+                 const std::vector<TermId>& x, std::vector<TermId>& scores) {
   for (std::size_t i = 0; i < attrs.Labels().size(); ++i)
     scores.push_back(WeightedSum(make, attrs.rho[0],
                                  std::span(attrs.coefficients).subspan(i * x.size(), x.size()), x));
@@ -138,7 +95,7 @@ TermId LinearSvm(TermMaker& make, const SvmClassifierAttrs& attrs, const std::ve
 }
 
 // Scores of all pairs of classes, and the label of the class that wins most of them.
-TermId Duels(TermMaker& make, const SvmClassifierAttrs& attrs, const std::vector<TermId>& x,
+TermId Duels(TermMaker& make, const ops::SvmClassifierAttrs& attrs, const std::vector<TermId>& x,
              std::vector<TermId>& scores) {
   const std::vector<TermId> values = KernelValues(make, attrs, x, attrs.support_vectors);
   std::vector<std::size_t> first = {0};
@@ -170,11 +127,10 @@ TermId Duels(TermMaker& make, const SvmClassifierAttrs& attrs, const std::vector
 }
 
 Status SvmClassifier(Lowering& l) {
-  const auto attrs = l.Attrs<SvmClassifierAttrs>();
+  const auto attrs = l.Attrs<ops::SvmClassifierAttrs>();
   TermMaker& make = l.make;
   const std::vector<TermId> x = Doubles(make, l.in[0].terms);
-  const auto vectors = static_cast<std::size_t>(std::accumulate(
-      attrs.vectors_per_class.begin(), attrs.vectors_per_class.end(), std::int64_t{0}));
+  const auto vectors = static_cast<std::size_t>(attrs.vectors());
   ATH_RETURN_IF_ERROR(CheckCount(vectors));
   if (vectors > 0 && !attrs.prob_a.empty())
     return Unsupported("probabilities of support vectors, which are found step by step");

@@ -1,38 +1,11 @@
 // SVMRegressor and SVMClassifier.
+#include "ops/ml/svm.h"
+
 #include <algorithm>
 #include <cmath>
-#include <numeric>
-
-#include "ops/ml/feature_table.h"
 
 namespace athanor::ops {
 namespace {
-
-struct SvmAttrs {
-  std::string kernel_type = "LINEAR";
-  std::string post_transform = "NONE";
-  std::vector<float> kernel_params, coefficients, support_vectors, rho;
-  template <class V>
-  void Visit(V& v) {
-    v("kernel_type", kernel_type, "LINEAR, POLY, RBF or SIGMOID");
-    v("kernel_params", kernel_params, "gamma, coef0, degree");
-    v("coefficients", coefficients, "of the support vectors, or of the features without any");
-    v("support_vectors", support_vectors, "[vectors, features], row by row");
-    v("rho", rho, "added to each sum");
-    v("post_transform", post_transform, "NONE, SOFTMAX, LOGISTIC, SOFTMAX_ZERO or PROBIT");
-  }
-};
-
-struct RegressorAttrs : SvmAttrs {
-  std::int64_t n_supports = 0;
-  bool one_class = false;
-  template <class V>
-  void Visit(V& v) {
-    SvmAttrs::Visit(v);
-    v("n_supports", n_supports, "number of support vectors; 0: a linear model");
-    v("one_class", one_class, "1: y is 1 for samples inside, -1 for those outside");
-  }
-};
 
 // kernel(a, b) of libsvm.
 class Kernel {
@@ -81,7 +54,7 @@ class Kernel {
 };
 
 Status InferRegressor(InferCtx& ctx) {
-  const auto attrs = ctx.Attrs<RegressorAttrs>();
+  const auto attrs = ctx.Attrs<SvmRegressorAttrs>();
   ATH_TRY(const FeatureDims dims, InferFeatures(ctx));
   const Result<Kernel> kernel = Kernel::Make(attrs);
   if (!kernel.ok()) return kernel.status();
@@ -109,7 +82,7 @@ Status InferRegressor(InferCtx& ctx) {
 }
 
 Status RegressorReference(RefCtx& ctx) {
-  const auto attrs = ctx.Attrs<RegressorAttrs>();
+  const auto attrs = ctx.Attrs<SvmRegressorAttrs>();
   ATH_TRY(const Kernel kernel, Kernel::Make(attrs));
   ATH_TRY(const PostTransform transform, PostTransformFromName(attrs.post_transform));
   ATH_TRY(const FeatureTable table, ReadFeatures(ctx.In(0)));
@@ -129,45 +102,12 @@ Status RegressorReference(RefCtx& ctx) {
   return {};
 }
 
-struct ClassifierAttrs : SvmAttrs {
-  std::vector<std::int64_t> classlabels_ints;
-  std::vector<std::string> classlabels_strings;
-  std::vector<float> prob_a, prob_b;
-  std::vector<std::int64_t> vectors_per_class;
-  template <class V>
-  void Visit(V& v) {
-    SvmAttrs::Visit(v);
-    v("classlabels_ints", classlabels_ints, "labels, where they are integers");
-    v("classlabels_strings", classlabels_strings, "labels, where they are strings");
-    v("prob_a", prob_a,
-      "per pair of classes: score * prob_a + prob_b is the negative logit of the "
-      "first; empty: no probabilities");
-    v("prob_b", prob_b, "as many as prob_a");
-    v("vectors_per_class", vectors_per_class,
-      "support vectors of each class; empty: a linear "
-      "model with one row of coefficients per class");
-  }
-  ClassLabels Labels() const { return {classlabels_ints, classlabels_strings}; }
-  std::size_t classes() const { return Labels().size(); }
-  std::size_t pairs() const { return classes() * (classes() - 1) / 2; }
-  // At most the number of support values, once checked.
-  std::int64_t vectors() const {
-    return std::accumulate(vectors_per_class.begin(), vectors_per_class.end(), std::int64_t{0});
-  }
-  bool linear() const { return vectors() == 0; }
-  bool probabilities() const { return !prob_a.empty() && !linear(); }
-  // Two classes have one score s, given as [-s, s]; more have one per pair.
-  std::size_t columns() const {
-    return linear() || probabilities() || classes() == 2 ? classes() : pairs();
-  }
-};
-
 Status CheckAtLeast(const char* name, std::size_t given, std::size_t wanted) {
   if (given >= wanted) return {};
   return InvalidModel("{} has {} values; {} are expected", name, given, wanted);
 }
 
-Status CheckVectors(const ClassifierAttrs& attrs) {
+Status CheckVectors(const SvmClassifierAttrs& attrs) {
   std::size_t left = attrs.support_vectors.size();
   for (const std::int64_t count : attrs.vectors_per_class) {
     if (count < 0 || static_cast<std::uint64_t>(count) > left)
@@ -195,7 +135,7 @@ Status CheckVectors(const ClassifierAttrs& attrs) {
 }
 
 // The values that form rows of as many columns as x has features.
-Status CheckFeatures(const ClassifierAttrs& attrs, const Dim& columns) {
+Status CheckFeatures(const SvmClassifierAttrs& attrs, const Dim& columns) {
   const auto given = static_cast<std::int64_t>(attrs.linear() ? attrs.coefficients.size()
                                                               : attrs.support_vectors.size());
   const std::int64_t rows =
@@ -208,7 +148,7 @@ Status CheckFeatures(const ClassifierAttrs& attrs, const Dim& columns) {
 }
 
 Status InferClassifier(InferCtx& ctx) {
-  const auto attrs = ctx.Attrs<ClassifierAttrs>();
+  const auto attrs = ctx.Attrs<SvmClassifierAttrs>();
   ATH_TRY(const FeatureDims dims, InferFeatures(ctx));
   const Result<Kernel> kernel = Kernel::Make(attrs);
   if (!kernel.ok()) return kernel.status();
@@ -238,7 +178,7 @@ struct Duel {
 };
 
 // Row r of the coefficients belongs to the duels with the r-th other class.
-Duel Compete(const ClassifierAttrs& attrs, const Kernel& kernel, std::span<const double> x) {
+Duel Compete(const SvmClassifierAttrs& attrs, const Kernel& kernel, std::span<const double> x) {
   const auto vectors = static_cast<std::size_t>(attrs.vectors());
   std::vector<double> values;
   for (std::size_t i = 0; i < vectors; ++i)
@@ -265,7 +205,7 @@ Duel Compete(const ClassifierAttrs& attrs, const Kernel& kernel, std::span<const
 
 // Class probabilities from those of all pairs: the iteration of Wu, Lin and Weng (2004), second
 // method, with libsvm's bounds.
-std::vector<double> Couple(const ClassifierAttrs& attrs, std::span<const double> scores) {
+std::vector<double> Couple(const SvmClassifierAttrs& attrs, std::span<const double> scores) {
   const std::size_t n = attrs.classes();
   std::vector<double> pair(n * n), q(n * n), p(n, 1.0 / static_cast<double>(n)), qp(n);
   std::size_t index = 0;
@@ -312,7 +252,7 @@ std::size_t Best(const auto& values) {
 
 // The label of a linear model. Of two classes the second wins by a positive score of either, or by
 // 0.5 where no coefficient is negative: ONNX Runtime's rule.
-std::size_t LinearLabel(const ClassifierAttrs& attrs, std::span<const double> scores) {
+std::size_t LinearLabel(const SvmClassifierAttrs& attrs, std::span<const double> scores) {
   const std::size_t best = Best(scores);
   if (scores.size() != 2 || !attrs.prob_a.empty()) return best;
   const bool positive = std::all_of(attrs.coefficients.begin(), attrs.coefficients.end(),
@@ -321,7 +261,7 @@ std::size_t LinearLabel(const ClassifierAttrs& attrs, std::span<const double> sc
 }
 
 Status ClassifierReference(RefCtx& ctx) {
-  const auto attrs = ctx.Attrs<ClassifierAttrs>();
+  const auto attrs = ctx.Attrs<SvmClassifierAttrs>();
   ATH_TRY(const Kernel kernel, Kernel::Make(attrs));
   ATH_TRY(const Kernel dot, Kernel::Make(SvmAttrs()));
   ATH_TRY(const PostTransform transform, PostTransformFromName(attrs.post_transform));
@@ -370,7 +310,7 @@ OpDef SVMClassifier() {
             "f32[samples, pairs of classes], or [samples, classes] for two classes, a linear "
             "model or probabilities",
             kOptionalPort}},
-      .attributes = Describe<ClassifierAttrs>(),
+      .attributes = Describe<SvmClassifierAttrs>(),
       .infer = InferClassifier,
       .reference = ClassifierReference,
   };
@@ -384,7 +324,7 @@ OpDef SVMRegressor() {
           "model.",
       .inputs = {{"x", "[samples, features], or one sample"}},
       .outputs = {{"y", "f32[samples, 1]"}},
-      .attributes = Describe<RegressorAttrs>(),
+      .attributes = Describe<SvmRegressorAttrs>(),
       .infer = InferRegressor,
       .reference = RegressorReference,
   };
