@@ -11,6 +11,7 @@
 #include "kernels/bf16/table.h"
 #include "kernels/bf16/winograd_table.h"
 #include "kernels/conv/spatial.h"
+#include "kernels/conv/winograd_fit.h"
 #include "kernels/conv/winograd_table.h"
 #include "kernels/divide.h"
 #include "kernels/epilogue.h"
@@ -97,20 +98,13 @@ void FindSizes(const KernelQuery& q, State& s) {
 Fit Fits(const KernelQuery& q) {
   Fit allowed = bf16::Allowed(q);
   if (!allowed.yes()) return allowed;
-  if (q.strict) return Fit::No("strict arithmetic is asked for");
-  const auto spatial = Spatial2d::From(q);
-  if (!spatial) return Fit::No("one or two spatial axes of less than 2^30 elements");
   if (q.in[0].block == 0 || q.out[0].block == 0) return Fit::No("needs channels in blocks");
-  for (const ops::WindowAxis* axis : {&spatial->h, &spatial->w}) {
-    if (axis->kernel != 3 || axis->stride != 1 || axis->dilation != 1)
-      return Fit::No("not a window of 3 by 3 with stride 1");
-  }
-  if (spatial->conv.group != 1) return Fit::No("has groups");
   if (q.in[0].dtype != DType::kF32) return Fit::No("f32 only");
-  if (q.in[1].constant == nullptr || (q.Has(2) && q.in[2].constant == nullptr))
-    return Fit::No("the weights are computed by the model");
-  const double row = static_cast<double>(spatial->w.out + kM) * static_cast<double>(kNumPoints) *
-                     static_cast<double>(spatial->conv.in_channels + 4 * kLanes);
+  Fit winograd = FitsWinograd(q);
+  if (!winograd.yes()) return winograd;
+  const Spatial2d spatial = *Spatial2d::From(q);
+  const double row = static_cast<double>(spatial.w.out + kM) * static_cast<double>(kNumPoints) *
+                     static_cast<double>(spatial.conv.in_channels + 4 * kLanes);
   if (row > static_cast<double>(kMostBytes)) return Fit::No("rows of more than 16 MiB");
   return AcceptsEpilogue(q, true, false);
 }

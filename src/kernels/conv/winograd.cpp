@@ -14,6 +14,7 @@
 #include "kernels/conv/conv.h"
 #include "kernels/conv/spatial.h"
 #include "kernels/conv/tiles.h"
+#include "kernels/conv/winograd_fit.h"
 #include "kernels/conv/winograd_table.h"
 #include "kernels/divide.h"
 #include "kernels/every_isa.h"
@@ -74,18 +75,9 @@ const WinogradTable& Transforms(Isa isa, std::int64_t m) {
 }
 
 Fit FitsAny(const KernelQuery& q) {
-  const auto spatial = Spatial2d::From(q);
-  if (!spatial) return Fit::No("one or two spatial axes of less than 2^30 elements");
-  if (q.strict) return Fit::No("strict arithmetic is asked for");
   if (q.in[0].block == 0) return Fit::No("needs its input's channels in blocks");
-  for (const ops::WindowAxis* axis : {&spatial->h, &spatial->w}) {
-    if (axis->kernel != 3 || axis->stride != 1 || axis->dilation != 1)
-      return Fit::No("not a window of 3 by 3 with stride 1");
-  }
-  if (spatial->conv.group != 1) return Fit::No("has groups");
-  if (q.in[1].constant == nullptr || (q.Has(2) && q.in[2].constant == nullptr))
-    return Fit::No("the weights are computed by the model");
-  return AcceptsEpilogue(q, true, false);
+  Fit winograd = FitsWinograd(q);
+  return winograd.yes() ? AcceptsEpilogue(q, true, false) : winograd;
 }
 
 // How many elements of transformed tiles stay in the second-level cache.
@@ -389,6 +381,20 @@ void AddWinograd(std::vector<KernelDef>& defs) {
 }
 
 }  // namespace
+
+Fit FitsWinograd(const KernelQuery& q) {
+  const auto spatial = Spatial2d::From(q);
+  if (!spatial) return Fit::No("one or two spatial axes of less than 2^30 elements");
+  if (q.strict) return Fit::No("strict arithmetic is asked for");
+  for (const ops::WindowAxis* axis : {&spatial->h, &spatial->w}) {
+    if (axis->kernel != 3 || axis->stride != 1 || axis->dilation != 1)
+      return Fit::No("not a window of 3 by 3 with stride 1");
+  }
+  if (spatial->conv.group != 1) return Fit::No("has groups");
+  if (q.in[1].constant == nullptr || (q.Has(2) && q.in[2].constant == nullptr))
+    return Fit::No("the weights are computed by the model");
+  return Fit::Yes();
+}
 
 std::vector<KernelDef> WinogradKernels() {
   std::vector<KernelDef> defs;
