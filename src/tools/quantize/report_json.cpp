@@ -87,6 +87,39 @@ nlohmann::json Tensors(const QuantizeFindings& findings) {
   return list;
 }
 
+// How activations were quantised, and what that cost where.
+void AddChoice(const QuantizeFindings& findings, nlohmann::json& json) {
+  const quant::QuantizeReport& report = findings.choice->made.report;
+  json["method"] = findings.request->method;
+  for (const TriedRecipe& one : findings.tried)
+    json["tried"].push_back(
+        {{"method", one.method}, {"correct", one.correct}, {"sqnr_db", one.sqnr}});
+  json["quantized_nodes"] = report.quantized;
+  json["nodes"] = report.nodes;
+  json["always_zero"] = report.constant;
+  json["products"] = Products(findings);
+  json["float_products"] = nlohmann::json::array();
+  for (const quant::Skipped& s : report.skipped)
+    json["float_products"].push_back({{"node", s.node}, {"op", s.op}, {"reason", s.reason}});
+  json["dead_channels"] = nlohmann::json::array();
+  for (const quant::DeadChannels& d : report.dead)
+    json["dead_channels"].push_back({{"node", d.node}, {"channels", d.channels}});
+  const quant::EqualizeReport& equalized = findings.prepared->equalized;
+  json["equalized"] = {{"pairs", equalized.pairs},
+                       {"clips_to_relu", equalized.clips},
+                       {"absorbed_channels", equalized.absorbed},
+                       {"spread_channels", equalized.spread},
+                       {"smoothed", equalized.smoothed}};
+  json["tensors"] = Tensors(findings);
+  json["ablation"] = nlohmann::json::array();
+  for (const AblationRow& row : findings.ablation) {
+    nlohmann::json entry = {{"name", row.name}, {"sqnr_db", row.sqnr}};
+    if (row.value) entry["value"] = *row.value;
+    json["ablation"].push_back(std::move(entry));
+  }
+  if (findings.request->drop) json["decision"] = Decision(findings);
+}
+
 }  // namespace
 
 nlohmann::json FindingsJson(const QuantizeFindings& findings) {
@@ -131,35 +164,7 @@ nlohmann::json FindingsJson(const QuantizeFindings& findings) {
     json["products"] = findings.weights_only;
     return json;
   }
-  const quant::QuantizeReport& report = findings.choice->made.report;
-  json["method"] = request.method;
-  for (const TriedRecipe& one : findings.tried)
-    json["tried"].push_back(
-        {{"method", one.method}, {"correct", one.correct}, {"sqnr_db", one.sqnr}});
-  json["quantized_nodes"] = report.quantized;
-  json["nodes"] = report.nodes;
-  json["always_zero"] = report.constant;
-  json["products"] = Products(findings);
-  json["float_products"] = nlohmann::json::array();
-  for (const quant::Skipped& s : report.skipped)
-    json["float_products"].push_back({{"node", s.node}, {"op", s.op}, {"reason", s.reason}});
-  json["dead_channels"] = nlohmann::json::array();
-  for (const quant::DeadChannels& d : report.dead)
-    json["dead_channels"].push_back({{"node", d.node}, {"channels", d.channels}});
-  const quant::EqualizeReport& equalized = findings.prepared->equalized;
-  json["equalized"] = {{"pairs", equalized.pairs},
-                       {"clips_to_relu", equalized.clips},
-                       {"absorbed_channels", equalized.absorbed},
-                       {"spread_channels", equalized.spread},
-                       {"smoothed", equalized.smoothed}};
-  json["tensors"] = Tensors(findings);
-  json["ablation"] = nlohmann::json::array();
-  for (const AblationRow& row : findings.ablation) {
-    nlohmann::json entry = {{"name", row.name}, {"sqnr_db", row.sqnr}};
-    if (row.value) entry["value"] = *row.value;
-    json["ablation"].push_back(std::move(entry));
-  }
-  if (request.drop) json["decision"] = Decision(findings);
+  AddChoice(findings, json);
   return json;
 }
 
