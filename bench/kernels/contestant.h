@@ -20,7 +20,7 @@ class Contestant {
   const std::string& name() const { return name_; }
 
   virtual void Run() = 0;
-  // The result in the layer's own layout. Valid after one Run: a second one may add to the first.
+  // The result in the layer's own layout; bytes as the numbers they are. Valid after one Run: a second one may add to the first.
   virtual std::vector<float> Output() = 0;
 
   double best_us = 1e30;
@@ -29,7 +29,8 @@ class Contestant {
   std::string name_;
 };
 
-// The operands of a layer: constants as the graph has them, seeded values for the others.
+// The operands of a layer: constants as the graph has them, seeded values for the others, floats or
+// unsigned bytes.
 Result<std::vector<Tensor>> Operands(const kernels::KernelQuery& query);
 
 // Every kernel of the best instruction set that fits, in every layout; first the one that is

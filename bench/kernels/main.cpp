@@ -13,6 +13,7 @@
 
 #include "contestant.h"
 #include "core/text.h"
+#include "quantized_layers.h"
 #include "tools/machine_probe.h"
 #include "zoo/builder.h"
 #include "zoo/zoo.h"
@@ -24,6 +25,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr double kBar = 0.97, kLowest = 0.90, kWantedShare = 0.90;
 constexpr double kTolerance = 1e-4;  // relative L2 between us and oneDNN
+constexpr double kMostOff = 1;       // of bytes: both round, the sums as floats there
 
 // Square products that stand for the floor of the engine's matrix kernels; no network's.
 constexpr std::string_view kFloor = "floor";
@@ -33,6 +35,8 @@ struct Options {
   tools::LayerOptions layers;
   std::string kind = "all";
   int rounds = 12;
+
+  bool bytes() const { return kind == "int8"; }
 };
 
 struct Outcome {
@@ -52,6 +56,12 @@ Result<Graph> FloorNetwork() {
   return std::move(net).Finish();
 }
 
+std::vector<std::string> DefaultNetworks(const Options& options) {
+  if (options.bytes()) return {"resnet50", "mobilenet_v1", "mobilenet_v2"};
+  return {"resnet18",     "resnet50",     "vgg16",         "googlenet",
+          "mobilenet_v1", "mobilenet_v2", "squeezenet1_1", std::string(kFloor)};
+}
+
 // Networks that the zoo does not have are left out and named in `absent`.
 Result<Layers> LayersOf(const Options& options, std::vector<std::string>& absent) {
   Layers layers;
@@ -66,6 +76,7 @@ Result<Layers> LayersOf(const Options& options, std::vector<std::string>& absent
     ATH_TRY(Graph graph, known ? zoo::Make(name) : FloorNetwork());
     ATH_RETURN_IF_ERROR(tools::AddNetwork(std::move(graph), name, options.layers, layers));
   }
+  if (options.bytes()) return QuantizedLayers(layers, options.layers);
   return layers;
 }
 
@@ -97,6 +108,23 @@ double RelativeL2(const std::vector<float>& a, const std::vector<float>& b) {
   return norm > 0 ? std::sqrt(difference / norm) : std::sqrt(difference);
 }
 
+double MostOff(const std::vector<float>& a, const std::vector<float>& b) {
+  if (a.size() != b.size()) return std::numeric_limits<double>::infinity();
+  double most = 0;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    most = std::max(most, std::abs(static_cast<double>(a[i]) - b[i]));
+  return most;
+}
+
+// What is wrong with `result`, or nothing.
+std::string Complaint(bool bytes, const std::vector<float>& result,
+                      const std::vector<float>& expected) {
+  const double error = bytes ? MostOff(result, expected) : RelativeL2(result, expected);
+  if (error <= (bytes ? kMostOff : kTolerance)) return "";
+  return bytes ? fmt::format("differs from oneDNN by up to {}", error)
+               : fmt::format("differs from oneDNN by rel-L2 {:.1e}", error);
+}
+
 struct Field {
   std::vector<std::unique_ptr<Contestant>> ours, theirs;
   std::string why;      // oneDNN is not there, or does less
@@ -115,10 +143,9 @@ Result<Field> Enter(const Layer& layer, ThreadPool& pool) {
   for (auto& kernel : field.ours) {
     kernel->Run();
     if (!comparable) continue;
-    const double error = RelativeL2(kernel->Output(), expected);
-    if (!(error <= kTolerance))
-      field.problem +=
-          fmt::format("{} differs from oneDNN by rel-L2 {:.1e}; ", kernel->name(), error);
+    const bool bytes = layer.group.quant != nullptr;
+    const std::string complaint = Complaint(bytes, kernel->Output(), expected);
+    if (!complaint.empty()) field.problem += fmt::format("{} {}; ", kernel->name(), complaint);
   }
   return field;
 }
@@ -144,6 +171,12 @@ std::string Label(const Field& field) {
   return field.why.empty() ? label : label + " (" + field.why + ")";
 }
 
+double PeakOf(const Options& options) {
+  const auto peak = tools::MeasurePeak(
+      options.bytes() ? tools::Arithmetic::kInt8 : tools::Arithmetic::kF32, options.layers.threads);
+  return peak ? peak->operations_per_s : 0;
+}
+
 void MeasureLayer(benchmark::State& state, const Layer& layer, const Options& options,
                   std::vector<Outcome>& outcomes) {
   ThreadPool pool(options.layers.threads);
@@ -165,14 +198,15 @@ void MeasureLayer(benchmark::State& state, const Layer& layer, const Options& op
         LetOthersSleep(options.layers.threads);
       }
     }
-    outcome.peak =
-        std::max(outcome.peak, tools::MeasurePeakFma(options.layers.threads).operations_per_s);
+    outcome.peak = std::max(outcome.peak, PeakOf(options));
     state.SetIterationTime(Microseconds(Clock::now() - begin) * 1e-6);
   }
   outcome.chosen_us = field.ours[0]->best_us;
   outcome.best_us = Fastest(field.ours)->best_us;
   if (!field.theirs.empty()) outcome.onednn_us = Fastest(field.theirs)->best_us;
-  const auto percent = [&](double us) { return 100 * layer.flops / (us * 1e-6) / outcome.peak; };
+  const auto percent = [&](double us) {
+    return outcome.peak > 0 ? 100 * layer.flops / (us * 1e-6) / outcome.peak : 0;
+  };
   state.counters["us"] = outcome.chosen_us;
   state.counters["%peak"] = percent(outcome.chosen_us);
   if (outcome.onednn_us > 0) {
@@ -227,7 +261,8 @@ bool Summarise(const std::vector<Outcome>& outcomes, const Options& options) {
   for (const Outcome* outcome : compared) log_sum += std::log(outcome->Ratio());
   const double share = static_cast<double>(good) / static_cast<double>(compared.size());
   PrintNetworks(outcomes);
-  fmt::print("\npeak {:.1f} GFLOP/s on {} thread(s)\n", peak * 1e-9, options.layers.threads);
+  fmt::print("\npeak {:.1f} {}/s on {} thread(s)\n", peak * 1e-9,
+             options.bytes() ? "billion operations on bytes" : "GFLOP", options.layers.threads);
   fmt::print(
       "{} of {} layers ({:.0f} %) at {} or more of oneDNN's speed (bar {:.0f} %), geometric mean "
       "{:.2f}\n",
@@ -248,6 +283,7 @@ int Run(Options& options) {
     CPU_SET(static_cast<std::size_t>(Cpu().cores - 1), &set);
     sched_setaffinity(0, sizeof set, &set);
   }
+  if (options.networks.empty()) options.networks = DefaultNetworks(options);
   options.layers.conv = options.kind != "gemm";
   options.layers.gemm = options.kind != "conv";
   std::vector<std::string> absent;
@@ -277,11 +313,9 @@ int main(int argc, char** argv) {
   using athanor::bench::Options;
   benchmark::Initialize(&argc, argv);
   Options options;
-  options.networks = {"resnet18",     "resnet50",     "vgg16",         "googlenet",
-                      "mobilenet_v1", "mobilenet_v2", "squeezenet1_1", "floor"};
   CLI::App app("Kernels layer by layer beside oneDNN; Google Benchmark's flags work too.");
-  app.add_option("kind", options.kind, "conv, gemm or all")
-      ->check(CLI::IsMember({"conv", "gemm", "all"}));
+  app.add_option("kind", options.kind, "conv, gemm, all, or int8: all on bytes")
+      ->check(CLI::IsMember({"conv", "gemm", "all", "int8"}));
   app.add_option("--networks", options.networks, "whose layers")->delimiter(',');
   app.add_option("--threads", options.layers.threads)->check(CLI::Range(1, 64));
   app.add_option("--batch", options.layers.batch)->check(CLI::Range(1, 256));

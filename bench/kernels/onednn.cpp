@@ -28,11 +28,21 @@ Tag PlainTag(std::size_t rank) {
   return kTags[rank - 1];
 }
 
-memory::desc Plain(const memory::dims& dims) {
-  return {dims, memory::data_type::f32, PlainTag(dims.size())};
+memory::data_type TypeOf(DType dtype) {
+  switch (dtype) {
+    case DType::kU8: return memory::data_type::u8;
+    case DType::kI8: return memory::data_type::s8;
+    default: return memory::data_type::f32;
+  }
 }
 
-memory::desc Any(const memory::dims& dims) { return {dims, memory::data_type::f32, Tag::any}; }
+memory::desc Plain(const memory::dims& dims, DType dtype = DType::kF32) {
+  return {dims, TypeOf(dtype), PlainTag(dims.size())};
+}
+
+memory::desc Any(const memory::dims& dims, DType dtype = DType::kF32) {
+  return {dims, TypeOf(dtype), Tag::any};
+}
 
 void Copy(memory& from, memory& to) {
   dnnl::reorder(from, to).execute(Stream(), from, to);
@@ -41,7 +51,7 @@ void Copy(memory& from, memory& to) {
 
 // A memory of layout `wanted` with the values of a tensor in plain layout.
 memory Reordered(const Tensor& tensor, const memory::dims& dims, const memory::desc& wanted) {
-  memory plain(Plain(dims), Engine(), const_cast<void*>(tensor.raw()));
+  memory plain(Plain(dims, tensor.dtype()), Engine(), const_cast<void*>(tensor.raw()));
   memory made(wanted, Engine());
   Copy(plain, made);
   return made;
@@ -57,6 +67,15 @@ struct Fused {
 
 Fused Fuse(const KernelQuery& query) {
   Fused fused;
+  fused.attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  if (query.quant != nullptr) {
+    std::vector<float> factors;
+    for (const float scale : query.quant->inputs[1].scales)
+      factors.push_back(query.quant->inputs[0].scales[0] * scale /
+                        query.quant->outputs[0].scales[0]);
+    fused.attributes.set_output_scales(1 << 1, factors);
+    return fused;
+  }
   dnnl::post_ops ops;
   for (const EpilogueStep& step : query.epilogue) {
     const bool sum = step.kind == EpilogueStep::Kind::kBinary && step.op == "Add" &&
@@ -73,34 +92,54 @@ Fused Fuse(const KernelQuery& query) {
     }
   }
   fused.attributes.set_post_ops(ops);
-  fused.attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   return fused;
+}
+
+// oneDNN's bias is in units of the sums. It has the zero point of the result in it, which costs
+// nothing there; not every primitive would take it elsewhere.
+Tensor BiasOfSums(const KernelQuery& query, const std::vector<Tensor>& operands) {
+  const QuantSpec& spec = *query.quant;
+  const QuantPort& y = spec.outputs[0];
+  std::vector<float> bias;
+  for (std::size_t c = 0; c < spec.inputs[1].scales.size(); ++c) {
+    const float real = query.Has(2) ? operands[2].Data<float>()[c] : 0.0F;
+    bias.push_back((real + static_cast<float>(y.zeros[0]) * y.scales[0]) /
+                   (spec.inputs[0].scales[0] * spec.inputs[1].scales[c]));
+  }
+  return Tensor::FromVector({std::ssize(bias)}, bias);
 }
 
 class OneDnnLayer : public Contestant {
  public:
   OneDnnLayer(std::string name, dnnl::primitive primitive, std::unordered_map<int, memory> memories,
-              memory::dims out)
+              memory::dims out, DType dtype = DType::kF32)
       : Contestant(std::move(name)),
         primitive_(std::move(primitive)),
         memories_(std::move(memories)),
-        out_(std::move(out)) {}
+        out_(std::move(out)),
+        dtype_(dtype) {}
 
   void Run() override {
     primitive_.execute(Stream(), memories_);
     Stream().wait();
   }
   std::vector<float> Output() override {
-    memory plain(Plain(out_), Engine());
+    memory plain(Plain(out_, dtype_), Engine());
     Copy(memories_.at(DNNL_ARG_DST), plain);
+    const std::size_t bytes = plain.get_desc().get_size();
+    if (dtype_ == DType::kU8) {
+      const auto* data = static_cast<const std::uint8_t*>(plain.get_data_handle());
+      return {data, data + bytes};
+    }
     const auto* data = static_cast<const float*>(plain.get_data_handle());
-    return {data, data + plain.get_desc().get_size() / sizeof(float)};
+    return {data, data + bytes / sizeof(float)};
   }
 
  private:
   dnnl::primitive primitive_;
   std::unordered_map<int, memory> memories_;
   memory::dims out_;
+  DType dtype_;
 };
 
 template <class Descriptor>
@@ -127,7 +166,9 @@ std::unique_ptr<Contestant> Convolution(const KernelQuery& query,
     weights.insert(weights.begin(), conv.group);
   }
   const memory::dims bias = {conv.out_channels};
-  const bool has_bias = query.Has(2);
+  const bool has_bias = query.quant != nullptr || query.Has(2);
+  const memory::desc from = Any(x, query.in[0].dtype), with = Any(weights, query.in[1].dtype),
+                     to = Any(y, query.out[0].dtype);
   const memory::dims strides = {h.stride, w.stride};
   const memory::dims dilations = {h.dilation - 1, w.dilation - 1};
   const memory::dims before = {h.pad_begin, w.pad_begin}, after = {h.pad_end, w.pad_end};
@@ -135,10 +176,10 @@ std::unique_ptr<Contestant> Convolution(const KernelQuery& query,
   const auto kind = dnnl::prop_kind::forward_inference;
   const auto algorithm = dnnl::algorithm::convolution_auto;
   const Forward::desc described =
-      has_bias ? Forward::desc(kind, algorithm, Any(x), Any(weights), Any(bias), Any(y), strides,
-                               dilations, before, after)
-               : Forward::desc(kind, algorithm, Any(x), Any(weights), Any(y), strides, dilations,
-                               before, after);
+      has_bias
+          ? Forward::desc(kind, algorithm, from, with, Any(bias), to, strides, dilations, before,
+                          after)
+          : Forward::desc(kind, algorithm, from, with, to, strides, dilations, before, after);
   const Forward::primitive_desc descriptor(described, fused.attributes, Engine());
   std::unordered_map<int, memory> memories = {
       {DNNL_ARG_SRC, Reordered(operands[0], x, descriptor.src_desc())},
@@ -148,12 +189,14 @@ std::unique_ptr<Contestant> Convolution(const KernelQuery& query,
   if (has_bias)
     memories.emplace(DNNL_ARG_BIAS, Reordered(operands[2], bias, descriptor.bias_desc()));
   return std::make_unique<OneDnnLayer>(fmt::format("onednn {}", descriptor.impl_info_str()),
-                                       Forward(descriptor), std::move(memories), y);
+                                       Forward(descriptor), std::move(memories), y,
+                                       query.out[0].dtype);
 }
 
 // x [m, k] and a constant matrix of n columns, as a fully connected layer.
 struct Product {
   memory::dims x, w, y;                       // w as it lies
+  DType x_type, w_type, y_type;
   bool transposed = false;                    // w is [n, k]
   std::optional<Tensor> bias = std::nullopt;  // n values
 };
@@ -162,6 +205,9 @@ std::optional<Product> AsProduct(const KernelQuery& query, const std::vector<Ten
   if (query.in[1].rank() != 2 || query.in[0].rank() < 2 || query.Int("transA") != 0)
     return std::nullopt;
   Product product;
+  product.x_type = query.in[0].dtype;
+  product.w_type = query.in[1].dtype;
+  product.y_type = query.out[0].dtype;
   product.transposed = query.Int("transB") != 0;
   product.w = {query.in[1].dims.begin(), query.in[1].dims.end()};
   const std::int64_t k = query.in[0].dims.back(), n = product.w[product.transposed ? 0 : 1];
@@ -170,8 +216,8 @@ std::optional<Product> AsProduct(const KernelQuery& query, const std::vector<Ten
   product.y = {m, n};
   const bool gemm = query.op->name == "Gemm";
   if (gemm && (query.Float("alpha") != 1.0F || query.Float("beta") != 1.0F)) return std::nullopt;
-  if (gemm && query.Has(2)) {
-    if (query.in[2].count() != n) return std::nullopt;
+  if (gemm && (query.quant != nullptr || query.Has(2))) {
+    if (operands[2].count() != n) return std::nullopt;
     product.bias = operands[2].Reshaped({n});
   }
   return product;
@@ -182,12 +228,14 @@ std::unique_ptr<Contestant> InnerProduct(const Product& product,
   using Forward = dnnl::inner_product_forward;
   const memory::dims weights = {product.y[1], product.x[1]}, bias = {product.y[1]};
   const auto kind = dnnl::prop_kind::forward_inference;
-  const Forward::desc described =
-      product.bias ? Forward::desc(kind, Any(product.x), Any(weights), Any(bias), Any(product.y))
-                   : Forward::desc(kind, Any(product.x), Any(weights), Any(product.y));
+  const memory::desc from = Any(product.x, product.x_type), with = Any(weights, product.w_type),
+                     to = Any(product.y, product.y_type);
+  const Forward::desc described = product.bias ? Forward::desc(kind, from, with, Any(bias), to)
+                                               : Forward::desc(kind, from, with, to);
   const Forward::primitive_desc descriptor(described, fused.attributes, Engine());
   // The same bytes seen as [n, k].
-  const memory::desc lies(weights, memory::data_type::f32, product.transposed ? Tag::ab : Tag::ba);
+  const memory::desc lies(weights, TypeOf(product.w_type),
+                          product.transposed ? Tag::ab : Tag::ba);
   memory plain(lies, Engine(), const_cast<void*>(operands[1].raw()));
   memory w(descriptor.weights_desc(), Engine());
   Copy(plain, w);
@@ -199,7 +247,8 @@ std::unique_ptr<Contestant> InnerProduct(const Product& product,
   if (product.bias)
     memories.emplace(DNNL_ARG_BIAS, Reordered(*product.bias, bias, descriptor.bias_desc()));
   return std::make_unique<OneDnnLayer>(fmt::format("onednn {}", descriptor.impl_info_str()),
-                                       Forward(descriptor), std::move(memories), product.y);
+                                       Forward(descriptor), std::move(memories), product.y,
+                                       product.y_type);
 }
 
 // Both factors as they lie, any number of leading dimensions.
@@ -225,10 +274,15 @@ std::unique_ptr<Contestant> Multiply(const KernelQuery& query, const std::vector
 }  // namespace
 
 std::vector<std::unique_ptr<Contestant>> OneDnn(const Layer& layer,
-                                                const std::vector<Tensor>& operands,
+                                                const std::vector<Tensor>& given,
                                                 std::string& why) {
   const KernelQuery& query = layer.group.query;
   const Fused fused = Fuse(query);
+  std::vector<Tensor> operands = given;
+  if (query.quant != nullptr) {
+    operands.resize(std::max<std::size_t>(3, operands.size()));
+    operands[2] = BiasOfSums(query, given);
+  }
   if (!fused.left_out.empty()) why = "it does not fuse" + fused.left_out;
   std::vector<std::unique_ptr<Contestant>> made;
   const auto add = [&](const auto& make) {
@@ -244,7 +298,7 @@ std::vector<std::unique_ptr<Contestant>> OneDnn(const Layer& layer,
   }
   if (const auto product = AsProduct(query, operands))
     add([&] { return InnerProduct(*product, operands, fused); });
-  add([&] { return Multiply(query, operands, fused); });
+  if (query.quant == nullptr) add([&] { return Multiply(query, operands, fused); });
   return made;
 }
 

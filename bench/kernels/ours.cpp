@@ -11,6 +11,18 @@ namespace {
 using kernels::KernelQuery;
 using kernels::PortInfo;
 
+constexpr double kHopeless = 2;
+
+Tensor SeededBytes(const Dims& dims, std::uint64_t seed) {
+  Tensor tensor = *Tensor::Allocate(DType::kU8, dims);
+  std::uint64_t state = seed * 0x9E3779B97F4A7C15ULL + 1;
+  for (std::uint8_t& x : tensor.MutableData<std::uint8_t>()) {
+    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+    x = static_cast<std::uint8_t>(state >> 56);
+  }
+  return tensor;
+}
+
 Tensor Seeded(const Dims& dims, std::uint64_t seed) {
   Tensor tensor = *Tensor::Allocate(DType::kF32, dims);
   std::uint64_t state = seed * 0x9E3779B97F4A7C15ULL + 1;
@@ -23,9 +35,9 @@ Tensor Seeded(const Dims& dims, std::uint64_t seed) {
 
 // Moves the channels of a row-major tensor into blocks.
 Result<Tensor> InBlocks(const Tensor& plain, const PortInfo& port) {
-  ATH_TRY(Tensor blocked, Tensor::Allocate(DType::kF32, {port.stored()}));
+  ATH_TRY(Tensor blocked, Tensor::Allocate(port.dtype, {port.stored()}));
   std::memset(blocked.mutable_raw(), 0, blocked.bytes());
-  kernels::ToBlocks(static_cast<const std::byte*>(plain.raw()), sizeof(float), port.dims,
+  kernels::ToBlocks(static_cast<const std::byte*>(plain.raw()), ElementBytes(port.dtype), port.dims,
                     port.block, static_cast<std::byte*>(blocked.mutable_raw()));
   return blocked;
 }
@@ -49,18 +61,25 @@ class OurKernel : public Contestant {
 
   void Run() override { trial_->Run(pool_); }
   std::vector<float> Output() override {
+    if (out_.dtype == DType::kF32) return Plain<float>();
+    const std::vector<std::uint8_t> bytes = Plain<std::uint8_t>();
+    return {bytes.begin(), bytes.end()};
+  }
+
+ private:
+  template <class T>
+  std::vector<T> Plain() const {
     const auto* data = static_cast<const std::byte*>(trial_->output().raw());
-    std::vector<float> plain(static_cast<std::size_t>(out_.count()));
+    std::vector<T> plain(static_cast<std::size_t>(out_.count()));
     auto* const to = reinterpret_cast<std::byte*>(plain.data());
     if (out_.block != 0) {
-      kernels::FromBlocks(data, sizeof(float), out_.dims, out_.block, to);
+      kernels::FromBlocks(data, sizeof(T), out_.dims, out_.block, to);
     } else {
-      std::memcpy(to, data, plain.size() * sizeof(float));
+      std::memcpy(to, data, plain.size() * sizeof(T));
     }
     return plain;
   }
 
- private:
   PortInfo out_;
   ThreadPool& pool_;
   kernels::PackStore store_;
@@ -76,8 +95,10 @@ Result<std::vector<Tensor>> Operands(const KernelQuery& query) {
       operands.push_back(*port.constant);
     } else if (!port.given()) {
       operands.emplace_back();
+    } else if (port.dtype == DType::kU8) {
+      operands.push_back(SeededBytes(port.dims, operands.size() + 1));
     } else if (port.dtype != DType::kF32) {
-      return Unsupported("an operand that is not of floats");
+      return Unsupported("an operand that is neither of floats nor of unsigned bytes");
     } else {
       operands.push_back(Seeded(port.dims, operands.size() + 1));
     }
@@ -100,6 +121,9 @@ Result<std::vector<std::unique_ptr<Contestant>>> OurKernels(const Layer& layer,
             [](const auto& a, const auto& b) { return a.first->time_ns() < b.first->time_ns(); });
   std::vector<std::unique_ptr<Contestant>> made;
   for (const auto& [candidate, query] : fitting) {
+    // On bytes, most do without the instructions that the first ones are made of.
+    const bool hopeless = candidate->time_ns() > kHopeless * fitting.front().first->time_ns();
+    if (query->quant != nullptr && hopeless) break;
     ATH_TRY(auto kernel, OurKernel::Make(*candidate->def, *query, operands, pool));
     made.push_back(std::move(kernel));
   }

@@ -55,7 +55,8 @@ double FlopsOf(const KernelQuery& query) {
 // "" for what is not measured.
 std::string NameOf(const plan::Group& group, const LayerOptions& options) {
   const KernelQuery& query = group.query;
-  if (query.op == nullptr || query.in.empty() || query.in[0].dtype != DType::kF32) return "";
+  if (query.op == nullptr || query.in.empty()) return "";
+  if (options.quantized ? query.quant == nullptr : query.in[0].dtype != DType::kF32) return "";
   if (query.op->name == "Conv") return options.conv ? ConvName(query) : "";
   if (query.op->name == "Gemm" || query.op->name == "MatMul")
     return options.gemm ? ProductName(query) : "";
