@@ -95,6 +95,7 @@ Status AddNetwork(Graph made, const std::string& name, const LayerOptions& optio
   layers.graphs.push_back(std::make_unique<Graph>(std::move(made)));
   Graph& graph = *layers.graphs.back();
   ATH_RETURN_IF_ERROR(OptimizeForPlans(graph));
+  if (options.quantized) ATH_RETURN_IF_ERROR(LowerQuantized(graph, /*for_kernels=*/true));
   ATH_RETURN_IF_ERROR(plan::BindShapes(graph, InputTypes(graph, options.batch)));
   ATH_TRY(
       std::vector<plan::Group> groups,
