@@ -28,6 +28,9 @@ MODELS = {
     "pmml-100x6": ("jpmml", 100, 6),
 }
 TOLERANCE = 1e-5
+SINGLE_ROWS = 4096  # different ones, in turn, where one row is scored at a time
+CALLS = 256  # of one row that are timed together
+HOPELESS = 4  # times slower than the best peer in the first round: the others of its kind decide, and one round is enough
 
 
 def table(rows, seed):
@@ -93,10 +96,9 @@ class Bench:
         cache = self.folder / name / engine
         cache.mkdir(parents=True, exist_ok=True)
         inputs = self.folder / f"rows-{rows}.npz"
-        if not inputs.exists():
-            np.savez(inputs, x=table(rows, 2)[0])
+        np.savez(inputs, x=table(SINGLE_ROWS if rows == 1 else rows, 2)[0])
         return {"engine": engine, "module": "tree_engines", "variant": "default", "precision": "f32", "threads": threads, "batch": 1,
-                "streams": 1, "rows": rows, "files": files, "cache": str(cache), "shapes": ["x"], "inputs": str(inputs),
+                "streams": 1, "rows": rows, "calls": CALLS if rows == 1 else 1, "files": files, "cache": str(cache), "shapes": ["x"], "inputs": str(inputs),
                 "load_limit_s": 3600}  # compilers take their time
 
     def start(self, job):
@@ -119,22 +121,33 @@ class Bench:
                     if engine in workers:
                         workers.pop(engine).close()
             expected = sums.get(files["source"])
-            slices = {engine: [] for engine in workers}
             for engine in list(workers):
                 error = figures.rel_l2(sums[engine], expected) if expected is not None else float("inf")
                 results[engine] = {"rel_l2": error, "equal": bool(expected is not None and np.array_equal(sums[engine], expected))}
                 if error > TOLERANCE:
                     results[engine]["fault"] = f"rel-L2 {error:.1e} from {files['source']}"
                     workers.pop(engine).close()
+            slices = {engine: [] for engine in workers}
             for _ in range(self.options.rounds):
-                for engine, worker in workers.items():
-                    slices[engine].append(worker.run(self.options.seconds))
+                for engine in contenders(slices):
+                    slices[engine].append(workers[engine].run(self.options.seconds))
             for engine in workers:
                 results[engine].update(figures.summarise(slices[engine], 1, threads))
         finally:
             for worker in workers.values():
                 worker.close()
         return results
+
+
+def contenders(slices):
+    """The engines to time in the next round: ours, and peers that may still be the best of their kind."""
+    least = {engine: min(min(piece["ns"]) for piece in pieces) for engine, pieces in slices.items() if pieces}
+
+    def hopeless(engine):
+        kind = tree_engines.ENGINES[engine].kind
+        return engine in least and engine != "athanor" and least[engine] > HOPELESS * min(
+            time for peer, time in least.items() if peer != "athanor" and tree_engines.ENGINES[peer].kind == kind)
+    return [engine for engine in slices if not hopeless(engine)]
 
 
 def best(results, kind):

@@ -2,8 +2,10 @@
 for speed; for one row each goes through its C interface where it has one, so that Python's share is the same for all.
 """
 import ctypes
+import functools
 import glob
 import importlib.util
+import itertools
 import os
 import pathlib
 import shutil
@@ -15,23 +17,49 @@ from engines import Skip
 
 
 class Forest:
+    """A peer takes the rows in batches, in turn: one batch of 100 000, or many of one row, because a processor that sees one row
+    again and again learns its way through the trees."""
     kind = "interpreter"
     reads = ("xgboost", "lightgbm")  # whose models
     numbers = {"xgboost": np.float32, "lightgbm": np.float64, "catboost": np.float32, "jpmml": np.float64}  # that the library takes
 
     def __init__(self, job):
         self.job = job
-        self.source, self.threads = job["files"]["source"], job["threads"]
+        self.source, self.threads, self.single = job["files"]["source"], job["threads"], job["rows"] == 1
         self.path = job["files"][self.source]
         if self.source not in self.reads:
             raise Skip(f"reads no {self.source} files")
 
     def bind(self, inputs):
-        x = inputs["x"]
-        self.x = np.ascontiguousarray(x, self.numbers[self.source])
+        x = np.ascontiguousarray(inputs["x"], self.numbers[self.source])
+        self.batches = [x[at:at + self.job["rows"]] for at in range(0, len(x), self.job["rows"])]
+        self.calls = itertools.cycle([self.call(batch) for batch in self.batches])
+
+    one_row = None  # row -> (what scores it by the C interface when it is called, where its number comes to lie)
+
+    def call(self, batch):
+        """What scores the batch when it is called."""
+        return self.one_row(batch)[0] if self.single and self.one_row else functools.partial(self.predict, batch)
+
+    def run(self):
+        return next(self.calls)()
+
+    def sums(self, batch):
+        if not (self.single and self.one_row):
+            return self.predict(batch)
+        call, number = self.one_row(batch)
+        call()
+        return number
 
     def outputs(self, result):
-        return [np.asarray(result, np.float64).reshape(-1)]
+        return [np.concatenate([np.asarray(self.sums(batch), np.float64).reshape(-1) for batch in self.batches])]
+
+
+def c_call(function, *arguments, keep):
+    """A call whose buffers live as long as it does."""
+    call = functools.partial(function, *arguments)
+    call.keep = keep
+    return call
 
 
 class Tensor(ctypes.Structure):
@@ -50,45 +78,46 @@ class Athanor(Forest):
     reads = ("xgboost", "lightgbm", "catboost", "jpmml")
 
     def load(self):
-        self.c = ctypes.CDLL(self.job["files"]["library"])
+        self.c = ctypes.CDLL(self.job["files"]["library"], ctypes.RTLD_GLOBAL)  # one_row.so calls it
         handle = ctypes.c_void_p()
         self.ask(self.c.ath_load(self.path.encode(), None, ctypes.byref(handle)))
         self.session = ctypes.c_void_p()
         options = SessionOptions(ctypes.sizeof(SessionOptions), b"cpu", self.threads)
         self.ask(self.c.ath_session_create(handle, ctypes.byref(options), ctypes.byref(self.session)))
         self.num_inputs = self.c.ath_model_num_inputs(handle)
+        step = pathlib.Path(self.job["cache"]) / "one_row.so"
+        here = pathlib.Path(__file__).parent
+        subprocess.run(["cc", "-O2", "-shared", "-fPIC", f"-I{here.parent.parent / 'include'}", here / "one_row.c", "-o", step], check=True)
+        self.first_number = ctypes.CDLL(str(step)).athanor_first_number
+        self.first_number.restype = self.ask
 
     def ask(self, code):
         if code:
             self.c.ath_error_message.restype = ctypes.c_char_p
             raise RuntimeError(self.c.ath_error_message().decode())
 
-    def bind(self, inputs):
-        super().bind(inputs)
-        dtype = {"float64": 1, "float32": 2}[str(self.x.dtype)]
-        rows, width = self.x.shape[0], self.x.shape[1] // self.num_inputs
-        self.columns = [np.ascontiguousarray(self.x[:, i * width:(i + 1) * width]) for i in range(self.num_inputs)]
-        self.dims = (ctypes.c_int64 * 2)(rows, width)
-        self.tensors = (Tensor * self.num_inputs)(*[
-            Tensor(ctypes.sizeof(Tensor), dtype, 2, self.dims, column.ctypes.data) for column in self.columns])
-        self.result, self.answer = ctypes.c_void_p(), Tensor(ctypes.sizeof(Tensor))
-        self.arguments = (self.session, self.tensors, self.num_inputs, ctypes.byref(self.result))
-        self.answers = ctypes.POINTER(ctypes.c_float if self.source == "xgboost" else ctypes.c_double)
+    def tensors(self, batch):
+        """The inputs, and what must live as long as they do."""
+        dtype = {"float64": 1, "float32": 2}[str(batch.dtype)]
+        rows, width = batch.shape[0], batch.shape[1] // self.num_inputs
+        columns = [np.ascontiguousarray(batch[:, i * width:(i + 1) * width]) for i in range(self.num_inputs)]
+        dims = (ctypes.c_int64 * 2)(rows, width)
+        return (Tensor * self.num_inputs)(*[
+            Tensor(ctypes.sizeof(Tensor), dtype, 2, dims, column.ctypes.data) for column in columns]), columns
 
-    def run(self):
-        """The first number; outputs() takes all of a run of its own."""
-        self.ask(self.c.ath_session_run(*self.arguments))
-        self.ask(self.c.ath_result_output(self.result, 0, ctypes.byref(self.answer)))
-        value = ctypes.cast(self.answer.data, self.answers)[0]
-        self.c.ath_result_destroy(self.result)
-        return value
+    def call(self, batch):
+        tensors, columns = self.tensors(batch)
+        return c_call(self.first_number, self.session, tensors, self.num_inputs, ctypes.byref(ctypes.c_double()), keep=columns)
 
-    def outputs(self, result):
-        self.ask(self.c.ath_session_run(*self.arguments))
-        self.ask(self.c.ath_result_output(self.result, 0, ctypes.byref(self.answer)))
-        values = np.ctypeslib.as_array(ctypes.cast(self.answer.data, self.answers), (len(self.x),)).copy()
-        self.c.ath_result_destroy(self.result)
-        return super().outputs(values)
+    def sums(self, batch):
+        tensors, _columns = self.tensors(batch)
+        result, answer = ctypes.c_void_p(), Tensor(ctypes.sizeof(Tensor))
+        self.ask(self.c.ath_session_run(self.session, tensors, self.num_inputs, ctypes.byref(result)))
+        self.ask(self.c.ath_result_output(result, 0, ctypes.byref(answer)))
+        numbers = ctypes.POINTER(ctypes.c_float if self.source == "xgboost" else ctypes.c_double)
+        values = np.ctypeslib.as_array(ctypes.cast(answer.data, numbers), (len(batch),)).copy()
+        self.c.ath_result_destroy(result)
+        return values
 
 
 class XGBoost(Forest):
@@ -99,8 +128,8 @@ class XGBoost(Forest):
         self.booster = xgboost.Booster(model_file=self.path)
         self.booster.set_param({"nthread": self.threads})
 
-    def run(self):
-        return self.booster.inplace_predict(self.x, predict_type="margin")
+    def predict(self, batch):
+        return self.booster.inplace_predict(batch, predict_type="margin")
 
 
 class LightGBM(Forest):
@@ -112,26 +141,23 @@ class LightGBM(Forest):
         self.c = lightgbm.basic._LIB  # pylint: disable=protected-access
         self.parameters = f"num_threads={self.threads}".encode()
 
-    def bind(self, inputs):
-        super().bind(inputs)
-        self.y, self.length = np.zeros(len(self.x)), ctypes.c_int64()
-        if self.job["rows"] != 1:
-            return
-        self.fast = ctypes.c_void_p()
-        self.check(self.c.LGBM_BoosterPredictForMatSingleRowFastInit(
-            self.booster._handle, 1, 0, -1, 1, self.x.shape[1], self.parameters, ctypes.byref(self.fast)))  # pylint: disable=protected-access
-        self.arguments = (self.fast, ctypes.c_void_p(self.x.ctypes.data), ctypes.byref(self.length), ctypes.c_void_p(self.y.ctypes.data))
+    def one_row(self, row):
+        if not hasattr(self, "fast"):
+            self.fast = ctypes.c_void_p()
+            self.check(self.c.LGBM_BoosterPredictForMatSingleRowFastInit(
+                self.booster._handle, 1, 0, -1, 1, row.shape[1], self.parameters, ctypes.byref(self.fast)))  # pylint: disable=protected-access
+            self.c.LGBM_BoosterPredictForMatSingleRowFast.restype = self.check
+        number, length = np.zeros(1), ctypes.c_int64()
+        return c_call(self.c.LGBM_BoosterPredictForMatSingleRowFast, self.fast, ctypes.c_void_p(row.ctypes.data), ctypes.byref(length),
+                      ctypes.c_void_p(number.ctypes.data), keep=(row, number)), number
 
     @staticmethod
     def check(code):
         if code:
             raise RuntimeError("LightGBM's C interface failed")
 
-    def run(self):
-        if self.job["rows"] == 1:
-            self.check(self.c.LGBM_BoosterPredictForMatSingleRowFast(*self.arguments))
-            return self.y
-        return self.booster.predict(self.x, raw_score=True, num_threads=self.threads)
+    def predict(self, batch):
+        return self.booster.predict(batch, raw_score=True, num_threads=self.threads)
 
 
 class CatBoost(Forest):
@@ -142,8 +168,8 @@ class CatBoost(Forest):
         self.model = catboost.CatBoost()
         self.model.load_model(self.path)
 
-    def run(self):
-        return self.model.predict(self.x, prediction_type="RawFormulaVal", thread_count=self.threads)
+    def predict(self, batch):
+        return self.model.predict(batch, prediction_type="RawFormulaVal", thread_count=self.threads)
 
 
 class Jpmml(Forest):
@@ -151,6 +177,8 @@ class Jpmml(Forest):
     reads = ("jpmml",)
 
     def load(self):
+        if self.single:
+            raise Skip("a pipe to its process takes longer than one row")
         if shutil.which("javac") is None:
             raise Skip("there is no javac")
         package = importlib.util.find_spec("jpmml_evaluator")
@@ -162,9 +190,10 @@ class Jpmml(Forest):
     def bind(self, inputs):
         super().bind(inputs)
         numbers = pathlib.Path(self.job["cache"]) / "rows.bin"
-        self.x.astype(">f8").tofile(numbers)
+        (x,) = self.batches
+        x.astype(">f8").tofile(numbers)
         self.java = subprocess.Popen(
-            ["java", "-Xmx4g", "-cp", self.path_of_classes, "Jpmml", self.path, numbers, *map(str, self.x.shape), str(self.threads)],
+            ["java", "-Xmx4g", "-cp", self.path_of_classes, "Jpmml", self.path, numbers, *map(str, x.shape), str(self.threads)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.java.stdout.readline()
 
@@ -173,11 +202,11 @@ class Jpmml(Forest):
         self.java.stdin.flush()
         return self.java.stdout.readline()
 
-    def run(self):
+    def predict(self, _batch):
         return self.ask("run")
 
-    def outputs(self, result):
-        return super().outputs([float(word) for word in self.ask("answers").split()])
+    def sums(self, _batch):
+        return [float(word) for word in self.ask("answers").split()]
 
 
 class OnnxRuntime(Forest):
@@ -190,8 +219,21 @@ class OnnxRuntime(Forest):
         self.session = onnxruntime.InferenceSession(self.job["files"]["onnx"], options, providers=["CPUExecutionProvider"])
         self.name = self.session.get_inputs()[0].name
 
-    def run(self):
-        return self.session.run(None, {self.name: self.x})[0]
+    def bound(self, batch):
+        """Bound inputs and outputs spare it copies and names to look up."""
+        import onnxruntime
+        binding = self.session.io_binding()
+        binding.bind_ortvalue_input(self.name, onnxruntime.OrtValue.ortvalue_from_numpy(batch))
+        binding.bind_output(self.session.get_outputs()[0].name, "cpu")
+        return binding
+
+    def call(self, batch):
+        return functools.partial(self.session.run_with_iobinding, self.bound(batch))
+
+    def sums(self, batch):
+        binding = self.bound(batch)
+        self.session.run_with_iobinding(binding)
+        return binding.copy_outputs_to_cpu()[0]
 
 
 class Treelite(Forest):
@@ -203,8 +245,8 @@ class Treelite(Forest):
         load = treelite.frontend.load_xgboost_model if self.source == "xgboost" else treelite.frontend.load_lightgbm_model
         self.model = load(self.path)
 
-    def run(self):
-        return self.treelite.gtil.predict(self.model, self.x, nthread=self.threads, pred_margin=True)
+    def predict(self, batch):
+        return self.treelite.gtil.predict(self.model, batch, nthread=self.threads, pred_margin=True)
 
 
 class Tl2cgen(Forest):
@@ -222,19 +264,19 @@ class Tl2cgen(Forest):
         self.predictor = tl2cgen.Predictor(str(library), nthread=self.threads)
         self.c = ctypes.CDLL(str(library))
 
-    def bind(self, inputs):
-        super().bind(inputs)
-        if self.job["rows"] == 1:
-            self.row, self.y = self.x.copy(), np.zeros(1, self.x.dtype)
-            self.arguments = (ctypes.c_void_p(self.row.ctypes.data), 1, ctypes.c_void_p(self.y.ctypes.data))
-        else:
-            self.data = self.tl2cgen.DMatrix(self.x, dtype=str(self.x.dtype))
+    def call(self, batch):
+        if self.single:
+            return super().call(batch)
+        return functools.partial(self.predictor.predict, self.tl2cgen.DMatrix(batch, dtype=str(batch.dtype)), pred_margin=True)
 
-    def run(self):
-        if self.job["rows"] == 1:  # a number lies in an entry as it is; NaN would be an entry of -1
-            self.c.predict(*self.arguments)
-            return self.y
-        return self.predictor.predict(self.data, pred_margin=True)
+    def predict(self, batch):
+        return self.call(batch)()
+
+    def one_row(self, row):
+        """Its C takes numbers as they lie in memory, -1 in all bits where one is missing, and adds to what is there."""
+        entries, number = row.copy(), np.zeros(1, row.dtype)
+        entries.view(f"i{row.itemsize}")[np.isnan(row)] = -1
+        return c_call(self.c.predict, ctypes.c_void_p(entries.ctypes.data), 1, ctypes.c_void_p(number.ctypes.data), keep=(entries, number)), number
 
 
 class Lleaves(Forest):
@@ -247,17 +289,13 @@ class Lleaves(Forest):
         self.model = lleaves.Model(model_file=self.path)
         self.model.compile(cache=str(pathlib.Path(self.job["cache"]).parent / "lleaves.o"), raw_score=True)
 
-    def bind(self, inputs):
-        super().bind(inputs)
-        self.y = np.zeros(len(self.x))
-        pointer = ctypes.POINTER(ctypes.c_double)
-        self.arguments = (self.x.ctypes.data_as(pointer), self.y.ctypes.data_as(pointer), 0, len(self.x))
+    def one_row(self, row):
+        number, pointer = np.zeros(1), ctypes.POINTER(ctypes.c_double)
+        return c_call(self.model._c_entry_func, row.ctypes.data_as(pointer), number.ctypes.data_as(pointer), 0, 1,  # pylint: disable=protected-access
+                      keep=(row, number)), number
 
-    def run(self):
-        if self.job["rows"] == 1:
-            self.model._c_entry_func(*self.arguments)  # pylint: disable=protected-access
-            return self.y
-        return self.model.predict(self.x, n_jobs=self.threads)
+    def predict(self, batch):
+        return self.model.predict(batch, n_jobs=self.threads)
 
 
 class Daal(Forest):
@@ -274,8 +312,8 @@ class Daal(Forest):
             booster = lightgbm.Booster(model_file=self.path)
         self.model = daal4py.mb.convert_model(booster)
 
-    def run(self):
-        return self.model.predict(self.x)
+    def predict(self, batch):
+        return self.model.predict(batch)
 
 
 ENGINES = {"athanor": Athanor, "xgboost": XGBoost, "lightgbm": LightGBM, "catboost": CatBoost, "jpmml": Jpmml, "onnxruntime": OnnxRuntime, "treelite": Treelite,

@@ -6,6 +6,7 @@ The first line is the job. The answer to it, and to each command after it:
     {"do": "save", "path"}     -> {}                                 outputs of one run as .npz: 0, 1, ...
     {"do": "run", "seconds"}   -> {"ns": [...], "cpu_ns": [...], "wall_ns", "peak_kib"}   a warm-up, then timed runs
 
+A job with "calls" times so many calls together, each time being their mean: the clock takes as long as a row of a table.
 "cpu_ns" is what all threads of the process computed during each run. With "streams" > 1 each stream has an engine and a
 thread of its own; "ns" then holds the times of all of them, and "cpu_ns" nothing of use.
 """
@@ -25,26 +26,27 @@ def peak_kib():
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
 
 
-def timed_runs(engine, seconds, min_runs):
+def timed_runs(engine, seconds, min_runs, calls):
     times = []  # (wall, computed)
     clock, computed = time.perf_counter_ns, time.process_time_ns
     end = clock() + int(seconds * 1e9)
     while len(times) < min_runs or clock() < end:
         computed_begin = computed()
         begin = clock()
-        engine.run()
+        for _ in range(calls):
+            engine.run()
         wall = clock() - begin
-        times.append((wall, computed() - computed_begin))
+        times.append((wall / calls, (computed() - computed_begin) / calls))
     return times
 
 
-def run(engines, seconds):
+def run(engines, seconds, calls):
     for engine in engines:
-        timed_runs(engine, seconds * WARM_UP / len(engines), 1)
+        timed_runs(engine, seconds * WARM_UP / len(engines), 1, calls)
     results = [[] for _ in engines]
 
     def stream(index):
-        results[index] = timed_runs(engines[index], seconds, MIN_RUNS)
+        results[index] = timed_runs(engines[index], seconds, MIN_RUNS, calls)
 
     threads = [threading.Thread(target=stream, args=(i,)) for i in range(1, len(engines))]
     begin = time.perf_counter_ns()
@@ -83,11 +85,12 @@ def save(engine, path):
 def serve(commands, answer):
     import engines
     try:
-        running, ready = start(json.loads(commands.readline()))
+        job = json.loads(commands.readline())
+        running, ready = start(job)
         answer(ready)
         for line in commands:
             command = json.loads(line)
-            answer(save(running[0], command["path"]) if command["do"] == "save" else run(running, command["seconds"]))
+            answer(save(running[0], command["path"]) if command["do"] == "save" else run(running, command["seconds"], job.get("calls", 1)))
     except engines.Skip as why:
         answer({"skip": str(why)})
     except Exception as fault:  # of the engine: its text goes into the report
