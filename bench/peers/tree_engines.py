@@ -114,8 +114,8 @@ class Athanor(Forest):
         result, answer = ctypes.c_void_p(), Tensor(ctypes.sizeof(Tensor))
         self.ask(self.c.ath_session_run(self.session, tensors, self.num_inputs, ctypes.byref(result)))
         self.ask(self.c.ath_result_output(result, 0, ctypes.byref(answer)))
-        numbers = ctypes.POINTER(ctypes.c_float if self.source == "xgboost" else ctypes.c_double)
-        values = np.ctypeslib.as_array(ctypes.cast(answer.data, numbers), (len(batch),)).copy()
+        numbers = {1: ctypes.c_double, 2: ctypes.c_float}[answer.dtype]
+        values = np.ctypeslib.as_array(ctypes.cast(answer.data, ctypes.POINTER(numbers)), (len(batch),)).copy()
         self.c.ath_result_destroy(result)
         return values
 

@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <map>
+#include <optional>
 #include <tuple>
 
 #include "core/status.h"
@@ -153,6 +154,30 @@ class Cutter {
 
   explicit Cutter(const WalkedForest<T>& walked) : walked_(walked) {}
 
+  // The levels of a tree whose levels make one test each, `same` says which are; none when it is
+  // another, or has more leaves than a byte tells apart. The exits are numbered as the bits of the
+  // answers say, yes being 1 and the root the lowest.
+  template <class Same>
+  std::optional<Step> CutOblivious(At root, const Same& same) const {
+    Step step = {.exits = {Pass(root)}};
+    while (step.exits[0] < walked_.first_leaf) {
+      if (2 * step.exits.size() > BinnedForest<T>::kMostLeaves) return std::nullopt;
+      step.tests.push_back(step.exits[0]);
+      std::vector<At> next;
+      for (const bool yes : {false, true}) {
+        for (const At at : step.exits) {
+          if (at >= walked_.first_leaf || !same(at, step.tests.back())) return std::nullopt;
+          next.push_back(Pass(yes ? Node(at).yes : Node(at).no));
+        }
+      }
+      step.exits = std::move(next);
+      ++step.levels;
+    }
+    const bool leaves = std::all_of(step.exits.begin(), step.exits.end(),
+                                    [&](At at) { return at >= walked_.first_leaf; });
+    return leaves && step.levels > 1 ? std::optional(std::move(step)) : std::nullopt;
+  }
+
   // False when the steps had more leaves than a byte tells apart.
   bool Cut(At root, int most_levels) {
     most_levels_ = most_levels;
@@ -273,6 +298,15 @@ class Assembler {
     forest_.programs.push_back(program);
   }
 
+  // Appends an oblivious tree.
+  void Add(const typename Cutter<T>::Step& step) {
+    begins_.push_back({forest_.tests.size(), forest_.levels.size(), forest_.joined.size(),
+                       forest_.leaf_values.size()});
+    AddTests(step.tests);
+    for (const At exit : step.exits) AddLeaf(exit);
+    forest_.programs.push_back({.oblivious = static_cast<std::uint16_t>(step.levels)});
+  }
+
   // The lists are whole: programs may point into them.
   void Point() {
     for (std::size_t i = 0; i < begins_.size(); ++i) {
@@ -378,8 +412,18 @@ std::shared_ptr<const BinnedForest<T>> BinForest(const ops::Forest& forest) {
   Assembler<T> assembler(*made, columns);
   const std::vector<ops::Forest::Walk> walks = forest.Walks();
   const std::vector<std::int32_t> targets = TargetsOf(forest, made->walked, walks);
+  const auto same_test = [&](At a, At b) {
+    const BinTest one = columns.TestOf(static_cast<std::size_t>(a));
+    const BinTest other = columns.TestOf(static_cast<std::size_t>(b));
+    return one.column == other.column && one.threshold == other.threshold;
+  };
   for (const std::size_t tree : OrderOfTrees(made->walked, targets)) {
     const At root = made->walked.trees[tree].root;
+    if (const auto oblivious = cutter.CutOblivious(root, same_test)) {
+      assembler.Add(*oblivious);
+      AddToRun(*made, targets[tree]);
+      continue;
+    }
     const bool small = walks[tree].nodes.size() < BinnedForest<T>::kMostLeaves &&
                        (cutter.Cut(root, 3) || cutter.Cut(root, 1) || cutter.Cut(root, 0));
     if (!small) {

@@ -81,9 +81,27 @@ HWY_INLINE void Join(const std::int8_t* bins, const std::int8_t* steps, Cursor& 
   at.to += kTileRows;
 }
 
+void EvaluateOblivious(const TreeProgram& program, const std::int8_t* bins, std::uint8_t* leaves) {
+  const hn::ScalableTag<std::uint32_t> words;
+  Tile leaf;
+  for (I8& part : leaf.part) part = hn::Zero(kI8);
+  I8 bit = hn::Set(kI8, 1);
+  for (int level = 0; level < program.oblivious; ++level) {
+    const I8 threshold = hn::BitCast(kI8, hn::Set(words, program.tests[level].threshold));
+    const std::int8_t* column = bins + program.tests[level].column;
+    for (std::size_t i = 0; i < kVectors; ++i) {
+      const auto is_yes = hn::Gt(threshold, hn::LoadU(kI8, column + i * kByteLanes));
+      leaf.part[i] = hn::Or(leaf.part[i], hn::IfThenElseZero(is_yes, bit));
+    }
+    bit = hn::Add(bit, bit);
+  }
+  StoreTile(leaf, reinterpret_cast<std::int8_t*>(leaves));
+}
+
 void Evaluate(const TreeProgram& program, const std::uint8_t* bins_u8, std::uint8_t* steps_u8,
               std::uint8_t* leaves) {
   const auto* bins = reinterpret_cast<const std::int8_t*>(bins_u8);
+  if (program.oblivious > 0) return EvaluateOblivious(program, bins, leaves);
   auto* const steps = reinterpret_cast<std::int8_t*>(steps_u8);
   Cursor at = {program.tests, program.joined, steps};
   for (int i = 0; i < program.leaves[3]; ++i) ChooseLeaf<3>(bins, at);
@@ -143,16 +161,17 @@ void Add(const T* const* values, const std::uint8_t* leaves, std::size_t trees, 
     T* s = sums + row;
     T s0 = s[0], s1 = s[1], s2 = s[2], s3 = s[3], s4 = s[4], s5 = s[5], s6 = s[6], s7 = s[7];
     for (std::size_t tree = 0; tree < trees; ++tree) {
-      const std::uint8_t* leaf = leaves + tree * kTileRows + row;
+      std::uint64_t leaf;  // of all eight: loads are what this loop waits for
+      __builtin_memcpy(&leaf, leaves + tree * kTileRows + row, sizeof(leaf));
       const T* value = values[tree];
-      s0 += value[leaf[0]];
-      s1 += value[leaf[1]];
-      s2 += value[leaf[2]];
-      s3 += value[leaf[3]];
-      s4 += value[leaf[4]];
-      s5 += value[leaf[5]];
-      s6 += value[leaf[6]];
-      s7 += value[leaf[7]];
+      s0 += value[leaf & 0xFF];
+      s1 += value[leaf >> 8 & 0xFF];
+      s2 += value[leaf >> 16 & 0xFF];
+      s3 += value[leaf >> 24 & 0xFF];
+      s4 += value[leaf >> 32 & 0xFF];
+      s5 += value[leaf >> 40 & 0xFF];
+      s6 += value[leaf >> 48 & 0xFF];
+      s7 += value[leaf >> 56];
     }
     s[0] = s0, s[1] = s1, s[2] = s2, s[3] = s3, s[4] = s4, s[5] = s5, s[6] = s6, s[7] = s7;
   }

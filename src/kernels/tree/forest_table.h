@@ -30,12 +30,16 @@ struct BinTest {
 // order of a heap. First come steps whose exits are leaves: `leaves[n]` of them with n levels,
 // those with most levels first; their leaves are numbered in this order. Then come the joins, whose
 // exits are earlier steps. The last step is the root.
+//
+// An oblivious tree, which makes the same test all over a level, is no more than these tests: each
+// gives a bit of the leaf's number, the root the lowest.
 struct TreeProgram {
   const BinTest* tests = nullptr;
   const std::uint8_t* levels = nullptr;   // of each join
   const std::uint16_t* joined = nullptr;  // the steps that the joins choose from
   std::uint16_t leaves[kMostLevels + 1] = {};
   std::uint16_t joins = 0;
+  std::uint16_t oblivious = 0;  // tests of such a tree; 0: it has steps
 };
 
 // The thresholds of a feature, ascending, as levels of blocks of 16. An element of a level is the
