@@ -30,6 +30,11 @@ struct State {
 bool SetFunctions(const KernelQuery& q, State& state) {
   const CastTable& table = Casts(q.isa);
   const DType from = q.in[0].dtype, to = q.out[0].dtype;
+  if (from == DType::kF64 || to == DType::kF64) {  // f64 is for tables: f32 is all that meets it
+    if (from == DType::kF32) state.first = table.float_to_double;
+    if (to == DType::kF32) state.first = table.double_to_float;
+    return state.first != nullptr;
+  }
   const auto from_index = IndexOf(from == DType::kF16 ? DType::kF32 : from);
   const auto to_index = IndexOf(to == DType::kF16 ? DType::kF32 : to);
   if (!from_index || !to_index || (from == DType::kF16 && to == DType::kF16)) return false;

@@ -151,6 +151,8 @@ extern const CastTable kCasts = {
              Row<Bool, std::int32_t>, Row<Bool, std::int64_t>, Row<Bool, Bool>},
         },
     .half_to_float = HalfToFloat,
-    .float_to_half = FloatToHalf};
+    .float_to_half = FloatToHalf,
+    .float_to_double = Row<float, double>,
+    .double_to_float = Row<double, float>};
 
 }  // namespace athanor::kernels::ATH_ISA

@@ -15,6 +15,7 @@ struct CastTable {
   // [from][to]. To integers: truncates and saturates from floats, keeps the low bits of integers.
   CastFn cast[kCastTypes][kCastTypes] = {};
   CastFn half_to_float = nullptr, float_to_half = nullptr;
+  CastFn float_to_double = nullptr, double_to_float = nullptr;
 };
 
 namespace base {

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <functional>
+#include <limits>
 
 #include "core/cpu.h"
 #include "core/small_types.h"
@@ -36,6 +37,21 @@ TEST(Casts, WidenEveryF16Exactly) {
             << i;
       }
     }
+  });
+}
+
+TEST(Casts, GoBetweenF32AndF64) {
+  constexpr double kInf = std::numeric_limits<double>::infinity();
+  // 0.1 and the double half-way between 1 and the next float, which goes to the even one.
+  const std::vector<double> wide = {0, -0.0, 0.1, 1 + 0x1p-24, 1e300, -1e300, kInf, 1e-46, 3};
+  const std::vector<float> narrow = {0, -0.0F, 0.1F, 1, INFINITY, -INFINITY, INFINITY, 0, 3};
+  ForEveryIsa([&](const CastTable& casts) {
+    std::vector<float> floats(wide.size());
+    casts.double_to_float(wide.data(), floats.data(), wide.size());
+    EXPECT_EQ(floats, narrow);
+    std::vector<double> doubles(narrow.size());
+    casts.float_to_double(narrow.data(), doubles.data(), narrow.size());
+    for (std::size_t i = 0; i < narrow.size(); ++i) EXPECT_EQ(doubles[i], narrow[i]) << i;
   });
 }
 

@@ -39,6 +39,7 @@ struct State {
   std::int64_t element = 1;  // bytes
   bool fills = false;        // the output, with input 2 or with 0, before anything is copied
   std::int64_t count = 0;    // of the output
+  std::int64_t column = 0;   // length of every job, when all of them are columns of a table
 };
 
 using Pieces = std::optional<std::vector<Piece>>;
@@ -263,12 +264,28 @@ std::int64_t JoinShortRows(Piece& piece, std::int64_t element) {
   return run;
 }
 
+// The columns of a table: elements behind each other that come to lie far from each other, or the
+// other way round, as many in every job. 0: some job is something else.
+std::int64_t ColumnLength(std::vector<Piece> pieces) {
+  if (pieces.size() < 2) return 0;
+  std::int64_t length = 0;
+  for (Piece& piece : pieces) {
+    Dims* const strides[] = {&piece.from_strides, &piece.to_strides};
+    MergeDims(piece.dims, strides);
+    if (piece.dims.size() != 1 || (length != 0 && piece.dims[0] != length)) return 0;
+    if (piece.from_strides[0] == piece.to_strides[0]) return 0;
+    length = piece.dims[0];
+  }
+  return length;
+}
+
 Result<Prepared> Prepare(const KernelQuery& q, PackStore&) {
   auto state = std::make_shared<State>();
   state->element = static_cast<std::int64_t>(ElementBytes(q.out[0].dtype));
   const Row& row = Find(q);
   Pieces pieces = row.pieces(q);
   state->count = q.out[0].count();
+  state->column = ColumnLength(*pieces);
   std::int64_t copied = 0;
   for (Piece& piece : *pieces) {
     std::int64_t count = 1;
@@ -341,10 +358,33 @@ void RunLoop(const KernelArgs& args, const State& s, const Job& job, const std::
   if (bytes == 16) RunLoopOf<std::array<std::byte, 16>>(args, job, from, to);
 }
 
+// A few rows of all columns at a time, so that a line of the table is in the cache for all of them.
+void RunColumns(const KernelArgs& args, const State& s) {
+  constexpr std::int64_t kRows = 128;
+  const std::int64_t blocks = (s.column + kRows - 1) / kRows;
+  const auto columns = static_cast<std::int64_t>(s.jobs.size());
+  const std::int64_t grain = std::max<std::int64_t>(1, kElementGrain / (kRows * columns));
+  WithElement(s.element, [&](auto element) {
+    using T = decltype(element);
+    Parallel(args, blocks, grain, [&](std::int64_t begin, std::int64_t end, int) {
+      for (std::int64_t row = begin * kRows; row < std::min(s.column, end * kRows); row += kRows) {
+        const std::int64_t rows = std::min(kRows, s.column - row);
+        for (const Job& job : s.jobs) {
+          const auto from_step = static_cast<std::int64_t>(job.loop.step(0));
+          const auto to_step = static_cast<std::int64_t>(job.loop.step(1));
+          CopyRow(args.In<T>(job.in) + job.from + row * from_step, from_step,
+                  args.Out<T>(job.out) + job.to + row * to_step, to_step, rows);
+        }
+      }
+    });
+  });
+}
+
 void Run(const KernelArgs& args) {
   const State& s = args.State<State>();
   if (s.fills)
     FillElements(args, args.In<std::byte>(2), args.Out<std::byte>(0), s.count, s.element);
+  if (s.column > 0) return RunColumns(args, s);
   for (const Job& job : s.jobs) {
     const auto* from = args.In<std::byte>(job.in) + job.from * s.element;
     auto* to = args.Out<std::byte>(job.out) + job.to * s.element;

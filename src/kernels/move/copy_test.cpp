@@ -56,6 +56,23 @@ TEST(CopyKernels, MoveShortRowsWhole) {
   }
 }
 
+TEST(CopyKernels, JoinColumnsToATableAndSplitIt) {
+  for (const std::int64_t rows : {1, 2, 127, 128, 1000}) {
+    std::vector<Tensor> columns;
+    for (std::uint32_t i = 0; i < 7; ++i) columns.push_back(RandomF32({rows, 1}, i));
+    const AttrMap along = {{"axis", std::int64_t{1}}};
+    EXPECT_GT(CheckKernels({.op = "Concat", .inputs = columns, .attributes = along}), 0);
+    columns.push_back(RandomF32({rows, 2}, 9));
+    EXPECT_GT(CheckKernels({.op = "Concat", .inputs = columns, .attributes = along}), 0);
+    EXPECT_GT(CheckKernels({.op = "Split",
+                            .inputs = {RandomF32({rows, 5}, 1), IntList({1, 1, 1, 1, 1})},
+                            .constant = {false, true},
+                            .attributes = along,
+                            .num_outputs = 5}),
+              0);
+  }
+}
+
 TEST(CopyKernels, JoinBlocksOfChannels) {
   for (const std::int64_t last : {1, 8, 17}) {
     const std::vector<Tensor> inputs = {RandomF32({2, 16, 3, 5}, 1), RandomF32({2, 32, 3, 5}, 2),

@@ -159,7 +159,7 @@ class Cutter {
   // answers say, yes being 1 and the root the lowest.
   template <class Same>
   std::optional<Step> CutOblivious(At root, const Same& same) const {
-    Step step = {.exits = {Pass(root)}};
+    Step step = {.tests = {}, .exits = {Pass(root)}};
     while (step.exits[0] < walked_.first_leaf) {
       if (2 * step.exits.size() > BinnedForest<T>::kMostLeaves) return std::nullopt;
       step.tests.push_back(step.exits[0]);

@@ -113,6 +113,32 @@ struct Grown {
     }
   }
 
+  // A tree whose levels make one test each; at node `odd`, counted as in a heap, it is another one.
+  void AddOblivious(int depth, std::int64_t odd = -1) {
+    const auto first = static_cast<std::int64_t>(features.size());
+    const std::int64_t inner = (std::int64_t{1} << depth) - 1, target = Pick(num_targets);
+    roots.push_back(first);
+    for (int level = 0; level < depth; ++level) {
+      const std::int64_t feature = Pick(num_features), threshold = Pick(num_thresholds);
+      const std::int64_t mode = Pick(4), missing_is_yes = Pick(2);
+      for (std::int64_t i = (1 << level) - 1; i < (2 << level) - 1; ++i) {
+        features.push_back(feature);
+        splits.push_back(static_cast<double>(i == odd ? threshold + 1 : threshold) / 4 - 3);
+        modes.push_back(static_cast<std::uint8_t>(mode));
+        missing.push_back(missing_is_yes);
+        const bool leaf = level + 1 == depth;
+        yes.push_back(leaf ? static_cast<std::int64_t>(weights.size()) + 2 * (i - inner / 2)
+                           : first + 2 * i + 1);
+        no.push_back(yes.back() + 1);
+        for (Ints* list : {&yes_leaf, &no_leaf}) list->push_back(leaf ? 1 : 0);
+      }
+    }
+    for (std::int64_t leaf = 0; leaf <= inner; ++leaf) {
+      weights.push_back(static_cast<double>(Pick(1'000'003)) / 3e5 - 1);
+      targets.push_back(same_target ? target : Pick(num_targets));
+    }
+  }
+
   template <class T>
   AttrMap Attributes() const {
     const auto numbers = [](const std::vector<double>& values) {
@@ -164,6 +190,23 @@ TEST(ForestKernels, AddTreesOfEveryShapeToTheBit) {
     for (std::int64_t nodes = 1; nodes < 40; ++nodes) forest.Add(nodes, chain);
     for (const std::int64_t nodes : {100, 180, 254, 255, 256, 400}) forest.Add(nodes, chain);
     for (const std::int64_t rows : {1, 5, 64, 65, 300}) {
+      forest.Check<float>(rows);
+      forest.Check<double>(rows);
+    }
+  }
+}
+
+TEST(ForestKernels, AskALevelOfAnObliviousTreeOnce) {
+  for (const bool same : {true, false}) {
+    Grown forest;
+    forest.num_targets = same ? 1 : 3;
+    forest.same_target = same;
+    for (int depth = 1; depth <= 9; ++depth) {
+      forest.AddOblivious(depth);
+      forest.AddOblivious(depth, (1 << depth) - 2);  // the last node of the last level
+      forest.Add(9, false);
+    }
+    for (const std::int64_t rows : {1, 64, 65, 300}) {
       forest.Check<float>(rows);
       forest.Check<double>(rows);
     }
