@@ -20,6 +20,7 @@ class Forest:
     """A peer takes the rows in batches, in turn: one batch of 100 000, or many of one row, because a processor that sees one row
     again and again learns its way through the trees."""
     kind = "interpreter"
+    in_process = True  # its work counts as CPU time of the worker
     reads = ("xgboost", "lightgbm")  # whose models
     numbers = {"xgboost": np.float32, "lightgbm": np.float64, "catboost": np.float32, "jpmml": np.float64}  # that the library takes
 
@@ -175,6 +176,7 @@ class CatBoost(Forest):
 class Jpmml(Forest):
     """jpmml-evaluator, from the jars of the PyPI package of that name, in a Java machine of its own: one line starts a run."""
     reads = ("jpmml",)
+    in_process = False
 
     def load(self):
         if self.single:
