@@ -1,4 +1,5 @@
-// Cast between the element types that kernels know: f32, f16, i8, u8, i32, i64, bool; and between f32 and f64.
+// Cast between the element types that kernels know: f32, f16, i8, u8, i32, i64, bool; and between
+// f32 and f64.
 #pragma once
 
 #include "kernels/elementwise/cast_table.h"
