@@ -148,7 +148,7 @@ def with_athanor(*flags):
         for old in folder.iterdir():
             old.unlink()
         for i, row in enumerate(case.calib):
-            np.save(folder / f"{i:04}.npy", row[0])
+            np.save(folder / f"{i:04}.npy", row)
         check.quantize(case.model, "--calib", folder, "--samples", len(case.calib), *flags, "-o", out)
     return make
 
