@@ -525,6 +525,45 @@ class Deciding(Planted):
         self.assertEqual(len(files), 1)
 
 
+class Sparing(Case):
+    """A narrow beginning with one channel 300 times as large as the others, and wide products behind."""
+
+    def setUp(self):
+        super().setUp()
+        sizes = [16, 16, 64, 256, 256, 10]
+        w = [self.random.normal(size=(b, a)).astype(np.float32) / np.sqrt(a) for a, b in zip(sizes, sizes[1:])]
+        w[0][0] *= 300
+        w[1][:, 0] /= 300
+        lines = ["graph main(x: f32[1, 16]) -> (y: f32[1, 10]) {"]
+        lines += [f"  const %w{i}: {write(matrix)}\n  const %b{i}: {write(np.zeros(len(matrix)))}" for i, matrix in enumerate(w)]
+        for i in range(len(w)):
+            lines.append(f"  %p{i} = Gemm(%{f'r{i - 1}' if i else 'x'}, %w{i}, %b{i}) {{transB = true}} @product{i}")
+            lines.append(f"  %r{i} = LeakyRelu(%p{i}) {{alpha = 0.5}} @r{i}")
+        last = f"%r{len(w) - 1}"
+        (self.folder / "m.txt").write_text("\n".join(lines).replace(last, "%y") + "\n}\n")
+        np.savez(self.folder / "calib.npz", x=self.random.normal(size=(64, 16)).astype(np.float32))
+        np.savez(self.folder / "data.npz", x=self.random.normal(size=(50, 16)).astype(np.float32))
+
+    def spared(self, *more):
+        run = self.run_verb("m.txt", "--calib", "calib.npz", "--data", "data.npz", "-o", "out.txt", "--json", *more)
+        result = json.loads(run.stdout)
+        chosen = [p["node"] for p in result["float_products"] if "accuracy" in p["reason"]]
+        return chosen, result["int8"]["agreement"]
+
+    def test_a_few_cheap_products_compute_in_float_where_that_halves_the_error(self):
+        chosen, agreement = self.spared()
+        self.assertEqual(chosen, ["product0", "product1"])
+        found = constants((self.folder / "out.txt").read_text())
+        self.assertEqual(found["w0_quantized"].dtype, np.int8)  # no larger for that
+        none, before = self.spared("--float-share", "0")
+        self.assertEqual(none, [])
+        self.assertLess(1 - agreement, (1 - before) / 2)
+
+    def test_never_beyond_the_share(self):
+        chosen, _ = self.spared("--float-share", "0.01")
+        self.assertEqual(chosen, [])
+
+
 # ---- what is refused
 
 

@@ -77,8 +77,8 @@ constexpr const char* kChosenFloat = "its integers would cost too much accuracy"
 
 class Finder {
  public:
-  Finder(const Graph& graph, const std::set<NodeId>& in_float)
-      : graph_(graph), in_float_(in_float) {}
+  Finder(const Graph& graph, const std::set<NodeId>& in_float, bool store)
+      : graph_(graph), in_float_(in_float), store_(store) {}
 
   Result<Candidates> Run() {
     ATH_TRY(const std::vector<NodeId> order, graph_.Order());
@@ -87,9 +87,12 @@ class Finder {
       const Row* row = RowOf(node);
       if (row == nullptr || covered_.contains(id)) continue;
       Candidate candidate = {.node = id};
-      const std::string reason = Look(node, row->kind, candidate);
+      std::string reason = Look(node, row->kind, candidate);
+      const bool chosen = reason.empty() && in_float_.contains(id);
+      if (chosen) reason = kChosenFloat;
       if (!reason.empty()) {
         if (IsProduct(row->kind)) found_.skipped.push_back({node.name, node.op->name, reason});
+        if (chosen && store_) StoreOnly(node, std::move(candidate));
         continue;
       }
       candidate.result = ResultOf(node);
@@ -102,6 +105,13 @@ class Finder {
   }
 
  private:
+  void StoreOnly(const Node& node, Candidate candidate) {
+    candidate.activations.clear();
+    candidate.result = node.outputs[0];
+    candidate.real_result = true;
+    found_.nodes.push_back(std::move(candidate));
+  }
+
   bool IsReal(ValueId id) const {
     if (id == kNoValue) return false;
     const Type& type = graph_.value(id).type;
@@ -126,7 +136,6 @@ class Finder {
 
   std::string LookProduct(const Node& node, Kind kind, Candidate& c) const {
     const Tensor* weights = Constant(node, 1);
-    if (in_float_.contains(c.node)) return kChosenFloat;
     if (weights == nullptr || weights->dtype() != DType::kF32)
       return "its weights are computed by the model";
     if (graph_.Constant(node.inputs[0]) != nullptr) return "its data are constant";
@@ -191,6 +200,7 @@ class Finder {
 
   const Graph& graph_;
   const std::set<NodeId>& in_float_;
+  const bool store_;
   Candidates found_;
   std::set<ValueId> integers_;  // values that are quantised by their producer
   std::set<NodeId> covered_;    // activations that became part of the node before
@@ -198,8 +208,9 @@ class Finder {
 
 }  // namespace
 
-Result<Candidates> FindCandidates(const Graph& graph, const std::set<NodeId>& in_float) {
-  return Finder(graph, in_float).Run();
+Result<Candidates> FindCandidates(const Graph& graph, const std::set<NodeId>& in_float,
+                                  bool store) {
+  return Finder(graph, in_float, store).Run();
 }
 
 void LeaveAnswersReal(const Graph& graph, Candidates& candidates) {
@@ -210,6 +221,7 @@ void LeaveAnswersReal(const Graph& graph, Candidates& candidates) {
   for (const Candidate& c : candidates.nodes) all += c.weights ? SavedWork(graph, c.node) : 0;
   std::set<ValueId> read;  // by what computes on integers
   const auto keeps = [&](Candidate& c) {
+    if (c.InFloat()) return true;
     const bool is_read = read.contains(c.result);
     if (c.weights) {
       const bool cheap =
@@ -229,12 +241,12 @@ void LeaveAnswersReal(const Graph& graph, Candidates& candidates) {
   // A network of one product, or of products side by side: integers somewhere, else nothing is won.
   const bool any = std::any_of(kept.begin(), kept.end(),
                                [](const Candidate& c) { return c.weights && !c.real_result; });
-  for (Candidate& c : kept) c.real_result = c.real_result && any;
+  for (Candidate& c : kept) c.real_result = c.InFloat() || (c.real_result && any);
   candidates.activations = 0;
   for (const Candidate& c : kept) {
     const Node& node = graph.node(c.node);
     if (!c.real_result) candidates.activations += c.result == node.outputs[0] ? 0 : 1;
-    if (!c.real_result) continue;
+    if (!c.real_result || c.InFloat()) continue;
     candidates.skipped.push_back({node.name, node.op->name, "nothing but answers is made of it"});
   }
   candidates.nodes = std::move(kept);

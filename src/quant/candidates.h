@@ -31,6 +31,10 @@ struct Candidate {
   // Of a product: the result stays real, so the product computes on real numbers with weights that
   // are stored as integers.
   bool real_result = false;
+
+  // A product that stays in float: it reads and gives real numbers, its weights alone are stored as
+  // integers.
+  bool InFloat() const { return weights && activations.empty(); }
 };
 
 // A product that stays in float, and why.
@@ -44,8 +48,10 @@ struct Candidates {
   std::size_t activations = 0;  // nodes that become part of the one before
 };
 
-// `in_float`: products that shall stay in float, which the result says of them.
-Result<Candidates> FindCandidates(const Graph& graph, const std::set<NodeId>& in_float = {});
+// `in_float`: products that shall stay in float, which the result says of them. `store`: they are
+// candidates all the same, so that their weights can be stored as integers; see InFloat.
+Result<Candidates> FindCandidates(const Graph& graph, const std::set<NodeId>& in_float = {},
+                                  bool store = false);
 
 // What no product reads any more, an answer or on its way to one, stays real: 8 bits of scores and
 // coordinates are coarse, and all of them together have one scale after a Concat. Followers there

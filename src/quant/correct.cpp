@@ -182,16 +182,20 @@ Result<Prepared> Prepare(const Graph& plain, const Graph& original, std::size_t 
   return prepared;
 }
 
+void UseRounding(const Prepared& prepared, const Corrections& corrections,
+                 QuantizeOptions& options) {
+  options.correct_bias = corrections.bias || corrections.analytic;
+  options.means = prepared.means;
+  if (!corrections.adaround && !corrections.gptq) return;
+  options.make_up = corrections.gptq;
+  options.grams = &prepared.grams;
+  options.rounded = prepared.rounded.get();
+}
+
 Result<Quantized> QuantizePrepared(const Prepared& prepared, std::size_t count,
                                    const SampleSource& source, const Corrections& corrections,
                                    QuantizeOptions options) {
-  options.correct_bias = corrections.bias || corrections.analytic;
-  options.means = prepared.means;
-  if (corrections.adaround || corrections.gptq) {
-    options.make_up = corrections.gptq;
-    options.grams = &prepared.grams;
-    options.rounded = prepared.rounded.get();
-  }
+  UseRounding(prepared, corrections, options);
   if (corrections.empirical)
     ATH_RETURN_IF_ERROR(CorrectEmpirically(prepared, count, source, options));
   QuantizeReport report;

@@ -51,6 +51,10 @@ Result<Prepared> Prepare(const Graph& plain, const Graph& original, std::size_t 
                          const SampleSource& source, const Corrections& corrections,
                          const RangeOptions& ranges);
 
+// Rounds weights as the corrections say, from what was prepared; the options do not outlive it.
+void UseRounding(const Prepared& prepared, const Corrections& corrections,
+                 QuantizeOptions& options);
+
 struct Quantized {
   Graph graph;
   QuantizeReport report = {};

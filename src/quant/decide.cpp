@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
 #include "runtime/session.h"
@@ -104,6 +105,21 @@ Result<std::vector<RankedProduct>> RankProducts(const Graph& graph, const Calibr
                      return a.error / a.saved > b.error / b.saved;
                    });
   return ranked;
+}
+
+std::size_t PutCheapFirst(std::vector<RankedProduct>& ranked, double share) {
+  double room = 0;
+  for (const RankedProduct& one : ranked) room += share * one.saved;
+  std::vector<RankedProduct> cheap, others;
+  for (RankedProduct& one : ranked) {
+    const bool fits = one.saved <= room;
+    room -= fits ? one.saved : 0;
+    (fits ? cheap : others).push_back(std::move(one));
+  }
+  const std::size_t count = cheap.size();
+  std::ranges::move(others, std::back_inserter(cheap));
+  ranked = std::move(cheap);
+  return count;
 }
 
 Result<std::optional<std::size_t>> SmallestPrefix(

@@ -29,6 +29,10 @@ Result<std::vector<RankedProduct>> RankProducts(const Graph& graph, const Calibr
                                                 const std::function<double(NodeId)>& saved,
                                                 const std::function<void()>& after_product);
 
+// Puts first, in their order, those that together do at most `share` of all work; how many these
+// are.
+std::size_t PutCheapFirst(std::vector<RankedProduct>& ranked, double share);
+
 // A model of the time that integers save, the same on every machine: the product's operations.
 double SavedWork(const Graph& graph, NodeId node);
 

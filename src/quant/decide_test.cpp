@@ -50,6 +50,21 @@ TEST(SmallestPrefix, NeverKeepsMoreInFloatForALargerDrop) {
   }
 }
 
+TEST(PutCheapFirst, TakesThoseThatFitTheShareAndKeepsTheOrder) {
+  std::vector<RankedProduct> ranked;
+  for (const double saved : {3, 50, 2, 40, 1, 4}) ranked.push_back({kNoNode, "", 0, saved});
+  const auto order = [&] {
+    std::vector<double> saved;
+    for (const RankedProduct& one : ranked) saved.push_back(one.saved);
+    return saved;
+  };
+  EXPECT_EQ(PutCheapFirst(ranked, 0.06), 3U);  // 6 of 100
+  EXPECT_EQ(order(), (std::vector<double>{3, 2, 1, 50, 40, 4}));
+  EXPECT_EQ(PutCheapFirst(ranked, 0), 0U);
+  EXPECT_EQ(PutCheapFirst(ranked, 1), 6U);
+  EXPECT_EQ(order(), (std::vector<double>{3, 2, 1, 50, 40, 4}));
+}
+
 // The second product has one weight beside which all others round to nothing.
 TEST(RankProducts, PutsFirstWhatIntegersSpoilMost) {
   const Result<Graph> graph = ParseText(R"(

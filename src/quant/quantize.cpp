@@ -77,7 +77,7 @@ class Quantizer {
     ChooseScales();
     for (const Candidate& c : candidates_.nodes) {
       if (!c.real_result) produced_.insert(c.result);
-      if (c.weights) data_[c.node] = graph_.node(c.node).inputs[c.activations[0]];
+      if (c.weights) data_[c.node] = graph_.node(c.node).inputs[0];
     }
     for (const ValueId id : PairedValues(graph_, candidates_)) ATH_RETURN_IF_ERROR(AddPair(id));
     for (const Candidate& c : candidates_.nodes) {
@@ -148,7 +148,7 @@ class Quantizer {
       if (pair != pairs_.end()) graph_.SetInput(c.node, i, pair->second);
     }
     if (!c.weights) return {};
-    const float in_scale = InputScale(c);
+    const float in_scale = c.InFloat() ? 0.0F : InputScale(c);
     const ValueId old = graph_.node(c.node).inputs[*c.weights];
     // A copy of the handle: adding constants moves the graph's own.
     const Tensor w = *graph_.Constant(old);
@@ -156,7 +156,9 @@ class Quantizer {
     const std::vector<double> means = MeansOf(c);
     const WeightMatrix matrix(w, c, means.size());
     const WeightForm form = FormOf(c);
-    ATH_TRY(IntWeights weights, ScaleWeights(w, matrix, form, LeastScales(bias, in_scale)));
+    const std::vector<float> least =
+        c.InFloat() ? std::vector<float>() : LeastScales(bias, in_scale);
+    ATH_TRY(IntWeights weights, ScaleWeights(w, matrix, form, least));
     if (!weights.dead.empty()) report_.dead.push_back({graph_.node(c.node).name, weights.dead});
     ATH_RETURN_IF_ERROR(Round(c, w, matrix, form, weights));
     Correct(c, w, matrix, weights, means, bias);
@@ -165,6 +167,13 @@ class Quantizer {
     graph_.SetInput(c.node, *c.weights, real);
     if (!c.bias) return {};
     const std::string name = NameOf(graph_, graph_.node(c.node).inputs[*c.bias]);
+    if (c.InFloat()) {
+      const std::vector<float> floats(bias.begin(), bias.end());
+      graph_.SetInput(c.node, *c.bias,
+                      graph_.AddConstant(Tensor::FromVector<float>({std::ssize(floats)}, floats),
+                                         name + "_corrected"));
+      return {};
+    }
     std::vector<float> scales = weights.scales;
     for (float& scale : scales) scale *= in_scale;
     ATH_TRY(const ValueId real_bias,
@@ -174,7 +183,7 @@ class Quantizer {
   }
 
   WeightForm FormOf(const Candidate& c) {
-    const int bits = ends_.contains(c.node) ? 8 : options_.weight_bits;
+    const int bits = ends_.contains(c.node) || c.InFloat() ? 8 : options_.weight_bits;
     report_.bits[c.node] = bits;
     return {.bits = bits, .per_tensor = options_.per_tensor};
   }
@@ -312,7 +321,7 @@ std::vector<Watch> WatchedFor(const Graph& graph, const Candidates& candidates) 
 
 Result<Graph> InsertPairs(const Graph& graph, const Calibration& calibration,
                           const QuantizeOptions& options, QuantizeReport& report) {
-  ATH_TRY(Candidates candidates, FindCandidates(graph, options.in_float));
+  ATH_TRY(Candidates candidates, FindCandidates(graph, options.in_float, options.store_in_float));
   if (options.real_answers && options.arithmetic == "float") LeaveAnswersReal(graph, candidates);
   report = {};
   report.nodes = graph.num_nodes();

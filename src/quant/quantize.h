@@ -40,6 +40,7 @@ struct QuantizeOptions {
   // the call.
   std::map<NodeId, RoundedWeights>* rounded = nullptr;
   std::set<NodeId> in_float = {};  // products that stay in float
+  bool store_in_float = false;     // but have weights of 8 bits in the file
   bool real_answers = true;        // see LeaveAnswersReal; never with fixed31
   // "fixed31": integers only when it runs, which microcontrollers need; see QuantizeLinear.
   std::string arithmetic = "float";

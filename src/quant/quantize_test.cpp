@@ -83,6 +83,40 @@ TEST(Histogram, DrawsTheEndsInWhereFewValuesAreFarOut) {
   EXPECT_EQ(LeastSquareError(outlier).low, 0);
 }
 
+// What computes in float need not lie in the file as floats.
+TEST(Quantize, StoresWeightsOnBytesOfProductsInFloat) {
+  const Graph graph = Network();
+  std::set<NodeId> products;
+  const Candidates candidates = *FindCandidates(graph);
+  for (const Candidate& c : candidates.nodes) {
+    if (c.weights) products.insert(c.node);
+  }
+  products.erase(*products.rbegin());
+  QuantizeReport report;
+  const Result<Graph> small =
+      QuantizeGraph(graph, 8, Sample, {.in_float = products, .store_in_float = true}, report);
+  ASSERT_TRUE(small.ok()) << small.status().ToString();
+  EXPECT_EQ(report.skipped.size(), products.size());
+  const Result<std::vector<NodeId>> order = small->Order();
+  ASSERT_TRUE(order.ok());
+  for (const NodeId id : *order) {
+    const Node& node = small->node(id);
+    if (node.op->name != "Conv" && node.op->name != "Gemm") continue;
+    const Node& weights = small->node(small->value(node.inputs[1]).producer);
+    EXPECT_EQ(weights.op->name, "DequantizeLinear") << node.name;
+    const bool in_float =
+        small->value(node.inputs[0]).producer == kNoNode ||
+        small->node(small->value(node.inputs[0]).producer).op->name != "DequantizeLinear";
+    EXPECT_EQ(in_float, products.contains(id)) << node.name;
+  }
+  for (std::size_t i = 0; i < 4; ++i) {
+    const std::vector<Datum> real = *Evaluate(graph, *Sample(i));
+    const std::vector<Datum> got = *Evaluate(*small, *Sample(i));
+    for (std::size_t k = 0; k < 5; ++k)
+      EXPECT_NEAR(real[0].tensor().Data<float>()[k], got[0].tensor().Data<float>()[k], 0.02);
+  }
+}
+
 // A layer whose weights all round down: without correction its outputs are too
 // small on the mean.
 TEST(Quantize, TakesBackInTheBiasWhatRoundingAddsToTheMean) {

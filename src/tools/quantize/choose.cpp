@@ -14,6 +14,11 @@ namespace {
 // Samples that rank products and rate single corrections.
 constexpr std::size_t kFew = 16;
 
+// Outputs this near (an energy of the error of 1/1000) are left as they are; else twice as many
+// products in float must halve what is left of the error.
+constexpr double kNear = 1e-3, kWorthIt = 0.5;
+constexpr std::size_t kFewest = 4;  // samples that tell which products these may be
+
 Status UseTable(const QuantizeRequest& request, const Common& common, quant::Prepared& prepared) {
   if (request.table.empty()) return {};
   ATH_TRY(const quant::Candidates candidates, quant::FindCandidates(prepared.graph));
@@ -66,13 +71,15 @@ std::set<NodeId> FirstOf(const std::vector<quant::RankedProduct>& ranked, std::s
 
 class Chooser {
  public:
-  Chooser(const Maker& maker, const QuantizeRequest& request, const Common& common, Judge& judge)
+  // `judge`: only KeepDrop asks it.
+  Chooser(const Maker& maker, const QuantizeRequest& request, const Common& common, Judge* judge)
       : maker_(maker), request_(request), common_(common), judge_(judge) {}
 
-  Result<Choice> Run() {
+  // As few products in float as the allowed drop asks for.
+  Result<Choice> KeepDrop() {
     ATH_TRY(const bool all, Try(0));
     if (all) return std::move(choice_);
-    ATH_RETURN_IF_ERROR(Rank());
+    ATH_RETURN_IF_ERROR(Rank(std::min(kFew, maker_.count())));
     const auto passes = [this](std::size_t count) { return Try(count); };
     // At least one product on integers, else nothing was quantised.
     const std::size_t most = choice_.ranked.size() - 1;
@@ -80,24 +87,78 @@ class Chooser {
     choice_.met = found.has_value();
     choice_.in_float = found.value_or(most);
     ATH_TRY(choice_.made, maker_.Make(FirstOf(choice_.ranked, choice_.in_float)));
+    if (choice_.met) ATH_RETURN_IF_ERROR(StoreWeights());
     for (Choice::Trial& trial : choice_.trials)
       trial.saved = IntegerShare(choice_.ranked, trial.in_float);
     return std::move(choice_);
   }
 
+  // A few products in float where they halve the error of the outputs and have hardly any work.
+  Result<Choice> SpareFew() {
+    ATH_TRY(choice_.made, maker_.Make({}));
+    const std::size_t few = std::min(kFew, maker_.count());
+    const auto outputs_of = [&](const Graph& graph) {
+      return quant::Outputs::Of(graph, few, maker_.source(), request_.threads);
+    };
+    ATH_TRY(const quant::Outputs real, outputs_of(maker_.prepared().graph));
+    ATH_TRY(const quant::Outputs whole, outputs_of(choice_.made.graph));
+    const double error = real.ErrorOf(whole);
+    if (error <= kNear) return std::move(choice_);
+    ATH_RETURN_IF_ERROR(Rank(std::min(kFewest, few)));
+    // A few that matter, not many that cost little: every change between bytes and floats takes
+    // time too.
+    std::ranges::stable_sort(choice_.ranked,
+                             [](const auto& a, const auto& b) { return a.error > b.error; });
+    const std::size_t most = quant::PutCheapFirst(choice_.ranked, request_.float_share);
+    double least = error;
+    for (std::size_t count = most > 0 ? 1 : 0, last = 0; count > last;
+         last = count, count = std::min(2 * count, most)) {
+      ATH_TRY(quant::Quantized made, maker_.Make(FirstOf(choice_.ranked, count), true));
+      ATH_TRY(const quant::Outputs outputs, outputs_of(made.graph));
+      const double left = real.ErrorOf(outputs);
+      const Choice::Spared spared = {.work = 1 - IntegerShare(choice_.ranked, count),
+                                     .before = quant::Sqnr(1, error),
+                                     .after = quant::Sqnr(1, left)};
+      Note(common_, "{} products in float, {:.1f} % of the operations: outputs within {:.2f} dB",
+           count, 100 * spared.work, spared.after);
+      if (left > kWorthIt * least) continue;
+      least = left;
+      choice_.spared = spared;
+      choice_.made = std::move(made);
+      choice_.in_float = count;
+      choice_.stored = true;
+    }
+    return std::move(choice_);
+  }
+
  private:
+  // Products in float take no more room than the others where the drop allows that too.
+  Status StoreWeights() {
+    if (request_.arithmetic != "float") return {};
+    ATH_TRY(quant::Quantized made, maker_.Make(FirstOf(choice_.ranked, choice_.in_float), true));
+    ATH_TRY(const Verdict verdict, judge_->Rate(made.graph));
+    if (!Allowed(verdict)) return {};
+    choice_.made = std::move(made);
+    choice_.stored = true;
+    return {};
+  }
+
+  // Rounded off: shares of whole rows shall not fail by the last bit.
+  bool Allowed(const Verdict& verdict) const {
+    return judge_->real().value - verdict.value <= *request_.drop + 1e-12;
+  }
+
   Result<bool> Try(std::size_t in_float) {
     ATH_TRY(quant::Quantized made, maker_.Make(FirstOf(choice_.ranked, in_float)));
-    ATH_TRY(const Verdict verdict, judge_.Rate(made.graph));
+    ATH_TRY(const Verdict verdict, judge_->Rate(made.graph));
     choice_.trials.push_back({.in_float = in_float, .value = verdict.value, .saved = 1});
     if (in_float > 0)
       Note(common_, "{} products in float: {:.2f} %", in_float, 100 * verdict.value);
     if (in_float == 0) choice_.made = std::move(made);
-    // Rounded off: shares of whole rows shall not fail by the last bit.
-    return judge_.real().value - verdict.value <= *request_.drop + 1e-12;
+    return Allowed(verdict);
   }
 
-  Status Rank() {
+  Status Rank(std::size_t samples) {
     const Graph& graph = maker_.prepared().graph;
     if (request_.measured) {
       ATH_TRY(const std::vector<Datum> first, maker_.source()(0));
@@ -117,16 +178,15 @@ class Chooser {
                                         [](const auto& c) { return c.weights.has_value(); });
     Progress progress(common_, "rank products", products);
     ATH_TRY(choice_.ranked,
-            quant::RankProducts(graph, maker_.prepared().calibration, maker_.options(),
-                                std::min(kFew, maker_.count()), maker_.source(), saved,
-                                [&progress] { progress.Advance(); }));
+            quant::RankProducts(graph, maker_.prepared().calibration, maker_.options(), samples,
+                                maker_.source(), saved, [&progress] { progress.Advance(); }));
     return {};
   }
 
   const Maker& maker_;
   const QuantizeRequest& request_;
   const Common& common_;
-  Judge& judge_;
+  Judge* judge_;
   Choice choice_ = {.made = {.graph = Graph(maker_.prepared().graph.catalog())}};
 };
 
@@ -135,11 +195,11 @@ class Chooser {
 Maker::Maker(const QuantizeRequest& request, quant::Prepared prepared, quant::SampleSource source,
              std::size_t count)
     : corrections_(request.corrections),
-      prepared_(std::move(prepared)),
+      prepared_(std::make_unique<quant::Prepared>(std::move(prepared))),
       source_(std::move(source)),
       count_(count),
       options_(HowToQuantize(request)) {
-  options_.correct_bias = request.corrections.bias || request.corrections.analytic;
+  quant::UseRounding(*prepared_, corrections_, options_);
 }
 
 Result<Maker> Maker::Prepare(const Graph& plain, const Graph& original, SampleCache& samples,
@@ -157,10 +217,11 @@ Result<Maker> Maker::Prepare(const Graph& plain, const Graph& original, SampleCa
   return Maker(request, std::move(prepared), samples.source(), count);
 }
 
-Result<quant::Quantized> Maker::Make(std::set<NodeId> in_float) const {
+Result<quant::Quantized> Maker::Make(std::set<NodeId> in_float, bool store) const {
   quant::QuantizeOptions options = options_;
   options.in_float = std::move(in_float);
-  return quant::QuantizePrepared(prepared_, count_, source_, corrections_, std::move(options));
+  options.store_in_float = store;
+  return quant::QuantizePrepared(*prepared_, count_, source_, corrections_, std::move(options));
 }
 
 Status SaveRanges(const QuantizeRequest& request, const Common& common,
@@ -178,7 +239,9 @@ Status SaveRanges(const QuantizeRequest& request, const Common& common,
 
 Result<Choice> ChooseProducts(const Maker& maker, const QuantizeRequest& request,
                               const Common& common, Judge* judge) {
-  if (request.drop) return Chooser(maker, request, common, *judge).Run();
+  Chooser chooser(maker, request, common, judge);
+  if (request.drop) return chooser.KeepDrop();
+  if (request.float_share > 0 && request.arithmetic == "float") return chooser.SpareFew();
   ATH_TRY(quant::Quantized made, maker.Make({}));
   return Choice{.made = std::move(made)};
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 
 #include "quant/correct.h"
 #include "quant/decide.h"
@@ -15,9 +16,11 @@ class Maker {
   static Result<Maker> Prepare(const Graph& plain, const Graph& original, SampleCache& samples,
                                std::size_t count, const QuantizeRequest& request,
                                const Common& common);
-  Result<quant::Quantized> Make(std::set<NodeId> in_float) const;
+  // `store`: those in float have weights of 8 bits in the file.
+  Result<quant::Quantized> Make(std::set<NodeId> in_float, bool store = false) const;
 
-  const quant::Prepared& prepared() const { return prepared_; }
+  const quant::Prepared& prepared() const { return *prepared_; }
+  // With the rounding of weights that Make uses.
   const quant::QuantizeOptions& options() const { return options_; }
   std::size_t count() const { return count_; }
   const quant::SampleSource& source() const { return source_; }
@@ -27,7 +30,7 @@ class Maker {
         std::size_t count);
 
   quant::Corrections corrections_;
-  quant::Prepared prepared_;
+  std::unique_ptr<quant::Prepared> prepared_;  // where it stays: the options point into it
   quant::SampleSource source_;
   std::size_t count_;
   quant::QuantizeOptions options_;
@@ -48,15 +51,23 @@ struct Choice {
     double value = 0;  // accuracy or agreement
     double saved = 0;  // share of the operations that compute on integers
   };
+  // What products in float without --max-drop are worth.
+  struct Spared {
+    double work = 0;               // their share of the operations
+    double before = 0, after = 0;  // SQNR of the outputs
+  };
   quant::Quantized made;
   std::vector<quant::RankedProduct> ranked = {};  // only when some had to stay in float
   std::size_t in_float = 0;                       // the first of them
+  bool stored = false;                            // their weights have 8 bits in the file
   std::vector<Trial> trials = {};
   std::map<std::string, ProductTimes> times = {};  // with --measured
+  std::optional<Spared> spared = {};
   bool met = true;
 };
 
-// Without --max-drop all products. `judge` may then be null.
+// Without --max-drop all products but a few that cost most of the accuracy and hardly any time, see
+// --float-share. `judge` may then be null.
 Result<Choice> ChooseProducts(const Maker& maker, const QuantizeRequest& request,
                               const Common& common, Judge* judge);
 

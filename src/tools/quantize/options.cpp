@@ -51,6 +51,11 @@ void AddAccuracyOptions(Arguments app, QuantizeRequest& request) {
   app.Option("--max-drop", request.max_drop,
              "keep as few products in float as this drop of accuracy asks for, 1% or 0.01; exit "
              "with 3 when none can be quantised");
+  app.Option("--float-share", request.float_share,
+             "without --max-drop: products with at most this share of the operations compute in "
+             "float where that halves the error of the outputs; their weights stay on 8 bits")
+      .Range(0.0, 1.0)
+      .ShowDefault();
   app.Flag("--measured", request.measured,
            "rank products by measured times instead of their operations: may differ from run to "
            "run");

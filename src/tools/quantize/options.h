@@ -20,7 +20,7 @@ struct QuantizeRequest {
   std::string table, save_table, agree = "values", arithmetic = "float", activations = "8";
   std::string weights = "8";
   std::int64_t samples = 128, limit = 0, group = 128;
-  double tail = 1e-4, target_ratio = 0;
+  double tail = 1e-4, target_ratio = 0, float_share = 0.15;
   int threads = 0, tune = 0;
   bool per_tensor = false, measured = false, allow_overlap = false;
 

@@ -118,6 +118,11 @@ void AddChoice(const QuantizeFindings& findings, nlohmann::json& json) {
     json["ablation"].push_back(std::move(entry));
   }
   if (findings.request->drop) json["decision"] = Decision(findings);
+  if (const auto& spared = findings.choice->spared)
+    json["spared"] = {{"products", findings.choice->in_float},
+                      {"work", spared->work},
+                      {"sqnr_db_before", spared->before},
+                      {"sqnr_db", spared->after}};
 }
 
 }  // namespace

@@ -92,6 +92,15 @@ Section Decided(const QuantizeFindings& f) {
   return section;
 }
 
+std::string SparedText(const QuantizeFindings& f) {
+  if (!f.choice->spared) return "";
+  return fmt::format(
+      " {} of these have {:.1f} % of the operations and most of the error: with them on integers "
+      "outputs are within {:.1f} dB, so within {:.1f} dB.",
+      f.choice->in_float, 100 * f.choice->spared->work, f.choice->spared->before,
+      f.choice->spared->after);
+}
+
 Section FloatNodes(const QuantizeFindings& f) {
   const quant::QuantizeReport& report = f.choice->made.report;
   Rows table = {.title = "products in float", .header = {"node", "operator", "why"}, .rows = {}};
@@ -107,9 +116,9 @@ Section FloatNodes(const QuantizeFindings& f) {
       .id = "nodes",
       .title = "What computes on what",
       .finding = fmt::format("{} of {} nodes compute on integers. {} products stay in float, {} "
-                             "have dead channels, {} tensors were always 0.",
+                             "have dead channels, {} tensors were always 0.{}",
                              report.quantized, report.nodes, report.skipped.size(),
-                             report.dead.size(), report.constant.size()),
+                             report.dead.size(), report.constant.size(), SparedText(f)),
       .tables = {std::move(table), std::move(dead), std::move(constant)}};
 }
 
