@@ -8,6 +8,7 @@
 
 #include "passes/pattern.h"
 #include "quant/coded.h"
+#include "quant/flat_ends.h"
 
 namespace athanor::quant {
 namespace {
@@ -168,6 +169,7 @@ Result<Prepared> Prepare(const Graph& plain, const Graph& original, std::size_t 
   ATH_RETURN_IF_ERROR(CheckQuantizable(graph, candidates));
   ATH_TRY(prepared.calibration,
           Calibrate(graph, WatchedFor(graph, candidates), count, source, ranges));
+  ATH_RETURN_IF_ERROR(LeaveFlatEndsOut(graph, candidates, prepared.calibration));
   if (corrections.adaround || corrections.gptq) {
     ATH_TRY(prepared.grams, CollectGrams(graph, candidates, &prepared.calibration, count, source,
                                          {.largest = corrections.gptq ? kMostMadeUp : kMostAdaRound,
