@@ -1,15 +1,76 @@
 #include "core/status.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <iterator>
+#include <map>
+#include <tuple>
 
 namespace athanor {
 namespace {
 
 const std::string kEmpty;
 const std::vector<Status> kNoOthers;
+
+constexpr std::size_t kMostPlaces = 4;  // that a message names
+
+// Problems that differ by their places only.
+struct Alike {
+  const Status* first = nullptr;
+  std::vector<const Status*> rest = {};
+};
+
+void Flatten(const Status& status, std::vector<const Status*>& list) {
+  list.push_back(&status);
+  for (const Status& other : status.others()) Flatten(other, list);
+}
+
+// In the order of the first of each.
+std::vector<Alike> AlikeOnes(const std::vector<const Status*>& list) {
+  std::vector<Alike> groups;
+  std::map<std::tuple<ErrorCode, std::string_view, std::string_view>, std::size_t> known;
+  for (const Status* status : list) {
+    const auto [at, is_new] =
+        known.try_emplace({status->code(), status->message(), status->fix()}, groups.size());
+    if (is_new) {
+      groups.push_back({.first = status});
+    } else {
+      groups[at->second].rest.push_back(status);
+    }
+  }
+  return groups;
+}
+
+// "net.onnx: node 7" beside "net.onnx: node 3": what both begin with is said once.
+std::string_view OwnPlace(std::string_view place, std::string_view beside) {
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i + 1 < std::min(place.size(), beside.size()); ++i) {
+    if (place[i] != beside[i]) break;
+    if (place[i] == ':' && place[i + 1] == ' ') begin = i + 2;
+  }
+  return place.substr(begin);
+}
+
+std::string Text(const Alike& group) {
+  const Status& first = *group.first;
+  std::string text = fmt::format("error ATH-{} [{}] ", static_cast<int>(first.code()),
+                                 Describe(first.code()).stage);
+  if (!first.where().empty()) text += first.where() + ": ";
+  text += first.message();
+  if (!group.rest.empty()) {
+    const bool has_places = !group.rest[0]->where().empty();
+    text += fmt::format("\n  {} times{}", group.rest.size() + 1, has_places ? "; also in" : "");
+    for (std::size_t i = 0; has_places && i < std::min(group.rest.size(), kMostPlaces); ++i)
+      text +=
+          fmt::format("{} {}", i == 0 ? "" : ";", OwnPlace(group.rest[i]->where(), first.where()));
+    if (has_places && group.rest.size() > kMostPlaces)
+      text += fmt::format(" and {} more", group.rest.size() - kMostPlaces);
+  }
+  if (!first.fix().empty()) text += "\n  fix: " + first.fix();
+  return text;
+}
 
 }  // namespace
 
@@ -70,12 +131,10 @@ Status Status::All(std::vector<Status> problems) {
 
 std::string Status::ToString() const {
   if (ok()) return "ok";
-  std::string text =
-      fmt::format("error ATH-{} [{}] ", static_cast<int>(code()), Describe(code()).stage);
-  if (!where().empty()) text += where() + ": ";
-  text += message();
-  if (!fix().empty()) text += "\n  fix: " + fix();
-  for (const Status& other : others()) text += "\n" + other.ToString();
+  std::vector<const Status*> all;
+  Flatten(*this, all);
+  std::string text;
+  for (const Alike& group : AlikeOnes(all)) text += (text.empty() ? "" : "\n") + Text(group);
   return text;
 }
 

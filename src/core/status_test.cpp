@@ -17,6 +17,18 @@ TEST(Status, ListsAllProblems) {
   EXPECT_EQ(status.ToString(), "error ATH-2001 [import] first\nerror ATH-2101 [import] second");
 }
 
+TEST(Status, SaysTheSameProblemOnceWithItsPlaces) {
+  std::vector<Status> problems;
+  for (int i = 1; i <= 7; ++i)
+    problems.push_back(InvalidModel("no such operator").In(fmt::format("node {}", i)));
+  problems.insert(problems.begin() + 1, InvalidModel("no such type").In("node 9").Fix("cast it"));
+  EXPECT_EQ(Status::All(std::move(problems)).In("a.onnx").ToString(),
+            "error ATH-2001 [import] a.onnx: node 1: no such operator\n"
+            "  7 times; also in node 2; node 3; node 4; node 5 and 2 more\n"
+            "error ATH-2001 [import] a.onnx: node 9: no such type\n"
+            "  fix: cast it");
+}
+
 TEST(Status, EveryCodeHasAnExplanation) {
   for (const ErrorCodeInfo& info : AllErrorCodes()) {
     EXPECT_FALSE(info.explanation.empty()) << static_cast<int>(info.code);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
-#include <set>
+#include <map>
 
 #include "core/text.h"
 #include "frontends/mnn/op_import.h"
@@ -111,24 +111,33 @@ class Importer : public SubGraphs {
     if (entries > 4 * file_size_ + (1U << 16))
       return Error(ErrorCode::kCorruptFile, "its lists name more entries than the file has bytes");
     std::vector<Status> problems;
-    std::set<schema::OpType> seen;
+    std::map<schema::OpType, Unknown> unknown;
     for (const Ops* ops : lists) {
       for (std::size_t i = 0; i < SizeOf(ops); ++i)
-        CheckOperator(*ops->Get(static_cast<flatbuffers::uoffset_t>(i)), seen, problems);
+        CheckOperator(*ops->Get(static_cast<flatbuffers::uoffset_t>(i)), unknown, problems);
     }
+    for (const auto& [type, uses] : unknown)
+      problems.push_back(
+          Error(ErrorCode::kUnknownOperator, "operator {} is not read ({} {})", NameOf(type),
+                uses.count, uses.count == 1 ? "use" : "uses")
+              .In(PlaceOf(*uses.first))
+              .Fix("give athanor the network that the .mnn file was converted from"));
     return Status::All(std::move(problems));
   }
 
-  static void CheckOperator(const schema::Op& op, std::set<schema::OpType>& seen,
+  // Operators of one type that is not read.
+  struct Unknown {
+    const schema::Op* first = nullptr;
+    std::size_t count = 0;
+  };
+
+  static void CheckOperator(const schema::Op& op, std::map<schema::OpType, Unknown>& unknown,
                             std::vector<Status>& problems) {
     if (op.type() == schema::OpType_Input) return;
     const Row* row = FindRow(op.type());
     if (row == nullptr) {
-      if (!seen.insert(op.type()).second) return;
-      problems.push_back(
-          Error(ErrorCode::kUnknownOperator, "operator {} is not read", NameOf(op.type()))
-              .In(PlaceOf(op))
-              .Fix("give athanor the network that the .mnn file was converted from"));
+      Unknown& uses = unknown[op.type()];
+      if (uses.count++ == 0) uses.first = &op;
       return;
     }
     const int inputs = static_cast<int>(SizeOf(op.inputs()));

@@ -2,7 +2,7 @@
 
 #include <cstring>
 #include <filesystem>
-#include <set>
+#include <map>
 
 #include "core/checked.h"
 #include "core/file.h"
@@ -16,37 +16,57 @@ namespace athanor::openvino {
 namespace {
 
 constexpr std::size_t kMaxRank = 16;
+constexpr std::size_t kMaxProblems = 100;
 
 // Layers that the import reads itself, not through the table.
 bool IsPlain(const Layer& layer) {
   return layer.type == "Parameter" || layer.type == "Const" || layer.type == "Result";
 }
 
-// Everything that is not read, of bodies too, each type once.
-void CheckLayers(const Network& network, std::set<std::string>& seen,
+// Layers of one type that is not read.
+struct UnknownLayers {
+  const Layer* first = nullptr;
+  std::size_t count = 0;
+};
+
+// Everything that is not read, of bodies too.
+void CheckLayers(const Network& network, std::map<std::string, UnknownLayers>& unknown,
                  std::vector<Status>& problems) {
   for (const Layer& layer : network.layers) {
-    for (const Body& body : layer.bodies) CheckLayers(body.network, seen, problems);
+    for (const Body& body : layer.bodies) CheckLayers(body.network, unknown, problems);
     if (IsPlain(layer)) continue;
     const Row* row = RowOf(layer);
-    if (row != nullptr) {
-      const auto inputs = static_cast<int>(layer.inputs.size());
-      if (inputs >= row->least && (row->most < 0 || inputs <= row->most)) continue;
-      problems.push_back(
-          InvalidModel("{} inputs are given; {} to {} are expected", inputs, row->least, row->most)
-              .In(Place(layer)));
+    if (row == nullptr) {
+      UnknownLayers& uses = unknown[layer.type];
+      if (uses.count++ == 0) uses.first = &layer;
       continue;
     }
-    if (!seen.insert(layer.type).second) continue;
-    std::vector<std::string> names;
-    for (const Row& known : Table()) names.emplace_back(known.type);
-    Status problem = Error(ErrorCode::kUnknownOperator, "this layer is not read{}",
-                           Reads(layer.type) ? ": it is of no operator set of OpenVINO"
-                                             : DidYouMean(layer.type, names))
-                         .In(Place(layer));
-    if (!Reads(layer.type)) problem = std::move(problem).Fix(ForeignFix("openvino", layer.type));
+    const auto inputs = static_cast<int>(layer.inputs.size());
+    if (inputs >= row->least && (row->most < 0 || inputs <= row->most)) continue;
+    problems.push_back(
+        InvalidModel("{} inputs are given; {} to {} are expected", inputs, row->least, row->most)
+            .In(Place(layer)));
+  }
+}
+
+// Each type once.
+Status CheckLayers(const Network& network) {
+  std::map<std::string, UnknownLayers> unknown;
+  std::vector<Status> problems;
+  CheckLayers(network, unknown, problems);
+  std::vector<std::string> names;
+  for (const Row& known : Table()) names.emplace_back(known.type);
+  for (const auto& [type, uses] : unknown) {
+    if (problems.size() >= kMaxProblems) break;
+    Status problem =
+        Error(ErrorCode::kUnknownOperator, "this layer is not read ({} {}){}", uses.count,
+              uses.count == 1 ? "use" : "uses",
+              Reads(type) ? ": it is of no operator set of OpenVINO" : DidYouMean(type, names))
+            .In(Place(*uses.first));
+    if (!Reads(type)) problem = std::move(problem).Fix(ForeignFix("openvino", type));
     problems.push_back(std::move(problem));
   }
+  return Status::All(std::move(problems));
 }
 
 class NetImport {
@@ -223,10 +243,7 @@ std::string WeightsPath(const std::string& path) {
 Result<Graph> Import(std::string_view xml, std::span<const std::uint8_t> weights,
                      std::shared_ptr<const void> owner) {
   ATH_TRY(const Network network, ParseNetwork(xml));
-  std::set<std::string> seen;
-  std::vector<Status> problems;
-  CheckLayers(network, seen, problems);
-  if (!problems.empty()) return Status::All(std::move(problems));
+  ATH_RETURN_IF_ERROR(CheckLayers(network));
   ATH_TRY(Graph graph, NetImport(weights, std::move(owner)).Run(network));
   ATH_RETURN_IF_ERROR(Verify(graph));
   return graph;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <map>
 
 #include "core/checked.h"
 #include "core/text.h"
@@ -17,6 +18,7 @@ namespace {
 
 constexpr int kMaxDepth = 16;  // of tables within tables
 constexpr std::size_t kMaxRank = 16;
+constexpr std::size_t kMaxProblems = 100;
 
 using Bytes = std::span<const std::uint8_t>;
 
@@ -180,26 +182,36 @@ class Importer : public Subgraphs, public States {
     return Error(ErrorCode::kCorruptFile, "its lists name more entries than the file has bytes");
   }
 
-  // Every operator of the file that is not read, once, before anything else is said.
+  // Every operator of the file that is not read, each kind once, before anything else is said.
   Status CheckOperators() const {
-    std::vector<Status> problems;
-    std::vector<std::string> seen;
+    struct Unknown {
+      const schema::OperatorCode* code = nullptr;
+      std::size_t first = 0, count = 0;
+    };
+    std::map<std::string, Unknown> unknown;
     for (std::size_t i = 0; i < SizeOf(subgraph_->operators()); ++i) {
       const schema::OperatorCode* code = CodeAt(i);
       if (code == nullptr)
         return InvalidModel("operator {} has code {}, of which there are {}", i,
                             OperatorAt(i)->opcode_index(), SizeOf(model_.operator_codes()));
       if (FindMake(*code) != nullptr) continue;
-      const std::string name = NameOf(*code);
-      if (std::find(seen.begin(), seen.end(), name) != seen.end()) continue;
-      seen.push_back(name);
+      Unknown& kind = unknown[NameOf(*code)];
+      if (kind.count++ == 0) kind.code = code, kind.first = i;
+    }
+    std::vector<std::string> known;
+    for (const CustomRow& row : CustomTable()) known.emplace_back(row.name);
+    std::vector<Status> problems;
+    for (const auto& [name, kind] : unknown) {
+      if (problems.size() == kMaxProblems) break;
+      const bool is_custom = CodeOf(*kind.code) == schema::BuiltinOperator_CUSTOM;
       problems.push_back(
-          Error(ErrorCode::kUnknownOperator, "operator {} is not read", name)
-              .In(PlaceOf(i))
-              .Fix(CodeOf(*code) == schema::BuiltinOperator_CUSTOM
-                       ? ForeignFix("tflite", ForeignName(*code))
-                       : "convert the network to ONNX instead: python -m tf2onnx.convert "
-                         "--tflite model.tflite --output model.onnx"));
+          Error(ErrorCode::kUnknownOperator, "operator {} is not read ({} {}){}", name, kind.count,
+                kind.count == 1 ? "use" : "uses",
+                is_custom ? DidYouMean(TextOf(kind.code->custom_code()), known) : "")
+              .In(PlaceOf(kind.first))
+              .Fix(is_custom ? ForeignFix("tflite", ForeignName(*kind.code))
+                             : "convert the network to ONNX instead: python -m tf2onnx.convert "
+                               "--tflite model.tflite --output model.onnx"));
     }
     return Status::All(std::move(problems));
   }
