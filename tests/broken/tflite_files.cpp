@@ -150,6 +150,11 @@ Family TfliteFamily() {
   Family family = {"tflite", {}, {}, Read};
   family.good.push_back({"small", tflite::SmallModel().Bytes()});
   family.good.push_back({"quantised", Quantised().Bytes()});
+  family.good.push_back(
+      {"frames",
+       tflite::SignalModel("SignalFramer", {{"frame_size", 5}, {"frame_step", 3}, {"prefill", 0}},
+                           {2, 6}, {2, 2, 5}, true)
+           .Bytes()});
   for (const File& good : family.good) {
     for (File& bad : Damage(good)) family.bad.push_back(std::move(bad));
   }

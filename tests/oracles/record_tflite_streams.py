@@ -15,6 +15,7 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from flatbuffers import flexbuffers
 from tflite_micro.python.tflite_micro import runtime
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -23,7 +24,7 @@ from tflite_test import DATA, ORACLES, make_input  # noqa: E402
 
 MICRO, LITE = "tflite-micro 0.dev20261023182759", "ai-edge-litert 2.3.0, BUILTIN_REF"
 TYPES = {"int8": schema.TensorType.INT8, "int16": schema.TensorType.INT16, "int32": schema.TensorType.INT32,
-         "float32": schema.TensorType.FLOAT32}
+         "float32": schema.TensorType.FLOAT32, "bool": schema.TensorType.BOOL}
 
 
 class Maker:
@@ -47,14 +48,17 @@ class Maker:
         self.graph.tensors.append(tensor)
         return len(self.graph.tensors) - 1
 
-    def write(self, name, code, inputs, outputs, options=(0, None)):
+    def write(self, name, code, inputs, outputs, options=(0, None), custom=None, shown=None):
+        """`custom`: name and options of an operator that is none of the builtin ones; `shown`: what the network gives."""
         operator, opcode, model = schema.OperatorT(), schema.OperatorCodeT(), schema.ModelT()
+        if custom:
+            opcode.customCode, operator.customOptions = custom[0], list(flexbuffers.Dumps(custom[1]))
         operator.inputs, operator.outputs = inputs, outputs
         operator.builtinOptionsType, operator.builtinOptions = options
         opcode.builtinCode = code
         opcode.deprecatedBuiltinCode = min(code, 127)
         opcode.version = 3
-        self.graph.operators, self.graph.inputs, self.graph.outputs = [operator], inputs[:1], outputs
+        self.graph.operators, self.graph.inputs, self.graph.outputs = [operator], inputs[:1], shown or outputs
         model.version, model.subgraphs, model.operatorCodes, model.buffers = 3, [self.graph], [opcode], self.buffers
         builder = flatbuffers.Builder(1024)
         builder.Finish(model.Pack(builder), b"TFL3")
@@ -95,14 +99,63 @@ def curve(name, code, scale, out_scale, out_zero, out_type="int8", in_type="int8
     return made.write(f"made_{name}.tflite", code, [x], [y], options)
 
 
+def signal(name, op, options, x, y, states=(), shows_valid=False):
+    """One operator of the signal library. x, y: element type and shape; states: what follows the first output's name, type, shape."""
+    made = Maker()
+    inputs, outputs = [made.tensor("x", x[1], x[0])], [made.tensor("y", y[1], y[0])]
+    if op in ("SignalFramer", "SignalStacker"):
+        outputs.append(made.tensor("valid", (), "bool"))
+    STATES[name] = [[f"y.{what}", dtype, list(shape), 0] for what, dtype, shape in states]
+    return made.write(name, schema.BuiltinOperator.CUSTOM, inputs, outputs, custom=(op, options), shown=outputs[1:] if shows_valid else outputs[:1])
+
+
+def signals(arrays):
+    """Streams of the signal library's operators that keep something. What is not valid is left as it is by the original: 0 here."""
+    def record(name, *made, frames, rtol=0.0):
+        return stream(arrays, signal(f"made_{name}.tflite", *made), MICRO, frames, True, rtol)
+
+    def record_valid(name, op, options, x, y, states, frames):
+        valid = record(f"{name}_valid", op, options, x, y, states, True, frames=frames)
+        whole = record(name, op, options, x, y, states, frames=frames)
+        mask = arrays[valid["key"]].reshape((-1,) + (1,) * len(y[1]))
+        arrays[whole["key"]] = np.where(mask, arrays[whole["key"]], 0).astype(np.int16)
+        return [valid, whole]
+
+    def noise(count, shape, dtype="int16", low=-30000, high=30000):
+        return random_frames(count, dtype, shape, low, high)
+
+    yield record("delay", "SignalDelay", {"delay_length": 7}, ("int16", (2, 4)), ("int16", (2, 4)), [("state", "int16", (2, 7))], frames=noise(5, (2, 4)))
+    prefilled = {"frame_size": 5, "frame_step": 3, "prefill": True}
+    yield record("framer", "SignalFramer", prefilled, ("int16", (2, 6)), ("int16", (2, 2, 5)), [("state", "int16", (2, 2))], frames=noise(4, (2, 6)))
+    waiting = {"frame_size": 8, "frame_step": 3, "prefill": False}
+    states = [("state", "int16", (2, 6)), ("steps", "int32", ())]
+    yield from record_valid("framer_late", "SignalFramer", waiting, ("int16", (2, 3)), ("int16", (2, 1, 8)), states, noise(6, (2, 3)))
+    stacked = {"num_channels": 3, "stacker_left_context": 2, "stacker_right_context": 1, "stacker_step": 3}
+    states = [("state", "int16", (3, 3)), ("frames", "int32", ())]
+    yield from record_valid("stacker", "SignalStacker", stacked, ("int16", (3,)), ("int16", (12,)), states, noise(9, (3,)))
+    for kind, code in (("int16", TYPES["int16"]), ("float32", TYPES["float32"])):
+        frames = noise(4, (2, 3, 5)) if kind == "int16" else noise(4, (2, 3, 5), "float32", -1.0, 1.0)
+        yield record(f"overlap_add_{kind}", "SignalOverlapAdd", {"T": code, "frame_step": 2}, (kind, (2, 3, 5)), (kind, (2, 6)),
+                     [("state", kind, (2, 5))], frames=frames, rtol=0.0 if kind == "int16" else 1e-6)
+    for kind, low, high in (("int16", -32768, 32768), ("int32", -2**31, 2**31), ("float32", -1.0, 1.0)):
+        for points in (32, 64):
+            yield record(f"irfft_{kind}_{points}", "SignalIrfft", {"T": TYPES[kind], "fft_length": points}, (kind, (2, points + 2)), (kind, (2, points)),
+                         frames=noise(2, (2, points + 2), kind, low, high), rtol=0.0 if kind != "float32" else 1e-6)
+
+
 def softmax_options():
     options = schema.SoftmaxOptionsT()
     options.beta = 1.0
     return schema.BuiltinOptions.SoftmaxOptions, options
 
 
+STATES = {}  # of networks whose file says nothing of them
+
+
 def states_of(path):
     """Name, element type, shape and zero point of each state as athanor calls it."""
+    if path.name in STATES:
+        return STATES[path.name]
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(path.read_bytes(), 0))
     graph, names = model.subgraphs[0], {number: name for name, number in TYPES.items()}
     found = []
@@ -171,6 +224,7 @@ def main():
     for name in (curve("quantize_down", code.QUANTIZE, 0.000625, 0.0592, -128, "int8", "int16", 0),
                  curve("quantize_32", code.QUANTIZE, 1.5259022e-05, 3.051851e-05, 0, "int32", "int16", -32768)):
         streams.append(stream(arrays, name, MICRO, wide, True))
+    streams += signals(arrays)
     np.savez_compressed(ORACLES / "streams.npz", **arrays)
     (ORACLES / "streams.json").write_text(json.dumps(streams, indent=1) + "\n")
     print(f"{len(streams)} streams")

@@ -18,4 +18,18 @@ inline Result<flexbuffers::Map> CustomOptions(const OpImport& ctx) {
   return root.AsMap();
 }
 
+// These options, which must be there, as attributes of the same names.
+inline Result<AttrMap> NumberOptions(const OpImport& ctx,
+                                     std::initializer_list<const char*> names) {
+  ATH_TRY(const flexbuffers::Map map, CustomOptions(ctx));
+  AttrMap attributes;
+  for (const char* name : names) {
+    const flexbuffers::Reference value = map[name];
+    if (!value.IsIntOrUint() && !value.IsBool())
+      return InvalidModel("its options lack the number \"{}\"", name);
+    attributes.Set(name, value.IsBool() ? std::int64_t{value.AsBool()} : value.AsInt64());
+  }
+  return attributes;
+}
+
 }  // namespace athanor::tflite

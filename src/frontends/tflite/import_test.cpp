@@ -76,6 +76,15 @@ TEST(Tflite, KeepsTheNamesOfInputsAndOutputs) {
   EXPECT_EQ(graph->outputs()[0].name, "y");
 }
 
+TEST(Tflite, SaysHowOftenAnOperatorIsUsedThatIsNotRead) {
+  ModelMaker m = SignalModel("SignalFramr", {}, {4}, {4});
+  m.graph().operators.push_back(std::make_unique<schema::OperatorT>(*m.graph().operators[0]));
+  EXPECT_NE(Problem(m).find("operator 0 (custom \"SignalFramr\"): operator custom \"SignalFramr\" "
+                            "is not read (2 uses) (did you mean \"SignalFramer\"?)"),
+            std::string::npos)
+      << Problem(m);
+}
+
 TEST(Tflite, EveryRowIsOfAKnownOperatorOnce) {
   for (std::size_t i = 1; i < Table().size(); ++i) EXPECT_LT(Table()[i - 1].code, Table()[i].code);
   EXPECT_EQ(FindRow(schema::BuiltinOperator_CUSTOM), nullptr);

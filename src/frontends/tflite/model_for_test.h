@@ -2,6 +2,8 @@
 // RELU6, a mean over the picture and a dense layer, all floating point.
 #pragma once
 
+#include <flatbuffers/flexbuffers.h>
+
 #include <cstring>
 #include <memory>
 #include <string>
@@ -72,6 +74,22 @@ class ModelMaker {
     return *graph().operators.back();
   }
 
+  using Options = std::vector<std::pair<const char*, std::int64_t>>;
+  // A custom operator with these numbers as its options.
+  schema::OperatorT& Custom(const std::string& name, const Options& numbers,
+                            std::vector<std::int32_t> inputs, std::vector<std::int32_t> outputs) {
+    flexbuffers::Builder options;
+    options.Map([&] {
+      for (const auto& [key, value] : numbers) options.Int(key, value);
+    });
+    options.Finish();
+    schema::OperatorT& op =
+        Operator(schema::BuiltinOperator_CUSTOM, std::move(inputs), std::move(outputs));
+    op.custom_options = options.GetBuffer();
+    model.operator_codes.back()->custom_code = name;
+    return op;
+  }
+
   std::vector<std::uint8_t> Bytes() const {
     flatbuffers::FlatBufferBuilder builder;
     builder.Finish(schema::Model::Pack(builder, &model), "TFL3");
@@ -104,6 +122,20 @@ inline ModelMaker SmallModel() {
       .builtin_options.Set(schema::FullyConnectedOptionsT());
   m.graph().inputs = {x};
   m.graph().outputs = {y};
+  return m;
+}
+
+// One operator on a stream of 16-bit integers; `valid`: with a second output.
+inline ModelMaker SignalModel(const std::string& name, const ModelMaker::Options& options,
+                              std::vector<std::int32_t> x, std::vector<std::int32_t> y,
+                              bool valid = false) {
+  ModelMaker m;
+  const std::int32_t in = m.Tensor("x", schema::TensorType_INT16, std::move(x));
+  std::vector<std::int32_t> outputs = {m.Tensor("y", schema::TensorType_INT16, std::move(y))};
+  if (valid) outputs.push_back(m.Tensor("valid", schema::TensorType_BOOL, {}));
+  m.Custom(name, options, {in}, outputs);
+  m.graph().inputs = {in};
+  m.graph().outputs = outputs;
   return m;
 }
 

@@ -171,11 +171,13 @@ Status OpImport::EndState(std::size_t i, ValueId value) {
   return states->End(graph, inputs_[i].state, value);
 }
 
-Result<ValueId> OpImport::BeginOwnState(DType dtype, const Dims& dims) {
-  return Begin(name_ + ".state", dtype, dims, 0);
+Result<ValueId> OpImport::BeginOwnState(DType dtype, const Dims& dims, std::string_view what) {
+  return Begin(fmt::format("{}.{}", name_, what), dtype, dims, 0);
 }
 
-Status OpImport::EndOwnState(ValueId value) { return states->End(graph, name_ + ".state", value); }
+Status OpImport::EndOwnState(ValueId value, std::string_view what) {
+  return states->End(graph, fmt::format("{}.{}", name_, what), value);
+}
 
 Result<ValueId> OpImport::Permuted(ValueId value, const Ints& perm) {
   if (perm.empty()) return value;

@@ -123,9 +123,10 @@ class OpImport {
   // The variable that is input i, when the run begins and, told once, when it ends.
   Result<ValueId> BeginState(std::size_t i, DType dtype, const Dims& dims);
   Status EndState(std::size_t i, ValueId value);
-  // The same for a state that stands in no tensor of the file.
-  Result<ValueId> BeginOwnState(DType dtype, const Dims& dims);
-  Status EndOwnState(ValueId value);
+  // The same for states that stand in no tensor of the file; `what` tells those of one operator
+  // apart.
+  Result<ValueId> BeginOwnState(DType dtype, const Dims& dims, std::string_view what = "state");
+  Status EndOwnState(ValueId value, std::string_view what = "state");
 
   // Input i as it stands in the file.
   ValueId Stored(std::size_t i) const { return inputs_[i].value; }
@@ -198,6 +199,7 @@ struct CustomRow {
   Status (*make)(OpImport&) = nullptr;
 };
 std::vector<CustomRow> SignalRows();
+std::vector<CustomRow> SignalFrameRows();
 const std::vector<CustomRow>& CustomTable();
 
 schema::BuiltinOperator CodeOf(const schema::OperatorCode& code);

@@ -186,6 +186,7 @@ Status DetectionPostProcess(OpImport& ctx) {
 const std::vector<CustomRow>& CustomTable() {
   static const std::vector<CustomRow> table = [] {
     std::vector<CustomRow> rows = SignalRows();
+    for (const CustomRow& row : SignalFrameRows()) rows.push_back(row);
     rows.push_back({"TFLite_Detection_PostProcess", DetectionPostProcess});
     return rows;
   }();

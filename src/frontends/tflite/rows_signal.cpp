@@ -6,19 +6,6 @@
 namespace athanor::tflite {
 namespace {
 
-// These options, which must be there, as attributes of the same names.
-Result<AttrMap> Numbers(const OpImport& ctx, std::initializer_list<const char*> names) {
-  ATH_TRY(const flexbuffers::Map map, CustomOptions(ctx));
-  AttrMap attributes;
-  for (const char* name : names) {
-    const flexbuffers::Reference value = map[name];
-    if (!value.IsIntOrUint() && !value.IsBool())
-      return InvalidModel("its options lack the number \"{}\"", name);
-    attributes.Set(name, value.IsBool() ? std::int64_t{value.AsBool()} : value.AsInt64());
-  }
-  return attributes;
-}
-
 // An operator of the same name, with inputs and outputs as they stand.
 template <const auto& kName, std::size_t kInputs>
 Status Plain(OpImport& ctx, AttrMap attributes) {
@@ -28,12 +15,13 @@ Status Plain(OpImport& ctx, AttrMap attributes) {
   return ctx.GiveStored(ctx.Add(kName, inputs, std::move(attributes)));
 }
 
-constexpr char kWindow[] = "SignalWindow", kRfft[] = "SignalRfft", kEnergy[] = "SignalEnergy",
-               kFilterBank[] = "SignalFilterBank", kSquareRoot[] = "SignalFilterBankSquareRoot",
-               kPcan[] = "SignalPCAN", kBandLog[] = "SignalFilterBankLog";
+constexpr char kWindow[] = "SignalWindow", kRfft[] = "SignalRfft", kIrfft[] = "SignalIrfft",
+               kEnergy[] = "SignalEnergy", kFilterBank[] = "SignalFilterBank",
+               kSquareRoot[] = "SignalFilterBankSquareRoot", kPcan[] = "SignalPCAN",
+               kBandLog[] = "SignalFilterBankLog";
 
 Status SignalWindowOp(OpImport& ctx) {
-  ATH_TRY(AttrMap attributes, Numbers(ctx, {"shift"}));
+  ATH_TRY(AttrMap attributes, NumberOptions(ctx, {"shift"}));
   return Plain<kWindow, 2>(ctx, std::move(attributes));
 }
 
@@ -63,23 +51,52 @@ Status RealRfft(OpImport& ctx, std::int64_t length) {
 
 Status Rfft(OpImport& ctx) {
   ATH_RETURN_IF_ERROR(ctx.Expect(1));
-  ATH_TRY(AttrMap attributes, Numbers(ctx, {"fft_length"}));
+  ATH_TRY(AttrMap attributes, NumberOptions(ctx, {"fft_length"}));
   if (ctx.In(0).dtype == DType::kF32)
     return RealRfft(ctx, std::get<std::int64_t>(*attributes.Find("fft_length")));
   return Plain<kRfft, 1>(ctx, std::move(attributes));
 }
 
+// Of a spectrum of real numbers back to them.
+Status RealIrfft(OpImport& ctx, std::int64_t length) {
+  ATH_TRY(const std::int64_t rank, ctx.RankOf(0));
+  const Dim parts = rank > 0 ? ctx.InType(0).dim(rank - 1) : Dim();
+  constexpr std::int64_t kLongest = std::int64_t{1} << 24;
+  if (length < 2 || length > kLongest || length % 2 != 0 || !parts.Is(length + 2))
+    return Unsupported(
+        "spectra of {} numbers for {} points back; an even number of points and two "
+        "numbers more are read",
+        parts.ToString(), length);
+  Ints split(static_cast<std::size_t>(rank), 0), joined = split;  // 0: as it is
+  split.back() = length / 2 + 1;
+  split.push_back(2);
+  joined.back() = length;
+  ATH_TRY(const ValueId pairs, ctx.Add("Reshape", {ctx.Stored(0), ctx.Constants(split)}));
+  ATH_TRY(const ValueId line,
+          ctx.Add("DFT", {pairs, ctx.Constants({length}), ctx.Constants({rank - 1})},
+                  {{"inverse", std::int64_t{1}}, {"onesided", std::int64_t{1}}}));
+  return ctx.GiveStored(ctx.Add("Reshape", {line, ctx.Constants(joined)}));
+}
+
+Status Irfft(OpImport& ctx) {
+  ATH_RETURN_IF_ERROR(ctx.Expect(1));
+  ATH_TRY(AttrMap attributes, NumberOptions(ctx, {"fft_length"}));
+  if (ctx.In(0).dtype == DType::kF32)
+    return RealIrfft(ctx, std::get<std::int64_t>(*attributes.Find("fft_length")));
+  return Plain<kIrfft, 1>(ctx, std::move(attributes));
+}
+
 Status Energy(OpImport& ctx) {
-  ATH_TRY(AttrMap attributes, Numbers(ctx, {"start_index", "end_index"}));
+  ATH_TRY(AttrMap attributes, NumberOptions(ctx, {"start_index", "end_index"}));
   return Plain<kEnergy, 1>(ctx, std::move(attributes));
 }
 
 Status SpectralSubtraction(OpImport& ctx) {
   ATH_RETURN_IF_ERROR(ctx.Expect(1, 2));
   ATH_TRY(AttrMap attributes,
-          Numbers(ctx, {"smoothing", "one_minus_smoothing", "alternate_smoothing",
-                        "alternate_one_minus_smoothing", "smoothing_bits",
-                        "spectral_subtraction_bits", "min_signal_remaining", "clamping"}));
+          NumberOptions(ctx, {"smoothing", "one_minus_smoothing", "alternate_smoothing",
+                              "alternate_one_minus_smoothing", "smoothing_bits",
+                              "spectral_subtraction_bits", "min_signal_remaining", "clamping"}));
   const auto dims = ctx.InType(0).StaticDims();
   if (!dims || dims->size() != 1)
     return Unsupported("bands are {}; a known number is read", ctx.InType(0).ToString());
@@ -92,12 +109,12 @@ Status SpectralSubtraction(OpImport& ctx) {
 }
 
 Status Pcan(OpImport& ctx) {
-  ATH_TRY(AttrMap attributes, Numbers(ctx, {"snr_shift"}));
+  ATH_TRY(AttrMap attributes, NumberOptions(ctx, {"snr_shift"}));
   return Plain<kPcan, 3>(ctx, std::move(attributes));
 }
 
 Status BandLog(OpImport& ctx) {
-  ATH_TRY(AttrMap attributes, Numbers(ctx, {"output_scale", "input_correction_bits"}));
+  ATH_TRY(AttrMap attributes, NumberOptions(ctx, {"output_scale", "input_correction_bits"}));
   return Plain<kBandLog, 1>(ctx, std::move(attributes));
 }
 
@@ -111,6 +128,7 @@ std::vector<CustomRow> SignalRows() {
       {"SignalFilterBankLog", BandLog},
       {"SignalFilterBankSpectralSubtraction", SpectralSubtraction},
       {"SignalFilterBankSquareRoot", [](OpImport& ctx) { return Plain<kSquareRoot, 2>(ctx, {}); }},
+      {"SignalIrfft", Irfft},
       {"SignalPCAN", Pcan},
       {"SignalRfft", Rfft},
       {"SignalWindow", SignalWindowOp},

@@ -211,16 +211,12 @@ std::vector<std::uint8_t> WithBands(std::int32_t bands) {
   const std::int32_t x = m.Tensor("x", schema::TensorType_UINT32, {bands});
   const std::int32_t y = m.Tensor("y", schema::TensorType_UINT32, {bands});
   const std::int32_t noise = m.Tensor("noise", schema::TensorType_UINT32, {bands});
-  flexbuffers::Builder options;
-  options.Map([&options] {
-    for (const char* name : {"smoothing", "one_minus_smoothing", "alternate_smoothing",
-                             "alternate_one_minus_smoothing", "smoothing_bits",
-                             "spectral_subtraction_bits", "min_signal_remaining", "clamping"})
-      options.Int(name, 1);
-  });
-  options.Finish();
-  m.Operator(schema::BuiltinOperator_CUSTOM, {x}, {y, noise}).custom_options = options.GetBuffer();
-  m.model.operator_codes.back()->custom_code = "SignalFilterBankSpectralSubtraction";
+  ModelMaker::Options options;
+  for (const char* name :
+       {"smoothing", "one_minus_smoothing", "alternate_smoothing", "alternate_one_minus_smoothing",
+        "smoothing_bits", "spectral_subtraction_bits", "min_signal_remaining", "clamping"})
+    options.push_back({name, 1});
+  m.Custom("SignalFilterBankSpectralSubtraction", options, {x}, {y, noise});
   m.graph().inputs = {x};
   m.graph().outputs = {y};
   return m.Bytes();
@@ -237,6 +233,75 @@ TEST(TfliteRows, AStateHasABound) {
       const Status refused = Result<Graph>(Import(*large, large, states)).status();
       EXPECT_EQ(refused.code(), ErrorCode::kUnsupported);
       EXPECT_NE(refused.message().find("[16777217"), std::string::npos) << refused.message();
+    }
+  }
+}
+
+struct Stream {
+  const char* op;
+  ModelMaker::Options options;
+  std::vector<std::int32_t> x;
+  const char* refused;  // "": it is read
+};
+
+// Options are numbers of the file: none may ask for what a few bytes should not.
+TEST(TfliteRows, StreamsAreCutWithinBounds) {
+  constexpr std::int64_t kHuge = std::int64_t{1} << 62;
+  const auto framed = [](std::int64_t size, std::int64_t step, std::int64_t prefill) {
+    return ModelMaker::Options{{"frame_size", size}, {"frame_step", step}, {"prefill", prefill}};
+  };
+  const auto stacked = [](std::int64_t n, std::int64_t left, std::int64_t right,
+                          std::int64_t step) {
+    return ModelMaker::Options{{"num_channels", n},
+                               {"stacker_left_context", left},
+                               {"stacker_right_context", right},
+                               {"stacker_step", step}};
+  };
+  const Stream streams[] = {
+      {"SignalDelay", {{"delay_length", 3}}, {2, 4}, ""},
+      {"SignalDelay", {{"delay_length", 0}}, {4}, ""},
+      {"SignalDelay", {{"delay_length", -1}}, {4}, "delay_length is -1"},
+      {"SignalDelay", {{"delay_length", kHuge}}, {4}, "delay_length is 4611686018427387904"},
+      {"SignalDelay", {{"delay_length", 1 << 22}}, {1 << 10, 4}, "states of up to 64 MiB"},
+      {"SignalDelay", {}, {4}, "lack the number \"delay_length\""},
+      {"SignalDelay", {{"delay_length", 3}}, {0, 4}, "a stream of i16[0, 4] is not read"},
+      {"SignalFramer", framed(5, 3, 1), {2, 6}, ""},
+      {"SignalFramer", framed(5, 3, 0), {2, 6}, ""},
+      {"SignalFramer", framed(3, 3, 0), {6}, ""},
+      {"SignalFramer", framed(2, 3, 0), {6}, ""},
+      {"SignalFramer", framed(2, 3, 1), {6}, "frames of 2 every 3 cannot be filled up"},
+      {"SignalFramer", framed(5, 0, 1), {6}, "frame_step is 0"},
+      {"SignalFramer", framed(5, 4, 1), {6}, "a stream of 6 for steps of 4"},
+      {"SignalFramer", framed(kHuge, 3, 1), {6}, "frame_size is 4611686018427387904"},
+      {"SignalFramer", framed(1 << 22, 1, 1), {2}, "hold 8388608 numbers in all"},
+      {"SignalStacker", stacked(3, 2, 1, 3), {3}, ""},
+      {"SignalStacker", stacked(3, 0, 0, 1), {3}, ""},
+      {"SignalStacker", stacked(3, 2, 1, 5), {3}, "steps of 5 over 4 frames"},
+      {"SignalStacker", stacked(3, 2, 1, 0), {3}, "stacker_step is 0"},
+      {"SignalStacker", stacked(4, 2, 1, 1), {3}, "a stream of [3] for 4 channels"},
+      {"SignalStacker", stacked(3, 1 << 22, 1 << 22, 1), {3}, "8388609 frames of 3 channels"},
+      {"SignalOverlapAdd", {{"frame_step", 2}}, {2, 5}, ""},
+      {"SignalOverlapAdd", {{"frame_step", 6}}, {2, 5}, "frames of 5 every 6"},
+      {"SignalOverlapAdd", {{"frame_step", 0}}, {2, 5}, "frame_step is 0"},
+      {"SignalOverlapAdd", {{"frame_step", 2}}, {5}, "known sizes of 2 axes or more"},
+      {"SignalIrfft", {{"fft_length", 8}}, {2, 10}, ""},
+      {"SignalIrfft", {{"fft_length", 8}}, {2, 9}, "spectra of 9 numbers for 8 points"},
+      {"SignalIrfft", {{"fft_length", 6}}, {2, 8}, "a power of two from 4"},
+      {"SignalIrfft", {{"fft_length", kHuge}}, {2, 8}, "a power of two from 4"},
+  };
+  for (const Stream& stream : streams) {
+    const bool valid = std::string_view(stream.op) == "SignalFramer" ||
+                       std::string_view(stream.op) == "SignalStacker";
+    const ModelMaker m = tflite::SignalModel(stream.op, stream.options, stream.x, {}, valid);
+    for (const bool states : {false, true}) {
+      const auto bytes = std::make_shared<std::vector<std::uint8_t>>(m.Bytes());
+      const Status status = Result<Graph>(Import(*bytes, bytes, states)).status();
+      if (*stream.refused == 0) {
+        EXPECT_TRUE(status.ok()) << stream.op << ": " << status.ToString();
+      } else {
+        EXPECT_NE(status.ToString().find(stream.refused), std::string::npos)
+            << stream.op << ": " << status.ToString();
+      }
     }
   }
 }

@@ -115,6 +115,50 @@ Status FixedRfftReference(RefCtx& ctx) {
   });
 }
 
+// --- SignalIrfft
+
+struct IrfftAttrs {
+  std::int64_t fft_length = 0;
+  template <class V>
+  void Visit(V& v) {
+    v("fft_length", fft_length, "how many points", kRequired);
+  }
+};
+
+Status InferFixedIrfft(InferCtx& ctx) {
+  ATH_RETURN_IF_ERROR(ExpectDType(ctx, 0, RfftTypes{}));
+  ATH_RETURN_IF_ERROR(ctx.ExpectMinRank(0, 1));
+  const std::int64_t length = ctx.Attrs<IrfftAttrs>().fft_length;
+  if (!IsFixedFourierLength(length) || length > kLongestFixed)
+    return InvalidModel("a transform of {} points; a power of two from 4 to {} is accepted", length,
+                        kLongestFixed);
+  Type y = ctx.In(0);
+  if (y.HasRank()) {
+    Dim& last = y.shape->back();
+    if (last.IsConst() && last.value() != length + 2)
+      return InvalidModel("spectra of {} numbers for {} points; {} are wanted", last.value(),
+                          length, length + 2);
+    last = Dim(length);
+  }
+  ctx.out[0] = std::move(y);
+  return {};
+}
+
+Status FixedIrfftReference(RefCtx& ctx) {
+  const auto length = static_cast<std::size_t>(ctx.Attrs<IrfftAttrs>().fft_length);
+  const auto numbers = static_cast<std::size_t>(ctx.In(0).dims().back());
+  if (numbers != length + 2)
+    return DataError("spectra of {} numbers for {} points", numbers, length);
+  return Dispatch(RfftTypes{}, ctx.In(0).dtype(), [&](auto tag) -> Status {
+    using T = typename decltype(tag)::Type;
+    const std::span<const T> x = ctx.Data<T>(0);
+    const std::span<T> y = ctx.OutData<T>(0);
+    for (std::size_t n = 0; n < y.size() / length; ++n)
+      FixedRealFourierInverse<T>(x.subspan(n * numbers, numbers), y.subspan(n * length, length));
+    return {};
+  });
+}
+
 // --- SignalEnergy
 
 struct EnergyAttrs {
@@ -197,6 +241,22 @@ OpDef SignalRfft() {
       .attributes = Describe<RfftAttrs>(),
       .infer = InferFixedRfft,
       .reference = FixedRfftReference,
+  };
+}
+
+OpDef SignalIrfft() {
+  return {
+      .name = "SignalIrfft",
+      .summary =
+          "Real numbers back from their Fourier transform in fixed point, divided by the "
+          "number of points.",
+      .inputs = {{"x",
+                  "[..., fft_length + 2], i16 or i32: real and imaginary parts of "
+                  "frequencies 0 to half"}},
+      .outputs = {{"y", "[..., fft_length]"}},
+      .attributes = Describe<IrfftAttrs>(),
+      .infer = InferFixedIrfft,
+      .reference = FixedIrfftReference,
   };
 }
 

@@ -44,6 +44,7 @@ struct FixedComplex {
   static Number Divide(Number a, int by) {
     return {Round(std::int64_t{a.re} * (kOne / by)), Round(std::int64_t{a.im} * (kOne / by))};
   }
+  static Number Conjugate(Number a) { return {a.re, static_cast<Raw>(-std::int64_t{a.im})}; }
   // -i a
   static Number Turn(Number a) { return {a.im, static_cast<Raw>(-std::int64_t{a.re})}; }
   static Number Unit(double phase) {
@@ -61,10 +62,10 @@ class FixedFourier {
   using Number = FixedPair<Raw>;
 
  public:
-  explicit FixedFourier(std::size_t length) {
+  explicit FixedFourier(std::size_t length, bool is_inverse = false) : is_inverse_(is_inverse) {
+    const double turn = (is_inverse ? 2 : -2) * std::numbers::pi;
     for (std::size_t i = 0; i < length; ++i)
-      units_.push_back(
-          F::Unit(-2 * std::numbers::pi * static_cast<double>(i) / static_cast<double>(length)));
+      units_.push_back(F::Unit(turn * static_cast<double>(i) / static_cast<double>(length)));
   }
 
   void Run(const Number* x, std::span<Number> y, std::size_t stride = 1) const {
@@ -102,12 +103,13 @@ class FixedFourier {
     const Number odd = F::Add(turned[1], turned[3]);
     const Number odd_less = F::Turn(F::Subtract(turned[1], turned[3]));
     y[i] = F::Add(even, odd);
-    y[i + part] = F::Add(even_less, odd_less);
+    y[i + (is_inverse_ ? 3 : 1) * part] = F::Add(even_less, odd_less);
     y[i + 2 * part] = F::Subtract(even, odd);
-    y[i + 3 * part] = F::Subtract(even_less, odd_less);
+    y[i + (is_inverse_ ? 1 : 3) * part] = F::Subtract(even_less, odd_less);
   }
 
-  std::vector<Number> units_;  // exp(-2 pi i k / length)
+  std::vector<Number> units_;  // exp(-2 pi i k / length); exp(2 pi i k / length) of an inverse
+  bool is_inverse_ = false;
 };
 
 }  // namespace
@@ -134,7 +136,7 @@ void FixedRealFourier(std::span<const Raw> x, std::span<Raw> y) {
   for (std::size_t k = 1; k <= half / 2; ++k) {
     const FixedPair<Raw> other = z[half - k];
     const FixedPair<Raw> a = F::Divide(z[k], 2);
-    const FixedPair<Raw> b = F::Divide({other.re, static_cast<Raw>(-std::int64_t{other.im})}, 2);
+    const FixedPair<Raw> b = F::Divide(F::Conjugate(other), 2);
     const FixedPair<Raw> sum = F::Add(a, b);
     const double phase =
         -std::numbers::pi * (static_cast<double>(k) / static_cast<double>(half) + 0.5);
@@ -144,7 +146,33 @@ void FixedRealFourier(std::span<const Raw> x, std::span<Raw> y) {
   }
 }
 
+// The steps of FixedRealFourier backwards; the imaginary parts of the first and the last frequency
+// are not looked at.
+template <class Raw>
+void FixedRealFourierInverse(std::span<const Raw> x, std::span<Raw> y) {
+  using F = FixedComplex<Raw>;
+  using Number = FixedPair<Raw>;
+  const std::size_t half = y.size() / 2;
+  const auto at = [&](std::size_t k) { return Number{x[2 * k], x[2 * k + 1]}; };
+  std::vector<Number> z(half), packed(half);
+  z[0] = F::Divide(
+      F::Add({x[0], x[0]}, {x[2 * half], static_cast<Raw>(-std::int64_t{x[2 * half]})}), 2);
+  for (std::size_t k = 1; k <= half / 2; ++k) {
+    const Number a = F::Divide(at(k), 2), b = F::Divide(F::Conjugate(at(half - k)), 2);
+    const Number sum = F::Add(a, b);
+    const double phase =
+        std::numbers::pi * (static_cast<double>(k) / static_cast<double>(half) + 0.5);
+    const Number rest = F::Multiply(F::Subtract(a, b), F::Unit(phase));
+    z[k] = F::Add(sum, rest);
+    z[half - k] = F::Conjugate(F::Subtract(sum, rest));
+  }
+  FixedFourier<Raw>(half, true).Run(z.data(), packed);
+  for (std::size_t i = 0; i < half; ++i) y[2 * i] = packed[i].re, y[2 * i + 1] = packed[i].im;
+}
+
 template void FixedRealFourier(std::span<const std::int16_t> x, std::span<std::int16_t> y);
 template void FixedRealFourier(std::span<const std::int32_t> x, std::span<std::int32_t> y);
+template void FixedRealFourierInverse(std::span<const std::int16_t> x, std::span<std::int16_t> y);
+template void FixedRealFourierInverse(std::span<const std::int32_t> x, std::span<std::int32_t> y);
 
 }  // namespace athanor::ops

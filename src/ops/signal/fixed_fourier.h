@@ -14,4 +14,8 @@ bool IsFixedFourierLength(std::int64_t length);
 template <class Raw>  // std::int16_t or std::int32_t
 void FixedRealFourier(std::span<const Raw> x, std::span<Raw> y);
 
+// Back from such a spectrum, divided by y.size() as well.
+template <class Raw>
+void FixedRealFourierInverse(std::span<const Raw> x, std::span<Raw> y);
+
 }  // namespace athanor::ops

@@ -110,6 +110,27 @@ TEST(FixedFourier, With32BitsIsNearerStill) {
   for (std::size_t k = 0; k <= 32; ++k) EXPECT_NEAR(y[2 * k], expected[k].real() / 64, 16) << k;
 }
 
+// A spectrum that is no transform of real numbers is one of its real part.
+TEST(FixedFourier, GoesBackFromAnySpectrum) {
+  for (const std::size_t n : {4U, 8U, 16U, 64U, 512U}) {
+    std::vector<std::int16_t> x(n + 2), y(n);
+    for (std::size_t i = 0; i < x.size(); ++i)
+      x[i] = static_cast<std::int16_t>(9000 * std::sin(1.3 * static_cast<double>(i * i)));
+    FixedRealFourierInverse<std::int16_t>(x, y);
+    for (std::size_t t = 0; t < n; ++t) {
+      double expected = 0;
+      for (std::size_t k = 0; k <= n / 2; ++k) {
+        const double angle =
+            2 * std::numbers::pi * static_cast<double>(k * t % n) / static_cast<double>(n);
+        const bool is_end = k == 0 || k == n / 2;
+        const double im = is_end ? 0 : x[2 * k + 1];
+        expected += (is_end ? 1 : 2) * (x[2 * k] * std::cos(angle) - im * std::sin(angle));
+      }
+      EXPECT_NEAR(y[t], expected / static_cast<double>(n), 4) << n << " " << t;
+    }
+  }
+}
+
 // Of one output.
 template <class T>
 std::vector<T> Signal(std::string_view op, std::vector<Tensor> inputs, AttrMap attributes = {},
@@ -226,6 +247,36 @@ TEST(AudioFrontEnd, LogarithmsAreNearTheRealOnes) {
   // The table has lines between 128 points, which are drawn 128 times too flat.
   for (std::size_t i = 1; i < x.size(); ++i)
     EXPECT_NEAR(y[i], std::min(1600 * std::log(8.0 * x[i]), 32767.0), 6) << x[i];
+}
+
+TEST(AudioFrontEnd, FramesThatOverlapAddUp) {
+  const Tensor frames = Tensor::FromVector<std::int16_t>({2, 3}, {30000, 2, 3, 10, 20, 30});
+  const Tensor before = I16({10000, -2, 100});
+  const AttrMap step = {{"frame_step", std::int64_t{1}}};
+  // 30000 + 10000 does not fit; what is left, 0 and 103, moves one place on.
+  EXPECT_EQ(Signal<std::int16_t>("SignalOverlapAdd", {frames, before}, step, 2),
+            (std::vector<std::int16_t>{32767, 10}));
+  EXPECT_EQ(Signal<std::int16_t>("SignalOverlapAdd", {frames, before}, step, 2, 1),
+            (std::vector<std::int16_t>{123, 30, 0}));
+}
+
+TEST(AudioFrontEnd, WhatIsKeptOfFramesIsAsLongAsThey) {
+  Graph graph(Standard());
+  const ValueId x =
+      graph.AddInput("x", Type::Tensor(DType::kF32, {Dim::Symbol("N"), Dim::Symbol("L")}));
+  const ValueId before = graph.AddInput("b", Type::Tensor(DType::kF32, {Dim::Symbol("M")}));
+  graph.AddOutput("y",
+                  *graph.Add("SignalOverlapAdd", {x, before}, {{"frame_step", std::int64_t{2}}}));
+  const auto run = [&](Dims frames, std::int64_t kept) {
+    return Evaluate(graph, {Datum(*Tensor::Allocate(DType::kF32, std::move(frames))),
+                            Datum(*Tensor::Allocate(DType::kF32, {kept}))})
+        .ok();
+  };
+  EXPECT_TRUE(run({3, 4}, 4));
+  EXPECT_TRUE(run({0, 4}, 4));
+  EXPECT_FALSE(run({3, 4}, 3));
+  EXPECT_FALSE(run({3, 1}, 1));
+  EXPECT_FALSE(run({3, 0}, 0));
 }
 
 }  // namespace
