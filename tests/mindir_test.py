@@ -30,4 +30,4 @@ def check(runner, folder, files, name):
 
 
 if __name__ == "__main__":
-    sys.exit(check_recorded(__doc__, "mindir", check))
+    sys.exit(check_recorded(__doc__, {"mindir": check}))

@@ -71,4 +71,4 @@ def check(runner, folder, files, name):
 
 
 if __name__ == "__main__":
-    sys.exit(check_recorded(__doc__, "mxnet", check))
+    sys.exit(check_recorded(__doc__, {"mxnet": check}))

@@ -51,7 +51,7 @@ def parameter_file(shapes):
     return b"".join(data)
 
 
-def difference(got, want):
+def difference(got, want, limit=MAX_REL_L2):
     if got.shape != want.shape or got.dtype != want.dtype:
         return f"{got.dtype}{list(got.shape)}; expected {want.dtype}{list(want.shape)}"
     if want.dtype.kind in "biu":
@@ -61,7 +61,7 @@ def difference(got, want):
         return "infinite or no numbers in other places"
     finite = np.isfinite(want)
     error = np.linalg.norm(got[finite] - want[finite]) / max(np.linalg.norm(want[finite]), 1e-9)
-    return None if error <= MAX_REL_L2 else f"rel-L2 {error:.2e}"
+    return None if error <= limit else f"rel-L2 {error:.2e}"
 
 
 def check(runner, folder, files, name, form, shapes):

@@ -42,16 +42,17 @@ class Tally:
         return 1 if self.failed else 0
 
 
-def check_recorded(description, format, check):
-    """check(runner, folder, files, name) for every NAME.npz of the format's recorded files; gives the exit code."""
+def check_recorded(description, checks):
+    """check(runner, folder, files, name) for every NAME.npz of the recorded files; `checks`: archive -> check. The exit code."""
     settings, tally = options(description), Tally()
-    with tarfile.open(ROOT / "tests" / "oracles" / f"{format}.tar.xz") as archive:
-        files = {member.name: archive.extractfile(member).read() for member in archive}
-    with tempfile.TemporaryDirectory() as place:
-        folder = pathlib.Path(place)
-        runner = Runner(settings, folder)
-        for file in sorted(files):
-            name = file.removesuffix(".npz")
-            if name != file and settings.filter in name:
-                tally.test(name, lambda: check(runner, folder, files, name))
+    for recorded, check in checks.items():
+        with tarfile.open(ROOT / "tests" / "oracles" / f"{recorded}.tar.xz") as archive:
+            files = {member.name: archive.extractfile(member).read() for member in archive}
+        with tempfile.TemporaryDirectory() as place:
+            folder = pathlib.Path(place)
+            runner = Runner(settings, folder)
+            for file in sorted(files):
+                name = file.removesuffix(".npz")
+                if name != file and settings.filter in name:
+                    tally.test(name, lambda: check(runner, folder, files, name))
     return tally.end()

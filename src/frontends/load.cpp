@@ -119,7 +119,7 @@ Result<Graph> ReadCaffe(const Source& source) {
 }
 
 Result<Graph> ReadCoreml(const Source& source) {
-  return coreml::Import(source.file->bytes(), source.file);
+  return coreml::Import(source.file->bytes(), source.file, source.folder);
 }
 
 bool IsDarknet(std::span<const std::uint8_t> bytes) {
@@ -211,6 +211,7 @@ Result<std::string> FileOf(const std::string& path) {
   if (!std::filesystem::is_directory(path, ignored)) return path;
   const std::filesystem::path folder(path);
   if (const std::string program = paddle::ProgramIn(path); !program.empty()) return program;
+  if (const std::string model = coreml::ModelInPackage(path); !model.empty()) return model;
   if (!std::filesystem::exists(folder / "MLmodel", ignored)) {
     const std::filesystem::path saved = folder / "saved_model.pb";
     if (!std::filesystem::exists(saved, ignored)) return NoModelInFolder(path);

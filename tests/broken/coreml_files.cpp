@@ -238,6 +238,48 @@ Status ReadCoreml(const std::string& path) {
 
 std::vector<std::uint8_t> BytesOf(const std::string& text) { return {text.begin(), text.end()}; }
 
+// An operation of a program in place of the last: its type, what its parameters are, and constants
+// c (integers) and f (floats).
+struct BrokenOperation {
+  const char* name;
+  const char* type;
+  std::vector<std::pair<std::string, std::string>> inputs;
+  std::vector<std::int64_t> c;
+};
+
+std::vector<BrokenOperation> BrokenOperations() {
+  return {
+      {"transpose_far", "transpose", {{"x", "t"}, {"perm", "c"}}, {7, -9}},
+      {"reshape_large", "reshape", {{"x", "t"}, {"shape", "c"}}, {kLargest, kLargest}},
+      {"reshape_wrong", "reshape", {{"x", "t"}, {"shape", "c"}}, {3}},
+      {"squeeze_far", "squeeze", {{"x", "t"}, {"axes", "c"}}, {kLargest}},
+      {"expand_far", "expand_dims", {{"x", "t"}, {"axes", "c"}}, {-kLargest}},
+      {"reduce_far", "reduce_sum", {{"x", "t"}, {"axes", "c"}}, {2}},
+      {"softmax_far", "softmax", {{"x", "t"}, {"axis", "c"}}, {2}},
+      {"softmax_two", "softmax", {{"x", "t"}, {"axis", "c"}}, {0, 1}},
+      {"split_many", "split", {{"x", "t"}, {"num_splits", "c"}}, {kLargest}},
+      {"split_wrong", "split", {{"x", "t"}, {"split_sizes", "c"}}, {1}},
+      {"stack_far", "stack", {{"values", "t"}, {"axis", "c"}}, {9}},
+      {"concat_far", "concat", {{"values", "t"}, {"axis", "c"}}, {9}},
+      {"tile_large", "tile", {{"x", "t"}, {"reps", "c"}}, {kLargest, kLargest}},
+      {"slice_few", "slice_by_index", {{"x", "t"}, {"begin", "c"}}, {0}},
+      {"slice_still", "slice_by_index", {{"x", "t"}, {"stride", "c"}}, {0, 0}},
+      {"pad_odd", "pad", {{"x", "t"}, {"pad", "c"}}, {1}},
+      {"pad_many", "pad", {{"x", "t"}, {"pad", "c"}}, {1, 1, 1, 1, 1, 1}},
+      {"pad_large", "pad", {{"x", "t"}, {"pad", "c"}}, {kLargest, kLargest}},
+      {"pool_matrix", "max_pool", {{"x", "t"}, {"kernel_sizes", "c"}}, {1}},
+      {"conv_matrix", "conv", {{"x", "t"}, {"weight", "w"}}, {1}},
+      {"linear_few", "linear", {{"x", "t"}, {"weight", "w"}}, {1}},
+      {"norm_nothing", "batch_norm", {{"x", "t"}}, {1}},
+      {"layer_norm_far", "layer_norm", {{"x", "t"}, {"axes", "c"}}, {5}},
+      {"prelu_slopes", "prelu", {{"x", "t"}, {"alpha", "w"}}, {1}},
+      {"cast_nothing", "cast", {{"x", "t"}}, {1}},
+      {"gather_far", "gather", {{"x", "t"}, {"indices", "c"}, {"axis", "c"}}, {4}},
+      {"truth_of_reals", "logical_and", {{"x", "t"}, {"y", "t"}}, {1}},
+      {"constant_huge", "relu", {{"x", "t"}}, {}},
+  };
+}
+
 // Pipelines in each other, deeper than any real one.
 std::string NestedPipelines(int depth) {
   std::string model = coreml::SmallModel().Bytes();
@@ -265,6 +307,16 @@ Family CoremlFamily() {
     m.layers[1] = LayerOf("act", std::vector<std::string>(layer.inputs, "t"), {"y"}, layer.kind,
                           layer.parameters);
     family.bad.push_back({layer.name, BytesOf(m.Bytes()), true});
+  }
+  family.good.push_back({"program", BytesOf(coreml::SmallProgram().Bytes())});
+  for (File& bad : Damage(family.good.back())) family.bad.push_back(std::move(bad));
+  for (const BrokenOperation& operation : BrokenOperations()) {
+    coreml::ProgramMaker m = coreml::SmallProgram();
+    const std::vector<std::int64_t> huge(4, kLargest);
+    m.operations[3] = coreml::MilConstant(
+        "c", operation.c.empty() ? coreml::MilFloats(huge, {}) : coreml::MilInts(operation.c));
+    m.operations.push_back(coreml::MilOperation(operation.type, operation.inputs, "y"));
+    family.bad.push_back({fmt::format("program_{}", operation.name), BytesOf(m.Bytes()), true});
   }
   family.bad.push_back({"empty", {}, true});
   family.bad.push_back({"pipelines_deep", BytesOf(NestedPipelines(100)), true});

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -6,6 +8,7 @@
 #include "frontends/coreml/files_for_test.h"
 #include "frontends/coreml/import.h"
 #include "frontends/coreml/layer_import.h"
+#include "frontends/coreml/program.h"
 
 namespace athanor::coreml {
 namespace {
@@ -124,25 +127,119 @@ TEST(CoremlImport, SaysWhatIsWrong) {
   }
 }
 
-TEST(CoremlImport, TellsHowAnMlProgramCanBeRead) {
-  ModelMaker m = SmallModel();
-  m.kind = 502;
-  const auto graph = Read(m);
-  ASSERT_FALSE(graph.ok());
-  EXPECT_NE(graph.status().fix().find("convert_to='neuralnetwork'"), std::string::npos);
+TEST(CoremlProgram, GivesWhatItsFormulaGives) {
+  EXPECT_EQ(Answer(Read(SmallProgram().Bytes()), {1, 3}, {1, 2, 3}), (Floats{7.5F, 0}));
+}
+
+struct ProgramMistake {
+  std::string expected;
+  void (*make)(ProgramMaker& m);
+};
+
+TEST(CoremlProgram, SaysWhatIsWrong) {
+  const ProgramMistake mistakes[] = {
+      {"operation \"y\" (crop_resize): operation \"crop_resize\" is not read (1 use)",
+       [](ProgramMaker& m) {
+         m.operations[3] = MilOperation("crop_resize", {{"x", "t"}}, "y");
+       }},
+      {"operation \"rilu\" is not read (1 use) (did you mean \"relu\"?)",
+       [](ProgramMaker& m) {
+         m.operations[3] = MilOperation("rilu", {{"x", "t"}}, "y");
+       }},
+      {"operation \"y\" (relu): nothing before makes \"z\"",
+       [](ProgramMaker& m) {
+         m.operations[3] = MilOperation("relu", {{"x", "z"}}, "y");
+       }},
+      {"operation \"y\" (relu): it lacks x",
+       [](ProgramMaker& m) { m.operations[3] = MilOperation("relu", {}, "y"); }},
+      {"\"t\" is made twice",
+       [](ProgramMaker& m) {
+         m.operations[3] = MilOperation("relu", {{"x", "t"}}, "t");
+       }},
+      {"output \"z\": nothing makes it", [](ProgramMaker& m) { m.output = "z"; }},
+      {"operation \"w\" (const): f32 of [2, 3] are not what the file holds",
+       [](ProgramMaker& m) {
+         m.operations[0] = MilConstant("w", MilFloats({2, 3}, {1}));
+       }},
+      {"there are no operations for \"CoreML9\"", [](ProgramMaker& m) { m.opset = "CoreML9"; }},
+      {"perm is computed; constants are read",
+       [](ProgramMaker& m) {
+         m.operations[3] = MilOperation("transpose", {{"x", "t"}, {"perm", "t"}}, "y");
+       }},
+      {"weights in \"/etc/passwd\"; files beside the model are read",
+       [](ProgramMaker& m) {
+         m.operations[1] = MilConstant("b", MilBlob({2}, "/etc/passwd", 64));
+       }},
+      {"needs a model that lies in a folder",
+       [](ProgramMaker& m) {
+         m.operations[1] = MilConstant("b", MilBlob({2}, "@model_path/weights/weight.bin", 64));
+       }},
+  };
+  for (const ProgramMistake& mistake : mistakes) {
+    ProgramMaker m = SmallProgram();
+    mistake.make(m);
+    const auto graph = Read(m.Bytes());
+    ASSERT_FALSE(graph.ok()) << mistake.expected;
+    EXPECT_NE(graph.status().ToString().find(mistake.expected), std::string::npos)
+        << graph.status().ToString();
+  }
+}
+
+// A file with weights as the package has it: 8 bytes of floats at 128, described at 64.
+TEST(CoremlProgram, ReadsWeightsBesideTheModelAndNothingElse) {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::path(testing::TempDir()) / "program" / "inside";
+  fs::create_directories(folder);
+  std::string blob(136, '\0');
+  const std::uint32_t mark = 0xDEADBEEF;
+  std::uint64_t place[] = {8, 128};
+  const float numbers[] = {0.5F, -1};
+  std::memcpy(blob.data() + 64, &mark, 4);
+  std::memcpy(blob.data() + 72, place, 16);
+  std::memcpy(blob.data() + 128, numbers, 8);
+  const auto write = [&](const fs::path& path) { std::ofstream(path, std::ios::binary) << blob; };
+  write(folder / "weight.bin");
+  write(folder.parent_path() / "outside.bin");
+  const auto read = [&](const std::string& name, std::int64_t offset) {
+    ProgramMaker m = SmallProgram();
+    m.operations[1] = MilConstant("b", MilBlob({2}, "@model_path/" + name, offset));
+    const auto owned = std::make_shared<std::string>(m.Bytes());
+    return Import({reinterpret_cast<const std::uint8_t*>(owned->data()), owned->size()}, owned,
+                  folder.string());
+  };
+  EXPECT_EQ(Answer(read("weight.bin", 64), {1, 3}, {1, 2, 3}), (Floats{7.5F, 0}));
+  EXPECT_EQ(read("../outside.bin", 64).status().code(), ErrorCode::kUnsafeFile);
+  EXPECT_EQ(read("weight.bin", 0).status().code(), ErrorCode::kCorruptFile);
+  EXPECT_EQ(read("weight.bin", 130).status().code(), ErrorCode::kCorruptFile);
+  EXPECT_EQ(read("weight.bin", -1).status().code(), ErrorCode::kCorruptFile);
+  place[0] = 12;
+  std::memcpy(blob.data() + 72, place, 16);
+  write(folder / "long.bin");
+  EXPECT_EQ(read("long.bin", 64).status().code(), ErrorCode::kCorruptFile);
+  place[0] = 4;
+  std::memcpy(blob.data() + 72, place, 16);
+  write(folder / "short.bin");
+  EXPECT_EQ(read("short.bin", 64).status().code(), ErrorCode::kInvalidModel);
 }
 
 TEST(Coreml, TheDocumentListsEveryLayer) {
   std::stringstream file;
   file << std::ifstream("docs/formats/coreml.md").rdbuf();
   const std::string text = file.str();
-  const std::size_t begin = text.find("## Layers");
+  const std::size_t begin = text.find("## Layers"), programs = text.find("## Operations");
   ASSERT_NE(begin, std::string::npos);
-  const std::string list = text.substr(begin);
-  const std::vector<std::string> names = Names();
-  EXPECT_EQ(std::count(list.begin(), list.end(), '`'), 2 * std::ssize(names));
-  for (const std::string& name : names)
-    EXPECT_NE(list.find("`" + name + "`"), std::string::npos) << name;
+  ASSERT_LT(programs, begin);
+  const auto check = [](const std::string& list, const std::vector<std::string>& names) {
+    EXPECT_EQ(std::count(list.begin(), list.end(), '`'), 2 * std::ssize(names));
+    for (const std::string& name : names)
+      EXPECT_NE(list.find("`" + name + "`"), std::string::npos) << name;
+  };
+  check(text.substr(begin), Names());
+  std::vector<std::string> operations = {"const"};
+  for (const auto& rows : {ProgramLayerRows(), ProgramMathRows()}) {
+    for (const ProgramRow& row : rows) operations.emplace_back(row.type);
+  }
+  check(text.substr(programs, begin - programs), operations);
 }
 
 }  // namespace

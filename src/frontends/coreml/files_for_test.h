@@ -104,4 +104,70 @@ inline ModelMaker SmallModel() {
   return m;
 }
 
+// ---- ML Programs
+
+inline constexpr std::int64_t kMilFloat32 = 11, kMilInt32 = 23;
+
+inline std::string MilType(std::int64_t type, const std::vector<std::int64_t>& dims) {
+  std::string tensor = Number(1, type) + Number(2, static_cast<std::int64_t>(dims.size()));
+  for (const std::int64_t size : dims) tensor += Part(3, Part(1, Number(1, size)));
+  return Part(1, tensor);
+}
+inline std::string MilFloats(const std::vector<std::int64_t>& dims,
+                             const std::vector<float>& values) {
+  protobuf::Output out;
+  out.Raw(values.data(), values.size() * sizeof(float));
+  return Part(2, MilType(kMilFloat32, dims)) + Part(3, Part(1, Part(1, Part(1, TextOf(out)))));
+}
+inline std::string MilInts(const std::vector<std::int64_t>& values) {
+  return Part(2, MilType(kMilInt32, {static_cast<std::int64_t>(values.size())})) +
+         Part(3, Part(1, Part(2, Numbers(1, values))));
+}
+// Floats that lie in a file, described there at `offset`.
+inline std::string MilBlob(const std::vector<std::int64_t>& dims, const std::string& file,
+                           std::int64_t offset) {
+  return Part(2, MilType(kMilFloat32, dims)) + Part(5, Part(1, file) + Number(2, offset));
+}
+inline std::string MilConstant(const std::string& name, const std::string& value) {
+  return Part(1, "const") + Part(3, Part(1, name)) + Part(5, Part(1, "val") + Part(2, value));
+}
+// Inputs: the parameter and the name of its value.
+inline std::string MilOperation(const std::string& type,
+                                const std::vector<std::pair<std::string, std::string>>& inputs,
+                                const std::string& output) {
+  std::string operation = Part(1, type);
+  for (const auto& [key, value] : inputs)
+    operation += Part(2, Part(1, key) + Part(2, Part(1, Part(1, value))));
+  return operation + Part(3, Part(1, output));
+}
+
+struct ProgramMaker {
+  std::vector<std::string> operations;
+  std::vector<std::int64_t> input = {1, 3};
+  std::string output = "y", opset = "CoreML5", more;  // more: in the function
+  std::string function = "main";
+
+  std::string Bytes() const {
+    std::string block = Part(2, output);
+    for (const std::string& operation : operations) block += Part(3, operation);
+    const std::string x = Part(1, "x") + Part(2, MilType(kMilFloat32, input));
+    const std::string body =
+        Part(1, x) + Part(2, opset) + Part(3, Part(1, "CoreML5") + Part(2, block)) + more;
+    const std::string description =
+        Part(1, FeatureOf("x", input)) + Part(10, FeatureOf(output, {1, 2}));
+    const std::string program = Number(1, 1) + Part(2, Part(1, function) + Part(2, body));
+    return Number(1, 6) + Part(2, description) + Part(502, program);
+  }
+};
+
+// relu(x w' + b) as SmallModel has it.
+inline ProgramMaker SmallProgram() {
+  ProgramMaker m;
+  m.operations = {MilConstant("w", MilFloats({2, 3}, {1, 0, 2, 0, -1, 1})),
+                  MilConstant("b", MilFloats({2}, {0.5F, -1})),
+                  MilOperation("linear", {{"x", "x"}, {"weight", "w"}, {"bias", "b"}}, "t"),
+                  MilOperation("relu", {{"x", "t"}}, "y")};
+  return m;
+}
+
 }  // namespace athanor::coreml

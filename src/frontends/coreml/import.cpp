@@ -1,17 +1,20 @@
 #include "frontends/coreml/import.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <set>
 
 #include "core/text.h"
 #include "frontends/coreml/network.h"
+#include "frontends/coreml/program.h"
 #include "ops/catalog.h"
 
 namespace athanor::coreml {
 namespace {
 
-constexpr int kMaxNesting = 8;  // of pipelines
+constexpr int kMaxNesting = 8;             // of pipelines
+constexpr std::uint64_t kMlProgram = 502;  // a kind of model
 constexpr std::uint64_t kFirstModel = 200, kLastModel = 3000, kLastVersion = 100;
 
 // The field that holds the model, whatever its kind is; 0: none.
@@ -50,9 +53,8 @@ Status NoNetwork(std::uint64_t kind) {
       {607, "a normalizer"},
       {609, "an array feature extractor"},
       {610, "non-maximum suppression"}};
-  constexpr std::uint64_t kMlProgram = 502;
   if (kind == kMlProgram)
-    return Unsupported("ML Programs are not read; neural networks are")
+    return Unsupported("ML Programs are read by themselves, not within pipelines")
         .Fix("convert it as a network: coremltools.convert(model, convert_to='neuralnetwork')");
   for (const auto& [number, name] : kNames) {
     if (number == kind)
@@ -162,8 +164,20 @@ bool IsCoreml(Bytes bytes) {
          !cursor.failed() && KindOf(bytes) != 0;
 }
 
-Result<Graph> Import(Bytes bytes, std::shared_ptr<const void> owner) {
-  return Importer(std::move(owner)).Run(bytes);
+Result<Graph> Import(Bytes bytes, std::shared_ptr<const void> owner, const std::string& folder) {
+  if (KindOf(bytes) != kMlProgram) return Importer(std::move(owner)).Run(bytes);
+  ATH_TRY(const Model model, protobuf::Parse<Model>(bytes, "Core ML model"));
+  if (!model.program) return InvalidModel("its program is missing");
+  ProgramEnds ends;
+  for (const Feature& input : model.description.inputs) ends.inputs.push_back(input.name);
+  for (const Feature& output : model.description.outputs) ends.outputs.push_back(output.name);
+  return ImportProgram(*model.program, ends, folder);
+}
+
+std::string ModelInPackage(const std::string& folder) {
+  const auto file = std::filesystem::path(folder) / "Data" / "com.apple.CoreML" / "model.mlmodel";
+  std::error_code ignored;
+  return std::filesystem::is_regular_file(file, ignored) ? file.string() : "";
 }
 
 }  // namespace athanor::coreml

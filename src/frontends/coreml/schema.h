@@ -230,10 +230,11 @@ struct Model {
   std::optional<SpecialPipeline> pipeline_classifier, pipeline_regressor;
   std::optional<Pipeline> pipeline;
   std::optional<NeuralNetwork> regressor, classifier, network;
+  std::optional<Bytes> program;
   template <class V>
   void Fields(V& v) {
     v(1, version), v(2, description), v(200, pipeline_classifier), v(201, pipeline_regressor);
-    v(202, pipeline), v(303, regressor), v(403, classifier), v(500, network);
+    v(202, pipeline), v(303, regressor), v(403, classifier), v(500, network), v(502, program);
   }
 };
 

@@ -1,0 +1,402 @@
+#include "frontends/coreml/program.h"
+
+#include <algorithm>
+
+#include "core/checked.h"
+#include "core/text.h"
+#include "frontends/inside_folder.h"
+#include "ops/catalog.h"
+
+namespace athanor::coreml {
+namespace {
+
+constexpr std::size_t kMostProblems = 100;
+constexpr std::size_t kMostAxes = 16;
+
+std::string OperationPlace(const mil::Operation& op) {
+  return fmt::format("operation {} ({})",
+                     Quote(op.outputs.empty() ? "" : op.outputs[0].name.substr(0, 100)),
+                     op.type.substr(0, 100));
+}
+
+Result<DType> ElementType(std::int64_t type) {
+  static constexpr std::pair<std::int64_t, DType> kTypes[] = {
+      {1, DType::kBool}, {10, DType::kF16}, {11, DType::kF32}, {12, DType::kF64},
+      {21, DType::kI8},  {22, DType::kI16}, {23, DType::kI32}, {24, DType::kI64},
+      {31, DType::kU8},  {32, DType::kU16}, {33, DType::kU32}};
+  for (const auto& [number, dtype] : kTypes) {
+    if (number == type) return dtype;
+  }
+  return Unsupported("elements of type {} are not read", type);
+}
+
+Result<Type> TypeOfValue(const mil::ValueType& value, std::string_view name) {
+  if (!value.tensor) return Unsupported("it is no tensor");
+  const mil::TensorType& tensor = *value.tensor;
+  ATH_TRY(const DType dtype, ElementType(tensor.data_type));
+  if (tensor.rank < 0 || tensor.dimensions.size() > kMostAxes ||
+      tensor.rank != std::ssize(tensor.dimensions))
+    return Unsupported("a tensor of rank {} with {} sizes", tensor.rank, tensor.dimensions.size());
+  Shape shape;
+  for (std::size_t axis = 0; axis < tensor.dimensions.size(); ++axis) {
+    const auto& size = tensor.dimensions[axis].constant;
+    if (size && (size->value < 0 || size->value > kLargestSize))
+      return InvalidModel("its size along axis {} is {}", axis, size->value);
+    shape.push_back(size ? Dim(size->value) : Dim::Symbol(fmt::format("{}_{}", name, axis)));
+  }
+  return Type::Tensor(dtype, std::move(shape));
+}
+
+// Where a blob lies: behind what describes it, which begins with a mark.
+struct BlobHeader {
+  std::uint32_t mark = 0, type = 0;
+  std::uint64_t size = 0, offset = 0;
+};
+constexpr std::uint32_t kBlobMark = 0xDEADBEEF;
+
+template <class To, class From>
+Tensor Converted(const Dims& dims, const std::vector<From>& values) {
+  std::vector<To> converted;
+  for (const From value : values) converted.push_back(static_cast<To>(value));
+  return Tensor::FromVector<To>(dims, converted);
+}
+
+Result<Tensor> FromBytes(DType dtype, const Dims& dims, std::span<const std::uint8_t> bytes) {
+  ATH_TRY(Tensor tensor, Tensor::Allocate(dtype, dims));
+  const auto needed = static_cast<std::size_t>(tensor.count()) * ElementBytes(dtype);
+  if (bytes.size() != needed)
+    return InvalidModel("{} of {} in {} bytes", Name(dtype), ToString(dims), bytes.size());
+  if (needed > 0) std::memcpy(tensor.mutable_raw(), bytes.data(), needed);
+  return tensor;
+}
+
+Result<Tensor> FromImmediate(const mil::TensorValue& value, DType dtype, const Dims& dims,
+                             std::int64_t count) {
+  const auto fits = [&](const auto& list) { return list && std::ssize(list->values) == count; };
+  if (value.bytes) return FromBytes(dtype, dims, value.bytes->values);
+  if (dtype == DType::kF32 && fits(value.floats))
+    return Tensor::FromVector<float>(dims, value.floats->values);
+  if (dtype == DType::kF64 && fits(value.doubles))
+    return Tensor::FromVector<double>(dims, value.doubles->values);
+  if (dtype == DType::kBool && fits(value.bools)) {
+    ATH_TRY(Tensor truth, Tensor::Allocate(dtype, dims));
+    auto* out = static_cast<std::uint8_t*>(truth.mutable_raw());
+    for (const std::int64_t bit : value.bools->values) *out++ = bit != 0 ? 1 : 0;
+    return truth;
+  }
+  const auto& ints = value.ints ? value.ints : value.longs;
+  if (fits(ints)) {
+    if (dtype == DType::kI32) return Converted<std::int32_t>(dims, ints->values);
+    if (dtype == DType::kI64) return Converted<std::int64_t>(dims, ints->values);
+    if (dtype == DType::kI16) return Converted<std::int16_t>(dims, ints->values);
+    if (dtype == DType::kU16) return Converted<std::uint16_t>(dims, ints->values);
+  }
+  if (count == 0) return Tensor::Allocate(dtype, dims);
+  return InvalidModel("{} of {} are not what the file holds", Name(dtype), ToString(dims));
+}
+
+}  // namespace
+
+Result<Tensor> ProgramConstants::Read(const mil::Value& value) {
+  ATH_TRY(const Type type, TypeOfValue(value.type, "constant"));
+  const auto dims = type.StaticDims();
+  const auto count = dims ? CheckedCount(*dims) : std::nullopt;
+  if (!count) return InvalidModel("a constant of {}", type.ToString());
+  if (value.blob) return FromFile(*value.blob, type.dtype, *dims);
+  if (!value.immediate || !value.immediate->tensor)
+    return Unsupported("a constant that is no tensor is not read");
+  return FromImmediate(*value.immediate->tensor, type.dtype, *dims, *count);
+}
+
+Result<Tensor> ProgramConstants::FromFile(const mil::BlobFile& blob, DType dtype,
+                                          const Dims& dims) {
+  constexpr std::string_view kRoot = "@model_path/";
+  if (!blob.name.starts_with(kRoot))
+    return Error(ErrorCode::kUnsafeFile, "weights in {}; files beside the model are read",
+                 Quote(blob.name.substr(0, 100)));
+  ATH_TRY(const std::string path, ResolveInside(folder_, blob.name.substr(kRoot.size())));
+  std::shared_ptr<const MappedFile>& file = files_[path];
+  if (file == nullptr) {
+    ATH_TRY(file, MappedFile::Open(path));
+  }
+  const auto bytes = file->bytes();
+  BlobHeader header;
+  const auto beyond = [&] {
+    return Error(ErrorCode::kCorruptFile, "{} has {} bytes; more are named", Quote(blob.name),
+                 bytes.size());
+  };
+  if (blob.offset > bytes.size() || bytes.size() - blob.offset < sizeof(BlobHeader))
+    return beyond();
+  std::memcpy(&header, bytes.data() + blob.offset, sizeof(header));
+  if (header.mark != kBlobMark)
+    return Error(ErrorCode::kCorruptFile, "no weights begin at {} of {}", blob.offset,
+                 Quote(blob.name));
+  if (header.offset > bytes.size() || header.size > bytes.size() - header.offset) return beyond();
+  const auto data = bytes.subspan(header.offset, header.size);
+  const auto needed =
+      CheckedMul<std::int64_t>(*CheckedCount(dims), static_cast<std::int64_t>(ElementBytes(dtype)));
+  if (!needed || *needed != std::ssize(data))
+    return InvalidModel("{} of {} in {} bytes", Name(dtype), ToString(dims), data.size());
+  if (reinterpret_cast<std::uintptr_t>(data.data()) % ElementBytes(dtype) != 0)
+    return FromBytes(dtype, dims, data);
+  return Tensor::View(dtype, dims, data.data(), file);
+}
+
+// ---- one operation
+
+ProgramStep::ProgramStep(Graph& graph, const mil::Operation& op, const ProgramRow& row,
+                         const ProgramValues& known, ProgramConstants& constants)
+    : ValueSteps(graph, op.outputs.empty() ? "" : op.outputs[0].name),
+      op(op),
+      row(row),
+      known_(known),
+      constants_(constants) {
+  for (const auto& entry : op.inputs) arguments_[entry.key] = &entry.value;
+}
+
+ValueId ProgramStep::ValueOf(const mil::Binding& binding) {
+  if (binding.value) {
+    Result<Tensor> tensor = constants_.Read(*binding.value);
+    if (tensor.ok()) return Constant(*std::move(tensor));
+    Fail(std::move(tensor).status());
+    return kNoValue;
+  }
+  const auto found = known_.values.find(binding.name);
+  if (found != known_.values.end()) return found->second;
+  Fail(InvalidModel("nothing before makes {}", Quote(binding.name.substr(0, 100))));
+  return kNoValue;
+}
+
+std::vector<ValueId> ProgramStep::All(std::string_view key) {
+  std::vector<ValueId> values;
+  const auto found = arguments_.find(key);
+  if (!Expect(found != arguments_.end(), "it lacks {}", key)) return values;
+  for (const mil::Binding& binding : found->second->bindings) values.push_back(ValueOf(binding));
+  return values;
+}
+
+ValueId ProgramStep::In(std::string_view key) {
+  const std::vector<ValueId> values = All(key);
+  return Expect(values.size() == 1, "{} is {} values; one is read", key, values.size()) ? values[0]
+                                                                                        : kNoValue;
+}
+
+const Tensor* ProgramStep::Known(std::string_view key) {
+  const ValueId value = In(key);
+  if (!ok()) return nullptr;
+  const Tensor* constant = graph.Constant(value);
+  Expect(constant != nullptr, "{} is computed; constants are read", key);
+  return constant;
+}
+
+std::vector<std::int64_t> ProgramStep::Numbers(std::string_view key,
+                                               std::vector<std::int64_t> otherwise) {
+  if (!Has(key)) return otherwise;
+  const Tensor* constant = Known(key);
+  if (constant == nullptr) return otherwise;
+  Result<std::vector<std::int64_t>> numbers = ToInts(*constant);
+  if (!numbers.ok()) {
+    Fail(std::move(numbers).status());
+    return otherwise;
+  }
+  for (const std::int64_t number : *numbers)
+    if (!Expect(number >= -kLargestSize && number <= kLargestSize, "{} holds {}", key, number))
+      return otherwise;
+  return *numbers;
+}
+
+std::int64_t ProgramStep::Whole(std::string_view key, std::int64_t otherwise) {
+  if (!Has(key)) return otherwise;
+  const std::vector<std::int64_t> numbers = Numbers(key, {otherwise});
+  return Expect(numbers.size() == 1, "{} is {} numbers", key, numbers.size()) ? numbers[0]
+                                                                              : otherwise;
+}
+
+double ProgramStep::Real(std::string_view key, double otherwise) {
+  if (!Has(key)) return otherwise;
+  const Tensor* constant = Known(key);
+  if (constant == nullptr) return otherwise;
+  const Result<std::vector<double>> numbers = ToDoubles(*constant);
+  if (!Expect(numbers.ok() && numbers->size() == 1, "{} is no single number", key))
+    return otherwise;
+  return (*numbers)[0];
+}
+
+std::string ProgramStep::Text(std::string_view key, std::string otherwise) {
+  const auto found = arguments_.find(key);
+  if (found == arguments_.end()) return otherwise;
+  if (!Expect(found->second->bindings.size() == 1, "{} is not one text", key)) return otherwise;
+  const mil::Binding& binding = found->second->bindings[0];
+  if (binding.value && binding.value->immediate && binding.value->immediate->tensor) {
+    const auto& texts = binding.value->immediate->tensor->strings;
+    if (texts && texts->values.size() == 1) return texts->values[0];
+  }
+  const auto text = known_.texts.find(binding.name);
+  return Expect(text != known_.texts.end(), "{} is no text that is known", key) ? text->second
+                                                                                : otherwise;
+}
+
+// ---- the program
+
+namespace {
+
+class ProgramImport {
+ public:
+  ProgramImport(const ProgramEnds& ends, const std::string& folder)
+      : ends_(ends), constants_(folder), graph_(ops::Standard(), "coreml") {}
+
+  Result<Graph> Run(const mil::Program& program) {
+    ATH_TRY(const mil::Function* function, MainOf(program));
+    const mil::Block* block = nullptr;
+    for (const auto& entry : function->blocks) {
+      if (entry.key == function->opset) block = &entry.value;
+    }
+    if (block == nullptr)
+      return InvalidModel("there are no operations for {}", Quote(function->opset.substr(0, 100)));
+    ATH_RETURN_IF_ERROR(CheckTypes(*block));
+    ATH_RETURN_IF_ERROR(AddInputs(*function));
+    for (const mil::Operation& op : block->operations) {
+      Status status = op.type == "const" ? AddConstant(op) : AddOperation(op);
+      if (!status.ok()) return std::move(status).In(OperationPlace(op));
+    }
+    ATH_RETURN_IF_ERROR(AddOutputs(*block));
+    graph_.ReleaseUnusedConstants();
+    ATH_RETURN_IF_ERROR(Verify(graph_));
+    return std::move(graph_);
+  }
+
+ private:
+  static Result<const mil::Function*> MainOf(const mil::Program& program) {
+    if (program.functions.size() == 1) return &program.functions[0].value;
+    for (const auto& entry : program.functions) {
+      if (entry.key == "main") return &entry.value;
+    }
+    return Unsupported("{} functions and none of them is main; one function is read",
+                       program.functions.size());
+  }
+
+  // Every type of operation that is not read, once.
+  static Status CheckTypes(const mil::Block& block) {
+    struct Uses {
+      const mil::Operation* first = nullptr;
+      std::size_t count = 0;
+    };
+    std::map<std::string_view, Uses> unknown;
+    for (const mil::Operation& op : block.operations) {
+      if (op.type == "const" || FindProgramRow(op.type) != nullptr) continue;
+      Uses& uses = unknown[op.type];
+      if (uses.count++ == 0) uses.first = &op;
+    }
+    std::vector<std::string> names;
+    for (const auto& rows : {ProgramLayerRows(), ProgramMathRows()}) {
+      for (const ProgramRow& row : rows) names.emplace_back(row.type);
+    }
+    std::vector<Status> problems;
+    for (const auto& [type, uses] : unknown) {
+      if (problems.size() == kMostProblems) break;
+      problems.push_back(Error(ErrorCode::kUnknownOperator, "operation {} is not read ({} {}){}",
+                               Quote(type.substr(0, 100)), uses.count,
+                               uses.count == 1 ? "use" : "uses", DidYouMean(type, names))
+                             .In(OperationPlace(*uses.first))
+                             .Fix("give athanor the model that it was converted from, as ONNX or "
+                                  ".pt2; for quantised weights convert it without them"));
+    }
+    return Status::All(std::move(problems));
+  }
+
+  Status AddInputs(const mil::Function& function) {
+    std::vector<const mil::NamedType*> inputs;
+    for (const mil::NamedType& input : function.inputs) inputs.push_back(&input);
+    const auto place = [&](const mil::NamedType* input) {
+      return std::find(ends_.inputs.begin(), ends_.inputs.end(), input->name);
+    };
+    std::stable_sort(inputs.begin(), inputs.end(),
+                     [&](const auto* a, const auto* b) { return place(a) < place(b); });
+    for (const mil::NamedType* input : inputs) {
+      Result<Type> type = TypeOfValue(input->type, input->name);
+      const std::string where = fmt::format("input {}", Quote(input->name.substr(0, 100)));
+      if (!type.ok()) return std::move(type).status().In(where);
+      if (known_.values.count(input->name) > 0) return InvalidModel("it is there twice").In(where);
+      known_.values[input->name] = graph_.AddInput(input->name, *std::move(type));
+    }
+    return {};
+  }
+
+  Status AddConstant(const mil::Operation& op) {
+    if (op.outputs.size() != 1) return InvalidModel("{} results", op.outputs.size());
+    const std::string& name = op.outputs[0].name;
+    const mil::Value* value = nullptr;
+    for (const auto& entry : op.attributes) {
+      if (entry.key == "val") value = &entry.value;
+    }
+    if (value == nullptr) return InvalidModel("its value is missing");
+    if (value->immediate && value->immediate->tensor && value->immediate->tensor->strings) {
+      const auto& texts = value->immediate->tensor->strings->values;
+      if (texts.size() == 1) known_.texts[name] = texts[0];
+      return {};
+    }
+    ATH_TRY(Tensor tensor, constants_.Read(*value));
+    return Define(name, graph_.AddConstant(std::move(tensor), name));
+  }
+
+  Status Define(const std::string& name, ValueId value) {
+    if (known_.values.emplace(name, value).second) return {};
+    return InvalidModel("{} is made twice", Quote(name.substr(0, 100)));
+  }
+
+  Status AddOperation(const mil::Operation& op) {
+    const ProgramRow& row = *FindProgramRow(op.type);
+    ProgramStep step(graph_, op, row, known_, constants_);
+    row.make(step);
+    ATH_RETURN_IF_ERROR(step.problem());
+    if (step.outputs.size() != op.outputs.size())
+      return InvalidModel("{} results are named; there are {}", op.outputs.size(),
+                          step.outputs.size());
+    for (std::size_t i = 0; i < op.outputs.size(); ++i)
+      ATH_RETURN_IF_ERROR(Define(op.outputs[i].name, step.outputs[i]));
+    return {};
+  }
+
+  Status AddOutputs(const mil::Block& block) {
+    std::vector<std::string> names = ends_.outputs;
+    const std::set<std::string> given(block.outputs.begin(), block.outputs.end());
+    if (given != std::set<std::string>(names.begin(), names.end())) names = block.outputs;
+    if (names.empty()) return InvalidModel("the program gives nothing");
+    std::set<std::string> seen;
+    for (const std::string& name : names) {
+      const auto found = known_.values.find(name);
+      const std::string where = fmt::format("output {}", Quote(name.substr(0, 100)));
+      if (found == known_.values.end()) return InvalidModel("nothing makes it").In(where);
+      if (!seen.insert(name).second) return InvalidModel("it is given twice").In(where);
+      graph_.AddOutput(name, found->second);
+    }
+    return {};
+  }
+
+  const ProgramEnds& ends_;
+  ProgramConstants constants_;
+  ProgramValues known_;
+  Graph graph_;
+};
+
+}  // namespace
+
+const ProgramRow* FindProgramRow(std::string_view type) {
+  static const std::vector<ProgramRow> table = [] {
+    std::vector<ProgramRow> rows = ProgramLayerRows();
+    for (const ProgramRow& row : ProgramMathRows()) rows.push_back(row);
+    return rows;
+  }();
+  for (const ProgramRow& row : table) {
+    if (row.type == type) return &row;
+  }
+  return nullptr;
+}
+
+Result<Graph> ImportProgram(protobuf::Bytes bytes, const ProgramEnds& ends,
+                            const std::string& folder) {
+  ATH_TRY(const mil::Program program, protobuf::Parse<mil::Program>(bytes, "ML Program"));
+  return ProgramImport(ends, folder).Run(program);
+}
+
+}  // namespace athanor::coreml
