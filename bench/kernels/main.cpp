@@ -189,6 +189,7 @@ void MeasureLayer(benchmark::State& state, const Layer& layer, const Options& op
     return;
   }
   Field& field = *entered;
+  LetOthersSleep(options.layers.threads);
   constexpr double kBurstUs = 400;
   for (auto _ : state) {
     const auto begin = Clock::now();

@@ -30,9 +30,12 @@ Tag PlainTag(std::size_t rank) {
 
 memory::data_type TypeOf(DType dtype) {
   switch (dtype) {
-    case DType::kU8: return memory::data_type::u8;
-    case DType::kI8: return memory::data_type::s8;
-    default: return memory::data_type::f32;
+    case DType::kU8:
+      return memory::data_type::u8;
+    case DType::kI8:
+      return memory::data_type::s8;
+    default:
+      return memory::data_type::f32;
   }
 }
 
@@ -176,10 +179,9 @@ std::unique_ptr<Contestant> Convolution(const KernelQuery& query,
   const auto kind = dnnl::prop_kind::forward_inference;
   const auto algorithm = dnnl::algorithm::convolution_auto;
   const Forward::desc described =
-      has_bias
-          ? Forward::desc(kind, algorithm, from, with, Any(bias), to, strides, dilations, before,
-                          after)
-          : Forward::desc(kind, algorithm, from, with, to, strides, dilations, before, after);
+      has_bias ? Forward::desc(kind, algorithm, from, with, Any(bias), to, strides, dilations,
+                               before, after)
+               : Forward::desc(kind, algorithm, from, with, to, strides, dilations, before, after);
   const Forward::primitive_desc descriptor(described, fused.attributes, Engine());
   std::unordered_map<int, memory> memories = {
       {DNNL_ARG_SRC, Reordered(operands[0], x, descriptor.src_desc())},
@@ -195,7 +197,7 @@ std::unique_ptr<Contestant> Convolution(const KernelQuery& query,
 
 // x [m, k] and a constant matrix of n columns, as a fully connected layer.
 struct Product {
-  memory::dims x, w, y;                       // w as it lies
+  memory::dims x, w, y;  // w as it lies
   DType x_type, w_type, y_type;
   bool transposed = false;                    // w is [n, k]
   std::optional<Tensor> bias = std::nullopt;  // n values
@@ -234,8 +236,7 @@ std::unique_ptr<Contestant> InnerProduct(const Product& product,
                                                : Forward::desc(kind, from, with, to);
   const Forward::primitive_desc descriptor(described, fused.attributes, Engine());
   // The same bytes seen as [n, k].
-  const memory::desc lies(weights, TypeOf(product.w_type),
-                          product.transposed ? Tag::ab : Tag::ba);
+  const memory::desc lies(weights, TypeOf(product.w_type), product.transposed ? Tag::ab : Tag::ba);
   memory plain(lies, Engine(), const_cast<void*>(operands[1].raw()));
   memory w(descriptor.weights_desc(), Engine());
   Copy(plain, w);

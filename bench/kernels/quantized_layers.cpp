@@ -8,8 +8,8 @@
 namespace athanor::bench {
 namespace {
 
-using tools::Layer;
 using kernels::KernelQuery;
+using tools::Layer;
 
 constexpr float kInputScale = 0.02F, kOutputScale = 0.03F;
 // Half of the largest integer that there is: sums of weights and data of these sizes are spread
@@ -89,8 +89,8 @@ class Builder {
                                      kWeightRms);  // of sums, to the integers of the result
     std::vector<float> scales;
     for (std::int64_t c = 0; c < channels_; ++c)
-      scales.push_back(static_cast<float>(factor * random_.Between(60, 120) / 100 * kOutputScale /
-                                          kInputScale));
+      scales.push_back(
+          static_cast<float>(factor * random_.Between(60, 120) / 100 * kOutputScale / kInputScale));
     const std::vector<std::int8_t> zeros(scales.size(), 0);
     return Dequantized(graph_.AddConstant(Tensor::FromVector(dims, values)),
                        graph_.AddConstant(Tensor::FromVector({channels_}, scales)),

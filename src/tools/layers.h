@@ -30,7 +30,7 @@ struct LayerOptions {
   int threads = 1;
   Precision precision = Precision::kF32;
   std::int64_t batch = 1;  // of open dimensions
-  bool quantized = false;   // layers on quantised tensors instead of those on floats
+  bool quantized = false;  // layers on quantised tensors instead of those on floats
 };
 
 // The inputs' types with sizes for open dimensions: "N" and the like count `batch`, positions in a
