@@ -20,7 +20,8 @@ class Contestant {
   const std::string& name() const { return name_; }
 
   virtual void Run() = 0;
-  // The result in the layer's own layout; bytes as the numbers they are. Valid after one Run: a second one may add to the first.
+  // The result in the layer's own layout; bytes as the numbers they are. Valid after one Run: a
+  // second one may add to the first.
   virtual std::vector<float> Output() = 0;
 
   double best_us = 1e30;
