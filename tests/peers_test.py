@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The arithmetic of `./dev peers`: statistics, the noise test, groups, ratios. No peer is needed. And of bench/brakes.py."""
+"""The arithmetic of `./dev peers`: statistics, the noise test, groups, ratios, who is timed. No peer is needed. And of bench/brakes.py."""
 import json
 import math
 import pathlib
@@ -12,6 +12,7 @@ import brakes
 import driver
 import figures
 import report
+import tabular
 
 QUIET = {"foreign": 0.02, "steal": 0.0, "waited": 0.001}
 BUSY = {"foreign": 0.8, "steal": 0.0, "waited": 0.3}
@@ -181,6 +182,15 @@ class Report(unittest.TestCase):
         bars = [element for element in root.iter() if element.tag.endswith("rect") and element.get("height") == "10"]
         # Two peers were timed in each of six rows; the legend names every engine there was: three.
         self.assertEqual(len(bars), 2 * 6 + 3)
+
+
+class Trees(unittest.TestCase):
+    def test_peers_that_cannot_win_are_timed_once(self):
+        slices = {"athanor": [piece([50])], "xgboost": [piece([20])], "treelite": [piece([90])], "onnxruntime": [piece([70])],
+                  "tl2cgen": [piece([900])]}
+        # Of the interpreters one takes more than four times the fastest; the compiler is the best of its kind.
+        self.assertEqual(tabular.contenders(slices), ["athanor", "xgboost", "onnxruntime", "tl2cgen"])
+        self.assertEqual(tabular.contenders({"athanor": [], "treelite": []}), ["athanor", "treelite"])
 
 
 class Brakes(unittest.TestCase):
