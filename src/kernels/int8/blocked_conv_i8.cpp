@@ -1,6 +1,8 @@
 // Convolution to channels in blocks, as products of pixels and weights: a pixel's group of channels
 // goes to all lanes, each of which is an output channel. Pictures in blocks are staged band by band
-// with their padding; so are those in planes, which the first layer reads.
+// with their padding; so are those in planes, which the first layer reads. Windows of one pixel
+// read unsigned bytes in blocks where they lie. Rows of a window that lie above or below the
+// picture are left out where they would add nothing.
 #include <algorithm>
 
 #include "kernels/conv/spatial.h"
@@ -18,6 +20,8 @@ struct State {
   Spatial2d spatial;
   RequantPlan requant;
   bool planes = false;     // the input is not in blocks
+  bool in_place = false;   // nothing is staged
+  bool skips = false;      // the padding adds nothing to sums
   std::int64_t depth = 0;  // channels of a cell: what lies together at one staged position
   std::int64_t cell = 0;   // its bytes
   std::int64_t cells = 0;  // of all channels
@@ -31,7 +35,7 @@ struct State {
 
   std::int64_t lanes() const { return static_cast<std::int64_t>(table->lanes); }
   std::int64_t out_blocks() const { return CeilDivide(spatial.conv.out_channels, lanes()); }
-  std::int64_t StagedBytes() const { return cells * stage_h * stage_w * cell; }
+  std::int64_t StagedBytes() const { return in_place ? 0 : cells * stage_h * stage_w * cell; }
 };
 
 constexpr std::int64_t kBandBytes = 128 << 10;  // of staged rows, for the second-level cache
@@ -44,6 +48,10 @@ void FindCells(const KernelQuery& q, State& s) {
   s.depth = s.planes ? group : s.lanes();
   s.cell = s.depth * static_cast<std::int64_t>(s.table->element_bytes);
   s.cells = CeilDivide(s.spatial.conv.in_channels, s.depth);
+  const ops::WindowAxis &h = s.spatial.h, &w = s.spatial.w;
+  const bool padded = h.pad_begin != 0 || h.pad_end != 0 || w.pad_begin != 0 || w.pad_end != 0;
+  s.in_place = !s.planes && s.table->element_bytes == 1 && s.flip == 0 && h.kernel == 1 &&
+               w.kernel == 1 && !padded;
 }
 
 std::int64_t StagedRows(const ops::WindowAxis& h, std::int64_t rows) {
@@ -59,16 +67,21 @@ void CutBands(const KernelQuery& q, State& s) {
   while (s.band > 1 && StagedRows(h, s.band) * row > kBandBytes) s.band = CeilDivide(s.band, 2);
   s.bands = CeilDivide(h.out, s.band);
   s.stage_h = StagedRows(h, s.band);
+  if (s.in_place) {
+    s.stage_h = h.in;
+    s.stage_w = w.in;
+  }
   s.panels = CeilDivide(s.out_blocks(), 2);
   if (q.threads > 1 && s.spatial.conv.batch * s.bands < q.threads)
     s.shares = std::min<std::int64_t>(s.panels, q.threads);
 }
 
-// Where the steps of a window find their groups, from the place of its first tap.
+// Where the steps of a window find their groups, from the place of its first tap: row after row, so
+// that those of some rows stand together.
 void FindOffsets(State& s) {
   const ops::WindowAxis &h = s.spatial.h, &w = s.spatial.w;
-  for (std::int64_t cell = 0; cell < s.cells; ++cell) {
-    for (std::int64_t ky = 0; ky < h.kernel; ++ky) {
+  for (std::int64_t ky = 0; ky < h.kernel; ++ky) {
+    for (std::int64_t cell = 0; cell < s.cells; ++cell) {
       for (std::int64_t kx = 0; kx < w.kernel; ++kx) {
         const std::int64_t row = cell * s.stage_h + ky * h.dilation;
         for (std::int64_t at = 0; at < s.cell; at += 4)
@@ -83,14 +96,16 @@ void FindOffsets(State& s) {
 void PackWeights(const State& s, const std::vector<std::int16_t>& w, std::int64_t passes,
                  std::uint8_t* to) {
   const ops::ConvGeometry& conv = s.spatial.conv;
-  const std::int64_t taps = s.spatial.h.kernel * s.spatial.w.kernel, lanes = s.lanes();
+  const std::int64_t width = s.spatial.w.kernel, lanes = s.lanes();
+  const std::int64_t taps = s.spatial.h.kernel * width, row = s.cells * width * s.depth;
   const auto bytes = s.table->element_bytes;
   const auto group = static_cast<std::int64_t>(4 / bytes);
   for (std::int64_t panel = 0; panel < s.panels; ++panel) {
     const std::int64_t end = std::min(2 * panel + 2, s.out_blocks()) * lanes;
-    for (std::int64_t step = 0; step < passes * s.cells * taps * s.depth; step += group) {
-      const std::int64_t pass = step / (s.cells * taps * s.depth);
-      const std::int64_t cell = step / (taps * s.depth) % s.cells, tap = step / s.depth % taps;
+    for (std::int64_t step = 0; step < passes * s.spatial.h.kernel * row; step += group) {
+      const std::int64_t pass = step / row / s.spatial.h.kernel;
+      const std::int64_t tap = step / row % s.spatial.h.kernel * width + step / s.depth % width;
+      const std::int64_t cell = step / (width * s.depth) % s.cells;
       const std::int64_t first = cell * s.depth + step % s.depth;
       for (std::int64_t out = 2 * panel * lanes; out < end; ++out, to += 4) {
         std::int16_t weights[4] = {};
@@ -146,32 +161,39 @@ void StageBand(const State& s, const std::uint8_t* x, std::int64_t first, std::i
   }
 }
 
+// Rows of a window.
+struct Taps {
+  std::int64_t begin = 0, end = 0;
+};
+
 // n results side by side of one panel. y: the place of the first in its first block. Of windows of
 // one pixel the first two tiles ask for the next panel's weights, which would come from the
 // third-level cache else; with more taps that costs what it saves.
-void RunPixels(const State& s, std::int64_t panel, const std::uint8_t* weights,
+void RunPixels(const State& s, std::int64_t panel, Taps taps, const std::uint8_t* weights,
                const std::uint8_t* x, std::int64_t n, std::uint8_t* y) {
   const std::int64_t stride = s.spatial.w.stride * s.cell;
   const std::int64_t vectors = std::min<std::int64_t>(2, s.out_blocks() - 2 * panel);
   const Requant how = s.requant.how();
+  const std::int64_t row_steps = std::ssize(s.offsets) / s.spatial.h.kernel;
   LaneTile tile = {
-      .steps = s.offsets.size(),
+      .steps = static_cast<std::size_t>((taps.end - taps.begin) * row_steps),
       .stride = static_cast<std::size_t>(stride),
-      .offsets = s.offsets.data(),
-      .weights = weights,
+      .offsets = s.offsets.data() + taps.begin * row_steps,
+      .weights = weights + taps.begin * row_steps * vectors * s.lanes() * 4,
       .channel = static_cast<std::size_t>(2 * panel * s.lanes()),
       .block = static_cast<std::size_t>(s.spatial.h.out * s.spatial.w.out * s.lanes())};
   const std::size_t panel_bytes = tile.steps * static_cast<std::size_t>(2 * s.lanes() * 4);
   const bool one_tap = s.spatial.h.kernel * s.spatial.w.kernel == 1;
   const auto tallest = static_cast<std::int64_t>(s.table->rows);
-  for (std::int64_t first = 0; first < n; first += tallest) {
-    const std::size_t rows = std::min(s.table->rows, static_cast<std::size_t>(n - first));
+  // Of equal heights: a low tile takes nearly as long, waiting for weights.
+  const std::int64_t tiles = CeilDivide(n, tallest);
+  for (std::int64_t i = 0; i < tiles; ++i) {
+    const std::int64_t first = i * n / tiles, rows = (i + 1) * n / tiles - first;
     tile.x = x + first * stride;
     tile.y = y + first * s.lanes();
-    tile.soon =
-        one_tap && panel + 1 < s.panels && first < 2 * tallest
-            ? weights + panel_bytes + static_cast<std::size_t>(first / tallest) * tile.steps * 64
-            : nullptr;
+    tile.soon = one_tap && panel + 1 < s.panels && i < 2
+                    ? weights + panel_bytes + static_cast<std::size_t>(i) * tile.steps * 64
+                    : nullptr;
     s.table->conv[vectors - 1][rows](tile, how);
   }
 }
@@ -191,7 +213,11 @@ void RunBand(const State& s, std::int64_t share, const std::uint8_t* staged, std
     for (std::int64_t run = 0; run < runs; ++run) {
       const std::uint8_t* const x = staged + run * h.stride * s.stage_w * s.cell;
       std::uint8_t* const to = y + 2 * panel * plane + (first + run) * w.out * s.lanes();
-      RunPixels(s, panel, weights + panel * panel_bytes, x, length, to);
+      const Taps taps = s.skips && !one_row
+                            ? Taps{h.FirstTap(first + run),
+                                   std::max(h.FirstTap(first + run), h.LastTap(first + run))}
+                            : Taps{0, h.kernel};
+      RunPixels(s, panel, taps, weights + panel * panel_bytes, x, length, to);
     }
   }
 }
@@ -235,6 +261,7 @@ struct BlockedConvI8 {
     FindOffsets(*s);
     const std::vector<std::int16_t> weights = CentredWeights(q, 0);
     const std::int64_t passes = PassesFor(weights, s->table->element_bytes);
+    s->skips = s->zero == 0 && passes == 1;
     const std::vector<std::uint32_t> once = s->offsets;
     for (std::int64_t pass = 1; pass < passes; ++pass)
       s->offsets.insert(s->offsets.end(), once.begin(), once.end());
@@ -242,8 +269,8 @@ struct BlockedConvI8 {
             RequantPlan::ForWeights(q, SumsOfRows(weights, s->spatial.conv.out_channels)));
     const std::int64_t bytes = std::ssize(s->offsets) * s->out_blocks() * s->lanes() * 4;
     ATH_TRY(s->weights, store.Get(*q.in[1].constant,
-                                  fmt::format("conv i8 blocks {} {} {}", Name(variant), s->depth,
-                                              ToString(q.quant->inputs[1].zeros)),
+                                  fmt::format("conv i8 blocks by rows {} {} {}", Name(variant),
+                                              s->depth, ToString(q.quant->inputs[1].zeros)),
                                   bytes, [&](void* to) {
                                     PackWeights(*s, weights, passes,
                                                 static_cast<std::uint8_t*>(to));
@@ -266,10 +293,11 @@ struct BlockedConvI8 {
                  const std::int64_t at = i / s.shares, image = at / s.bands;
                  const std::int64_t first = at % s.bands * s.band;
                  const std::int64_t rows = std::min(s.band, s.spatial.h.out - first);
-                 if (at != ready)
-                   StageBand(s, args.In<std::uint8_t>(0) + image * in, first, rows, staged);
+                 const std::uint8_t* const x = args.In<std::uint8_t>(0) + image * in;
+                 if (at != ready && !s.in_place) StageBand(s, x, first, rows, staged);
                  ready = at;
-                 RunBand(s, i % s.shares, staged, first, rows,
+                 const std::int64_t above = first * s.spatial.h.stride * s.stage_w * s.cell;
+                 RunBand(s, i % s.shares, s.in_place ? x + above : staged, first, rows,
                          args.Out<std::uint8_t>(0) + image * out);
                }
              });

@@ -51,12 +51,15 @@ struct DepthwiseState : State {
   LaneWindow window;
   std::int64_t group = 0;               // rows of a staged one
   std::int64_t groups = 0, passes = 1;  // staged rows of a window
-  std::int64_t ring = 0;                // staged rows that are kept
+  // Rows of the result that look at the same staged rows: those of a window rarely fill their
+  // groups, and the weights of a lower row stand further down in them.
+  std::int64_t shared = 1;
+  std::int64_t ring = 0;  // staged rows that are kept
   std::int64_t stage_w = 0;
   std::uint8_t zero = 0;
-  std::vector<std::uint8_t> weights;  // [block][pass][group][kernel_w][lanes] of groups
-  std::int64_t block_bytes = 0;
-  std::int64_t bands = 1;  // of rows, per block
+  std::vector<std::uint8_t> weights;  // [block][shared][pass][group][kernel_w][lanes] of groups
+  std::int64_t row_bytes = 0;         // of one of the shared rows
+  std::int64_t bands = 1;             // of rows, per block
 
   std::int64_t RowBytes() const { return stage_w * lanes() * 4; }
   std::int64_t PadBytes() const { return WholeLines(CeilDivide(spatial.w.in * lanes(), 4)) * 4; }
@@ -95,33 +98,37 @@ void RunRows(const DepthwiseState& s, const std::uint8_t* x, std::int64_t block,
   const std::uint8_t* rows[kMostRows];
   const Requant how = s.requant.how();
   for (std::int64_t oy = first; oy < last; ++oy) {
+    const std::int64_t lower = oy % s.shared;
     for (std::int64_t g = 0; g < s.groups; ++g) {
-      const std::int64_t row = oy * h.stride + g * s.group * h.dilation;  // the padding counted
+      const std::int64_t row =  // the padding counted
+          (oy - lower) * h.stride + g * s.group * h.dilation;
       std::uint8_t* const to = staged + row % s.ring * s.RowBytes();
       if (holds[row % s.ring] != row) StageRow(s, x, row - h.pad_begin, scratch, to);
       holds[row % s.ring] = row;
       for (std::int64_t pass = 0; pass < s.passes; ++pass) rows[pass * s.groups + g] = to;
     }
-    s.table->depthwise(s.window, rows, s.weights.data() + block * s.block_bytes, how,
-                       static_cast<std::size_t>(block * s.lanes()),
+    s.table->depthwise(s.window, rows, s.weights.data() + (block * s.shared + lower) * s.row_bytes,
+                       how, static_cast<std::size_t>(block * s.lanes()),
                        y + oy * s.spatial.w.out * s.lanes());
   }
 }
 
 void PackWeights(DepthwiseState& s, const std::vector<std::int16_t>& w) {
   const std::int64_t height = s.spatial.h.kernel, width = s.spatial.w.kernel;
-  s.block_bytes = s.passes * s.groups * width * s.lanes() * 4;
-  s.weights.resize(static_cast<std::size_t>(s.blocks * s.block_bytes));
+  s.row_bytes = s.passes * s.groups * width * s.lanes() * 4;
+  s.weights.resize(static_cast<std::size_t>(s.blocks * s.shared * s.row_bytes));
   std::uint8_t* to = s.weights.data();
-  for (std::int64_t i = 0; i < s.blocks * s.passes * s.groups * width; ++i) {
+  for (std::int64_t i = 0; i < s.blocks * s.shared * s.passes * s.groups * width; ++i) {
     const std::int64_t kx = i % width, g = i / width % s.groups;
     const std::int64_t pass = i / (width * s.groups) % s.passes;
-    const std::int64_t first = i / (width * s.groups * s.passes) * s.lanes();
+    const std::int64_t row = i / (width * s.groups * s.passes);
+    const std::int64_t first = row / s.shared * s.lanes();
+    const std::int64_t above = g * s.group - row % s.shared * s.spatial.h.stride;
     for (std::int64_t c = first; c < first + s.lanes(); ++c, to += 4) {
       std::int16_t taps[4] = {};
-      for (std::int64_t k = 0; k < std::min(s.group, height - g * s.group); ++k) {
-        if (c >= s.spatial.conv.out_channels) continue;
-        const std::int64_t at = (c * height + g * s.group + k) * width + kx;
+      for (std::int64_t k = 0; k < s.group; ++k) {
+        if (c >= s.spatial.conv.out_channels || above + k < 0 || above + k >= height) continue;
+        const std::int64_t at = (c * height + above + k) * width + kx;
         taps[k] = PartOf(w[static_cast<std::size_t>(at)], pass, s.table->element_bytes);
       }
       WriteGroup(taps, s.table->element_bytes, to);
@@ -158,6 +165,7 @@ struct DepthwiseI8 {
     s->group = static_cast<std::int64_t>(4 / s->table->element_bytes);
     s->groups = CeilDivide(h.kernel, s->group);
     s->ring = (s->groups - 1) * s->group * h.dilation + 1;
+    if (h.dilation == 1) s->shared = (s->groups * s->group - h.kernel) / h.stride + 1;
     s->stage_w = (w.out - 1) * w.stride + (w.kernel - 1) * w.dilation + 1;
     const std::vector<std::int16_t> weights = CentredWeights(q, 0);
     s->passes = PassesFor(weights, s->table->element_bytes);

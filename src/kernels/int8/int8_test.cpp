@@ -60,6 +60,7 @@ struct ConvCase {
   std::int64_t group = 1;
   std::string arithmetic = "float";
   std::optional<std::int64_t> weight_zero = {};  // of u8 weights with one scale
+  std::optional<std::int64_t> data_zero = {};
 };
 
 constexpr float kDataScale = 1.0F / 64, kWeightScale = 1.0F / 128;
@@ -76,7 +77,7 @@ void CheckConv(const ConvCase& c, DType type = DType::kU8, bool bias = true) {
   if (!c.dilations.empty()) map.Set("dilations", c.dilations);
   map.Set("group", c.group);
   const bool is_signed = type == DType::kI8;
-  const QuantPort x = Port(type, kDataScale, is_signed ? -7 : 121),
+  const QuantPort x = Port(type, kDataScale, c.data_zero.value_or(is_signed ? -7 : 121)),
                   w = c.weight_zero ? Port(DType::kU8, kWeightScale, *c.weight_zero)
                                     : PerChannel(c.w[0], kWeightScale, 0);
   const std::int64_t products = c.w[1] * c.w[2] * (c.w.size() > 3 ? c.w[3] : 1);
@@ -161,6 +162,28 @@ TEST(Int8Conv, AgreesWithTheReferenceForRandomShapes) {
     if (i % 4 == 1) c.weight_zero = pick(0, 255);
     if (i % 2 == 1) c.arithmetic = "fixed31";
     CheckConv(c, i % 7 < 3 ? DType::kI8 : DType::kU8, i % 6 != 0);
+  }
+}
+
+// Where the lowest integer stands for 0, rows of a window in the padding are left out.
+TEST(Int8Conv, AgreesWithTheReferenceWherePaddingAddsNothing) {
+  for (const DType type : {DType::kU8, DType::kI8}) {
+    const std::int64_t zero = type == DType::kI8 ? -128 : 0;
+    CheckConv({.x = {1, 35, 7, 7}, .w = {33, 35, 3, 3}, .pads = {1, 1, 1, 1}, .data_zero = zero},
+              type);
+    CheckConv({.x = {2, 20, 8, 9},
+               .w = {17, 20, 3, 3},
+               .pads = {1, 1, 1, 1},
+               .strides = {2, 2},
+               .data_zero = zero},
+              type);
+    // Windows of nothing but padding.
+    CheckConv({.x = {1, 2, 3, 3}, .w = {6, 2, 5, 5}, .pads = {6, 6, 6, 6}, .data_zero = zero},
+              type);
+    CheckConv({.x = {1, 3, 12, 11}, .w = {8, 3, 7, 7}, .pads = {3, 3, 3, 3}, .data_zero = zero},
+              type);
+    CheckConv({.x = {1, 6, 9, 9}, .w = {5, 6, 3, 1}, .pads = {1, 0, 1, 0}, .data_zero = zero},
+              type);
   }
 }
 

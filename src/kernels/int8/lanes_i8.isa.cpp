@@ -38,10 +38,52 @@ HWY_INLINE void Store16(std::uint8_t* p, __m128i v) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), v);
 }
 
+#if defined(__AVX2__)
+HWY_INLINE __m256i Load32(const std::uint8_t* p) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+}
+// The lower halves of all, then the upper ones.
+HWY_INLINE void StoreHalves(std::uint8_t* p, __m256i q0, __m256i q1, __m256i q2, __m256i q3) {
+  auto* const to = reinterpret_cast<__m256i*>(p);
+  _mm256_storeu_si256(to, _mm256_permute2x128_si256(q0, q1, 0x20));
+  _mm256_storeu_si256(to + 1, _mm256_permute2x128_si256(q2, q3, 0x20));
+  _mm256_storeu_si256(to + 2, _mm256_permute2x128_si256(q0, q1, 0x31));
+  _mm256_storeu_si256(to + 3, _mm256_permute2x128_si256(q2, q3, 0x31));
+}
+
+// Groups of as many bytes as are whole vectors. Gives their number.
+HWY_INLINE std::size_t StageVectors(const std::uint8_t* const* rows, std::size_t n,
+                                    std::uint8_t flip, std::uint8_t* to) {
+  const __m256i turn = _mm256_set1_epi8(static_cast<char>(flip)), none = _mm256_setzero_si256();
+  std::size_t i = 0;
+  for (; i + 32 <= n; i += 32) {
+    const __m256i a = _mm256_xor_si256(Load32(rows[0] + i), turn);
+    const __m256i b = _mm256_xor_si256(Load32(rows[1] + i), turn);
+    const __m256i low = _mm256_unpacklo_epi8(a, b), high = _mm256_unpackhi_epi8(a, b);
+    if constexpr (kGroup == 2) {
+      StoreHalves(to + 4 * i, _mm256_unpacklo_epi8(low, none), _mm256_unpackhi_epi8(low, none),
+                  _mm256_unpacklo_epi8(high, none), _mm256_unpackhi_epi8(high, none));
+    } else {
+      const __m256i c = _mm256_xor_si256(Load32(rows[2] + i), turn);
+      const __m256i d = _mm256_xor_si256(Load32(rows[3] + i), turn);
+      const __m256i low2 = _mm256_unpacklo_epi8(c, d), high2 = _mm256_unpackhi_epi8(c, d);
+      StoreHalves(to + 4 * i, _mm256_unpacklo_epi16(low, low2), _mm256_unpackhi_epi16(low, low2),
+                  _mm256_unpacklo_epi16(high, high2), _mm256_unpackhi_epi16(high, high2));
+    }
+  }
+  return i;
+}
+#else
+HWY_INLINE std::size_t StageVectors(const std::uint8_t* const*, std::size_t, std::uint8_t,
+                                    std::uint8_t*) {
+  return 0;
+}
+#endif
+
 void StageRows(const std::uint8_t* const* rows, std::size_t n, std::uint8_t flip,
                std::uint8_t* to) {
   const __m128i turn = _mm_set1_epi8(static_cast<char>(flip)), zero = _mm_setzero_si128();
-  std::size_t i = 0;
+  std::size_t i = StageVectors(rows, n, flip, to);
   for (; i + 8 <= n; i += 8) {
     const __m128i ab =
         _mm_xor_si128(_mm_unpacklo_epi8(Load8(rows[0] + i), Load8(rows[1] + i)), turn);
@@ -206,19 +248,22 @@ HWY_INLINE void DepthwiseRow(const LaneWindow& g, const std::uint8_t* const* row
                              std::uint8_t* y) {
   const Finish finish(how, channel);
   const ToBytes to_bytes(how.zero, how.low, how.high);
-  std::size_t i = 0;
-  for (; i + 4 <= g.out_w; i += 4) {
+  if (g.out_w < 4) {
+    to_bytes.Some(g.out_w, y, [&](std::size_t i) {
+      Ints acc[1];
+      WindowSums<1, kWidth, kDense>(g, rows, w, i, acc);
+      return finish(acc[0]);
+    });
+    return;
+  }
+  for (std::size_t i = 0; i < g.out_w; i += 4) {
+    // The last four may have been written in part before.
+    const std::size_t at = i + 4 <= g.out_w ? i : g.out_w - 4;
     Ints acc[4];
-    WindowSums<4, kWidth, kDense>(g, rows, w, i, acc);
-    StoreInts(y + i * kLanes,
+    WindowSums<4, kWidth, kDense>(g, rows, w, at, acc);
+    StoreInts(y + at * kLanes,
               to_bytes(finish(acc[0]), finish(acc[1]), finish(acc[2]), finish(acc[3])));
   }
-  if (i == g.out_w) return;
-  to_bytes.Some(g.out_w - i, y + i * kLanes, [&](std::size_t j) {
-    Ints acc[1];
-    WindowSums<1, kWidth, kDense>(g, rows, w, i + j, acc);
-    return finish(acc[0]);
-  });
 }
 
 template <class Finish>
