@@ -58,7 +58,7 @@ def run(binary, device, model, inputs, folder, *flags):
     arguments = []
     for index, (name, value) in enumerate(inputs.items()):
         path = pathlib.Path(folder) / f"input{index}.npy"
-        np.save(path, np.ascontiguousarray(value))
+        np.save(path, np.asarray(value, order="C"))
         arguments += ["--input", f"{name}={path}"]
     saved = pathlib.Path(folder) / "out.npz"
     result = subprocess.run([binary, "run", str(model), *arguments, *flags, "--device", device, "--save", str(saved)],
