@@ -45,13 +45,16 @@ void MilConvolution(ProgramStep& ctx) {
   const std::size_t spatial = MilSpatial(ctx, x);
   AttrMap attributes = MilWindow(ctx, spatial);
   attributes.Set("group", ctx.Whole("groups", 1));
-  const bool is_transposed = ctx.op.type == "conv_transpose";
-  if (is_transposed) {
-    ctx.Expect(!ctx.Has("output_shape") && attributes.Find("auto_pad") == nullptr,
-               "output_shape and pads by themselves are not read; custom and valid pads are");
-  }
-  ctx.Give(
-      ctx.Op(is_transposed ? "ConvTranspose" : "Conv", {x, weight, bias}, std::move(attributes)));
+  if (ctx.op.type != "conv_transpose")
+    return ctx.Give(ctx.Op("Conv", {x, weight, bias}, std::move(attributes)));
+  ctx.Expect(attributes.Find("auto_pad") == nullptr,
+             "pads by themselves are not read; custom and valid pads are");
+  const ValueId y = ctx.Op("ConvTranspose", {x, weight, bias}, std::move(attributes));
+  // Said as well as the pads: it must follow from them.
+  const std::vector<std::int64_t> sizes = ctx.Numbers("output_shape", {});
+  const std::optional<Dims> made = ctx.ok() ? ctx.TypeOf(y).StaticDims() : std::nullopt;
+  ctx.Expect(sizes.empty() || made == sizes, "an output_shape that its pads do not give");
+  ctx.Give(y);
 }
 
 void MilPool(ProgramStep& ctx) {
