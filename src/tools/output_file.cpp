@@ -7,7 +7,6 @@
 #include <cstring>
 #include <filesystem>
 
-#include "core/file.h"
 #include "core/text.h"
 #include "frontends/save.h"
 #include "tools/console.h"
@@ -16,12 +15,23 @@ namespace athanor::tools {
 
 namespace fs = std::filesystem;
 
+constexpr fs::perms kWrite =
+    fs::perms::owner_write | fs::perms::group_write | fs::perms::others_write;
+
 Status CheckOutput(const std::string& path) {
   if (path.empty()) return {};
-  // As writing begins: it refuses what cannot be replaced, and makes no file yet.
-  ATH_TRY(const PartialFile partial, PartialFile::For(path));
-  const fs::path target = partial.name();
   std::error_code failed;
+  const fs::file_status found = fs::status(path, failed);
+  if (fs::exists(found) && !fs::is_regular_file(found)) {
+    return Error(ErrorCode::kFileWrite, "{}: {}", path,
+                 fs::is_directory(found) ? "is a folder" : "is not a regular file");
+  }
+  if (fs::exists(found) && (found.permissions() & kWrite) == fs::perms::none) {
+    return Error(ErrorCode::kFileWrite, "{}: the file is read-only", path)
+        .Fix("choose another name for the result");
+  }
+  // A link is followed to the file it stands for, as writing does.
+  const fs::path target = fs::exists(found) ? fs::canonical(path, failed) : fs::path(path);
   const std::string folder = target.has_parent_path() ? target.parent_path().string() : ".";
   if (!fs::exists(folder, failed)) {
     return Error(ErrorCode::kFileWrite, "{}: there is no folder {}", path, folder)
