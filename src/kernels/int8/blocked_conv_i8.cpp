@@ -2,7 +2,7 @@
 // goes to all lanes, each of which is an output channel. Pictures in blocks are staged band by band
 // with their padding; so are those in planes, which the first layer reads. Windows of one pixel
 // read unsigned bytes in blocks where they lie. Rows of a window that lie above or below the
-// picture are left out where they would add nothing.
+// picture are left out where they would add nothing; so is one column on its left and right.
 #include <algorithm>
 
 #include "kernels/conv/spatial.h"
@@ -22,6 +22,8 @@ struct State {
   bool planes = false;     // the input is not in blocks
   bool in_place = false;   // nothing is staged
   bool skips = false;      // the padding adds nothing to sums
+  // The first column of a row's first window, or the last of its last, is padding to leave out.
+  bool cut_first = false, cut_last = false;
   std::int64_t depth = 0;  // channels of a cell: what lies together at one staged position
   std::int64_t cell = 0;   // its bytes
   std::int64_t cells = 0;  // of all channels
@@ -41,6 +43,7 @@ struct State {
 constexpr std::int64_t kBandBytes = 128 << 10;  // of staged rows, for the second-level cache
 constexpr std::int64_t kMostBytes = 64 << 20;   // of one thread
 constexpr std::int64_t kMostSteps = 1 << 18;
+constexpr std::int64_t kCutSteps = 16;  // of a column: fewer cost as much as they save
 
 void FindCells(const KernelQuery& q, State& s) {
   s.planes = q.in[0].block == 0;
@@ -76,44 +79,51 @@ void CutBands(const KernelQuery& q, State& s) {
     s.shares = std::min<std::int64_t>(s.panels, q.threads);
 }
 
-// Where the steps of a window find their groups, from the place of its first tap: row after row, so
-// that those of some rows stand together.
-void FindOffsets(State& s) {
+// One group of channels of one tap.
+struct Step {
+  std::int64_t tap = 0, channel = 0;
+  std::uint32_t offset = 0;  // from the place of the window's first tap
+};
+
+// Row after row and column after column, so that those of some rows or of one column stand
+// together. Groups without a channel are left out.
+std::vector<Step> StepsOfWindow(const State& s) {
   const ops::WindowAxis &h = s.spatial.h, &w = s.spatial.w;
-  for (std::int64_t ky = 0; ky < h.kernel; ++ky) {
-    for (std::int64_t cell = 0; cell < s.cells; ++cell) {
-      for (std::int64_t kx = 0; kx < w.kernel; ++kx) {
-        const std::int64_t row = cell * s.stage_h + ky * h.dilation;
-        for (std::int64_t at = 0; at < s.cell; at += 4)
-          s.offsets.push_back(
-              static_cast<std::uint32_t>((row * s.stage_w + kx * w.dilation) * s.cell + at));
-      }
+  const auto bytes = static_cast<std::int64_t>(s.table->element_bytes);
+  std::vector<Step> steps;
+  for (std::int64_t tap = 0; tap < h.kernel * w.kernel; ++tap) {
+    const std::int64_t ky = tap / w.kernel, kx = tap % w.kernel;
+    for (std::int64_t i = 0; i < s.cells * s.cell; i += 4) {
+      const std::int64_t cell = i / s.cell, at = i % s.cell;
+      const std::int64_t channel = cell * s.depth + at / bytes;
+      if (channel >= s.spatial.conv.in_channels) break;
+      const std::int64_t row = cell * s.stage_h + ky * h.dilation;
+      steps.push_back({.tap = tap,
+                       .channel = channel,
+                       .offset = static_cast<std::uint32_t>(
+                           (row * s.stage_w + kx * w.dilation) * s.cell + at)});
     }
   }
+  return steps;
 }
 
 // w[out][in][taps] -> panels of [pass][step][vector][lane] of groups.
-void PackWeights(const State& s, const std::vector<std::int16_t>& w, std::int64_t passes,
-                 std::uint8_t* to) {
+void PackWeights(const State& s, const std::vector<Step>& steps,
+                 const std::vector<std::int16_t>& w, std::int64_t passes, std::uint8_t* to) {
   const ops::ConvGeometry& conv = s.spatial.conv;
-  const std::int64_t width = s.spatial.w.kernel, lanes = s.lanes();
-  const std::int64_t taps = s.spatial.h.kernel * width, row = s.cells * width * s.depth;
+  const std::int64_t taps = s.spatial.h.kernel * s.spatial.w.kernel, lanes = s.lanes();
   const auto bytes = s.table->element_bytes;
   const auto group = static_cast<std::int64_t>(4 / bytes);
   for (std::int64_t panel = 0; panel < s.panels; ++panel) {
     const std::int64_t end = std::min(2 * panel + 2, s.out_blocks()) * lanes;
-    for (std::int64_t step = 0; step < passes * s.spatial.h.kernel * row; step += group) {
-      const std::int64_t pass = step / row / s.spatial.h.kernel;
-      const std::int64_t tap = step / row % s.spatial.h.kernel * width + step / s.depth % width;
-      const std::int64_t cell = step / (width * s.depth) % s.cells;
-      const std::int64_t first = cell * s.depth + step % s.depth;
+    for (std::int64_t i = 0; i < passes * std::ssize(steps); ++i) {
+      const Step& step = steps[static_cast<std::size_t>(i % std::ssize(steps))];
       for (std::int64_t out = 2 * panel * lanes; out < end; ++out, to += 4) {
         std::int16_t weights[4] = {};
-        for (std::int64_t i = 0; i < std::min(group, conv.in_channels - first); ++i) {
+        for (std::int64_t k = 0; k < std::min(group, conv.in_channels - step.channel); ++k) {
           if (out >= conv.out_channels) continue;
-          weights[i] =
-              PartOf(w[static_cast<std::size_t>((out * conv.in_channels + first + i) * taps + tap)],
-                     pass, bytes);
+          const std::int64_t at = (out * conv.in_channels + step.channel + k) * taps + step.tap;
+          weights[k] = PartOf(w[static_cast<std::size_t>(at)], i / std::ssize(steps), bytes);
         }
         WriteGroup(weights, bytes, to);
       }
@@ -161,6 +171,15 @@ void StageBand(const State& s, const std::uint8_t* x, std::int64_t first, std::i
   }
 }
 
+// Once it is known what the padding adds.
+void FindCuts(State& s) {
+  const ops::WindowAxis& w = s.spatial.w;
+  if (!s.skips || w.kernel < 2 || w.out < 1) return;
+  if (std::ssize(s.offsets) / (s.spatial.h.kernel * w.kernel) < kCutSteps) return;
+  s.cut_first = w.FirstTap(0) >= 1;
+  s.cut_last = w.LastTap(w.out - 1) < w.kernel;
+}
+
 // Rows of a window.
 struct Taps {
   std::int64_t begin = 0, end = 0;
@@ -181,7 +200,9 @@ void RunPixels(const State& s, std::int64_t panel, Taps taps, const std::uint8_t
       .offsets = s.offsets.data() + taps.begin * row_steps,
       .weights = weights + taps.begin * row_steps * vectors * s.lanes() * 4,
       .channel = static_cast<std::size_t>(2 * panel * s.lanes()),
-      .block = static_cast<std::size_t>(s.spatial.h.out * s.spatial.w.out * s.lanes())};
+      .block = static_cast<std::size_t>(s.spatial.h.out * s.spatial.w.out * s.lanes()),
+      .row_steps = static_cast<std::size_t>(row_steps),
+      .column_steps = static_cast<std::size_t>(row_steps / s.spatial.w.kernel)};
   const std::size_t panel_bytes = tile.steps * static_cast<std::size_t>(2 * s.lanes() * 4);
   const bool one_tap = s.spatial.h.kernel * s.spatial.w.kernel == 1;
   const auto tallest = static_cast<std::int64_t>(s.table->rows);
@@ -194,7 +215,10 @@ void RunPixels(const State& s, std::int64_t panel, Taps taps, const std::uint8_t
     tile.soon = one_tap && panel + 1 < s.panels && i < 2
                     ? weights + panel_bytes + static_cast<std::size_t>(i) * tile.steps * 64
                     : nullptr;
-    s.table->conv[vectors - 1][rows](tile, how);
+    tile.cut_first = s.cut_first && i == 0;
+    tile.cut_last = s.cut_last && i + 1 == tiles;
+    const auto& shapes = tile.cut_first || tile.cut_last ? s.table->border : s.table->conv;
+    shapes[vectors - 1][rows](tile, how);
   }
 }
 
@@ -258,21 +282,22 @@ struct BlockedConvI8 {
     s->zero = static_cast<std::uint8_t>(FlippedZero(q.quant->inputs[0]));
     FindCells(q, *s);
     CutBands(q, *s);
-    FindOffsets(*s);
+    const std::vector<Step> steps = StepsOfWindow(*s);
     const std::vector<std::int16_t> weights = CentredWeights(q, 0);
     const std::int64_t passes = PassesFor(weights, s->table->element_bytes);
+    for (std::int64_t pass = 0; pass < passes; ++pass) {
+      for (const Step& step : steps) s->offsets.push_back(step.offset);
+    }
     s->skips = s->zero == 0 && passes == 1;
-    const std::vector<std::uint32_t> once = s->offsets;
-    for (std::int64_t pass = 1; pass < passes; ++pass)
-      s->offsets.insert(s->offsets.end(), once.begin(), once.end());
+    FindCuts(*s);
     ATH_TRY(s->requant,
             RequantPlan::ForWeights(q, SumsOfRows(weights, s->spatial.conv.out_channels)));
     const std::int64_t bytes = std::ssize(s->offsets) * s->out_blocks() * s->lanes() * 4;
     ATH_TRY(s->weights, store.Get(*q.in[1].constant,
-                                  fmt::format("conv i8 blocks by rows {} {} {}", Name(variant),
+                                  fmt::format("conv i8 blocks by taps {} {} {}", Name(variant),
                                               s->depth, ToString(q.quant->inputs[1].zeros)),
                                   bytes, [&](void* to) {
-                                    PackWeights(*s, weights, passes,
+                                    PackWeights(*s, steps, weights, passes,
                                                 static_cast<std::uint8_t*>(to));
                                   }));
     return Prepared{s, q.threads * WholeLines(s->StagedBytes() / 4) * 4};

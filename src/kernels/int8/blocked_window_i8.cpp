@@ -60,10 +60,18 @@ struct DepthwiseState : State {
   std::vector<std::uint8_t> weights;  // [block][shared][pass][group][kernel_w][lanes] of groups
   std::int64_t row_bytes = 0;         // of one of the shared rows
   std::int64_t bands = 1;             // of rows, per block
+  // Windows of up to four pixels' width whose rows would be staged for one row of results alone
+  // are read where they lie, a row of a window as a group: nothing is staged. The weights are
+  // [block][pass][kernel_h][lanes] of groups.
+  bool in_place = false;
+  LaneStrip strip;
+  std::vector<std::uint16_t> inside;
 
   std::int64_t RowBytes() const { return stage_w * lanes() * 4; }
   std::int64_t PadBytes() const { return WholeLines(CeilDivide(spatial.w.in * lanes(), 4)) * 4; }
-  std::int64_t ScratchBytes() const { return PadBytes() + WholeLines(ring * RowBytes() / 4) * 4; }
+  std::int64_t ScratchBytes() const {
+    return PadBytes() + (in_place ? 0 : WholeLines(ring * RowBytes() / 4) * 4);
+  }
 };
 
 constexpr std::int64_t kMostRows = 64;  // staged ones of a window, and those that are kept
@@ -136,6 +144,62 @@ void PackWeights(DepthwiseState& s, const std::vector<std::int16_t>& w) {
   }
 }
 
+// ---- the same of pixels where they lie
+
+void PackStrips(DepthwiseState& s, const std::vector<std::int16_t>& w) {
+  const std::int64_t height = s.spatial.h.kernel, width = s.spatial.w.kernel;
+  s.row_bytes = s.passes * height * s.lanes() * 4;
+  s.weights.resize(static_cast<std::size_t>(s.blocks * s.row_bytes));
+  std::uint8_t* to = s.weights.data();
+  for (std::int64_t i = 0; i < s.blocks * s.passes * height; ++i) {
+    const std::int64_t ky = i % height, pass = i / height % s.passes;
+    const std::int64_t first = i / (height * s.passes) * s.lanes();
+    for (std::int64_t c = first; c < first + s.lanes(); ++c, to += 4) {
+      std::int16_t taps[4] = {};
+      for (std::int64_t kx = 0; kx < width && c < s.spatial.conv.out_channels; ++kx) {
+        const std::int64_t at = (c * height + ky) * width + kx;
+        taps[kx] = PartOf(w[static_cast<std::size_t>(at)], pass, s.table->element_bytes);
+      }
+      WriteGroup(taps, s.table->element_bytes, to);
+    }
+  }
+}
+
+void PlanStrips(DepthwiseState& s) {
+  const ops::WindowAxis& w = s.spatial.w;
+  s.inside.assign(static_cast<std::size_t>(w.out), 0);
+  for (std::int64_t i = 0; i < 4 * w.out; ++i) {
+    const std::int64_t x = i / 4 * w.stride + i % 4 - w.pad_begin;
+    if (x < 0 || x >= w.in) continue;
+    s.inside[static_cast<std::size_t>(i / 4)] |= static_cast<std::uint16_t>(15 << i % 4 * 4);
+  }
+  s.strip = {.rows = static_cast<std::size_t>(s.passes * s.spatial.h.kernel),
+             .begin = -w.pad_begin * s.lanes(),
+             .step = static_cast<std::size_t>(w.stride * s.lanes()),
+             .out_w = static_cast<std::size_t>(w.out),
+             .inside = s.inside.data(),
+             .outside = static_cast<std::uint8_t>(s.zero ^ s.flip),
+             .flip = s.flip};
+}
+
+// RunRows without staging.
+void RunStrips(const DepthwiseState& s, const std::uint8_t* x, std::int64_t block,
+               std::int64_t first, std::int64_t last, std::uint8_t* scratch, std::uint8_t* y) {
+  const ops::WindowAxis &h = s.spatial.h, &w = s.spatial.w;
+  std::fill_n(scratch, s.PadBytes(), s.strip.outside);
+  const std::uint8_t* rows[kMostRows];
+  const Requant how = s.requant.how();
+  for (std::int64_t oy = first; oy < last; ++oy) {
+    for (std::int64_t i = 0; i < s.passes * h.kernel; ++i) {
+      const std::int64_t row = oy * h.stride + i % h.kernel * h.dilation - h.pad_begin;
+      rows[i] = row < 0 || row >= h.in ? scratch : x + row * w.in * s.lanes();
+    }
+    s.table->depthwise_strip(s.strip, rows, s.weights.data() + block * s.row_bytes, how,
+                             static_cast<std::size_t>(block * s.lanes()),
+                             y + oy * w.out * s.lanes());
+  }
+}
+
 struct DepthwiseI8 {
   static Fit Fits(const KernelQuery& q) {
     Fit fit = FitsWeights(q, 0);
@@ -176,7 +240,14 @@ struct DepthwiseI8 {
                  .out_w = static_cast<std::size_t>(w.out)};
     ATH_TRY(s->requant,
             RequantPlan::ForWeights(q, SumsOfRows(weights, s->spatial.conv.out_channels)));
-    PackWeights(*s, weights);
+    s->in_place = s->table->depthwise_strip != nullptr && s->shared == 1 && w.dilation == 1 &&
+                  w.kernel > 1 && w.kernel <= 4 && s->passes * h.kernel <= kMostRows;
+    if (s->in_place) {
+      PackStrips(*s, weights);
+      PlanStrips(*s);
+    } else {
+      PackWeights(*s, weights);
+    }
     while (q.threads > 1 && s->planes * s->bands < 4 * q.threads && h.out / s->bands >= 8)
       s->bands *= 2;
     return Prepared{s, q.threads * s->ScratchBytes()};
@@ -190,9 +261,10 @@ struct DepthwiseI8 {
           reinterpret_cast<std::uint8_t*>(args.scratch) + thread * s.ScratchBytes();
       for (std::int64_t i = begin; i < end; ++i) {
         const std::int64_t plane = i / s.bands, band = i % s.bands;
-        RunRows(s, args.In<std::uint8_t>(0) + plane * s.InBytes(), plane % s.blocks,
-                band * rows / s.bands, (band + 1) * rows / s.bands, scratch,
-                args.Out<std::uint8_t>(0) + plane * s.OutBytes());
+        const auto run = s.in_place ? RunStrips : RunRows;
+        run(s, args.In<std::uint8_t>(0) + plane * s.InBytes(), plane % s.blocks,
+            band * rows / s.bands, (band + 1) * rows / s.bands, scratch,
+            args.Out<std::uint8_t>(0) + plane * s.OutBytes());
       }
     });
   }

@@ -187,6 +187,53 @@ TEST(Int8Conv, AgreesWithTheReferenceWherePaddingAddsNothing) {
   }
 }
 
+// So are columns, of the first and the last window of a row, where there are channels enough.
+TEST(Int8Conv, AgreesWithTheReferenceWhereColumnsArePadding) {
+  for (const DType type : {DType::kU8, DType::kI8}) {
+    const std::int64_t zero = type == DType::kI8 ? -128 : 0;
+    const auto check = [&](ConvCase c) {
+      c.data_zero = zero;
+      CheckConv(c, type);
+      c.arithmetic = "fixed31";
+      CheckConv(c, type);
+    };
+    check({.x = {2, 70, 7, 7}, .w = {33, 70, 3, 3}, .pads = {1, 1, 1, 1}});
+    check({.x = {1, 64, 3, 25}, .w = {17, 64, 3, 3}, .pads = {1, 1, 1, 1}});
+    check({.x = {1, 65, 14, 14}, .w = {40, 65, 3, 3}, .pads = {1, 1, 1, 1}, .strides = {2, 2}});
+    check({.x = {1, 64, 5, 1}, .w = {5, 64, 3, 3}, .pads = {1, 1, 1, 1}});
+    check({.x = {1, 64, 4, 9}, .w = {5, 64, 1, 2}, .pads = {0, 1, 0, 1}});
+    check({.x = {1, 66, 6, 13}, .w = {20, 66, 5, 5}, .pads = {2, 3, 2, 2}});
+    check({.x = {1, 66, 6, 8},
+           .w = {20, 66, 3, 3},
+           .pads = {2, 2, 2, 2},
+           .strides = {1, 1},
+           .dilations = {2, 2}});
+    // Rows of nothing but padding beside whole ones.
+    check({.x = {1, 64, 2, 2}, .w = {4, 64, 2, 2}, .pads = {3, 3, 3, 3}});
+  }
+}
+
+// Windows of up to four pixels' width whose rows are not staged: strides, dilated rows, padding of
+// all widths, results of fewer than four columns, weights of more than eight bits.
+TEST(Int8Conv, AgreesWithTheReferenceForDepthwiseInPlace) {
+  for (const std::int64_t width : {2, 3, 4}) {
+    for (const std::int64_t size : {4, 7, 12, 29}) {
+      for (const std::int64_t pad : {0, 1, 3, 5}) {
+        ConvCase c = {.x = {1, 19, 6, size},
+                      .w = {19, 1, 3, width},
+                      .pads = {1, pad, 2, 5 - pad},
+                      .strides = {2, pad % 2 + 1},
+                      .group = 19};
+        if (size == 12) c.arithmetic = "fixed31";
+        if (size == 7) c.weight_zero = 0;
+        CheckConv(c, pad % 3 == 0 ? DType::kI8 : DType::kU8);
+      }
+    }
+  }
+  CheckConv({{2, 33, 9, 9}, {33, 1, 4, 4}, {1, 2, 2, 1}, {}, {}, 33});
+  CheckConv({{1, 16, 12, 9}, {16, 1, 3, 3}, {2, 1, 2, 1}, {1, 1}, {2, 1}, 16});
+}
+
 // The published MobileNets of unsigned bytes: every weight has the same zero point.
 TEST(Int8Conv, TakesWeightsWithAZeroPoint) {
   for (const std::int64_t zero : {0, 77, 128, 255}) {

@@ -107,8 +107,8 @@ void StageRows(const std::uint8_t* const* rows, std::size_t n, std::uint8_t flip
 
 // ---- products
 
-// `soon`: may be nullptr, see LaneTile.
-template <int kRows, int kVectors>
+// To the rows [kBegin, kEnd) of a tile. `soon`: may be nullptr, see LaneTile.
+template <int kRows, int kVectors, int kBegin = 0, int kEnd = kRows>
 HWY_INLINE void AddProducts(std::size_t steps, const std::uint8_t* x, std::size_t stride,
                             const std::uint32_t* offsets, const std::uint8_t* w,
                             const std::uint8_t* soon, Ints (&acc)[kRows][kVectors]) {
@@ -120,10 +120,49 @@ HWY_INLINE void AddProducts(std::size_t steps, const std::uint8_t* x, std::size_
     for (int v = 0; v < kVectors; ++v)
       weights[v] = LoadInts(w + static_cast<std::size_t>(v) * kVectorBytes);
 #pragma GCC unroll 16
-    for (int i = 0; i < kRows; ++i) {
+    for (int i = kBegin; i < kEnd; ++i) {
       const Ints data = SetInts(Four(from + static_cast<std::size_t>(i) * stride));
 #pragma GCC unroll 2
       for (int v = 0; v < kVectors; ++v) acc[i][v] = MulAdd(acc[i][v], data, weights[v]);
+    }
+  }
+}
+
+// What follows needs registers too: GCC would rather keep the sums in memory all along the loop.
+template <int kRows, int kVectors>
+HWY_INLINE void KeepInRegisters(Ints (&acc)[kRows][kVectors]) {
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) asm("" : "+v"(acc[i][v]));
+  }
+}
+
+// The products of a border tile, without those of its padding.
+template <int kRows, int kVectors>
+HWY_INLINE void AddInside(const LaneTile& t, Ints (&acc)[kRows][kVectors]) {
+  const std::size_t column = t.column_steps, step_bytes = kVectors * kVectorBytes;
+  const std::uint32_t* offsets = t.offsets;
+  const std::uint8_t* w = t.weights;
+  for (std::size_t done = 0; done < t.steps; done += t.row_steps) {
+    std::size_t all = t.row_steps;
+    if (t.cut_first) {
+      AddProducts<kRows, kVectors, 1, kRows>(column, t.x, t.stride, offsets, w, nullptr, acc);
+      KeepInRegisters(acc);
+      offsets += column;
+      w += column * step_bytes;
+      all -= column;
+    }
+    if (t.cut_last) all -= column;
+    AddProducts<kRows, kVectors>(all, t.x, t.stride, offsets, w, nullptr, acc);
+    KeepInRegisters(acc);
+    offsets += all;
+    w += all * step_bytes;
+    if (t.cut_last) {
+      AddProducts<kRows, kVectors, 0, kRows - 1>(column, t.x, t.stride, offsets, w, nullptr, acc);
+      KeepInRegisters(acc);
+      offsets += column;
+      w += column * step_bytes;
     }
   }
 }
@@ -191,7 +230,7 @@ HWY_INLINE void FinishTile(const Ints (&acc)[kRows][kVectors], const Requant& ho
   }
 }
 
-template <int kRows, int kVectors>
+template <int kRows, int kVectors, bool kBorder>
 void ConvTile(const LaneTile& t, const Requant& how) {
   if (how.mantissa != nullptr) {
     alignas(64) std::int32_t sums[kRows * kVectors * kLanes];
@@ -208,12 +247,11 @@ void ConvTile(const LaneTile& t, const Requant& how) {
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) acc[i][v] = offset;
   }
-  AddProducts<kRows, kVectors>(t.steps, t.x, t.stride, t.offsets, t.weights, t.soon, acc);
-  // What follows needs registers too: GCC would rather keep the sums in memory all along the loop.
-#pragma GCC unroll 16
-  for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) asm("" : "+v"(acc[i][v]));
+  if constexpr (kBorder) {
+    AddInside(t, acc);
+  } else {
+    AddProducts<kRows, kVectors>(t.steps, t.x, t.stride, t.offsets, t.weights, t.soon, acc);
+    KeepInRegisters(acc);
   }
   FinishTile<kRows, kVectors>(acc, how, t.channel, t.y, t.block);
 }
@@ -283,6 +321,67 @@ void Depthwise(const LaneWindow& g, const std::uint8_t* const* rows, const std::
   DepthwiseBy<FloatFinish>(g, rows, w, how, channel, y);
 }
 
+#if defined(__AVX512VNNI__)
+// Four pixels of a block side by side -> in each lane the four bytes of a channel.
+HWY_INLINE Ints GroupPixels(Ints v) {
+  const Ints words = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+  const __m128i bytes = _mm_set_epi8(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+  return _mm512_shuffle_epi8(_mm512_permutexvar_epi32(words, v), _mm512_broadcast_i32x4(bytes));
+}
+
+// kPixels results side by side from the window `first` on. A height of 0 is read from `g`.
+template <std::size_t kPixels, std::size_t kHeight>
+HWY_INLINE void StripSums(const LaneStrip& g, const std::uint8_t* const* rows,
+                          const std::uint8_t* w, std::size_t first, Ints (&acc)[kPixels]) {
+  const std::size_t height = kHeight != 0 ? kHeight : g.rows;
+  const Ints outside = SetBytes(g.outside), turn = SetBytes(g.flip);
+  const std::ptrdiff_t at = g.begin + static_cast<std::ptrdiff_t>(first * g.step);
+#pragma GCC unroll 4
+  for (std::size_t p = 0; p < kPixels; ++p) acc[p] = ZeroInts();
+#pragma GCC unroll 4
+  for (std::size_t r = 0; r < height; ++r) {
+    const Ints weights = LoadInts(w + r * kVectorBytes);
+#pragma GCC unroll 4
+    for (std::size_t p = 0; p < kPixels; ++p) {
+      const Ints pixels = _mm512_mask_loadu_epi32(
+          outside, g.inside[first + p], rows[r] + at + static_cast<std::ptrdiff_t>(p * g.step));
+      acc[p] = MulAdd(acc[p], GroupPixels(XorInts(pixels, turn)), weights);
+    }
+  }
+}
+
+template <std::size_t kHeight, class Finish>
+HWY_INLINE void StripRow(const LaneStrip& g, const std::uint8_t* const* rows,
+                         const std::uint8_t* w, const Requant& how, std::size_t channel,
+                         std::uint8_t* y) {
+  const Finish finish(how, channel);
+  const ToBytes to_bytes(how.zero, how.low, how.high);
+  if (g.out_w < 4) {
+    to_bytes.Some(g.out_w, y, [&](std::size_t i) {
+      Ints acc[1];
+      StripSums<1, kHeight>(g, rows, w, i, acc);
+      return finish(acc[0]);
+    });
+    return;
+  }
+  for (std::size_t i = 0; i < g.out_w; i += 4) {
+    // The last four may have been written in part before.
+    const std::size_t at = i + 4 <= g.out_w ? i : g.out_w - 4;
+    Ints acc[4];
+    StripSums<4, kHeight>(g, rows, w, at, acc);
+    StoreInts(y + at * kLanes,
+              to_bytes(finish(acc[0]), finish(acc[1]), finish(acc[2]), finish(acc[3])));
+  }
+}
+
+void DepthwiseStrip(const LaneStrip& g, const std::uint8_t* const* rows, const std::uint8_t* w,
+                    const Requant& how, std::size_t channel, std::uint8_t* y) {
+  if (how.mantissa != nullptr) return StripRow<0, FixedFinish>(g, rows, w, how, channel, y);
+  if (g.rows == 3) return StripRow<3, FloatFinish>(g, rows, w, how, channel, y);
+  StripRow<0, FloatFinish>(g, rows, w, how, channel, y);
+}
+#endif
+
 // ---- pools
 
 // The bytes of one position.
@@ -320,8 +419,10 @@ template <int kRows>
 HWY_INLINE constexpr void Fill(LaneTable& table) {
   table.product[0][kRows] = Product<kRows, 1>;
   table.product[1][kRows] = Product<kRows, 2>;
-  table.conv[0][kRows] = ConvTile<kRows, 1>;
-  table.conv[1][kRows] = ConvTile<kRows, 2>;
+  table.conv[0][kRows] = ConvTile<kRows, 1, false>;
+  table.conv[1][kRows] = ConvTile<kRows, 2, false>;
+  table.border[0][kRows] = ConvTile<kRows, 1, true>;
+  table.border[1][kRows] = ConvTile<kRows, 2, true>;
   if constexpr (kRows > 1) Fill<kRows - 1>(table);
 }
 
@@ -334,6 +435,9 @@ HWY_INLINE constexpr LaneTable Table() {
   table.stage_rows = StageRows;
   table.finish = FinishLanes;
   table.depthwise = Depthwise;
+#if defined(__AVX512VNNI__)
+  table.depthwise_strip = DepthwiseStrip;
+#endif
   table.max = Max;
   table.sum = Sum;
   Fill<kTallest>(table);

@@ -60,6 +60,10 @@ struct LaneTile {
   std::size_t channel = 0;
   std::uint8_t* y = nullptr;
   std::size_t block = 0;
+  // Of border tiles: the steps of one row of windows and of one column of such a row. The first
+  // column of the first result, or the last one of the last, is padding that adds nothing.
+  std::size_t row_steps = 0, column_steps = 0;
+  bool cut_first = false, cut_last = false;
 };
 using LaneConv = void (*)(const LaneTile& tile, const Requant& how);
 
@@ -70,6 +74,17 @@ struct LaneWindow {
   std::size_t out_w = 0;
 };
 
+// One row of depthwise windows of up to four pixels' width, read where they lie.
+struct LaneStrip {
+  std::size_t rows = 0;      // of a window
+  std::ptrdiff_t begin = 0;  // of the first window, from the first pixel of a row; bytes
+  std::size_t step = 0;      // from window to window; bytes
+  std::size_t out_w = 0;
+  const std::uint16_t* inside = nullptr;  // for each window: a bit for 4 bytes of the picture
+  std::uint8_t outside = 0;               // what stands in the other bytes
+  std::uint8_t flip = 0;
+};
+
 // Kernels on channels in blocks (kernels/layout.h) of `lanes` bytes.
 struct LaneTable {
   std::size_t lanes = 0;
@@ -77,6 +92,7 @@ struct LaneTable {
   std::size_t rows = 0;             // the tallest product
   LaneProduct product[2][13] = {};  // by vectors less one and by rows
   LaneConv conv[2][13] = {};        // likewise
+  LaneConv border[2][13] = {};      // likewise, of border tiles
   // n bytes, turned by `flip`, as elements.
   void (*stage)(const std::uint8_t* x, std::size_t n, std::uint8_t flip,
                 std::uint8_t* to) = nullptr;
@@ -89,6 +105,10 @@ struct LaneTable {
   // w: [rows][kernel_w][lanes] of groups.
   void (*depthwise)(const LaneWindow& g, const std::uint8_t* const* rows, const std::uint8_t* w,
                     const Requant& how, std::size_t channel, std::uint8_t* y) = nullptr;
+  // w: [rows][lanes] of groups. nullptr without 8-bit dot products.
+  void (*depthwise_strip)(const LaneStrip& g, const std::uint8_t* const* rows,
+                          const std::uint8_t* w, const Requant& how, std::size_t channel,
+                          std::uint8_t* y) = nullptr;
   // y = the largest of y and of one row of windows; of `g` all but its rows counts.
   void (*max)(const LaneWindow& g, const std::uint8_t* x, std::uint8_t flip,
               std::uint8_t* y) = nullptr;
