@@ -19,18 +19,18 @@ struct State {
   const LaneTable* table = nullptr;
   Spatial2d spatial;
   RequantPlan requant;
-  bool planes = false;     // the input is not in blocks
-  bool in_place = false;   // nothing is staged
-  bool skips = false;      // the padding adds nothing to sums
+  bool planes = false;    // the input is not in blocks
+  bool in_place = false;  // nothing is staged
+  bool skips = false;     // the padding adds nothing to sums
   // The first column of a row's first window, or the last of its last, is padding to leave out.
   bool cut_first = false, cut_last = false;
   std::int64_t depth = 0;  // channels of a cell: what lies together at one staged position
   std::int64_t cell = 0;   // its bytes
   std::int64_t cells = 0;  // of all channels
   std::int64_t stage_w = 0, stage_h = 0;
-  std::int64_t band = 0, bands = 0;  // rows of the result
-  std::int64_t panels = 0;           // of two blocks of the result
-  std::int64_t shares = 1;           // of the panels, for threads that have no band of their own
+  std::int64_t bands = 0;   // of rows of the result
+  std::int64_t panels = 0;  // of two blocks of the result
+  std::int64_t shares = 1;  // of the panels, for threads that have no band of their own
   std::vector<std::uint32_t> offsets;
   std::uint8_t flip = 0, zero = 0;
   std::shared_ptr<const void> weights;
@@ -61,22 +61,41 @@ std::int64_t StagedRows(const ops::WindowAxis& h, std::int64_t rows) {
   return (rows - 1) * h.stride + (h.kernel - 1) * h.dilation + 1;
 }
 
-// Bands as high as the cache takes, and at least one per thread.
+// Rows times panels of the thread that has most to do.
+std::int64_t MostWork(const State& s, std::int64_t bands, std::int64_t shares,
+                      std::int64_t threads) {
+  const std::int64_t rows = s.spatial.h.out, batch = s.spatial.conv.batch;
+  const std::int64_t panels = CeilDivide(s.panels, shares);
+  // Bands differ by a row, which evens out where all threads get as many.
+  if (batch * bands % threads == 0) return CeilDivide(batch * rows, threads) * shares * panels;
+  return CeilDivide(batch * bands * shares, threads) * CeilDivide(rows, bands) * panels;
+}
+
+// Bands as high as the cache takes, one per thread at least; or fewer, whose panels the threads
+// share, where that divides the work better: 7 rows are 4 and 3.
 void CutBands(const KernelQuery& q, State& s) {
   const ops::WindowAxis &h = s.spatial.h, &w = s.spatial.w;
   s.stage_w = (w.out - 1) * w.stride + (w.kernel - 1) * w.dilation + 1;
-  const std::int64_t row = s.cells * s.stage_w * s.cell;
-  s.band = CeilDivide(h.out, std::min<std::int64_t>(h.out, q.threads));
-  while (s.band > 1 && StagedRows(h, s.band) * row > kBandBytes) s.band = CeilDivide(s.band, 2);
-  s.bands = CeilDivide(h.out, s.band);
-  s.stage_h = StagedRows(h, s.band);
+  s.panels = CeilDivide(s.out_blocks(), 2);
+  const std::int64_t pixel = s.cells * s.cell, row = pixel * s.stage_w;
+  const auto bands_from = [&](std::int64_t band) {
+    while (band > 1 && StagedRows(h, band) * row > kBandBytes) band = CeilDivide(band, 2);
+    return CeilDivide(h.out, band);
+  };
+  s.bands = bands_from(CeilDivide(h.out, std::min<std::int64_t>(h.out, q.threads)));
+  const bool small = s.in_place && h.out * w.out * pixel <= kBandBytes;
+  for (const std::int64_t bands : {s.bands, small ? 1 : bands_from(h.out)}) {
+    const std::int64_t shares = std::clamp<std::int64_t>(s.panels, 1, q.threads);
+    if (MostWork(s, bands, shares, q.threads) >= MostWork(s, s.bands, s.shares, q.threads))
+      continue;
+    s.bands = bands;
+    s.shares = shares;
+  }
+  s.stage_h = StagedRows(h, CeilDivide(h.out, s.bands));
   if (s.in_place) {
     s.stage_h = h.in;
     s.stage_w = w.in;
   }
-  s.panels = CeilDivide(s.out_blocks(), 2);
-  if (q.threads > 1 && s.spatial.conv.batch * s.bands < q.threads)
-    s.shares = std::min<std::int64_t>(s.panels, q.threads);
 }
 
 // One group of channels of one tap.
@@ -108,8 +127,8 @@ std::vector<Step> StepsOfWindow(const State& s) {
 }
 
 // w[out][in][taps] -> panels of [pass][step][vector][lane] of groups.
-void PackWeights(const State& s, const std::vector<Step>& steps,
-                 const std::vector<std::int16_t>& w, std::int64_t passes, std::uint8_t* to) {
+void PackWeights(const State& s, const std::vector<Step>& steps, const std::vector<std::int16_t>& w,
+                 std::int64_t passes, std::uint8_t* to) {
   const ops::ConvGeometry& conv = s.spatial.conv;
   const std::int64_t taps = s.spatial.h.kernel * s.spatial.w.kernel, lanes = s.lanes();
   const auto bytes = s.table->element_bytes;
@@ -194,15 +213,14 @@ void RunPixels(const State& s, std::int64_t panel, Taps taps, const std::uint8_t
   const std::int64_t vectors = std::min<std::int64_t>(2, s.out_blocks() - 2 * panel);
   const Requant how = s.requant.how();
   const std::int64_t row_steps = std::ssize(s.offsets) / s.spatial.h.kernel;
-  LaneTile tile = {
-      .steps = static_cast<std::size_t>((taps.end - taps.begin) * row_steps),
-      .stride = static_cast<std::size_t>(stride),
-      .offsets = s.offsets.data() + taps.begin * row_steps,
-      .weights = weights + taps.begin * row_steps * vectors * s.lanes() * 4,
-      .channel = static_cast<std::size_t>(2 * panel * s.lanes()),
-      .block = static_cast<std::size_t>(s.spatial.h.out * s.spatial.w.out * s.lanes()),
-      .row_steps = static_cast<std::size_t>(row_steps),
-      .column_steps = static_cast<std::size_t>(row_steps / s.spatial.w.kernel)};
+  LaneTile tile = {.steps = static_cast<std::size_t>((taps.end - taps.begin) * row_steps),
+                   .stride = static_cast<std::size_t>(stride),
+                   .offsets = s.offsets.data() + taps.begin * row_steps,
+                   .weights = weights + taps.begin * row_steps * vectors * s.lanes() * 4,
+                   .channel = static_cast<std::size_t>(2 * panel * s.lanes()),
+                   .block = static_cast<std::size_t>(s.spatial.h.out * s.spatial.w.out * s.lanes()),
+                   .row_steps = static_cast<std::size_t>(row_steps),
+                   .column_steps = static_cast<std::size_t>(row_steps / s.spatial.w.kernel)};
   const std::size_t panel_bytes = tile.steps * static_cast<std::size_t>(2 * s.lanes() * 4);
   const bool one_tap = s.spatial.h.kernel * s.spatial.w.kernel == 1;
   const auto tallest = static_cast<std::int64_t>(s.table->rows);
@@ -316,8 +334,8 @@ struct BlockedConvI8 {
                std::int64_t ready = -1;  // the band that is staged
                for (std::int64_t i = begin; i < end; ++i) {
                  const std::int64_t at = i / s.shares, image = at / s.bands;
-                 const std::int64_t first = at % s.bands * s.band;
-                 const std::int64_t rows = std::min(s.band, s.spatial.h.out - first);
+                 const std::int64_t first = at % s.bands * s.spatial.h.out / s.bands;
+                 const std::int64_t rows = (at % s.bands + 1) * s.spatial.h.out / s.bands - first;
                  const std::uint8_t* const x = args.In<std::uint8_t>(0) + image * in;
                  if (at != ready && !s.in_place) StageBand(s, x, first, rows, staged);
                  ready = at;

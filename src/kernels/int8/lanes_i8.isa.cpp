@@ -351,9 +351,8 @@ HWY_INLINE void StripSums(const LaneStrip& g, const std::uint8_t* const* rows,
 }
 
 template <std::size_t kHeight, class Finish>
-HWY_INLINE void StripRow(const LaneStrip& g, const std::uint8_t* const* rows,
-                         const std::uint8_t* w, const Requant& how, std::size_t channel,
-                         std::uint8_t* y) {
+HWY_INLINE void StripRow(const LaneStrip& g, const std::uint8_t* const* rows, const std::uint8_t* w,
+                         const Requant& how, std::size_t channel, std::uint8_t* y) {
   const Finish finish(how, channel);
   const ToBytes to_bytes(how.zero, how.low, how.high);
   if (g.out_w < 4) {
