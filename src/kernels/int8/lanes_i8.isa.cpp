@@ -5,6 +5,8 @@
 // widened to words, whose sums are exact too. (The 8-bit multiply-add of AVX2 saturates; with the
 // widening of its results it occupies the multipliers just as long.) Staging makes groups: of
 // neighbouring channels for products, of rows one below the other for depthwise windows.
+// Narrow windows that would use a staged row once make theirs of pixels side by side instead, in
+// registers.
 #include "kernels/int8/finish_i8.h"
 
 namespace athanor::kernels::int8::ATH_ISA {
