@@ -16,6 +16,7 @@ using coreml::Part;
 using coreml::Weights;
 
 constexpr std::int64_t kLargest = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t kLargestInt = std::numeric_limits<std::int32_t>::max();
 
 struct CoremlMistake {
   const char* name;
@@ -239,7 +240,7 @@ Status ReadCoreml(const std::string& path) {
 std::vector<std::uint8_t> BytesOf(const std::string& text) { return {text.begin(), text.end()}; }
 
 // An operation of a program in place of the last: its type, what its parameters are, and constants
-// c (integers) and f (floats).
+// c (integers, which are i32: kLargest does not fit and would be -1) and f (floats).
 struct BrokenOperation {
   const char* name;
   const char* type;
@@ -251,14 +252,18 @@ std::vector<BrokenOperation> BrokenOperations() {
   return {
       {"transpose_far", "transpose", {{"x", "t"}, {"perm", "c"}}, {7, -9}},
       {"reshape_large", "reshape", {{"x", "t"}, {"shape", "c"}}, {kLargest, kLargest}},
+      {"reshape_huge", "reshape", {{"x", "t"}, {"shape", "c"}}, {kLargestInt, kLargestInt}},
       {"reshape_wrong", "reshape", {{"x", "t"}, {"shape", "c"}}, {3}},
       {"squeeze_far", "squeeze", {{"x", "t"}, {"axes", "c"}}, {kLargest}},
       {"expand_far", "expand_dims", {{"x", "t"}, {"axes", "c"}}, {-kLargest}},
+      {"squeeze_behind", "squeeze", {{"x", "t"}, {"axes", "c"}}, {kLargestInt}},
+      {"expand_behind", "expand_dims", {{"x", "t"}, {"axes", "c"}}, {-kLargestInt}},
       {"reduce_far", "reduce_sum", {{"x", "t"}, {"axes", "c"}}, {2}},
       {"softmax_far", "softmax", {{"x", "t"}, {"axis", "c"}}, {2}},
       {"softmax_two", "softmax", {{"x", "t"}, {"axis", "c"}}, {0, 1}},
       {"split_many", "split", {{"x", "t"}, {"num_splits", "c"}}, {kLargest}},
-      {"split_wrong", "split", {{"x", "t"}, {"split_sizes", "c"}}, {1}},
+      {"split_wrong", "split", {{"x", "t"}, {"split_sizes", "c"}}, {2}},
+      {"split_more", "split", {{"x", "t"}, {"num_splits", "c"}}, {kLargestInt}},
       {"stack_far", "stack", {{"values", "t"}, {"axis", "c"}}, {9}},
       {"concat_far", "concat", {{"values", "t"}, {"axis", "c"}}, {9}},
       {"tile_large", "tile", {{"x", "t"}, {"reps", "c"}}, {kLargest, kLargest}},
@@ -267,6 +272,7 @@ std::vector<BrokenOperation> BrokenOperations() {
       {"pad_odd", "pad", {{"x", "t"}, {"pad", "c"}}, {1}},
       {"pad_many", "pad", {{"x", "t"}, {"pad", "c"}}, {1, 1, 1, 1, 1, 1}},
       {"pad_large", "pad", {{"x", "t"}, {"pad", "c"}}, {kLargest, kLargest}},
+      {"pad_negative", "pad", {{"x", "t"}, {"pad", "c"}}, {-1, -1}},
       {"pool_matrix", "max_pool", {{"x", "t"}, {"kernel_sizes", "c"}}, {1}},
       {"conv_matrix", "conv", {{"x", "t"}, {"weight", "w"}}, {1}},
       {"linear_few", "linear", {{"x", "t"}, {"weight", "w"}}, {1}},

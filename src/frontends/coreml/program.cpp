@@ -1,6 +1,7 @@
 #include "frontends/coreml/program.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/checked.h"
 #include "core/text.h"
@@ -54,10 +55,14 @@ struct BlobHeader {
 };
 constexpr std::uint32_t kBlobMark = 0xDEADBEEF;
 
-template <class To, class From>
-Tensor Converted(const Dims& dims, const std::vector<From>& values) {
+// The file's wire format holds more bits than the type that it names: a number is never cut.
+template <class To>
+Result<Tensor> Converted(const Dims& dims, const std::vector<std::int64_t>& values, DType dtype) {
   std::vector<To> converted;
-  for (const From value : values) converted.push_back(static_cast<To>(value));
+  for (const std::int64_t value : values) {
+    if (!std::in_range<To>(value)) return InvalidModel("{} is no {}", value, Name(dtype));
+    converted.push_back(static_cast<To>(value));
+  }
   return Tensor::FromVector<To>(dims, converted);
 }
 
@@ -86,10 +91,10 @@ Result<Tensor> FromImmediate(const mil::TensorValue& value, DType dtype, const D
   }
   const auto& ints = value.ints ? value.ints : value.longs;
   if (fits(ints)) {
-    if (dtype == DType::kI32) return Converted<std::int32_t>(dims, ints->values);
-    if (dtype == DType::kI64) return Converted<std::int64_t>(dims, ints->values);
-    if (dtype == DType::kI16) return Converted<std::int16_t>(dims, ints->values);
-    if (dtype == DType::kU16) return Converted<std::uint16_t>(dims, ints->values);
+    if (dtype == DType::kI32) return Converted<std::int32_t>(dims, ints->values, dtype);
+    if (dtype == DType::kI64) return Converted<std::int64_t>(dims, ints->values, dtype);
+    if (dtype == DType::kI16) return Converted<std::int16_t>(dims, ints->values, dtype);
+    if (dtype == DType::kU16) return Converted<std::uint16_t>(dims, ints->values, dtype);
   }
   if (count == 0) return Tensor::Allocate(dtype, dims);
   return InvalidModel("{} of {} are not what the file holds", Name(dtype), ToString(dims));

@@ -256,6 +256,7 @@ void MilPad(ProgramStep& ctx) {
   if (!ctx.Expect(pads.size() % 2 == 0 && padded <= rank, "{} pads of {} axes", pads.size(), rank))
     return;
   ctx.Expect(mode == "constant" || mode == "reflect" || mode == "replicate", "mode {}", mode);
+  for (const std::int64_t pad : pads) ctx.Expect(pad >= 0, "a pad of {}", pad);
   MilInts axes, ordered;
   for (std::int64_t axis = rank - padded; axis < rank; ++axis) axes.push_back(axis);
   for (std::size_t end = 0; end < 2; ++end) {
