@@ -51,6 +51,40 @@ void AddLoop(NetMaker& m, const char* body) {
   m.net.subgraphs.push_back(std::move(subgraph));
 }
 
+// Sub-graphs in a row, each of which runs the next in both branches of several operators: a few
+// operators in the file, 8^15 to read.
+void AddTower(NetMaker& m) {
+  constexpr int kFloors = 15, kEach = 4;
+  const auto names = [](std::vector<std::string> texts) {
+    auto list = std::make_unique<schema::StringVecT>();
+    list->data = std::move(texts);
+    return list;
+  };
+  const auto add = [&](NetMaker& net, int floor, std::int32_t input, const std::string& name) {
+    schema::IfParamT both;
+    both.then_graph = both.else_graph = fmt::format("floor{}", floor);
+    both.inputs.push_back(names({"unused"}));
+    both.inputs.push_back(names({"in"}));
+    both.outputs.push_back(names({floor == kFloors ? "in" : "out0"}));
+    return net.Add(schema::OpType_If, {input, input}, name, schema::Parameter_IfParam,
+                   std::move(both));
+  };
+  for (int floor = 0; floor <= kFloors; ++floor) {
+    NetMaker inside;
+    const std::int32_t in = inside.Tensor("in");
+    for (int i = 0; floor < kFloors && i < kEach; ++i)
+      add(inside, floor + 1, in, fmt::format("out{}", i));
+    auto subgraph = std::make_unique<schema::SubGraphT>();
+    subgraph->name = fmt::format("floor{}", floor);
+    subgraph->inputs = {in};
+    subgraph->outputs = {floor == kFloors ? in : in + 1};
+    subgraph->tensors = inside.net.tensor_names;
+    subgraph->nodes = std::move(inside.net.ops);
+    m.net.subgraphs.push_back(std::move(subgraph));
+  }
+  add(m, 0, m.Ints("truth", {}, {1}), "tower");
+}
+
 constexpr Mistake kMistakes[] = {
     {"no_operators", [](NetMaker& m) { m.net.ops.clear(); }},
     {"no_tensors", [](NetMaker& m) { m.net.tensor_names.clear(); }},
@@ -184,11 +218,29 @@ constexpr Mistake kMistakes[] = {
     {"output_unknown", [](NetMaker& m) { m.net.output_names = {"nothing"}; }},
     {"loop_without_body", [](NetMaker& m) { AddLoop(m, "nowhere"); }},
     {"loop_in_itself", [](NetMaker& m) { AddLoop(m, "itself"); }},
+    {"branches_in_branches", AddTower},
 };
 
 Status Read(const std::string& path) {
   Result<Graph> graph = LoadModel(path, {.format = "mnn"});
   return std::move(graph).status();
+}
+
+// Many sub-graphs that are one, and so share a long list of names: each name is there for each.
+std::vector<std::uint8_t> SharedNames() {
+  constexpr std::size_t kMany = 60'000;
+  flatbuffers::FlatBufferBuilder builder;
+  const auto name = builder.CreateString("x");
+  const auto names = builder.CreateVector(std::vector(kMany, name));
+  schema::SubGraphBuilder subgraph(builder);
+  subgraph.add_tensors(names);
+  const auto subgraphs = builder.CreateVector(std::vector(kMany, subgraph.Finish()));
+  const auto ops = builder.CreateVector(std::vector{schema::CreateOp(builder)});
+  schema::NetBuilder net(builder);
+  net.add_ops(ops);
+  net.add_subgraphs(subgraphs);
+  builder.Finish(net.Finish());
+  return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
 }
 
 NetMaker PackedNet() {
@@ -211,6 +263,7 @@ Family MnnFamily() {
     mistake.make(m);
     family.bad.push_back({mistake.name, *m.Bytes(), true});
   }
+  family.bad.push_back({"shared_names", SharedNames(), true});
   family.bad.push_back({"empty", {}, true});
   return family;
 }

@@ -13,6 +13,9 @@ namespace {
 
 constexpr int kMaxDepth = 32;  // of tables within tables
 constexpr std::size_t kMaxRank = 16;
+// Operators of sub-graphs, which are read wherever they are run: a few that run each other several
+// times would come to more than any file holds.
+constexpr std::size_t kMostInside = 1 << 16;
 
 using Bytes = std::span<const std::uint8_t>;
 using Ops = flatbuffers::Vector<flatbuffers::Offset<schema::Op>>;
@@ -72,6 +75,11 @@ class Importer : public SubGraphs {
 
   Result<Graph> Run() {
     ATH_RETURN_IF_ERROR(CheckOperators());
+    for (std::size_t i = 0; i < SizeOf(net_.subgraphs()); ++i) {
+      const auto* subgraph = net_.subgraphs()->Get(static_cast<flatbuffers::uoffset_t>(i));
+      if (subgraph->name() != nullptr)
+        subgraphs_.emplace(subgraph->name()->string_view(), subgraph);
+    }
     Graph graph(ops::Standard());
     NetState state = {graph, weights_, *this};
     std::vector<ValueId> values(SizeOf(net_.tensor_names()), kNoValue);
@@ -81,11 +89,8 @@ class Importer : public SubGraphs {
   }
 
   Result<const schema::SubGraph*> Find(std::string_view name) const override {
-    for (std::size_t i = 0; i < SizeOf(net_.subgraphs()); ++i) {
-      const schema::SubGraph* subgraph =
-          net_.subgraphs()->Get(static_cast<flatbuffers::uoffset_t>(i));
-      if (subgraph->name() != nullptr && subgraph->name()->string_view() == name) return subgraph;
-    }
+    const auto found = subgraphs_.find(name);
+    if (found != subgraphs_.end()) return found->second;
     return InvalidModel("there is no sub-graph {}", Quote(name.substr(0, 100)));
   }
 
@@ -157,6 +162,11 @@ class Importer : public SubGraphs {
   Status Fill(NetState& state, const Ops* ops, const Names* names, std::vector<ValueId>& values) {
     for (std::size_t i = 0; i < SizeOf(ops); ++i) {
       const schema::Op& op = *ops->Get(static_cast<flatbuffers::uoffset_t>(i));
+      if (depth_ > 0 && ++read_inside_ > kMostInside)
+        return Error(ErrorCode::kResource,
+                     "sub-graphs, read wherever they are run, have more than {} operators",
+                     kMostInside)
+            .In(PlaceOf(op));
       Status status = op.type() == schema::OpType_Input ? AddInput(state, op, names, values)
                                                         : AddOperator(state, op, names, values);
       if (!status.ok()) return std::move(status).In(PlaceOf(op));
@@ -292,6 +302,8 @@ class Importer : public SubGraphs {
   const schema::Net& net_;
   std::size_t file_size_;
   WeightSource weights_;
+  std::map<std::string_view, const schema::SubGraph*> subgraphs_;
+  std::size_t read_inside_ = 0;
   int depth_ = 0;  // of sub-graphs
 };
 
