@@ -183,6 +183,24 @@ class Bisect(Case):
         self.assertIn(f"athanor bisect {model} --precision-b bf16 finds the first node", compare.stderr)
 
 
+    def test_what_compare_advises_finds_what_compare_found(self):
+        """One small element is off by more than compare allows and less than bisect, which judges values as a whole, minds."""
+        def model(name, small):
+            return self.file(name, graph(f"""  const %k: f32[4] = [{small}, 0, 0, 10000]
+  %a: f32[2, 4] = Neg(%x) @a
+  %y: f32[2, 4] = Add(%a, %k) @y
+"""))
+        a, b = model("a.txt", 0), model("b.txt", 0.01)
+        run = athanor("compare", a, b)
+        self.assertEqual(run.returncode, 3, run.stderr)
+        self.assertTrue(document(self, "bisect", a, b)["pass"])
+        advice = re.search(r"athanor (bisect .*) finds the first node", run.stderr)
+        self.assertIsNotNone(advice, run.stderr)
+        self.assertIn("--tolerance", advice[1])
+        first = document(self, *advice[1].split(), code=3)["first"]
+        self.assertEqual((first["value"], first["op"]), ("y", "Add"))
+
+
 class Reduce(Case):
     def chain(self):
         return self.file("chain.txt", two_branches(3))

@@ -15,6 +15,7 @@
 #include "tools/open_model.h"
 #include "tools/progress.h"
 #include "tools/tuning.h"
+#include "verify/bisect.h"
 #include "verify/parity.h"
 
 namespace athanor::tools {
@@ -193,19 +194,39 @@ std::string DifferenceTable(const std::vector<OutputDifference>& outputs) {
   return table.ToString();
 }
 
+// bisect judges values as a whole, here the elements count one by one: tolerances at which an
+// output that differs here does so there. "" where its own do.
+std::string BisectTolerances(const CompareOptions& options, const Comparison& outcome) {
+  const BisectOptions usual;
+  double worst = 0;
+  for (const auto& [name, difference] : outcome.outputs) {
+    if (!difference.pass) worst = std::max(worst, difference.rel_l2);
+  }
+  std::string text;
+  if (worst > 0 && worst <= usual.rel_l2) text += fmt::format(" --tolerance {:.0e}", worst / 2);
+  if (options.tolerance.atol < usual.atol)
+    text += fmt::format(" --atol {:g}", options.tolerance.atol);
+  return text;
+}
+
 // The same question about every value inside.
-std::string BisectText(const CompareOptions& options, const std::string& precision_b) {
+std::string BisectText(const CompareOptions& options, const std::string& precision_b,
+                       const Comparison& outcome) {
   std::string text = "athanor bisect " + ShellWord(options.a.path);
   if (!options.b.empty()) text += " " + ShellWord(options.b);
+  const std::string& device_b = options.device_b.empty() ? options.device : options.device_b;
+  if (options.device != "cpu") text += " --device " + options.device;
+  if (device_b != options.device) text += " --device-b " + device_b;
   if (options.precision != "f32") text += " --precision " + options.precision;
   if (precision_b != options.precision) text += " --precision-b " + precision_b;
-  return text;
+  return text + BisectTolerances(options, outcome);
 }
 
 // What to do about numbers that differ.
 std::string FixText(const CompareOptions& options, const std::string& precision_b,
                     const Comparison& outcome) {
-  std::string text = BisectText(options, precision_b) + " finds the first node that differs";
+  std::string text =
+      BisectText(options, precision_b, outcome) + " finds the first node that differs";
   if (outcome.calibrated.any())
     return text +
            "; integers of 8 bits do by some percent (--rtol, --atol), answers on real inputs less "
