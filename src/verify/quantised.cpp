@@ -16,6 +16,8 @@ bool OnlyMoves(std::string_view op) {
   return std::find(std::begin(kMoves), std::end(kMoves), op) != std::end(kMoves);
 }
 
+bool ReadsNoElements(std::string_view op) { return op == "Shape" || op == "Size"; }
+
 std::optional<double> OneNumber(const Graph& graph, const Node& node, std::size_t port) {
   if (port >= node.inputs.size() || node.inputs[port] == kNoValue) return 0;
   const Tensor* constant = graph.Constant(node.inputs[port]);
@@ -45,19 +47,35 @@ const Node* ReaderOf(const Graph& graph, ValueId input, std::string_view op) {
   return nullptr;
 }
 
-}  // namespace
-
-std::optional<IntegerScale> ScaleOfInput(const Graph& graph, ValueId input) {
-  const Node* const node = ReaderOf(graph, input, "DequantizeLinear");
-  return node == nullptr ? std::nullopt : ScaleOf(graph, *node);
+bool IsOutput(const Graph& graph, ValueId value) {
+  return std::ranges::any_of(graph.outputs(),
+                             [&](const GraphOutput& output) { return output.value == value; });
 }
 
-std::optional<RealRange> RangeOfInput(const Graph& graph, ValueId input) {
-  const bool real = IsFloat(graph.value(input).type.dtype);
-  const Node* const node = ReaderOf(graph, input, real ? "QuantizeLinear" : "DequantizeLinear");
-  if (node == nullptr) return std::nullopt;
-  const std::optional<IntegerScale> scale = ScaleOf(graph, *node);
-  const DType dtype = graph.value(real ? node->outputs[0] : node->inputs[0]).type.dtype;
+// The QuantizeLinears through which every use of this input's elements goes, with nothing but moves
+// between; none where there is another use.
+std::vector<const Node*> QuantizersOf(const Graph& graph, ValueId input) {
+  std::vector<const Node*> quantizers;
+  std::vector<ValueId> moved = {input};  // each is made from one before it: no cycle
+  for (std::size_t i = 0; i < moved.size(); ++i) {
+    if (IsOutput(graph, moved[i])) return {};
+    for (const NodeId user : graph.value(moved[i]).users) {
+      const Node& node = graph.node(user);
+      const std::string_view op = node.op->name;
+      if (ReadsNoElements(op)) continue;
+      if (node.inputs[0] != moved[i] || (op != "QuantizeLinear" && !OnlyMoves(op))) return {};
+      if (OnlyMoves(op))
+        moved.push_back(node.outputs[0]);
+      else
+        quantizers.push_back(&node);
+    }
+  }
+  return quantizers;
+}
+
+// Of the integers on the one side of this node.
+std::optional<RealRange> RangeOf(const Graph& graph, const Node& node, DType dtype) {
+  const std::optional<IntegerScale> scale = ScaleOf(graph, node);
   if (!scale) return std::nullopt;
   RealRange range = {.step = scale->scale};
   const Status known = Dispatch(Quantised{}, dtype, [&](auto tag) -> Status {
@@ -68,6 +86,33 @@ std::optional<RealRange> RangeOfInput(const Graph& graph, ValueId input) {
   });
   if (!known.ok()) return std::nullopt;
   return range;
+}
+
+}  // namespace
+
+std::optional<IntegerScale> ScaleOfInput(const Graph& graph, ValueId input) {
+  const Node* const node = ReaderOf(graph, input, "DequantizeLinear");
+  return node == nullptr ? std::nullopt : ScaleOf(graph, *node);
+}
+
+std::optional<RealRange> RangeOfInput(const Graph& graph, ValueId input) {
+  const DType dtype = graph.value(input).type.dtype;
+  if (!IsFloat(dtype)) {
+    const Node* const node = ReaderOf(graph, input, "DequantizeLinear");
+    return node == nullptr ? std::nullopt : RangeOf(graph, *node, dtype);
+  }
+  std::optional<RealRange> widest;
+  for (const Node* node : QuantizersOf(graph, input)) {
+    const std::optional<RealRange> one =
+        RangeOf(graph, *node, graph.value(node->outputs[0]).type.dtype);
+    if (!one) return std::nullopt;
+    if (!widest) widest = one;
+    // Two that overlap: only what lies outside both is clipped by both.
+    *widest = {.low = std::min(widest->low, one->low),
+               .high = std::max(widest->high, one->high),
+               .step = std::max(widest->step, one->step)};
+  }
+  return widest;
 }
 
 std::optional<IntegerScale> ScaleOfOutput(const Graph& graph, ValueId output) {

@@ -29,9 +29,10 @@ struct RealRange {
 std::optional<IntegerScale> ScaleOfInput(const Graph& graph, ValueId input);
 std::optional<IntegerScale> ScaleOfOutput(const Graph& graph, ValueId output);
 
-// What this input may hold without being clipped: by the QuantizeLinear that reads a real one, with
-// nothing but moves between, or the DequantizeLinear that reads integers. Nothing where there is
-// none, or one scale for each channel.
+// What this input may hold without being clipped by all that reads it: the widest range of the
+// QuantizeLinears that read a real one, with nothing but moves between; that of the
+// DequantizeLinear that reads integers. Nothing where there is none, where something else reads the
+// real numbers, or with one scale for each channel.
 std::optional<RealRange> RangeOfInput(const Graph& graph, ValueId input);
 
 Result<Tensor> ToReal(const Tensor& integers, const IntegerScale& scale);

@@ -1,5 +1,6 @@
 #include "verify/quantised.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "ir/text.h"
@@ -45,6 +46,49 @@ TEST(RangeOfInput, IsNotThereWhereFloatsAreRead) {
     %y = QuantizeLinear(%x, %scale, %zero)
   })"),
             std::nullopt);
+}
+
+// A graph whose input is read by what `body` says, with quantisers of steps of 1/2 and 1/4.
+std::optional<RealRange> RangeWhere(std::string_view outputs, std::string_view body) {
+  return RangeOf(fmt::format(R"(graph g(x: f32[4]) -> ({}) {{
+    const %half: f32[] = 0.5
+    const %quarter: f32[] = 0.25
+    const %zero: i8[] = 0
+    const %low: i8[] = 127
+    {}
+  }})",
+                             outputs, body));
+}
+
+TEST(RangeOfInput, IsTheWidestOfAllReaders) {
+  const std::string_view outputs = "y: i8[4], z: i8[4]";
+  for (const std::string_view body :
+       {"%y = QuantizeLinear(%x, %half, %zero)\n %z = QuantizeLinear(%x, %quarter, %zero)",
+        "%y = QuantizeLinear(%x, %quarter, %zero)\n %i = Identity(%x)\n"
+        "%z = QuantizeLinear(%i, %half, %zero)"}) {
+    const std::optional<RealRange> range = RangeWhere(outputs, body);
+    ASSERT_TRUE(range.has_value()) << body;
+    EXPECT_DOUBLE_EQ(range->low, -64);
+    EXPECT_DOUBLE_EQ(range->high, 63.5);
+    EXPECT_DOUBLE_EQ(range->step, 0.5);
+  }
+  // -32 to 31.75, and (-128 - 127) / 2 to 0: neither holds the other.
+  const std::optional<RealRange> both = RangeWhere(
+      outputs, "%y = QuantizeLinear(%x, %quarter, %zero)\n %z = QuantizeLinear(%x, %half, %low)");
+  ASSERT_TRUE(both.has_value());
+  EXPECT_DOUBLE_EQ(both->low, -127.5);
+  EXPECT_DOUBLE_EQ(both->high, 31.75);
+}
+
+TEST(RangeOfInput, IsNotThereWhereSomethingElseReadsToo) {
+  const std::string_view pair = "%y = QuantizeLinear(%x, %half, %zero)\n";
+  EXPECT_TRUE(RangeWhere("y: i8[4]", pair).has_value());
+  EXPECT_TRUE(
+      RangeWhere("y: i8[4], z: i64[1]", fmt::format("{} %z = Shape(%x)", pair)).has_value());
+  for (const std::string_view other :
+       {"%z = Relu(%x)", "%z = Identity(%x)", "%i = Identity(%x)\n %z = Add(%half, %i)"})
+    EXPECT_EQ(RangeWhere("y: i8[4], z: f32[4]", fmt::format("{} {}", pair, other)), std::nullopt)
+        << other;
 }
 
 }  // namespace
