@@ -527,14 +527,17 @@ class Deciding(Planted):
 
 class Sparing(Case):
     """A narrow beginning with one channel 300 times as large as the others, and wide products behind."""
+    SIZES = [16, 16, 64, 256, 256, 10]
 
     def setUp(self):
         super().setUp()
-        sizes = [16, 16, 64, 256, 256, 10]
+        self.prepare(self.SIZES)
+
+    def prepare(self, sizes, large=300):
         w = [self.random.normal(size=(b, a)).astype(np.float32) / np.sqrt(a) for a, b in zip(sizes, sizes[1:])]
-        w[0][0] *= 300
-        w[1][:, 0] /= 300
-        lines = ["graph main(x: f32[1, 16]) -> (y: f32[1, 10]) {"]
+        w[0][0] *= large
+        w[1][:, 0] /= large
+        lines = [f"graph main(x: f32[1, 16]) -> (y: f32[1, {sizes[-1]}]) {{"]
         lines += [f"  const %w{i}: {write(matrix)}\n  const %b{i}: {write(np.zeros(len(matrix)))}" for i, matrix in enumerate(w)]
         for i in range(len(w)):
             lines.append(f"  %p{i} = Gemm(%{f'r{i - 1}' if i else 'x'}, %w{i}, %b{i}) {{transB = true}} @product{i}")
@@ -559,9 +562,83 @@ class Sparing(Case):
         self.assertEqual(none, [])
         self.assertLess(1 - agreement, (1 - before) / 2)
 
+    def test_one_of_two_products_stays_on_integers_whatever_the_share(self):
+        for large in (30, 300, 3000):  # both spoil the outputs: to 18, 0 and 0 dB
+            self.prepare([16, 16, 16], large)
+            run = self.run_verb("m.txt", "--calib", "calib.npz", "-o", "out.txt", "--float-share", "1", "--report", "r", "--json")
+            result = json.loads(run.stdout)
+            self.assertLessEqual(len(result["float_products"]), 1)
+            self.assertGreater(result["quantized_nodes"], 0)
+            self.assertIn(np.int8, {array.dtype.type for array in constants((self.folder / "out.txt").read_text()).values()})
+            self.assertNotIn("-0.0 dB", run.stderr + (self.folder / "r" / "report.html").read_text())
+
+    def test_measured_times_change_neither_the_shares_nor_what_is_promised(self):
+        # A drop of nothing makes something return; times decide what, so not all drops can be had.
+        run = subprocess.run([binary(), "quantize", "m.txt", "--calib", "calib.npz", "--data", "data.npz", "-o", "out.txt", "--max-drop", "1%",
+                              "--measured", "--json"], capture_output=True, text=True, check=False, cwd=self.folder)
+        self.assertIn(run.returncode, (0, 3), run.stderr)
+        self.assertEqual((self.folder / "out.txt").exists(), run.returncode == 0)
+        if run.returncode == 0:
+            decision = json.loads(run.stdout)["decision"]
+            self.assertTrue(decision["ranked"])
+            work = [math.prod(size) for size in zip(self.SIZES, self.SIZES[1:])]
+            order = [work[int(row["node"].removeprefix("product"))] for row in decision["ranked"]]
+            self.assertTrue(all(row["float_ms"] > 0 for row in decision["ranked"]))
+            for trial in decision["trials"]:
+                self.assertAlmostEqual(trial["integer_share"], sum(order[trial["in_float"]:]) / sum(order), delta=0.01)  # biases are work too
+
+
+class SparingWithin(Case):
+    """Two networks side by side, each with a narrow first product whose input has one channel 50 times as large; the first one's answers count more."""
+
+    def chain(self, name, sizes, gain=1.0):
+        w = [self.random.normal(size=(b, a)).astype(np.float32) / np.sqrt(a) for a, b in zip(sizes, sizes[1:])]
+        w[0][:, 0] /= 50
+        w[-1] *= gain
+        lines = []
+        for i, matrix in enumerate(w):
+            lines.append(f"  const %w{name}{i}: {write(matrix)}\n  const %b{name}{i}: {write(np.zeros(len(matrix)))}")
+            result = f"y{name}" if i + 1 == len(w) else f"p{name}{i}"
+            lines.append(f"  %{result} = Gemm(%{f'r{name}{i - 1}' if i else f'x{name}'}, %w{name}{i}, %b{name}{i}) {{transB = true}} @{name}{i}")
+            if i + 1 < len(w):
+                lines.append(f"  %r{name}{i} = LeakyRelu(%p{name}{i}) {{alpha = 0.5}}")
+        return lines
+
+    def prepare(self, first, second):
+        text = ["graph main(xa: f32[1, 16], xb: f32[1, 16]) -> (ya: f32[1, 10], yb: f32[1, 10]) {", *self.chain("a", first, 2.0),
+                *self.chain("b", second), "}"]
+        (self.folder / "m.txt").write_text("\n".join(text) + "\n")
+        large = np.where(np.arange(16) == 0, 50, 1).astype(np.float32)
+        np.savez(self.folder / "calib.npz", **{x: self.random.normal(size=(64, 16)).astype(np.float32) * large for x in ("xa", "xb")})
+
+    def spared(self, *more):
+        run = self.run_verb("m.txt", "--calib", "calib.npz", "-o", "out.txt", "--report", "r", "--json", *more)
+        self.assertNotIn("-0.0 dB", run.stderr)
+        self.assertNotIn("-0.0 dB", (self.folder / "r" / "report.html").read_text())
+        result = json.loads(run.stdout)
+        return result, [p["node"] for p in result["float_products"] if "accuracy" in p["reason"]]
+
     def test_never_beyond_the_share(self):
-        chosen, _ = self.spared("--float-share", "0.01")
-        self.assertEqual(chosen, [])
+        first, second = [16, 16, 256, 256, 10], [16, 64, 256, 256, 10]
+        self.prepare(first, second)
+        self.assertEqual(self.spared()[1], ["a0", "b0"])
+        work = [math.prod(size) for sizes in (first, second) for size in zip(sizes, sizes[1:])]
+        one, both = work[0] / sum(work), (work[0] + work[4]) / sum(work)
+        result, chosen = self.spared("--float-share", (one + both) / 2)
+        self.assertEqual(chosen, ["a0"])
+        self.assertAlmostEqual(result["spared"]["work"], one, delta=one / 5)  # biases are work too
+        self.assertEqual(self.spared("--float-share", one / 2)[1], [])
+
+    def test_one_product_stays_on_integers_whatever_the_share(self):
+        self.prepare([16, 64, 10], [16, 64, 10])
+        for share in (0.15, 0.9, 1):
+            result, chosen = self.spared("--float-share", share)
+            self.assertLess(len(chosen), 4)
+            self.assertGreater(result["quantized_nodes"], 0)
+        (self.folder / "m.txt").write_text("graph main(xa: f32[1, 16]) -> (ya: f32[1, 64]) {\n" + "\n".join(self.chain("a", [16, 64])) + "\n}\n")
+        np.savez(self.folder / "calib.npz", xa=np.load(self.folder / "calib.npz")["xa"])
+        result, chosen = self.spared("--float-share", 1)
+        self.assertEqual((chosen, result["quantized_nodes"]), ([], 1))
 
 
 # ---- what is refused
@@ -624,7 +701,11 @@ class BadInput(Planted):
     def test_options_that_contradict_each_other(self):
         for text, more in [("there is no correction", ["--correct", "adaroud"]), ("needs --weight-bits 4", ["--activations", "float"]),
                            ("--labels needs --data", ["--labels", "l.csv"]),
-                           (".cache or .table is expected", ["--save-table", "t.txt"])]:
+                           (".cache or .table is expected", ["--save-table", "t.txt"]),
+                           ("--measured ranks the products that --max-drop returns", ["--measured"]),
+                           ("--float-share does not go with --max-drop", ["--float-share", "0.3", "--max-drop", "1%"]),
+                           ("--float-share does not go with --arithmetic fixed31", ["--float-share", "0.3", "--arithmetic", "fixed31"]),
+                           ("--float-share does not go with --activations float", ["--float-share", "0.3", "--target-ratio", "4"])]:
             self.refused(text, "m.txt", "--calib", "calib.npz", *more)
         self.refused("the table names none", "m.txt", "--calib", "calib.npz", "--table", self.table("nobody 3\n"))
         self.refused("line 1", "m.txt", "--calib", "calib.npz", "--table", self.table("nobody x\n"), code=2)

@@ -1,6 +1,7 @@
 #include "tools/quantize/choose.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/file.h"
 #include "plan/plan.h"
@@ -54,13 +55,16 @@ Status AddTimes(const Graph& graph, const std::vector<Datum>& inputs, int thread
   return {};
 }
 
-double IntegerShare(const std::vector<quant::RankedProduct>& ranked, std::size_t in_float) {
-  double all = 0, saved = 0;
+// The share of the products' operations that integers do, whatever ranked the products.
+double IntegerShare(const Graph& graph, const std::vector<quant::RankedProduct>& ranked,
+                    std::size_t in_float) {
+  double all = 0, integers = 0;
   for (std::size_t i = 0; i < ranked.size(); ++i) {
-    all += ranked[i].saved;
-    saved += i < in_float ? 0 : ranked[i].saved;
+    const double work = quant::SavedWork(graph, ranked[i].node);
+    all += work;
+    integers += i < in_float ? 0 : work;
   }
-  return all > 0 ? saved / all : 1;
+  return all > 0 ? integers / all : 1;
 }
 
 std::set<NodeId> FirstOf(const std::vector<quant::RankedProduct>& ranked, std::size_t count) {
@@ -81,15 +85,13 @@ class Chooser {
     if (all) return std::move(choice_);
     ATH_RETURN_IF_ERROR(Rank(std::min(kFew, maker_.count())));
     const auto passes = [this](std::size_t count) { return Try(count); };
-    // At least one product on integers, else nothing was quantised.
-    const std::size_t most = choice_.ranked.size() - 1;
+    const std::size_t most = MostInFloat();
     ATH_TRY(const auto found, quant::SmallestPrefix(most, passes));
     choice_.met = found.has_value();
     choice_.in_float = found.value_or(most);
     ATH_TRY(choice_.made, maker_.Make(FirstOf(choice_.ranked, choice_.in_float)));
     if (choice_.met) ATH_RETURN_IF_ERROR(StoreWeights());
-    for (Choice::Trial& trial : choice_.trials)
-      trial.saved = IntegerShare(choice_.ranked, trial.in_float);
+    for (Choice::Trial& trial : choice_.trials) trial.saved = ShareOnIntegers(trial.in_float);
     return std::move(choice_);
   }
 
@@ -109,18 +111,19 @@ class Chooser {
     // time too.
     std::ranges::stable_sort(choice_.ranked,
                              [](const auto& a, const auto& b) { return a.error > b.error; });
-    const std::size_t most = quant::PutCheapFirst(choice_.ranked, request_.float_share);
+    const std::size_t cheap = quant::PutCheapFirst(choice_.ranked, request_.share_in_float());
+    const std::size_t most = std::min(cheap, MostInFloat());
     double least = error;
     for (std::size_t count = most > 0 ? 1 : 0, last = 0; count > last;
          last = count, count = std::min(2 * count, most)) {
       ATH_TRY(quant::Quantized made, maker_.Make(FirstOf(choice_.ranked, count), true));
       ATH_TRY(const quant::Outputs outputs, outputs_of(made.graph));
       const double left = real.ErrorOf(outputs);
-      const Choice::Spared spared = {.work = 1 - IntegerShare(choice_.ranked, count),
+      const Choice::Spared spared = {.work = 1 - ShareOnIntegers(count),
                                      .before = quant::Sqnr(1, error),
                                      .after = quant::Sqnr(1, left)};
-      Note(common_, "{} products in float, {:.1f} % of the operations: outputs within {:.2f} dB",
-           count, 100 * spared.work, spared.after);
+      Note(common_, "{} products in float, {:.1f} % of the operations: outputs within {}", count,
+           100 * spared.work, Decibels(spared.after));
       if (left > kWorthIt * least) continue;
       least = left;
       choice_.spared = spared;
@@ -132,6 +135,13 @@ class Chooser {
   }
 
  private:
+  // At least one product on integers, else nothing was quantised.
+  std::size_t MostInFloat() const { return choice_.ranked.size() - 1; }
+
+  double ShareOnIntegers(std::size_t in_float) const {
+    return IntegerShare(maker_.prepared().graph, choice_.ranked, in_float);
+  }
+
   // Products in float take no more room than the others where the drop allows that too.
   Status StoreWeights() {
     if (request_.arithmetic != "float") return {};
@@ -237,11 +247,16 @@ Status SaveRanges(const QuantizeRequest& request, const Common& common,
   return {};
 }
 
+std::string Decibels(double sqnr) {
+  // The sum makes a negative 0 a positive one.
+  return fmt::format("{:.1f} dB", std::round(10 * sqnr) / 10 + 0.0);
+}
+
 Result<Choice> ChooseProducts(const Maker& maker, const QuantizeRequest& request,
                               const Common& common, Judge* judge) {
   Chooser chooser(maker, request, common, judge);
   if (request.drop) return chooser.KeepDrop();
-  if (request.float_share > 0 && request.arithmetic == "float") return chooser.SpareFew();
+  if (request.share_in_float() > 0) return chooser.SpareFew();
   ATH_TRY(quant::Quantized made, maker.Make({}));
   return Choice{.made = std::move(made)};
 }

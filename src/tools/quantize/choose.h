@@ -66,6 +66,9 @@ struct Choice {
   bool met = true;
 };
 
+// "28.3 dB"; what rounds to 0 has no sign.
+std::string Decibels(double sqnr);
+
 // Without --max-drop all products but a few that cost most of the accuracy and hardly any time, see
 // --float-share. `judge` may then be null.
 Result<Choice> ChooseProducts(const Maker& maker, const QuantizeRequest& request,

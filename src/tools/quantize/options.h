@@ -20,7 +20,8 @@ struct QuantizeRequest {
   std::string table, save_table, agree = "values", arithmetic = "float", activations = "8";
   std::string weights = "8";
   std::int64_t samples = 128, limit = 0, group = 128;
-  double tail = 1e-4, target_ratio = 0, float_share = 0.15;
+  double tail = 1e-4, target_ratio = 0;
+  std::optional<double> float_share = {};  // see share_in_float
   int threads = 0, tune = 0;
   bool per_tensor = false, measured = false, allow_overlap = false;
 
@@ -31,6 +32,8 @@ struct QuantizeRequest {
   int weight_bits() const { return weights == "4" ? 4 : 8; }
   bool fits_size() const { return target_ratio > 0; }
   bool tries_recipes() const { return correct == "auto"; }
+  // fixed31 is for machines without floats: no products there unless --max-drop asks for them.
+  double share_in_float() const { return float_share.value_or(arithmetic == "float" ? 0.15 : 0); }
   bool weights_only() const { return activations == "float" || fits_size(); }
 };
 

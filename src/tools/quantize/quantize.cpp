@@ -140,9 +140,9 @@ void SayWhatStays(const Common& common, const QuantizeRequest& request,
   Say(common, "{} of {} nodes compute on integers", report.quantized, report.nodes);
   if (choice.spared)
     Say(common,
-        "{} products with {:.1f} % of the operations compute in float: outputs within {:.1f} dB, "
-        "not {:.1f}",
-        choice.in_float, 100 * choice.spared->work, choice.spared->after, choice.spared->before);
+        "{} products with {:.1f} % of the operations compute in float: outputs within {}, not {}",
+        choice.in_float, 100 * choice.spared->work, Decibels(choice.spared->after),
+        Decibels(choice.spared->before));
   for (const quant::Skipped& skipped : report.skipped)
     Say(common, "  float: \"{}\" ({}): {}", skipped.node, skipped.op, skipped.reason);
   if (!report.constant.empty())

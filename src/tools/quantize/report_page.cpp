@@ -96,9 +96,9 @@ std::string SparedText(const QuantizeFindings& f) {
   if (!f.choice->spared) return "";
   return fmt::format(
       " {} of these have {:.1f} % of the operations and most of the error: with them on integers "
-      "outputs are within {:.1f} dB, so within {:.1f} dB.",
-      f.choice->in_float, 100 * f.choice->spared->work, f.choice->spared->before,
-      f.choice->spared->after);
+      "outputs are within {}, so within {}.",
+      f.choice->in_float, 100 * f.choice->spared->work, Decibels(f.choice->spared->before),
+      Decibels(f.choice->spared->after));
 }
 
 Section FloatNodes(const QuantizeFindings& f) {
