@@ -250,7 +250,7 @@ bool CpuSession::PlanBeside(const std::shared_ptr<Entry>& entry) {
 namespace {
 
 // Where a run was when it ended early.
-Status WhilePlanning(Status status, const std::vector<Type>& inputs) {
+Status WhilePlanning(Status status, const std::vector<Type>& inputs, bool goes_on) {
   if (status.ok()) return status;
   const bool late = status.code() == ErrorCode::kDeadline;
   std::vector<std::string> types;
@@ -258,8 +258,9 @@ Status WhilePlanning(Status status, const std::vector<Type>& inputs) {
   status = std::move(status).In("planning for " + Join(types, ", "));
   if (!late) return status;
   return std::move(status).Fix(
-      "a first run of this shape without a deadline, when the model is opened: each shape is "
-      "planned once, and planning goes on now for the next run");
+      fmt::format("a first run of this shape without a deadline, when the model is opened: each "
+                  "shape is planned once{}",
+                  goes_on ? ", and planning goes on now for the next run" : ""));
 }
 
 }  // namespace
@@ -267,7 +268,7 @@ Status WhilePlanning(Status status, const std::vector<Type>& inputs) {
 Status CpuSession::AwaitPlan(const std::shared_ptr<Entry>& entry, const RunOptions& options) {
   std::unique_lock lock(entry->mutex);
   while (entry->plan == nullptr && entry->failure.ok()) {
-    ATH_RETURN_IF_ERROR(WhilePlanning(options.MayGoOn(), entry->inputs));
+    ATH_RETURN_IF_ERROR(WhilePlanning(options.MayGoOn(), entry->inputs, entry->being_planned));
     if (entry->being_planned) {
       if (!options.MayEnd()) {
         entry->changed.wait(lock);
