@@ -1,9 +1,12 @@
 // A mutex that a fork finds open.
 //
 // What another thread had locked when a process forked stays locked in the child, where that thread
-// is not: who waits for it waits for ever. Here every process has a mutex of its own. It does not
-// mend what the thread was about to write: only for what is whole while long work is done under the
-// lock.
+// is not: who waits for it waits for ever. Here every process has a mutex of its own. Two limits:
+//
+// * It does not mend what that thread was about to write. What it guards is either written in one
+//   word, or its owner notes while it is in pieces, and a child that finds the note leaves it.
+// * A thread that forks under the lock holds none in the child: its unlock() does nothing there,
+//   and what it does until then is not guarded.
 #pragma once
 
 #include <unistd.h>
@@ -25,7 +28,10 @@ class ProcessMutex {
   ProcessMutex& operator=(const ProcessMutex&) = delete;
 
   void lock() { Mine().mutex.lock(); }
-  void unlock() { Mine().mutex.unlock(); }
+  void unlock() {
+    Own* const last = own_.load();
+    if (last->process == getpid()) last->mutex.unlock();  // else locked in the parent
+  }
 
  private:
   struct Own {

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include <atomic>
+#include <chrono>
 #include <future>
 #include <thread>
 #include <vector>
@@ -45,6 +47,34 @@ TEST(ProcessMutex, IsOpenInAForkWhoeverHadLockedIt) {
   }
   over.set_value();
   holder.join();
+  ASSERT_GT(child, 0);
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
+// A mutex that nobody had locked was unlocked.
+TEST(ProcessMutex, IsOpenInAForkOfItsHolderWhoUnlocksIt) {
+  ProcessMutex mutex;
+  mutex.lock();
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(20);
+    mutex.unlock();
+    mutex.lock();
+    // Locked now: another thread cannot have it.
+    std::atomic<bool> over = false;
+    std::thread other([&] {
+      const std::scoped_lock lock(mutex);
+      over = true;
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    const bool early = over;
+    mutex.unlock();
+    other.join();
+    _exit(over && !early ? 0 : 1);
+  }
+  mutex.unlock();
   ASSERT_GT(child, 0);
   int status = -1;
   ASSERT_EQ(waitpid(child, &status, 0), child);

@@ -1,6 +1,9 @@
 #include "kernels/kernel.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <map>
 #include <mutex>
@@ -89,20 +92,58 @@ struct PackStore::Shared {
     Packed packed;
     bool filled_here = true;
   };
-  // A plan that is made while the process forks fills buffers under it.
-  mutable ProcessMutex mutex;
-  std::map<std::pair<const void*, std::string>, Entry> entries;
-  std::int64_t bytes = 0;
+  struct Contents {
+    std::map<std::pair<const void*, std::string>, Entry> entries;
+    std::int64_t bytes = 0;
 
-  // Constants that planning folded from shapes end with their plan; every new shape makes others.
-  void DropUnused() {
-    std::erase_if(entries, [&](const auto& item) {
-      const Packed& packed = item.second.packed;
-      if (packed.source.owner().use_count() > 1 || packed.buffer.use_count() > 1) return false;
-      if (item.second.filled_here) bytes -= packed.bytes;
-      return true;
-    });
+    // Constants that planning folded from shapes end with their plan; every new shape makes others.
+    void DropUnused() {
+      std::erase_if(entries, [&](const auto& item) {
+        const Packed& packed = item.second.packed;
+        if (packed.source.owner().use_count() > 1 || packed.buffer.use_count() > 1) return false;
+        if (item.second.filled_here) bytes -= packed.bytes;
+        return true;
+      });
+    }
+  };
+
+  // A plan that is made while the process forks fills buffers under it.
+  ProcessMutex mutex;
+
+  // For who has locked the mutex.
+  const Contents& Read() { return Whole(); }
+
+  template <class F>
+  void Change(const F& change) {
+    Contents& contents = Whole();
+    struct InPieces {
+      std::atomic<bool>& flag;
+      // Both ways ordered: no write of the change comes before or after it.
+      explicit InPieces(std::atomic<bool>& f) : flag(f) { flag.exchange(true); }
+      ~InPieces() { flag = false; }
+    } const in_pieces(in_pieces_);
+    change(contents);
   }
+
+ private:
+  // What a thread of the parent had half changed is left as it is, for ever: buffers that plans
+  // hold stay theirs, others are packed anew.
+  Contents& Whole() {
+    if (process_ != getpid()) {
+      if (in_pieces_) {
+        auto fresh = std::make_unique<Contents>();
+        static_cast<void>(contents_.release());
+        contents_ = std::move(fresh);
+        in_pieces_ = false;
+      }
+      process_ = getpid();
+    }
+    return *contents_;
+  }
+
+  pid_t process_ = getpid();
+  std::atomic<bool> in_pieces_ = false;
+  std::unique_ptr<Contents> contents_ = std::make_unique<Contents>();
 };
 
 PackStore::PackStore() : shared_(std::make_unique<Shared>()) {}
@@ -114,37 +155,42 @@ Result<std::shared_ptr<const void>> PackStore::Get(const Tensor& source, std::st
   recipe += ToString(source.dims());  // constants of several shapes may share their memory
   const std::scoped_lock lock(shared_->mutex);
   const auto key = std::pair(source.raw(), recipe);
-  const auto found = shared_->entries.find(key);
-  if (found != shared_->entries.end()) {
+  const auto& entries = shared_->Read().entries;
+  const auto found = entries.find(key);
+  if (found != entries.end()) {
     const Shared::Entry& entry = found->second;
     if (entry.packed.bytes == bytes) return entry.packed.buffer;
     ATH_CHECK(!entry.filled_here, "a recipe says all that its buffer depends on");
   }
-  shared_->DropUnused();
+  shared_->Change([](Shared::Contents& contents) { contents.DropUnused(); });
   ATH_TRY(Tensor memory, Tensor::Allocate(DType::kU8, {bytes}));
   fill(memory.mutable_raw());
   const std::shared_ptr<const void> buffer(memory.owner(), memory.raw());
-  shared_->entries[key] = {{source, std::move(recipe), buffer, bytes}};
-  shared_->bytes += bytes;
+  shared_->Change([&](Shared::Contents& contents) {
+    contents.entries[key] = {{source, std::move(recipe), buffer, bytes}};
+    contents.bytes += bytes;
+  });
   return buffer;
 }
 
 std::vector<PackStore::Packed> PackStore::All() const {
   const std::scoped_lock lock(shared_->mutex);
   std::vector<Packed> all;
-  for (const auto& [key, entry] : shared_->entries) all.push_back(entry.packed);
+  for (const auto& [key, entry] : shared_->Read().entries) all.push_back(entry.packed);
   return all;
 }
 
 void PackStore::Put(Packed packed) {
   const std::scoped_lock lock(shared_->mutex);
   const auto key = std::pair(packed.source.raw(), packed.recipe);
-  shared_->entries.try_emplace(key, Shared::Entry{std::move(packed), false});
+  shared_->Change([&](Shared::Contents& contents) {
+    contents.entries.try_emplace(key, Shared::Entry{std::move(packed), false});
+  });
 }
 
 std::int64_t PackStore::bytes() const {
   const std::scoped_lock lock(shared_->mutex);
-  return shared_->bytes;
+  return shared_->Read().bytes;
 }
 
 }  // namespace athanor::kernels

@@ -101,6 +101,37 @@ TEST(PackStore, PacksInAForkWhileItsParentPacks) {
   EXPECT_TRUE(Pack(store, weight).ok());
 }
 
+// It walked a map whose nodes another thread was about to relink.
+TEST(PackStore, PacksInAForkWhileItsParentForgets) {
+  PackStore store;
+  std::promise<void> forgetting, over;
+  {
+    const float values[2] = {3, 4};
+    // The memory of a constant that nobody else holds: it goes while the store forgets it.
+    const std::shared_ptr<const void> owner(values, [&](const void*) {
+      forgetting.set_value();
+      over.get_future().wait();
+    });
+    ASSERT_TRUE(Pack(store, Tensor::View(DType::kF32, {2}, values, owner)).ok());
+  }
+  const Tensor weight = Tensor::FromVector<float>({3}, {1, 2, 3});
+  std::thread packing([&] { EXPECT_TRUE(Pack(store, weight).ok()); });
+  forgetting.get_future().wait();
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(20);  // rather than waiting for ever
+    const bool empty = store.bytes() == 0 && store.All().empty();
+    _exit(empty && Pack(store, weight).ok() && store.bytes() == 12 ? 0 : 1);
+  }
+  over.set_value();
+  packing.join();
+  ASSERT_GT(child, 0);
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(store.bytes(), 12);
+}
+
 TEST(TinyAsZero, HoldsWhileItLives) {
   const volatile float tiny = 1e-39F, one = 1;
   {
