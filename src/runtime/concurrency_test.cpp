@@ -13,6 +13,7 @@
 #include "plan/plan.h"
 #include "runtime/gate_for_test.h"
 #include "runtime/session.h"
+#include "runtime/shared_weights.h"
 
 namespace athanor {
 namespace {
@@ -67,6 +68,13 @@ const Catalog& CatalogWithHalting() {
                      ++PlansMade();
                      return 0;
                    }});
+    // Of a constant: what the passes fold.
+    ops.push_back({.name = "HaltingPasses",
+                   .inputs = {{"x", ""}},
+                   .outputs = {{"y", ""}},
+                   .traits = kPure,
+                   .infer = InferHalting,
+                   .reference = Copy});
     return Catalog(std::move(ops));
   }();
   return catalog;
@@ -248,6 +256,34 @@ TEST(CpuSession, AForkPlansWhatItsParentWasPlanning) {
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
   EXPECT_TRUE(Answers(*session, kWaits, 3)) << "the parent goes on";
+}
+
+// It waited for the thread of its parent that was running the passes.
+TEST(CpuSession, AForkOpensASessionWhileItsParentOpensOneOfTheSameWeights) {
+  const auto shared = std::make_shared<SharedWeights>();
+  Graph graph(CatalogWithHalting());
+  const ValueId x = graph.AddInput("x", Type::Tensor(DType::kF32, {Dim(kWaits)}));
+  const ValueId three = graph.AddConstant(Filled(kWaits, 3));
+  graph.AddOutput("y", *graph.Add("Add", {x, *graph.Add("HaltingPasses", {three})}));
+  const auto open = [&] {
+    const auto session = Session::Create(graph.Clone(), {.threads = 1, .shared = shared});
+    return session.ok() && Answers(**session, kWaits, 3);
+  };
+  PlanningGate().Close();
+  auto opening = std::async(std::launch::async, open);
+  EXPECT_TRUE(PlanningGate().AwaitArrival());
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(60);  // rather than waiting for ever
+    IsFork() = true;
+    _exit(open() && open() ? 0 : 1);
+  }
+  PlanningGate().Open();
+  EXPECT_TRUE(opening.get());
+  ASSERT_GT(child, 0);
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
 }
 
 TEST(CpuSession, AnExpiredDeadlineBeginsNoPlan) {

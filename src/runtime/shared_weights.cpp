@@ -5,15 +5,20 @@
 
 namespace athanor {
 
+SharedWeights::~SharedWeights() {
+  delete optimized_.load();
+  delete widened_.load();
+}
+
 Result<std::shared_ptr<const Graph>> SharedWeights::Optimized(const Graph& graph,
                                                               const GraphOptions& options) {
   const std::scoped_lock lock(mutex_);
-  std::shared_ptr<const Graph>& known = options.widen ? widened_ : optimized_;
+  Made& known = options.widen ? widened_ : optimized_;
   if (known == nullptr) {
     ATH_TRY(Graph made, GraphForPlans(graph, options));
-    known = std::make_shared<const Graph>(std::move(made));
+    known = new std::shared_ptr<const Graph>(std::make_shared<const Graph>(std::move(made)));
   }
-  return known;
+  return *known.load();
 }
 
 std::shared_ptr<SharedWeights> WeightsInUse::On(const std::string& device) {
