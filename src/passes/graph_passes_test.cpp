@@ -66,6 +66,32 @@ TEST(WidenHalves, ComputesInF32BetweenTheSameInputsAndOutputs) {
   ExpectSameResults(make(), graph, 1);
 }
 
+// Casts and f32 copies of the constants stayed behind when no node could take them.
+TEST(WidenHalves, LeavesNothingBehindWhereTheOperatorTakesHalvesOnly) {
+  std::vector<OpDef> ops = ops::Standard().ops();
+  ops.push_back({.name = "HalvesOnly",
+                 .inputs = {{"x", ""}, {"w", ""}},
+                 .outputs = {{"y", ""}},
+                 .traits = kPure,
+                 .infer = [](InferCtx& ctx) -> Status {
+                   if (ctx.In(0).dtype != DType::kF16) return InvalidModel("f16 only");
+                   ctx.out[0] = ctx.In(0);
+                   return {};
+                 },
+                 .reference = [](RefCtx&) -> Status { return {}; }});
+  const Catalog catalog(std::move(ops));
+  Graph graph(catalog);
+  const ValueId x = graph.AddInput("x", Type::Tensor(DType::kF16, {2}));
+  const ValueId w = graph.AddConstant(*Tensor::Allocate(DType::kF16, {2}));
+  graph.AddOutput("y", *graph.Add("HalvesOnly", {x, w}));
+  EXPECT_EQ(*WidenHalves(graph), 0);
+  EXPECT_EQ(graph.num_nodes(), 1U);
+  for (std::size_t v = 0; v < graph.value_capacity(); ++v) {
+    const auto id = static_cast<ValueId>(v);
+    EXPECT_TRUE(graph.Constant(id) == nullptr || id == w) << graph.Constant(id)->dims()[0];
+  }
+}
+
 TEST(FoldConstants, DoesNotMakeConstantsThatAreTooLarge) {
   Graph graph = Parse(R"(graph g() -> (y: f32[4096, 4096]) {
     const %a: f32[4096, 1] = fill(1)

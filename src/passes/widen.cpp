@@ -23,7 +23,8 @@ class Widener {
       ATH_TRY(const bool done, Widen(id));
       widened += done ? 1 : 0;
     }
-    if (widened > 0) ATH_RETURN_IF_ERROR(EraseDeadNodes(graph_).status());
+    // What was made for nodes that stay as they are goes too.
+    ATH_RETURN_IF_ERROR(EraseDeadNodes(graph_).status());
     return widened;
   }
 
@@ -57,7 +58,8 @@ class Widener {
     return wide;
   }
 
-  // False where the operator does not take f32 in the place of f16; nothing is changed then.
+  // False where the operator does not take f32 in the place of f16: the node stays, and nothing
+  // reads the wide values that were made for it.
   Result<bool> Widen(NodeId id) {
     const Node& node = graph_.node(id);
     Graph::NewNode made = {.op = node.op->name,
