@@ -1,5 +1,6 @@
 #include "ir/evaluate.h"
 
+#include "ir/node_text.h"
 #include "ir/quantized.h"
 
 namespace athanor {
@@ -87,11 +88,11 @@ Result<std::vector<Datum>> Evaluate(const Graph& graph, std::vector<Datum> input
   for (std::size_t i = 0; i < inputs.size(); ++i)
     values[static_cast<std::size_t>(graph.inputs()[i])] = std::move(inputs[i]);
 
-  for (const NodeId id : order) {
+  for (std::size_t place = 0; place < order.size(); ++place) {
+    const NodeId id = order[place];
     const Node& node = graph.node(id);
     Status go_on = options.may_go_on ? options.may_go_on() : Status();
-    if (!go_on.ok())
-      return std::move(go_on).In(fmt::format("before node \"{}\" ({})", node.name, node.op->name));
+    if (!go_on.ok()) return std::move(go_on).In("before " + NodeText(graph, id, id, place));
     std::vector<Datum> node_inputs;
     for (const ValueId input : node.inputs) {
       node_inputs.push_back(input == kNoValue ? Datum() : values[static_cast<std::size_t>(input)]);
@@ -99,8 +100,7 @@ Result<std::vector<Datum>> Evaluate(const Graph& graph, std::vector<Datum> input
     Result<std::vector<Datum>> outputs = EvaluateNode(node, node_inputs, options);
     Status status =
         outputs.ok() ? CheckCustomOutputs(graph, node, *outputs) : std::move(outputs).status();
-    if (!status.ok())
-      return std::move(status).In(fmt::format("node \"{}\" ({})", node.name, node.op->name));
+    if (!status.ok()) return std::move(status).In(NodeText(graph, id, id, place));
     if (options.observer) options.observer(graph, id, *outputs);
     // Free each value after its last use: whole networks must fit.
     for (const ValueId input : node.inputs) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "ir/node_text.h"
 #include "kernels/layout.h"
 #include "runtime/own_memory.h"
 
@@ -241,26 +242,20 @@ void RunState::Poison(std::int32_t step) {
 
 namespace {
 
-// A node without a name is known by what the step gives, else by its place in the plan.
-std::string NodeText(const Plan& plan, const Step& step) {
-  const Node& node = plan.graph.node(step.nodes.front());
-  std::string name = node.name;
-  for (const ValueId output : plan.graph.node(step.nodes.back()).outputs) {
-    if (name.empty() && output != kNoValue) name = plan.graph.value(output).name;
-  }
-  if (name.empty()) name = fmt::format("#{}", &step - plan.steps.data());
-  return fmt::format("node \"{}\" ({})", name, node.op->name);
+std::string TextOf(const Plan& plan, const Step& step) {
+  return NodeText(plan.graph, step.nodes.front(), step.nodes.back(),
+                  static_cast<std::size_t>(&step - plan.steps.data()));
 }
 
 }  // namespace
 
 Status RunState::Before(const Step& step, Status status) const {
   if (status.ok()) return status;
-  return std::move(status).In("before " + NodeText(plan_, step));
+  return std::move(status).In("before " + TextOf(plan_, step));
 }
 
 Status RunState::InStep(const Step& step, Status status) const {
-  return std::move(status).In(NodeText(plan_, step));
+  return std::move(status).In(TextOf(plan_, step));
 }
 
 void RunState::Release() {

@@ -247,6 +247,18 @@ Graph Pictures() {
   return graph;
 }
 
+// It said: before node "" (Erf).
+TEST(ReferenceSession, NamesANodeWithoutANameByWhatItGives) {
+  Graph graph(ops::Standard());
+  const ValueId x = graph.AddInput("x", Type::Tensor(DType::kF32, {4}));
+  const ValueId y = Op(graph, "Erf", {x});
+  graph.AddOutput("y", y);
+  graph.SetName(y, "error");
+  const auto session = *Session::Create(std::move(graph), {.device = "reference"});
+  const auto late = session->Run({Ramp({4}, 1)}, {.deadline = std::chrono::steady_clock::now()});
+  EXPECT_EQ(late.status().where(), "before node \"error\" (Erf)");
+}
+
 TEST(CpuSession, ShowsAndGivesRowMajorValuesWhateverTheLayoutOfAStep) {
   const Tensor x = Ramp({2, 3, 20, 21}, 0.1F);
   const auto reference = *Session::Create(Pictures(), {.device = "reference"});
