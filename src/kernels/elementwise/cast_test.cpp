@@ -40,18 +40,58 @@ TEST(Casts, WidenEveryF16Exactly) {
   });
 }
 
+// A double and the float nearest to it, and that as a double again: bits, by hand. == cannot tell
+// zeros apart.
+struct Rounded {
+  double from;
+  std::uint32_t narrow;
+  std::uint64_t back;
+};
+
+constexpr double kInf = std::numeric_limits<double>::infinity();
+constexpr Rounded kRounded[] = {
+    {0, 0x00000000, 0x0000000000000000},
+    {-0.0, 0x80000000, 0x8000000000000000},
+    {0.1, 0x3DCCCCCD, 0x3FB99999A0000000},
+    {1 + 0x1p-24, 0x3F800000, 0x3FF0000000000000},    // half-way: to the even one, below
+    {1 + 0x1.8p-23, 0x3F800002, 0x3FF0000040000000},  // and above
+    {1e300, 0x7F800000, 0x7FF0000000000000},
+    {-1e300, 0xFF800000, 0xFFF0000000000000},
+    {kInf, 0x7F800000, 0x7FF0000000000000},
+    {1e-46, 0x00000000, 0x0000000000000000},
+    {-1e-46, 0x80000000, 0x8000000000000000},
+    {0x1p-149, 0x00000001, 0x36A0000000000000},    // the smallest denormal
+    {0x1.8p-149, 0x00000002, 0x36B0000000000000},  // half-way to the next
+    {0x1p-150, 0x00000000, 0x0000000000000000},
+    {-0x1p-127, 0x80400000, 0xB800000000000000},
+    {0x1p-1074, 0x00000000, 0x0000000000000000},  // a denormal double
+    {3, 0x40400000, 0x4008000000000000},
+};
+
 TEST(Casts, GoBetweenF32AndF64) {
-  constexpr double kInf = std::numeric_limits<double>::infinity();
-  // 0.1 and the double half-way between 1 and the next float, which goes to the even one.
-  const std::vector<double> wide = {0, -0.0, 0.1, 1 + 0x1p-24, 1e300, -1e300, kInf, 1e-46, 3};
-  const std::vector<float> narrow = {0, -0.0F, 0.1F, 1, INFINITY, -INFINITY, INFINITY, 0, 3};
+  std::vector<double> wide;
+  // Each in whole vectors and in the tail.
+  for (int i = 0; i < 4; ++i) {
+    for (const Rounded& each : kRounded) wide.push_back(each.from);
+    wide.push_back(i % 2 == 0 ? NAN : -NAN);
+  }
   ForEveryIsa([&](const CastTable& casts) {
-    std::vector<float> floats(wide.size());
-    casts.double_to_float(wide.data(), floats.data(), wide.size());
-    EXPECT_EQ(floats, narrow);
-    std::vector<double> doubles(narrow.size());
-    casts.float_to_double(narrow.data(), doubles.data(), narrow.size());
-    for (std::size_t i = 0; i < narrow.size(); ++i) EXPECT_EQ(doubles[i], narrow[i]) << i;
+    for (std::size_t begin = 0; begin < std::size(kRounded) + 1; ++begin) {
+      const std::size_t count = wide.size() - begin;
+      std::vector<float> floats(count);
+      casts.double_to_float(wide.data() + begin, floats.data(), count);
+      std::vector<double> doubles(count);
+      casts.float_to_double(floats.data(), doubles.data(), count);
+      for (std::size_t i = 0; i < count; ++i) {
+        const std::size_t which = (begin + i) % (std::size(kRounded) + 1);
+        if (which == std::size(kRounded)) {
+          ASSERT_TRUE(std::isnan(floats[i]) && std::isnan(doubles[i])) << i;
+          continue;
+        }
+        ASSERT_EQ(std::bit_cast<std::uint32_t>(floats[i]), kRounded[which].narrow) << which;
+        ASSERT_EQ(std::bit_cast<std::uint64_t>(doubles[i]), kRounded[which].back) << which;
+      }
+    }
   });
 }
 
