@@ -21,6 +21,16 @@ std::optional<double> CostOnReference(const Graph& graph, NodeId id, const Sessi
   return kStepNs + (flops.IsConst() ? static_cast<double>(flops.value()) / kFlopsPerNs : 0);
 }
 
+Isa IsaOf(const SessionOptions& options) {
+  return std::min(options.isa.value_or(Isa::kAvx512), BestIsa());
+}
+
+Precision PrecisionOnReference(const SessionOptions&) { return Precision::kF32; }
+
+Precision PrecisionOnCpu(const SessionOptions& options) {
+  return Resolved(options.precision, IsaOf(options));
+}
+
 // A node has code of its own there when it has a kernel for these types, or bodies, which are
 // planned, or is quantised, which planning brings into a form that has kernels. Where sizes are not
 // known, kernels are looked for while running.
@@ -29,8 +39,8 @@ std::optional<double> CostOnCpu(const Graph& graph, NodeId id, const SessionOpti
   if (!node.bodies.empty() || HasQuantSpec(node.attributes)) return kStepNs;
   if (!kernels::AnyKernel(*node.op)) return std::nullopt;
   PlanOptions plan;
-  plan.isa = std::min(options.isa.value_or(Isa::kAvx512), BestIsa());
-  plan.precision = Resolved(options.precision, plan.isa);
+  plan.isa = IsaOf(options);
+  plan.precision = PrecisionOnCpu(options);
   kernels::KernelQuery query;
   if (!plan::MakeQuery(graph, node, plan, query).empty()) return kStepNs;
   const std::vector<kernels::Candidate> candidates = kernels::Candidates(query, plan.isa);
@@ -69,12 +79,13 @@ struct Device::Kind {
   bool has_cores = false;  // may be followed by those it is bound to
   Result<std::unique_ptr<Session>> (*create)(Graph graph, const SessionOptions& options);
   std::optional<double> (*cost_ns)(const Graph& graph, NodeId node, const SessionOptions& options);
+  Precision (*precision)(const SessionOptions& options);
 };
 
 const std::vector<Device::Kind>& Device::Kinds() {
   static const std::vector<Kind> kinds = {
-      {"cpu", true, CpuSession::Create, CostOnCpu},
-      {"reference", false, ReferenceSession::Create, CostOnReference},
+      {"cpu", true, CpuSession::Create, CostOnCpu, PrecisionOnCpu},
+      {"reference", false, ReferenceSession::Create, CostOnReference, PrecisionOnReference},
   };
   return kinds;
 }
@@ -121,6 +132,8 @@ Result<std::vector<Device>> Device::FindAll(std::string_view names, const Sessio
 Result<std::unique_ptr<Session>> Device::Open(Graph graph) const {
   return kind_->create(std::move(graph), options_);
 }
+
+Precision Device::precision() const { return kind_->precision(options_); }
 
 std::optional<double> Device::CostNs(const Graph& graph, NodeId node) const {
   return kind_->cost_ns(graph, node, options_);

@@ -16,6 +16,8 @@ class Device {
 
   const std::string& name() const { return options_.device; }
   Result<std::unique_ptr<Session>> Open(Graph graph) const;
+  // What its kernels may round factors to.
+  Precision precision() const;
   // Roughly what the node costs there in nanoseconds; nothing when the device has no code of its
   // own for it. The sizes of the graph's values are known as well as they can be.
   std::optional<double> CostNs(const Graph& graph, NodeId node) const;

@@ -230,7 +230,11 @@ Result<std::unique_ptr<Session>> HeteroSession::Create(Graph graph, std::string_
   of_parts.optimize = false;
   of_parts.shared = {};  // parts are different graphs
   ATH_TRY(const std::vector<Device> devices, Device::FindAll(names, of_parts));
-  ATH_TRY(Graph split, GraphForPlans(graph, GraphOptionsOf(graph, options)));
+  GraphOptions of_whole = GraphOptionsOf(graph, options);
+  of_whole.widen = of_whole.widen && std::ranges::any_of(devices, [](const Device& device) {
+                     return device.precision() == Precision::kBf16;
+                   });
+  ATH_TRY(Graph split, GraphForPlans(graph, of_whole));
   std::unique_ptr<HeteroSession> session(new HeteroSession(std::move(graph), std::move(split)));
   ATH_TRY(const std::vector<NodeId> order, session->split_.Order());
   ATH_TRY(const std::vector<std::size_t> device_of, AssignDevices(session->split_, devices));

@@ -7,6 +7,7 @@
 #include "plan/plan.h"
 #include "runtime/graph_for_test.h"
 #include "runtime/session.h"
+#include "runtime/shared_weights.h"
 
 namespace athanor {
 namespace {
@@ -93,6 +94,35 @@ TEST(Precision, ModelsOfHalvesRoundAsTheySayUnlessAskedFor) {
   const auto plan = *session->PlanFor({Type::Of(HalfPicture())});
   for (const Step& step : plan->steps) {
     for (const Place& place : step.out) EXPECT_EQ(place.dtype, DType::kF16);
+  }
+}
+
+Tensor AnswerOf(Session& session) { return (*session.Run({HalfPicture()}))[0].tensor(); }
+
+// A product of halves in f32 is for kernels of bf16, which the reference does not have.
+TEST(Precision, ModelsOfHalvesRoundAsTheySayWhereNoDeviceHasBf16) {
+  const auto reference = *Session::Create(HalfConvolution(), {.device = "reference"});
+  const auto split = *Session::Create(
+      HalfConvolution(), {.device = "HETERO:reference,reference", .precision = Precision::kAuto});
+  EXPECT_TRUE(AnswerOf(*split).SameAs(AnswerOf(*reference)));
+}
+
+// Each gives what it gives alone, whichever comes first.
+TEST(Precision, SessionsOfBothShareTheWeightsOfAModelOfHalves) {
+  if (!HasBf16(BestIsa())) GTEST_SKIP() << "this machine has no avx512_bf16, or may not use it";
+  const auto open = [](Precision precision, const std::shared_ptr<SharedWeights>& shared) {
+    return *Session::Create(HalfConvolution(),
+                            {.threads = 1, .shared = shared, .precision = precision});
+  };
+  const Tensor rounded = AnswerOf(*open(Precision::kF32, nullptr));
+  const Tensor wide = AnswerOf(*open(Precision::kBf16, nullptr));
+  ASSERT_FALSE(rounded.SameAs(wide)) << "else nothing is told apart";
+  for (const bool wide_first : {false, true}) {
+    const auto shared = std::make_shared<SharedWeights>();
+    const auto first = open(wide_first ? Precision::kBf16 : Precision::kF32, shared);
+    const auto second = open(wide_first ? Precision::kF32 : Precision::kBf16, shared);
+    EXPECT_TRUE(AnswerOf(*first).SameAs(wide_first ? wide : rounded)) << wide_first;
+    EXPECT_TRUE(AnswerOf(*second).SameAs(wide_first ? rounded : wide)) << wide_first;
   }
 }
 
