@@ -53,8 +53,11 @@ void FindCells(const KernelQuery& q, State& s) {
   s.cells = CeilDivide(s.spatial.conv.in_channels, s.depth);
   const ops::WindowAxis &h = s.spatial.h, &w = s.spatial.w;
   const bool padded = h.pad_begin != 0 || h.pad_end != 0 || w.pad_begin != 0 || w.pad_end != 0;
+  // Offsets of 32 bits reach all channels of a band, and of smaller pictures.
+  const double picture =
+      static_cast<double>(s.cells * s.cell) * static_cast<double>(h.in) * static_cast<double>(w.in);
   s.in_place = !s.planes && s.table->element_bytes == 1 && s.flip == 0 && h.kernel == 1 &&
-               w.kernel == 1 && !padded;
+               w.kernel == 1 && !padded && picture <= UINT32_MAX;
 }
 
 std::int64_t StagedRows(const ops::WindowAxis& h, std::int64_t rows) {

@@ -6,6 +6,8 @@
 
 #include "kernels/check_kernels.h"
 #include "kernels/int8/requant.h"
+#include "kernels/list.h"
+#include "ops/catalog.h"
 
 namespace athanor::kernels {
 namespace {
@@ -235,6 +237,48 @@ TEST(Int8Conv, AgreesWithTheReferenceForDepthwiseInPlace) {
 }
 
 // The published MobileNets of unsigned bytes: every weight has the same zero point.
+// The least and the most memory that convolutions of one pixel stage 1024 channels of a square
+// picture in, for one thread.
+std::pair<std::int64_t, std::int64_t> Staged(std::int64_t size) {
+  const Tensor w = RandomBytes(DType::kI8, {16, 1024, 1, 1}, 2);
+  AttrMap map;
+  map.Set("group", std::int64_t{1});
+  const QuantSpec spec = {
+      .arithmetic = "float",
+      .inputs = {Port(DType::kU8, kDataScale, 121), PerChannel(16, kWeightScale, 0)},
+      .outputs = {Port(DType::kU8, OutputScale(1024), 30)}};
+  const std::int64_t block = BestIsa() == Isa::kAvx512 ? 16 : 8;
+  const KernelQuery query = {
+      .op = ops::Standard().Find("Conv"),
+      .attributes = &map,
+      .in = {{.dtype = DType::kU8, .dims = {1, 1024, size, size}, .block = block},
+             {.dtype = DType::kI8, .dims = w.dims(), .constant = &w}},
+      .own_inputs = 2,
+      .out = {{.dtype = DType::kU8, .dims = {1, 16, size, size}, .block = block}},
+      .quant = &spec};
+  std::pair<std::int64_t, std::int64_t> range = {INT64_MAX, -1};
+  PackStore store;
+  for (const Candidate& candidate : Candidates(query, BestIsa())) {
+    const bool blocked = candidate.def->name.find(".blocked") != std::string::npos;
+    if (!candidate.fit.yes() || !blocked) continue;
+    const auto prepared = candidate.def->prepare(query.To(*candidate.def), store);
+    EXPECT_TRUE(prepared.ok()) << candidate.def->name;
+    if (!prepared.ok()) continue;
+    range.first = std::min(range.first, prepared->scratch_bytes);
+    range.second = std::max(range.second, prepared->scratch_bytes);
+  }
+  return range;
+}
+
+// Offsets of 32 bits wrapped in pictures of more than 4 GiB that were read where they lie.
+TEST(Int8Conv, StagesPicturesThatOffsetsDoNotReachAcross) {
+  if (!HasIsa(Isa::kAvx2)) GTEST_SKIP() << "no kernels of channels in blocks";
+  const auto [least, most] = Staged(2064);
+  EXPECT_GT(least, 0);
+  EXPECT_LT(most, 64 << 20);
+  EXPECT_LE(Staged(2047).first, least);  // just below: in place where there are dot products
+}
+
 TEST(Int8Conv, TakesWeightsWithAZeroPoint) {
   for (const std::int64_t zero : {0, 77, 128, 255}) {
     CheckConv({.x = {1, 19, 6, 7}, .w = {21, 19, 3, 3}, .pads = {1, 1, 1, 1}, .weight_zero = zero});
