@@ -67,26 +67,32 @@ Status AutoScaleReference(RefCtx& ctx) {
   return {};
 }
 
-// --- SignalRfft
+// --- SignalRfft and SignalIrfft
 
-struct RfftAttrs {
+struct FixedFourierAttrs {
   std::int64_t fft_length = 0;
   template <class V>
   void Visit(V& v) {
-    v("fft_length", fft_length, "how many points; frames are filled up with 0", kRequired);
+    v("fft_length", fft_length, "how many points", kRequired);
   }
 };
 
 using RfftTypes = TypeList<std::int16_t, std::int32_t>;
 constexpr std::int64_t kLongestFixed = std::int64_t{1} << 16;
 
-Status InferFixedRfft(InferCtx& ctx) {
+// The length that the attribute says, when such a transform of input 0 exists.
+Result<std::int64_t> CheckFixedLength(InferCtx& ctx) {
   ATH_RETURN_IF_ERROR(ExpectDType(ctx, 0, RfftTypes{}));
   ATH_RETURN_IF_ERROR(ctx.ExpectMinRank(0, 1));
-  const std::int64_t length = ctx.Attrs<RfftAttrs>().fft_length;
+  const std::int64_t length = ctx.Attrs<FixedFourierAttrs>().fft_length;
   if (!IsFixedFourierLength(length) || length > kLongestFixed)
     return InvalidModel("a transform of {} points; a power of two from 4 to {} is accepted", length,
                         kLongestFixed);
+  return length;
+}
+
+Status InferFixedRfft(InferCtx& ctx) {
+  ATH_TRY(const std::int64_t length, CheckFixedLength(ctx));
   Type y = ctx.In(0);
   if (y.HasRank()) {
     Dim& last = y.shape->back();
@@ -99,7 +105,7 @@ Status InferFixedRfft(InferCtx& ctx) {
 }
 
 Status FixedRfftReference(RefCtx& ctx) {
-  const auto length = static_cast<std::size_t>(ctx.Attrs<RfftAttrs>().fft_length);
+  const auto length = static_cast<std::size_t>(ctx.Attrs<FixedFourierAttrs>().fft_length);
   const auto frame = static_cast<std::size_t>(ctx.In(0).dims().back());
   if (frame > length) return DataError("frames of {} for a transform of {} points", frame, length);
   return Dispatch(RfftTypes{}, ctx.In(0).dtype(), [&](auto tag) -> Status {
@@ -115,23 +121,8 @@ Status FixedRfftReference(RefCtx& ctx) {
   });
 }
 
-// --- SignalIrfft
-
-struct IrfftAttrs {
-  std::int64_t fft_length = 0;
-  template <class V>
-  void Visit(V& v) {
-    v("fft_length", fft_length, "how many points", kRequired);
-  }
-};
-
 Status InferFixedIrfft(InferCtx& ctx) {
-  ATH_RETURN_IF_ERROR(ExpectDType(ctx, 0, RfftTypes{}));
-  ATH_RETURN_IF_ERROR(ctx.ExpectMinRank(0, 1));
-  const std::int64_t length = ctx.Attrs<IrfftAttrs>().fft_length;
-  if (!IsFixedFourierLength(length) || length > kLongestFixed)
-    return InvalidModel("a transform of {} points; a power of two from 4 to {} is accepted", length,
-                        kLongestFixed);
+  ATH_TRY(const std::int64_t length, CheckFixedLength(ctx));
   Type y = ctx.In(0);
   if (y.HasRank()) {
     Dim& last = y.shape->back();
@@ -145,7 +136,7 @@ Status InferFixedIrfft(InferCtx& ctx) {
 }
 
 Status FixedIrfftReference(RefCtx& ctx) {
-  const auto length = static_cast<std::size_t>(ctx.Attrs<IrfftAttrs>().fft_length);
+  const auto length = static_cast<std::size_t>(ctx.Attrs<FixedFourierAttrs>().fft_length);
   const auto numbers = static_cast<std::size_t>(ctx.In(0).dims().back());
   if (numbers != length + 2)
     return DataError("spectra of {} numbers for {} points", numbers, length);
@@ -235,10 +226,10 @@ OpDef SignalRfft() {
       .name = "SignalRfft",
       .summary =
           "Fourier transform of real numbers in fixed point, divided by the number of points.",
-      .inputs = {{"x", "[..., n], i16 or i32, n <= fft_length"}},
+      .inputs = {{"x", "[..., n], i16 or i32, n <= fft_length: filled up with 0"}},
       .outputs = {{"y",
                    "[..., fft_length + 2]: real and imaginary parts of frequencies 0 to half"}},
-      .attributes = Describe<RfftAttrs>(),
+      .attributes = Describe<FixedFourierAttrs>(),
       .infer = InferFixedRfft,
       .reference = FixedRfftReference,
   };
@@ -254,7 +245,7 @@ OpDef SignalIrfft() {
                   "[..., fft_length + 2], i16 or i32: real and imaginary parts of "
                   "frequencies 0 to half"}},
       .outputs = {{"y", "[..., fft_length]"}},
-      .attributes = Describe<IrfftAttrs>(),
+      .attributes = Describe<FixedFourierAttrs>(),
       .infer = InferFixedIrfft,
       .reference = FixedIrfftReference,
   };

@@ -53,6 +53,21 @@ TEST(Dft, RefusesAnAxisThatIsNoScalar) {
   EXPECT_FALSE(RunOperator("HannWindow", {none}).ok());
 }
 
+TEST(FixedFourier, BothWaysRefuseTheSameLengths) {
+  const Tensor x = Tensor::FromVector<std::int16_t>({8}, {1, 2, 3, 4, 5, 6, 7, 8});
+  for (const std::string_view op : {"SignalRfft", "SignalIrfft"}) {
+    const auto message = [&](std::int64_t length) {
+      return RunOperator(op, {x}, {{"fft_length", length}}).status().message();
+    };
+    EXPECT_EQ(message(6), "a transform of 6 points; a power of two from 4 to 65536 is accepted");
+    EXPECT_EQ(message(131072),
+              "a transform of 131072 points; a power of two from 4 to 65536 is accepted");
+    EXPECT_FALSE(
+        RunOperator(op, {Tensor::FromVector<float>({1}, {1})}, {{"fft_length", std::int64_t{8}}})
+            .ok());
+  }
+}
+
 TEST(Stft, RefusesFramesThatDoNotFit) {
   const Tensor x = Tensor::FromVector<float>({1, 3, 1}, {1, 2, 3});
   const auto run = [&](std::int64_t step, std::int64_t length) {
