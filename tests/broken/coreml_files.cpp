@@ -164,7 +164,8 @@ struct CoremlLayer {
   std::size_t inputs = 1;
 };
 
-std::vector<CoremlLayer> BrokenLayers() {
+// With weights or windows.
+std::vector<CoremlLayer> BrokenWeightLayers() {
   return {
       {"convolution_of_a_matrix", 100, Number(1, 1) + Number(2, 1) + Weights(90, {1})},
       {"convolution_groups", 100, Number(1, 3) + Number(2, 1) + Number(10, 2)},
@@ -182,28 +183,27 @@ std::vector<CoremlLayer> BrokenLayers() {
       {"upsample_factor", 210, Numbers(1, {0, -5})},
       {"upsample_mode", 210, Number(5, 7)},
       {"resize_mode", 211, Numbers(1, {4, 4}) + Part(2, Number(1, 3))},
-      {"unary_kind", 220, Number(1, 99)},
       {"scale_axes", 245, Numbers(1, {1, 1}) + Weights(2, {1})},
-      {"reduce_mode", 280, Number(1, 10)},
-      {"reduce_axes", 280, Number(1, 0) + Number(3, 0)},
-      {"constant_with_input", 290, ""},
+      {"lstm_of_a_matrix", 420, Number(1, 1) + Number(2, 1)},
+      {"lstm_two_directions", 430, Number(1, 1) + Number(2, 1) + Part(20, "")},
+      {"gru_no_weights", 410, Number(1, 1) + Number(2, 1)},
+      {"windows_large", 1005, Number(1, 1) + Number(2, 50) + Number(3, 1)},
+      {"windows_step", 1005, Number(1, 1) + Number(2, 1)},
+      {"matmul_matrix", 1045, Number(5, 2) + Number(6, 2) + Weights(8, {1})},
+      {"layer_norm_shape", 1350, Numbers(1, {5}) + Weights(3, {1}) + Weights(4, {1})},
+  };
+}
+
+// Those that move elements.
+std::vector<CoremlLayer> BrokenShapeLayers() {
+  return {
       {"reshape_axes", 300, Numbers(1, {1, 2})},
       {"permute_of_a_matrix", 310, Numbers(1, {3, 2, 1, 0})},
       {"split_one", 330, Number(1, 7)},
       {"reorganize_block", 345, Number(2, 0)},
       {"slice_axis", 350, Number(3, 1) + Number(4, 5)},
-      {"lstm_of_a_matrix", 420, Number(1, 1) + Number(2, 1)},
-      {"lstm_two_directions", 430, Number(1, 1) + Number(2, 1) + Part(20, "")},
-      {"gru_no_weights", 410, Number(1, 1) + Number(2, 1)},
-      {"branch", 605, ""},
-      {"loop", 615, ""},
-      {"range_with_input", 635, ""},
-      {"gelu_mode", 795, Number(1, 3)},
       {"tile_reps", 920, Numbers(1, {1})},
       {"stack_axis", 925, Number(1, 9)},
-      {"scatter_mode", 945, Number(1, 77), 3},
-      {"scatter_axis", 935, Number(1, 1), 3},
-      {"softmax_axis", 950, Number(1, kLargest)},
       {"reverse_flags", 960, Numbers(1, {1})},
       {"split_nd_sizes", 975, Number(1, 0) + Numbers(3, {7, 8})},
       {"concat_interleave", 980, Number(2, 1)},
@@ -211,14 +211,6 @@ std::vector<CoremlLayer> BrokenLayers() {
       {"transpose_few", 985, Numbers(1, {0})},
       {"slice_lists", 995, Numbers(1, {0}) + Numbers(3, {1})},
       {"slice_stride", 995, Numbers(1, {0, 0}) + Numbers(3, {1, 1}) + Numbers(5, {0, 1})},
-      {"windows_large", 1005, Number(1, 1) + Number(2, 50) + Number(3, 1)},
-      {"windows_step", 1005, Number(1, 1) + Number(2, 1)},
-      {"topk_many", 1015, Number(1, 1) + Number(2, 50)},
-      {"topk_none", 1015, Number(1, 1)},
-      {"argmax_axis", 1025, Number(1, 2)},
-      {"matmul_matrix", 1045, Number(5, 2) + Number(6, 2) + Weights(8, {1})},
-      {"constant_huge", 1070, Numbers(1, {kLargest, kLargest})},
-      {"fill_huge", 1085, Numbers(2, {1 << 30, 1 << 30, 1 << 30}), 0},
       {"broadcast_less", 1105, Numbers(1, {1, 3})},
       {"squeeze_axis", 1120, Numbers(1, {1})},
       {"expand_axes", 1125, Numbers(1, {0, 0})},
@@ -226,7 +218,28 @@ std::vector<CoremlLayer> BrokenLayers() {
       {"reshape_size", 1140, Numbers(1, {7})},
       {"reshape_two_open", 1140, Numbers(1, {-1, -1})},
       {"pad_amounts", 1155, Numbers(2, {1, 1})},
-      {"layer_norm_shape", 1350, Numbers(1, {5}) + Weights(3, {1}) + Weights(4, {1})},
+  };
+}
+
+// Values, positions and control.
+std::vector<CoremlLayer> BrokenValueLayers() {
+  return {
+      {"unary_kind", 220, Number(1, 99)},
+      {"reduce_mode", 280, Number(1, 10)},
+      {"reduce_axes", 280, Number(1, 0) + Number(3, 0)},
+      {"constant_with_input", 290, ""},
+      {"branch", 605, ""},
+      {"loop", 615, ""},
+      {"range_with_input", 635, ""},
+      {"gelu_mode", 795, Number(1, 3)},
+      {"scatter_mode", 945, Number(1, 77), 3},
+      {"scatter_axis", 935, Number(1, 1), 3},
+      {"softmax_axis", 950, Number(1, kLargest)},
+      {"topk_many", 1015, Number(1, 1) + Number(2, 50)},
+      {"topk_none", 1015, Number(1, 1)},
+      {"argmax_axis", 1025, Number(1, 2)},
+      {"constant_huge", 1070, Numbers(1, {kLargest, kLargest})},
+      {"fill_huge", 1085, Numbers(2, {1 << 30, 1 << 30, 1 << 30}), 0},
       {"one_hot_size", 1450, Number(1, 0)},
       {"cumsum_axis", 1455, Number(1, 8)},
   };
@@ -308,11 +321,13 @@ Family CoremlFamily() {
     mistake.make(m);
     family.bad.push_back({mistake.name, BytesOf(m.Bytes()), true});
   }
-  for (const CoremlLayer& layer : BrokenLayers()) {
-    ModelMaker m = coreml::SmallModel();
-    m.layers[1] = LayerOf("act", std::vector<std::string>(layer.inputs, "t"), {"y"}, layer.kind,
-                          layer.parameters);
-    family.bad.push_back({layer.name, BytesOf(m.Bytes()), true});
+  for (const auto& layers : {BrokenWeightLayers(), BrokenShapeLayers(), BrokenValueLayers()}) {
+    for (const CoremlLayer& layer : layers) {
+      ModelMaker m = coreml::SmallModel();
+      m.layers[1] = LayerOf("act", std::vector<std::string>(layer.inputs, "t"), {"y"}, layer.kind,
+                            layer.parameters);
+      family.bad.push_back({layer.name, BytesOf(m.Bytes()), true});
+    }
   }
   family.good.push_back({"program", BytesOf(coreml::SmallProgram().Bytes())});
   for (File& bad : Damage(family.good.back())) family.bad.push_back(std::move(bad));
