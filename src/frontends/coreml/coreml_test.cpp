@@ -136,6 +136,15 @@ struct ProgramMistake {
   void (*make)(ProgramMaker& m);
 };
 
+void ExpectRefused(const ProgramMistake& mistake) {
+  ProgramMaker m = SmallProgram();
+  mistake.make(m);
+  const auto graph = Read(m.Bytes());
+  ASSERT_FALSE(graph.ok()) << mistake.expected;
+  EXPECT_NE(graph.status().ToString().find(mistake.expected), std::string::npos)
+      << graph.status().ToString();
+}
+
 TEST(CoremlProgram, SaysWhatIsWrong) {
   const ProgramMistake mistakes[] = {
       {"operation \"y\" (crop_resize): operation \"crop_resize\" is not read (1 use)",
@@ -175,14 +184,26 @@ TEST(CoremlProgram, SaysWhatIsWrong) {
          m.operations[1] = MilConstant("b", MilBlob({2}, "@model_path/weights/weight.bin", 64));
        }},
   };
-  for (const ProgramMistake& mistake : mistakes) {
-    ProgramMaker m = SmallProgram();
-    mistake.make(m);
-    const auto graph = Read(m.Bytes());
-    ASSERT_FALSE(graph.ok()) << mistake.expected;
-    EXPECT_NE(graph.status().ToString().find(mistake.expected), std::string::npos)
-        << graph.status().ToString();
-  }
+  for (const ProgramMistake& mistake : mistakes) ExpectRefused(mistake);
+}
+
+// Every byte but 0 is true, also to operations that read the bits.
+TEST(CoremlProgram, BytesOfTruthAreZeroOrOne) {
+  ProgramMaker m;
+  m.input = {4};
+  m.operations = {MilConstant("c", MilBytes(kMilBool, {4}, std::string("\x00\x01\x02\xFF", 4))),
+                  MilConstant("z", MilFloats({4}, {9, 9, 9, 9})),
+                  MilOperation("logical_not", {{"x", "c"}}, "n"),
+                  MilOperation("select", {{"cond", "c"}, {"a", "x"}, {"b", "z"}}, "s"),
+                  MilOperation("select", {{"cond", "n"}, {"a", "s"}, {"b", "x"}}, "y")};
+  EXPECT_EQ(Answer(Read(m.Bytes()), {4}, {1, 2, 3, 4}), (Floats{9, 2, 3, 4}));
+  m.output = "c";
+  const auto graph = Read(m.Bytes());
+  ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+  const auto out = Evaluate(*graph, {Datum(Tensor::FromVector<float>({4}, {1, 2, 3, 4}))});
+  ASSERT_TRUE(out.ok()) << out.status().ToString();
+  const auto* bytes = static_cast<const std::uint8_t*>((*out)[0].tensor().raw());
+  EXPECT_EQ(std::vector<std::uint8_t>(bytes, bytes + 4), (std::vector<std::uint8_t>{0, 1, 1, 1}));
 }
 
 // A file with weights as the package has it: 8 bytes of floats at 128, described at 64.
@@ -192,9 +213,11 @@ TEST(CoremlProgram, ReadsWeightsBesideTheModelAndNothingElse) {
   fs::create_directories(folder);
   std::string blob(136, '\0');
   const std::uint32_t mark = 0xDEADBEEF;
+  std::uint32_t type = 2;  // f32
   std::uint64_t place[] = {8, 128};
   const float numbers[] = {0.5F, -1};
   std::memcpy(blob.data() + 64, &mark, 4);
+  std::memcpy(blob.data() + 68, &type, 4);
   std::memcpy(blob.data() + 72, place, 16);
   std::memcpy(blob.data() + 128, numbers, 8);
   const auto write = [&](const fs::path& path) { std::ofstream(path, std::ios::binary) << blob; };
@@ -220,6 +243,25 @@ TEST(CoremlProgram, ReadsWeightsBesideTheModelAndNothingElse) {
   std::memcpy(blob.data() + 72, place, 16);
   write(folder / "short.bin");
   EXPECT_EQ(read("short.bin", 64).status().code(), ErrorCode::kInvalidModel);
+  // These files have no number for truth, whose bytes could be anything.
+  ProgramMaker truth = SmallProgram();
+  truth.operations[1] =
+      MilConstant("b", Part(2, MilType(kMilBool, {4})) +
+                           Part(5, Part(1, "@model_path/short.bin") + Number(2, 64)));
+  const auto bytes = std::make_shared<std::string>(truth.Bytes());
+  EXPECT_EQ(Import({reinterpret_cast<const std::uint8_t*>(bytes->data()), bytes->size()}, bytes,
+                   folder.string())
+                .status()
+                .code(),
+            ErrorCode::kInvalidModel);
+  place[0] = 8;
+  type = 14;  // i32, as many bytes
+  std::memcpy(blob.data() + 68, &type, 4);
+  std::memcpy(blob.data() + 72, place, 16);
+  write(folder / "integers.bin");
+  const Status status = read("integers.bin", 64).status();
+  EXPECT_NE(status.ToString().find("which says that its numbers are of type 14"), std::string::npos)
+      << status.ToString();
 }
 
 TEST(Coreml, TheDocumentListsEveryLayer) {

@@ -106,7 +106,7 @@ inline ModelMaker SmallModel() {
 
 // ---- ML Programs
 
-inline constexpr std::int64_t kMilFloat32 = 11, kMilInt32 = 23;
+inline constexpr std::int64_t kMilBool = 1, kMilFloat16 = 10, kMilFloat32 = 11, kMilInt32 = 23;
 
 inline std::string MilType(std::int64_t type, const std::vector<std::int64_t>& dims) {
   std::string tensor = Number(1, type) + Number(2, static_cast<std::int64_t>(dims.size()));
@@ -122,6 +122,15 @@ inline std::string MilFloats(const std::vector<std::int64_t>& dims,
 inline std::string MilInts(const std::vector<std::int64_t>& values) {
   return Part(2, MilType(kMilInt32, {static_cast<std::int64_t>(values.size())})) +
          Part(3, Part(1, Part(2, Numbers(1, values))));
+}
+// Elements of any type as their bytes.
+inline std::string MilBytes(std::int64_t type, const std::vector<std::int64_t>& dims,
+                            const std::string& bytes) {
+  return Part(2, MilType(type, dims)) + Part(3, Part(1, Part(7, Part(1, bytes))));
+}
+inline std::string MilText(const std::string& text) {
+  constexpr std::int64_t kString = 2;
+  return Part(2, MilType(kString, {})) + Part(3, Part(1, Part(4, Part(1, text))));
 }
 // Floats that lie in a file, described there at `offset`.
 inline std::string MilBlob(const std::vector<std::int64_t>& dims, const std::string& file,

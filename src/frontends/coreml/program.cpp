@@ -55,6 +55,18 @@ struct BlobHeader {
 };
 constexpr std::uint32_t kBlobMark = 0xDEADBEEF;
 
+// The number of a type in such a header (BlobDataType of MILBlob), which has none for truth and
+// for numbers of 64 bits; 0 for these.
+std::uint32_t BlobType(DType dtype) {
+  static constexpr std::pair<std::uint32_t, DType> kTypes[] = {
+      {1, DType::kF16}, {2, DType::kF32}, {3, DType::kU8},   {4, DType::kI8},
+      {6, DType::kI16}, {7, DType::kU16}, {14, DType::kI32}, {15, DType::kU32}};
+  for (const auto& [number, type] : kTypes) {
+    if (type == dtype) return number;
+  }
+  return 0;
+}
+
 // The file's wire format holds more bits than the type that it names: a number is never cut.
 template <class To>
 Result<Tensor> Converted(const Dims& dims, const std::vector<std::int64_t>& values, DType dtype) {
@@ -67,11 +79,19 @@ Result<Tensor> Converted(const Dims& dims, const std::vector<std::int64_t>& valu
 }
 
 Result<Tensor> FromBytes(DType dtype, const Dims& dims, std::span<const std::uint8_t> bytes) {
-  ATH_TRY(Tensor tensor, Tensor::Allocate(dtype, dims));
-  const auto needed = static_cast<std::size_t>(tensor.count()) * ElementBytes(dtype);
-  if (bytes.size() != needed)
+  const auto count = CheckedCount(dims);
+  const auto needed =
+      count ? CheckedMul(*count, static_cast<std::int64_t>(ElementBytes(dtype))) : std::nullopt;
+  if (!needed || *needed != std::ssize(bytes))
     return InvalidModel("{} of {} in {} bytes", Name(dtype), ToString(dims), bytes.size());
-  if (needed > 0) std::memcpy(tensor.mutable_raw(), bytes.data(), needed);
+  ATH_TRY(Tensor tensor, Tensor::Allocate(dtype, dims));
+  if (dtype == DType::kBool) {
+    // Truth is 0 or 1 here, and any byte in a file.
+    const auto truth = tensor.MutableData<bool>();
+    for (std::size_t i = 0; i < truth.size(); ++i) truth[i] = bytes[i] != 0;
+  } else if (!bytes.empty()) {
+    std::memcpy(tensor.mutable_raw(), bytes.data(), bytes.size());
+  }
   return tensor;
 }
 
@@ -136,6 +156,10 @@ Result<Tensor> ProgramConstants::FromFile(const mil::BlobFile& blob, DType dtype
   if (header.mark != kBlobMark)
     return Error(ErrorCode::kCorruptFile, "no weights begin at {} of {}", blob.offset,
                  Quote(blob.name));
+  const std::uint32_t type = BlobType(dtype);
+  if (type == 0 || header.type != type)
+    return InvalidModel("{} at {} of {}, which says that its numbers are of type {}", Name(dtype),
+                        blob.offset, Quote(blob.name.substr(0, 100)), header.type);
   if (header.offset > bytes.size() || header.size > bytes.size() - header.offset) return beyond();
   const auto data = bytes.subspan(header.offset, header.size);
   const auto needed =
