@@ -187,6 +187,12 @@ TEST(CoremlProgram, SaysWhatIsWrong) {
   for (const ProgramMistake& mistake : mistakes) ExpectRefused(mistake);
 }
 
+TEST(CoremlProgram, TakesWhatTheFileSaysOfResultsThatItMakes) {
+  ProgramMaker m = SmallProgram();
+  m.operations[3] = MilOperation("relu", {{"x", "t"}}, "y", MilType(kMilFloat32, {1, 2}));
+  EXPECT_EQ(Answer(Read(m.Bytes()), {1, 3}, {1, 2, 3}), (Floats{7.5F, 0}));
+}
+
 // Every byte but 0 is true, also to operations that read the bits.
 TEST(CoremlProgram, BytesOfTruthAreZeroOrOne) {
   ProgramMaker m;

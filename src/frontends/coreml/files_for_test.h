@@ -140,14 +140,14 @@ inline std::string MilBlob(const std::vector<std::int64_t>& dims, const std::str
 inline std::string MilConstant(const std::string& name, const std::string& value) {
   return Part(1, "const") + Part(3, Part(1, name)) + Part(5, Part(1, "val") + Part(2, value));
 }
-// Inputs: the parameter and the name of its value.
+// Inputs: the parameter and the name of its value. declared: what the file says of the result.
 inline std::string MilOperation(const std::string& type,
                                 const std::vector<std::pair<std::string, std::string>>& inputs,
-                                const std::string& output) {
+                                const std::string& output, const std::string& declared = "") {
   std::string operation = Part(1, type);
   for (const auto& [key, value] : inputs)
     operation += Part(2, Part(1, key) + Part(2, Part(1, Part(1, value))));
-  return operation + Part(3, Part(1, output));
+  return operation + Part(3, Part(1, output) + (declared.empty() ? "" : Part(2, declared)));
 }
 
 struct ProgramMaker {

@@ -353,7 +353,7 @@ class ProgramImport {
 
   Status AddConstant(const mil::Operation& op) {
     if (op.outputs.size() != 1) return InvalidModel("{} results", op.outputs.size());
-    const std::string& name = op.outputs[0].name;
+    const mil::NamedType& output = op.outputs[0];
     const mil::Value* value = nullptr;
     for (const auto& entry : op.attributes) {
       if (entry.key == "val") value = &entry.value;
@@ -361,16 +361,35 @@ class ProgramImport {
     if (value == nullptr) return InvalidModel("its value is missing");
     if (value->immediate && value->immediate->tensor && value->immediate->tensor->strings) {
       const auto& texts = value->immediate->tensor->strings->values;
-      if (texts.size() == 1) known_.texts[name] = texts[0];
+      if (texts.size() == 1) known_.texts[output.name] = texts[0];
       return {};
     }
     ATH_TRY(Tensor tensor, constants_.Read(*value));
-    return Define(name, graph_.AddConstant(std::move(tensor), name));
+    return Define(output, graph_.AddConstant(std::move(tensor), output.name));
   }
 
-  Status Define(const std::string& name, ValueId value) {
-    if (known_.values.emplace(name, value).second) return {};
-    return InvalidModel("{} is made twice", Quote(name.substr(0, 100)));
+  Status Define(const mil::NamedType& output, ValueId value) {
+    ATH_RETURN_IF_ERROR(CheckDeclared(output, graph_.value(value).type));
+    if (known_.values.emplace(output.name, value).second) return {};
+    return InvalidModel("{} is made twice", Quote(output.name.substr(0, 100)));
+  }
+
+  // What the file says of a result must be what the operation makes: where it is not, one of them
+  // was misunderstood, and the answers would be wrong without a word.
+  static Status CheckDeclared(const mil::NamedType& output, const Type& made) {
+    if (!output.type.tensor) return {};
+    ATH_TRY(const Type declared, TypeOfValue(output.type, "size"));
+    bool agrees = declared.dtype == made.dtype;
+    if (agrees && made.HasRank()) {
+      agrees = made.rank() == declared.rank();
+      for (std::int64_t axis = 0; agrees && axis < made.rank(); ++axis) {
+        const Dim &size = made.dim(axis), &wanted = declared.dim(axis);
+        agrees = !size.IsConst() || !wanted.IsConst() || size.value() == wanted.value();
+      }
+    }
+    if (agrees) return {};
+    return InvalidModel("{} is {}, where the file says {}", Quote(output.name.substr(0, 100)),
+                        made.ToString(), declared.ToString());
   }
 
   Status AddOperation(const mil::Operation& op) {
@@ -382,7 +401,7 @@ class ProgramImport {
       return InvalidModel("{} results are named; there are {}", op.outputs.size(),
                           step.outputs.size());
     for (std::size_t i = 0; i < op.outputs.size(); ++i)
-      ATH_RETURN_IF_ERROR(Define(op.outputs[i].name, step.outputs[i]));
+      ATH_RETURN_IF_ERROR(Define(op.outputs[i], step.outputs[i]));
     return {};
   }
 
