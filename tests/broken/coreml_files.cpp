@@ -316,6 +316,24 @@ Family CoremlFamily() {
   family.good.push_back({"network", BytesOf(coreml::SmallModel().Bytes())});
   family.good.push_back({"pipeline", BytesOf(NestedPipelines(2))});
   for (File& bad : Damage(family.good[0])) family.bad.push_back(std::move(bad));
+// A program of so many inputs that searching the list for each of them takes minutes; in the
+// opposite order of the description, and the last operation reads what nothing makes.
+std::string ManyInputs() {
+  constexpr int kInputs = 40000;
+  std::string description, inputs;
+  for (int i = 0; i < kInputs; ++i) {
+    description += Part(1, Part(1, fmt::format("an_input_{}", i)));
+    inputs += Part(1, Part(1, fmt::format("an_input_{}", kInputs - 1 - i)) +
+                          Part(2, coreml::MilType(coreml::kMilFloat32, {1})));
+  }
+  const std::string block =
+      Part(2, "y") + Part(3, coreml::MilOperation("relu", {{"x", "nothing"}}, "y"));
+  const std::string body =
+      inputs + Part(2, "CoreML5") + Part(3, Part(1, "CoreML5") + Part(2, block));
+  const std::string program = Number(1, 1) + Part(2, Part(1, "main") + Part(2, body));
+  return Number(1, 6) + Part(2, description + Part(10, Part(1, "y"))) + Part(502, program);
+}
+
   for (const CoremlMistake& mistake : kCoremlMistakes) {
     ModelMaker m = coreml::SmallModel();
     mistake.make(m);
@@ -345,3 +363,4 @@ Family CoremlFamily() {
 }
 
 }  // namespace athanor::broken
+  family.bad.push_back({"program_inputs_many", BytesOf(ManyInputs()), true});

@@ -212,6 +212,23 @@ TEST(CoremlProgram, BytesOfTruthAreZeroOrOne) {
   EXPECT_EQ(std::vector<std::uint8_t>(bytes, bytes + 4), (std::vector<std::uint8_t>{0, 1, 1, 1}));
 }
 
+TEST(CoremlProgram, InputsComeInTheOrderOfTheDescription) {
+  const auto typed = [](const std::string& name) {
+    return Part(1, Part(1, name) + Part(2, MilType(kMilFloat32, {1})));
+  };
+  const std::string block = Part(2, "y") + Part(3, MilOperation("relu", {{"x", "a"}}, "y"));
+  const std::string body = typed("unnamed") + typed("b") + typed("a") + Part(2, "CoreML5") +
+                           Part(3, Part(1, "CoreML5") + Part(2, block));
+  const std::string description =
+      Part(1, FeatureOf("a", {1})) + Part(1, FeatureOf("b", {1})) + Part(10, FeatureOf("y", {1}));
+  const auto graph = Read(Number(1, 6) + Part(2, description) +
+                          Part(502, Number(1, 1) + Part(2, Part(1, "main") + Part(2, body))));
+  ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+  std::vector<std::string> names;
+  for (const ValueId input : graph->inputs()) names.push_back(graph->value(input).name);
+  EXPECT_EQ(names, (std::vector<std::string>{"a", "b", "unnamed"}));
+}
+
 // A file with weights as the package has it: 8 bytes of floats at 128, described at 64.
 TEST(CoremlProgram, ReadsWeightsBesideTheModelAndNothingElse) {
   namespace fs = std::filesystem;

@@ -334,14 +334,17 @@ class ProgramImport {
   }
 
   Status AddInputs(const mil::Function& function) {
-    std::vector<const mil::NamedType*> inputs;
-    for (const mil::NamedType& input : function.inputs) inputs.push_back(&input);
-    const auto place = [&](const mil::NamedType* input) {
-      return std::find(ends_.inputs.begin(), ends_.inputs.end(), input->name);
-    };
+    // In the order of the description; those that it does not name come last.
+    std::map<std::string_view, std::size_t> places;
+    for (const std::string& name : ends_.inputs) places.emplace(name, places.size());
+    std::vector<std::pair<std::size_t, const mil::NamedType*>> inputs;
+    for (const mil::NamedType& input : function.inputs) {
+      const auto found = places.find(input.name);
+      inputs.emplace_back(found == places.end() ? places.size() : found->second, &input);
+    }
     std::stable_sort(inputs.begin(), inputs.end(),
-                     [&](const auto* a, const auto* b) { return place(a) < place(b); });
-    for (const mil::NamedType* input : inputs) {
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    for (const auto& [place, input] : inputs) {
       Result<Type> type = TypeOfValue(input->type, input->name);
       const std::string where = fmt::format("input {}", Quote(input->name.substr(0, 100)));
       if (!type.ok()) return std::move(type).status().In(where);
