@@ -253,7 +253,7 @@ Status ReadCoreml(const std::string& path) {
 std::vector<std::uint8_t> BytesOf(const std::string& text) { return {text.begin(), text.end()}; }
 
 // An operation of a program in place of the last: its type, what its parameters are, and constants
-// c (integers, which are i32: kLargest does not fit and would be -1) and f (floats).
+// zero and c (integers, which are i32: kLargest does not fit and would be -1) and f (floats).
 struct BrokenOperation {
   const char* name;
   const char* type;
@@ -274,14 +274,21 @@ std::vector<BrokenOperation> BrokenOperations() {
       {"reduce_far", "reduce_sum", {{"x", "t"}, {"axes", "c"}}, {2}},
       {"softmax_far", "softmax", {{"x", "t"}, {"axis", "c"}}, {2}},
       {"softmax_two", "softmax", {{"x", "t"}, {"axis", "c"}}, {0, 1}},
-      {"split_many", "split", {{"x", "t"}, {"num_splits", "c"}}, {kLargest}},
-      {"split_wrong", "split", {{"x", "t"}, {"split_sizes", "c"}}, {2}},
-      {"split_more", "split", {{"x", "t"}, {"num_splits", "c"}}, {kLargestInt}},
+      {"split_many", "split", {{"x", "t"}, {"axis", "zero"}, {"num_splits", "c"}}, {kLargest}},
+      {"split_wrong", "split", {{"x", "t"}, {"axis", "zero"}, {"split_sizes", "c"}}, {2}},
+      {"split_more", "split", {{"x", "t"}, {"axis", "zero"}, {"num_splits", "c"}}, {kLargestInt}},
       {"stack_far", "stack", {{"values", "t"}, {"axis", "c"}}, {9}},
       {"concat_far", "concat", {{"values", "t"}, {"axis", "c"}}, {9}},
       {"tile_large", "tile", {{"x", "t"}, {"reps", "c"}}, {kLargest, kLargest}},
-      {"slice_few", "slice_by_index", {{"x", "t"}, {"begin", "c"}}, {0}},
-      {"slice_still", "slice_by_index", {{"x", "t"}, {"stride", "c"}}, {0, 0}},
+      {"slice_few", "slice_by_index", {{"x", "t"}, {"begin", "c"}, {"end", "c"}}, {0}},
+      {"slice_no_end", "slice_by_index", {{"x", "t"}, {"begin", "c"}}, {0, 0}},
+      {"slice_still",
+       "slice_by_index",
+       {{"x", "t"}, {"begin", "c"}, {"end", "c"}, {"stride", "c"}},
+       {0, 0}},
+      {"elu_no_alpha", "elu", {{"x", "t"}}, {1}},
+      {"clip_no_limits", "clip", {{"x", "t"}}, {1}},
+      {"transpose_nothing", "transpose", {{"x", "t"}}, {1}},
       {"pad_odd", "pad", {{"x", "t"}, {"pad", "c"}}, {1}},
       {"pad_many", "pad", {{"x", "t"}, {"pad", "c"}}, {1, 1, 1, 1, 1, 1}},
       {"pad_large", "pad", {{"x", "t"}, {"pad", "c"}}, {kLargest, kLargest}},
@@ -309,13 +316,6 @@ std::string NestedPipelines(int depth) {
   return model;
 }
 
-}  // namespace
-
-Family CoremlFamily() {
-  Family family = {"coreml", {}, {}, ReadCoreml};
-  family.good.push_back({"network", BytesOf(coreml::SmallModel().Bytes())});
-  family.good.push_back({"pipeline", BytesOf(NestedPipelines(2))});
-  for (File& bad : Damage(family.good[0])) family.bad.push_back(std::move(bad));
 // A program of so many inputs that searching the list for each of them takes minutes; in the
 // opposite order of the description, and the last operation reads what nothing makes.
 std::string ManyInputs() {
@@ -334,6 +334,13 @@ std::string ManyInputs() {
   return Number(1, 6) + Part(2, description + Part(10, Part(1, "y"))) + Part(502, program);
 }
 
+}  // namespace
+
+Family CoremlFamily() {
+  Family family = {"coreml", {}, {}, ReadCoreml};
+  family.good.push_back({"network", BytesOf(coreml::SmallModel().Bytes())});
+  family.good.push_back({"pipeline", BytesOf(NestedPipelines(2))});
+  for (File& bad : Damage(family.good[0])) family.bad.push_back(std::move(bad));
   for (const CoremlMistake& mistake : kCoremlMistakes) {
     ModelMaker m = coreml::SmallModel();
     mistake.make(m);
@@ -354,13 +361,14 @@ std::string ManyInputs() {
     const std::vector<std::int64_t> huge(4, kLargest);
     m.operations[3] = coreml::MilConstant(
         "c", operation.c.empty() ? coreml::MilFloats(huge, {}) : coreml::MilInts(operation.c));
+    m.operations.push_back(coreml::MilConstant("zero", coreml::MilInts({0})));
     m.operations.push_back(coreml::MilOperation(operation.type, operation.inputs, "y"));
     family.bad.push_back({fmt::format("program_{}", operation.name), BytesOf(m.Bytes()), true});
   }
+  family.bad.push_back({"program_inputs_many", BytesOf(ManyInputs()), true});
   family.bad.push_back({"empty", {}, true});
   family.bad.push_back({"pipelines_deep", BytesOf(NestedPipelines(100)), true});
   return family;
 }
 
 }  // namespace athanor::broken
-  family.bad.push_back({"program_inputs_many", BytesOf(ManyInputs()), true});

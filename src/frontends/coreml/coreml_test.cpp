@@ -187,6 +187,52 @@ TEST(CoremlProgram, SaysWhatIsWrong) {
   for (const ProgramMistake& mistake : mistakes) ExpectRefused(mistake);
 }
 
+TEST(CoremlProgram, SaysWhatOperationsLackAndWhatTheyDoNotMake) {
+  const ProgramMistake mistakes[] = {
+      {"operation \"y\" (relu): \"y\" is f32[1, 2], where the file says f16[1, 2]",
+       [](ProgramMaker& m) {
+         m.operations[3] = MilOperation("relu", {{"x", "t"}}, "y", MilType(kMilFloat16, {1, 2}));
+       }},
+      {"\"y\" is f32[1, 2], where the file says f32[1, 3]",
+       [](ProgramMaker& m) {
+         m.operations[3] = MilOperation("relu", {{"x", "t"}}, "y", MilType(kMilFloat32, {1, 3}));
+       }},
+      {"\"y\" is f32[1, 2], where the file says f32[2]",
+       [](ProgramMaker& m) {
+         m.operations[3] = MilOperation("relu", {{"x", "t"}}, "y", MilType(kMilFloat32, {2}));
+       }},
+      {"operation \"y\" (elu): it lacks alpha",
+       [](ProgramMaker& m) {
+         m.operations[3] = MilOperation("elu", {{"x", "t"}}, "y");
+       }},
+      {"operation \"y\" (sigmoid_hard): it lacks alpha",
+       [](ProgramMaker& m) {
+         m.operations[3] = MilOperation("sigmoid_hard", {{"x", "t"}}, "y");
+       }},
+      {"operation \"y\" (clip): it lacks alpha",
+       [](ProgramMaker& m) {
+         m.operations[3] = MilOperation("clip", {{"x", "t"}}, "y");
+       }},
+      {"operation \"y\" (transpose): it lacks perm",
+       [](ProgramMaker& m) {
+         m.operations[3] = MilOperation("transpose", {{"x", "t"}}, "y");
+       }},
+      {"operation \"y\" (slice_by_index): it lacks end",
+       [](ProgramMaker& m) {
+         m.operations[3] = MilConstant("from", MilInts({0, 0}));
+         m.operations.push_back(
+             MilOperation("slice_by_index", {{"x", "t"}, {"begin", "from"}}, "y"));
+       }},
+      {"operation \"b\" (const): 70000 is no i16",
+       [](ProgramMaker& m) {
+         constexpr std::int64_t kInt16 = 22;
+         m.operations[1] = MilConstant(
+             "b", Part(2, MilType(kInt16, {1})) + Part(3, Part(1, Part(2, Numbers(1, {70000})))));
+       }},
+  };
+  for (const ProgramMistake& mistake : mistakes) ExpectRefused(mistake);
+}
+
 TEST(CoremlProgram, TakesWhatTheFileSaysOfResultsThatItMakes) {
   ProgramMaker m = SmallProgram();
   m.operations[3] = MilOperation("relu", {{"x", "t"}}, "y", MilType(kMilFloat32, {1, 2}));
@@ -210,6 +256,24 @@ TEST(CoremlProgram, BytesOfTruthAreZeroOrOne) {
   ASSERT_TRUE(out.ok()) << out.status().ToString();
   const auto* bytes = static_cast<const std::uint8_t*>((*out)[0].tensor().raw());
   EXPECT_EQ(std::vector<std::uint8_t>(bytes, bytes + 4), (std::vector<std::uint8_t>{0, 1, 1, 1}));
+}
+
+// One place of an axis is that place, whatever its stride is.
+TEST(CoremlProgram, SlicesOnePlaceWithAStrideBackwards) {
+  ProgramMaker m;
+  m.input = {2, 3};
+  const auto truth = [](const std::string& bytes) { return MilBytes(kMilBool, {2}, bytes); };
+  m.operations = {MilConstant("begin", MilInts({1, 2})), MilConstant("stride", MilInts({-1, -2})),
+                  MilConstant("one", truth(std::string("\x01\x00", 2))),
+                  MilConstant("last", truth(std::string("\x00\x01", 2))),
+                  MilOperation("slice_by_index",
+                               {{"x", "x"},
+                                {"begin", "begin"},
+                                {"stride", "stride"},
+                                {"end_mask", "last"},
+                                {"squeeze_mask", "one"}},
+                               "y", MilType(kMilFloat32, {2}))};
+  EXPECT_EQ(Answer(Read(m.Bytes()), {2, 3}, {1, 2, 3, 4, 5, 6}), (Floats{6, 4}));
 }
 
 TEST(CoremlProgram, InputsComeInTheOrderOfTheDescription) {

@@ -53,6 +53,12 @@ class ProgramStep : public ValueSteps {
   std::vector<std::int64_t> Numbers(std::string_view key, std::vector<std::int64_t> otherwise);
   std::int64_t Whole(std::string_view key, std::int64_t otherwise);
   double Real(std::string_view key, double otherwise);
+  // The same of parameters that an operation must have: fail when they are not there.
+  std::vector<std::int64_t> Numbers(std::string_view key) {
+    return Demand(key) ? Numbers(key, {}) : std::vector<std::int64_t>();
+  }
+  std::int64_t Whole(std::string_view key) { return Demand(key) ? Whole(key, 0) : 0; }
+  double Real(std::string_view key) { return Demand(key) ? Real(key, 0) : 0; }
   bool Flag(std::string_view key, bool otherwise) { return Whole(key, otherwise ? 1 : 0) != 0; }
   // A number of the type of x.
   ValueId Like(ValueId x, double value) { return Number(value, DTypeOf(x)); }
@@ -60,6 +66,7 @@ class ProgramStep : public ValueSteps {
   ValueId Positions(std::string_view key) { return Cast(In(key), DType::kI64); }
 
  private:
+  bool Demand(std::string_view key) { return Expect(Has(key), "it lacks {}", key); }
   const Tensor* Known(std::string_view key);
   ValueId ValueOf(const mil::Binding& binding);
 

@@ -61,7 +61,7 @@ void MilPool(ProgramStep& ctx) {
   const ValueId x = ctx.In("x");
   const std::size_t spatial = MilSpatial(ctx, x);
   AttrMap attributes = MilWindow(ctx, spatial);
-  attributes.Set("kernel_shape", ctx.Numbers("kernel_sizes", {}));
+  attributes.Set("kernel_shape", ctx.Numbers("kernel_sizes"));
   attributes.Set("ceil_mode", std::int64_t{ctx.Flag("ceil_mode", false)});
   if (ctx.op.type == "avg_pool")
     attributes.Set("count_include_pad",
@@ -172,13 +172,9 @@ void MilReshape(ProgramStep& ctx) {
   ctx.Give(ctx.Op("Reshape", {ctx.In("x"), ctx.Positions("shape")}));
 }
 
-void MilTranspose(ProgramStep& ctx) {
-  ctx.Give(ctx.Transpose(ctx.In("x"), ctx.Numbers("perm", {})));
-}
+void MilTranspose(ProgramStep& ctx) { ctx.Give(ctx.Transpose(ctx.In("x"), ctx.Numbers("perm"))); }
 
-void MilExpandDims(ProgramStep& ctx) {
-  ctx.Give(ctx.Unsqueeze(ctx.In("x"), ctx.Numbers("axes", {})));
-}
+void MilExpandDims(ProgramStep& ctx) { ctx.Give(ctx.Unsqueeze(ctx.In("x"), ctx.Numbers("axes"))); }
 
 void MilSqueeze(ProgramStep& ctx) {
   const ValueId x = ctx.In("x");
@@ -187,11 +183,11 @@ void MilSqueeze(ProgramStep& ctx) {
 
 void MilConcat(ProgramStep& ctx) {
   ctx.Expect(!ctx.Flag("interleave", false), "interleave is not read");
-  ctx.Give(ctx.Join(ctx.All("values"), ctx.Whole("axis", 0)));
+  ctx.Give(ctx.Join(ctx.All("values"), ctx.Whole("axis")));
 }
 
 void MilStack(ProgramStep& ctx) {
-  const std::int64_t axis = ctx.Whole("axis", 0);
+  const std::int64_t axis = ctx.Whole("axis");
   std::vector<ValueId> parts;
   for (const ValueId value : ctx.All("values")) parts.push_back(ctx.Unsqueeze(value, {axis}));
   ctx.Give(ctx.Join(parts, axis));
@@ -199,13 +195,13 @@ void MilStack(ProgramStep& ctx) {
 
 void MilSplit(ProgramStep& ctx) {
   const ValueId x = ctx.In("x");
-  const std::int64_t axis = ctx.Whole("axis", 0);
+  const std::int64_t axis = ctx.Whole("axis");
   const std::size_t count = ctx.op.outputs.size();
   if (ctx.Has("split_sizes")) {
     ctx.outputs =
-        ctx.Ops("Split", {x, ctx.Ints(ctx.Numbers("split_sizes", {}))}, count, {{"axis", axis}});
+        ctx.Ops("Split", {x, ctx.Ints(ctx.Numbers("split_sizes"))}, count, {{"axis", axis}});
   } else {
-    const std::int64_t parts = ctx.Whole("num_splits", 1);
+    const std::int64_t parts = ctx.Whole("num_splits");
     if (!ctx.Expect(parts == static_cast<std::int64_t>(count), "{} parts, {} results", parts,
                     count))
       return;
@@ -219,7 +215,7 @@ void MilSlice(ProgramStep& ctx) {
   const auto count = static_cast<std::size_t>(std::max<std::int64_t>(rank, 0));
   MilInts begin = ctx.Numbers("begin", MilInts(count, 0));
   MilInts end = ctx.Numbers("end", MilInts(count, 0));
-  const MilInts stride = ctx.Numbers("stride", MilInts(count, 1));
+  MilInts stride = ctx.Numbers("stride", MilInts(count, 1));
   const MilInts from_first = ctx.Numbers("begin_mask", MilInts(count, 0));
   const MilInts to_last = ctx.Numbers("end_mask", MilInts(count, 0));
   const MilInts gone = ctx.Numbers("squeeze_mask", MilInts(count, 0));
@@ -231,8 +227,7 @@ void MilSlice(ProgramStep& ctx) {
     const bool back = stride[axis] < 0;
     if (from_first[axis] != 0) begin[axis] = back ? kLargestSize : 0;
     if (to_last[axis] != 0) end[axis] = back ? -kLargestSize : kLargestSize;
-    if (gone[axis] == 0) continue;
-    // One place of this axis, whatever the end is.
+    if (!is_one) continue;
     end[axis] = begin[axis] == -1 ? kLargestSize : begin[axis] + 1;
     squeezed.push_back(axes[axis]);
   }
@@ -250,11 +245,17 @@ void MilGather(ProgramStep& ctx) {
 void MilPad(ProgramStep& ctx) {
   const ValueId x = ctx.In("x");
   const std::string mode = ctx.Text("mode", "constant");
-  const MilInts pads = ctx.Numbers("pad", {});
+  const MilInts pads = ctx.Numbers("pad");
   const std::int64_t rank = ctx.Rank(x);
   const auto padded = static_cast<std::int64_t>(pads.size() / 2);
   if (!ctx.Expect(pads.size() % 2 == 0 && padded <= rank, "{} pads of {} axes", pads.size(), rank))
     return;
+    const bool is_one = gone[axis] != 0;
+    if (!ctx.Expect(ctx.Has("begin") || from_first[axis] != 0, "it lacks begin") ||
+        !ctx.Expect(ctx.Has("end") || to_last[axis] != 0 || is_one, "it lacks end"))
+      return;
+    // One place of this axis, whatever the end and the stride are.
+    if (is_one) stride[axis] = 1;
   ctx.Expect(mode == "constant" || mode == "reflect" || mode == "replicate", "mode {}", mode);
   for (const std::int64_t pad : pads) ctx.Expect(pad >= 0, "a pad of {}", pad);
   MilInts axes, ordered;

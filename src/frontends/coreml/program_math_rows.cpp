@@ -19,8 +19,8 @@ void MilSelect(ProgramStep& ctx) {
 // An activation with parameters of the same names.
 template <const auto& kFirst, const auto& kSecond>
 void MilActivation(ProgramStep& ctx) {
-  AttrMap attributes = {{kFirst, static_cast<float>(ctx.Real(kFirst, 0))}};
-  if (kSecond[0] != 0) attributes.Set(kSecond, static_cast<float>(ctx.Real(kSecond, 0)));
+  AttrMap attributes = {{kFirst, static_cast<float>(ctx.Real(kFirst))}};
+  if (kSecond[0] != 0) attributes.Set(kSecond, static_cast<float>(ctx.Real(kSecond)));
   ctx.Give(ctx.Op(ctx.row.op, {ctx.In("x")}, std::move(attributes)));
 }
 constexpr char kAlphaName[] = "alpha", kBetaName[] = "beta", kNoName[] = "";
@@ -29,7 +29,7 @@ void MilClip(ProgramStep& ctx) {
   const ValueId x = ctx.In("x");
   if (!ctx.ok()) return;
   const bool is_fixed = ctx.op.type == "relu6";
-  const double low = is_fixed ? 0 : ctx.Real("alpha", 0), high = is_fixed ? 6 : ctx.Real("beta", 0);
+  const double low = is_fixed ? 0 : ctx.Real("alpha"), high = is_fixed ? 6 : ctx.Real("beta");
   ctx.Give(ctx.Op("Clip", {x, ctx.Like(x, low), ctx.Like(x, high)}));
 }
 
