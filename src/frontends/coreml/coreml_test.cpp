@@ -258,6 +258,43 @@ TEST(CoremlProgram, BytesOfTruthAreZeroOrOne) {
   EXPECT_EQ(std::vector<std::uint8_t>(bytes, bytes + 4), (std::vector<std::uint8_t>{0, 1, 1, 1}));
 }
 
+// Program over x [2, 2] in 16 bits, whose squares are infinite there.
+Floats LayerNormInHalf(std::int64_t axis, const Floats& x) {
+  ProgramMaker m;
+  m.input = {2, 2};
+  m.operations = {
+      MilConstant("half", MilText("fp16")), MilConstant("single", MilText("fp32")),
+      MilConstant("axes", MilInts({axis})),
+      // 2, 3 and 0.5, -1
+      MilConstant("g", MilBytes(kMilFloat16, {2}, std::string("\x00\x40\x00\x42", 4))),
+      MilConstant("b", MilBytes(kMilFloat16, {2}, std::string("\x00\x38\x00\xBC", 4))),
+      MilOperation("cast", {{"x", "x"}, {"dtype", "half"}}, "h"),
+      MilOperation("layer_norm", {{"x", "h"}, {"axes", "axes"}, {"gamma", "g"}, {"beta", "b"}}, "n",
+                   MilType(kMilFloat16, {2, 2})),
+      MilOperation("cast", {{"x", "n"}, {"dtype", "single"}}, "y")};
+  return Answer(Read(m.Bytes()), {2, 2}, x);
+}
+
+TEST(CoremlProgram, NormalisesLargeHalvesOverAnyAxes) {
+  const Floats x = {-400, 390, 400, -410};
+  // Rows less their mean -5 are (-395, 395) and (405, -405): -1 and 1 by their deviations.
+  EXPECT_EQ(LayerNormInHalf(1, x), (Floats{-1.5F, 2, 2.5F, -4}));
+  // Columns (-400, 400) around 0 and (390, -410) around -10; gamma and beta go by rows.
+  EXPECT_EQ(LayerNormInHalf(0, x), (Floats{-1.5F, 2.5F, 2, -4}));
+}
+
+TEST(CoremlProgram, NormalisesWithoutGammaAndBeta) {
+  ProgramMaker m;
+  m.input = {2, 3};
+  m.operations = {MilConstant("axes", MilInts({-1})),
+                  MilOperation("layer_norm", {{"x", "x"}, {"axes", "axes"}}, "y")};
+  const Floats y = Answer(Read(m.Bytes()), {2, 3}, {300, 600, 900, 1, 1, 1});
+  // 300 / sqrt(2 * 300^2 / 3) = sqrt(1.5)
+  const Floats expected = {-1.2247449F, 0, 1.2247449F, 0, 0, 0};
+  ASSERT_EQ(y.size(), expected.size());
+  for (std::size_t i = 0; i < y.size(); ++i) EXPECT_NEAR(y[i], expected[i], 1e-6) << i;
+}
+
 // One place of an axis is that place, whatever its stride is.
 TEST(CoremlProgram, SlicesOnePlaceWithAStrideBackwards) {
   ProgramMaker m;

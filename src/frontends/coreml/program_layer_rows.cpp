@@ -136,7 +136,42 @@ void MilInstanceNorm(ProgramStep& ctx) {
                   {{"epsilon", static_cast<float>(ctx.Real("epsilon", 1e-5))}}));
 }
 
-// Over any axes, by the formula.
+// Over any axes, by the formula; in 32 bits at least, because squares of moderate numbers are
+// infinite in 16.
+ValueId MilNormalized(ProgramStep& ctx, ValueId x, const MilInts& axes, double epsilon) {
+  const std::int64_t rank = ctx.Rank(x);
+  const ValueId wide = ctx.DTypeOf(x) == DType::kF16 ? ctx.Cast(x, DType::kF32) : x;
+  MilInts others;  // between the axes: gamma and beta do not have them
+  for (std::int64_t axis = axes.front(); axis < rank; ++axis) {
+    if (std::find(axes.begin(), axes.end(), axis) == axes.end())
+      others.push_back(axis - axes.front());
+  }
+  const auto spread = [&](std::string_view key) {
+    const ValueId value = ctx.Cast(ctx.In(key), ctx.DTypeOf(wide));
+    return others.empty() ? value : ctx.Unsqueeze(value, others);
+  };
+  const ValueId mean = ctx.Reduce("ReduceMean", wide, axes, true);
+  const ValueId rest = ctx.Op("Sub", {wide, mean});
+  const ValueId variance = ctx.Reduce("ReduceMean", ctx.Op("Mul", {rest, rest}), axes, true);
+  if (!ctx.ok()) return kNoValue;
+  ValueId y =
+      ctx.Op("Div", {rest, ctx.Op("Sqrt", {ctx.Op("Add", {variance, ctx.Like(wide, epsilon)})})});
+  if (ctx.Has("gamma")) y = ctx.Op("Mul", {y, spread("gamma")});
+  if (ctx.Has("beta")) y = ctx.Op("Add", {y, spread("beta")});
+  return ctx.Cast(y, ctx.DTypeOf(x));
+}
+
+// A gamma that changes nothing, of the axes from `first`; kNoValue where their sizes are not known.
+ValueId MilOnes(ProgramStep& ctx, ValueId x, std::int64_t first) {
+  MilInts sizes;
+  for (std::int64_t axis = first; axis < ctx.Rank(x); ++axis) {
+    const auto size = ctx.SizeIfKnown(x, axis);
+    if (!size) return kNoValue;
+    sizes.push_back(*size);
+  }
+  return ctx.Op("Expand", {ctx.Like(x, 1), ctx.Ints(sizes)});
+}
+
 void MilLayerNorm(ProgramStep& ctx) {
   const ValueId x = ctx.In("x");
   const std::int64_t rank = ctx.Rank(x);
@@ -144,26 +179,18 @@ void MilLayerNorm(ProgramStep& ctx) {
   const double epsilon = ctx.Real("epsilon", 1e-5);
   for (std::int64_t& axis : axes) axis = ctx.Axis(axis, rank);
   std::sort(axes.begin(), axes.end());
-  if (!ctx.Expect(!axes.empty() && axes.front() >= 0, "no axes to normalise")) return;
-  // gamma and beta have the sizes of those axes.
-  const auto spread = [&](std::string_view key) {
-    MilInts others;
-    for (std::int64_t axis = axes.front(); axis < rank; ++axis) {
-      if (std::find(axes.begin(), axes.end(), axis) == axes.end())
-        others.push_back(axis - axes.front());
-    }
-    const ValueId value = ctx.In(key);
-    return others.empty() ? value : ctx.Unsqueeze(value, others);
-  };
-  const ValueId mean = ctx.Reduce("ReduceMean", x, axes, true);
-  const ValueId rest = ctx.Op("Sub", {x, mean});
-  const ValueId variance = ctx.Reduce("ReduceMean", ctx.Op("Mul", {rest, rest}), axes, true);
-  if (!ctx.ok()) return;
-  ValueId y =
-      ctx.Op("Div", {rest, ctx.Op("Sqrt", {ctx.Op("Add", {variance, ctx.Like(x, epsilon)})})});
-  if (ctx.Has("gamma")) y = ctx.Op("Mul", {y, spread("gamma")});
-  if (ctx.Has("beta")) y = ctx.Op("Add", {y, spread("beta")});
-  ctx.Give(y);
+  if (!ctx.Expect(!axes.empty(), "no axes to normalise") ||
+      !ctx.Expect(std::adjacent_find(axes.begin(), axes.end()) == axes.end(), "an axis twice"))
+    return;
+  // Sorted and all different: the last ones where they reach from the first to the end.
+  const bool are_last = axes.front() == rank - std::ssize(axes);
+  const ValueId gamma = !are_last          ? kNoValue
+                        : ctx.Has("gamma") ? ctx.In("gamma")
+                                           : MilOnes(ctx, x, axes.front());
+  if (gamma == kNoValue) return ctx.Give(MilNormalized(ctx, x, axes, epsilon));
+  const ValueId beta = ctx.Has("beta") ? ctx.In("beta") : kNoValue;
+  ctx.Give(ctx.Op("LayerNormalization", {x, gamma, beta},
+                  {{"axis", axes.front()}, {"epsilon", static_cast<float>(epsilon)}}));
 }
 
 // ---- moves
@@ -224,6 +251,12 @@ void MilSlice(ProgramStep& ctx) {
   }
   MilInts axes = ctx.AllAxes(rank), squeezed;
   for (std::size_t axis = 0; axis < count; ++axis) {
+    const bool is_one = gone[axis] != 0;
+    if (!ctx.Expect(ctx.Has("begin") || from_first[axis] != 0, "it lacks begin") ||
+        !ctx.Expect(ctx.Has("end") || to_last[axis] != 0 || is_one, "it lacks end"))
+      return;
+    // One place of this axis, whatever the end and the stride are.
+    if (is_one) stride[axis] = 1;
     const bool back = stride[axis] < 0;
     if (from_first[axis] != 0) begin[axis] = back ? kLargestSize : 0;
     if (to_last[axis] != 0) end[axis] = back ? -kLargestSize : kLargestSize;
@@ -250,12 +283,6 @@ void MilPad(ProgramStep& ctx) {
   const auto padded = static_cast<std::int64_t>(pads.size() / 2);
   if (!ctx.Expect(pads.size() % 2 == 0 && padded <= rank, "{} pads of {} axes", pads.size(), rank))
     return;
-    const bool is_one = gone[axis] != 0;
-    if (!ctx.Expect(ctx.Has("begin") || from_first[axis] != 0, "it lacks begin") ||
-        !ctx.Expect(ctx.Has("end") || to_last[axis] != 0 || is_one, "it lacks end"))
-      return;
-    // One place of this axis, whatever the end and the stride are.
-    if (is_one) stride[axis] = 1;
   ctx.Expect(mode == "constant" || mode == "reflect" || mode == "replicate", "mode {}", mode);
   for (const std::int64_t pad : pads) ctx.Expect(pad >= 0, "a pad of {}", pad);
   MilInts axes, ordered;
