@@ -308,12 +308,8 @@ Result<std::vector<std::size_t>> Positions(const std::vector<std::string>& heade
                                            const std::vector<std::string>& names) {
   std::vector<std::size_t> positions;
   for (const std::string& name : names) {
-    const auto found = std::find(header.begin(), header.end(), name);
-    if (found == header.end()) {
-      return Error(ErrorCode::kUnknownName, "the table has no column \"{}\"{}", name,
-                   DidYouMean(name, header));
-    }
-    positions.push_back(static_cast<std::size_t>(found - header.begin()));
+    ATH_TRY(const std::size_t position, FindColumn(header, name));
+    positions.push_back(position);
   }
   return positions;
 }

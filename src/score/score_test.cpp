@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -86,6 +87,43 @@ TEST_F(ScoreTest, NamesEveryColumnThatIsNotThere) {
   EXPECT_EQ(status.others().size(), 8U);
   EXPECT_NE(status.message().find("did you mean \"hours\""), std::string::npos)
       << status.ToString();
+}
+
+TEST_F(ScoreTest, SaysWhichColumnsItFoundBehindThoseThatAreMissing) {
+  std::string table = Read(kRows);
+  std::replace(table.begin(), table.end(), ',', '|');
+  const Status status = Run(Write("bars.csv", table)).status();
+  EXPECT_EQ(status.code(), ErrorCode::kUnknownName);
+  ASSERT_EQ(status.others().size(), 9U);
+  EXPECT_TRUE(status.fix().empty());
+  EXPECT_TRUE(status.others().back().fix().starts_with("the table has one column, \""));
+  EXPECT_NE(status.others().back().fix().find("--separator"), std::string::npos);
+  const Status few = Run(Write("few.csv", "amount,hours\n1,2\n")).status();
+  ASSERT_FALSE(few.others().empty());
+  EXPECT_EQ(few.others().back().fix(), "the columns of the table are \"amount\", \"hours\"");
+}
+
+TEST_F(ScoreTest, KnowsANameWithSpacesAroundIt) {
+  const Status status = Run(Write("padded.csv", "hour, amount \n1,2\n")).status();
+  EXPECT_EQ(status.message(),
+            "the table has no column \"amount\" (did you mean \" amount \", with spaces around "
+            "it?)");
+}
+
+// The second column of a name was never read, and nobody was told.
+TEST_F(ScoreTest, RefusesAColumnThatTheTableHasTwice) {
+  std::string table = Read(kRows);
+  const std::string header = table.substr(0, table.find('\n'));
+  const Status read = Run(Write("twice.csv", header + ",hour\n")).status();
+  EXPECT_EQ(read.code(), ErrorCode::kInvalidInput);
+  const auto columns = static_cast<std::size_t>(std::count(header.begin(), header.end(), ',')) + 1;
+  EXPECT_NE(read.message().find("the column \"hour\" twice: its columns "), std::string::npos)
+      << read.ToString();
+  EXPECT_TRUE(read.message().ends_with(fmt::format(" and {}", columns + 1))) << read.ToString();
+  EXPECT_FALSE(read.fix().empty());
+  const std::string other = Write("other.csv", header + ",note,note\n");
+  EXPECT_TRUE(Run(other).ok()) << Run(other).status().ToString();
+  EXPECT_EQ(Run(other, {.keep = {"note"}}).status().code(), ErrorCode::kInvalidInput);
 }
 
 TEST_F(ScoreTest, KeepsColumnsWithTheirQuotes) {
