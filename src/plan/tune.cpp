@@ -36,6 +36,9 @@ std::string Describe(const PortInfo& port) {
 
 std::string Signature(const KernelQuery& query) {
   std::string text = fmt::format("{} t{}", query.op->name, query.threads);
+  // Where factors may be rounded other kernels compete: times of one precision, the only ones
+  // there are, would decide against all that the other adds.
+  if (query.precision != Precision::kF32) text += fmt::format(" {}", Name(query.precision));
   for (const auto& [name, value] : *query.attributes)
     text += fmt::format(" {}={}", name, Print(value));
   for (const PortInfo& port : query.in) text += " " + Describe(port);

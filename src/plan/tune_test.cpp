@@ -111,6 +111,18 @@ TEST_F(TunedPlan, BelievesKnownTimesWithoutMeasuring) {
   EXPECT_EQ(loaded->size(), options.measured->size());
 }
 
+// Kernels of f32 had times and those of bf16 none, so that bf16 was never taken after a tuning.
+TEST_F(TunedPlan, TimesOfOnePrecisionDecideNothingInAnother) {
+  const auto measured = std::make_shared<MeasuredTimes>();
+  MakePlanOf(OneConvolution(32, 32, 28), {.measured = measured, .tune_seconds = 60});
+  ASSERT_GT(measured->size(), 1U);
+  const auto rounded =
+      MakePlanOf(OneConvolution(32, 32, 28), {.precision = Precision::kBf16, .measured = measured});
+  const auto untuned = MakePlanOf(OneConvolution(32, 32, 28), {.precision = Precision::kBf16});
+  EXPECT_EQ(ConvolutionOf(*rounded).choices[0].measured_ns, 0);
+  EXPECT_EQ(ConvolutionOf(*rounded).choices[0].kernel, ConvolutionOf(*untuned).choices[0].kernel);
+}
+
 TEST_F(TunedPlan, MeasuresNothingWithoutTime) {
   const PlanOptions options = {.measured = std::make_shared<MeasuredTimes>()};
   const auto plan = MakePlanOf(OneConvolution(32, 32, 28), options);
