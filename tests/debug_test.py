@@ -158,6 +158,15 @@ class Bisect(Case):
         result = document(self, "bisect", MODEL, int8, *picture, "--tolerance", 1e-5, code=3)
         self.assertIsNotNone(result["first"])
 
+    def test_bf16_on_the_reference_is_answered_with_what_asks_about_bf16(self):
+        """The advice was device cpu, which was typed, under a phrase that stood there twice."""
+        for verb, *more in (["bisect", "--device", "cpu"], ["compare", "--device-b", "reference"]):
+            run = athanor(verb, MODEL, *more, "--precision", "bf16")
+            self.assertEqual(run.returncode, 2, run.stderr)
+            self.assertIn("device reference computes in the model's own types, not in bf16", run.stderr)
+            self.assertNotIn("precision bf16: precision bf16", run.stderr)
+            self.assertIn(f"athanor {verb} {MODEL} --precision-b bf16", run.stderr)
+
     def test_rounded_factors_differ_from_the_first_product_on(self):
         """Of two large products in a row, the second after a function: bf16 keeps 8 bits of what the first multiplies."""
         model = self.file("wide.txt", graph("""  const %w: f32[256, 256] = random(1)
@@ -199,6 +208,24 @@ class Bisect(Case):
         self.assertIn("--tolerance", advice[1])
         first = document(self, *advice[1].split(), code=3)["first"]
         self.assertEqual((first["value"], first["op"]), ("y", "Add"))
+        # Or it is rounding, and the tolerance that is named lets it pass.
+        atol = re.search(r"as rounding makes them: --atol (\S+) allows it", run.stderr)
+        self.assertIsNotNone(atol, run.stderr)
+        self.assertTrue(document(self, "compare", a, b, "--atol", atol[1])["pass"])
+
+    def test_the_advice_carries_what_was_typed(self):
+        """The picture and how it is read were dropped, so that bisect looked at random numbers instead."""
+        text = self.folder / "digits.txt"
+        self.assertEqual(athanor("convert", MODEL, "-o", text, "--no-check").returncode, 0)
+        text.write_text(re.sub(r"(const %res_a\.weight: .* = )\S+", r"\1random(9)", text.read_text()))
+        typed = ["--input", MODEL.parent / "images" / "3_0389.png", "--mean", "127.5", "--std", "127.5", "--device", "reference"]
+        run = athanor("compare", MODEL, text, *typed)
+        self.assertEqual(run.returncode, 3, run.stderr)
+        advice = re.search(r"athanor (bisect .*) finds the first node", run.stderr)[1].split()
+        for name, value in zip(typed[::2], typed[1::2]):
+            self.assertEqual(advice[advice.index(name) + 1], str(value))
+        self.assertNotIn("rounding", run.stderr)
+        self.assertTrue(document(self, *advice, code=3)["first"]["value"].startswith("res_a"))
 
 
 class Reduce(Case):

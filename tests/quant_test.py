@@ -587,6 +587,14 @@ class Sparing(Case):
             for trial in decision["trials"]:
                 self.assertAlmostEqual(trial["integer_share"], sum(order[trial["in_float"]:]) / sum(order), delta=0.01)  # biases are work too
 
+    def test_what_is_said_of_them_says_which_way_is_better(self):
+        run = self.run_verb("m.txt", "--calib", "calib.npz", "-o", "out.txt", "--report", "r.html")
+        self.assertRegex(run.stdout, r"2 products with .* compute in float: outputs within [0-9.]+ dB instead of [0-9.]+ \(more is nearer\)")
+        self.assertIn("1 product in float", run.stderr)
+        page = (self.folder / "r.html").read_text()
+        self.assertNotIn("Within what was asked", page)  # nothing was
+        self.assertIn("No bound was asked for", page)
+
 
 class SparingWithin(Case):
     """Two networks side by side, each with a narrow first product whose input has one channel 50 times as large; the first one's answers count more."""
@@ -641,6 +649,16 @@ class SparingWithin(Case):
         self.assertEqual((chosen, result["quantized_nodes"]), ([], 1))
 
 
+class Far(Planted):
+    def test_outputs_that_are_far_off_are_named_with_what_to_try(self):
+        said = self.run_verb("m.txt", "--calib", "calib.npz", "-o", "out.txt").stdout
+        found = re.search(r"outputs are within ([-0-9.]+) dB only, 20 or more are wanted: --float-share 0.3 or --max-drop 0.3%", said)
+        self.assertIsNotNone(found, said)
+        self.assertLess(float(found[1]), 20)
+        said = self.run_verb("m.txt", "--calib", "calib.npz", "-o", "out.txt", "--max-drop", "10%").stdout
+        self.assertNotIn("are wanted", said)
+
+
 # ---- what is refused
 
 
@@ -662,9 +680,27 @@ class BadInput(Planted):
         self.assertIn("3 samples are few", self.run_verb("m.txt", "--calib", "few.npz", "-o", "out.ath").stderr)
         (self.folder / "out.ath").unlink()
         self.refused("3 samples are too few", "m.txt", "--calib", "few.npz", "--max-drop", "1%")
+        np.savez(self.folder / "eight.npz", x=self.random.normal(size=(8, 16)).astype(np.float32))
+        run = self.run_verb("m.txt", "--calib", "eight.npz", "-o", "out.ath", "--max-drop", "100%")
+        self.assertIn("--max-drop is judged on 2 samples: means little", run.stderr)
+        (self.folder / "out.ath").unlink()
         for value in (np.inf, np.nan):
             np.savez(self.folder / "bad.npz", x=np.full((20, 16), value, np.float32))
             self.refused("is not finite", "m.txt", "--calib", "bad.npz", code=2)
+
+    def test_shares(self):
+        """5 was taken for 500 %, a drop that every model keeps to."""
+        for option in ("--max-drop", "--float-share"):
+            self.refused(f"{option} 5%", "m.txt", "--calib", "calib.npz", option, "5")
+            for text in ("101", "150%", "-1%", "much", "%"):
+                self.refused(f"{option} {text}: a share such as 1% or 0.01", "m.txt", "--calib", "calib.npz", f"{option}={text}")
+
+    def test_pixels_without_a_range_are_named(self):
+        np.savez(self.folder / "bytes.npz", x=self.random.integers(0, 255, (20, 16), np.uint8))
+        said = self.run_verb("m.txt", "--calib", "bytes.npz", "-o", "out.ath").stderr
+        self.assertIn('pixels go into "x" as 0..255', said)
+        self.assertNotIn("pixels", self.run_verb("m.txt", "--calib", "bytes.npz", "-o", "out.ath", "--std", "255").stderr)
+        self.assertNotIn("pixels", self.run_verb("m.txt", "--calib", "calib.npz", "-o", "out.ath").stderr)
 
     def test_labels(self):
         x = np.load(self.folder / "data.npz")["x"]

@@ -41,10 +41,13 @@ struct Side {
   std::string precision;
 
   bool operator==(const Side&) const = default;
+  // Without the precision, which an error about it names itself.
+  std::string Place() const {
+    return fmt::format("{} on {}{}", std::filesystem::path(model).filename().string(), device,
+                       passes || device == "reference" ? "" : " without passes");
+  }
   std::string Text() const {
-    return fmt::format("{} on {}{}{}", std::filesystem::path(model).filename().string(), device,
-                       passes || device == "reference" ? "" : " without passes",
-                       precision == "f32" ? "" : ", precision " + precision);
+    return Place() + (precision == "f32" ? "" : ", precision " + precision);
   }
 };
 
@@ -86,7 +89,7 @@ Result<Trace> TraceSide(Graph graph, const Side& side, std::vector<Datum> inputs
                                   {.session = {.device = side.device,
                                                .optimize = side.passes,
                                                .precision = *PrecisionFromName(side.precision)}});
-  if (!trace.ok()) return std::move(trace).status().In(side.Text());
+  if (!trace.ok()) return std::move(trace).status().In(side.Place());
   return trace;
 }
 
@@ -295,6 +298,12 @@ Status Run(const BisectVerb& options, const Common& common) {
     return Error(ErrorCode::kUsage, "both sides are the same: {}", a.Text())
         .Fix(
             fmt::format("athanor bisect {} --device reference --device-b cpu", ShellWord(a.model)));
+  }
+  for (const Side& side : {a, b}) {
+    ATH_RETURN_IF_ERROR(
+        CheckSidePrecision(side.device, side.precision,
+                           fmt::format("athanor bisect {}{} --precision-b bf16", ShellWord(a.model),
+                                       options.b.empty() ? "" : " " + ShellWord(options.b))));
   }
   ATH_TRY(const BothTraces both, RunBoth(options, common, a, b));
   BisectOptions limits = options.limits;

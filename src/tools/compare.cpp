@@ -10,12 +10,12 @@
 #include "tools/compare_task.h"
 #include "tools/console.h"
 #include "tools/describe.h"
+#include "tools/difference_advice.h"
 #include "tools/dump_ir.h"
 #include "tools/inputs.h"
 #include "tools/open_model.h"
 #include "tools/progress.h"
 #include "tools/tuning.h"
-#include "verify/bisect.h"
 #include "verify/parity.h"
 
 namespace athanor::tools {
@@ -91,6 +91,12 @@ Status RunPackages(const CompareOptions& options, const Common& common) {
   return ComparePackages(comparison, common);
 }
 
+// For those who asked for bf16 on device reference.
+std::string OnlyPrecisionB(const CompareOptions& options) {
+  return fmt::format("athanor compare {}{} --precision-b bf16", ShellWord(options.a.path),
+                     options.b.empty() ? "" : " " + ShellWord(options.b));
+}
+
 Status CheckOptions(const CompareOptions& options, const std::string& device_b,
                     const std::string& precision_b) {
   if (!options.more.empty() || !options.report.empty() || !options.access.empty()) {
@@ -104,7 +110,9 @@ Status CheckOptions(const CompareOptions& options, const std::string& device_b,
         .Fix(fmt::format("athanor compare {} --device cpu --device-b reference",
                          ShellWord(options.a.path)));
   }
-  return {};
+  ATH_RETURN_IF_ERROR(
+      CheckSidePrecision(options.device, options.precision, OnlyPrecisionB(options)));
+  return CheckSidePrecision(device_b, precision_b, OnlyPrecisionB(options));
 }
 
 // What was compared, over all runs.
@@ -194,39 +202,21 @@ std::string DifferenceTable(const std::vector<OutputDifference>& outputs) {
   return table.ToString();
 }
 
-// bisect judges values as a whole, here the elements count one by one: tolerances at which an
-// output that differs here does so there. "" where its own do.
-std::string BisectTolerances(const CompareOptions& options, const Comparison& outcome) {
-  const BisectOptions usual;
-  double worst = 0;
-  for (const auto& [name, difference] : outcome.outputs) {
-    if (!difference.pass) worst = std::max(worst, difference.rel_l2);
-  }
-  std::string text;
-  if (worst > 0 && worst <= usual.rel_l2) text += fmt::format(" --tolerance {:.0e}", worst / 2);
-  if (options.tolerance.atol < usual.atol)
-    text += fmt::format(" --atol {:g}", options.tolerance.atol);
-  return text;
-}
-
 // The same question about every value inside.
-std::string BisectText(const CompareOptions& options, const std::string& precision_b,
-                       const Comparison& outcome) {
-  std::string text = "athanor bisect " + ShellWord(options.a.path);
+std::string BisectText(const CompareOptions& options, const std::string& precision_b) {
+  std::string text = "bisect " + ShellWord(options.a.path);
   if (!options.b.empty()) text += " " + ShellWord(options.b);
   const std::string& device_b = options.device_b.empty() ? options.device : options.device_b;
-  if (options.device != "cpu") text += " --device " + options.device;
   if (device_b != options.device) text += " --device-b " + device_b;
-  if (options.precision != "f32") text += " --precision " + options.precision;
   if (precision_b != options.precision) text += " --precision-b " + precision_b;
-  return text + BisectTolerances(options, outcome);
+  return text;
 }
 
 // What to do about numbers that differ.
 std::string FixText(const CompareOptions& options, const std::string& precision_b,
-                    const Comparison& outcome) {
-  std::string text =
-      BisectText(options, precision_b, outcome) + " finds the first node that differs";
+                    const Common& common, const Comparison& outcome) {
+  std::string text = DifferenceAdvice(common, BisectText(options, precision_b), outcome.outputs,
+                                      options.tolerance);
   if (outcome.calibrated.any())
     return text +
            "; integers of 8 bits do by some percent (--rtol, --atol), answers on real inputs less "
@@ -298,7 +288,7 @@ Status Run(const CompareOptions& options, const Common& common) {
                  outcome.task.Agreement(), options.task.min_agreement);
   return Error(ErrorCode::kAccuracy, "the outputs differ by more than atol {:g} + rtol {:g}",
                options.tolerance.atol, options.tolerance.rtol)
-      .Fix(FixText(options, precision_b, outcome));
+      .Fix(FixText(options, precision_b, common, outcome));
 }
 
 }  // namespace

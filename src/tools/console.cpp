@@ -62,14 +62,25 @@ bool NamesAnInput(std::string_view command) {
   return model_ends != std::string_view::npos && command.substr(model_ends + 1, 1) != "-";
 }
 
-// " --threads 1 --weights random": what this call was given and `command` takes as well. How the
-// machine is used holds for any model; how a model is read, for the same one only.
-std::string Repeated(const CommandLine& given, std::string_view command) {
+}  // namespace
+
+void PrintText(const Common& common, std::string_view text) {
+  Put(HumanStream(common), Printable(text, UseColour(common)));
+}
+
+void PrintNote(const Common& common, std::string_view text) {
+  if (!common.quiet) Put(stderr, Printable(text, false) + "\n");
+}
+
+// How the machine is used holds for any model; how a model is read, for the same one only.
+std::string RepeatedOptions(const Common& common, std::string_view command) {
+  const CommandLine& given = common.given;
   constexpr std::string_view kMachine[] = {"--plugin", "--device", "--threads"};
   constexpr std::string_view kModel[] = {"--format", "--weights",    "--states",    "--set-dim",
-                                         "--select", "--plan-cache", "--precision", "--input"};
-  constexpr std::string_view kPicture[] = {"--mean",   "--std",    "--scale", "--bgr",
-                                           "--layout", "--resize", "--crop"};
+                                         "--select", "--plan-cache", "--precision", "--input",
+                                         "--seed",   "--drop"};
+  constexpr std::string_view kPicture[] = {"--mean", "--std",    "--scale",  "--rgb",
+                                           "--bgr",  "--layout", "--resize", "--crop"};
   const std::string verb(command.substr(0, command.find(' ')));
   const bool same_model =
       std::any_of(given.models.begin(), given.models.end(),
@@ -88,16 +99,6 @@ std::string Repeated(const CommandLine& given, std::string_view command) {
   return words;
 }
 
-}  // namespace
-
-void PrintText(const Common& common, std::string_view text) {
-  Put(HumanStream(common), Printable(text, UseColour(common)));
-}
-
-void PrintNote(const Common& common, std::string_view text) {
-  if (!common.quiet) Put(stderr, Printable(text, false) + "\n");
-}
-
 void Next(const Common& common, std::string_view command) {
   constexpr std::string_view kName = "athanor ";
   if (common.quiet) return;
@@ -105,7 +106,7 @@ void Next(const Common& common, std::string_view command) {
   command.remove_prefix(kName.size());
   const std::string_view remark = command.substr(std::min(command.find("   # "), command.size()));
   command.remove_suffix(remark.size());
-  Say(common, "next: {} {}{}{}", common.program, command, Repeated(common.given, command), remark);
+  Say(common, "next: {} {}{}{}", common.program, command, RepeatedOptions(common, command), remark);
 }
 
 void PrintJson(const Common& common, nlohmann::json document) {

@@ -28,6 +28,9 @@ void Note(const Common& common, fmt::format_string<Args...> format, Args&&... ar
 // The last line: "next: athanor ...", with the path of the program where its name is not found and
 // with the options of this call that the next one needs as well (--threads, --weights ...).
 void Next(const Common& common, std::string_view command);
+// " --threads 1 --weights random": what this call was given and `command` ("bench MODEL") takes as
+// well.
+std::string RepeatedOptions(const Common& common, std::string_view command);
 // Adds schema_version and prints; nothing without --json. Once per run.
 void PrintJson(const Common& common, nlohmann::json document);
 

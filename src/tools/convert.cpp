@@ -12,6 +12,7 @@
 #include "runtime/session.h"
 #include "tools/console.h"
 #include "tools/describe.h"
+#include "tools/difference_advice.h"
 #include "tools/dump_ir.h"
 #include "tools/inputs.h"
 #include "tools/open_model.h"
@@ -92,8 +93,12 @@ Status Report(const ConvertOptions& options, const Common& common, const Parity&
       {"pass", parity.pass}, {"outputs", std::move(outputs)}, {"exchanged", parity.exchanged}};
   PrintJson(common, std::move(document));
   if (!parity.pass) {
+    // The proof runs both as they are, without passes.
+    const std::string bisect = fmt::format("bisect {} {} --passes off --passes-b off",
+                                           ShellWord(options.model.path), ShellWord(options.out));
     return Error(ErrorCode::kAccuracy, "{} gives other answers than {}: {}", options.out,
-                 options.model.path, parity.reason);
+                 options.model.path, parity.reason)
+        .Fix(DifferenceAdvice(common, bisect, parity.outputs, options.tolerance));
   }
   Next(common, fmt::format("athanor bench {}", ShellWord(options.out)));
   return {};

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "tools/console.h"
 #include "tools/input_fault.h"
 
 namespace athanor::tools {
@@ -63,6 +64,19 @@ void AddImageOptions(Arguments app, ImageFlags& flags) {
              "N: short side to N, keeping proportions; HxW: to exactly that size");
   app.Option("--crop", flags.crop,
              "N or HxW: the middle of the (resized) picture; a smaller one is scaled up first");
+}
+
+bool KeepsRange(const ImageFlags& flags) {
+  return flags.mean.empty() && flags.std.empty() && flags.scale.empty();
+}
+
+void NoteRawPictures(const Common& common, const std::vector<std::string>& inputs) {
+  for (const std::string& name : inputs) {
+    Note(common,
+         "pixels go into \"{}\" as 0..255; --std 255 makes them 0..1, --mean 127.5 --std 127.5 "
+         "-1..1: as the model was trained",
+         name);
+  }
 }
 
 Result<io::Preprocess> ToPreprocess(const ImageFlags& flags) {

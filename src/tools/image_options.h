@@ -3,6 +3,8 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "io/preprocess.h"
 #include "ir/type.h"
@@ -16,6 +18,11 @@ struct ImageFlags {
 };
 
 void AddImageOptions(Arguments app, ImageFlags& flags);
+
+// Whether nothing was said of the range of pixels.
+bool KeepsRange(const ImageFlags& flags);
+// Says that pixels go into these inputs as they are, and what would be usual.
+void NoteRawPictures(const Common& common, const std::vector<std::string>& inputs);
 
 Result<io::Preprocess> ToPreprocess(const ImageFlags& flags);
 

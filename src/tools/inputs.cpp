@@ -395,8 +395,7 @@ bool InputPlan::counts_symbols_as_one() const {
 
 std::vector<std::string> InputPlan::RawPictureInputs() const {
   std::vector<std::string> names;
-  const ImageFlags& image = options_.image;
-  if (!image.mean.empty() || !image.std.empty() || !image.scale.empty()) return names;
+  if (!KeepsRange(options_.image)) return names;
   for (std::size_t i = 0; i < pictures_.size(); ++i) {
     const Value& input = graph_->value(graph_->inputs()[i]);
     if (pictures_[i] && IsFloat(input.type.dtype)) names.push_back(input.name);

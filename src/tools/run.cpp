@@ -107,15 +107,6 @@ Result<std::vector<std::string>> ClassNames(const RunOptions& options) {
   return names;
 }
 
-void SayRange(const InputPlan& plan, const Common& common) {
-  for (const std::string& name : plan.RawPictureInputs()) {
-    Note(common,
-         "pixels go into \"{}\" as 0..255; --std 255 makes them 0..1, --mean 127.5 --std 127.5 "
-         "-1..1: as the model was trained",
-         name);
-  }
-}
-
 Status CheckSave(const std::string& path) {
   if (path.ends_with(".png") || path.ends_with(".json")) {
     return Error(ErrorCode::kUsage,
@@ -145,7 +136,7 @@ Status RunGraph(const RunOptions& options, const Common& common) {
     Note(common, "no input is given: seeded random values are used; athanor run {} INPUT reads one",
          ShellWord(options.model.path));
   }
-  SayRange(plan, common);
+  NoteRawPictures(common, plan.RawPictureInputs());
   nlohmann::json document = {{"model", options.model.path}, {"device", options.device}};
   if (options.inside.wanted()) {
     ATH_TRY(InputSet set, plan.Read(0));

@@ -41,6 +41,17 @@ Result<Samples> Samples::Open(const Graph& graph, const std::string& name, const
   return samples;
 }
 
+std::vector<std::string> Samples::RawPictureInputs() const {
+  if (plan_) return plan_->RawPictureInputs();
+  std::vector<std::string> names;
+  if (!KeepsRange(image_)) return names;
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    const Value& input = graph_->value(graph_->inputs()[i]);
+    if (rows_[i].dtype() == DType::kU8 && IsFloat(input.type.dtype)) names.push_back(input.name);
+  }
+  return names;
+}
+
 Result<std::vector<Datum>> Samples::Read(std::size_t i) const {
   const std::size_t at = i * available_ / count();
   if (plan_) {

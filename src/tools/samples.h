@@ -17,6 +17,8 @@ class Samples {
   static Result<Samples> Open(const Graph& graph, const std::string& name, const ImageFlags& image,
                               std::int64_t most);
   std::size_t count() const { return std::min(available_, most_); }
+  // The inputs that pixels go into as 0..255, since nothing was said of their range.
+  std::vector<std::string> RawPictureInputs() const;
   // One datum per input of the graph.
   Result<std::vector<Datum>> Read(std::size_t i) const;
 

@@ -38,6 +38,13 @@ void AddOtherPrecisionOption(Arguments app, std::string& precision) {
       .OneOf({"f32", "bf16", "auto"});
 }
 
+Status CheckSidePrecision(const std::string& device, const std::string& precision,
+                          const std::string& both) {
+  if (device != "reference" || precision != "bf16") return {};
+  return Unsupported("device reference computes in the model's own types, not in bf16")
+      .Fix(both + ": f32 beside bf16, both on device cpu");
+}
+
 void AddTuningOptions(Arguments app, TuningOptions& options) {
   AddPrecisionOption(app, options.precision);
   app.Flag("--strict", options.strict, "no algorithm that rounds more than a sum of products");

@@ -25,6 +25,10 @@ void AddTuningOptions(Arguments app, TuningOptions& options);
 void AddPrecisionOption(Arguments app, std::string& precision);
 // --precision-b, for verbs that look at two models; "": as --precision says.
 void AddOtherPrecisionOption(Arguments app, std::string& precision);
+// Refuses bf16 on device reference, of a verb that looks at two sides. `both`: a command of that
+// verb which asks about bf16.
+Status CheckSidePrecision(const std::string& device, const std::string& precision,
+                          const std::string& both);
 
 // Where tune writes without -o: the model's file name with .athplan, in the current folder.
 std::string TuningFile(const std::string& model);

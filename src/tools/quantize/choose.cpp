@@ -105,6 +105,7 @@ class Chooser {
     ATH_TRY(const quant::Outputs real, outputs_of(maker_.prepared().graph));
     ATH_TRY(const quant::Outputs whole, outputs_of(choice_.made.graph));
     const double error = real.ErrorOf(whole);
+    choice_.decibels = quant::Sqnr(1, error);
     if (error <= kNear) return std::move(choice_);
     ATH_RETURN_IF_ERROR(Rank(std::min(kFewest, few)));
     // A few that matter, not many that cost little: every change between bytes and floats takes
@@ -122,11 +123,12 @@ class Chooser {
       const Choice::Spared spared = {.work = 1 - ShareOnIntegers(count),
                                      .before = quant::Sqnr(1, error),
                                      .after = quant::Sqnr(1, left)};
-      Note(common_, "{} products in float, {:.1f} % of the operations: outputs within {}", count,
-           100 * spared.work, Decibels(spared.after));
+      Note(common_, "{} product{} in float, {:.1f} % of the operations: outputs within {}", count,
+           count == 1 ? "" : "s", 100 * spared.work, Decibels(spared.after));
       if (left > kWorthIt * least) continue;
       least = left;
       choice_.spared = spared;
+      choice_.decibels = spared.after;
       choice_.made = std::move(made);
       choice_.in_float = count;
       choice_.stored = true;
@@ -163,7 +165,8 @@ class Chooser {
     ATH_TRY(const Verdict verdict, judge_->Rate(made.graph));
     choice_.trials.push_back({.in_float = in_float, .value = verdict.value, .saved = 1});
     if (in_float > 0)
-      Note(common_, "{} products in float: {:.2f} %", in_float, 100 * verdict.value);
+      Note(common_, "{} product{} in float: {:.2f} %", in_float, in_float == 1 ? "" : "s",
+           100 * verdict.value);
     if (in_float == 0) choice_.made = std::move(made);
     return Allowed(verdict);
   }

@@ -63,6 +63,7 @@ struct Choice {
   std::vector<Trial> trials = {};
   std::map<std::string, ProductTimes> times = {};  // with --measured
   std::optional<Spared> spared = {};
+  std::optional<double> decibels = {};  // SQNR of the outputs on a few samples, without --max-drop
   bool met = true;
 };
 

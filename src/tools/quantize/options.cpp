@@ -10,13 +10,18 @@ namespace athanor::tools {
 namespace {
 
 // "1%" or "0.01".
-Result<double> ParseDrop(std::string text) {
+Result<double> ParseShare(const char* option, std::string text) {
   const bool percent = text.ends_with('%');
   if (percent) text.pop_back();
   const std::optional<double> value = ReadReal(text);
-  if (!value || !(*value >= 0) || *value > 100)
-    return Error(ErrorCode::kUsage, "--max-drop: a share such as 1% or 0.01 is expected");
-  return percent ? *value / 100 : *value;
+  const double most = percent ? 100 : 1;
+  if (value && *value >= 0 && *value <= most) return *value / most;
+  Status refused = Error(ErrorCode::kUsage, "{} {}{}: a share such as 1% or 0.01 is expected",
+                         option, text, percent ? "%" : "");
+  // 5 stands for 5 % rather than for 500.
+  const bool meant_percent = value && !percent && *value > 1 && *value <= 100;
+  if (meant_percent) return std::move(refused).Fix(fmt::format("{} {}%", option, text));
+  return refused;
 }
 
 std::string CorrectionHelp() {
@@ -51,11 +56,10 @@ void AddAccuracyOptions(Arguments app, QuantizeRequest& request) {
   app.Option("--max-drop", request.max_drop,
              "keep as few products in float as this drop of accuracy asks for, 1% or 0.01; exit "
              "with 3 when none can be quantised");
-  app.Option("--float-share", request.float_share,
-             "without --max-drop: products with at most this share of the operations compute in "
-             "float where that halves the error of the outputs; their weights stay on 8 bits; 0.15 "
-             "when not given, 0 for none")
-      .Range(0.0, 1.0);
+  app.Option("--float-share", request.share,
+             "without --max-drop: products with at most this share of the operations, 15% or 0.15, "
+             "compute in float where that halves the error of the outputs; their weights stay on 8 "
+             "bits; 15% when not given, 0 for none");
   app.Flag(
       "--measured", request.measured,
       "with --max-drop: rank products by measured times instead of their operations, which may "
@@ -168,8 +172,11 @@ void AddQuantizeOptions(Arguments app, QuantizeRequest& request) {
 }
 
 Status CheckRequest(QuantizeRequest& request) {
+  if (!request.share.empty()) {
+    ATH_TRY(request.float_share, ParseShare("--float-share", request.share));
+  }
   if (!request.max_drop.empty()) {
-    ATH_TRY(request.drop, ParseDrop(request.max_drop));
+    ATH_TRY(request.drop, ParseShare("--max-drop", request.max_drop));
   }
   ATH_RETURN_IF_ERROR(CheckChoice(request));
   if (request.correct.empty()) {

@@ -17,16 +17,16 @@ struct QuantizeRequest {
   std::string dump;  // --dump-ir
   ClassifyOptions classify;
   std::string calib, out, method = "minmax", correct, max_drop, data, labels, report;
-  std::string table, save_table, agree = "values", arithmetic = "float", activations = "8";
+  std::string table, save_table, agree = "values", share, arithmetic = "float", activations = "8";
   std::string weights = "8";
   std::int64_t samples = 128, limit = 0, group = 128;
   double tail = 1e-4, target_ratio = 0;
-  std::optional<double> float_share = {};  // see share_in_float
   int threads = 0, tune = 0;
   bool per_tensor = false, measured = false, allow_overlap = false;
 
-  // Checked once by Check.
+  // Checked once by CheckRequest, from `max_drop`, `share` and `correct`.
   std::optional<double> drop = {};
+  std::optional<double> float_share = {};  // see share_in_float
   quant::Corrections corrections = {};
 
   int weight_bits() const { return weights == "4" ? 4 : 8; }
@@ -38,7 +38,7 @@ struct QuantizeRequest {
 };
 
 void AddQuantizeOptions(Arguments app, QuantizeRequest& request);
-// What can be seen to be wrong before any file is read; fills in `drop` and `corrections`.
+// What can be seen to be wrong before any file is read; fills in what it checks.
 Status CheckRequest(QuantizeRequest& request);
 // "bias,adaround" or "none".
 Result<quant::Corrections> ParseCorrections(const std::string& text);

@@ -26,6 +26,12 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::uint64_t kSmallModel = std::uint64_t{4} << 20;  // bytes of float weights
 constexpr std::size_t kFewSamples = 16;  // below this ranges are a matter of luck
+constexpr std::size_t kFewRows = 20;     // below this a drop of accuracy is
+constexpr double kFarDecibels = 20;      // outputs not even this near move boxes and classes
+
+std::string Counted(std::size_t count, const char* what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
 
 // The two forms in turn, so that a slower second of the machine meets both.
 Status TimeForms(Form& before, Form& after, const std::vector<Datum>& inputs) {
@@ -118,7 +124,7 @@ void PrintFitted(const Common& common, const quant::FitSizeReport& report) {
   }
   PrintText(common, table.ToString());
   if (largest.size() > kMostRows)
-    Say(common, "and {} smaller products", largest.size() - kMostRows);
+    Say(common, "and {}", Counted(largest.size() - kMostRows, "smaller product"));
   if (report.tuned)
     Say(common, "trained: the error of the outputs went from {:.4f} to {:.4f}",
         report.tuned->before, report.tuned->after);
@@ -128,8 +134,8 @@ void SayWhatStays(const Common& common, const QuantizeRequest& request,
                   const QuantizeFindings& findings) {
   if (request.fits_size()) return PrintFitted(common, findings.fitted);
   if (findings.prepared == nullptr) {
-    Say(common, "the weights of {} products have 4 bits, {} share a scale",
-        findings.weights_only.size(), request.group);
+    Say(common, "the weights of {} have 4 bits, {} share a scale",
+        Counted(findings.weights_only.size(), "product"), request.group);
     return;
   }
   const Choice& choice = *findings.choice;
@@ -140,8 +146,10 @@ void SayWhatStays(const Common& common, const QuantizeRequest& request,
   Say(common, "{} of {} nodes compute on integers", report.quantized, report.nodes);
   if (choice.spared)
     Say(common,
-        "{} products with {:.1f} % of the operations compute in float: outputs within {}, not {}",
-        choice.in_float, 100 * choice.spared->work, Decibels(choice.spared->after),
+        "{} with {:.1f} % of the operations compute{} in float: outputs within {} instead of {} "
+        "(more is nearer)",
+        Counted(choice.in_float, "product"), 100 * choice.spared->work,
+        choice.in_float == 1 ? "s" : "", Decibels(choice.spared->after),
         Decibels(choice.spared->before));
   for (const quant::Skipped& skipped : report.skipped)
     Say(common, "  float: \"{}\" ({}): {}", skipped.node, skipped.op, skipped.reason);
@@ -186,6 +194,7 @@ class Quantizing {
     SayWhatStays(common_, request_, findings_);
     PrintForms(common_, findings_);
     if (!request_.report.empty()) ATH_RETURN_IF_ERROR(WriteReport(findings_, request_.report));
+    SayIfFar();
     Say(common_, "wrote {}{}", request_.out,
         request_.report.empty() ? "" : " and " + request_.report);
     const Status gate = Gate();
@@ -201,18 +210,29 @@ class Quantizing {
     ATH_TRY(Samples samples,
             Samples::Open(graph_, request_.calib, request_.classify.image, request_.samples));
     files_ = std::make_unique<Samples>(std::move(samples));
+    NoteRawPictures(common_, files_->RawPictureInputs());
     count_ = files_->count();
     samples_ =
         std::make_unique<SampleCache>(count_, [this](std::size_t i) { return files_->Read(i); });
     if (!request_.data.empty() || request_.drop) {
       ATH_TRY(Judge judge, Judge::Open(graph_, request_, common_, *samples_, count_));
       judge_ = std::make_unique<Judge>(std::move(judge));
+      if (request_.drop) NoteFewRows();
     }
     findings_.samples = count_;
     if (count_ < kFewSamples)
       Note(common_, "note: {} samples are few: ranges may be too narrow; 100 or more are usual",
            count_);
     return {};
+  }
+
+  // One row of a few is more than most drops that are asked for.
+  void NoteFewRows() const {
+    if (judge_->rows() >= kFewRows) return;
+    Note(common_, "warning: --max-drop is judged on {}: means little; {}",
+         Counted(judge_->rows(), "sample"),
+         request_.data.empty() ? "a quarter of --calib is kept for it, --data says on what else"
+                               : "--data with 100 or more is usual");
   }
 
   Result<Graph> MakeIntegers() {
@@ -307,6 +327,16 @@ class Quantizing {
     findings_.has_classes = judge_->has_classes();
     findings_.rows = static_cast<std::int64_t>(judge_->rows());
     findings_.evaluations = judge_->evaluations();
+  }
+
+  // What else there is where integers alone, and a few products in float, are not enough.
+  void SayIfFar() const {
+    if (choice_ == nullptr || !choice_->decibels || *choice_->decibels >= kFarDecibels) return;
+    constexpr double kMoreShare = 0.3;
+    Say(common_, "outputs are within {:.1f} dB only, {:g} or more are wanted: {}--max-drop 0.3%",
+        *choice_->decibels, kFarDecibels,
+        request_.share_in_float() < kMoreShare ? fmt::format("--float-share {:g} or ", kMoreShare)
+                                               : "");
   }
 
   // What only a report shows, because it takes runs of its own.

@@ -231,16 +231,27 @@ Section Ablation(const QuantizeFindings& f) {
           .tables = {std::move(table)}};
 }
 
+std::string VerdictText(const QuantizeFindings& f) {
+  if (!f.pass) return "The allowed drop of accuracy is not met.";
+  if (f.request->drop)
+    return fmt::format("Within what was asked: a drop of {:g} % at most.", 100 * *f.request->drop);
+  const bool known =
+      f.choice != nullptr && f.choice->decibels && std::isfinite(*f.choice->decibels);
+  return (known ? fmt::format("The outputs are within {:.1f} dB of those in float. ",
+                              *f.choice->decibels)
+                : "") +
+         "No bound was asked for (--max-drop).";
+}
+
 }  // namespace
 
 Page FindingsPage(const QuantizeFindings& f) {
   const double smaller = static_cast<double>(f.before.bytes) / static_cast<double>(f.after.bytes);
-  Page page = {
-      .title = fmt::format("{}, quantised", f.request->model.path),
-      .verdict = f.pass ? "Within what was asked." : "The allowed drop of accuracy is not met.",
-      .tiles = {
-          {fmt::format("1 / {:.2f}", smaller), "of the size"},
-          {fmt::format("x {:.2f}", f.before.milliseconds / f.after.milliseconds), "as fast"}}};
+  Page page = {.title = fmt::format("{}, quantised", f.request->model.path),
+               .verdict = VerdictText(f),
+               .tiles = {{fmt::format("1 / {:.2f}", smaller), "of the size"},
+                         {fmt::format("x {:.2f}", f.before.milliseconds / f.after.milliseconds),
+                          "as fast"}}};
   if (f.rows > 0)
     page.tiles.emplace_back(ValueText(f.after), fmt::format("{}, {} in float, {} rows", Metric(f),
                                                             ValueText(f.before), f.rows));
