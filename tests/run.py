@@ -218,6 +218,7 @@ def main():
     script(count, "cli_test.py")
     script(count, "plugins_test.py")
     script(count, "cli_results_test.py")
+    script(count, "overwrite_test.py")
     script(count, "measure_test.py")
     from_pypi("tritonclient.http, tritonclient.grpc", "tritonclient[http,grpc]")
     from_pypi("onnxruntime", "onnxruntime")

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/opened_files.h"
 #include "core/text.h"
 
 namespace athanor {
@@ -108,6 +109,7 @@ Result<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::string& pa
     close(fd);
     return Error(ErrorCode::kFileNotFound, "{}: not a regular file", path);
   }
+  OpenedFiles::Note(path);
   std::shared_ptr<MappedFile> file(new MappedFile);
   file->size_ = static_cast<std::size_t>(info.st_size);
   if (file->size_ > 0) {

@@ -18,6 +18,7 @@ namespace {
 struct Writer {
   std::string_view format;
   Status (*write)(const Graph&, const std::string&, const SaveOptions&);
+  std::string_view weights = {};  // the ending of the file of weights beside it
 };
 
 Status WriteOnnx(const Graph& graph, const std::string& path, const SaveOptions& options) {
@@ -49,9 +50,23 @@ Status WriteText(const Graph& graph, const std::string& path, const SaveOptions&
 }
 
 constexpr Writer kWriters[] = {
-    {"ath", WriteAth},       {"onnx", WriteOnnx}, {"param", WriteNcnn},   {"prototxt", WriteCaffe},
-    {"tflite", WriteTflite}, {"txt", WriteText},  {"xml", WriteOpenvino},
+    {"ath", WriteAth},
+    {"onnx", WriteOnnx},
+    {"param", WriteNcnn, ".bin"},
+    {"prototxt", WriteCaffe, ".caffemodel"},
+    {"tflite", WriteTflite},
+    {"txt", WriteText},
+    {"xml", WriteOpenvino, ".bin"},
 };
+
+// Of a name that is a folder's, "." or "models/", a file in it.
+std::string NameInOnnx(const std::filesystem::path& path) {
+  const std::string name = path.filename().string();
+  std::error_code failed;
+  if (name.empty() || name == "." || name == ".." || std::filesystem::is_directory(path, failed))
+    return (path / "model.onnx").lexically_normal().string();
+  return std::filesystem::path(path).replace_extension(".onnx").string();
+}
 
 Result<Writer> FindWriter(const std::string& path, const SaveOptions& options) {
   std::string format = options.format;
@@ -66,7 +81,7 @@ Result<Writer> FindWriter(const std::string& path, const SaveOptions& options) {
   }
   return Error(ErrorCode::kUnknownFormat, "{}: models are not written as \"{}\"{}; {} are", path,
                format, DidYouMean(format, known), Join(known, ", "))
-      .Fix(fmt::format("-o {}", std::filesystem::path(path).replace_extension(".onnx").string()));
+      .Fix(fmt::format("-o {}", NameInOnnx(path)));
 }
 
 }  // namespace
@@ -74,6 +89,14 @@ Result<Writer> FindWriter(const std::string& path, const SaveOptions& options) {
 Status CheckSaveFormat(const std::string& path, const SaveOptions& options) {
   ATH_RETURN_IF_ERROR(FindWriter(path, options).status());
   return caffe::CheckDialect(options.dialect);
+}
+
+std::vector<std::string> SavedFiles(const std::string& path, const SaveOptions& options) {
+  std::vector<std::string> files = {path};
+  const Result<Writer> writer = FindWriter(path, options);
+  if (writer.ok() && !writer->weights.empty())
+    files.push_back(std::filesystem::path(path).replace_extension(writer->weights).string());
+  return files;
 }
 
 Status SaveModel(const Graph& graph, const std::string& path, const SaveOptions& options) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "ir/graph.h"
 
@@ -17,6 +18,9 @@ struct SaveOptions {
 
 // Whether SaveModel writes the format that is asked for; touches no file.
 Status CheckSaveFormat(const std::string& path, const SaveOptions& options = {});
+
+// The files that SaveModel writes: `path` and, in some formats, a file of weights beside it.
+std::vector<std::string> SavedFiles(const std::string& path, const SaveOptions& options = {});
 
 Status SaveModel(const Graph& graph, const std::string& path, const SaveOptions& options = {});
 

@@ -1,5 +1,8 @@
 // athanor codegen MODEL --target c99 -o DIR: an int8 network as C for a microcontroller; a model of
 // tables as a C header, a SQL query or a formula.
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <filesystem>
 
 #include "codegen/program.h"
@@ -68,7 +71,11 @@ Status RunTable(Graph graph, const CodegenOptions& options, const Common& common
   const std::string& name = options.program.name;
   const std::string ending = options.target == "c99" ? "h" : options.target;
   const std::string path = options.output.empty() ? name + "." + ending : options.output;
-  ATH_RETURN_IF_ERROR(CheckOutput(path));
+  const bool to_stdout = path == "-";
+  if (to_stdout && common.json)
+    return Error(ErrorCode::kUsage, "--json and the code cannot both go to the standard output")
+        .Fix("-o " + name + "." + ending);
+  if (!to_stdout) ATH_RETURN_IF_ERROR(CheckOutputOf(path, options.model.path));
   ATH_TRY(const codegen::RowProgram program, codegen::RowProgramOf(std::move(graph)));
   std::string text;
   if (options.target == "sql") {
@@ -77,6 +84,11 @@ Status RunTable(Graph graph, const CodegenOptions& options, const Common& common
     ATH_TRY(text, codegen::TableFormula(program));
   } else {
     ATH_TRY(text, codegen::TableHeader(program, name));
+  }
+  if (to_stdout) {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    if (std::fflush(stdout) == 0) return {};
+    return Error(ErrorCode::kFileWrite, "the standard output: {}", std::strerror(errno));
   }
   ATH_RETURN_IF_ERROR(WriteFileAtomically(path, std::string_view(text)));
   Say(common, "wrote {}", path);

@@ -6,6 +6,7 @@
 
 #include "codegen/table/tables.h"
 #include "core/file.h"
+#include "core/text.h"
 #include "frontends/load.h"
 #include "frontends/save.h"
 #include "passes/pipeline.h"
@@ -110,7 +111,9 @@ Status Announce(const ConvertOptions& options, const Common& common, nlohmann::j
   document["model"] = options.model.path;
   document["out"] = options.out;
   document["bytes"] = error ? 0 : bytes;
-  Say(common, "wrote {}", options.out);
+  const std::vector<std::string> files = SavedFiles(options.out, options.save);
+  document["files"] = files;
+  Say(common, "wrote {}", Join(files, " and "));
   return {};
 }
 
@@ -164,7 +167,7 @@ Status RunConvert(const ConvertOptions& options, const Common& common) {
   ATH_RETURN_IF_ERROR(pmml ? CheckOutputOf(options.out, options.model.path)
                            : CheckModelOutput(options.out, options.model.path));
   if (options.partition) return WriteStages(options.model, options.out, options.save, common);
-  ATH_TRY(const Graph graph, OpenModel(options.model));
+  ATH_TRY(const Graph graph, OpenModel(options.model, SavedFiles(options.out, options.save)));
   if (!stage.empty() && stage != "import")
     return Error(ErrorCode::kUsage,
                  "convert has one stage: after:import; athanor optimize has more");
@@ -189,7 +192,9 @@ Status RunOptimize(ConvertOptions options, const Common& common) {
   ATH_TRY(const std::string stage, DumpStage(options.dump));
   if (options.out.empty()) options.out = DefaultOut(options.model.path);
   if (stage.empty()) ATH_RETURN_IF_ERROR(CheckModelOutput(options.out, options.model.path));
-  ATH_TRY(const Graph graph, OpenModel(options.model));
+  ATH_TRY(const Graph graph,
+          OpenModel(options.model, stage.empty() ? SavedFiles(options.out, options.save)
+                                                 : std::vector<std::string>()));
   Graph better = graph.Clone();
   if (stage == "import") {
     PrintGraph(common, graph);

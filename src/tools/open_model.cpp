@@ -5,8 +5,10 @@
 #include <map>
 #include <set>
 
+#include "core/opened_files.h"
 #include "core/text.h"
 #include "tools/console.h"
+#include "tools/output_file.h"
 #include "tools/package_options.h"
 
 namespace athanor::tools {
@@ -170,6 +172,13 @@ Result<Graph> OpenModel(const ModelOptions& options) {
     values.push_back(std::move(value));
   }
   ATH_RETURN_IF_ERROR(SetDims(graph, values));
+  return graph;
+}
+
+Result<Graph> OpenModel(const ModelOptions& options, const std::vector<std::string>& results) {
+  const OpenedFiles opened;
+  Result<Graph> graph = OpenModel(options);
+  if (graph.ok()) ATH_RETURN_IF_ERROR(CheckNotRead(results, opened.paths()));
   return graph;
 }
 

@@ -28,6 +28,9 @@ void AddModelOptions(Arguments app, ModelOptions& options);
 using athanor::OpenModel;  // a file of any format, or zoo:NAME
 // The same with the symbols of --set-dim replaced.
 Result<Graph> OpenModel(const ModelOptions& options);
+// The same for a verb that will write the files `results`: fails where one of them is read for the
+// model, such as a file of weights that lies beside it.
+Result<Graph> OpenModel(const ModelOptions& options, const std::vector<std::string>& results);
 
 using DimSizes = std::vector<std::pair<std::string, std::int64_t>>;
 // Replaces symbols in the inputs' shapes and infers all types again.

@@ -54,17 +54,30 @@ Status CheckOutput(const std::string& path, const std::string& option,
   return CheckOutput(path);
 }
 
+Status CheckNotRead(const std::vector<std::string>& written, const std::vector<std::string>& read,
+                    const std::string& made_of) {
+  std::error_code failed;  // of what is not there nothing is replaced
+  for (const std::string& path : written) {
+    for (const std::string& from : read) {
+      if (path.empty() || !fs::equivalent(path, from, failed)) continue;
+      return Error(ErrorCode::kUsage, "{}: the result would replace the {} it is made of", path,
+                   made_of)
+          .Fix("choose another name with -o");
+    }
+  }
+  return {};
+}
+
 Status CheckModelOutput(const std::string& path, const std::string& from) {
   ATH_RETURN_IF_ERROR(CheckSaveFormat(path));
-  return CheckOutputOf(path, from);
+  const std::vector<std::string> files = SavedFiles(path);
+  ATH_RETURN_IF_ERROR(CheckNotRead(files, {from}));
+  for (const std::string& file : files) ATH_RETURN_IF_ERROR(CheckOutput(file));
+  return {};
 }
 
 Status CheckOutputOf(const std::string& path, const std::string& from) {
-  std::error_code failed;  // of what is not there nothing is replaced
-  if (fs::equivalent(path, from, failed)) {
-    return Error(ErrorCode::kUsage, "{}: the result would replace the model it is made of", path)
-        .Fix("choose another name with -o");
-  }
+  ATH_RETURN_IF_ERROR(CheckNotRead({path}, {from}));
   return CheckOutput(path);
 }
 

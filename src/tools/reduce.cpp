@@ -307,7 +307,7 @@ Status Run(ReduceVerb options, const Common& common) {
   ATH_RETURN_IF_ERROR(CheckModelOutput(options.out, options.model.path));
   ATH_TRY(const ScratchFolder folder, ScratchFolder::Make());
   ATH_TRY(const FaultTest test, MakeTest(options, folder.path()));
-  ATH_TRY(Graph graph, OpenModel(options.model));
+  ATH_TRY(Graph graph, OpenModel(options.model, SavedFiles(options.out)));
   ATH_TRY(const InputPlan plan, InputPlan::Make(graph, options.input));
   ATH_TRY(InputSet set, plan.Read(0));
   const GraphSize before = SizeOf(graph);

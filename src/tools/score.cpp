@@ -59,7 +59,12 @@ Status ReadFormat(ScoreOptions& options) {
 
 // The output is a folder of partitions: the answers are a file of the one of this date.
 Status EnterPartition(ScoreOptions& options) {
-  if (options.partition.empty()) return {};
+  if (options.partition.empty()) {
+    if (options.output_format == "csv") return {};
+    return Error(ErrorCode::kUsage, "--output-format {}: only partitions have one",
+                 options.output_format)
+        .Fix("-o out." + options.output_format + ", or --partition dt={date}");
+  }
   if (options.score.output == "-")
     return Error(ErrorCode::kUsage, "--partition needs a folder to write to").Fix("-o FOLDER");
   const std::string& format = options.output_format;
@@ -86,6 +91,24 @@ Status CheckTable(const std::string& path) {
       .Fix("athanor run MODEL FILE takes pictures, sound and arrays");
 }
 
+// Neither the answers nor the bad rows may replace the model, the table, or each other.
+Status CheckResults(const ScoreOptions& options) {
+  namespace fs = std::filesystem;
+  const std::string output = options.score.output == "-" ? "" : options.score.output;
+  const std::string& errors = options.score.errors;
+  ATH_RETURN_IF_ERROR(CheckNotRead({output, errors}, {options.score.model}));
+  ATH_RETURN_IF_ERROR(CheckNotRead({output, errors}, {options.score.input}, "table"));
+  ATH_RETURN_IF_ERROR(CheckOutput(output));
+  ATH_RETURN_IF_ERROR(CheckOutput(errors));
+  std::error_code failed;
+  if (output.empty() || errors.empty() ||
+      fs::weakly_canonical(fs::absolute(output, failed), failed) !=
+          fs::weakly_canonical(fs::absolute(errors, failed), failed))
+    return {};
+  return Error(ErrorCode::kUsage, "--errors {}: the bad rows would replace the answers", errors)
+      .Fix("choose another name with --errors");
+}
+
 Status Run(ScoreOptions options, const Common& common) {
   ATH_RETURN_IF_ERROR(ReadFormat(options));
   ATH_RETURN_IF_ERROR(CheckTable(options.score.input));
@@ -99,7 +122,7 @@ Status Run(ScoreOptions options, const Common& common) {
   if (!options.wait.empty())
     ATH_RETURN_IF_ERROR(score::WaitForFile(options.wait, options.wait_seconds));
   ATH_RETURN_IF_ERROR(EnterPartition(options));
-  if (options.score.output != "-") ATH_RETURN_IF_ERROR(CheckOutput(options.score.output));
+  ATH_RETURN_IF_ERROR(CheckResults(options));
   if (options.success) ATH_RETURN_IF_ERROR(score::RemoveSuccess(options.score.output));
   if (!options.separator.empty()) options.score.format.separator = options.separator[0];
   if (!options.missing.empty()) {

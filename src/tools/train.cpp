@@ -47,7 +47,7 @@ Status Run(TrainOptions options, const Common& common) {
     return Error(ErrorCode::kUsage, "--min needs pictures to judge by").Fix("--held-out FILE.npz");
   ATH_RETURN_IF_ERROR(CheckModelOutput(options.output, options.model.path));
   if (!options.isa.empty()) options.train.isa = IsaFromName(options.isa);
-  ATH_TRY(Graph model, OpenModel(options.model));
+  ATH_TRY(Graph model, OpenModel(options.model, SavedFiles(options.output)));
   ATH_TRY(const train::Examples examples, ReadExamples(options.data, options.mean, options.std));
   if (options.fresh) ATH_RETURN_IF_ERROR(train::Initialize(model, options.train.seed));
   ATH_TRY(const std::int64_t steps, train::CountSteps(examples, options.train));

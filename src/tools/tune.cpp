@@ -55,8 +55,8 @@ void SayOutcome(const Common& common, const TuneOutcome& outcome) {
 Status Run(const TuneOptions& options, const Common& common) {
   const std::string found_without_asking = TuningFile(options.model.path);
   const std::string path = options.output.empty() ? found_without_asking : options.output;
-  ATH_RETURN_IF_ERROR(CheckOutput(path));
-  ATH_TRY(Graph graph, OpenModel(options.model));
+  ATH_RETURN_IF_ERROR(CheckOutputOf(path, options.model.path));
+  ATH_TRY(Graph graph, OpenModel(options.model, {path}));
   ATH_RETURN_IF_ERROR(DumpIr(common, options.dump, graph));
   SessionOptions session_options = {.threads = options.threads};
   ATH_RETURN_IF_ERROR(ApplyTuning(options.tuning, options.model.path, common, session_options));

@@ -199,11 +199,14 @@ bool IsBytes(Bytes bytes) {
   return !cursor.failed() && (tag == kLayer || tag == kLayers || tag == kInput);
 }
 
-Result<Graph> Import(Bytes net, const Bytes* weights, std::shared_ptr<const void> owner) {
+Result<Graph> Import(Bytes net, const Bytes* weights, std::shared_ptr<const void> owner,
+                     const std::string& weights_name) {
   ATH_TRY(const Message read, ReadNet(net));
   if (weights == nullptr) return NetImport(read, *WeightsOf(read, std::move(owner))).Run();
-  ATH_TRY(Message model, ParseBytes(*weights, "Net"));
-  ATH_RETURN_IF_ERROR(Upgrade(model));
+  Result<Message> parsed = ParseBytes(*weights, "Net");
+  if (!parsed.ok()) return std::move(parsed).status().In(weights_name);
+  Message model = *std::move(parsed);
+  ATH_RETURN_IF_ERROR(Upgrade(model).In(weights_name));
   return NetImport(read, *WeightsOf(model, std::move(owner))).Run();
 }
 
@@ -231,7 +234,7 @@ Result<Graph> ImportBeside(const std::string& path, const std::string& weights) 
   const auto both = std::make_shared<
       std::pair<std::shared_ptr<const MappedFile>, std::shared_ptr<const MappedFile>>>(net, model);
   const Bytes bytes = model->bytes();
-  return Import(net->bytes(), &bytes, both);
+  return Import(net->bytes(), &bytes, both, fs::path(weights_path).filename().string());
 }
 
 }  // namespace athanor::caffe

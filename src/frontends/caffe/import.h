@@ -23,10 +23,12 @@ bool IsBytes(std::span<const std::uint8_t> bytes);
 bool Reads(std::string_view type);
 
 // `net` is the network as text or bytes, `weights` a .caffemodel; nullptr means that `net` holds
-// the weights too. `owner` keeps both alive; constants point into them.
+// the weights too. `owner` keeps both alive; constants point into them. `weights_name` names the
+// weights in errors.
 Result<Graph> Import(std::span<const std::uint8_t> net,
                      const std::span<const std::uint8_t>* weights,
-                     std::shared_ptr<const void> owner);
+                     std::shared_ptr<const void> owner,
+                     const std::string& weights_name = "the .caffemodel");
 
 // With weights that are made up.
 Result<Graph> ImportSeeded(std::span<const std::uint8_t> net);

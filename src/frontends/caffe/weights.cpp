@@ -40,8 +40,9 @@ class FileWeights : public WeightSource {
   FileWeights(const Message& net, std::shared_ptr<const void> owner) : owner_(std::move(owner)) {
     for (const auto& layer : net.Children("layer")) {
       const std::vector<std::shared_ptr<Message>> blobs = layer->Children("blobs");
+      if (blobs.empty()) continue;  // its name would be no help to who looks for weights
       names_.push_back(layer->Text("name"));
-      if (!blobs.empty()) layers_.emplace(names_.back(), blobs);
+      layers_.emplace(names_.back(), blobs);
     }
   }
 

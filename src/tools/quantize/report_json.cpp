@@ -1,6 +1,7 @@
 #include <filesystem>
 
 #include "core/file.h"
+#include "tools/console.h"
 #include "tools/quantize/report.h"
 
 namespace athanor::tools {
@@ -176,7 +177,7 @@ nlohmann::json FindingsJson(const QuantizeFindings& findings) {
 Status CheckReportName(const std::string& name) {
   namespace fs = std::filesystem;
   if (name.empty()) return {};
-  const fs::path path(name);
+  const fs::path path(name.ends_with('/') && name.size() > 1 ? name.substr(0, name.size() - 1) : name);
   std::error_code error;
   const std::string ending = path.extension().string();
   const bool file = ending == ".html" || ending == ".json";
@@ -184,7 +185,12 @@ Status CheckReportName(const std::string& name) {
   if (!file && fs::exists(path, error) && !fs::is_directory(path, error))
     return Error(ErrorCode::kFileWrite,
                  "{}: a folder, or a name that ends in .html or .json, is expected", name);
-  if (!folder.empty()) fs::create_directories(folder, error);
+  // The folder of the report is made; one that it would lie in is not, as of every other result.
+  const fs::path within = file ? folder : fs::absolute(folder, error).parent_path();
+  if (!within.empty() && !fs::exists(within, error))
+    return Error(ErrorCode::kFileWrite, "{}: there is no folder {}", name, within.string())
+        .Fix(fmt::format("mkdir -p {}", ShellWord(within.string())));
+  if (!file) fs::create_directory(folder, error);
   if (error) return Error(ErrorCode::kFileWrite, "{}: {}", folder.string(), error.message());
   return {};
 }
