@@ -333,8 +333,8 @@ class Quantizing {
   void SayIfFar() const {
     if (choice_ == nullptr || !choice_->decibels || *choice_->decibels >= kFarDecibels) return;
     constexpr double kMoreShare = 0.3;
-    Say(common_, "outputs are within {:.1f} dB only, {:g} or more are wanted: {}--max-drop 0.3%",
-        *choice_->decibels, kFarDecibels,
+    Say(common_, "outputs are within {} only, {:g} or more are wanted: {}--max-drop 0.3%",
+        Decibels(*choice_->decibels), kFarDecibels,
         request_.share_in_float() < kMoreShare ? fmt::format("--float-share {:g} or ", kMoreShare)
                                                : "");
   }
