@@ -177,7 +177,8 @@ nlohmann::json FindingsJson(const QuantizeFindings& findings) {
 Status CheckReportName(const std::string& name) {
   namespace fs = std::filesystem;
   if (name.empty()) return {};
-  const fs::path path(name.ends_with('/') && name.size() > 1 ? name.substr(0, name.size() - 1) : name);
+  const fs::path path(name.ends_with('/') && name.size() > 1 ? name.substr(0, name.size() - 1)
+                                                             : name);
   std::error_code error;
   const std::string ending = path.extension().string();
   const bool file = ending == ".html" || ending == ".json";
