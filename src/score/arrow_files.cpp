@@ -14,11 +14,12 @@ constexpr std::array<std::string_view, 6> kExtensions = {".parquet", ".pq",  ".a
                                                          ".feather", ".ipc", ".arrows"};
 
 // Both scripts end with one line that says why. A batch at a time: memory does not grow with the
-// file, but a row group of Parquet is read as a whole.
+// file, but a row group of Parquet is read as a whole. When all is written they end at once:
+// threads of Arrow that still read ahead sometimes crash while the interpreter takes itself down.
 constexpr std::string_view kCommon = R"(
 import sys
 sys.path = [folder for folder in sys.path if folder]  # a module that lies beside the data is none of ours
-import json
+import json, os
 def fail(why):
     print(str(why).strip().splitlines()[-1] if str(why).strip() else repr(why), file=sys.stderr)
     sys.exit(1)
@@ -61,6 +62,7 @@ try:
             writer.write_batch(pa.RecordBatch.from_arrays(
                 [c if c.type == f.type else c.cast(f.type) for c, f in zip(batch.columns, flat)], schema=flat))
     sys.stdout.buffer.flush()
+    os._exit(0)
 except BrokenPipeError:
     sys.exit(1)
 except Exception as error:
@@ -93,6 +95,7 @@ try:
     with writer:
         for batch in rows:
             writer.write_batch(batch)
+    os._exit(0)
 except Exception as error:
     fail(error)
 )";
