@@ -524,6 +524,16 @@ class Deciding(Planted):
             files.add((self.folder / "out.ath").read_bytes())
         self.assertEqual(len(files), 1)
 
+    def test_convolutions_are_observed_the_same_by_any_number_of_threads(self):
+        # Which kernels are the fastest depends on how many threads there are, and how a sum is rounded on the kernel.
+        subprocess.run([binary(), "zoo", "resnet8", "-o", "net.onnx", "--quiet"], check=True, capture_output=True, cwd=self.folder)
+        np.savez(self.folder / "pictures.npz", x=self.random.normal(size=(16, 3, 32, 32)).astype(np.float32))
+        files = set()
+        for threads in (1, 2):
+            self.run_verb("net.onnx", "--calib", "pictures.npz", "-o", "net.ath", "--threads", threads)
+            files.add((self.folder / "net.ath").read_bytes())
+        self.assertEqual(len(files), 1)
+
 
 class Sparing(Case):
     """A narrow beginning with one channel 300 times as large as the others, and wide products behind."""

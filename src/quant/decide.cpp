@@ -5,6 +5,7 @@
 #include <iterator>
 #include <limits>
 
+#include "quant/repeatable.h"
 #include "runtime/session.h"
 
 namespace athanor::quant {
@@ -35,8 +36,7 @@ void AddError(const Datum& a, const Datum& b, double& error, double& energy) {
 Result<Outputs> Outputs::Of(const Graph& graph, std::size_t samples, const SampleSource& source,
                             int threads, bool optimize) {
   Outputs outputs;
-  ATH_TRY(const auto session,
-          Session::Create(graph.Clone(), {.threads = threads, .optimize = optimize}));
+  ATH_TRY(const auto session, Session::Create(graph.Clone(), RepeatableOn(threads, optimize)));
   for (std::size_t i = 0; i < samples; ++i) {
     ATH_TRY(std::vector<Datum> inputs, source(i));
     ATH_TRY(std::vector<Datum> values, session->Run(std::move(inputs)));

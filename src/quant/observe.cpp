@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "quant/repeatable.h"
 #include "runtime/session.h"
 
 namespace athanor::quant {
@@ -128,8 +129,8 @@ Result<Watcher> Watcher::Open(const Graph& graph, const std::vector<Watch>& watc
   parts->after_sample = options.after_sample;
   for (std::size_t i = 0; i < watched.size(); ++i)
     open.AddOutput(fmt::format("watched {}", i), watched[i].value);
-  ATH_TRY(parts->session, Session::Create(std::move(open), {.threads = options.threads,
-                                                            .optimize = options.optimize}));
+  ATH_TRY(parts->session,
+          Session::Create(std::move(open), RepeatableOn(options.threads, options.optimize)));
   return Watcher(std::move(parts));
 }
 

@@ -6,6 +6,7 @@
 
 #include "core/digest.h"
 #include "io/npy.h"
+#include "quant/repeatable.h"
 #include "runtime/session.h"
 #include "tools/console.h"
 
@@ -180,7 +181,8 @@ Status Judge::RateFloat(const Graph& graph) {
 }
 
 Result<Verdict> Judge::Rate(const Graph& graph) {
-  ATH_TRY(const auto session, Session::Create(graph.Clone(), {.threads = request_->threads}));
+  ATH_TRY(const auto session,
+          Session::Create(graph.Clone(), quant::RepeatableOn(request_->threads)));
   const bool first = evaluations_++ == 0;
   Verdict verdict;
   double energy = 0, error = 0;

@@ -1,5 +1,6 @@
 #include "tools/quantize/teach.h"
 
+#include "quant/repeatable.h"
 #include "runtime/session.h"
 #include "train/distill.h"
 
@@ -8,7 +9,7 @@ namespace {
 
 Result<std::vector<std::vector<Datum>>> AnswersOf(const Graph& real, std::size_t count,
                                                   const quant::SampleSource& source, int threads) {
-  ATH_TRY(const auto session, Session::Create(real.Clone(), {.threads = threads}));
+  ATH_TRY(const auto session, Session::Create(real.Clone(), quant::RepeatableOn(threads)));
   std::vector<std::vector<Datum>> answers;
   for (std::size_t i = 0; i < count; ++i) {
     ATH_TRY(std::vector<Datum> inputs, source(i));
