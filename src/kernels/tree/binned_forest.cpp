@@ -270,8 +270,7 @@ class Assembler {
   // Appends the program of what was cut.
   void Add(const Cutter<T>& cut) {
     TreeProgram program;
-    begins_.push_back({forest_.tests.size(), forest_.levels.size(), forest_.joined.size(),
-                       forest_.leaf_values.size()});
+    Begin();
     std::vector<std::size_t> place(cut.leaves().size());
     std::size_t steps = 0;
     for (int levels = kMostLevels; levels >= 0; --levels) {
@@ -300,8 +299,7 @@ class Assembler {
 
   // Appends an oblivious tree.
   void Add(const typename Cutter<T>::Step& step) {
-    begins_.push_back({forest_.tests.size(), forest_.levels.size(), forest_.joined.size(),
-                       forest_.leaf_values.size()});
+    Begin();
     AddTests(step.tests);
     for (const At exit : step.exits) AddLeaf(exit);
     forest_.programs.push_back({.oblivious = static_cast<std::uint16_t>(step.levels)});
@@ -320,6 +318,11 @@ class Assembler {
   }
 
  private:
+  // Of a program whose parts follow.
+  void Begin() {
+    begins_.push_back({forest_.tests.size(), forest_.levels.size(), forest_.joined.size(),
+                       forest_.leaf_values.size()});
+  }
   void AddTests(const std::vector<At>& tests) {
     for (const At at : tests) {
       const bool none = at == Cutter<T>::kNone;
