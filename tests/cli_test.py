@@ -182,6 +182,16 @@ class Usage(Case):
         self.assertEqual(run.returncode, 2)
         self.assertIn("Frobnicate", run.stderr)
 
+    def test_what_cannot_be_written_is_told_of_the_writing(self):
+        """Errors of writers said [import], as though the model could not be read."""
+        path = self.file("erf.onnx", onnx_model([("Erf", ["x"], ["y"])], [("x", (1,))], [("y", (1,))]))
+        for arguments in (["convert", path, "-o", "erf.prototxt"], ["codegen", path, "--target", "sql"]):
+            run = athanor(*arguments, cwd=self.folder)
+            self.assertEqual(run.returncode, 2, run.stderr)
+            self.assertIn("error ATH-2401 [export]", run.stderr)
+            self.assertNotIn("[import]", run.stderr)
+        self.assertEqual(athanor("explain", "ATH-2401").returncode, 0)
+
     def test_piped_output_has_no_escape_codes(self):
         run = athanor("inspect", MODEL, env={**os.environ, "TERM": "xterm-256color"})
         self.assertNotIn("\x1b", run.stdout + run.stderr)

@@ -1,5 +1,6 @@
 // The long text behind every error code, printed by `athanor explain ATH-nnnn`.
 #include "core/status.h"
+#include "core/writing.h"
 
 namespace athanor {
 
@@ -55,6 +56,11 @@ const std::vector<ErrorCodeInfo>& AllErrorCodes() {
       {ErrorCode::kDataError, "run", "a value met while running is out of range",
        "For example an index beyond the end of a tensor, or a shape computed from data that does\n"
        "not fit. The message names the node and the value.",
+       2},
+      {kNotWritten, "export", "the model has no form in what is to be written",
+       "The model is right and can be read; the format, or the code, that is asked for cannot say\n"
+       "all of it. The message names the node and says which form would be written. ath and onnx\n"
+       "hold every model: athanor convert MODEL -o model.onnx.",
        2},
       {ErrorCode::kAccuracy, "gate", "the result differs more than allowed",
        "A comparison or an accuracy gate was not met. The message gives the measured figure and\n"

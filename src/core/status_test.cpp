@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "core/writing.h"
+
 namespace athanor {
 namespace {
 
@@ -27,6 +29,19 @@ TEST(Status, SaysTheSameProblemOnceWithItsPlaces) {
             "  7 times; also in node 2; node 3; node 4; node 5 and 2 more\n"
             "error ATH-2001 [import] a.onnx: node 9: no such type\n"
             "  fix: cast it");
+}
+
+TEST(Status, OfWritingNamesTheWriting) {
+  const Status problems = Status::All(
+      {Unsupported("no layer for it").In("node \"a\"").Fix("--opset 21"),
+       Error(ErrorCode::kUnsupportedType, "f16").In("node \"b\""),
+       Error(ErrorCode::kResource, "2 GiB at most")});
+  EXPECT_EQ(OfWriting(problems).ToString(),
+            "error ATH-2401 [export] node \"a\": no layer for it\n"
+            "  fix: --opset 21\n"
+            "error ATH-2401 [export] node \"b\": f16\n"
+            "error ATH-4001 [limit] 2 GiB at most");
+  EXPECT_TRUE(OfWriting({}).ok());
 }
 
 TEST(Status, EveryCodeHasAnExplanation) {

@@ -4,6 +4,7 @@
 
 #include "core/file.h"
 #include "core/text.h"
+#include "core/writing.h"
 #include "frontends/ath/ath.h"
 #include "frontends/caffe/export.h"
 #include "frontends/ncnn/export.h"
@@ -101,7 +102,7 @@ std::vector<std::string> SavedFiles(const std::string& path, const SaveOptions& 
 
 Status SaveModel(const Graph& graph, const std::string& path, const SaveOptions& options) {
   ATH_TRY(const Writer writer, FindWriter(path, options));
-  return writer.write(graph, path, options);
+  return OfWriting(writer.write(graph, path, options));
 }
 
 }  // namespace athanor

@@ -8,6 +8,7 @@
 #include "codegen/program.h"
 #include "codegen/table/tables.h"
 #include "core/file.h"
+#include "core/writing.h"
 #include "tools/console.h"
 #include "tools/open_model.h"
 #include "tools/output_file.h"
@@ -100,12 +101,8 @@ Status RunTable(Graph graph, const CodegenOptions& options, const Common& common
   return {};
 }
 
-Status Run(CodegenOptions options, const Common& common) {
-  ATH_RETURN_IF_ERROR(ReadFit(options.fit, options.program));
-  if (options.program.name.empty()) options.program.name = Stem(options);
-  ATH_TRY(Graph graph, OpenModel(options.model));
-  if (options.target != "c99" || codegen::IsTableModel(graph))
-    return RunTable(std::move(graph), options, common);
+// A network: a folder of files.
+Status RunNetwork(Graph graph, const CodegenOptions& options, const Common& common) {
   const fs::path folder =
       options.output.empty() ? fs::path(options.program.name + "_c99") : fs::path(options.output);
   ATH_TRY(const codegen::Program program, codegen::Generate(std::move(graph), options.program));
@@ -130,6 +127,15 @@ Status Run(CodegenOptions options, const Common& common) {
   Next(common,
        fmt::format("gcc -std=c99 -O2 {}.c {}_test.c -o self_test && ./self_test", base, base));
   return {};
+}
+
+Status Run(CodegenOptions options, const Common& common) {
+  ATH_RETURN_IF_ERROR(ReadFit(options.fit, options.program));
+  if (options.program.name.empty()) options.program.name = Stem(options);
+  ATH_TRY(Graph graph, OpenModel(options.model));
+  const bool is_table = options.target != "c99" || codegen::IsTableModel(graph);
+  return OfWriting(is_table ? RunTable(std::move(graph), options, common)
+                            : RunNetwork(std::move(graph), options, common));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "codegen/table/tables.h"
 #include "core/file.h"
 #include "core/text.h"
+#include "core/writing.h"
 #include "frontends/load.h"
 #include "frontends/save.h"
 #include "passes/pipeline.h"
@@ -152,11 +153,15 @@ Status ProveFile(const ConvertOptions& options, const Common& common, const Grap
   return SayUnchecked(options, common, original, why_not, std::move(document));
 }
 
-// PMML speaks of columns: the proof is of the model in that form.
-Status ConvertTable(const ConvertOptions& options, const Common& common, const Graph& graph) {
+Status WritePmml(const Graph& graph, const std::string& path) {
   ATH_TRY(const codegen::RowProgram program, codegen::RowProgramOf(graph.Clone()));
   ATH_TRY(const std::string text, codegen::TablePmml(program));
-  ATH_RETURN_IF_ERROR(WriteFileAtomically(options.out, std::string_view(text)));
+  return WriteFileAtomically(path, std::string_view(text));
+}
+
+// PMML speaks of columns: the proof is of the model in that form.
+Status ConvertTable(const ConvertOptions& options, const Common& common, const Graph& graph) {
+  ATH_RETURN_IF_ERROR(OfWriting(WritePmml(graph, options.out)));
   ATH_TRY(const Graph form, codegen::TableForm(graph));
   return ProveFile(options, common, form, nlohmann::json::object());
 }
