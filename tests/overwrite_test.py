@@ -5,7 +5,7 @@ Needs nothing but Python. The binary is $ATHANOR_BIN or the newest of build/*/bi
 """
 import unittest
 
-from cli_test import MODEL, Case, athanor
+from cli_test import MODEL, Case, athanor, onnx_model
 
 # The smallest model of tables.
 PMML = """<PMML version="4.4" xmlns="http://www.dmg.org/PMML-4_4"><Header/>
@@ -62,6 +62,52 @@ class Overwrite(Case):
                 self.refused(*score, *arguments)
         self.refused("codegen", "m.pmml", "-o", "m.pmml")
         self.refused("tune", "m.onnx", "-o", "m.onnx")
+
+    def test_files_beside_the_answers_of_score(self):
+        """Only the answers and the bad rows were looked at: _SUCCESS was removed before the run."""
+        for name, more in (("_SUCCESS", ["--success"]), ("o.csv.part", ["--resume"]), ("o.csv.progress", ["--resume"])):
+            with self.subTest(name):
+                (self.folder / name).write_bytes(self.table.read_bytes())
+                self.refused("score", "m.pmml", name, "-o", "o.csv", "--table-format", "csv", *more)
+                (self.folder / name).unlink()
+
+    def test_every_option_that_names_a_file(self):
+        """The guard knew -o only, and its fix said -o whatever was meant."""
+        for ending, verb in (("npz", ["run", "x", "random", "--save", "x"]), ("json", ["profile", "x", "--trace", "x"]),
+                             ("html", ["profile", "x", "--html", "x"]), ("csv", ["eval", "x", "--data", "none", "--labels",
+                                                                                "none", "--bad-cases", "x"]),
+                             ("table", ["quantize", "x", "--calib", "none", "-o", "q.ath", "--save-table", "x"]),
+                             ("html", ["quantize", "x", "--calib", "none", "-o", "q.ath", "--report", "x"])):
+            model = f"model.{ending}"
+            (self.folder / model).write_bytes(self.model.read_bytes())
+            arguments = [model if word == "x" else word for word in verb]
+            with self.subTest(arguments):
+                run = self.refused(*arguments, "--format", "onnx")
+                self.assertIn(f"choose another name with {arguments[-2]}", run.stderr)
+
+    def test_parts_of_a_model(self):
+        odd = onnx_model([("Frobnicate", ["x"], ["h"]), ("Relu", ["h"], ["y"])], [("x", (1,))], [("y", (1,))])
+        for name in ("p.0.onnx", "p.1.ath", "p.stages.json"):
+            with self.subTest(name):
+                (self.folder / name).write_bytes(odd)
+                self.refused("convert", name, "--format", "onnx", "-o", "p.ath", "--partition")
+                (self.folder / name).unlink()
+
+    def test_packages(self):
+        (self.folder / "p.yaml").write_text("name: p\nstages:\n  - decode: {colour: grey}\n  - resize: {to: [32, 32]}\n"
+                                            "  - normalise: {mean: 0, std: 255}\n  - model: {file: m.onnx}\n")
+        self.refused("pack", "p.yaml", "-o", "p.yaml")
+        self.refused("pack", "p.yaml", "-o", "m.onnx")
+        run = athanor("pack", "p.yaml", "-o", "p.athpkg", cwd=self.folder)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        (self.folder / "p.athpkg").rename(self.folder / "m.ath")
+        self.refused("unpack", "m.ath", "-o", ".")
+
+    def test_what_is_read_to_be_replaced(self):
+        """Measured times are read, added to and written again."""
+        for _ in range(2):
+            run = athanor("tune", "m.onnx", "--budget", "0.2", cwd=self.folder)
+            self.assertEqual(run.returncode, 0, run.stderr)
 
     def test_formats_that_would_be_ignored(self):
         self.refused("score", "m.pmml", "in.csv", "-o", "o.csv", "--output-format", "parquet", says="only partitions have one")

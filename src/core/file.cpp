@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/opened_files.h"
+#include "core/output_path.h"
 #include "core/text.h"
 
 namespace athanor {
@@ -73,32 +74,6 @@ Status NotOpened(const std::string& path, int error) {
   return std::move(status).Fix(fmt::format("the path is taken from {}", here.string()));
 }
 
-// The file that a write to the path changes: the end of a chain of links, which need not exist.
-Result<std::string> FollowLinks(const std::string& path) {
-  constexpr int kMaxLinks = 40;  // as the kernel has it
-  fs::path target = path;
-  std::error_code failed;
-  for (int links = 0; fs::is_symlink(fs::symlink_status(target, failed)); ++links) {
-    const fs::path next = fs::read_symlink(target, failed);
-    if (failed || links == kMaxLinks)
-      return Error(ErrorCode::kFileWrite, "{}: the link cannot be followed", path);
-    target = target.parent_path() / next;
-  }
-  const fs::file_status found = fs::status(target, failed);
-  if (fs::exists(found) && !fs::is_regular_file(found)) {
-    return Error(ErrorCode::kFileWrite, "{}: {}", path,
-                 fs::is_directory(found) ? "is a folder" : "is not a regular file");
-  }
-  // A rename would replace it all the same, whoever may write.
-  constexpr fs::perms kWrite =
-      fs::perms::owner_write | fs::perms::group_write | fs::perms::others_write;
-  if (fs::exists(found) && (found.permissions() & kWrite) == fs::perms::none) {
-    return Error(ErrorCode::kFileWrite, "{}: the file is read-only", path)
-        .Fix("choose another name for the result");
-  }
-  return target.string();
-}
-
 }  // namespace
 
 Result<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::string& path) {
@@ -109,7 +84,7 @@ Result<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::string& pa
     close(fd);
     return Error(ErrorCode::kFileNotFound, "{}: not a regular file", path);
   }
-  OpenedFiles::Note(path);
+  OpenedFiles::Note(info);
   std::shared_ptr<MappedFile> file(new MappedFile);
   file->size_ = static_cast<std::size_t>(info.st_size);
   if (file->size_ > 0) {
@@ -138,7 +113,7 @@ Result<std::string> ReadTextFile(const std::string& path) {
 
 Result<PartialFile> PartialFile::For(const std::string& path) {
   static std::atomic<unsigned> count = 0;
-  ATH_TRY(std::string target, FollowLinks(path));
+  ATH_TRY(std::string target, OutputTarget(path));
   PartialFile file;
   file.target_ = std::move(target);
   file.partial_ = fmt::format("{}.partial.{}.{}", file.target_, getpid(), count++);
@@ -160,6 +135,7 @@ Status PartialFile::Commit() {
   if (std::rename(partial_.c_str(), target_.c_str()) != 0)
     return Error(ErrorCode::kFileWrite, "{}: {}", target_, std::strerror(errno));
   partial_.clear();
+  OpenedFiles::Written(target_);
   return {};
 }
 

@@ -5,6 +5,7 @@
 
 #include "core/digest.h"
 #include "core/file.h"
+#include "core/opened_files.h"
 
 namespace athanor::score {
 namespace {
@@ -20,6 +21,7 @@ std::uint64_t DigestOf(std::string_view text) {
 
 // The mark, the numbers, and a digest of both: a file that was not written to its end is none.
 std::optional<Checkpoint> ReadCheckpoint(const std::string& path) {
+  const OpenedFiles apart;  // it is there to be replaced
   const Result<std::string> file = ReadTextFile(path);
   if (!file.ok() || !file->starts_with(kMark)) return std::nullopt;
   std::array<std::uint64_t, kNumbers + 1> numbers = {};

@@ -8,6 +8,7 @@
 
 #include "core/digest.h"
 #include "core/file.h"
+#include "core/output_path.h"
 
 namespace athanor::score {
 namespace {
@@ -67,6 +68,7 @@ Status WaitForFile(const std::string& path, double seconds) {
 }
 
 Status RemoveSuccess(const std::string& output) {
+  ATH_RETURN_IF_ERROR(OutputTarget(SuccessOf(output)).status());
   std::error_code error;
   std::filesystem::remove(SuccessOf(output), error);
   if (error) return Error(ErrorCode::kFileWrite, "{}: {}", SuccessOf(output), error.message());

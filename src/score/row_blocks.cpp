@@ -9,6 +9,7 @@
 #include <cstring>
 #include <utility>
 
+#include "core/opened_files.h"
 #include "score/arrow_files.h"
 
 namespace athanor::score {
@@ -55,6 +56,7 @@ Result<RowBlocks> RowBlocks::Open(const std::string& path, std::size_t block_byt
   blocks.owned_ = true;
   struct stat info = {};
   if (::fstat(blocks.file_, &info) == 0) {
+    OpenedFiles::Note(info);
     if (S_ISDIR(info.st_mode)) return Error(ErrorCode::kFileNotFound, "{}: is a folder", path);
     blocks.size_ = info.st_size;
   }

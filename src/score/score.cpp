@@ -9,6 +9,7 @@
 
 #include "core/digest.h"
 #include "core/file.h"
+#include "core/output_path.h"
 #include "core/text.h"
 #include "score/arrow_files.h"
 #include "score/checkpoint.h"
@@ -29,6 +30,7 @@ class Output {
                              std::uint64_t key) {
     Checkpoint at;
     if (options.resume) {
+      ATH_RETURN_IF_ERROR(OutputTarget(ProgressOf(options)).status());
       const std::optional<Checkpoint> found = ReadCheckpoint(ProgressOf(options));
       const bool whole =
           found && found->key == key && Sink::Kept(options.output).value_or(0) >= found->wrote &&

@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <utility>
 
+#include "core/output_path.h"
+
 namespace athanor::score {
 namespace {
 
@@ -48,6 +50,8 @@ Result<Sink> Sink::Resume(const std::string& path, std::uint64_t bytes) {
   sink.path_ = path;
   sink.part_ = PartOf(path);
   sink.bytes_ = bytes;
+  ATH_RETURN_IF_ERROR(OutputTarget(sink.path_).status());
+  ATH_RETURN_IF_ERROR(OutputTarget(sink.part_).status());
   sink.file_ = ::open(sink.part_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, kOwnerAndOthers);
   if (sink.file_ < 0 || ::ftruncate(sink.file_, static_cast<off_t>(bytes)) != 0 ||
       ::lseek(sink.file_, 0, SEEK_END) < 0)

@@ -5,6 +5,7 @@
 
 #include "api/pipeline.h"
 #include "core/file.h"
+#include "core/opened_files.h"
 #include "io/image.h"
 #include "tools/console.h"
 #include "tools/describe.h"
@@ -322,7 +323,8 @@ void Print(const Common& common, const PackageComparison& options,
 }  // namespace
 
 Status ComparePackages(const PackageComparison& options, const Common& common) {
-  ATH_RETURN_IF_ERROR(CheckOutput(options.report));
+  for (const std::string& path : options.packages) OpenedFiles::Note(path);
+  ATH_RETURN_IF_ERROR(CheckOutput(options.report, "--report"));
   ATH_TRY(const package::ReadOptions access, ToReadOptions(options.access));
   std::vector<std::unique_ptr<PipelineRunner>> runners;
   for (const std::string& path : options.packages) {

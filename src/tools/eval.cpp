@@ -68,8 +68,8 @@ Status Run(const EvalOptions& options, const Common& common) {
   if (options.min && std::isnan(*options.min))
     return Error(ErrorCode::kUsage, "--min: a number from 0 to 1 is expected");
   ATH_RETURN_IF_ERROR(CheckLabelledOptions(options.data, options.labels));
-  ATH_RETURN_IF_ERROR(CheckOutput(options.bad_cases));
   ATH_TRY(Graph graph, OpenModel(options.model));
+  ATH_RETURN_IF_ERROR(CheckOutput(options.bad_cases, "--bad-cases"));
   ATH_RETURN_IF_ERROR(DumpIr(common, options.dump, graph));
   if (graph.inputs().size() != 1)
     return Error(ErrorCode::kInvalidInput, "classify needs a model with one input, this has {}",

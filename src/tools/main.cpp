@@ -15,6 +15,7 @@
 
 #include "api/plugin.h"
 #include "core/file.h"
+#include "core/opened_files.h"
 #include "core/text.h"
 #include "core/wished_isa.h"
 #include "tools/console.h"
@@ -189,6 +190,7 @@ int Report(const Status& status, const Common& common) {
 
 // Libraries give a Status; what others throw (no memory, a broken promise of a library) ends here.
 Status RunVerb(const std::function<Status()>& action) {
+  const OpenedFiles opened;  // none of which is replaced by a result
   try {
     return action();
   } catch (const std::bad_alloc&) {

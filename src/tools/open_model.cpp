@@ -5,7 +5,6 @@
 #include <map>
 #include <set>
 
-#include "core/opened_files.h"
 #include "core/text.h"
 #include "tools/console.h"
 #include "tools/output_file.h"
@@ -176,9 +175,8 @@ Result<Graph> OpenModel(const ModelOptions& options) {
 }
 
 Result<Graph> OpenModel(const ModelOptions& options, const std::vector<std::string>& results) {
-  const OpenedFiles opened;
-  Result<Graph> graph = OpenModel(options);
-  if (graph.ok()) ATH_RETURN_IF_ERROR(CheckNotRead(results, opened.paths()));
+  ATH_TRY(Graph graph, OpenModel(options));
+  for (const std::string& result : results) ATH_RETURN_IF_ERROR(CheckOutput(result));
   return graph;
 }
 

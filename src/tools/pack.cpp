@@ -54,6 +54,7 @@ Status RunPack(PackOptions options, const Common& common) {
         .Fix("docs/packages.md shows one; athanor pack pipeline.yaml");
   }
   ATH_TRY(const PackageParts parts, std::move(read));
+  ATH_RETURN_IF_ERROR(CheckOutput(options.out));  // none of the parts
   ATH_TRY(const Bytes file, package::WritePackage(parts.Contents(), write));
   ATH_RETURN_IF_ERROR(WriteFileAtomically(options.out, file));
   const bool encrypted = !write.recipients.empty() || !write.passphrase.empty();
@@ -87,19 +88,27 @@ struct UnpackOptions {
   AccessFlags access;
 };
 
+// A name is a file in the folder and nothing else, and none is the package.
+Status CheckEntries(const package::Package& opened, const std::string& folder) {
+  for (const std::string& name : opened.EntryNames()) {
+    if (name.empty() || name[0] == '.' || fs::path(name).filename().string() != name)
+      return Error(ErrorCode::kUnsafeFile, "entry {} is no plain file name", Quote(name));
+    ATH_RETURN_IF_ERROR(CheckOutput(fs::path(folder) / name));
+  }
+  return {};
+}
+
 Status RunUnpack(UnpackOptions options, const Common& common) {
   ATH_TRY(const package::Package opened, OpenPackage(options.path, options.access));
   if (options.out.empty()) options.out = fs::path(options.path).stem().string();
   std::error_code error;
   fs::create_directories(options.out, error);
+  Status entries_fit = CheckEntries(opened, options.out);
+  if (!entries_fit.ok()) return std::move(entries_fit).In(options.path);
   Table table({"entry", ">bytes"});
   nlohmann::json entries = nlohmann::json::array();
   std::string model;
   for (const std::string& name : opened.EntryNames()) {
-    // A name is a file in the folder and nothing else.
-    if (name.empty() || name[0] == '.' || fs::path(name).filename().string() != name)
-      return Error(ErrorCode::kUnsafeFile, "entry {} is no plain file name", Quote(name))
-          .In(options.path);
     Result<package::Blob> blob = opened.Read(name);
     if (!blob.ok()) return std::move(blob).status().In(options.path);
     ATH_RETURN_IF_ERROR(WriteFileAtomically((fs::path(options.out) / name).string(), blob->bytes));
@@ -129,7 +138,7 @@ Status RunKeys(const KeyOptions& options, const Common& common) {
   const bool signing = options.kind == "signing";
   if (!signing && options.kind != "recipient")
     return Error(ErrorCode::kUsage, "--kind {}: signing or recipient is expected", options.kind);
-  ATH_RETURN_IF_ERROR(CheckOutput(options.name + ".key"));
+  ATH_RETURN_IF_ERROR(CheckOutput(options.name + ".key", "NAME"));
   ATH_TRY(const package::PrivateKey key,
           package::PrivateKey::Make(signing ? package::KeyKind::kSigning
                                             : package::KeyKind::kRecipient));

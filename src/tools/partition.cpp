@@ -6,6 +6,7 @@
 #include "core/text.h"
 #include "tools/console.h"
 #include "tools/feasibility.h"
+#include "tools/output_file.h"
 
 namespace athanor::tools {
 namespace {
@@ -16,9 +17,7 @@ using onnx::Stage;
 
 // Gives the stage's row of the list.
 Result<nlohmann::json> WriteStage(const Stage& stage, const fs::path& folder,
-                                  const std::string& stem, const std::string& ending,
-                                  const SaveOptions& save) {
-  const std::string file = stem + (stage.graph ? ending : ".onnx");
+                                  const std::string& file, const SaveOptions& save) {
   const std::string path = (folder / file).string();
   if (stage.graph) {
     ATH_RETURN_IF_ERROR(SaveModel(*stage.graph, path, save));
@@ -44,12 +43,19 @@ Status WriteStages(const ModelOptions& model, const std::string& out, const Save
   const fs::path folder = fs::path(out).parent_path();
   const std::string stem = fs::path(out).stem().string(),
                     ending = fs::path(out).extension().string();
+  const std::string list = (folder / (stem + ".stages.json")).string();
+  std::vector<std::string> files;
+  ATH_RETURN_IF_ERROR(CheckOutput(list));
+  for (const Stage& stage : partition.stages) {
+    files.push_back(fmt::format("{}.{}{}", stem, files.size(), stage.graph ? ending : ".onnx"));
+    for (const std::string& path : SavedFiles((folder / files.back()).string(), save))
+      ATH_RETURN_IF_ERROR(CheckOutput(path));
+  }
   nlohmann::json stages = nlohmann::json::array();
   Table table({"file", "run by", ">nodes", "operators"});
   for (std::size_t i = 0; i < partition.stages.size(); ++i) {
     const Stage& stage = partition.stages[i];
-    ATH_TRY(nlohmann::json row,
-            WriteStage(stage, folder, fmt::format("{}.{}", stem, i), ending, save));
+    ATH_TRY(nlohmann::json row, WriteStage(stage, folder, files[i], save));
     std::size_t nodes = 0;
     std::vector<std::string> names;
     for (const auto& [name, count] : stage.operators) nodes += count, names.push_back(name);
@@ -57,7 +63,6 @@ Status WriteStages(const ModelOptions& model, const std::string& out, const Save
                std::to_string(nodes), Shorten(Join(names, ", "), 60)});
     stages.push_back(std::move(row));
   }
-  const std::string list = (folder / (stem + ".stages.json")).string();
   const nlohmann::json file = {{"schema_version", kSchemaVersion},
                                {"inputs", partition.inputs},
                                {"outputs", partition.outputs},

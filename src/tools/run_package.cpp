@@ -6,6 +6,7 @@
 
 #include "api/pipeline.h"
 #include "core/file.h"
+#include "core/opened_files.h"
 #include "io/image.h"
 #include "io/npy.h"
 #include "tools/console.h"
@@ -115,6 +116,7 @@ Result<std::vector<std::string>> PictureFiles(const std::vector<std::string>& so
 
 Status RunPackage(const PackageRun& options, const Common& common) {
   using Clock = std::chrono::steady_clock;
+  OpenedFiles::Note(options.path);
   ATH_RETURN_IF_ERROR(CheckOutput(options.save, "--save", {".json", ".npz", ".png"}));
   ATH_TRY(const package::ReadOptions access, ToReadOptions(options.access));
   ATH_TRY(const auto runner,

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "core/file.h"
+#include "core/opened_files.h"
 #include "core/text.h"
 #include "frontends/no_model.h"
 #include "score/partition.h"
@@ -96,10 +97,10 @@ Status CheckResults(const ScoreOptions& options) {
   namespace fs = std::filesystem;
   const std::string output = options.score.output == "-" ? "" : options.score.output;
   const std::string& errors = options.score.errors;
-  ATH_RETURN_IF_ERROR(CheckNotRead({output, errors}, {options.score.model}));
-  ATH_RETURN_IF_ERROR(CheckNotRead({output, errors}, {options.score.input}, "table"));
+  OpenedFiles::Note(options.score.model);
+  OpenedFiles::Note(options.score.input);
   ATH_RETURN_IF_ERROR(CheckOutput(output));
-  ATH_RETURN_IF_ERROR(CheckOutput(errors));
+  ATH_RETURN_IF_ERROR(CheckOutput(errors, "--errors"));
   std::error_code failed;
   if (output.empty() || errors.empty() ||
       fs::weakly_canonical(fs::absolute(output, failed), failed) !=

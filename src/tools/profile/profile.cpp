@@ -87,9 +87,9 @@ Status WriteFiles(const ProfileOptions& options, const ProfileFindings& findings
 }
 
 Status Run(const ProfileOptions& options, const Common& common) {
+  ATH_TRY(Graph graph, OpenModel(options.model));
   ATH_RETURN_IF_ERROR(CheckOutput(options.trace, "--trace", {".json"}));
   ATH_RETURN_IF_ERROR(CheckOutput(options.page, "--html", {".html"}));
-  ATH_TRY(Graph graph, OpenModel(options.model));
   ATH_RETURN_IF_ERROR(DumpIr(common, options.dump, graph));
   ProfileFindings findings;
   findings.model = options.model.path;

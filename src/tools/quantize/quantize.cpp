@@ -398,8 +398,9 @@ class Quantizing {
 
 Status Run(QuantizeRequest& request, const Common& common) {
   ATH_RETURN_IF_ERROR(CheckRequest(request));
-  ATH_RETURN_IF_ERROR(CheckReportName(request.report));
   ATH_TRY(Graph graph, OpenModel(request.model, SavedFiles(request.out)));
+  ATH_RETURN_IF_ERROR(CheckReportName(request.report));
+  ATH_RETURN_IF_ERROR(CheckOutput(request.save_table, "--save-table"));
   ATH_RETURN_IF_ERROR(DumpIr(common, request.dump, graph));
   return Quantizing(request, common, std::move(graph)).Run();
 }

@@ -2,6 +2,7 @@
 
 #include "core/file.h"
 #include "tools/console.h"
+#include "tools/output_file.h"
 #include "tools/quantize/report.h"
 
 namespace athanor::tools {
@@ -179,20 +180,19 @@ Status CheckReportName(const std::string& name) {
   if (name.empty()) return {};
   const fs::path path(name.ends_with('/') && name.size() > 1 ? name.substr(0, name.size() - 1)
                                                              : name);
-  std::error_code error;
   const std::string ending = path.extension().string();
-  const bool file = ending == ".html" || ending == ".json";
-  const fs::path folder = file ? path.parent_path() : path;
-  if (!file && fs::exists(path, error) && !fs::is_directory(path, error))
+  if (ending == ".html" || ending == ".json") return CheckOutput(path, "--report");
+  std::error_code error;
+  if (fs::exists(path, error) && !fs::is_directory(path, error))
     return Error(ErrorCode::kFileWrite,
                  "{}: a folder, or a name that ends in .html or .json, is expected", name);
   // The folder of the report is made; one that it would lie in is not, as of every other result.
-  const fs::path within = file ? folder : fs::absolute(folder, error).parent_path();
-  if (!within.empty() && !fs::exists(within, error))
+  const fs::path within = fs::absolute(path, error).parent_path();
+  if (!fs::exists(within, error))
     return Error(ErrorCode::kFileWrite, "{}: there is no folder {}", name, within.string())
         .Fix(fmt::format("mkdir -p {}", ShellWord(within.string())));
-  if (!file) fs::create_directory(folder, error);
-  if (error) return Error(ErrorCode::kFileWrite, "{}: {}", folder.string(), error.message());
+  fs::create_directory(path, error);
+  if (error) return Error(ErrorCode::kFileWrite, "{}: {}", path.string(), error.message());
   return {};
 }
 
