@@ -4,15 +4,12 @@
 #include <numbers>
 
 #include "kernels/signal/signal.h"
+#include "ops/signal/scalars.h"
 
 namespace athanor::kernels {
 namespace {
 
-template <class T>
-T FromDouble(double value) {
-  if constexpr (std::is_arithmetic_v<T>) return static_cast<T>(value);
-  return T(static_cast<float>(value));
-}
+using ops::FromDouble;
 
 struct Series {
   std::string_view op;

@@ -3,17 +3,12 @@
 
 #include "ops/broadcast.h"
 #include "ops/signal/fourier.h"
+#include "ops/signal/scalars.h"
 
 namespace athanor::ops {
 namespace {
 
 using Complex = std::complex<double>;
-
-template <class T>
-T FromDouble(double value) {
-  if constexpr (std::is_arithmetic_v<T>) return static_cast<T>(value);
-  return T(static_cast<float>(value));
-}
 
 constexpr std::int64_t kMostPoints = std::int64_t{1} << 26;
 
@@ -36,18 +31,6 @@ struct StftAttrs {
     v("onesided", onesided, "1: only the first floor(frame_length / 2) + 1 frequencies");
   }
 };
-
-// The value of a scalar integer input, when it is known. Fails when it is no such scalar.
-Result<std::optional<std::int64_t>> ScalarInput(const InferCtx& ctx, std::size_t i) {
-  const Type& type = ctx.In(i);
-  const Dim count = type.HasRank() ? ElementCount(*type.shape) : Dim();
-  if (!IsInteger(type.dtype) || (count.IsConst() && count.value() != 1)) {
-    return InvalidModel("input {} is {}; an integer scalar is expected", i, type.ToString());
-  }
-  const auto values = ctx.ConstInts(i);
-  if (!values) return std::optional<std::int64_t>();
-  return std::optional<std::int64_t>((*values)[0]);
-}
 
 Status CheckLength(std::int64_t length) {
   if (length >= 1 && length <= kMostPoints) return {};

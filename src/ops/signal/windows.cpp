@@ -3,18 +3,12 @@
 #include <cmath>
 #include <numbers>
 
-#include "ir/op_def.h"
+#include "ops/signal/scalars.h"
 
 namespace athanor::ops {
 namespace {
 
 constexpr std::int64_t kLongest = std::int64_t{1} << 28;
-
-template <class T>
-T FromDouble(double value) {
-  if constexpr (std::is_arithmetic_v<T>) return static_cast<T>(value);
-  return T(static_cast<float>(value));
-}
 
 struct WindowAttrs {
   bool periodic = true;
@@ -36,18 +30,6 @@ struct MelAttrs {
 
 Status CheckNumeric(DType dtype) {
   return Dispatch(NumericTypes{}, dtype, [](auto) { return Status(); });
-}
-
-// The value of a scalar integer input, when it is known. Fails when it is no such scalar.
-Result<std::optional<std::int64_t>> ScalarInput(const InferCtx& ctx, std::size_t i) {
-  const Type& type = ctx.In(i);
-  const Dim count = type.HasRank() ? ElementCount(*type.shape) : Dim();
-  if (!IsInteger(type.dtype) || (count.IsConst() && count.value() != 1)) {
-    return InvalidModel("input {} is {}; an integer scalar is expected", i, type.ToString());
-  }
-  const auto values = ctx.ConstInts(i);
-  if (!values) return std::optional<std::int64_t>();
-  return std::optional<std::int64_t>((*values)[0]);
 }
 
 Status InferWindow(InferCtx& ctx) {
