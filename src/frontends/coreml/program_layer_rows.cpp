@@ -111,13 +111,13 @@ void MilMatmul(ProgramStep& ctx) {
 
 // ---- normalisation
 
-// gamma or beta: `otherwise` for each channel where it is left out.
+// gamma or beta: `otherwise` for each channel where it is left out. Said, not stored: a small file
+// may name many channels.
 ValueId MilPerChannel(ProgramStep& ctx, std::string_view key, ValueId x, float otherwise) {
   if (ctx.Has(key)) return ctx.In(key);
   const std::int64_t channels = ctx.Static(x, 1);
-  if (!ctx.Expect(channels <= 1 << 24, "{} channels", channels)) return kNoValue;
-  const std::vector<float> numbers(static_cast<std::size_t>(channels), otherwise);
-  return ctx.Cast(ctx.Floats({channels}, numbers), ctx.DTypeOf(x));
+  if (!ctx.ok()) return kNoValue;
+  return ctx.Op("Expand", {ctx.Like(x, otherwise), ctx.Ints({channels})});
 }
 
 void MilBatchNorm(ProgramStep& ctx) {
