@@ -402,7 +402,7 @@ TEST(Coreml, TheDocumentListsEveryLayer) {
   };
   check(text.substr(begin), Names());
   std::vector<std::string> operations = {"const"};
-  for (const auto& rows : {ProgramLayerRows(), ProgramMathRows()}) {
+  for (const auto& rows : {ProgramLayerRows(), ProgramMathRows(), ProgramWeightRows()}) {
     for (const ProgramRow& row : rows) operations.emplace_back(row.type);
   }
   check(text.substr(programs, begin - programs), operations);

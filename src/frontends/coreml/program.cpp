@@ -20,13 +20,26 @@ std::string OperationPlace(const mil::Operation& op) {
                      op.type.substr(0, 100));
 }
 
-Result<DType> ElementType(std::int64_t type) {
-  static constexpr std::pair<std::int64_t, DType> kTypes[] = {
-      {1, DType::kBool}, {10, DType::kF16}, {11, DType::kF32}, {12, DType::kF64},
-      {21, DType::kI8},  {22, DType::kI16}, {23, DType::kI32}, {24, DType::kI64},
-      {31, DType::kU8},  {32, DType::kU16}, {33, DType::kU32}};
-  for (const auto& [number, dtype] : kTypes) {
-    if (number == type) return dtype;
+// A type of elements: its number in a program and in the header of a blob (BlobDataType of
+// MILBlob, which has none for truth and for numbers of 64 bits). Numbers of fewer than 8 bits take a
+// byte each here.
+struct Element {
+  std::int64_t number = 0;
+  std::uint32_t in_blob = 0;
+  DType dtype = DType::kUndefined;
+  int bits = 0;  // where they are fewer than 8
+};
+constexpr Element kElements[] = {
+    {1, 0, DType::kBool},     {10, 1, DType::kF16},     {11, 2, DType::kF32},
+    {12, 0, DType::kF64},     {21, 4, DType::kI8},      {22, 6, DType::kI16},
+    {23, 14, DType::kI32},    {24, 0, DType::kI64},     {25, 8, DType::kI8, 4},
+    {31, 3, DType::kU8},      {32, 7, DType::kU16},     {33, 15, DType::kU32},
+    {35, 11, DType::kU8, 4},  {36, 10, DType::kU8, 2},  {37, 9, DType::kU8, 1},
+    {38, 13, DType::kU8, 6},  {39, 12, DType::kU8, 3}};
+
+Result<Element> ElementOf(std::int64_t type) {
+  for (const Element& element : kElements) {
+    if (element.number == type) return element;
   }
   return Unsupported("elements of type {} are not read", type);
 }
@@ -34,7 +47,7 @@ Result<DType> ElementType(std::int64_t type) {
 Result<Type> TypeOfValue(const mil::ValueType& value, std::string_view name) {
   if (!value.tensor) return Unsupported("it is no tensor");
   const mil::TensorType& tensor = *value.tensor;
-  ATH_TRY(const DType dtype, ElementType(tensor.data_type));
+  ATH_TRY(const Element element, ElementOf(tensor.data_type));
   if (tensor.rank < 0 || tensor.dimensions.size() > kMostAxes ||
       tensor.rank != std::ssize(tensor.dimensions))
     return Unsupported("a tensor of rank {} with {} sizes", tensor.rank, tensor.dimensions.size());
@@ -45,7 +58,7 @@ Result<Type> TypeOfValue(const mil::ValueType& value, std::string_view name) {
       return InvalidModel("its size along axis {} is {}", axis, size->value);
     shape.push_back(size ? Dim(size->value) : Dim::Symbol(fmt::format("{}_{}", name, axis)));
   }
-  return Type::Tensor(dtype, std::move(shape));
+  return Type::Tensor(element.dtype, std::move(shape));
 }
 
 // Where a blob lies: behind what describes it, which begins with a mark.
@@ -54,18 +67,6 @@ struct BlobHeader {
   std::uint64_t size = 0, offset = 0;
 };
 constexpr std::uint32_t kBlobMark = 0xDEADBEEF;
-
-// The number of a type in such a header (BlobDataType of MILBlob), which has none for truth and
-// for numbers of 64 bits; 0 for these.
-std::uint32_t BlobType(DType dtype) {
-  static constexpr std::pair<std::uint32_t, DType> kTypes[] = {
-      {1, DType::kF16}, {2, DType::kF32}, {3, DType::kU8},   {4, DType::kI8},
-      {6, DType::kI16}, {7, DType::kU16}, {14, DType::kI32}, {15, DType::kU32}};
-  for (const auto& [number, type] : kTypes) {
-    if (type == dtype) return number;
-  }
-  return 0;
-}
 
 // The file's wire format holds more bits than the type that it names: a number is never cut.
 template <class To>
@@ -95,8 +96,20 @@ Result<Tensor> FromBytes(DType dtype, const Dims& dims, std::span<const std::uin
   return tensor;
 }
 
-Result<Tensor> FromImmediate(const mil::TensorValue& value, DType dtype, const Dims& dims,
-                             std::int64_t count) {
+// Numbers of few bits, a byte each.
+Result<Tensor> FromBits(const Element& element, const Dims& dims,
+                        std::span<const std::uint8_t> bytes) {
+  const auto count = CheckedCount(dims);
+  if (!count) return InvalidModel("a constant of {}", ToString(dims));
+  ATH_TRY(const std::vector<std::uint8_t> plain,
+          FromPackedBits(bytes, element.bits, *count, element.dtype == DType::kI8));
+  return FromBytes(element.dtype, dims, plain);
+}
+
+Result<Tensor> FromImmediate(const mil::TensorValue& value, const Element& element,
+                             const Dims& dims, std::int64_t count) {
+  const DType dtype = element.dtype;
+  if (value.bytes && element.bits > 0) return FromBits(element, dims, value.bytes->values);
   const auto fits = [&](const auto& list) { return list && std::ssize(list->values) == count; };
   if (value.bytes) return FromBytes(dtype, dims, value.bytes->values);
   if (dtype == DType::kF32 && fits(value.floats))
@@ -122,19 +135,64 @@ Result<Tensor> FromImmediate(const mil::TensorValue& value, DType dtype, const D
 
 }  // namespace
 
+Result<std::vector<std::uint8_t>> FromPackedBits(std::span<const std::uint8_t> bytes, int bits,
+                                             std::int64_t count, bool is_signed) {
+  const auto all = CheckedMul<std::int64_t>(count, bits);
+  if (!all || *all / 8 + (*all % 8 != 0) != std::ssize(bytes))
+    return InvalidModel("{} numbers of {} bits in {} bytes", count, bits, bytes.size());
+  const unsigned mask = (1U << bits) - 1, sign = is_signed ? 1U << (bits - 1) : 0;
+  std::vector<std::uint8_t> plain(static_cast<std::size_t>(count));
+  unsigned held = 0;  // bits that are read and not given yet
+  int num_held = 0;
+  auto next = bytes.begin();
+  for (std::uint8_t& number : plain) {
+    if (num_held < bits) {
+      held |= static_cast<unsigned>(*next++) << num_held;
+      num_held += 8;
+    }
+    number = static_cast<std::uint8_t>(((held & mask) ^ sign) - sign);
+    held >>= bits;
+    num_held -= bits;
+  }
+  return plain;
+}
+
 Result<Tensor> ProgramConstants::Read(const mil::Value& value) {
   ATH_TRY(const Type type, TypeOfValue(value.type, "constant"));
   const auto dims = type.StaticDims();
   const auto count = dims ? CheckedCount(*dims) : std::nullopt;
   if (!count) return InvalidModel("a constant of {}", type.ToString());
-  if (value.blob) return FromFile(*value.blob, type.dtype, *dims);
+  const std::int64_t number = value.type.tensor->data_type;
+  if (value.blob) return FromFile(*value.blob, number, *dims);
   if (!value.immediate || !value.immediate->tensor)
     return Unsupported("a constant that is no tensor is not read");
-  return FromImmediate(*value.immediate->tensor, type.dtype, *dims, *count);
+  ATH_TRY(const Element element, ElementOf(number));
+  return FromImmediate(*value.immediate->tensor, element, *dims, *count);
 }
 
-Result<Tensor> ProgramConstants::FromFile(const mil::BlobFile& blob, DType dtype,
+Status ProgramConstants::Spend(DType dtype, const Dims& dims) {
+  // The most that is written: a vector of 8 numbers of 32 bits for one bit.
+  constexpr std::size_t kMostPerByte = 256, kAlways = std::size_t{64} << 20;
+  const auto count = CheckedCount(dims);
+  const auto bytes =
+      count ? CheckedMul(*count, static_cast<std::int64_t>(ElementBytes(dtype))) : std::nullopt;
+  const std::size_t most = kAlways + kMostPerByte * held_;
+  if (!bytes || static_cast<std::size_t>(*bytes) > most - std::min(made_, most))
+    return Error(ErrorCode::kResource, "{} of {} from files of {} bytes", Name(dtype),
+                 ToString(dims), held_);
+  made_ += static_cast<std::size_t>(*bytes);
+  return {};
+}
+
+Result<Tensor> ProgramConstants::Allocate(DType dtype, Dims dims) {
+  ATH_RETURN_IF_ERROR(Spend(dtype, dims));
+  return Tensor::Allocate(dtype, std::move(dims));
+}
+
+Result<Tensor> ProgramConstants::FromFile(const mil::BlobFile& blob, std::int64_t type,
                                           const Dims& dims) {
+  ATH_TRY(const Element element, ElementOf(type));
+  const DType dtype = element.dtype;
   constexpr std::string_view kRoot = "@model_path/";
   if (!blob.name.starts_with(kRoot))
     return Error(ErrorCode::kUnsafeFile, "weights in {}; files beside the model are read",
@@ -143,6 +201,7 @@ Result<Tensor> ProgramConstants::FromFile(const mil::BlobFile& blob, DType dtype
   std::shared_ptr<const MappedFile>& file = files_[path];
   if (file == nullptr) {
     ATH_TRY(file, MappedFile::Open(path));
+    held_ += file->bytes().size();
   }
   const auto bytes = file->bytes();
   BlobHeader header;
@@ -156,12 +215,15 @@ Result<Tensor> ProgramConstants::FromFile(const mil::BlobFile& blob, DType dtype
   if (header.mark != kBlobMark)
     return Error(ErrorCode::kCorruptFile, "no weights begin at {} of {}", blob.offset,
                  Quote(blob.name));
-  const std::uint32_t type = BlobType(dtype);
-  if (type == 0 || header.type != type)
+  if (element.in_blob == 0 || header.type != element.in_blob)
     return InvalidModel("{} at {} of {}, which says that its numbers are of type {}", Name(dtype),
                         blob.offset, Quote(blob.name.substr(0, 100)), header.type);
   if (header.offset > bytes.size() || header.size > bytes.size() - header.offset) return beyond();
   const auto data = bytes.subspan(header.offset, header.size);
+  if (element.bits > 0) {
+    ATH_RETURN_IF_ERROR(Spend(dtype, dims));
+    return FromBits(element, dims, data);
+  }
   const auto needed =
       CheckedMul<std::int64_t>(*CheckedCount(dims), static_cast<std::int64_t>(ElementBytes(dtype)));
   if (!needed || *needed != std::ssize(data))
@@ -180,19 +242,27 @@ ProgramStep::ProgramStep(Graph& graph, const mil::Operation& op, const ProgramRo
       row(row),
       known_(known),
       constants_(constants) {
-  for (const auto& entry : op.inputs) arguments_[entry.key] = &entry.value;
+  for (const auto& entry : op.inputs) {
+    std::vector<Given>& given = arguments_[entry.key];
+    given.clear();
+    for (const mil::Binding& binding : entry.value.bindings)
+      given.push_back({binding.name, binding.value ? &*binding.value : nullptr});
+  }
+  // Before iOS 18 the parameters of compressed weights were attributes.
+  for (const auto& entry : op.attributes)
+    arguments_.try_emplace(entry.key, std::vector<Given>{{"", &entry.value}});
 }
 
-ValueId ProgramStep::ValueOf(const mil::Binding& binding) {
-  if (binding.value) {
-    Result<Tensor> tensor = constants_.Read(*binding.value);
+ValueId ProgramStep::ValueOf(const Given& given) {
+  if (given.value != nullptr) {
+    Result<Tensor> tensor = constants_.Read(*given.value);
     if (tensor.ok()) return Constant(*std::move(tensor));
     Fail(std::move(tensor).status());
     return kNoValue;
   }
-  const auto found = known_.values.find(binding.name);
+  const auto found = known_.values.find(std::string(given.name));
   if (found != known_.values.end()) return found->second;
-  Fail(InvalidModel("nothing before makes {}", Quote(binding.name.substr(0, 100))));
+  Fail(InvalidModel("nothing before makes {}", Quote(given.name.substr(0, 100))));
   return kNoValue;
 }
 
@@ -200,7 +270,7 @@ std::vector<ValueId> ProgramStep::All(std::string_view key) {
   std::vector<ValueId> values;
   const auto found = arguments_.find(key);
   if (!Expect(found != arguments_.end(), "it lacks {}", key)) return values;
-  for (const mil::Binding& binding : found->second->bindings) values.push_back(ValueOf(binding));
+  for (const Given& given : found->second) values.push_back(ValueOf(given));
   return values;
 }
 
@@ -254,13 +324,13 @@ double ProgramStep::Real(std::string_view key, double otherwise) {
 std::string ProgramStep::Text(std::string_view key, std::string otherwise) {
   const auto found = arguments_.find(key);
   if (found == arguments_.end()) return otherwise;
-  if (!Expect(found->second->bindings.size() == 1, "{} is not one text", key)) return otherwise;
-  const mil::Binding& binding = found->second->bindings[0];
-  if (binding.value && binding.value->immediate && binding.value->immediate->tensor) {
-    const auto& texts = binding.value->immediate->tensor->strings;
+  if (!Expect(found->second.size() == 1, "{} is not one text", key)) return otherwise;
+  const Given& given = found->second[0];
+  if (given.value != nullptr && given.value->immediate && given.value->immediate->tensor) {
+    const auto& texts = given.value->immediate->tensor->strings;
     if (texts && texts->values.size() == 1) return texts->values[0];
   }
-  const auto text = known_.texts.find(binding.name);
+  const auto text = known_.texts.find(std::string(given.name));
   return Expect(text != known_.texts.end(), "{} is no text that is known", key) ? text->second
                                                                                 : otherwise;
 }
@@ -269,10 +339,20 @@ std::string ProgramStep::Text(std::string_view key, std::string otherwise) {
 
 namespace {
 
+const std::vector<ProgramRow>& AllRows() {
+  static const std::vector<ProgramRow> table = [] {
+    std::vector<ProgramRow> rows;
+    for (const auto& list : {ProgramLayerRows(), ProgramMathRows(), ProgramWeightRows()})
+      rows.insert(rows.end(), list.begin(), list.end());
+    return rows;
+  }();
+  return table;
+}
+
 class ProgramImport {
  public:
-  ProgramImport(const ProgramEnds& ends, const std::string& folder)
-      : ends_(ends), constants_(folder), graph_(ops::Standard(), "coreml") {}
+  ProgramImport(const ProgramEnds& ends, const std::string& folder, std::size_t bytes)
+      : ends_(ends), constants_(folder, bytes), graph_(ops::Standard(), "coreml") {}
 
   Result<Graph> Run(const mil::Program& program) {
     ATH_TRY(const mil::Function* function, MainOf(program));
@@ -317,9 +397,7 @@ class ProgramImport {
       if (uses.count++ == 0) uses.first = &op;
     }
     std::vector<std::string> names;
-    for (const auto& rows : {ProgramLayerRows(), ProgramMathRows()}) {
-      for (const ProgramRow& row : rows) names.emplace_back(row.type);
-    }
+    for (const ProgramRow& row : AllRows()) names.emplace_back(row.type);
     std::vector<Status> problems;
     for (const auto& [type, uses] : unknown) {
       if (problems.size() == kMostProblems) break;
@@ -328,7 +406,7 @@ class ProgramImport {
                                uses.count == 1 ? "use" : "uses", DidYouMean(type, names))
                              .In(OperationPlace(*uses.first))
                              .Fix("give athanor the model that it was converted from, as ONNX or "
-                                  ".pt2; for quantised weights convert it without them"));
+                                  ".pt2"));
     }
     return Status::All(std::move(problems));
   }
@@ -433,12 +511,7 @@ class ProgramImport {
 }  // namespace
 
 const ProgramRow* FindProgramRow(std::string_view type) {
-  static const std::vector<ProgramRow> table = [] {
-    std::vector<ProgramRow> rows = ProgramLayerRows();
-    for (const ProgramRow& row : ProgramMathRows()) rows.push_back(row);
-    return rows;
-  }();
-  for (const ProgramRow& row : table) {
+  for (const ProgramRow& row : AllRows()) {
     if (row.type == type) return &row;
   }
   return nullptr;
@@ -447,7 +520,7 @@ const ProgramRow* FindProgramRow(std::string_view type) {
 Result<Graph> ImportProgram(protobuf::Bytes bytes, const ProgramEnds& ends,
                             const std::string& folder) {
   ATH_TRY(const mil::Program program, protobuf::Parse<mil::Program>(bytes, "ML Program"));
-  return ProgramImport(ends, folder).Run(program);
+  return ProgramImport(ends, folder, bytes.size()).Run(program);
 }
 
 }  // namespace athanor::coreml
