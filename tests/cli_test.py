@@ -539,6 +539,14 @@ class OpenDimensions(Case):
         self.assertNotIn("error ATH", run.stderr)
         self.assertIn("out.ath --set-dim K=N --set-dim N=N", run.stdout.splitlines()[-1])
 
+    def test_advice_after_a_conversion_names_every_input(self):
+        shaped = self.file("shaped.onnx", onnx_model([("Reshape", ["x", "s"], ["y"])], [("x", (6,)), ("s", (2,), 7)], [("y", (2, 3))]))
+        run = athanor("convert", shaped, "-o", "out.ath", cwd=self.folder)
+        self.assertTrue(run.stdout.splitlines()[-1].endswith("out.ath --input x=x.npy --input s=s.npy"), run.stdout)
+        pair = self.file("pair.onnx", onnx_model([("Add", ["a", "b"], ["sum"])], [("a", (1,)), ("b", (1,))], [("sum", (1,))]))
+        run = athanor("convert", pair, "-o", "pair.ath", "--input", "a=1", "--input", "b=2", cwd=self.folder)
+        self.assertTrue(run.stdout.splitlines()[-1].endswith("bench pair.ath --input a=1 --input b=2"), run.stdout)
+
 
 class Remarks(Case):
     def test_a_run_without_input_says_that_it_is_random(self):

@@ -102,7 +102,10 @@ Status Report(const ConvertOptions& options, const Common& common, const Parity&
                  options.model.path, parity.reason)
         .Fix(DifferenceAdvice(common, bisect, parity.outputs, options.tolerance));
   }
-  Next(common, fmt::format("athanor bench {}", ShellWord(options.out)));
+  // What is written has the inputs of what was read.
+  std::string bench = "athanor bench " + ShellWord(options.out);
+  for (const std::string& source : options.input.sources) bench += " --input " + ShellWord(source);
+  Next(common, bench);
   return {};
 }
 
@@ -125,9 +128,17 @@ Status SayUnchecked(const ConvertOptions& options, const Common& common, const G
        why_not.where(), why_not.message());
   document["parity"] = {{"pass", nullptr}, {"not_checked", why_not.ToString()}};
   PrintJson(common, std::move(document));
-  const std::string sizes = OpenDims(original);
+  std::string more = OpenDims(original);
+  if (more.empty()) {
+    std::vector<std::string> inputs;
+    for (const ValueId id : original.inputs()) {
+      const std::string& name = original.value(id).name;
+      inputs.push_back("--input " + ShellWord(name + "=" + name + ".npy"));
+    }
+    more = Join(inputs, " ");
+  }
   Next(common, fmt::format("athanor compare {} {} {}", ShellWord(options.model.path),
-                           ShellWord(options.out), sizes.empty() ? "--input NAME=FILE" : sizes));
+                           ShellWord(options.out), more));
   return {};
 }
 
