@@ -228,9 +228,10 @@ class Python(unittest.TestCase):
     def test_errors_name_column_and_row(self):
         for table, sentence in [
                 (self.table.drop_columns(["hour"]), 'no column "hour"'),
+                (self.table.rename_columns([" hour" if name == "hour" else name for name in self.table.column_names]), 'did you mean " hour", with spaces'),
                 (self.table.set_column(1, "hour", pa.array(["noon"] * 200)), 'column "hour".*text'),
                 (self.table.set_column(1, "hour", pa.array([[1]] * 200)), 'column "hour".*a list'),
-                (self.table.append_column("hour", self.table["hour"]), 'two columns "hour"')]:
+                (self.table.append_column("hour", self.table["hour"]), 'column "hour" twice: its columns 2 and [0-9]+')]:
             with self.assertRaisesRegex(self.athanor.Error, sentence):
                 self.net.score(table)
         with self.assertRaisesRegex(TypeError, "__arrow_c_stream__"):

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "core/text.h"
+#include "io/column_names.h"
 
 namespace athanor::score {
 namespace {
@@ -101,53 +102,7 @@ void SpreadColumn(const std::byte* from, std::size_t rows, std::size_t bytes, st
   SpreadAs<std::uint8_t>(from, rows, size, to, stride);
 }
 
-// A column whose name has spaces around it, else the one with the nearest name.
-std::string Likely(const std::string& name, const std::vector<std::string>& header) {
-  constexpr const char* kSpaces = " \t";
-  for (const std::string& column : header) {
-    const std::size_t begin = column.find_first_not_of(kSpaces);
-    if (begin == std::string::npos) continue;
-    if (column.substr(begin, column.find_last_not_of(kSpaces) + 1 - begin) == name)
-      return fmt::format(" (did you mean {}, with spaces around it?)", Quote(column));
-  }
-  return DidYouMean(name, header);
-}
-
-// What a header has; one that is read with a wrong separator has one name.
-std::string ColumnsFound(const std::vector<std::string>& header) {
-  constexpr std::size_t kMostNames = 12, kLongest = 80;
-  std::vector<std::string> names;
-  for (const std::string& name : header) {
-    if (names.size() == kMostNames) break;
-    names.push_back(Quote(name.substr(0, kLongest)));
-  }
-  if (header.size() == 1)
-    return fmt::format(
-        "the table has one column, {}; if these are several, --separator says what is between them",
-        names[0]);
-  std::string text = "the columns of the table are " + Join(names, ", ");
-  if (header.size() > names.size())
-    text += fmt::format(" and {} more", header.size() - names.size());
-  return text;
-}
-
 }  // namespace
-
-Result<std::size_t> FindColumn(const std::vector<std::string>& header, const std::string& name) {
-  const auto found = std::find(header.begin(), header.end(), name);
-  if (found == header.end()) {
-    return Error(ErrorCode::kUnknownName, "the table has no column \"{}\"{}", name,
-                 Likely(name, header));
-  }
-  const auto again = std::find(found + 1, header.end(), name);
-  if (again != header.end()) {
-    return Error(ErrorCode::kInvalidInput,
-                 "the table has the column \"{}\" twice: its columns {} and {}", name,
-                 found - header.begin() + 1, again - header.begin() + 1)
-        .Fix("rename one of them in the first row");
-  }
-  return static_cast<std::size_t>(found - header.begin());
-}
 
 void AppendCell(std::string_view cell, std::string& text) {
   if (cell.find_first_of(",;\t\"\r\n") == std::string_view::npos) {
@@ -218,7 +173,7 @@ Result<std::vector<Column>> RowModel::BindMatrix(const std::vector<std::string>&
                                                  const std::vector<std::string>& drop) const {
   for (const std::string& name : drop) {
     if (std::find(header.begin(), header.end(), name) == header.end())
-      return FindColumn(header, name).status();
+      return io::FindColumn(header, name).status();
   }
   std::vector<Column> columns;
   for (std::size_t i = 0; i < header.size(); ++i) {
@@ -240,19 +195,13 @@ Result<std::vector<Column>> RowModel::BindMatrix(const std::vector<std::string>&
 Result<std::vector<Column>> RowModel::Bind(const std::vector<std::string>& header,
                                            const std::vector<std::string>& drop) const {
   if (ReadsOneMatrix()) return BindMatrix(header, drop);
+  ATH_TRY(const std::vector<std::size_t> places,
+          io::FindColumns(header, ColumnNames(),
+                          "; if these are several, --separator says what is between them"));
   std::vector<Column> columns;
-  std::vector<Status> problems;
-  for (const Port& input : inputs_) {
-    const Result<std::size_t> found = FindColumn(header, input.name);
-    if (!found.ok()) {
-      problems.push_back(found.status());
-      continue;
-    }
-    columns.push_back({.name = input.name, .source = *found, .dtype = input.dtype});
-  }
-  if (!problems.empty() && problems.back().fix().empty())
-    problems.back() = std::move(problems.back()).Fix(ColumnsFound(header));
-  if (!problems.empty()) return Status::All(std::move(problems));
+  for (std::size_t i = 0; i < inputs_.size(); ++i)
+    columns.push_back(
+        {.name = inputs_[i].name, .source = places[i], .dtype = inputs_[i].dtype});
   return columns;
 }
 

@@ -17,9 +17,6 @@ struct RowModelOptions {
   int threads = 1;  // of one run
 };
 
-// Where a table with this header has the column; one that it has twice is refused.
-Result<std::size_t> FindColumn(const std::vector<std::string>& header, const std::string& name);
-
 // Thread-safe once made.
 class RowModel {
  public:

@@ -11,6 +11,7 @@
 #include "core/file.h"
 #include "core/output_path.h"
 #include "core/text.h"
+#include "io/column_names.h"
 #include "score/arrow_files.h"
 #include "score/checkpoint.h"
 #include "score/json_rows.h"
@@ -306,16 +307,6 @@ Result<RowBlocks> OpenTable(const ScoreOptions& options, const RowModel& model) 
   return RowBlocks::Of(std::move(reader), options.block_bytes);
 }
 
-Result<std::vector<std::size_t>> Positions(const std::vector<std::string>& header,
-                                           const std::vector<std::string>& names) {
-  std::vector<std::size_t> positions;
-  for (const std::string& name : names) {
-    ATH_TRY(const std::size_t position, FindColumn(header, name));
-    positions.push_back(position);
-  }
-  return positions;
-}
-
 }  // namespace
 
 std::int64_t TableBytes(const std::string& path) {
@@ -342,7 +333,7 @@ Result<ScoreReport> Score(const ScoreOptions& options,
   const auto prepare = [&]() -> Result<TableParser> {
     ATH_TRY(const Header header, ReadHeader(blocks, format));
     ATH_TRY(std::vector<Column> columns, model.Bind(header.names, options.drop));
-    ATH_TRY(std::vector<std::size_t> kept, Positions(header.names, options.keep));
+    ATH_TRY(std::vector<std::size_t> kept, io::FindColumns(header.names, options.keep));
     blocks.set_separator(header.separator);
     if (format.json_lines) blocks.set_plain_lines();
     format.separator = header.separator;

@@ -326,7 +326,7 @@ TEST(Arrow, ChecksWhatAProducerSaysBeforeItIsFollowed) {
   expect(Refusal([](Table& t, Part&) {
            t.Numbers("x", "g", std::vector<double>{1, 2});
          }),
-         "two columns \"x\"");
+         "column \"x\" twice: its columns 1 and 2");
 }
 
 TEST(Arrow, NamesTheRowWhoseNumberTheModelCannotTake) {

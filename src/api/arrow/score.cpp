@@ -12,6 +12,7 @@
 #include "api/arrow/column.h"
 #include "core/rows.h"
 #include "core/text.h"
+#include "io/column_names.h"
 #include "verify/compare.h"
 
 namespace athanor::arrow {
@@ -158,22 +159,7 @@ class Scorer {
                                                     const std::vector<std::string>& names) {
     std::vector<std::string> known;
     for (const Field& field : fields) known.push_back(field.name);
-    std::vector<std::size_t> positions;
-    std::vector<Status> problems;
-    for (const std::string& name : names) {
-      const auto found = std::find(known.begin(), known.end(), name);
-      if (found == known.end()) {
-        problems.push_back(Error(ErrorCode::kUnknownName, "the table has no column {}{}",
-                                 Quote(name), DidYouMean(name, known)));
-      } else if (std::find(found + 1, known.end(), name) != known.end()) {
-        problems.push_back(
-            Error(ErrorCode::kInvalidInput, "the table has two columns {}", Quote(name)));
-      } else {
-        positions.push_back(static_cast<std::size_t>(found - known.begin()));
-      }
-    }
-    if (!problems.empty()) return Status::All(std::move(problems));
-    return positions;
+    return io::FindColumns(known, names);
   }
 
   // Which columns the inputs read, and what they hold.
