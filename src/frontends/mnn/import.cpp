@@ -15,7 +15,7 @@ constexpr int kMaxDepth = 32;  // of tables within tables
 constexpr std::size_t kMaxRank = 16;
 // Operators of sub-graphs, which are read wherever they are run: a few that run each other several
 // times would come to more than any file holds.
-constexpr std::size_t kMostInside = 1 << 16;
+constexpr std::size_t kMostInside = 1 << 14;
 
 using Bytes = std::span<const std::uint8_t>;
 using Ops = flatbuffers::Vector<flatbuffers::Offset<schema::Op>>;
