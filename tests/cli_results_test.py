@@ -152,6 +152,28 @@ class Eval(Case):
             self.assertIn(f"2 rows of {labels} are left out: no such file in {data}", run.stderr)
 
 
+class Score(Case):
+    """A field of two colours, whose other values are scored as they are."""
+    PMML = """<PMML version="4.4" xmlns="http://www.dmg.org/PMML-4_4"><Header/><DataDictionary>
+<DataField name="colour" optype="categorical" dataType="string"><Value value="red"/><Value value="blue"/></DataField>
+<DataField name="y" optype="continuous" dataType="double"/></DataDictionary><RegressionModel functionName="regression">
+<MiningSchema><MiningField name="colour" invalidValueTreatment="TREATMENT"/><MiningField name="y" usageType="target"/></MiningSchema>
+<RegressionTable intercept="1"><CategoricalPredictor name="colour" value="red" coefficient="2"/></RegressionTable>
+</RegressionModel></PMML>"""
+
+    def test_categories_that_the_model_never_saw_are_counted(self):
+        table = self.file("t.csv", b"colour\nred\ngreen\nNA\nblue\npink\n")
+        for treatment in ("asIs", "asMissing", "returnInvalid"):
+            model = self.file("m.pmml", self.PMML.replace("TREATMENT", treatment).encode())
+            run = athanor("score", model, table, "-o", "out.csv", cwd=self.folder)
+            self.assertEqual(run.returncode, 0, run.stderr)
+            self.assertIn('column "colour": 2 values that the model does not know, such as "green"', run.stdout)
+            unknown = document(self, "score", model, table, "-o", self.folder / "out.csv")["unknown_values"]
+            self.assertEqual(unknown, [{"column": "colour", "count": 2, "example": "green"}])
+        self.file("t.csv", b"colour\nred\nNA\n")
+        self.assertNotIn("does not know", athanor("score", model, table, "-o", "out.csv", cwd=self.folder).stdout)
+
+
 class NextCommand(Case):
     """The last line works as it stands: it repeats the options that the next verb needs as well."""
 

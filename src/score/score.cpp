@@ -151,11 +151,12 @@ Result<std::uint64_t> KeyOf(const ScoreOptions& options) {
 class Pipeline {
  public:
   Pipeline(const ScoreOptions& options, const RowModel& model, const TableParser& parser,
-           std::vector<std::string> kept, RowBlocks& blocks, Output& output, ScoreReport& report,
-           const std::function<void(std::int64_t)>& progress)
+           const KnownValues& known, std::vector<std::string> kept, RowBlocks& blocks,
+           Output& output, ScoreReport& report, const std::function<void(std::int64_t)>& progress)
       : options_(options),
         model_(model),
         parser_(parser),
+        known_(known),
         kept_(std::move(kept)),
         blocks_(blocks),
         output_(output),
@@ -208,10 +209,13 @@ class Pipeline {
     const std::uint64_t end = block.end, next_line = block.next_line;
     ParsedBlock parsed = parser_.Parse(std::move(block));
     std::vector<std::string> columns;
+    std::vector<UnknownValues> unknown;
+    CountUnknown(parsed, known_, unknown);
     Result<std::string> text = model_.Run(parsed, kept_.size(), columns);
     std::unique_lock lock(write_mutex_);
     turn_.wait(lock, [&] { return next_to_write_ == number || stopped_; });
     if (stopped_) return Error(ErrorCode::kCancelled, "another block failed");
+    AddUnknown(unknown, report_.unknown);
     Status status = text.ok() ? Add(parsed, *text, columns) : std::move(text).status();
     if (status.ok()) status = output_.Note(end, next_line, report_);
     if (!status.ok()) {
@@ -257,6 +261,7 @@ class Pipeline {
   const ScoreOptions& options_;
   const RowModel& model_;
   const TableParser& parser_;
+  const KnownValues& known_;
   const std::vector<std::string> kept_;
   RowBlocks& blocks_;
   Output& output_;
@@ -330,10 +335,13 @@ Result<ScoreReport> Score(const ScoreOptions& options,
   ATH_TRY(RowBlocks blocks, OpenTable(options, model));
   TableFormat format = options.format;
   if (IsArrowFile(options.input)) format.json_lines = false, format.separator = ',';
+  bool has_texts = false;
   const auto prepare = [&]() -> Result<TableParser> {
     ATH_TRY(const Header header, ReadHeader(blocks, format));
     ATH_TRY(std::vector<Column> columns, model.Bind(header.names, options.drop));
     ATH_TRY(std::vector<std::size_t> kept, io::FindColumns(header.names, options.keep));
+    has_texts = std::any_of(columns.begin(), columns.end(),
+                            [](const Column& c) { return c.dtype == DType::kString; });
     blocks.set_separator(header.separator);
     if (format.json_lines) blocks.set_plain_lines();
     format.separator = header.separator;
@@ -352,7 +360,11 @@ Result<ScoreReport> Score(const ScoreOptions& options,
     report.bad_rows = begin.bad_rows;
     if (progress) progress(static_cast<std::int64_t>(begin.read));
   }
-  Pipeline pipeline(options, model, *parser, options.keep, blocks, output, report, progress);
+  KnownValues known;
+  if (has_texts && !model.ColumnNames().empty() && options.known_values) {
+    ATH_TRY(known, options.known_values());
+  }
+  Pipeline pipeline(options, model, *parser, known, options.keep, blocks, output, report, progress);
   ATH_RETURN_IF_ERROR(pipeline.Run(report.threads));
   ATH_RETURN_IF_ERROR(output.Commit());
   report.seconds = std::chrono::duration<double>(Clock::now() - start).count();

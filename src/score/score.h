@@ -8,6 +8,7 @@
 
 #include "core/status.h"
 #include "score/table_parser.h"
+#include "score/unknown_values.h"
 
 namespace athanor::score {
 
@@ -25,6 +26,8 @@ struct ScoreOptions {
   double checkpoint_seconds = 1;       // between two records of how far a run has come
   std::vector<std::string> keep = {};  // columns of the table that are copied to the result
   std::vector<std::string> drop = {};  // columns that are no features, for models of one matrix
+  // What the model knows; asked for once where it has columns of text. Without it none is counted.
+  std::function<Result<KnownValues>()> known_values = {};
   TableFormat format = {};
   std::size_t block_bytes = std::size_t{1} << 20;
 };
@@ -32,8 +35,9 @@ struct ScoreOptions {
 struct ScoreReport {
   std::int64_t rows = 0;  // in the result
   std::int64_t bad_rows = 0;
-  std::int64_t resumed_rows = 0;  // of `rows`, those that an earlier run had done
-  std::vector<BadRow> bad = {};   // the first of them
+  std::int64_t resumed_rows = 0;            // of `rows`, those that an earlier run had done
+  std::vector<BadRow> bad = {};             // the first of them
+  std::vector<UnknownValues> unknown = {};  // of this run
   std::vector<std::string> columns = {};
   double seconds = 0;  // without loading the model
   int threads = 1;

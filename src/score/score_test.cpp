@@ -160,6 +160,25 @@ TEST_F(ScoreTest, AQuoteInsideACellLosesNoRows) {
   }
 }
 
+// Blocks of a row or two: the first example is the table's first, whoever was done first.
+TEST_F(ScoreTest, CountsTextsThatTheModelDoesNotKnow) {
+  const std::string model =
+      Write("t.txt",
+            "graph g(c: string[N], d: string[N]) -> (y, z) { %y = Identity(%c) "
+            "%z = Identity(%d) }");
+  const std::string table = Write("t.csv", "d,c\nq,a\nq,x\n,\nr,b\nr,z\nr,NA\ns,x\n");
+  for (const std::size_t bytes : {4, 4096}) {
+    const auto known = []() -> Result<KnownValues> { return KnownValues{{"c", {"a", "b"}}}; };
+    const auto report =
+        Run(table, {.model = model, .threads = 3, .known_values = known, .block_bytes = bytes});
+    ASSERT_TRUE(report.ok()) << report.status().ToString();
+    ASSERT_EQ(report->unknown.size(), 1U);
+    EXPECT_EQ(report->unknown[0].column, "c");
+    EXPECT_EQ(report->unknown[0].count, 3);
+    EXPECT_EQ(report->unknown[0].example, "x");
+  }
+}
+
 TEST_F(ScoreTest, RefusesAModelWhoseRowsDependOnEachOther) {
   const std::string model =
       Write("m.txt", "graph g(x: f32[N, 2]) -> (y) { %y = Softmax(%x) {axis = 0} }");

@@ -10,6 +10,8 @@
 #include "score/partition.h"
 #include "tools/console.h"
 #include "tools/input_fault.h"
+#include "tools/known_values.h"
+#include "tools/open_model.h"
 #include "tools/output_file.h"
 #include "tools/progress.h"
 
@@ -28,12 +30,17 @@ nlohmann::json ReportJson(const ScoreOptions& options, const score::ScoreReport&
   nlohmann::json bad = nlohmann::json::array();
   for (const score::BadRow& row : report.bad)
     bad.push_back({{"line", row.line}, {"reason", row.reason}});
+  nlohmann::json unknown = nlohmann::json::array();
+  for (const score::UnknownValues& values : report.unknown)
+    unknown.push_back(
+        {{"column", values.column}, {"count", values.count}, {"example", values.example}});
   return {{"model", options.score.model},
           {"input", options.score.input},
           {"output", options.score.output},
           {"rows", report.rows},
           {"bad_rows", report.bad_rows},
           {"bad", std::move(bad)},
+          {"unknown_values", std::move(unknown)},
           {"resumed_rows", report.resumed_rows},
           {"columns", report.columns},
           {"seconds", report.seconds},
@@ -110,6 +117,25 @@ Status CheckResults(const ScoreOptions& options) {
       .Fix("choose another name with --errors");
 }
 
+std::string SummaryText(const ScoreOptions& options, const score::ScoreReport& report) {
+  std::string text;
+  if (report.resumed_rows > 0)
+    text += fmt::format("went on behind {} rows of an earlier run\n", report.resumed_rows);
+  text += fmt::format("{} rows in {:.2f} s: {:.1f} thousand rows/s\n", report.rows, report.seconds,
+                      static_cast<double>(report.rows) / std::max(report.seconds, 1e-9) / 1000);
+  if (report.bad_rows > 0) {
+    text += fmt::format("{} bad rows {}\n", report.bad_rows,
+                        options.on_error == "null" ? "without an answer" : "left out");
+    for (const score::BadRow& row : report.bad)
+      text += fmt::format("  line {}: {}\n", row.line, row.reason);
+  }
+  for (const score::UnknownValues& values : report.unknown)
+    text += fmt::format("column {}: {} {} that the model does not know, such as {}\n",
+                        Quote(values.column), values.count, values.count == 1 ? "value" : "values",
+                        Quote(Shorten(values.example, 60)));
+  return text;
+}
+
 Status Run(ScoreOptions options, const Common& common) {
   ATH_RETURN_IF_ERROR(ReadFormat(options));
   ATH_RETURN_IF_ERROR(CheckTable(options.score.input));
@@ -135,23 +161,18 @@ Status Run(ScoreOptions options, const Common& common) {
       words.remove_prefix(std::min(comma + 1, words.size()));
     }
   }
+  options.score.known_values = [&]() -> Result<score::KnownValues> {
+    ATH_TRY(const Graph graph,
+            OpenModel(options.score.model, {.format = options.score.model_format}));
+    return KnownValuesOf(graph);
+  };
   Progress progress(common, "score (bytes)", score::TableBytes(options.score.input));
   ATH_TRY(const score::ScoreReport report,
           score::Score(options.score, [&](std::int64_t bytes) { progress.Advance(bytes); }));
   progress.Finish();
   if (options.success) ATH_RETURN_IF_ERROR(score::WriteSuccess(options.score.output, report.rows));
   const bool to_stdout = options.score.output == "-";
-  std::string text;
-  if (report.resumed_rows > 0)
-    text += fmt::format("went on behind {} rows of an earlier run\n", report.resumed_rows);
-  text += fmt::format("{} rows in {:.2f} s: {:.1f} thousand rows/s\n", report.rows, report.seconds,
-                      static_cast<double>(report.rows) / std::max(report.seconds, 1e-9) / 1000);
-  if (report.bad_rows > 0) {
-    text += fmt::format("{} bad rows {}\n", report.bad_rows,
-                        options.on_error == "null" ? "without an answer" : "left out");
-    for (const score::BadRow& row : report.bad)
-      text += fmt::format("  line {}: {}\n", row.line, row.reason);
-  }
+  const std::string text = SummaryText(options, report);
   if (to_stdout) {
     PrintNote(common, text);
     return {};
