@@ -39,6 +39,8 @@ Progress::~Progress() { Finish(); }
 
 void Progress::Advance(std::int64_t by) {
   done_.fetch_add(by, std::memory_order_relaxed);
+  advanced_.store(std::chrono::duration<double>(Clock::now() - start_).count(),
+                  std::memory_order_relaxed);
   if (style_ == Style::kOff || ticker_.joinable()) return;
   const std::scoped_lock lock(mutex_);
   Show(Clock::now());
@@ -90,8 +92,10 @@ std::string Progress::Line(double seconds) const {
     line += "[" + std::string(full, '#') + std::string(kBarWidth - full, '.') + "] ";
   }
   line += fmt::format("{}/{} ({:.0f}%)", done, total_, 100 * share);
-  // An estimate after the first item; short waits need none.
-  const double left = done > 0 ? seconds / share - seconds : 0;
+  // An estimate after the first item; short waits need none. It is made when an item is done and
+  // counts down from then on: one that knew of the time since would rise until the next.
+  const double advanced = advanced_.load(std::memory_order_relaxed);
+  const double left = done > 0 ? std::max(0.0, advanced / share - seconds) : 0;
   if (seconds + left > 10 && done > 0) line += ", ETA " + Duration(left);
   return line;
 }

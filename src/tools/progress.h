@@ -41,7 +41,8 @@ class Progress {
   std::int64_t total_;
   std::atomic<std::int64_t> done_ = 0;
   Clock::time_point start_ = Clock::now();
-  std::mutex mutex_;  // guards the display below
+  std::atomic<double> advanced_ = 0;  // seconds from the start to the last item that was done
+  std::mutex mutex_;                  // guards the display below
   std::condition_variable wake_;
   Clock::time_point last_ = start_;
   bool shown_ = false;
