@@ -91,9 +91,9 @@ struct Mistake {
 
 TEST(CoremlImport, SaysWhatIsWrong) {
   const Mistake mistakes[] = {
-      {"layer custom is not read (1 use)",
+      {"layer \"custom\" is not read (1 use)",
        [](ModelMaker& m) { m.layers[1] = LayerOf("act", {"t"}, {"y"}, 500, ""); }},
-      {"layer number 499 is not read (1 use)",
+      {"layer \"number 499\" is not read (1 use)",
        [](ModelMaker& m) { m.layers[1] = LayerOf("act", {"t"}, {"y"}, 499, ""); }},
       {"layer \"act\" (activation): it reads \"q\", which nothing before it makes",
        [](ModelMaker& m) { m.layers[1] = LayerOf("act", {"q"}, {"y"}, 130, Part(10, "")); }},

@@ -5,6 +5,7 @@
 
 #include "core/checked.h"
 #include "core/text.h"
+#include "frontends/unread_kinds.h"
 
 namespace athanor::coreml {
 namespace {
@@ -201,17 +202,11 @@ class NetworkImport {
  private:
   // Every kind of layer that is not read, once.
   static Status CheckKinds(const std::vector<Layer>& layers) {
-    std::map<std::int64_t, std::size_t> unknown;
+    UnreadKinds unread;
     for (const Layer& layer : layers) {
-      if (FindRow(layer.kind) == nullptr) ++unknown[layer.kind];
+      if (FindRow(layer.kind) == nullptr) unread.Add(NameOf(layer.kind));
     }
-    std::vector<Status> problems;
-    for (const auto& [kind, count] : unknown) {
-      if (problems.size() == kMaxProblems) break;
-      problems.push_back(Error(ErrorCode::kUnknownOperator, "layer {} is not read ({} {})",
-                               NameOf(kind), count, count == 1 ? "use" : "uses"));
-    }
-    return Status::All(std::move(problems));
+    return unread.Problems("layer", {});
   }
 
   // What the layers see of an input: floats, with the axes of the network's form, a picture

@@ -6,12 +6,12 @@
 #include "core/checked.h"
 #include "core/text.h"
 #include "frontends/inside_folder.h"
+#include "frontends/unread_kinds.h"
 #include "ops/catalog.h"
 
 namespace athanor::coreml {
 namespace {
 
-constexpr std::size_t kMostProblems = 100;
 constexpr std::size_t kMostAxes = 16;
 
 std::string OperationPlace(const mil::Operation& op) {
@@ -21,8 +21,8 @@ std::string OperationPlace(const mil::Operation& op) {
 }
 
 // A type of elements: its number in a program and in the header of a blob (BlobDataType of
-// MILBlob, which has none for truth and for numbers of 64 bits). Numbers of fewer than 8 bits take a
-// byte each here.
+// MILBlob, which has none for truth and for numbers of 64 bits). Numbers of fewer than 8 bits take
+// a byte each here.
 struct Element {
   std::int64_t number = 0;
   std::uint32_t in_blob = 0;
@@ -30,12 +30,12 @@ struct Element {
   int bits = 0;  // where they are fewer than 8
 };
 constexpr Element kElements[] = {
-    {1, 0, DType::kBool},     {10, 1, DType::kF16},     {11, 2, DType::kF32},
-    {12, 0, DType::kF64},     {21, 4, DType::kI8},      {22, 6, DType::kI16},
-    {23, 14, DType::kI32},    {24, 0, DType::kI64},     {25, 8, DType::kI8, 4},
-    {31, 3, DType::kU8},      {32, 7, DType::kU16},     {33, 15, DType::kU32},
-    {35, 11, DType::kU8, 4},  {36, 10, DType::kU8, 2},  {37, 9, DType::kU8, 1},
-    {38, 13, DType::kU8, 6},  {39, 12, DType::kU8, 3}};
+    {1, 0, DType::kBool},    {10, 1, DType::kF16},    {11, 2, DType::kF32},
+    {12, 0, DType::kF64},    {21, 4, DType::kI8},     {22, 6, DType::kI16},
+    {23, 14, DType::kI32},   {24, 0, DType::kI64},    {25, 8, DType::kI8, 4},
+    {31, 3, DType::kU8},     {32, 7, DType::kU16},    {33, 15, DType::kU32},
+    {35, 11, DType::kU8, 4}, {36, 10, DType::kU8, 2}, {37, 9, DType::kU8, 1},
+    {38, 13, DType::kU8, 6}, {39, 12, DType::kU8, 3}};
 
 Result<Element> ElementOf(std::int64_t type) {
   for (const Element& element : kElements) {
@@ -136,7 +136,7 @@ Result<Tensor> FromImmediate(const mil::TensorValue& value, const Element& eleme
 }  // namespace
 
 Result<std::vector<std::uint8_t>> FromPackedBits(std::span<const std::uint8_t> bytes, int bits,
-                                             std::int64_t count, bool is_signed) {
+                                                 std::int64_t count, bool is_signed) {
   const auto all = CheckedMul<std::int64_t>(count, bits);
   if (!all || *all / 8 + (*all % 8 != 0) != std::ssize(bytes))
     return InvalidModel("{} numbers of {} bits in {} bytes", count, bits, bytes.size());
@@ -386,29 +386,16 @@ class ProgramImport {
 
   // Every type of operation that is not read, once.
   static Status CheckTypes(const mil::Block& block) {
-    struct Uses {
-      const mil::Operation* first = nullptr;
-      std::size_t count = 0;
-    };
-    std::map<std::string_view, Uses> unknown;
+    UnreadKinds unread;
     for (const mil::Operation& op : block.operations) {
       if (op.type == "const" || FindProgramRow(op.type) != nullptr) continue;
-      Uses& uses = unknown[op.type];
-      if (uses.count++ == 0) uses.first = &op;
+      unread.Add(op.type, [&] { return OperationPlace(op); });
     }
     std::vector<std::string> names;
     for (const ProgramRow& row : AllRows()) names.emplace_back(row.type);
-    std::vector<Status> problems;
-    for (const auto& [type, uses] : unknown) {
-      if (problems.size() == kMostProblems) break;
-      problems.push_back(Error(ErrorCode::kUnknownOperator, "operation {} is not read ({} {}){}",
-                               Quote(type.substr(0, 100)), uses.count,
-                               uses.count == 1 ? "use" : "uses", DidYouMean(type, names))
-                             .In(OperationPlace(*uses.first))
-                             .Fix("give athanor the model that it was converted from, as ONNX or "
-                                  ".pt2"));
-    }
-    return Status::All(std::move(problems));
+    return unread.Problems("operation", names, [](const std::string&) {
+      return "give athanor the model that it was converted from, as ONNX or .pt2";
+    });
   }
 
   Status AddInputs(const mil::Function& function) {

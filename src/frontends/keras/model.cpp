@@ -6,6 +6,7 @@
 
 #include "core/text.h"
 #include "frontends/foreign.h"
+#include "frontends/unread_kinds.h"
 
 namespace athanor::keras {
 namespace {
@@ -14,7 +15,6 @@ using Kind = Config::Kind;
 
 constexpr int kMaxDepth = 16;              // of layers within layers
 constexpr std::size_t kMaxCalls = 50'000;  // of layers in one model
-constexpr std::size_t kMaxProblems = 100;
 
 std::string TextOf(const Config& value, std::string_view key) {
   const Config* member = value.Find(key);
@@ -103,46 +103,33 @@ Result<Type> InputType(const Config& config, const std::string& name) {
   return Unsupported("an input of {} is not read", Quote(wanted));
 }
 
-Status NotRead(const std::string& class_name, std::size_t uses) {
+Status NotRead(const UnreadKinds& unread) {
   std::vector<std::string> known;
   for (const Row& row : Table()) known.emplace_back(row.layer);
-  return Error(ErrorCode::kUnknownOperator, "layer {} is not read ({} {}){}", Quote(class_name),
-               uses, uses == 1 ? "use" : "uses", DidYouMean(class_name, known))
-      .Fix(fmt::format(
-          "export it to ONNX with Keras 3: model.export('model.onnx', format='onnx'); or {}",
-          ForeignFix("keras", ClassWithoutPackage(class_name))));
+  return unread.Problems("layer", known, [](const std::string& class_name) {
+    return "export it to ONNX with Keras 3: model.export('model.onnx', format='onnx'); or " +
+           ForeignFix("keras", ClassWithoutPackage(class_name));
+  });
 }
 
-// Layers of one class that is not read.
-struct UnknownLayers {
-  const Config* first = nullptr;
-  std::size_t count = 0;
-};
-
-void FindUnknown(const Config& model, std::map<std::string, UnknownLayers>& unknown, int depth) {
+void FindUnread(const Config& model, UnreadKinds& unread, int depth) {
   const Config* layers = ConfigOf(model).Find("layers");
   if (layers == nullptr || depth > kMaxDepth) return;
   for (const Config& layer : layers->items) {
     const std::string class_name = TextOf(layer, "class_name");
     if (IsModel(class_name)) {
-      FindUnknown(layer, unknown, depth + 1);
+      FindUnread(layer, unread, depth + 1);
     } else if (class_name != "InputLayer" && FindRowOrForeign(class_name) == nullptr) {
-      UnknownLayers& uses = unknown[class_name];
-      if (uses.count++ == 0) uses.first = &layer;
+      unread.Add(class_name, [&] { return PlaceOf(layer); });
     }
   }
 }
 
 // Every class of layers that is not read, before anything else is said.
 Status CheckLayers(const Config& model) {
-  std::map<std::string, UnknownLayers> unknown;
-  FindUnknown(model, unknown, 0);
-  std::vector<Status> problems;
-  for (const auto& [class_name, uses] : unknown) {
-    if (problems.size() == kMaxProblems) break;
-    problems.push_back(NotRead(class_name, uses.count).In(PlaceOf(*uses.first)));
-  }
-  return Status::All(std::move(problems));
+  UnreadKinds unread;
+  FindUnread(model, unread, 0);
+  return NotRead(unread);
 }
 
 struct CallOf {
@@ -165,7 +152,11 @@ Result<std::vector<ValueId>> AddCall(Graph& graph, const FileInfo& info, const C
     return std::move(ends.outputs);
   }
   const Row* row = FindRowOrForeign(class_name);
-  if (row == nullptr) return NotRead(class_name, 1);
+  if (row == nullptr) {
+    UnreadKinds unread;
+    unread.Add(class_name);
+    return NotRead(unread);
+  }
   LayerImport ctx(graph, NameOf(layer), info, ConfigOf(layer), std::move(weights),
                   std::move(call.arguments), depth);
   ctx.class_name = class_name;

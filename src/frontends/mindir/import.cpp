@@ -7,6 +7,7 @@
 #include "core/text.h"
 #include "frontends/mindir/op_import.h"
 #include "frontends/tensorflow/tensor.h"
+#include "frontends/unread_kinds.h"
 #include "ops/catalog.h"
 
 namespace athanor::mindir {
@@ -77,21 +78,14 @@ class Importer {
   }
 
   Status CheckOperators() const {
-    std::map<std::string, std::size_t> unknown;
+    UnreadKinds unread;
     for (const NodeProto& node : model_.graph.node) {
       const std::string op = OpOf(node);
-      if (!IsWiring(op) && FindRow(op) == nullptr) ++unknown[op];
+      if (!IsWiring(op) && FindRow(op) == nullptr) unread.Add(op);
     }
-    std::vector<Status> problems;
-    for (const auto& [op, count] : unknown) {
-      if (problems.size() == kMaxProblems) break;
-      problems.push_back(
-          Error(ErrorCode::kUnknownOperator, "operator {} is not read ({} {}){}",
-                Quote(op.substr(0, 100)), count, count == 1 ? "use" : "uses",
-                DidYouMean(op, Names()))
-              .Fix("export it as ONNX: mindspore.export(net, x, file_format='ONNX')"));
-    }
-    return Status::All(std::move(problems));
+    return unread.Problems("operator", Names(), [](const std::string&) {
+      return "export it as ONNX: mindspore.export(net, x, file_format='ONNX')";
+    });
   }
 
   Status AddInput(const ValueInfoProto& input) {

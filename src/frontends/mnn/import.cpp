@@ -6,6 +6,7 @@
 
 #include "core/text.h"
 #include "frontends/mnn/op_import.h"
+#include "frontends/unread_kinds.h"
 #include "ops/catalog.h"
 
 namespace athanor::mnn {
@@ -116,35 +117,23 @@ class Importer : public SubGraphs {
     if (entries > 4 * file_size_ + (1U << 16))
       return Error(ErrorCode::kCorruptFile, "its lists name more entries than the file has bytes");
     std::vector<Status> problems;
-    std::map<schema::OpType, Unknown> unknown;
+    UnreadKinds unread;
     for (const Ops* ops : lists) {
       for (std::size_t i = 0; i < SizeOf(ops); ++i)
-        CheckOperator(*ops->Get(static_cast<flatbuffers::uoffset_t>(i)), unknown, problems);
+        CheckOperator(*ops->Get(static_cast<flatbuffers::uoffset_t>(i)), unread, problems);
     }
-    for (const auto& [type, uses] : unknown)
-      problems.push_back(
-          Error(ErrorCode::kUnknownOperator, "operator {} is not read ({} {})", NameOf(type),
-                uses.count, uses.count == 1 ? "use" : "uses")
-              .In(PlaceOf(*uses.first))
-              .Fix("give athanor the network that the .mnn file was converted from"));
+    Status not_read = unread.Problems("operator", {}, [](const std::string&) {
+      return "give athanor the network that the .mnn file was converted from";
+    });
+    if (!not_read.ok()) problems.push_back(std::move(not_read));
     return Status::All(std::move(problems));
   }
 
-  // Operators of one type that is not read.
-  struct Unknown {
-    const schema::Op* first = nullptr;
-    std::size_t count = 0;
-  };
-
-  static void CheckOperator(const schema::Op& op, std::map<schema::OpType, Unknown>& unknown,
+  static void CheckOperator(const schema::Op& op, UnreadKinds& unread,
                             std::vector<Status>& problems) {
     if (op.type() == schema::OpType_Input) return;
     const Row* row = FindRow(op.type());
-    if (row == nullptr) {
-      Unknown& uses = unknown[op.type()];
-      if (uses.count++ == 0) uses.first = &op;
-      return;
-    }
+    if (row == nullptr) return unread.Add(NameOf(op.type()), [&] { return PlaceOf(op); });
     const int inputs = static_cast<int>(SizeOf(op.inputs()));
     if (inputs >= row->least && (row->most < 0 || inputs <= row->most)) return;
     problems.push_back(

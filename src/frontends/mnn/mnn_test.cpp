@@ -141,7 +141,7 @@ struct Mistake {
 
 TEST(MnnImport, SaysWhatIsWrong) {
   const Mistake mistakes[] = {
-      {"operator \"c\" (LSTMBlockCell): operator LSTMBlockCell is not read (1 use)",
+      {"operator \"c\" (LSTMBlockCell): operator \"LSTMBlockCell\" is not read (1 use)",
        [](NetMaker& m) { m.net.ops[1]->type = schema::OpType_LSTMBlockCell; }},
       {"operator number 9999 is not read",
        [](NetMaker& m) { m.net.ops[1]->type = static_cast<schema::OpType>(9999); }},

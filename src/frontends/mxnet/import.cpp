@@ -10,6 +10,7 @@
 #include "frontends/foreign.h"
 #include "frontends/mxnet/input_shape.h"
 #include "frontends/mxnet/op_import.h"
+#include "frontends/unread_kinds.h"
 #include "ops/catalog.h"
 
 namespace athanor::mxnet {
@@ -77,21 +78,14 @@ class Importer : public Values {
 
   // Every operator that is not read, each kind once.
   Status CheckOperators() const {
-    std::map<std::string, std::size_t> unknown;
+    UnreadKinds unread;
     for (const Node& node : symbol_.nodes) {
-      if (!node.IsVariable() && RowOf(node) == nullptr) ++unknown[ForeignName(node)];
+      if (!node.IsVariable() && RowOf(node) == nullptr) unread.Add(ForeignName(node));
     }
-    std::vector<Status> problems;
-    for (const auto& [op, count] : unknown) {
-      if (problems.size() == kMaxProblems) break;
-      problems.push_back(Error(ErrorCode::kUnknownOperator, "operator {} is not read ({} {}){}",
-                               Quote(op.substr(0, 100)), count, count == 1 ? "use" : "uses",
-                               DidYouMean(op, Names()))
-                             .Fix(fmt::format("mx.onnx.export_model writes ONNX, if it knows the "
-                                              "operator; or {}",
-                                              ForeignFix("mxnet", op.substr(0, 100)))));
-    }
-    return Status::All(std::move(problems));
+    return unread.Problems("operator", Names(), [](const std::string& op) {
+      return "mx.onnx.export_model writes ONNX, if it knows the operator; or " +
+             ForeignFix("mxnet", op);
+    });
   }
 
   Result<ValueId> AddVariable(std::size_t number) {

@@ -9,6 +9,7 @@
 #include "frontends/foreign.h"
 #include "frontends/paddle/op_import.h"
 #include "frontends/paddle/parameters.h"
+#include "frontends/unread_kinds.h"
 #include "ops/catalog.h"
 
 namespace athanor::paddle {
@@ -100,26 +101,18 @@ class Importer : public Blocks {
  private:
   // Every operator that is not read, each kind once.
   Status CheckOperators() const {
-    std::map<std::string, std::size_t> unknown;
+    UnreadKinds unread;
     for (const Block& block : program_.blocks) {
       for (const Operator& op : block.operators) {
         const bool known = IsFeed(op) || IsFetch(op) || IsYield(op) ||
                            FindRow(op.type, program_.is_pir) != nullptr ||
                            IsForeign("paddle", ForeignName(op));
-        if (!known) ++unknown[std::string(ForeignName(op))];
+        if (!known) unread.Add(std::string(ForeignName(op)));
       }
     }
-    std::vector<Status> problems;
-    for (const auto& [type, count] : unknown) {
-      if (problems.size() == kMaxProblems) break;
-      problems.push_back(Error(ErrorCode::kUnknownOperator, "operator {} is not read ({} {}){}",
-                               Quote(type.substr(0, 100)), count, count == 1 ? "use" : "uses",
-                               DidYouMean(type, Names(program_.is_pir)))
-                             .Fix(fmt::format("paddle2onnx writes ONNX, if it knows the operator; "
-                                              "or {}",
-                                              ForeignFix("paddle", type.substr(0, 100)))));
-    }
-    return Status::All(std::move(problems));
+    return unread.Problems("operator", Names(program_.is_pir), [](const std::string& type) {
+      return "paddle2onnx writes ONNX, if it knows the operator; or " + ForeignFix("paddle", type);
+    });
   }
 
   Status AddParameters(Graph& graph, Environment& variables) const {

@@ -114,8 +114,7 @@ Status GraphImport::CheckFlow(const Flow& flow, const std::vector<Place>& wanted
     const Step& step = flow.steps[static_cast<std::size_t>(number)];
     const std::string& op = step.node->op;
     if (FindRow(op) == nullptr && !library_.Has(op) && FindForeignRow(op) == nullptr) {
-      Unknown& unknown = check.unknown[op];
-      if (unknown.count++ == 0) unknown.place = PlaceName(*step.node);
+      check.unread.Add(op, [&] { return PlaceName(*step.node); });
       continue;
     }
     ATH_RETURN_IF_ERROR(CheckFunctions(step, check, depth));
@@ -129,18 +128,10 @@ Status GraphImport::CheckOperators(const Flow& flow, const std::vector<Place>& w
   ATH_RETURN_IF_ERROR(CheckFlow(flow, wanted, feeds, check, 0));
   std::vector<std::string> known;
   for (const Row& row : Table()) known.emplace_back(row.op);
-  std::vector<Status> problems;
-  for (const auto& [op, unknown] : check.unknown) {
-    if (problems.size() == kMaxProblems) break;
-    problems.push_back(Error(ErrorCode::kUnknownOperator, "operator {} is not read ({} {}){}",
-                             Quote(op), unknown.count, unknown.count == 1 ? "use" : "uses",
-                             DidYouMean(op, known))
-                           .In(unknown.place)
-                           .Fix(fmt::format("python -m tf2onnx.convert writes ONNX, if it knows "
-                                            "the operator; or {}",
-                                            ForeignFix("tensorflow", ForeignName(op)))));
-  }
-  return Status::All(std::move(problems));
+  return check.unread.Problems("operator", known, [](const std::string& op) {
+    return "python -m tf2onnx.convert writes ONNX, if it knows the operator; or " +
+           ForeignFix("tensorflow", ForeignName(op));
+  });
 }
 
 void GraphImport::Problem(const Flow& flow, const Step& step, Status status) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "frontends/tensorflow/op_import.h"
+#include "frontends/unread_kinds.h"
 
 namespace athanor::tensorflow {
 
@@ -65,12 +66,8 @@ class GraphImport {
   Result<Tensor> Constant(const TensorProto& proto) const { return ReadTensor(proto, owner_); }
 
  private:
-  struct Unknown {
-    std::size_t count = 0;
-    std::string place;
-  };
   struct Check {
-    std::map<std::string, Unknown> unknown;
+    UnreadKinds unread;
     std::map<std::string, bool> seen;  // functions
     std::vector<Status> problems;
   };
