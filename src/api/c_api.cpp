@@ -24,6 +24,7 @@
 #include "verify/compare.h"
 
 using athanor::CheckStructSize;
+using athanor::CheckTensor;
 using athanor::Datum;
 using athanor::DType;
 using athanor::ErrorCode;
@@ -31,6 +32,7 @@ using athanor::Graph;
 using athanor::ImportTensor;
 using athanor::kTensorSize;
 using athanor::LaterField;
+using athanor::LentTensor;
 using athanor::Result;
 using athanor::Status;
 using athanor::Tensor;
@@ -130,13 +132,13 @@ Status SetPrecision(const char* name, athanor::SessionOptions& session) {
   return {};
 }
 
-// Callers compiled against a later header have longer structs, so the array is walked by the size
-// that its elements state.
-Result<std::vector<Datum>> ImportAll(const Graph& graph, const ath_tensor* tensors,
-                                     std::int32_t count) {
+// Calls each(tensor), which gives a Status, for all inputs. Callers compiled against a later header
+// have longer structs, so the array is walked by the size that its elements state.
+template <class F>
+Status ForEachInput(const Graph& graph, const ath_tensor* tensors, std::int32_t count,
+                    const F& each) {
   if (count < 0) return athanor::Error(ErrorCode::kUsage, "num_inputs is {}", count);
   if (count > 0 && tensors == nullptr) return Missing("inputs");
-  std::vector<Datum> data;
   const std::uint32_t stride = count > 0 ? tensors->struct_size : 0;
   for (std::int32_t i = 0; i < count; ++i) {
     const auto at = static_cast<std::size_t>(i);
@@ -153,11 +155,47 @@ Result<std::vector<Datum>> ImportAll(const Graph& graph, const ath_tensor* tenso
       return athanor::Error(ErrorCode::kUsage, "struct_size is {}; all inputs state the same one",
                             stride)
           .In(place());
-    Result<Tensor> imported = ImportTensor(tensor);
-    if (!imported.ok()) return std::move(imported).status().In(place());
-    data.emplace_back(*std::move(imported));
+    Status status = each(tensor);
+    if (!status.ok()) return std::move(status).In(place());
   }
+  return {};
+}
+
+Result<std::vector<Datum>> ImportAll(const Graph& graph, const ath_tensor* tensors,
+                                     std::int32_t count) {
+  std::vector<Datum> data;
+  data.reserve(graph.inputs().size());
+  ATH_RETURN_IF_ERROR(ForEachInput(graph, tensors, count, [&](const ath_tensor& tensor) -> Status {
+    ATH_TRY(Tensor imported, ImportTensor(tensor));
+    data.emplace_back(std::move(imported));
+    return {};
+  }));
   return data;
+}
+
+// The inputs as they are, checked; fewer where one of them has to be imported.
+Result<std::vector<LentTensor>> LendAll(const Graph& graph, const ath_tensor* tensors,
+                                        std::int32_t count) {
+  std::vector<LentTensor> lent;
+  lent.reserve(graph.inputs().size());
+  ATH_RETURN_IF_ERROR(ForEachInput(graph, tensors, count, [&](const ath_tensor& tensor) -> Status {
+    ATH_RETURN_IF_ERROR(CheckTensor(tensor));
+    const auto dtype = static_cast<DType>(tensor.dtype);
+    const bool any_bits =
+        dtype != DType::kString && dtype != DType::kBool && athanor::ElementBits(dtype) >= 8;
+    if (any_bits) lent.push_back({tensor.dims, tensor.data, tensor.rank, dtype});
+    return {};
+  }));
+  return lent;
+}
+
+// One run of a request's inputs.
+Result<std::vector<Datum>> RunOn(athanor::Session& session, const ath_tensor* tensors,
+                                 std::int32_t count) {
+  ATH_TRY(const std::vector<LentTensor> lent, LendAll(session.graph(), tensors, count));
+  if (lent.size() == static_cast<std::size_t>(count)) return session.RunLent(lent);
+  ATH_TRY(std::vector<Datum> data, ImportAll(session.graph(), tensors, count));
+  return session.Run(std::move(data));
 }
 
 }  // namespace
@@ -434,8 +472,7 @@ ath_status ath_session_run(ath_session* session, const ath_tensor* inputs, int32
   return Guard([&]() -> Status {
     if (session == nullptr || result == nullptr)
       return Missing(session == nullptr ? "session" : "result");
-    ATH_TRY(std::vector<Datum> data, ImportAll(session->session->graph(), inputs, num_inputs));
-    ATH_TRY(std::vector<Datum> outputs, session->session->Run(std::move(data)));
+    ATH_TRY(std::vector<Datum> outputs, RunOn(*session->session, inputs, num_inputs));
     ATH_TRY(outputs, athanor::OwnMemory(std::move(outputs)));
     ATH_TRY(std::unique_ptr<ath_result> made, MakeResult(outputs));
     *result = made.release();

@@ -45,7 +45,7 @@ Status CheckCodes(const Tensor& tensor) {
   return {};
 }
 
-Result<Tensor> ImportTensor(const ath_tensor& tensor) {
+Status CheckTensor(const ath_tensor& tensor) {
   constexpr std::int32_t kMostDims = 64;
   ATH_RETURN_IF_ERROR(CheckStructSize("ath_tensor", tensor.struct_size, kTensorSize));
   const bool known = tensor.dtype > ATH_UNDEFINED && tensor.dtype <= ATH_C128;
@@ -54,7 +54,7 @@ Result<Tensor> ImportTensor(const ath_tensor& tensor) {
     return Error(ErrorCode::kInvalidInput, "rank is {}{}; 0 to {} dimensions are accepted",
                  tensor.rank, tensor.dims == nullptr ? " and dims is NULL" : "", kMostDims);
   }
-  Dims dims(tensor.dims, tensor.dims + tensor.rank);
+  const std::span<const std::int64_t> dims(tensor.dims, static_cast<std::size_t>(tensor.rank));
   const auto dtype = static_cast<DType>(tensor.dtype);
   const std::optional<std::int64_t> count = CheckedCount(dims);
   const bool fits = count && CheckedMul(*count, static_cast<std::int64_t>(ElementBytes(dtype)));
@@ -66,6 +66,13 @@ Result<Tensor> ImportTensor(const ath_tensor& tensor) {
     return Error(ErrorCode::kInvalidInput,
                  "data is not aligned; an address divisible by {} is expected for {}",
                  Alignment(dtype), Name(dtype));
+  return {};
+}
+
+Result<Tensor> ImportTensor(const ath_tensor& tensor) {
+  ATH_RETURN_IF_ERROR(CheckTensor(tensor));
+  Dims dims(tensor.dims, tensor.dims + tensor.rank);
+  const auto dtype = static_cast<DType>(tensor.dtype);
   if (dtype == DType::kString) return ImportStrings(std::move(dims), tensor.data);
   Tensor view = Tensor::View(dtype, std::move(dims), tensor.data, nullptr);
   ATH_RETURN_IF_ERROR(CheckCodes(view));

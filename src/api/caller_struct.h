@@ -25,6 +25,9 @@ Status CheckStructSize(const char* type, std::uint32_t given, std::size_t needed
 // Bytes that mean nothing in their type: a bool other than 0 and 1, an i4 beyond -8 .. 7.
 Status CheckCodes(const Tensor& tensor);
 
+// What can be said of a caller's tensor without a look at its elements: the rest may be relied on.
+Status CheckTensor(const ath_tensor& tensor);
+
 // The caller's tensor as ours; numbers are not copied, strings are.
 Result<Tensor> ImportTensor(const ath_tensor& tensor);
 

@@ -63,7 +63,7 @@ Result<std::vector<Datum>> BodyPlans::Run(std::vector<Datum> inputs, ThreadPool&
   std::vector<Type> types;
   for (const Datum& input : inputs) types.push_back(Type::Of(input));
   ATH_TRY(Entry* const entry, EntryFor(types, hooks));
-  return entry->state->Run(std::move(inputs), pool, hooks);
+  return entry->state->Run({.data = std::move(inputs)}, pool, hooks);
 }
 
 }  // namespace athanor

@@ -38,6 +38,7 @@ struct CpuSession::Entry {
   Status failure;                    // why there is no plan
   std::vector<std::unique_ptr<RunState>> idle;
   std::atomic<bool> planned = false;  // plan != nullptr, for those who do not hold the mutex
+  bool takes_lent = false;            // RunState::TakesLent; never changed once `planned`
   std::atomic<bool> checked = false;  // inputs of these types are what the graph takes
 };
 
@@ -226,6 +227,7 @@ void CpuSession::MakePlanOf(Entry& entry, const std::function<Status()>& may_go_
   entry.being_planned = false;
   if (made.ok()) {
     entry.plan = *std::move(made);
+    entry.takes_lent = RunState::TakesLent(*entry.plan);
     entry.planned = true;
   } else if (!given_up) {
     entry.failure = std::move(made).status();
@@ -301,15 +303,24 @@ Result<std::shared_ptr<CpuSession::Entry>> CpuSession::EntryFor(const std::vecto
 
 namespace {
 
+bool AreDims(std::span<const std::int64_t> dims, const Shape& shape) {
+  return std::equal(
+      dims.begin(), dims.end(), shape.begin(), shape.end(),
+      [](std::int64_t size, const Dim& dim) { return dim.IsConst() && dim.value() == size; });
+}
+
 bool IsOf(const Datum& datum, const Type& type) {
   if (!datum.IsTensor() || !type.HasRank()) return Type::Of(datum) == type;
-  const Tensor& tensor = datum.tensor();
-  return tensor.dtype() == type.dtype &&
-         std::equal(tensor.dims().begin(), tensor.dims().end(), type.shape->begin(),
-                    type.shape->end(), [](std::int64_t size, const Dim& dim) {
-                      return dim.IsConst() && dim.value() == size;
-                    });
+  return datum.tensor().dtype() == type.dtype && AreDims(datum.tensor().dims(), *type.shape);
 }
+
+bool IsOf(const LentTensor& lent, const Type& type) {
+  return type.HasRank() && lent.dtype == type.dtype &&
+         AreDims({lent.dims, static_cast<std::size_t>(lent.rank)}, *type.shape);
+}
+
+// A comparison of each, in either form of inputs.
+constexpr auto kIsOf = [](const auto& input, const Type& type) { return IsOf(input, type); };
 
 }  // namespace
 
@@ -319,7 +330,7 @@ Result<std::shared_ptr<CpuSession::Entry>> CpuSession::EntryFor(const std::vecto
     const std::scoped_lock lock(mutex_);
     std::shared_ptr<Entry> known = Find([&](const Entry& entry) {
       return entry.checked && std::equal(inputs.begin(), inputs.end(), entry.inputs.begin(),
-                                         entry.inputs.end(), IsOf);
+                                         entry.inputs.end(), kIsOf);
     });
     if (known != nullptr) return known;
   }
@@ -341,7 +352,7 @@ Status NoMemoryForRun(const Plan& plan, const Status& why) {
 
 }  // namespace
 
-Result<std::vector<Datum>> CpuSession::RunEntry(Entry& entry, std::vector<Datum> inputs,
+Result<std::vector<Datum>> CpuSession::RunEntry(Entry& entry, RunInputs inputs,
                                                 const RunOptions& options,
                                                 std::vector<std::chrono::nanoseconds>* step_times) {
   std::unique_ptr<RunState> state;
@@ -372,7 +383,22 @@ Result<std::vector<Datum>> CpuSession::Run(std::vector<Datum> inputs, const RunO
   const BoundToCores bound(options_.cores);
   const RunOptions from_now = options.FromNow();
   ATH_TRY(const std::shared_ptr<Entry> entry, EntryFor(inputs, from_now));
-  return RunEntry(*entry, std::move(inputs), from_now, nullptr);
+  return RunEntry(*entry, {.data = std::move(inputs)}, from_now, nullptr);
+}
+
+Result<std::vector<Datum>> CpuSession::RunLent(std::span<const LentTensor> inputs) {
+  std::shared_ptr<Entry> known;
+  if (!options_.observer && !inputs.empty()) {
+    const std::scoped_lock lock(mutex_);
+    known = Find([&](const Entry& entry) {
+      return entry.checked && entry.takes_lent &&
+             std::equal(inputs.begin(), inputs.end(), entry.inputs.begin(), entry.inputs.end(),
+                        kIsOf);
+    });
+  }
+  if (known == nullptr) return Session::RunLent(inputs);
+  const BoundToCores bound(options_.cores);
+  return RunEntry(*known, {.lent = inputs}, {}, nullptr);
 }
 
 Result<std::shared_ptr<const Plan>> CpuSession::PlanFor(const std::vector<Type>& inputs) {
@@ -386,7 +412,7 @@ Result<Profile> CpuSession::RunProfiled(std::vector<Datum> inputs) {
   ATH_TRY(const std::shared_ptr<Entry> entry, EntryFor(inputs, {}));
   Profile profile = {.plan = entry->plan, .step_times = {}};
   ATH_TRY(const std::vector<Datum> outputs,
-          RunEntry(*entry, std::move(inputs), {}, &profile.step_times));
+          RunEntry(*entry, {.data = std::move(inputs)}, {}, &profile.step_times));
   return profile;
 }
 

@@ -20,6 +20,7 @@
 namespace athanor {
 
 class RunState;
+struct RunInputs;
 
 // How a graph is made ready to be planned.
 struct GraphOptions {
@@ -39,6 +40,7 @@ class CpuSession final : public Session {
 
   const Graph& graph() const override { return graph_; }
   Result<std::vector<Datum>> Run(std::vector<Datum> inputs, const RunOptions& options) override;
+  Result<std::vector<Datum>> RunLent(std::span<const LentTensor> inputs) override;
   Result<std::shared_ptr<const Plan>> PlanFor(const std::vector<Type>& inputs) override;
   Result<Profile> RunProfiled(std::vector<Datum> inputs) override;
   int Streams() const override { return static_cast<int>(pools_.size()); }
@@ -72,8 +74,7 @@ class CpuSession final : public Session {
   std::shared_ptr<Entry> Find(const F& is_it);
   // Gives up what has no use any more. mutex_ is held.
   void Tidy();
-  Result<std::vector<Datum>> RunEntry(Entry& entry, std::vector<Datum> inputs,
-                                      const RunOptions& options,
+  Result<std::vector<Datum>> RunEntry(Entry& entry, RunInputs inputs, const RunOptions& options,
                                       std::vector<std::chrono::nanoseconds>* step_times);
 
   Graph graph_;                             // as given: what the caller sees

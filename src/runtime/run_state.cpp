@@ -55,8 +55,12 @@ void RunState::UseArena(Tensor arena) {
 Status RunState::BeginRun() {
   for (std::size_t i = 0; i < plan_.storages.size(); ++i) {
     const Storage& storage = plan_.storages[i];
-    if (storage.where == Where::kInput) {
-      dynamic_[i] = std::move(inputs_[storage.input]);  // each has one storage
+    if (storage.where == Where::kInput && !inputs_.lent.empty()) {
+      // Never written: kernels take inputs as const.
+      const void* const data = inputs_.lent[storage.input].data;
+      base_[i] = static_cast<std::byte*>(const_cast<void*>(data));
+    } else if (storage.where == Where::kInput) {
+      dynamic_[i] = std::move(inputs_.data[storage.input]);  // each has one storage
       if (dynamic_[i].IsTensor())
         base_[i] = static_cast<std::byte*>(dynamic_[i].tensor().mutable_raw());
     } else if (storage.where == Where::kOutput) {
@@ -260,12 +264,24 @@ Status RunState::InStep(const Step& step, Status status) const {
 
 void RunState::Release() {
   for (std::size_t i = 0; i < plan_.storages.size(); ++i) {
-    if (plan_.storages[i].where != Where::kConstant) dynamic_[i] = Datum();
+    if (plan_.storages[i].where != Where::kConstant && !dynamic_[i].IsAbsent())
+      dynamic_[i] = Datum();
   }
-  inputs_.clear();
+  inputs_ = {};
 }
 
-Result<std::vector<Datum>> RunState::Run(std::vector<Datum> inputs, ThreadPool& pool,
+bool RunState::TakesLent(const Plan& plan) {
+  const auto is_input = [&](const Place& place) {
+    return place.storage >= 0 &&
+           plan.storages[static_cast<std::size_t>(place.storage)].where == Where::kInput;
+  };
+  return std::none_of(plan.outputs.begin(), plan.outputs.end(), is_input) &&
+         std::all_of(plan.steps.begin(), plan.steps.end(), [&](const Step& step) {
+           return step.kernel != nullptr || std::none_of(step.in.begin(), step.in.end(), is_input);
+         });
+}
+
+Result<std::vector<Datum>> RunState::Run(RunInputs inputs, ThreadPool& pool,
                                          const RunHooks& hooks) {
   using Clock = std::chrono::steady_clock;
   // The caller owns inputs and outputs after the run, and gets their memory back when it fails.

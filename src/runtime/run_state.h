@@ -27,6 +27,12 @@ struct RunHooks {
   int depth = 0;  // of nested sub-graphs
 };
 
+// Of a run: one datum per graph input, or as many tensors that their owner lends.
+struct RunInputs {
+  std::vector<Datum> data = {};
+  std::span<const LentTensor> lent = {};
+};
+
 class RunState {
  public:
   // The plan outlives the state.
@@ -36,9 +42,11 @@ class RunState {
   void UseArena(Tensor arena);
   Tensor TakeArena() { return std::move(arena_); }
 
-  // Inputs have the types the plan was made for. UseArena comes first. Not thread-safe.
-  Result<std::vector<Datum>> Run(std::vector<Datum> inputs, ThreadPool& pool,
-                                 const RunHooks& hooks);
+  // Inputs have the types the plan was made for; lent ones only where the plan TakesLent. UseArena
+  // comes first. Not thread-safe.
+  Result<std::vector<Datum>> Run(RunInputs inputs, ThreadPool& pool, const RunHooks& hooks);
+  // Whether nobody but kernels looks at inputs: others see them as data, and may keep them.
+  static bool TakesLent(const Plan& plan);
 
  private:
   Status BeginRun();
@@ -67,7 +75,7 @@ class RunState {
   const Plan& plan_;
   Tensor arena_;
   std::byte* arena_begin_ = nullptr;  // what base_ is made for
-  std::vector<Datum> inputs_;
+  RunInputs inputs_;
   std::vector<std::byte*> base_;  // of each storage
   std::vector<Datum> dynamic_;    // of each storage: kDynamic values and kOutput tensors
   std::vector<const void*> in_;   // of the step that runs

@@ -75,6 +75,15 @@ Result<std::unique_ptr<Session>> Session::Create(Graph graph, const SessionOptio
                Join(names, " and "));
 }
 
+Result<std::vector<Datum>> Session::RunLent(std::span<const LentTensor> inputs) {
+  std::vector<Datum> data;
+  data.reserve(inputs.size());
+  for (const LentTensor& input : inputs)
+    data.emplace_back(
+        Tensor::View(input.dtype, Dims(input.dims, input.dims + input.rank), input.data, nullptr));
+  return Run(std::move(data));
+}
+
 Result<std::shared_ptr<const Plan>> Session::PlanFor(const std::vector<Type>&) {
   return Unsupported("this device makes no plans; cpu does");
 }

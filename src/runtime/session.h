@@ -10,6 +10,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -81,6 +82,15 @@ struct RunOptions {
   bool MayEnd() const { return deadline || cancelled != nullptr; }
 };
 
+// A tensor that its owner lends for a run. Of types whose elements take whole bytes and may have
+// any bits: no strings, bools or small integers.
+struct LentTensor {
+  const std::int64_t* dims = nullptr;
+  const void* data = nullptr;
+  std::int32_t rank = 0;
+  DType dtype = DType::kUndefined;
+};
+
 // How long each step of a plan took in one run.
 struct Profile {
   std::shared_ptr<const Plan> plan;
@@ -97,6 +107,8 @@ class Session {
   // early leaves the session as it was.
   virtual Result<std::vector<Datum>> Run(std::vector<Datum> inputs, const RunOptions& options) = 0;
   Result<std::vector<Datum>> Run(std::vector<Datum> inputs) { return Run(std::move(inputs), {}); }
+  // The same of plain tensors, without a Datum for each: a table of one row has many columns.
+  virtual Result<std::vector<Datum>> RunLent(std::span<const LentTensor> inputs);
   // The plan for inputs of these types; Unsupported on a device without plans.
   virtual Result<std::shared_ptr<const Plan>> PlanFor(const std::vector<Type>& inputs);
   // One run with the time of each step; Unsupported on a device without plans.
