@@ -1,6 +1,8 @@
 #include "kernels/tree/binned_forest.h"
 
 #include <bit>
+#include <cstring>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <tuple>
@@ -27,14 +29,11 @@ class Columns {
 
   // The test of an inner node.
   BinTest TestOf(std::size_t at) const {
-    const Node<T>& node = walked_.nodes[at];
-    if (!walked_.less[at]) return MakeTest(question_columns_.at(QuestionKey(at)), 1);
-    const std::vector<T>& thresholds = thresholds_.at(node.feature);
-    const auto rank = static_cast<std::size_t>(
-        std::lower_bound(thresholds.begin(), thresholds.end(), node.split) - thresholds.begin());
-    const Column key = {node.feature, node.missing_is_yes, rank / kMostBin};
-    return MakeTest(columns_.at(key), 1 + rank % kMostBin);
+    if (!IsThreshold(at)) return MakeTest(question_columns_.at(QuestionKey(at)), 1);
+    const std::size_t rank = RankOf(at);
+    return MakeTest(columns_.at(ColumnOf(at, rank)), 1 + rank % kMostBin);
   }
+  std::size_t count() const { return count_; }
 
   template <class Forest>
   void MoveTo(Forest& forest) && {
@@ -61,22 +60,45 @@ class Columns {
             question.members};
   }
 
+  // Whether x is a number, and any number will do.
+  bool AsksForNumber(std::size_t at) const {
+    constexpr T kInfinity = std::numeric_limits<T>::infinity();
+    const Node<T>& node = walked_.nodes[at];
+    const ops::Forest::Mode test = walked_.questions[at].test;
+    if (walked_.less[at] || node.missing_is_yes) return false;
+    return (test == ops::Forest::Mode::kLeq && node.split == kInfinity) ||
+           (test == ops::Forest::Mode::kGte && node.split == -kInfinity);
+  }
+  bool IsThreshold(std::size_t at) const { return walked_.less[at] || AsksForNumber(at); }
+
+  // Among the thresholds of its feature.
+  std::size_t RankOf(std::size_t at) const {
+    const std::vector<T>& list = thresholds_.at(walked_.nodes[at].feature);
+    if (!walked_.less[at]) return list.size() - 1;
+    const auto found = std::lower_bound(list.begin(), list.end(), walked_.nodes[at].split);
+    return static_cast<std::size_t>(found - list.begin());
+  }
+  Column ColumnOf(std::size_t at, std::size_t rank) const {
+    const Node<T>& node = walked_.nodes[at];
+    return {node.feature, node.missing_is_yes, rank / kMostBin};
+  }
+
+  // Ascending. Where nodes ask for a number NaN is the last, a threshold that no number reaches.
   void FindThresholds() {
+    std::map<std::uint32_t, bool> ask_for_number;
     for (std::size_t at = 0; at < walked_.less.size(); ++at) {
-      if (walked_.less[at])
-        thresholds_[walked_.nodes[at].feature].push_back(walked_.nodes[at].split);
+      const Node<T>& node = walked_.nodes[at];
+      if (walked_.less[at]) thresholds_[node.feature].push_back(node.split);
+      if (AsksForNumber(at)) ask_for_number[node.feature] = true;
     }
     for (auto& [feature, list] : thresholds_) {
       std::sort(list.begin(), list.end());
       list.erase(std::unique(list.begin(), list.end()), list.end());
     }
+    for (const auto& [feature, asks] : ask_for_number)
+      thresholds_[feature].push_back(std::numeric_limits<T>::quiet_NaN());
     for (std::size_t at = 0; at < walked_.less.size(); ++at) {
-      if (!walked_.less[at]) continue;
-      const Node<T>& node = walked_.nodes[at];
-      const std::vector<T>& list = thresholds_.at(node.feature);
-      const auto rank = static_cast<std::size_t>(
-          std::lower_bound(list.begin(), list.end(), node.split) - list.begin());
-      columns_.emplace(Column{node.feature, node.missing_is_yes, rank / kMostBin}, 0);
+      if (IsThreshold(at)) columns_.emplace(ColumnOf(at, RankOf(at)), 0);
     }
   }
 
@@ -116,12 +138,42 @@ class Columns {
     feature.search.depth = static_cast<int>(begins.size());
     for (std::size_t i = 0; i < begins.size(); ++i)
       feature.search.levels[i] = feature.blocks.data() + begins[i];
+    HeapFor(thresholds, feature);
+  }
+
+  // The number of f32 that is not below x, and next to it.
+  static float NotBelow(T x) {
+    const auto near = static_cast<float>(x);
+    return near < x ? std::nextafter(near, std::numeric_limits<float>::infinity()) : near;
+  }
+
+  static void HeapFor(const std::vector<T>& thresholds, BinnedFeature<T>& feature) {
+    std::vector<float> keys;
+    for (const T threshold : thresholds) {
+      const float key = NotBelow(threshold);
+      if (!keys.empty() && key <= keys.back()) return;
+      keys.push_back(key);
+    }
+    const int levels =
+        std::max<int>(BinSearch<T>::kLeastHeap, static_cast<int>(std::bit_width(keys.size())));
+    if (levels > BinSearch<T>::kMostHeap) return;
+    const std::size_t size = std::size_t{1} << levels;
+    keys.resize(size - 1, std::numeric_limits<float>::quiet_NaN());
+    feature.heap.resize(size / std::size(feature.heap[0].numbers));
+    float* const heap = feature.heap[0].numbers;
+    // Node k of a level lies in the middle of what is below it.
+    for (std::size_t k = 1; k < size; ++k) {
+      const std::size_t below = size / std::bit_floor(k);
+      heap[k] = keys[(k - std::bit_floor(k)) * below + below / 2 - 1];
+    }
+    feature.search.heap = heap;
+    feature.search.heap_levels = levels;
   }
 
   void PlaceQuestions() {
     for (std::size_t at = 0; at < walked_.less.size(); ++at) {
       const Node<T>& node = walked_.nodes[at];
-      if (walked_.less[at] || node.yes == node.no) continue;
+      if (IsThreshold(at) || node.yes == node.no) continue;
       if (!question_columns_.emplace(QuestionKey(at), count_).second) continue;
       asked_.push_back({node, walked_.questions[at]});
       ++count_;
@@ -340,17 +392,56 @@ class Assembler {
   std::vector<Begins> begins_;
 };
 
-// A tree joins the last run of its target where no run behind that adds to the same target.
+// A tree joins the last run of its target and form where no run behind that adds to the same
+// target.
 template <class T>
-void AddToRun(BinnedForest<T>& forest, std::int32_t target) {
+void AddToRun(BinnedForest<T>& forest, std::int32_t target, TreeRun::Form form) {
   const auto program = static_cast<std::int32_t>(forest.programs.size()) - 1;
   TreeRun* last = forest.runs.empty() ? nullptr : &forest.runs.back();
   if (last != nullptr && last->walked < 0 && target != TreeRun::kMixed && last->target == target &&
-      last->end - last->begin < static_cast<std::int32_t>(kRunTrees)) {
+      last->form == form && last->end - last->begin < static_cast<std::int32_t>(kRunTrees)) {
     last->end = program + 1;
     return;
   }
-  forest.runs.push_back({.begin = program, .end = program + 1, .target = target});
+  forest.runs.push_back({.begin = program, .end = program + 1, .target = target, .form = form});
+}
+
+// How the values of the last program are added.
+template <class T>
+TreeRun::Form FormOf(const BinnedForest<T>& forest, std::size_t leaves, std::int32_t target,
+                     bool planes) {
+  if (!planes || leaves > kPlaneLeaves || target == TreeRun::kMixed) return TreeRun::Form::kValues;
+  const bool oblivious = forest.programs.back().oblivious > 0;
+  return oblivious ? TreeRun::Form::kOblivious : TreeRun::Form::kPlanes;
+}
+
+template <class T>
+LeafPlanes<T> PlanesOf(const T* values, std::size_t leaves) {
+  LeafPlanes<T> planes;
+  for (std::size_t leaf = 0; leaf < leaves; ++leaf) {
+    std::uint16_t words[sizeof(T) / 2];
+    std::memcpy(words, values + leaf, sizeof(T));
+    for (std::size_t i = 0; i < std::size(words); ++i) planes.words[i][leaf] = words[i];
+  }
+  return planes;
+}
+
+// Of the programs in runs that use them; those of others stay empty.
+template <class T>
+void AddPlanes(BinnedForest<T>& forest) {
+  const auto uses_them = [](const TreeRun& run) { return run.form != TreeRun::Form::kValues; };
+  if (std::none_of(forest.runs.begin(), forest.runs.end(), uses_them)) return;
+  forest.planes.resize(forest.programs.size());
+  for (const TreeRun& run : forest.runs) {
+    if (!uses_them(run)) continue;
+    for (auto i = static_cast<std::size_t>(run.begin); i < static_cast<std::size_t>(run.end); ++i) {
+      const T* const end = i + 1 < forest.values.size()
+                               ? forest.values[i + 1]
+                               : forest.leaf_values.data() + forest.leaf_values.size();
+      forest.planes[i] =
+          PlanesOf(forest.values[i], static_cast<std::size_t>(end - forest.values[i]));
+    }
+  }
 }
 
 // The trees in the order in which they are added up: target by target, where every tree has one.
@@ -403,11 +494,18 @@ ForestColumns<T> ColumnsOf(const WalkedForest<T>& walked) {
   return made;
 }
 
+template <class T>
+std::size_t CountColumns(const WalkedForest<T>& walked) {
+  return Columns<T>(walked).count();
+}
+
 template ForestColumns<float> ColumnsOf(const WalkedForest<float>&);
 template ForestColumns<double> ColumnsOf(const WalkedForest<double>&);
+template std::size_t CountColumns(const WalkedForest<float>&);
+template std::size_t CountColumns(const WalkedForest<double>&);
 
 template <class T>
-std::shared_ptr<const BinnedForest<T>> BinForest(const ops::Forest& forest) {
+std::shared_ptr<const BinnedForest<T>> BinForest(const ops::Forest& forest, bool planes) {
   auto made = std::make_shared<BinnedForest<T>>();
   made->walked = WalkedOf<T>(forest);
   Columns<T> columns(made->walked);
@@ -422,9 +520,14 @@ std::shared_ptr<const BinnedForest<T>> BinForest(const ops::Forest& forest) {
   };
   for (const std::size_t tree : OrderOfTrees(made->walked, targets)) {
     const At root = made->walked.trees[tree].root;
+    const std::size_t leaves = made->leaf_values.size();
+    const auto join = [&] {
+      const std::size_t added = made->leaf_values.size() - leaves;
+      AddToRun(*made, targets[tree], FormOf(*made, added, targets[tree], planes));
+    };
     if (const auto oblivious = cutter.CutOblivious(root, same_test)) {
       assembler.Add(*oblivious);
-      AddToRun(*made, targets[tree]);
+      join();
       continue;
     }
     const bool small = walks[tree].nodes.size() < BinnedForest<T>::kMostLeaves &&
@@ -434,14 +537,15 @@ std::shared_ptr<const BinnedForest<T>> BinForest(const ops::Forest& forest) {
       continue;
     }
     assembler.Add(cutter);
-    AddToRun(*made, targets[tree]);
+    join();
   }
   assembler.Point();
+  AddPlanes(*made);
   std::move(columns).MoveTo(*made);
   return made;
 }
 
-template std::shared_ptr<const BinnedForest<float>> BinForest(const ops::Forest&);
-template std::shared_ptr<const BinnedForest<double>> BinForest(const ops::Forest&);
+template std::shared_ptr<const BinnedForest<float>> BinForest(const ops::Forest&, bool);
+template std::shared_ptr<const BinnedForest<double>> BinForest(const ops::Forest&, bool);
 
 }  // namespace athanor::kernels

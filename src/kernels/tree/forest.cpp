@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "kernels/tree/table.h"
 #include "ops/ml/tree_ensemble.h"
 
 namespace athanor::kernels {
@@ -10,15 +11,17 @@ ForestSize SizeOf(const KernelQuery& q) {
   const auto trees = static_cast<double>(q.Ints("tree_roots").size());
   const auto nodes = static_cast<double>(q.Ints("nodes_featureids").size());
   return {.rows = static_cast<double>(q.in[0].dims[0]),
-          .features = static_cast<double>(q.in[0].dims[1]),
+          .features = static_cast<double>(NumFeatures(q)),
           .trees = trees,
           .nodes = nodes,
           .depth = 1.1 * std::log2(1 + nodes / std::max(trees, 1.0))};
 }
 
-Fit FitsForest(const KernelQuery& q, DType dtype) {
-  if (q.in[0].dtype != dtype) return Fit::No(dtype == DType::kF32 ? "f32 only" : "f64 only");
+Fit FitsForest(const KernelQuery& q, DType dtype, bool columns) {
+  if (q.out[0].dtype != dtype) return Fit::No(dtype == DType::kF32 ? "f32 only" : "f64 only");
   if (q.in[0].rank() != 2) return Fit::No("rows of features only");
+  if (!columns && (q.own_inputs > 1 || q.in[0].dtype != dtype))
+    return Fit::No("one table of the type of the sums only");
   if (q.Int("aggregate_function") > 1) return Fit::No("sums and averages only");
   if (q.Int("post_transform") != 0) return Fit::No("no transform of the scores");
   return Fit::Yes();
@@ -35,7 +38,7 @@ Result<ops::Forest> ForestFor(const KernelQuery& q) {
 
 std::vector<KernelDef> ForestKernels() {
   std::vector<KernelDef> all = BinsForestKernels();
-  for (const auto list : {RowForestKernels, WalkForestKernels}) {
+  for (const auto list : {MaskForestKernels, RowForestKernels, WalkForestKernels}) {
     for (KernelDef& def : list()) all.push_back(std::move(def));
   }
   return all;

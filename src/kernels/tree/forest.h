@@ -1,7 +1,7 @@
-// TreeEnsemble and LinearTreeEnsemble. Three ways to the same sums, whichever is the fastest for a
-// model and a number of rows: `bins` makes all tests of a tree for 64 rows at once, `rows` walks
-// sixteen trees side by side with one row, `walk` eight rows side by side down one tree, whose
-// leaves may be linear.
+// TreeEnsemble and LinearTreeEnsemble. Four ways to the same sums, whichever is the fastest for a
+// model and a number of rows: `bins` makes all tests of a tree for 64 rows at once, `masks` for one
+// row; `rows` walks sixteen trees side by side with one row, `walk` eight rows side by side down
+// one tree, whose leaves may be linear.
 #pragma once
 
 #include "kernels/kernel.h"
@@ -14,6 +14,7 @@ std::vector<KernelDef> ForestKernels();
 std::vector<KernelDef> CombinationKernels();
 
 std::vector<KernelDef> BinsForestKernels();
+std::vector<KernelDef> MaskForestKernels();
 std::vector<KernelDef> RowForestKernels();
 std::vector<KernelDef> WalkForestKernels();
 
@@ -24,8 +25,9 @@ struct ForestSize {
 };
 ForestSize SizeOf(const KernelQuery& q);
 
-// What all three ask.
-Fit FitsForest(const KernelQuery& q, DType dtype);
+// What all of them ask, of sums of this type; `columns`: of a kernel that reads a Table (table.h),
+// where others take one input of the type of the sums.
+Fit FitsForest(const KernelQuery& q, DType dtype, bool columns = false);
 // The checked forest of a node that fits.
 Result<ops::Forest> ForestFor(const KernelQuery& q);
 

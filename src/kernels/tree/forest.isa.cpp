@@ -1,6 +1,9 @@
 // Bins and the evaluation of trees over them.
 #include "kernels/simd.h"
 #include "kernels/tree/forest_table.h"
+#if defined(__AVX512BW__)
+#include "kernels/tree/in_registers.h"
+#endif
 
 namespace athanor::kernels::ATH_ISA {
 namespace {
@@ -125,6 +128,12 @@ void Evaluate(const TreeProgram& program, const std::uint8_t* bins_u8, std::uint
 template <class T>
 void Rank(const BinSearch<T>& search, const T* x, std::size_t stride, std::size_t rows,
           std::int32_t* ranks) {
+#if defined(__AVX512BW__)
+  constexpr std::size_t kFewRows = 4;
+  if (search.heap != nullptr && stride <= BinSearch<T>::kMostStride &&
+      (rows > kFewRows || search.depth == 0))
+    return RankTile(search, x, stride, rows, ranks);
+#endif
   constexpr std::size_t kBlock = BinSearch<T>::kBlock;
   const hn::CappedTag<T, kBlock> tag;
   constexpr std::size_t kWidth = hn::MaxLanes(tag);
@@ -154,31 +163,61 @@ void Bin(const std::int32_t* ranks, std::int32_t first, bool missing_is_high, st
   }
 }
 
+#if !defined(__AVX512BW__)
+template <class T>
+constexpr std::uint8_t SlotOf(std::size_t row) {
+  return static_cast<std::uint8_t>(row);
+}
+#endif
+
+template <class T>
+struct Slots {
+  std::uint8_t of[kTileRows] = {};
+  constexpr Slots() {
+    for (std::size_t row = 0; row < kTileRows; ++row) of[row] = SlotOf<T>(row);
+  }
+};
+template <class T>
+constexpr Slots<T> kSlots;
+
 // Scalar loads: eight rows keep as many sums in registers, and gathers are no faster.
 template <class T>
 void Add(const T* const* values, const std::uint8_t* leaves, std::size_t trees, T* sums) {
   for (std::size_t row = 0; row < kTileRows; row += 8) {
-    T* s = sums + row;
-    T s0 = s[0], s1 = s[1], s2 = s[2], s3 = s[3], s4 = s[4], s5 = s[5], s6 = s[6], s7 = s[7];
+    const std::uint8_t* const slot = kSlots<T>.of + row;
+    T s[8];
+#pragma GCC unroll 8
+    for (std::size_t i = 0; i < 8; ++i) s[i] = sums[slot[i]];
     for (std::size_t tree = 0; tree < trees; ++tree) {
       std::uint64_t leaf;  // of all eight: loads are what this loop waits for
       __builtin_memcpy(&leaf, leaves + tree * kTileRows + row, sizeof(leaf));
-      const T* value = values[tree];
-      s0 += value[leaf & 0xFF];
-      s1 += value[leaf >> 8 & 0xFF];
-      s2 += value[leaf >> 16 & 0xFF];
-      s3 += value[leaf >> 24 & 0xFF];
-      s4 += value[leaf >> 32 & 0xFF];
-      s5 += value[leaf >> 40 & 0xFF];
-      s6 += value[leaf >> 48 & 0xFF];
-      s7 += value[leaf >> 56];
+      const T* const value = values[tree];
+#pragma GCC unroll 8
+      for (std::size_t i = 0; i < 8; ++i) s[i] += value[leaf >> (8 * i) & 0xFF];
     }
-    s[0] = s0, s[1] = s1, s[2] = s2, s[3] = s3, s[4] = s4, s[5] = s5, s[6] = s6, s[7] = s7;
+#pragma GCC unroll 8
+    for (std::size_t i = 0; i < 8; ++i) sums[slot[i]] = s[i];
   }
+}
+
+template <class T>
+constexpr Adders<T> MakeAdders() {
+  Adders<T> adders = {.add = Add<T>, .slots = kSlots<T>.of};
+#if defined(__AVX512BW__)
+  adders.add_planes = AddPlanes<T>;
+  adders.add_oblivious = AddOblivious<T>;
+#endif
+  return adders;
 }
 
 }  // namespace
 
-const ForestTable kForests = {Evaluate, Rank<float>, Rank<double>, Bin, Add<float>, Add<double>};
+const ForestTable kForests = {.evaluate = Evaluate,
+                              .rank_f32 = Rank<float>,
+                              .rank_f64 = Rank<double>,
+                              .searches_heaps = kLanes == 16,
+                              .bin = Bin,
+                              .f32 = MakeAdders<float>(),
+                              .f64 = MakeAdders<double>()};
 
 }  // namespace athanor::kernels::ATH_ISA

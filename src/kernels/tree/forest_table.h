@@ -43,13 +43,44 @@ struct TreeProgram {
 };
 
 // The thresholds of a feature, ascending, as levels of blocks of 16. An element of a level is the
-// last of a block of the next one; blocks are filled up with NaN.
+// last of a block of the next one; blocks are filled up with NaN, and behind the last threshold
+// there is one NaN at least.
 template <class T>
 struct BinSearch {
   static constexpr std::size_t kBlock = 16;
   static constexpr int kMostDepth = 6;
   const T* levels[kMostDepth] = {};
   int depth = 0;
+  // The same as a heap from 1 on, filled up with NaN, for searches in registers: the thresholds of
+  // f32, or for each of f64 the next number of f32 that is not below it, where these differ.
+  // nullptr: they do not, or there are too many.
+  const float* heap = nullptr;
+  int heap_levels = 0;  // kLeastHeap to kMostHeap
+  static constexpr int kLeastHeap = 4, kMostHeap = 9;
+  static constexpr std::size_t kMostStride = std::size_t{1} << 26;  // of the numbers, for heaps
+};
+
+// The values of a tree's leaves, cut into words: all first words, all second ones, and so on, so
+// that a permutation of words looks them up.
+inline constexpr std::size_t kPlaneLeaves = 64;
+template <class T>
+struct alignas(64) LeafPlanes {
+  std::uint16_t words[sizeof(T) / 2][kPlaneLeaves] = {};
+};
+
+// Sums of the rows of a tile lie where `slots` says, so that vectors need not be put in order.
+template <class T>
+struct Adders {
+  // The sum of each row += values[tree][leaf], tree by tree; leaves: [tree][row].
+  void (*add)(const T* const* values, const std::uint8_t* leaves, std::size_t trees,
+              T* sums) = nullptr;
+  // The same from planes, of trees of up to kPlaneLeaves leaves. nullptr: loads are as fast.
+  void (*add_planes)(const LeafPlanes<T>* planes, const std::uint8_t* leaves, std::size_t trees,
+                     T* sums) = nullptr;
+  // The same of oblivious trees, whose leaves it finds itself.
+  void (*add_oblivious)(const TreeProgram* programs, const LeafPlanes<T>* planes, std::size_t trees,
+                        const std::uint8_t* bins, T* sums) = nullptr;
+  const std::uint8_t* slots = nullptr;  // of each row
 };
 
 struct ForestTable {
@@ -61,14 +92,13 @@ struct ForestTable {
                    std::size_t rows, std::int32_t* ranks) = nullptr;
   void (*rank_f64)(const BinSearch<double>& search, const double* x, std::size_t stride,
                    std::size_t rows, std::int32_t* ranks) = nullptr;
+  // Whether these do without BinSearch::levels where there is a heap.
+  bool searches_heaps = false;
   // Ranks less `first`, cut to a byte. NaN is below all others or, where `missing_is_high`, above.
   void (*bin)(const std::int32_t* ranks, std::int32_t first, bool missing_is_high,
               std::uint8_t* bins) = nullptr;
-  // sums[row] += values[tree][leaf], tree by tree; leaves: [tree][row].
-  void (*add_f32)(const float* const* values, const std::uint8_t* leaves, std::size_t trees,
-                  float* sums) = nullptr;
-  void (*add_f64)(const double* const* values, const std::uint8_t* leaves, std::size_t trees,
-                  double* sums) = nullptr;
+  Adders<float> f32;
+  Adders<double> f64;
 };
 
 namespace base {

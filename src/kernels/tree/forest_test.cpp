@@ -5,6 +5,8 @@
 #include <random>
 
 #include "kernels/check_kernels.h"
+#include "kernels/list.h"
+#include "ops/catalog.h"
 
 namespace athanor::kernels {
 namespace {
@@ -209,6 +211,100 @@ TEST(ForestKernels, AskALevelOfAnObliviousTreeOnce) {
     for (const std::int64_t rows : {1, 64, 65, 300}) {
       forest.Check<float>(rows);
       forest.Check<double>(rows);
+    }
+  }
+}
+
+// LightGBM's way to ask whether a number is missing.
+TEST(ForestKernels, AskWhetherThereIsANumber) {
+  constexpr double kInf = std::numeric_limits<double>::infinity();
+  for (const std::int64_t thresholds : {3, 40, 255, 256, 600}) {
+    Grown forest;
+    forest.num_features = 2;
+    forest.num_thresholds = thresholds;
+    for (int i = 0; i < 90; ++i) forest.Add(20, false);
+    for (std::size_t i = 0; i < forest.splits.size(); i += 7) {
+      if (forest.modes[i] == 6) continue;  // its set of members stays
+      forest.modes[i] = i % 2 == 0 ? 0 : 2;
+      forest.splits[i] = i % 2 == 0 ? kInf : -kInf;
+    }
+    for (const std::int64_t rows : {1, 65}) {
+      forest.Check<float>(rows);
+      forest.Check<double>(rows);
+    }
+  }
+}
+
+// Up to 63 tests are answered by one comparison, on up to 128 columns.
+TEST(ForestKernels, AnswerTreesOfAnyShapeForOneRow) {
+  for (const bool chain : {false, true}) {
+    for (const std::int64_t features : {5, 30, 60, 100}) {
+      Grown forest;
+      forest.num_features = features;
+      for (std::int64_t nodes = 56; nodes < 70; ++nodes) forest.Add(nodes, chain);
+      for (int i = 0; i < 40; ++i) forest.Add(30 + forest.Pick(34), i % 3 == 0);
+      for (const std::int64_t rows : {1, 3, 64}) {
+        forest.Check<float>(rows);
+        forest.Check<double>(rows);
+      }
+    }
+  }
+}
+
+// It was a part of another kernel once, which never had its instruction set.
+TEST(ForestKernels, HaveOneForFewRowsWhereTheProcessorHasBytePermutations) {
+  if (BestIsa() < Isa::kAvx512 || !__builtin_cpu_supports("avx512vbmi")) GTEST_SKIP();
+  Grown forest;
+  for (int i = 0; i < 500; ++i) forest.AddOblivious(6);
+  for (const std::int64_t rows : {1, 8, 65}) {
+    const AttrMap attributes = forest.Attributes<float>();
+    KernelQuery query = {.attributes = &attributes,
+                         .in = {{DType::kF32, {rows, forest.num_features}}},
+                         .own_inputs = 1,
+                         .out = {{DType::kF32, {rows, 1}}}};
+    query.op = ops::Standard().Find("TreeEnsemble");
+    const std::string best = Candidates(query, BestIsa())[0].def->name;
+    EXPECT_EQ(best, rows == 65 ? "TreeEnsemble.f32.bins.avx512" : "TreeEnsemble.f32.masks.avx512");
+  }
+}
+
+// Numbers beside a threshold, in f64 closer to it than f32 can say, and beyond what f32 holds.
+TEST(ForestKernels, CompareNumbersExactly) {
+  constexpr double kInf = std::numeric_limits<double>::infinity();
+  const std::vector<double> odd = {0, -0.0, kInf, -kInf, 1e300, -1e300, 1e-310, -1e-310, 1e-42};
+  for (const double scale : {0.1, 1e-12, 1e-46}) {  // with the second, several in a gap of f32
+    for (const std::int64_t thresholds : {14, 16, 200, 256, 500, 520}) {
+      Grown forest;
+      forest.num_features = 1;
+      for (std::int64_t i = 0; i < thresholds; i += 20) {
+        forest.Add(20, false);
+        for (std::int64_t j = 0; j < 20; ++j) {
+          const std::size_t at = forest.splits.size() - 20 + static_cast<std::size_t>(j);
+          if (forest.modes[at] == 6) continue;
+          forest.splits[at] = (scale < 0.01 ? 1 : 0) + static_cast<double>(i + j) * scale;
+          if (j == 0 && i > 0)
+            forest.splits[at] = odd[static_cast<std::size_t>(i / 20) % odd.size()];
+        }
+      }
+      std::vector<double> wide;
+      for (const double split : forest.splits) {
+        for (const double x : {split, std::nextafter(split, kInf), std::nextafter(split, -kInf),
+                               static_cast<double>(static_cast<float>(split))})
+          wide.push_back(x);
+      }
+      wide.insert(wide.end(), odd.begin(), odd.end());
+      const auto rows = static_cast<std::int64_t>(wide.size());
+      const std::vector<float> narrow(wide.begin(), wide.end());
+      EXPECT_GE(CheckKernels({.op = "TreeEnsemble",
+                              .inputs = {Tensor::FromVector<double>({rows, 1}, wide)},
+                              .attributes = forest.Attributes<double>(),
+                              .tolerance = 0}),
+                3);
+      EXPECT_GE(CheckKernels({.op = "TreeEnsemble",
+                              .inputs = {Tensor::FromVector<float>({rows, 1}, narrow)},
+                              .attributes = forest.Attributes<float>(),
+                              .tolerance = 0}),
+                3);
     }
   }
 }

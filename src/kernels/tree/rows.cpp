@@ -1,14 +1,12 @@
-// One row after the other. Where a row's bins fit into a register, by masks (mask_forest.h);
-// otherwise against sixteen trees side by side: the walks down different trees do not wait for each
-// other, and no branch depends on the data. Scalar loads: gathers of AVX-512 took 1.5 times as long
-// (Zen 4).
+// One row after the other against sixteen trees side by side: the walks down different trees do not
+// wait for each other, and no branch depends on the data. Scalar loads: gathers of AVX-512 took 1.5
+// times as long (Zen 4).
 #include <algorithm>
 #include <bit>
 #include <deque>
 #include <type_traits>
 
 #include "kernels/tree/forest.h"
-#include "kernels/tree/mask_forest.h"
 #include "kernels/tree/walked_forest.h"
 
 namespace athanor::kernels {
@@ -47,7 +45,6 @@ struct PackedNode {
 template <class T>
 struct State {
   WalkedForest<T> walked;
-  std::unique_ptr<const MaskForest<T>> masks;  // nullptr: what follows
   Tensor memory;  // of the nodes, so that they begin where a cache line does
   const PackedNode<T>* nodes = nullptr;
   std::vector<std::uint32_t> roots;  // and some leaves, so that groups are full
@@ -271,10 +268,8 @@ void AddTrees(const State<T>& s, const T* x, const Key<T>* slots, T* y) {
 
 template <class T>
 void ScoreRow(const State<T>& s, const T* x, Key<T>* slots, T* y) {
-  if (s.masks == nullptr) FillSlots(s, x, slots);
-  if (s.masks != nullptr) {
-    s.masks->Score(x, y, static_cast<std::size_t>(s.targets));
-  } else if (s.targets == 1 && s.all_packed) {
+  FillSlots(s, x, slots);
+  if (s.targets == 1 && s.all_packed) {
     y[0] = SumOf(s, slots);
   } else {
     std::fill_n(y, s.targets, T(0));
@@ -308,12 +303,9 @@ Result<Prepared> Prepare(const KernelQuery& q, PackStore&) {
   state->features = q.in[0].dims[1];
   state->targets = q.out[0].dims[1];
   state->average = q.Int("aggregate_function") == 0;
-  state->masks = MaskForest<T>::Make(state->walked, q.isa);
-  if (state->masks == nullptr) {
-    Packer<T> packer(*state);
-    for (std::size_t tree = 0; tree < state->walked.trees.size(); ++tree) packer.Add(tree);
-    ATH_RETURN_IF_ERROR(packer.Finish());
-  }
+  Packer<T> packer(*state);
+  for (std::size_t tree = 0; tree < state->walked.trees.size(); ++tree) packer.Add(tree);
+  ATH_RETURN_IF_ERROR(packer.Finish());
   const auto threads = static_cast<std::size_t>(q.threads);
   return Prepared{.state = state,
                   .scratch_bytes = static_cast<std::int64_t>(threads * state->thread_bytes())};
@@ -327,7 +319,7 @@ Fit Fits(const KernelQuery& q, DType dtype) {
 
 double Cost(const KernelQuery& q) {
   const ForestSize size = SizeOf(q);
-  return size.rows * (size.trees * (1.0 + 0.5 * size.depth) + 2 * size.features);
+  return size.rows * (size.trees * (1.0 + 0.75 * size.depth) + 2 * size.features);
 }
 
 }  // namespace
