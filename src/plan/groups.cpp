@@ -4,9 +4,13 @@
 // else wants the value between: activations, a residual sum, a per-channel factor. Element-wise
 // nodes whose result has several such consumers are cloned into each of them when reading their
 // inputs again costs less than writing and reading the result.
+//
+// A forest may read the columns of a table that are joined for it alone, and numbers of f32 that
+// would become f64 for it alone.
 #include <algorithm>
 
 #include "core/memory.h"
+#include "kernels/tree/table.h"
 #include "plan/stages.h"
 
 namespace athanor::plan {
@@ -44,6 +48,10 @@ class Grouper {
       ATH_RETURN_IF_ERROR(options_.MayGoOn());
       const auto index = static_cast<std::size_t>(id);
       if (!needed[index]) continue;
+      if (std::optional<Group> reader = ReaderOfParts(id); reader && !covered_[index]) {
+        Cover(*reader);
+        by_last[static_cast<std::size_t>(reader->nodes.back())] = *std::move(reader);
+      }
       if (!covered_[index]) {
         Group group = Start(id);
         Lengthen(group);
@@ -117,7 +125,52 @@ class Grouper {
   }
 
   void Cover(const Group& group) {
-    for (const NodeId member : group.nodes) covered_[static_cast<std::size_t>(member)] = true;
+    for (const auto* members : {&group.before, &group.nodes}) {
+      for (const NodeId member : *members) covered_[static_cast<std::size_t>(member)] = true;
+    }
+  }
+
+  // The group of the node that reads what `id`, and perhaps the next ones, make of their inputs,
+  // with a kernel that reads these inputs; none where there is no such kernel, or others want the
+  // result too.
+  std::optional<Group> ReaderOfParts(NodeId id) const {
+    std::vector<NodeId> makers;
+    double cost = 0;
+    NodeId reader = id;
+    for (;;) {
+      const Node& node = graph_.node(reader);
+      KernelQuery query;
+      if (covered_[static_cast<std::size_t>(reader)] || node.outputs.size() != 1 ||
+          HasQuantSpec(node.attributes) || !MakeQuery(graph_, node, options_, query).empty() ||
+          !kernels::MadeOf(query))
+        break;
+      const ValueId result = node.outputs[0];
+      if (graph_.num_uses(result) != 1 || graph_.value(result).output_uses != 0) return {};
+      const std::vector<kernels::Candidate> alone = kernels::Candidates(query, options_.isa);
+      if (!alone.empty() && alone[0].fit.yes()) cost += alone[0].cost_ns;
+      makers.push_back(reader);
+      reader = graph_.value(result).users[0];
+    }
+    // Only the first may join: the others have the one input that the one before makes.
+    for (std::size_t i = 1; i < makers.size(); ++i) {
+      if (graph_.node(makers[i]).inputs.size() != 1) return {};
+    }
+    const Node& node = graph_.node(reader);
+    if (makers.empty() || covered_[static_cast<std::size_t>(reader)] || node.inputs.size() != 1 ||
+        !kernels::MayReadParts(*node.op))
+      return {};
+    Group group = Start(reader);
+    if (group.kernel() == nullptr) return {};
+    cost += group.candidates[0].cost_ns;
+    KernelQuery first;
+    if (!MakeQuery(graph_, graph_.node(makers[0]), options_, first).empty()) return {};
+    group.query.in = std::move(first.in);
+    group.query.own_inputs = group.query.in.size();
+    group.inputs = graph_.node(makers[0]).inputs;
+    group.candidates = kernels::Candidates(group.query, options_.isa);
+    if (group.kernel() == nullptr || group.candidates[0].cost_ns > cost) return {};
+    group.before = std::move(makers);
+    return group;
   }
 
   bool IsElementwise(const Group& group) const {

@@ -145,7 +145,8 @@ class Planner {
     }
     const auto now = static_cast<std::int32_t>(plan_.steps.size());
     Step step;
-    step.nodes = group.nodes;
+    step.nodes = group.before;
+    step.nodes.insert(step.nodes.end(), group.nodes.begin(), group.nodes.end());
     step.kernel = kernel;
     step.notes = Notes(group);
     // Before the kernel prepares itself for sizes that no memory holds.

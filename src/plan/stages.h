@@ -22,6 +22,7 @@ Dim FlopsOf(const Graph& graph, const Node& node);
 // Nodes that run together; the last one gives the result.
 struct Group {
   std::vector<NodeId> nodes;
+  std::vector<NodeId> before = {};         // whose inputs the kernel reads instead of their result
   std::vector<ValueId> inputs;             // the operator's, then operands of the epilogue
   std::shared_ptr<const QuantSpec> quant;  // that the query speaks of
   kernels::KernelQuery query;              // empty when a shape is not known
