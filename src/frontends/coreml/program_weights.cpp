@@ -1,11 +1,13 @@
 // Weights of ML Programs that the file holds with few bits, as places in a table or without their
 // zeros: made plain when the file is read. The operations of iOS 16, and those in blocks of iOS 18.
+// And the pairs of operations that put activations on bytes.
 #include <algorithm>
 #include <bit>
 #include <cstring>
 
 #include "core/checked.h"
 #include "core/small_types.h"
+#include "core/text.h"
 #include "frontends/coreml/program.h"
 
 namespace athanor::coreml {
@@ -94,9 +96,8 @@ Tensor MilScaled(ProgramStep& ctx, const Tensor& data, const MilSpread& scale,
       numbers[i] = rounded(numbers[i] - offset->numbers[block]);
     });
   }
-  MilForEachInBlocks(dims, scale.parts, [&](std::size_t i, std::size_t block) {
-    numbers[i] *= scale.numbers[block];
-  });
+  MilForEachInBlocks(dims, scale.parts,
+                     [&](std::size_t i, std::size_t block) { numbers[i] *= scale.numbers[block]; });
   Tensor made = MilNew(ctx, scale.dtype, dims);
   if (!ctx.ok()) return {};
   if (is_half)
@@ -151,9 +152,10 @@ void MilShiftScale(ProgramStep& ctx) {
 Tensor MilFromTable(ProgramStep& ctx, const Tensor& places, const Tensor& table,
                     std::int64_t axis) {
   constexpr std::int64_t kLongest = 1 << 16;
-  if (!ctx.ok() || !ctx.Expect(places.dtype() == DType::kU8, "places are {}", Name(places.dtype())) ||
-      !ctx.Expect(table.rank() == places.rank() + 2, "a table of {} for {}",
-                  ToString(table.dims()), ToString(places.dims())))
+  if (!ctx.ok() ||
+      !ctx.Expect(places.dtype() == DType::kU8, "places are {}", Name(places.dtype())) ||
+      !ctx.Expect(table.rank() == places.rank() + 2, "a table of {} for {}", ToString(table.dims()),
+                  ToString(places.dims())))
     return {};
   const Dims parts(table.dims().begin(), table.dims().end() - 2);
   const std::int64_t vectors = table.dim(table.rank() - 2), length = table.dim(table.rank() - 1);
@@ -209,9 +211,9 @@ void MilLut(ProgramStep& ctx) {
   if (!ctx.ok()) return;
   if (ctx.Has("shape")) {
     const auto entries = static_cast<std::uint64_t>(table.count());
-    if (!ctx.Expect(table.rank() == 1 && std::has_single_bit(entries) && entries >= 2 &&
-                        entries <= 256,
-                    "a table of {}", ToString(table.dims())))
+    if (!ctx.Expect(
+            table.rank() == 1 && std::has_single_bit(entries) && entries >= 2 && entries <= 256,
+            "a table of {}", ToString(table.dims())))
       return;
     places = MilUnpacked(ctx, "indices", std::countr_zero(entries));
     Dims dims(places.dims().size(), 1);
@@ -291,8 +293,7 @@ void MilLutToSparse(ProgramStep& ctx) {
   dims.insert(dims.end(), {2, table.dims().back()});
   std::vector<std::uint8_t> repeat(length, 0);
   repeat.resize(2 * length, 1);
-  const Tensor wide =
-      MilFromTable(ctx, mask, Tensor::FromVector<std::uint8_t>(dims, repeat), axis);
+  const Tensor wide = MilFromTable(ctx, mask, Tensor::FromVector<std::uint8_t>(dims, repeat), axis);
   MilGiveSparse(ctx, wide, dense);
 }
 
@@ -313,6 +314,35 @@ void MilConstantCast(ProgramStep& ctx) {
   ctx.Give(ctx.Constant(Tensor::FromVector<float>(from.dims(), MilFloats(ctx, from))));
 }
 
+// ---- activations on bytes (iOS 17): pairs that stay in the graph
+
+AttrMap MilQuantAxis(ProgramStep& ctx, ValueId x) {
+  AttrMap attributes;
+  if (ctx.Has("axis")) attributes.Set("axis", ctx.Axis(ctx.Whole("axis"), ctx.Rank(x)));
+  return attributes;
+}
+
+ValueId MilZeroPoint(ProgramStep& ctx) {
+  return ctx.Has("zero_point") ? ctx.In("zero_point") : kNoValue;
+}
+
+void MilQuantize(ProgramStep& ctx) {
+  const ValueId x = ctx.In("input");
+  const std::string dtype = ctx.Text("output_dtype", "");
+  AttrMap attributes = MilQuantAxis(ctx, x);
+  ctx.Expect(dtype == "int8" || dtype == "uint8", "an output_dtype of {}", Quote(dtype));
+  attributes.Set("output_dtype", dtype == "int8" ? DType::kI8 : DType::kU8);
+  ctx.Give(
+      ctx.Op("QuantizeLinear", {x, ctx.In("scale"), MilZeroPoint(ctx)}, std::move(attributes)));
+}
+
+void MilDequantize(ProgramStep& ctx) {
+  const ValueId x = ctx.In("input");
+  AttrMap attributes = MilQuantAxis(ctx, x);
+  ctx.Give(
+      ctx.Op("DequantizeLinear", {x, ctx.In("scale"), MilZeroPoint(ctx)}, std::move(attributes)));
+}
+
 }  // namespace
 
 std::vector<ProgramRow> ProgramWeightRows() {
@@ -324,6 +354,8 @@ std::vector<ProgramRow> ProgramWeightRows() {
       {"constexpr_lut_to_sparse", MilLutToSparse},
       {"constexpr_sparse_blockwise_shift_scale", MilSparseShiftScale},
       {"constexpr_sparse_to_dense", MilSparseToDense},
+      {"dequantize", MilDequantize},
+      {"quantize", MilQuantize},
   };
 }
 
