@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Models of Core ML, against what torch and NumPy answer for the same layers (tests/oracles/coreml.tar.xz), and ML Programs
-against torch (tests/oracles/coreml_programs.tar.xz); those with compressed weights against NumPy (tests/oracles/coreml_weights.tar.xz).
+against torch (tests/oracles/coreml_programs.tar.xz); those with compressed weights, branches and loops
+against NumPy (tests/oracles/coreml_weights.tar.xz and coreml_control.tar.xz).
 
     python3 tests/coreml_test.py [--binary build/test/bin/athanor] [--device cpu] [--filter TEXT]
 
@@ -48,4 +49,5 @@ def compare(runner, model, files, name, limit=MAX_REL_L2):
 
 
 if __name__ == "__main__":
-    sys.exit(check_recorded(__doc__, {"coreml": check, "coreml_programs": check_program, "coreml_weights": check_program}))
+    sys.exit(check_recorded(__doc__, {"coreml": check, "coreml_programs": check_program, "coreml_weights": check_program,
+                                       "coreml_control": check_program}))

@@ -401,7 +401,7 @@ TEST(Coreml, TheDocumentListsEveryLayer) {
       EXPECT_NE(list.find("`" + name + "`"), std::string::npos) << name;
   };
   check(text.substr(begin), Names());
-  std::vector<std::string> operations = {"const"};
+  std::vector<std::string> operations = {"cond", "const", "while_loop"};
   for (const auto& rows : {ProgramLayerRows(), ProgramMathRows(), ProgramWeightRows()}) {
     for (const ProgramRow& row : rows) operations.emplace_back(row.type);
   }

@@ -150,6 +150,20 @@ inline std::string MilOperation(const std::string& type,
   return operation + Part(3, Part(1, output) + (declared.empty() ? "" : Part(2, declared)));
 }
 
+// An operation with bodies: adds `blocks` to it.
+inline std::string MilBlock(const std::vector<std::string>& inputs,
+                            const std::vector<std::string>& operations,
+                            const std::vector<std::string>& outputs) {
+  std::string block;
+  for (const std::string& input : inputs) block += Part(1, input);
+  for (const std::string& output : outputs) block += Part(2, output);
+  for (const std::string& operation : operations) block += Part(3, operation);
+  return Part(4, block);
+}
+inline std::string MilNamed(const std::string& name, const std::string& type) {
+  return Part(1, name) + Part(2, type);
+}
+
 struct ProgramMaker {
   std::vector<std::string> operations;
   std::vector<std::int64_t> input = {1, 3};

@@ -6,19 +6,11 @@
 #include "core/checked.h"
 #include "core/text.h"
 #include "frontends/inside_folder.h"
-#include "frontends/unread_kinds.h"
-#include "ops/catalog.h"
 
 namespace athanor::coreml {
 namespace {
 
 constexpr std::size_t kMostAxes = 16;
-
-std::string OperationPlace(const mil::Operation& op) {
-  return fmt::format("operation {} ({})",
-                     Quote(op.outputs.empty() ? "" : op.outputs[0].name.substr(0, 100)),
-                     op.type.substr(0, 100));
-}
 
 // A type of elements: its number in a program and in the header of a blob (BlobDataType of
 // MILBlob, which has none for truth and for numbers of 64 bits). Numbers of fewer than 8 bits take
@@ -42,23 +34,6 @@ Result<Element> ElementOf(std::int64_t type) {
     if (element.number == type) return element;
   }
   return Unsupported("elements of type {} are not read", type);
-}
-
-Result<Type> TypeOfValue(const mil::ValueType& value, std::string_view name) {
-  if (!value.tensor) return Unsupported("it is no tensor");
-  const mil::TensorType& tensor = *value.tensor;
-  ATH_TRY(const Element element, ElementOf(tensor.data_type));
-  if (tensor.rank < 0 || tensor.dimensions.size() > kMostAxes ||
-      tensor.rank != std::ssize(tensor.dimensions))
-    return Unsupported("a tensor of rank {} with {} sizes", tensor.rank, tensor.dimensions.size());
-  Shape shape;
-  for (std::size_t axis = 0; axis < tensor.dimensions.size(); ++axis) {
-    const auto& size = tensor.dimensions[axis].constant;
-    if (size && (size->value < 0 || size->value > kLargestSize))
-      return InvalidModel("its size along axis {} is {}", axis, size->value);
-    shape.push_back(size ? Dim(size->value) : Dim::Symbol(fmt::format("{}_{}", name, axis)));
-  }
-  return Type::Tensor(element.dtype, std::move(shape));
 }
 
 // Where a blob lies: behind what describes it, which begins with a mark.
@@ -134,6 +109,23 @@ Result<Tensor> FromImmediate(const mil::TensorValue& value, const Element& eleme
 }
 
 }  // namespace
+
+Result<Type> TypeOfValue(const mil::ValueType& value, std::string_view name) {
+  if (!value.tensor) return Unsupported("it is no tensor");
+  const mil::TensorType& tensor = *value.tensor;
+  ATH_TRY(const Element element, ElementOf(tensor.data_type));
+  if (tensor.rank < 0 || tensor.dimensions.size() > kMostAxes ||
+      tensor.rank != std::ssize(tensor.dimensions))
+    return Unsupported("a tensor of rank {} with {} sizes", tensor.rank, tensor.dimensions.size());
+  Shape shape;
+  for (std::size_t axis = 0; axis < tensor.dimensions.size(); ++axis) {
+    const auto& size = tensor.dimensions[axis].constant;
+    if (size && (size->value < 0 || size->value > kLargestSize))
+      return InvalidModel("its size along axis {} is {}", axis, size->value);
+    shape.push_back(size ? Dim(size->value) : Dim::Symbol(fmt::format("{}_{}", name, axis)));
+  }
+  return Type::Tensor(element.dtype, std::move(shape));
+}
 
 Result<std::vector<std::uint8_t>> FromPackedBits(std::span<const std::uint8_t> bytes, int bits,
                                                  std::int64_t count, bool is_signed) {
@@ -333,181 +325,6 @@ std::string ProgramStep::Text(std::string_view key, std::string otherwise) {
   const auto text = known_.texts.find(std::string(given.name));
   return Expect(text != known_.texts.end(), "{} is no text that is known", key) ? text->second
                                                                                 : otherwise;
-}
-
-// ---- the program
-
-namespace {
-
-const std::vector<ProgramRow>& AllRows() {
-  static const std::vector<ProgramRow> table = [] {
-    std::vector<ProgramRow> rows;
-    for (const auto& list : {ProgramLayerRows(), ProgramMathRows(), ProgramWeightRows()})
-      rows.insert(rows.end(), list.begin(), list.end());
-    return rows;
-  }();
-  return table;
-}
-
-class ProgramImport {
- public:
-  ProgramImport(const ProgramEnds& ends, const std::string& folder, std::size_t bytes)
-      : ends_(ends), constants_(folder, bytes), graph_(ops::Standard(), "coreml") {}
-
-  Result<Graph> Run(const mil::Program& program) {
-    ATH_TRY(const mil::Function* function, MainOf(program));
-    const mil::Block* block = nullptr;
-    for (const auto& entry : function->blocks) {
-      if (entry.key == function->opset) block = &entry.value;
-    }
-    if (block == nullptr)
-      return InvalidModel("there are no operations for {}", Quote(function->opset.substr(0, 100)));
-    ATH_RETURN_IF_ERROR(CheckTypes(*block));
-    ATH_RETURN_IF_ERROR(AddInputs(*function));
-    for (const mil::Operation& op : block->operations) {
-      Status status = op.type == "const" ? AddConstant(op) : AddOperation(op);
-      if (!status.ok()) return std::move(status).In(OperationPlace(op));
-    }
-    ATH_RETURN_IF_ERROR(AddOutputs(*block));
-    graph_.ReleaseUnusedConstants();
-    ATH_RETURN_IF_ERROR(Verify(graph_));
-    return std::move(graph_);
-  }
-
- private:
-  static Result<const mil::Function*> MainOf(const mil::Program& program) {
-    if (program.functions.size() == 1) return &program.functions[0].value;
-    for (const auto& entry : program.functions) {
-      if (entry.key == "main") return &entry.value;
-    }
-    return Unsupported("{} functions and none of them is main; one function is read",
-                       program.functions.size());
-  }
-
-  // Every type of operation that is not read, once.
-  static Status CheckTypes(const mil::Block& block) {
-    UnreadKinds unread;
-    for (const mil::Operation& op : block.operations) {
-      if (op.type == "const" || FindProgramRow(op.type) != nullptr) continue;
-      unread.Add(op.type, [&] { return OperationPlace(op); });
-    }
-    std::vector<std::string> names;
-    for (const ProgramRow& row : AllRows()) names.emplace_back(row.type);
-    return unread.Problems("operation", names, [](const std::string&) {
-      return "give athanor the model that it was converted from, as ONNX or .pt2";
-    });
-  }
-
-  Status AddInputs(const mil::Function& function) {
-    // In the order of the description; those that it does not name come last.
-    std::map<std::string_view, std::size_t> places;
-    for (const std::string& name : ends_.inputs) places.emplace(name, places.size());
-    std::vector<std::pair<std::size_t, const mil::NamedType*>> inputs;
-    for (const mil::NamedType& input : function.inputs) {
-      const auto found = places.find(input.name);
-      inputs.emplace_back(found == places.end() ? places.size() : found->second, &input);
-    }
-    std::stable_sort(inputs.begin(), inputs.end(),
-                     [](const auto& a, const auto& b) { return a.first < b.first; });
-    for (const auto& [place, input] : inputs) {
-      Result<Type> type = TypeOfValue(input->type, input->name);
-      const std::string where = fmt::format("input {}", Quote(input->name.substr(0, 100)));
-      if (!type.ok()) return std::move(type).status().In(where);
-      if (known_.values.count(input->name) > 0) return InvalidModel("it is there twice").In(where);
-      known_.values[input->name] = graph_.AddInput(input->name, *std::move(type));
-    }
-    return {};
-  }
-
-  Status AddConstant(const mil::Operation& op) {
-    if (op.outputs.size() != 1) return InvalidModel("{} results", op.outputs.size());
-    const mil::NamedType& output = op.outputs[0];
-    const mil::Value* value = nullptr;
-    for (const auto& entry : op.attributes) {
-      if (entry.key == "val") value = &entry.value;
-    }
-    if (value == nullptr) return InvalidModel("its value is missing");
-    if (value->immediate && value->immediate->tensor && value->immediate->tensor->strings) {
-      const auto& texts = value->immediate->tensor->strings->values;
-      if (texts.size() == 1) known_.texts[output.name] = texts[0];
-      return {};
-    }
-    ATH_TRY(Tensor tensor, constants_.Read(*value));
-    return Define(output, graph_.AddConstant(std::move(tensor), output.name));
-  }
-
-  Status Define(const mil::NamedType& output, ValueId value) {
-    ATH_RETURN_IF_ERROR(CheckDeclared(output, graph_.value(value).type));
-    if (known_.values.emplace(output.name, value).second) return {};
-    return InvalidModel("{} is made twice", Quote(output.name.substr(0, 100)));
-  }
-
-  // What the file says of a result must be what the operation makes: where it is not, one of them
-  // was misunderstood, and the answers would be wrong without a word.
-  static Status CheckDeclared(const mil::NamedType& output, const Type& made) {
-    if (!output.type.tensor) return {};
-    ATH_TRY(const Type declared, TypeOfValue(output.type, "size"));
-    bool agrees = declared.dtype == made.dtype;
-    if (agrees && made.HasRank()) {
-      agrees = made.rank() == declared.rank();
-      for (std::int64_t axis = 0; agrees && axis < made.rank(); ++axis) {
-        const Dim &size = made.dim(axis), &wanted = declared.dim(axis);
-        agrees = !size.IsConst() || !wanted.IsConst() || size.value() == wanted.value();
-      }
-    }
-    if (agrees) return {};
-    return InvalidModel("{} is {}, where the file says {}", Quote(output.name.substr(0, 100)),
-                        made.ToString(), declared.ToString());
-  }
-
-  Status AddOperation(const mil::Operation& op) {
-    const ProgramRow& row = *FindProgramRow(op.type);
-    ProgramStep step(graph_, op, row, known_, constants_);
-    row.make(step);
-    ATH_RETURN_IF_ERROR(step.problem());
-    if (step.outputs.size() != op.outputs.size())
-      return InvalidModel("{} results are named; there are {}", op.outputs.size(),
-                          step.outputs.size());
-    for (std::size_t i = 0; i < op.outputs.size(); ++i)
-      ATH_RETURN_IF_ERROR(Define(op.outputs[i], step.outputs[i]));
-    return {};
-  }
-
-  Status AddOutputs(const mil::Block& block) {
-    std::vector<std::string> names = ends_.outputs;
-    const std::set<std::string> given(block.outputs.begin(), block.outputs.end());
-    if (given != std::set<std::string>(names.begin(), names.end())) names = block.outputs;
-    if (names.empty()) return InvalidModel("the program gives nothing");
-    std::set<std::string> seen;
-    for (const std::string& name : names) {
-      const auto found = known_.values.find(name);
-      const std::string where = fmt::format("output {}", Quote(name.substr(0, 100)));
-      if (found == known_.values.end()) return InvalidModel("nothing makes it").In(where);
-      if (!seen.insert(name).second) return InvalidModel("it is given twice").In(where);
-      graph_.AddOutput(name, found->second);
-    }
-    return {};
-  }
-
-  const ProgramEnds& ends_;
-  ProgramConstants constants_;
-  ProgramValues known_;
-  Graph graph_;
-};
-
-}  // namespace
-
-const ProgramRow* FindProgramRow(std::string_view type) {
-  for (const ProgramRow& row : AllRows()) {
-    if (row.type == type) return &row;
-  }
-  return nullptr;
-}
-
-Result<Graph> ImportProgram(protobuf::Bytes bytes, const ProgramEnds& ends,
-                            const std::string& folder) {
-  ATH_TRY(const mil::Program program, protobuf::Parse<mil::Program>(bytes, "ML Program"));
-  return ProgramImport(ends, folder, bytes.size()).Run(program);
 }
 
 }  // namespace athanor::coreml

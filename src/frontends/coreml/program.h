@@ -18,6 +18,9 @@ struct ProgramValues {
   std::map<std::string, std::string> texts;
 };
 
+// What the file says of a value; sizes that it leaves open are symbols of the name.
+Result<Type> TypeOfValue(const mil::ValueType& value, std::string_view name);
+
 // The constants of a program.
 class ProgramConstants {
  public:
@@ -41,7 +44,7 @@ class ProgramConstants {
 // What the bytes of a file hold in fewer than 8 bits each: the first in the lowest bits. Gives
 // `count` bytes, with the sign spread over each where `is_signed`; the bytes must be as many.
 Result<std::vector<std::uint8_t>> FromPackedBits(std::span<const std::uint8_t> bytes, int bits,
-                                             std::int64_t count, bool is_signed = false);
+                                                 std::int64_t count, bool is_signed = false);
 
 struct ProgramRow;
 

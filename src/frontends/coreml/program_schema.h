@@ -160,11 +160,13 @@ struct NamedType {
   }
 };
 
+struct Block;
+
 struct Operation {
   std::string type;
   std::vector<Entry<Argument>> inputs;
   std::vector<NamedType> outputs;
-  std::vector<Bytes> blocks;
+  std::vector<Block> blocks;
   std::vector<Entry<Value>> attributes;
   template <class V>
   void Fields(V& v) {
@@ -173,11 +175,12 @@ struct Operation {
 };
 
 struct Block {
+  std::vector<NamedType> inputs;
   std::vector<std::string> outputs;
   std::vector<Operation> operations;
   template <class V>
   void Fields(V& v) {
-    v(2, outputs), v(3, operations);
+    v(1, inputs), v(2, outputs), v(3, operations);
   }
 };
 
