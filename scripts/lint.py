@@ -159,15 +159,15 @@ def check_room_cards():
 
 def check_weak_symbols(build):
     """A weak symbol outside its instruction set's namespace could be picked by the linker for everyone."""
-    objects = sorted(build.glob("src/kernels/CMakeFiles/athanor_kernels_avx*/**/*.o"))
+    objects = sorted(build.glob("src/*/CMakeFiles/athanor_*_avx*/**/*.o"))
     if not objects:
         print("lint: weak symbols were not checked: build the dev preset first")
     for path in objects:
-        isa = re.search(r"athanor_kernels_(\w+)\.dir", str(path))[1]
+        room, isa = re.search(r"athanor_(\w+)_(\w+)\.dir", str(path)).groups()
         run = subprocess.run(["nm", "-C", path], capture_output=True, text=True, check=True)
         for line in run.stdout.split("\n"):
             found = re.match(r"[0-9a-f]+ [WVu] (.*)", line)
-            if found and f"athanor::kernels::{isa}" not in found[1] and f"::N_{isa.upper()}" not in found[1]:
+            if found and f"athanor::{room}::{isa}" not in found[1] and f"::N_{isa.upper()}" not in found[1]:
                 yield f"{path.name} ({isa}):1: weak symbol {found[1]}"
 
 

@@ -43,9 +43,11 @@ std::size_t FindRowEnd(std::string_view text, char separator) {
   }
 }
 
+RowBlocks::RowBlocks() : cells_(CellReaderFor(BestIsa())) {}
+
 Result<RowBlocks> RowBlocks::Open(const std::string& path, std::size_t block_bytes) {
   RowBlocks blocks;
-  blocks.block_bytes_ = block_bytes;
+  blocks.block_bytes_ = blocks.wanted_ = block_bytes;
   if (path == "-") {
     blocks.file_ = STDIN_FILENO;
     return blocks;
@@ -65,7 +67,7 @@ Result<RowBlocks> RowBlocks::Open(const std::string& path, std::size_t block_byt
 
 RowBlocks RowBlocks::Of(ChildProcess program, std::size_t block_bytes) {
   RowBlocks blocks;
-  blocks.block_bytes_ = block_bytes;
+  blocks.block_bytes_ = blocks.wanted_ = block_bytes;
   blocks.file_ = program.file();
   blocks.program_.emplace(std::move(program));
   return blocks;
@@ -79,7 +81,9 @@ RowBlocks::RowBlocks(RowBlocks&& other) noexcept
       plain_lines_(other.plain_lines_),
       separator_(other.separator_),
       block_bytes_(other.block_bytes_),
+      wanted_(other.wanted_),
       size_(other.size_),
+      cells_(other.cells_),
       buffer_(std::move(other.buffer_)),
       taken_(other.taken_),
       line_(other.line_) {}
@@ -88,13 +92,13 @@ RowBlocks::~RowBlocks() {
   if (owned_) ::close(file_);
 }
 
-Result<bool> RowBlocks::Fill() {
+Result<bool> RowBlocks::Fill(std::size_t bytes) {
   if (ended_) return false;
   const std::size_t before = buffer_.size();
-  buffer_.resize(before + block_bytes_);
+  buffer_.Resize(before + bytes);
   std::size_t got = 0;
-  while (got < block_bytes_) {
-    const ssize_t n = ::read(file_, buffer_.data() + before + got, block_bytes_ - got);
+  while (got < bytes) {
+    const ssize_t n = ::read(file_, buffer_.data() + before + got, bytes - got);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return Error(ErrorCode::kFileNotFound, "cannot read on: {}", std::strerror(errno));
     if (n == 0) {
@@ -106,23 +110,45 @@ Result<bool> RowBlocks::Fill() {
     }
     got += static_cast<std::size_t>(n);
   }
-  buffer_.resize(before + got);
+  buffer_.Resize(before + got);
   return got > 0;
 }
 
-std::size_t RowBlocks::RowEnd(bool first) const {
-  const std::string_view text = buffer_;
-  std::size_t end = 0;
-  if (!first && (plain_lines_ || text.find('"') == std::string_view::npos)) {
-    const std::size_t last = text.rfind('\n');
-    return last == std::string_view::npos ? 0 : last + 1;
+std::size_t RowBlocks::FirstRowEnd() const {
+  const std::string_view text = buffer_.view();
+  const std::size_t length = plain_lines_ ? text.find('\n') : FindRowEnd(text, separator_);
+  return length == std::string_view::npos ? 0 : length + 1;
+}
+
+RowBlocks::Cut RowBlocks::CutLines() const {
+  const std::string_view text = buffer_.view();
+  const std::size_t lines = CountLines(text);
+  const std::size_t over = lines < kRowsPerRun ? 0 : lines % kRowsPerRun;
+  // The piece in which the last line that is wanted ends, from behind.
+  constexpr std::size_t kPiece = 4096;
+  std::size_t begin = text.size(), behind = 0;
+  while (begin > 0 && behind <= over) {
+    const std::size_t piece = std::min(begin, kPiece);
+    begin -= piece;
+    behind += CountLines(text.substr(begin, piece));
   }
-  for (;;) {
-    const std::string_view rest = text.substr(end);
-    const std::size_t length = plain_lines_ ? rest.find('\n') : FindRowEnd(rest, separator_);
-    if (length == std::string_view::npos) return end;
+  std::size_t end = begin;
+  for (std::size_t left = behind - over; lines > 0 && left > 0; --left)
+    end = text.find('\n', end) + 1;
+  return {.end = end, .lines = lines - over, .whole_run = lines >= kRowsPerRun};
+}
+
+RowBlocks::Cut RowBlocks::FindCut() const {
+  const std::string_view text = buffer_.view();
+  if (plain_lines_ || text.find('"') == std::string_view::npos) return CutLines();
+  Cut cut;
+  std::size_t end = 0;
+  for (std::size_t rows = 1;; ++rows) {
+    const std::size_t length = FindRowEnd(text.substr(end), separator_);
+    if (length == std::string_view::npos) return cut;
     end += length + 1;
-    if (first) return end;
+    if (rows % kRowsPerRun == 0 || !cut.whole_run)
+      cut = {.end = end, .whole_run = cut.whole_run || rows % kRowsPerRun == 0};
   }
 }
 
@@ -130,7 +156,7 @@ Status RowBlocks::Seek(std::uint64_t end, std::size_t line) {
   if (::lseek(file_, static_cast<off_t>(end), SEEK_SET) < 0)
     return Error(ErrorCode::kFileNotFound, "cannot go on from byte {}: {}", end,
                  std::strerror(errno));
-  buffer_.clear();
+  buffer_.Resize(0);
   ended_ = false;
   taken_ = end;
   line_ = line;
@@ -139,25 +165,25 @@ Status RowBlocks::Seek(std::uint64_t end, std::size_t line) {
 
 Result<std::optional<std::string>> RowBlocks::Header(bool take) {
   for (;;) {
-    if (buffer_.starts_with("\xEF\xBB\xBF")) {  // the mark of spreadsheets
-      buffer_.erase(0, 3);
+    if (buffer_.view().starts_with("\xEF\xBB\xBF")) {  // the mark of spreadsheets
+      buffer_.RemovePrefix(3);
       taken_ += 3;
     }
-    const std::size_t end = RowEnd(true);
+    const std::size_t end = FirstRowEnd();
     if (end == 0 && buffer_.size() > kLongestRow)
       return Error(ErrorCode::kResource, "line {}: the row is too long", line_);
     bool more = false;
     if (end == 0) {
-      ATH_TRY(more, Fill());
+      ATH_TRY(more, Fill(block_bytes_));
       if (more) continue;
     }
     if (buffer_.empty()) return std::optional<std::string>();
-    std::string row = buffer_.substr(0, end == 0 ? buffer_.size() : end);
+    std::string row(buffer_.view().substr(0, end == 0 ? buffer_.size() : end));
     const bool blank = row.find_first_not_of("\r\n") == std::string::npos;
     if (take || blank) {
-      buffer_.erase(0, row.size());
+      buffer_.RemovePrefix(row.size());
       taken_ += row.size();
-      line_ += static_cast<std::size_t>(std::count(row.begin(), row.end(), '\n'));
+      line_ += CountLines(row);
     }
     while (!row.empty() && (row.back() == '\n' || row.back() == '\r')) row.pop_back();
     if (row.empty()) continue;
@@ -165,21 +191,33 @@ Result<std::optional<std::string>> RowBlocks::Header(bool take) {
   }
 }
 
-Result<std::optional<RowBlock>> RowBlocks::Next() {
-  ATH_TRY(bool more, Fill());
-  std::size_t end = RowEnd(false);
-  while (end == 0 && more) {
-    if (buffer_.size() > kLongestRow)
+// As much is read as the last block had, and a little more, so that few bytes are left over: they
+// are copied.
+Result<std::optional<RowBlock>> RowBlocks::Next(TableText memory) {
+  bool more = !ended_;
+  Cut cut;
+  while (more) {
+    const std::size_t missing = wanted_ > buffer_.size() ? wanted_ - buffer_.size() : 0;
+    ATH_TRY(more, Fill(std::max(missing, 1 + block_bytes_ / 16)));
+    if (more && buffer_.size() < wanted_) continue;
+    cut = FindCut();
+    if (cut.whole_run || (cut.end > 0 && buffer_.size() >= kMostBlocks * block_bytes_)) break;
+    if (cut.end == 0 && buffer_.size() > kLongestRow)
       return Error(ErrorCode::kResource, "line {}: the row is too long", line_);
-    ATH_TRY(more, Fill());
-    end = RowEnd(false);
+    wanted_ = buffer_.size() + std::max(block_bytes_ / 16, buffer_.size() / 8);
   }
-  if (ended_) end = buffer_.size();
+  const std::size_t end = ended_ ? buffer_.size() : cut.end;
   if (end == 0) return std::optional<RowBlock>();
-  RowBlock block = {.text = buffer_.substr(0, end), .first_line = line_};
-  buffer_.erase(0, end);
+  wanted_ = std::max(end + end / 64, block_bytes_);
+  RowBlock block = {.text = std::move(buffer_), .first_line = line_};
+  const std::string_view rest = block.text.view().substr(end);
+  memory.Resize(0);
+  memory.Resize(rest.size());
+  std::copy(rest.begin(), rest.end(), memory.data());
+  buffer_ = std::move(memory);
+  block.text.Resize(end);
   taken_ += end;
-  line_ += static_cast<std::size_t>(std::count(block.text.begin(), block.text.end(), '\n'));
+  line_ += !ended_ && cut.lines > 0 ? cut.lines : CountLines(block.text.view());
   block.end = taken_;
   block.next_line = line_;
   return std::optional(std::move(block));

@@ -1,5 +1,6 @@
 #include "score/row_model.h"
 
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,8 +13,6 @@
 namespace athanor::score {
 namespace {
 
-// Rows of one run. Always as many, so that one plan serves; the last run of a block is filled up.
-constexpr std::size_t kRowsPerRun = 1024;
 constexpr std::int64_t kMostOutputColumns = 4096;
 
 // The last failure of the C interface on this thread.
@@ -28,25 +27,29 @@ bool IsCellType(DType dtype) {
          dtype == DType::kI32 || dtype == DType::kBool || dtype == DType::kString;
 }
 
+template <class T>
+void AppendNumber(T value, std::string& text) {
+  char digits[32];  // of a double: 24
+  const char* const end = fmt::format_to(digits, FMT_COMPILE("{}"), value);
+  text.append(digits, static_cast<std::size_t>(end - digits));
+}
+
 void AppendElement(const ath_tensor& tensor, std::size_t at, std::string& text) {
-  const auto to = std::back_inserter(text);
   switch (static_cast<DType>(tensor.dtype)) {
     case DType::kF32: {
       const float value = static_cast<const float*>(tensor.data)[at];
-      if (!std::isnan(value)) fmt::format_to(to, "{}", value);  // missing: an empty cell
+      if (!std::isnan(value)) AppendNumber(value, text);  // missing: an empty cell
       return;
     }
     case DType::kF64: {
       const double value = static_cast<const double*>(tensor.data)[at];
-      if (!std::isnan(value)) fmt::format_to(to, "{}", value);
+      if (!std::isnan(value)) AppendNumber(value, text);
       return;
     }
     case DType::kI64:
-      fmt::format_to(to, "{}", static_cast<const std::int64_t*>(tensor.data)[at]);
-      return;
+      return AppendNumber(static_cast<const std::int64_t*>(tensor.data)[at], text);
     case DType::kI32:
-      fmt::format_to(to, "{}", static_cast<const std::int32_t*>(tensor.data)[at]);
-      return;
+      return AppendNumber(static_cast<const std::int32_t*>(tensor.data)[at], text);
     case DType::kBool:
       text += static_cast<const std::uint8_t*>(tensor.data)[at] != 0 ? "true" : "false";
       return;
@@ -85,21 +88,6 @@ bool Near(const ath_tensor& a, std::size_t at_a, const ath_tensor& b, std::size_
       AppendElement(b, at_b, text_b);
       return text_a == text_b;
   }
-}
-
-template <class T>
-void SpreadAs(const std::byte* from, std::size_t rows, std::size_t size, std::byte* to,
-              std::size_t stride) {
-  for (std::size_t r = 0; r < size; ++r)
-    std::memcpy(to + r * stride, from + std::min(r, rows - 1) * sizeof(T), sizeof(T));
-}
-
-// A column of `rows` elements to every `stride` bytes; the last one is repeated up to `size`.
-void SpreadColumn(const std::byte* from, std::size_t rows, std::size_t bytes, std::size_t size,
-                  std::byte* to, std::size_t stride) {
-  if (bytes == 8) return SpreadAs<std::uint64_t>(from, rows, size, to, stride);
-  if (bytes == 4) return SpreadAs<std::uint32_t>(from, rows, size, to, stride);
-  SpreadAs<std::uint8_t>(from, rows, size, to, stride);
 }
 
 }  // namespace
@@ -200,34 +188,22 @@ Result<std::vector<Column>> RowModel::Bind(const std::vector<std::string>& heade
                           "; if these are several, --separator says what is between them"));
   std::vector<Column> columns;
   for (std::size_t i = 0; i < inputs_.size(); ++i)
-    columns.push_back(
-        {.name = inputs_[i].name, .source = places[i], .dtype = inputs_[i].dtype});
+    columns.push_back({.name = inputs_[i].name, .source = places[i], .dtype = inputs_[i].dtype});
   return columns;
 }
 
+// The elements of each input lie in the block as the model takes them.
 Result<RowModel::Handle<ath_result>> RowModel::RunRows(const ParsedBlock& block, std::size_t begin,
-                                                       std::size_t rows, std::size_t size) const {
-  // Elements of each input.
-  std::vector<std::vector<std::byte>> memory;
-  std::vector<ath_tensor> tensors;
-  std::vector<std::vector<std::int64_t>> dims;
+                                                       std::size_t size) const {
   const bool matrix = ReadsOneMatrix();
-  const std::size_t width = matrix ? block.columns.size() : 1;
   const std::size_t count = matrix ? 1 : block.columns.size();
-  memory.resize(count);
-  dims.resize(count);
+  const std::int64_t dims[] = {static_cast<std::int64_t>(size),
+                               matrix ? static_cast<std::int64_t>(block.columns.size()) : 1};
+  std::vector<ath_tensor> tensors;
   for (std::size_t i = 0; i < count; ++i) {
-    const std::size_t bytes = CellBytes(block.columns[i].dtype);
-    memory[i].resize(size * width * bytes);
-    for (std::size_t c = 0; c < width; ++c) {
-      const std::byte* from = block.columns[i + c].bytes.data() + begin * bytes;
-      SpreadColumn(from, rows, bytes, size, memory[i].data() + c * bytes, width * bytes);
-    }
-    dims[i] = {static_cast<std::int64_t>(size)};
-    if (inputs_[i].rank == 2) dims[i].push_back(static_cast<std::int64_t>(width));
     tensors.push_back({sizeof(ath_tensor), static_cast<std::int32_t>(inputs_[i].dtype),
-                       static_cast<std::int32_t>(dims[i].size()), dims[i].data(),
-                       memory[i].data()});
+                       inputs_[i].rank, dims,
+                       block.columns[i].first + begin * block.columns[i].stride});
   }
   ath_result* result = nullptr;
   if (const ath_status code = ath_session_run(session_.get(), tensors.data(),
@@ -260,7 +236,7 @@ Status RowModel::CheckRowsAreIndependent(const ParsedBlock& block, std::size_t r
                                          const ath_result& result) const {
   ATH_TRY(const std::vector<ath_tensor> together, Outputs(result, kRowsPerRun));
   for (const bool last : {false, true}) {
-    ATH_TRY(const Handle<ath_result> one, RunRows(block, last ? rows - 1 : 0, 1, 1));
+    ATH_TRY(const Handle<ath_result> one, RunRows(block, last ? rows - 1 : 0, 1));
     ATH_TRY(const std::vector<ath_tensor> alone, Outputs(*one, 1));
     for (std::size_t i = 0; i < alone.size(); ++i) {
       const auto width = static_cast<std::size_t>(WidthOf(alone[i]));
@@ -345,12 +321,12 @@ Status RowModel::Write(const ath_result& result, const ParsedBlock& block, std::
   return {};
 }
 
-Result<std::string> RowModel::Run(const ParsedBlock& block, std::size_t num_kept,
-                                  std::vector<std::string>& columns) const {
-  std::string text;
+Status RowModel::Run(const ParsedBlock& block, std::size_t num_kept,
+                     std::vector<std::string>& columns, std::string& text) const {
+  text.clear();
   for (std::size_t begin = 0; begin < block.rows; begin += kRowsPerRun) {
     const std::size_t rows = std::min(kRowsPerRun, block.rows - begin);
-    ATH_TRY(const Handle<ath_result> result, RunRows(block, begin, rows, kRowsPerRun));
+    ATH_TRY(const Handle<ath_result> result, RunRows(block, begin, kRowsPerRun));
     if (begin == 0) {
       std::call_once(trial_->once,
                      [&] { trial_->status = CheckRowsAreIndependent(block, rows, *result); });
@@ -358,7 +334,7 @@ Result<std::string> RowModel::Run(const ParsedBlock& block, std::size_t num_kept
     }
     ATH_RETURN_IF_ERROR(Write(*result, block, begin, rows, num_kept, columns, text));
   }
-  return text;
+  return {};
 }
 
 }  // namespace athanor::score

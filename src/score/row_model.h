@@ -36,11 +36,14 @@ class RowModel {
   // The outputs and what their elements are called by others: "float32", "string", ...
   std::vector<std::pair<std::string, std::string>> AnswerTypes() const;
 
-  // Scores all rows of the block: the answers as csv text, one line per row, kept cells first.
-  // `columns` takes the names of the answer's columns. Before the first answer a row is run alone
-  // too: a model whose rows depend on each other is refused (ATH-2101).
-  Result<std::string> Run(const ParsedBlock& block, std::size_t num_kept,
-                          std::vector<std::string>& columns) const;
+  // Its input is one matrix, else columns.
+  bool ReadsOneMatrix() const;
+
+  // Scores all rows of the block: the answers as csv text in `text`, one line per row, kept cells
+  // first. `columns` takes the names of the answer's columns. Before the first answer a row is run
+  // alone too: a model whose rows depend on each other is refused (ATH-2101).
+  Status Run(const ParsedBlock& block, std::size_t num_kept, std::vector<std::string>& columns,
+             std::string& text) const;
 
  private:
   struct Port {
@@ -58,12 +61,11 @@ class RowModel {
   using Handle = std::unique_ptr<T, void (*)(T*)>;
 
   RowModel() = default;
-  bool ReadsOneMatrix() const;
   Status CheckColumnInput(const Port& input) const;
   Result<std::vector<Column>> BindMatrix(const std::vector<std::string>& header,
                                          const std::vector<std::string>& drop) const;
-  // A run of `size` rows: `rows` of the block, the last of them repeated.
-  Result<Handle<ath_result>> RunRows(const ParsedBlock& block, std::size_t begin, std::size_t rows,
+  // A run of `size` rows of the block.
+  Result<Handle<ath_result>> RunRows(const ParsedBlock& block, std::size_t begin,
                                      std::size_t size) const;
   // [size] or [size, width], each of a type that cells have.
   Result<std::vector<ath_tensor>> Outputs(const ath_result& result, std::size_t size) const;

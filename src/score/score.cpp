@@ -176,21 +176,29 @@ class Pipeline {
   }
 
  private:
+  // What a worker needs for one block after the other; the memory stays.
+  struct Desk {
+    ParsedBlock parsed = {};
+    std::vector<std::string> columns = {};  // of the answers
+    std::string text = "";
+  };
+
   void Work() {
+    Desk desk;
     for (;;) {
       std::size_t number = 0;
       std::optional<RowBlock> block;
       {
         const std::scoped_lock lock(read_mutex_);
         if (stopped_) return;
-        Result<std::optional<RowBlock>> next = blocks_.Next();
+        Result<std::optional<RowBlock>> next = blocks_.Next(std::move(desk.parsed.text));
         number = next_to_read_++;
         if (!next.ok()) return Finish(number, std::move(next).status().In(options_.input));
         if (!*next) return;
         block = *std::move(next);
       }
       const auto bytes = static_cast<std::int64_t>(block->text.size());
-      Status status = ScoreBlock(number, *std::move(block));
+      Status status = ScoreBlock(number, *std::move(block), desk);
       if (!status.ok()) return;
       if (progress_) progress_(bytes);
     }
@@ -205,18 +213,17 @@ class Pipeline {
     turn_.notify_all();
   }
 
-  Status ScoreBlock(std::size_t number, RowBlock block) {
+  Status ScoreBlock(std::size_t number, RowBlock block, Desk& desk) {
     const std::uint64_t end = block.end, next_line = block.next_line;
-    ParsedBlock parsed = parser_.Parse(std::move(block));
-    std::vector<std::string> columns;
+    parser_.Parse(std::move(block), desk.parsed);
     std::vector<UnknownValues> unknown;
-    CountUnknown(parsed, known_, unknown);
-    Result<std::string> text = model_.Run(parsed, kept_.size(), columns);
+    CountUnknown(desk.parsed, known_, unknown);
+    Status status = model_.Run(desk.parsed, kept_.size(), desk.columns, desk.text);
     std::unique_lock lock(write_mutex_);
     turn_.wait(lock, [&] { return next_to_write_ == number || stopped_; });
     if (stopped_) return Error(ErrorCode::kCancelled, "another block failed");
     AddUnknown(unknown, report_.unknown);
-    Status status = text.ok() ? Add(parsed, *text, columns) : std::move(text).status();
+    if (status.ok()) status = Add(desk.parsed, desk.text, desk.columns);
     if (status.ok()) status = output_.Note(end, next_line, report_);
     if (!status.ok()) {
       status_ = status;
@@ -345,7 +352,8 @@ Result<ScoreReport> Score(const ScoreOptions& options,
     blocks.set_separator(header.separator);
     if (format.json_lines) blocks.set_plain_lines();
     format.separator = header.separator;
-    return TableParser(format, header.names, std::move(columns), std::move(kept));
+    return TableParser(format, header.names, std::move(columns), std::move(kept),
+                       {.matrix = model.ReadsOneMatrix()});
   };
   Result<TableParser> parser = prepare();
   if (!parser.ok()) return std::move(parser).status().In(options.input);

@@ -29,7 +29,7 @@ struct ScoreOptions {
   // What the model knows; asked for once where it has columns of text. Without it none is counted.
   std::function<Result<KnownValues>()> known_values = {};
   TableFormat format = {};
-  std::size_t block_bytes = std::size_t{1} << 20;
+  std::size_t block_bytes = std::size_t{1} << 18;
 };
 
 struct ScoreReport {

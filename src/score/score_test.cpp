@@ -228,9 +228,9 @@ TEST(RowBlocksTest, CutsBetweenRowsAndNotInsideQuotes) {
     ASSERT_TRUE(block.ok());
     if (!*block) break;
     EXPECT_EQ((*block)->first_line, line);
-    line +=
-        static_cast<std::size_t>(std::count((*block)->text.begin(), (*block)->text.end(), '\n'));
-    all += (*block)->text;
+    const std::string_view text = (*block)->text.view();
+    line += static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+    all += text;
   }
   EXPECT_EQ(all, "\"x\ny\",1\n2,3\n\n4,5");
   fs::remove(path);
@@ -249,13 +249,13 @@ TEST(TableParserTest, ReadsNumbersWordsAndMissingCells) {
                            {{.name = "n", .source = 0, .dtype = DType::kI64},
                             {.name = "s", .source = 1, .dtype = DType::kString}},
                            {});
-  const ParsedBlock block =
-      parser.Parse({.text = "1;a\r\n2;NA\n3;\"NA\"\n4.5;b\n;c\n5;\"open", .first_line = 2});
+  const ParsedBlock block = parser.Parse(
+      {.text = TableText("1;a\r\n2;NA\n3;\"NA\"\n4.5;b\n;c\n5;\"open"), .first_line = 2});
   EXPECT_EQ(block.rows, 3U);
   ASSERT_EQ(block.bad.size(), 3U);
   EXPECT_EQ(block.bad[0].line, 5U);
   EXPECT_EQ(block.bad[2].reason, "a quoted cell has no end");
-  const auto* texts = reinterpret_cast<const char* const*>(block.columns[1].bytes.data());
+  const auto* texts = reinterpret_cast<const char* const*>(block.columns[1].first);
   EXPECT_STREQ(texts[0], "a");
   EXPECT_STREQ(texts[1], "");
   EXPECT_STREQ(texts[2], "NA");
@@ -264,9 +264,9 @@ TEST(TableParserTest, ReadsNumbersWordsAndMissingCells) {
 TEST(TableParserTest, KeepsAllDigitsOfIntegers) {
   const TableParser parser({.separator = ','}, {"n"}, {{.name = "n", .dtype = DType::kI64}}, {});
   const ParsedBlock block = parser.Parse(
-      {.text = "9007199254740993\n -9223372036854775808\n+1e3\n9223372036854775808\n"});
+      {.text = TableText("9007199254740993\n -9223372036854775808\n+1e3\n9223372036854775808\n")});
   ASSERT_EQ(block.rows, 3U);
-  const auto* numbers = reinterpret_cast<const std::int64_t*>(block.columns[0].bytes.data());
+  const auto* numbers = reinterpret_cast<const std::int64_t*>(block.columns[0].first);
   EXPECT_EQ(numbers[0], 9007199254740993);
   EXPECT_EQ(numbers[1], std::numeric_limits<std::int64_t>::min());
   EXPECT_EQ(numbers[2], 1000);
@@ -322,7 +322,7 @@ TEST_F(ScoreTest, GoesOnWhereAKilledRunEnded) {
                         .keep = {"id"},
                         .drop = {},
                         .format = {.on_error = OnError::kSkip},
-                        .block_bytes = 60};
+                        .block_bytes = 8};
   };
   ASSERT_TRUE(Run(path, options(false)).ok());
   const std::string whole = Out(), bad = Read(folder_ / "bad.csv");

@@ -12,7 +12,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
          {.name = "b", .source = 1, .dtype = DType::kString},
          {.name = "c", .source = 2, .dtype = DType::kI64}},
         {1});
-    (void)parser.Parse({.text = std::string(reinterpret_cast<const char*>(data), size)}).rows;
+    const std::string_view text(reinterpret_cast<const char*>(data), size);
+    (void)parser.Parse({.text = TableText(text)}).rows;
   }
   return 0;
 }

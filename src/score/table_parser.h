@@ -1,16 +1,20 @@
-// The rows of a block as the columns a model reads.
+// The rows of a block as the elements a model reads.
 #pragma once
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/cpu.h"
 #include "core/dtype.h"
 #include "core/status.h"
+#include "score/plain_rows.h"
 #include "score/row_blocks.h"
+#include "score/table_text.h"
 
 namespace athanor::score {
 
@@ -42,12 +46,11 @@ char GuessSeparator(std::string_view row);
 // The whole cell as a number: spaces around it are ignored, TRUE and FALSE are 1 and 0.
 bool ParseNumber(std::string_view text, double& value);
 
-// One column of a block: elements of the model's type.
+// One of the columns that the model reads.
 struct Column {
   std::string name;        // of the table's column, for messages
   std::size_t source = 0;  // its position in the table
   DType dtype = DType::kF32;
-  std::vector<std::byte> bytes = {};
 };
 
 // Bytes of one element; a string is a pointer to its text.
@@ -61,47 +64,78 @@ struct BadRow {
   std::string row = {};  // as it stands in the table
 };
 
-// What came out of one block. The columns point into `text`.
+// Where a column's elements lie.
+struct Elements {
+  std::string_view name = "";
+  DType dtype = DType::kF32;
+  std::byte* first = nullptr;
+  std::size_t stride = 0;  // bytes from a row to the next
+};
+
+// What came out of one block; its memory serves for the next one. Elements point into `text` and
+// `strings`. Behind the last row stand copies of it up to a whole run.
 struct ParsedBlock {
-  std::vector<char> text;
+  TableText text;
   std::size_t rows = 0;
-  std::vector<Column> columns = {};
-  std::vector<std::string> kept = {};  // cells to be copied to the result, row by row
+  std::vector<Elements> columns = {};
+  std::vector<std::string_view> kept = {};  // cells to be copied to the result, row by row
   std::vector<BadRow> bad = {};
   std::vector<std::size_t> empty = {};   // which rows are bad ones and get no answer
   std::deque<std::string> strings = {};  // of JSON, where cells point to
+
+  std::unique_ptr<std::byte[]> memory;  // of the elements
+  std::size_t memory_bytes = 0;
+  PlainRows plain;
+};
+
+struct ParserOptions {
+  bool matrix = false;  // a row's elements lie side by side; all are of one type
+  Isa isa = BestIsa();
+  bool quick = true;  // rows without quotes are read in vectors where that gives the same
 };
 
 class TableParser {
  public:
-  // `names` of the table's columns; `columns` as the model wants them, without elements; `keep`:
-  // positions of cells to copy.
+  // `names` of the table's columns; `columns` as the model wants them; `keep`: positions of cells
+  // to copy.
   TableParser(TableFormat format, std::vector<std::string> names, std::vector<Column> columns,
-              std::vector<std::size_t> keep)
-      : format_(std::move(format)),
-        names_(std::move(names)),
-        columns_(std::move(columns)),
-        keep_(std::move(keep)) {
-    double number = 0;
-    for (const std::string& word : format_.missing)
-      number_may_be_missing_ = number_may_be_missing_ || ParseNumber(word, number);
-  }
+              std::vector<std::size_t> keep, const ParserOptions& options = {});
 
+  void Parse(RowBlock block, ParsedBlock& parsed) const;
   ParsedBlock Parse(RowBlock block) const;
 
  private:
+  struct Place;  // where in the block the work is
+
+  void PlaceElements(ParsedBlock& parsed) const;
   bool IsMissing(const Cell& cell) const;
+  // A cell that is a number or missing (NaN); what is wrong with it, "" when nothing.
+  std::string ReadNumber(const Cell& cell, double& value) const;
   // What is wrong with a row; "" when it was added.
   std::string AddRow(std::span<const Cell> cells, ParsedBlock& parsed) const;
-  std::string AddCell(const Cell& cell, Column& column) const;
+  std::string AddCell(const Cell& cell, DType dtype, std::byte* to) const;
   // A row without values; its cells are kept where it has as many as the table.
   void AddEmptyRow(std::span<const Cell> cells, ParsedBlock& parsed) const;
+  // Any row, cell by cell.
+  void AddNextRow(Place& at) const;
+  // The rows that end in the next piece of the text; at least one, or else the text has none.
+  void AddPiece(Place& at) const;
+  std::size_t AddPlainRows(Place& at) const;
+  bool ReadOddNumbers(Place& at, std::size_t row, std::size_t& unread) const;
+  bool StorePlainRow(Place& at, std::size_t row) const;
+  void RepeatLastRow(ParsedBlock& parsed) const;
 
   TableFormat format_;
   std::vector<std::string> names_;
   std::vector<Column> columns_;
   std::vector<std::size_t> keep_;
-  bool number_may_be_missing_ = false;  // a word for what is missing reads as a number
+  ParserOptions options_;
+  CellReader reader_;
+  PlainColumns plain_;
+  std::vector<double> missing_numbers_;  // words for what is missing that read as numbers
+  bool empty_is_missing_ = false;
+  std::size_t piece_bytes_ = 0;  // of text that is looked at together
+  bool in_place_ = false;        // numbers are read to where a matrix has them
 };
 
 }  // namespace athanor::score

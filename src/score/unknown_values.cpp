@@ -7,13 +7,13 @@ namespace athanor::score {
 
 void CountUnknown(const ParsedBlock& block, const KnownValues& known,
                   std::vector<UnknownValues>& unknown) {
-  for (const Column& column : block.columns) {
-    const auto texts = known.find(column.name);
+  for (const Elements& column : block.columns) {
+    const auto texts = known.find(std::string(column.name));
     if (column.dtype != DType::kString || texts == known.end()) continue;
-    UnknownValues found = {column.name, 0, ""};
+    UnknownValues found = {texts->first, 0, ""};
     for (std::size_t row = 0; row < block.rows; ++row) {
       const char* cell = nullptr;
-      std::memcpy(&cell, column.bytes.data() + row * sizeof(cell), sizeof(cell));
+      std::memcpy(&cell, column.first + row * column.stride, sizeof(cell));
       const std::string_view text = cell;
       if (text.empty() || texts->second.contains(text)) continue;
       if (found.count++ == 0) found.example = text;
