@@ -22,16 +22,17 @@ Result<Value> Convert(const simdjson::dom::element& element, int depth, std::siz
 
 Result<Value> ConvertArray(const simdjson::dom::array& array, int depth, std::size_t& count) {
   Value value = {.kind = Value::Kind::kNumbers};
+  value.numbers.reserve(array.size());
   bool packed = true;
   for (const simdjson::dom::element item : array) {
-    if (!item.is_number()) packed = false;
+    double number = 0;
+    packed = item.get(number) == simdjson::SUCCESS;
+    if (!packed) break;
+    value.numbers.push_back(number);
   }
+  if (packed) return value;
+  value = {.kind = Value::Kind::kArray};
   for (const simdjson::dom::element item : array) {
-    if (packed) {
-      value.numbers.push_back(NumberOf(item));
-      continue;
-    }
-    value.kind = Value::Kind::kArray;
     ATH_TRY(Value converted, Convert(item, depth + 1, count));
     value.items.push_back(std::move(converted));
   }
