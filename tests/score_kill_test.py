@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Batch scoring under a scheduler: killed at random moments and resumed, partitions, the mark of success, signals.
 
-    python3 tests/score_kill_test.py [--binary build/test/bin/athanor] [--kills 6] [--rows 60000]
+    python3 tests/score_kill_test.py [--binary build/test/bin/athanor] [--kills 6] [--rows 300000]
 
 A run that is killed (SIGKILL) and resumed until it ends must give the same bytes as one that was left alone, and there is
 no _SUCCESS before that. Prints "N passed, N failed, N skipped".
@@ -54,7 +54,7 @@ def kills(binary, scratch, count, rows, problems):
         return
     seconds = time.monotonic() - begin
     killed = Run(binary, table, scratch / "killed")
-    left = count
+    left, resumable = count, 0
     while True:
         process = killed.start()
         if left > 0:
@@ -72,8 +72,10 @@ def kills(binary, scratch, count, rows, problems):
             problems.append(f"a resumed run ends with {code}: {process.stderr.read().decode()[:300]}")
             return
         left -= 1
+        resumable += any(path.name.endswith(".progress") for path in killed.partition.iterdir())
         if (killed.partition / "_SUCCESS").exists():
             problems.append("a killed run left _SUCCESS")
+    print(f"{count} kills, {resumable} of them behind a record to go on from")
     if killed.answers() != whole.answers():
         problems.append("the resumed run gives other bytes")
     success = json.loads((killed.partition / "_SUCCESS").read_text())
@@ -106,7 +108,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", default=str(ROOT / "build" / "test" / "bin" / "athanor"))
     parser.add_argument("--kills", type=int, default=6)
-    parser.add_argument("--rows", type=int, default=60_000)
+    parser.add_argument("--rows", type=int, default=300_000)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     options = parser.parse_args()
     random.seed(options.seed)

@@ -1,5 +1,6 @@
 #include "score/score.h"
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
@@ -74,10 +75,13 @@ class Output {
     return errors_->Write(text + "\n");
   }
 
-  // Now and then, after a block that ends there.
+  // Now and then, after a block that ends there: soon for the first time, so that a short run that
+  // is killed need not begin anew either.
   Status Note(std::uint64_t read, std::uint64_t line, const ScoreReport& report) {
     const auto now = Clock::now();
-    if (!options_.resume || now - noted_ < Seconds(options_.checkpoint_seconds)) return {};
+    const Seconds soon = Seconds(0.05) + (noted_ - began_);
+    if (!options_.resume || now - noted_ < std::min(Seconds(options_.checkpoint_seconds), soon))
+      return {};
     noted_ = now;
     ATH_RETURN_IF_ERROR(answers_.Sync());
     if (errors_) ATH_RETURN_IF_ERROR(errors_->Sync());
@@ -113,7 +117,7 @@ class Output {
   Checkpoint begin_;
   Sink answers_;
   std::optional<Sink> errors_;
-  Clock::time_point noted_ = Clock::now();
+  Clock::time_point began_ = Clock::now(), noted_ = began_;
 };
 
 // Of all that the answers depend on.
