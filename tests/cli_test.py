@@ -447,7 +447,7 @@ class Run(Case):
         for verb in ("convert", "optimize"):
             run = athanor(verb, model, "-o", os.path.join(self.folder, ".", os.path.basename(model)))
             self.assertEqual(run.returncode, 1, run.stderr)
-            self.assertIn("would replace the model it is made of", run.stderr)
+            self.assertIn("would replace a file it is made of", run.stderr)
             run = athanor(verb, model, "-o", other)
             self.assertNotEqual(run.returncode, 0)
             self.assertIn("the file is read-only", run.stderr)

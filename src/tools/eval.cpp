@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/file.h"
+#include "core/opened_files.h"
 #include "runtime/session.h"
 #include "tools/classify.h"
 #include "tools/console.h"
@@ -68,8 +69,9 @@ Status Run(const EvalOptions& options, const Common& common) {
   if (options.min && std::isnan(*options.min))
     return Error(ErrorCode::kUsage, "--min: a number from 0 to 1 is expected");
   ATH_RETURN_IF_ERROR(CheckLabelledOptions(options.data, options.labels));
-  ATH_TRY(Graph graph, OpenModel(options.model));
+  OpenedFiles::Note(options.model.path);
   ATH_RETURN_IF_ERROR(CheckOutput(options.bad_cases, "--bad-cases"));
+  ATH_TRY(Graph graph, OpenModel(options.model));
   ATH_RETURN_IF_ERROR(DumpIr(common, options.dump, graph));
   if (graph.inputs().size() != 1)
     return Error(ErrorCode::kInvalidInput, "classify needs a model with one input, this has {}",

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "core/opened_files.h"
 #include "core/rows.h"
 #include "core/text.h"
 #include "io/npy.h"
@@ -119,11 +120,12 @@ Status CheckSave(const std::string& path) {
 }
 
 Status RunGraph(const RunOptions& options, const Common& common) {
+  OpenedFiles::Note(options.model.path);
+  ATH_RETURN_IF_ERROR(CheckSave(options.save));
   AnswerOptions shown = {.results = {.labels = {}, .top = options.top}, .boxes = {}};
   if (options.boxes) shown.boxes = options.box;
   ATH_TRY(shown.results.labels, ClassNames(options));
   ATH_TRY(Graph graph, OpenModel(options.model));
-  ATH_RETURN_IF_ERROR(CheckSave(options.save));
   ATH_RETURN_IF_ERROR(DumpIr(common, options.dump, graph));
   if (options.save.ends_with(".npy") && graph.outputs().size() > 1)
     return NeedsArchive(options.save, graph.outputs().size());

@@ -143,7 +143,7 @@ TEST(MnnImport, SaysWhatIsWrong) {
   const Mistake mistakes[] = {
       {"operator \"c\" (LSTMBlockCell): operator \"LSTMBlockCell\" is not read (1 use)",
        [](NetMaker& m) { m.net.ops[1]->type = schema::OpType_LSTMBlockCell; }},
-      {"operator number 9999 is not read",
+      {"operator \"number 9999\" is not read",
        [](NetMaker& m) { m.net.ops[1]->type = static_cast<schema::OpType>(9999); }},
       {"operator \"c\" (Convolution): its parameters are missing",
        [](NetMaker& m) { m.net.ops[1]->main.Reset(); }},

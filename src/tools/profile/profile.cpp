@@ -1,6 +1,7 @@
 // athanor profile MODEL: where the time goes, node by node, how near that is to what the machine
 // can do, and what would make it less.
 #include "core/file.h"
+#include "core/opened_files.h"
 #include "runtime/session.h"
 #include "tools/console.h"
 #include "tools/dump_ir.h"
@@ -87,9 +88,10 @@ Status WriteFiles(const ProfileOptions& options, const ProfileFindings& findings
 }
 
 Status Run(const ProfileOptions& options, const Common& common) {
-  ATH_TRY(Graph graph, OpenModel(options.model));
+  OpenedFiles::Note(options.model.path);
   ATH_RETURN_IF_ERROR(CheckOutput(options.trace, "--trace", {".json"}));
   ATH_RETURN_IF_ERROR(CheckOutput(options.page, "--html", {".html"}));
+  ATH_TRY(Graph graph, OpenModel(options.model));
   ATH_RETURN_IF_ERROR(DumpIr(common, options.dump, graph));
   ProfileFindings findings;
   findings.model = options.model.path;
