@@ -1,5 +1,6 @@
 #include "core/thread_pool.h"
 
+#include <sched.h>
 #include <unistd.h>
 #include <xmmintrin.h>
 
@@ -13,8 +14,9 @@
 namespace athanor {
 namespace {
 
-// About 20 us of polling before a worker sleeps: kernels follow each other faster than a wake-up.
+// 20 to 100 us of polling before a worker sleeps: kernels follow each other faster than a wake-up.
 constexpr int kSpins = 4000;
+constexpr int kNowhere = -1;
 
 // The bits of the control register that say which exceptions there were: each thread's own.
 constexpr unsigned kRaised = 0x3F;
@@ -26,6 +28,55 @@ struct alignas(64) Share {
   std::int64_t end = 0;
 };
 
+// Keeps a worker that sleeps away from the core of the caller that will wake it. Linux starts a
+// woken thread beside the one that woke it when no other core seems to be idle; in a virtual
+// machine a core that has slept for a millisecond does not seem so, and the worker would begin at
+// the next tick, up to 4 ms later (ADR 0056). A mask that somebody else has set is left alone.
+class alignas(64) SleepingPlace {
+ public:
+  // The three of the worker itself. `whole`: where the pool's threads may run.
+  void Own(const cpu_set_t& whole) {
+    whole_ = whole;
+    thread_ = gettid();
+  }
+  void Enter(int caller) {
+    if (MaskIs(whole_)) Avoid(caller);
+  }
+  void Leave() {
+    const int avoided = avoided_.exchange(kNowhere);
+    if (avoided != kNowhere && MaskIs(Without(avoided)))
+      sched_setaffinity(thread_, sizeof whole_, &whole_);
+  }
+  // Of the caller, who may have moved since the worker went to sleep. A fork has no workers.
+  void Follow(int caller) {
+    const int avoided = avoided_.load(std::memory_order_acquire);
+    if (avoided == kNowhere || avoided == caller || getpid() != process_) return;
+    if (MaskIs(Without(avoided))) Avoid(caller);
+  }
+
+ private:
+  bool MaskIs(const cpu_set_t& wanted) const {
+    cpu_set_t now;
+    return sched_getaffinity(thread_, sizeof now, &now) == 0 && CPU_EQUAL(&now, &wanted);
+  }
+  cpu_set_t Without(int core) const {
+    cpu_set_t others = whole_;
+    CPU_CLR(static_cast<std::size_t>(core), &others);
+    return others;
+  }
+  void Avoid(int core) {
+    if (core < 0 || core >= CPU_SETSIZE) return;
+    const cpu_set_t others = Without(core);
+    if (CPU_COUNT(&others) == 0 || sched_setaffinity(thread_, sizeof others, &others) != 0) return;
+    avoided_.store(core, std::memory_order_release);
+  }
+
+  cpu_set_t whole_ = {};
+  const pid_t process_ = getpid();
+  pid_t thread_ = 0;
+  std::atomic<int> avoided_ = kNowhere;  // a core, while the worker sleeps
+};
+
 }  // namespace
 
 struct ThreadPool::Shared {
@@ -34,7 +85,9 @@ struct ThreadPool::Shared {
   const pid_t process = getpid();             // a fork has the pool, but not its workers
   std::atomic<std::uint64_t> generation = 0;  // counts loops; workers sleep on it
   std::atomic<bool> stop = false;
-  std::vector<Share> shares;  // one per thread
+  std::vector<Share> shares;          // one per thread
+  std::vector<SleepingPlace> places;  // one per worker
+  std::atomic<int> core = kNowhere;   // of the last caller
   // A loop is done when it is closed and nobody is inside: a worker that wakes up too late finds it
   // closed, so the caller never waits for one that has not begun.
   std::atomic<bool> open = false;
@@ -66,14 +119,30 @@ struct ThreadPool::Shared {
     }
   }
 
-  void Work(int thread) {
+  // Wakes who sleeps.
+  void Call() {
+    const int now = sched_getcpu();
+    // Workers poll the same cache line: it is written only when there is something new.
+    if (core.load(std::memory_order_relaxed) != now) core.store(now, std::memory_order_relaxed);
+    for (SleepingPlace& place : places) place.Follow(now);
+    generation.fetch_add(1, std::memory_order_release);
+    generation.notify_all();
+  }
+
+  void WaitForCall(std::uint64_t seen, SleepingPlace& place) {
+    for (int spin = 0; spin < kSpins && generation.load(std::memory_order_acquire) == seen; ++spin)
+      __builtin_ia32_pause();
+    if (generation.load(std::memory_order_acquire) != seen) return;
+    place.Enter(core.load(std::memory_order_relaxed));
+    generation.wait(seen, std::memory_order_acquire);
+  }
+
+  void Work(int thread, const cpu_set_t& whole) {
+    SleepingPlace& place = places[static_cast<std::size_t>(thread - 1)];
+    place.Own(whole);
     std::uint64_t seen = 0;
     for (;;) {
-      for (int spin = 0; spin < kSpins && generation.load(std::memory_order_acquire) == seen;
-           ++spin) {
-        __builtin_ia32_pause();
-      }
-      generation.wait(seen, std::memory_order_acquire);
+      WaitForCall(seen, place);
       seen = generation.load(std::memory_order_acquire);
       if (stop.load(std::memory_order_relaxed)) return;
       inside.fetch_add(1);
@@ -82,6 +151,7 @@ struct ThreadPool::Shared {
         Drain(thread);
       }
       if (inside.fetch_sub(1) == 1) inside.notify_all();
+      place.Leave();  // now that nobody waits
     }
   }
 };
@@ -89,7 +159,11 @@ struct ThreadPool::Shared {
 ThreadPool::ThreadPool(int threads) : shared_(std::make_unique<Shared>()) {
   if (threads <= 0) threads = Cpu().cores;
   shared_->shares = std::vector<Share>(static_cast<std::size_t>(threads));
-  for (int i = 1; i < threads; ++i) shared_->workers.emplace_back([this, i] { shared_->Work(i); });
+  shared_->places = std::vector<SleepingPlace>(shared_->shares.size() - 1);
+  cpu_set_t whole = {};
+  static_cast<void>(sched_getaffinity(0, sizeof whole, &whole));  // empty: workers stay as they are
+  for (int i = 1; i < threads; ++i)
+    shared_->workers.emplace_back([this, i, whole] { shared_->Work(i, whole); });
 }
 
 ThreadPool::~ThreadPool() {
@@ -129,8 +203,7 @@ void ThreadPool::ParallelForIndexed(std::int64_t count, std::int64_t grain,
   s.chunk = std::max(grain, count / (4 * static_cast<std::int64_t>(threads())));
   s.Divide(count);
   s.open.store(true);
-  s.generation.fetch_add(1, std::memory_order_release);
-  s.generation.notify_all();
+  s.Call();
   s.Drain(0);
   s.open.store(false);
   for (int left = s.inside.load(); left != 0; left = s.inside.load()) {

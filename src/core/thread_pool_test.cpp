@@ -1,11 +1,13 @@
 #include "core/thread_pool.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <xmmintrin.h>
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -121,6 +123,89 @@ TEST(ThreadPool, WorksAndEndsInAForkedProcess) {
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
   EXPECT_EQ(run(), 1000);
+}
+
+// A pool of two threads whose caller has one core for itself.
+class SleepingWorker : public testing::Test {
+ protected:
+  void SetUp() override {
+    whole_ = MaskOf(0);
+    if (CPU_COUNT(&whole_) < 2) GTEST_SKIP() << "there is one core";
+    pool_ = std::make_unique<ThreadPool>(2);
+    CPU_ZERO(&callers_);
+    CPU_SET(static_cast<std::size_t>(sched_getcpu()), &callers_);
+    ASSERT_EQ(sched_setaffinity(0, sizeof callers_, &callers_), 0);
+    CPU_XOR(&others_, &whole_, &callers_);
+    MeetOnce();
+  }
+  void TearDown() override { sched_setaffinity(0, sizeof whole_, &whole_); }
+
+  static cpu_set_t MaskOf(pid_t thread) {
+    cpu_set_t mask;
+    CPU_ZERO(&mask);
+    EXPECT_EQ(sched_getaffinity(thread, sizeof mask, &mask), 0);
+    return mask;
+  }
+  bool WorkerComesTo(const cpu_set_t& wanted) const {
+    for (int tries = 0; tries < 2000; ++tries) {
+      const cpu_set_t mask = MaskOf(worker_);
+      if (CPU_EQUAL(&mask, &wanted)) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return false;
+  }
+  // A loop that ends when both have been in it.
+  void MeetOnce() {
+    std::atomic<int> there = 0;
+    pool_->ParallelForIndexed(2, 1, [&](std::int64_t, std::int64_t, int thread) {
+      ++there;
+      while (there.load() < 2) std::this_thread::yield();
+      if (thread == 1) worker_ = gettid();
+    });
+  }
+
+  cpu_set_t whole_ = {}, callers_ = {}, others_ = {};
+  std::unique_ptr<ThreadPool> pool_;
+  pid_t worker_ = 0;
+};
+
+// In virtual machines a worker began 4 ms late, on the core of the caller that woke it (ADR 0056).
+TEST_F(SleepingWorker, StaysAwayFromTheCoreOfItsCaller) { EXPECT_TRUE(WorkerComesTo(others_)); }
+
+TEST_F(SleepingWorker, MayRunEverywhereOnceItIsAwake) {
+  ASSERT_TRUE(WorkerComesTo(others_));
+  bool everywhere = false;
+  const auto begin = std::chrono::steady_clock::now();
+  while (!everywhere && std::chrono::steady_clock::now() - begin < std::chrono::seconds(5)) {
+    MeetOnce();
+    const cpu_set_t mask = MaskOf(worker_);
+    everywhere = CPU_EQUAL(&mask, &whole_);
+  }
+  EXPECT_TRUE(everywhere);
+}
+
+TEST_F(SleepingWorker, FollowsACallerThatHasMoved) {
+  ASSERT_TRUE(WorkerComesTo(others_));
+  cpu_set_t moved;
+  CPU_ZERO(&moved);
+  for (std::size_t core = 0; core < CPU_SETSIZE && CPU_COUNT(&moved) == 0; ++core)
+    if (CPU_ISSET(core, &others_)) CPU_SET(core, &moved);
+  ASSERT_EQ(sched_setaffinity(0, sizeof moved, &moved), 0);
+  MeetOnce();
+  cpu_set_t others;
+  CPU_XOR(&others, &whole_, &moved);
+  EXPECT_TRUE(WorkerComesTo(others));
+}
+
+TEST_F(SleepingWorker, KeepsAMaskThatSomebodyElseHasSet) {
+  ASSERT_TRUE(WorkerComesTo(others_));
+  ASSERT_EQ(sched_setaffinity(worker_, sizeof callers_, &callers_), 0);
+  for (int round = 0; round < 3; ++round) {
+    pool_->ParallelFor(2, 1, [](std::int64_t, std::int64_t) {});
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    const cpu_set_t mask = MaskOf(worker_);
+    EXPECT_TRUE(CPU_EQUAL(&mask, &callers_));
+  }
 }
 
 TEST(ThreadPool, StartsAndStopsWithoutALoop) {
