@@ -383,6 +383,20 @@ def separable_network():
     return net.text()
 
 
+def trained_file(name, text, data):
+    """The network trained from scratch; what was trained once lies in build/trained under a digest of all that it depends on."""
+    how = ["--from-scratch", "--std", "255", "--epochs", "3"]
+    digest = hashlib.sha256("\n".join([text, *how, hashlib.sha256(data.read_bytes()).hexdigest()]).encode()).hexdigest()[:12]
+    done = ROOT / "build" / "trained" / f"{name.replace(' ', '_')}.{digest}.onnx"
+    if not done.exists():
+        print(f"training the {name}: minutes", flush=True)
+        done.parent.mkdir(parents=True, exist_ok=True)
+        fresh = done.with_suffix(".txt")
+        fresh.write_text(text)
+        subprocess.run([binary(), "train", fresh, *how, "--data", data, "-o", done], check=True, stdout=subprocess.DEVNULL)
+    return done
+
+
 def trained(sheet, folder):
     """Two networks above a million parameters, trained here on 12 000 digits."""
     pictures, labels = digits("train30k-images-idx3-ubyte.gz"), digits("train30k-labels-idx1-ubyte.gz", labels=True)
@@ -391,12 +405,10 @@ def trained(sheet, folder):
     np.savez(folder / "data.npz", x=digits("test5k-images-idx3-ubyte.gz").astype(np.float32) / 255,
              labels=digits("test5k-labels-idx1-ubyte.gz", labels=True))
     for name, text in [("residual network", residual_network()), ("separable network", separable_network())]:
-        (folder / "fresh.txt").write_text(text)
-        subprocess.run([binary(), "train", folder / "fresh.txt", "--from-scratch", "--data", folder / "train.npz", "--std", "255", "--epochs", "3",
-                        "-o", folder / "trained.onnx", "--quiet"], check=True, capture_output=True)
-        facts = json.loads(subprocess.run([binary(), "inspect", folder / "trained.onnx", "--json"], capture_output=True, text=True, check=True).stdout)
+        model = trained_file(name, text, folder / "train.npz")
+        facts = json.loads(subprocess.run([binary(), "inspect", model, "--json"], capture_output=True, text=True, check=True).stdout)
         for times, points in [(8, 1), (10, 2.5), (16, 2.5)]:
-            result = quantize(folder / "trained.onnx", "--calib", folder / "calib.npz", "--samples", 200, "--data", folder / "data.npz",
+            result = quantize(model, "--calib", folder / "calib.npz", "--samples", 200, "--data", folder / "data.npz",
                               "--target-ratio", times, "-o", folder / "t.ath")
             small = result["float"]["bytes"] / (folder / "t.ath").stat().st_size
             drop = 100 * (result["float"]["top1"] - result["coded"]["top1"])
