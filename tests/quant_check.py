@@ -150,8 +150,8 @@ def dequantised(array, scale, zero):
     return (array.astype(np.float64) - zero) * scale
 
 
-def tiny(sheet, folder):
-    """(network, rows [n, ...] as the float file wants them, scale and zero point of the int8 file's input)"""
+def tiny_rows(folder):
+    """What each network reads, [n, ...] as the float file wants it."""
     home = MODELS / "mlperf-tiny"
     anomaly = np.fromfile(home / "ad01_normal_id_01_00000000.bin", np.float32).reshape(40, 1, 640)
     keyword = np.load(home / "golden" / "kws_float32.in.npy")
@@ -163,10 +163,15 @@ def tiny(sheet, folder):
         # A network of one Identity reads the picture as the real one would.
         (folder / "id.txt").write_text("graph main(x: f32[1, 96, 96, 3]) -> (y: f32[1, 96, 96, 3]) {\n  %y = Identity(%x)\n}\n")
         person.append(outputs(folder / "id.txt", path, "--std", 255)[0])
-    cases = [("ad01", home / "ad01_fp32.tflite", home / "ad01_int8.tflite", anomaly),
-             ("kws", home / "kws_float32.tflite", home / "kws_int8.tflite", keyword),
-             ("vww", home / "vww_96_float.tflite", home / "vww_96_int8.tflite", np.stack(person))]
-    for name, real, published, rows in cases:
+    return {"ad01": anomaly, "kws": keyword, "vww": np.stack(person)}
+
+
+def tiny(sheet, folder):
+    home, rows_of = MODELS / "mlperf-tiny", tiny_rows(folder)
+    for name, real, published in [("ad01", home / "ad01_fp32.tflite", home / "ad01_int8.tflite"),
+                                  ("kws", home / "kws_float32.tflite", home / "kws_int8.tflite"),
+                                  ("vww", home / "vww_96_float.tflite", home / "vww_96_int8.tflite")]:
+        rows = rows_of[name]
         half = len(rows) // 2
         np.savez(folder / "t_calib.npz", x=rows[:half].reshape(half, *rows.shape[2:]))
         try:

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """NNCF and ONNX Runtime's own quantiser, each at its best, beside `athanor quantize`: the same ONNX files, samples and pictures.
 
-    ./dev quant-check --peers [mobilenet resnet8 ultraface nanodet]
+    ./dev quant-check --peers [mobilenet resnet8 mnist ad01 kws vww ultraface slim yolox nanodet fastestdet]
 
 The float file and all quantised ones are answered by ONNX Runtime, so that only what quantising did differs. A peer's row
 is the best of its settings. Needs numpy, onnx, onnxruntime and nncf (PyPI); ./dev puts them into build/quant-venv.
 """
 import argparse
+import contextlib
+import io
 import logging
 import os
 import pathlib
@@ -24,6 +26,7 @@ import quant_check as check
 from running import binary
 
 SAMPLES = 200
+TINY = check.MODELS / "mlperf-tiny"
 NANODET = ["--bgr", "--mean", "123.675,116.28,103.53", "--std", "58.395,57.12,57.375"]
 
 
@@ -85,7 +88,32 @@ def resnet8(folder):
     return Case(model, [row[None] for row in calib["x"]], rows, errors, f"more right on {len(rows)} pictures")
 
 
-def detector(model, shape, flags, photographs, decode, folder):
+def mnist(folder):
+    model = as_onnx(check.MODELS / "onnx" / "mnist" / "mnist-8.onnx", folder)
+    calib = check.digits("train30k-images-idx3-ubyte.gz")[:SAMPLES].astype(np.float32)
+    rows = [row[None] for row in check.digits("test5k-images-idx3-ubyte.gz").astype(np.float32)]
+    labels = check.digits("test5k-labels-idx1-ubyte.gz", labels=True)
+
+    def right(found):
+        return 100 * np.mean([np.argmax(answer[0]) == label for answer, label in zip(found, labels)])
+    return Case(model, [row[None] for row in calib], rows, right,
+                f"right on {len(rows)} digits, %; float {right(answers(model, rows)):.2f}")
+
+
+def tiny(name, file):
+    def case(folder):
+        rows = check.tiny_rows(folder)[name]
+        half = len(rows) // 2
+        model = as_onnx(TINY / file, folder)
+        real = answers(model, list(rows[half:]))
+        return Case(model, list(rows[:half]), list(rows[half:]),
+                    lambda found: check.sqnr([answer[0] for answer in real], [answer[0] for answer in found]),
+                    f"SQNR of the output on {len(rows) - half} inputs, dB")
+    return case
+
+
+def detector(file, shape, flags, photographs, decode, folder):
+    model = as_onnx(file, folder)
     rows = tensors(folder, shape, photographs, flags)
     calib = tensors(folder, shape, check.pictures(check.IMAGENET / "calib")[:100], flags)
     boxes = [check.keep(*decode(answer)) for answer in answers(model, rows)]
@@ -97,14 +125,26 @@ def detector(model, shape, flags, photographs, decode, folder):
     return Case(model, calib, rows, kept, f"boxes at IoU >= 0.9 of {total}, %")
 
 
-def ultraface(folder):
-    return detector(check.MODELS / "ultraface/onnx/version-RFB-320.onnx", (1, 3, 240, 320), ["--mean", 127, "--std", 128],
-                    check.pictures(check.MODELS / "ultraface" / "images"), check.decode_ultraface, folder)
+def streets():
+    return check.pictures(check.MODELS / "onnx" / "images") + check.pictures(check.IMAGENET / "eval")[:60]
+
+
+def face(file):
+    return lambda folder: detector(check.MODELS / "ultraface/onnx" / file, (1, 3, 240, 320), ["--mean", 127, "--std", 128],
+                                   check.pictures(check.MODELS / "ultraface" / "images"), check.decode_ultraface, folder)
+
+
+def yolox(folder):
+    return detector(check.MODELS / "onnx/yolox/yolox_nano_coco.onnx", (1, 3, 416, 416), ["--bgr"], streets(), check.decode_yolox, folder)
 
 
 def nanodet(folder):
-    streets = check.pictures(check.MODELS / "onnx" / "images") + check.pictures(check.IMAGENET / "eval")[:60]
-    return detector(check.MODELS / "onnx/nanodet/nanodet_m_320.onnx", (1, 3, 320, 320), NANODET, streets, check.decode_nanodet, folder)
+    return detector(check.MODELS / "onnx/nanodet/nanodet_m_320.onnx", (1, 3, 320, 320), NANODET, streets(), check.decode_nanodet, folder)
+
+
+def fastestdet(folder):
+    return detector(check.MODELS / "onnx/fastestdet/FastestDet.onnx", (1, 3, 352, 352), ["--bgr", "--std", 255], streets(),
+                    check.decode_fastestdet, folder)
 
 
 # ---- each way writes a quantised ONNX file
@@ -160,7 +200,9 @@ WAYS = [("athanor", "defaults", with_athanor()), ("athanor", "--correct auto", w
         ("NNCF", "mixed, fast bias correction", with_nncf(nncf.QuantizationPreset.MIXED, True)),
         ("NNCF", "performance, fast bias correction", with_nncf(nncf.QuantizationPreset.PERFORMANCE, True)),
         ("NNCF", "mixed, bias correction", with_nncf(nncf.QuantizationPreset.MIXED, False))]
-CASES = {f.__name__: f for f in (mobilenet, resnet8, ultraface, nanodet)}
+CASES = {"mobilenet": mobilenet, "resnet8": resnet8, "mnist": mnist, "ad01": tiny("ad01", "ad01_fp32.tflite"),
+         "kws": tiny("kws", "kws_float32.tflite"), "vww": tiny("vww", "vww_96_float.tflite"), "ultraface": face("version-RFB-320.onnx"),
+         "slim": face("version-slim-320.onnx"), "yolox": yolox, "nanodet": nanodet, "fastestdet": fastestdet}
 
 
 def main():
@@ -180,7 +222,8 @@ def main():
             for peer, how, make in WAYS:
                 out = folder / "small.onnx"
                 try:
-                    make(case, out)
+                    with contextlib.redirect_stdout(io.StringIO()):  # their progress
+                        make(case, out)
                     value = case.score(answers(out, case.rows))
                     print(f"  {peer:13} {how:34} {value:8.2f}  {out.stat().st_size / 1024:8.1f} KiB", flush=True)
                 except Exception as error:  # whatever a peer raises is its result
