@@ -17,6 +17,9 @@ namespace {
 // 20 to 100 us of polling before a worker sleeps: kernels follow each other faster than a wake-up.
 constexpr int kSpins = 4000;
 constexpr int kNowhere = -1;
+// Masks of sleeping workers follow a caller that moves, two system calls each: with many cores a
+// thread that wakes up beside its caller is unlikely, and that many calls would cost more.
+constexpr int kMostCores = 8;
 
 // The bits of the control register that say which exceptions there were: each thread's own.
 constexpr unsigned kRaised = 0x3F;
@@ -43,6 +46,8 @@ class alignas(64) SleepingPlace {
     if (MaskIs(whole_)) Avoid(caller);
   }
   void Leave() {
+    // Seldom written, as callers read it in each loop.
+    if (avoided_.load(std::memory_order_relaxed) == kNowhere) return;
     const int avoided = avoided_.exchange(kNowhere);
     if (avoided != kNowhere && MaskIs(Without(avoided)))
       sched_setaffinity(thread_, sizeof whole_, &whole_);
@@ -160,8 +165,9 @@ ThreadPool::ThreadPool(int threads) : shared_(std::make_unique<Shared>()) {
   if (threads <= 0) threads = Cpu().cores;
   shared_->shares = std::vector<Share>(static_cast<std::size_t>(threads));
   shared_->places = std::vector<SleepingPlace>(shared_->shares.size() - 1);
-  cpu_set_t whole = {};
-  static_cast<void>(sched_getaffinity(0, sizeof whole, &whole));  // empty: workers stay as they are
+  cpu_set_t whole = {};  // empty: masks stay as they are
+  if (sched_getaffinity(0, sizeof whole, &whole) != 0 || CPU_COUNT(&whole) > kMostCores)
+    CPU_ZERO(&whole);
   for (int i = 1; i < threads; ++i)
     shared_->workers.emplace_back([this, i, whole] { shared_->Work(i, whole); });
 }
