@@ -65,7 +65,9 @@ class Fitter {
         most = options_.bytes;
       }
       if (report_.bytes <= most) return small;
-      const std::uint64_t over = report_.bytes - most;
+      // Sizes come in steps: a byte less may be the same choice again, and so more and more is
+      // taken.
+      const std::uint64_t over = report_.bytes - most + (room >> (kTries - tries));
       if (over >= room) break;
       room -= over;
     }

@@ -7,6 +7,7 @@
 
 #include "ir/text.h"
 #include "ops/catalog.h"
+#include "quant/coded.h"
 #include "quant/decide.h"
 
 namespace athanor::quant {
@@ -98,6 +99,27 @@ TEST(FitSize, LevelsGoWhereTheyCount) {
   const Result<double> error = OutputError(*graph, *small, 8, Sample, 1);
   ASSERT_TRUE(error.ok());
   EXPECT_LT(*error, 1e-3);
+}
+
+// It took one byte off at a time, twelve times, and gave up.
+TEST(FitSize, AFileThatShrinksInStepsFitsAtLast) {
+  const Result<Graph> graph = ParseText(kNetwork, ops::Standard());
+  ASSERT_TRUE(graph.ok());
+  const auto in_steps = [](const Graph& small) -> Result<std::uint64_t> {
+    std::uint64_t bytes = 0;
+    for (std::size_t i = 0; i < small.value_capacity(); ++i) {
+      const auto id = static_cast<ValueId>(i);
+      const Tensor* constant = small.Constant(id);
+      if (constant != nullptr && small.num_uses(id) > 0 && constant->dtype() == DType::kI8)
+        bytes += CodedBytes(constant->Data<std::int8_t>());
+    }
+    return (bytes + 499) / 500 * 500;
+  };
+  FitSizeReport report;
+  const Result<Graph> fitted =
+      FitSize(*graph, 4, Sample, {.bytes = 2999, .size_of = in_steps}, report);
+  ASSERT_TRUE(fitted.ok()) << fitted.status().ToString();
+  EXPECT_EQ(report.bytes, 2500U);
 }
 
 TEST(FitSize, ASizeThatCannotBeHadIsRefused) {
