@@ -372,11 +372,11 @@ class Corrections(Case):
         d = sum(wd[:, 0, i, j][:, None, None] * padded[:, :, i:i + 5, j:j + 5] for i in range(3) for j in range(3))
         e = np.maximum(d, 0)
         # A channel of its own for each row: all of the range. Then many channels in a row: where both errors are alike.
-        first = np.maximum(1, 6 / (1.05 * r.max((0, 2, 3))))
+        first = np.maximum(1, 6 / (1.5 * r.max((0, 2, 3))))
         high = e.max((0, 2, 3))
         steps = np.sum((np.abs(w2).max((1, 2, 3)) / 127)**2)
         alike = ((e.max() / 255)**2 * (w2**2).sum((0, 2, 3)) / ((e**2).mean((0, 2, 3)) * steps))**0.25
-        second = np.maximum(1, np.minimum(e.max() / (1.05 * high), alike))
+        second = np.maximum(1, np.minimum(e.max() / (1.5 * high), alike))
         self.assertEqual(report["equalized"]["spread_channels"], np.sum(first > 1) + np.sum(second > 1))
         self.near(found["w1_scale"], np.abs(w1).max((1, 2, 3)) * first / 127)
         self.near(found["wd_scale"], np.abs(wd).max((1, 2, 3)) / first * second / 127)

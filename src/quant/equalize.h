@@ -27,12 +27,12 @@ Status Equalize(Graph& graph, EqualizeReport& report);
 Status AbsorbHighBias(Graph& graph, std::size_t count, const SampleSource& source, int threads,
                       EqualizeReport& report);
 
-// Where one product feeds another through Relu or Clip(0, c), channels that leave most of the range
-// of the activation unused are multiplied by up to what fills it, and the second product's weights
-// are divided by that: the 8 bits of the activation then serve each channel, the limit c is reached
-// as seldom as before, and what is computed is the same on the samples. Products of many channels
-// would lose in their weights what the activations win: there the factor is the one at which both
-// errors are alike.
+// Where products feed others through what lets factors pass (see FindChannelGroups), channels that
+// leave most of the range of the activations unused are multiplied by up to what fills it, and the
+// weights that read them are divided by that: the 8 bits of the activations then serve each
+// channel, the limit c of a Clip(0, c) is reached as seldom as before, and what is computed is the
+// same on the samples. Products of many channels would lose in their weights what the activations
+// win: there the factor is the one at which both errors are alike.
 Status Spread(Graph& graph, std::size_t count, const SampleSource& source, int threads,
               EqualizeReport& report);
 
