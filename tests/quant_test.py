@@ -342,6 +342,29 @@ class Corrections(Case):
             self.near(found[f"{name}_scale"], np.full(len(w), np.abs(w).max() / 127))
             self.assertLessEqual(np.abs(real - w).max(), np.abs(w).max() / 127 * 0.501)
 
+    def test_equalised_channels_keep_their_limits(self):
+        w1 = (self.random.normal(size=(6, 3, 1, 1)) * 10.0**self.random.uniform(-1, 1, (6, 1, 1, 1))).astype(np.float32)
+        w2 = self.random.normal(size=(4, 6, 1, 1)).astype(np.float32)
+        model = f"""graph main(x: f32[1, 3, 5, 5]) -> (y: f32[1, 4, 5, 5]) {{
+  const %w1: {write(w1)}
+  const %w2: {write(w2)}
+  const %low: f32[] = [0]
+  const %high: f32[] = [6]
+  %c = Conv(%x, %w1) @c
+  %r = Clip(%c, %low, %high) @r
+  %y = Conv(%r, %w2) @y
+}}
+"""
+        x = self.random.normal(size=(12, 3, 5, 5)).astype(np.float32)
+        report, found, _ = self.quantize(model, {"x": x}, "--correct", "equalize", "--per-tensor")
+        self.assertEqual(report["equalized"]["limits_per_channel"], 1)
+        s = np.sqrt(np.abs(w1.astype(np.float64)).max((1, 2, 3)) / np.abs(w2.astype(np.float64)).max((0, 2, 3)))
+        self.near(found["r_limits"].reshape(-1), 6 / s)
+        # The float network with limits of its own for each channel is the one without factors.
+        c = np.einsum("nchw,oc->nohw", x.astype(np.float64), w1[:, :, 0, 0]) / s[None, :, None, None]
+        scale = {t["tensor"]: t["scale"] for t in report["tensors"]}["r"]
+        self.near(scale * 255, np.clip(c, 0, (6 / s)[None, :, None, None]).max(), 1e-4)
+
     def test_quiet_channels_fill_the_range(self):
         loud = np.array([1, 0.5, 0.2, 0.1, 0.05, 3])
         w1 = (self.random.normal(size=(6, 3, 1, 1)) * loud[:, None, None, None]).astype(np.float32)

@@ -268,9 +268,46 @@ class Lowering {
   std::vector<ValueId> inputs_;
 };
 
+// Q(Min(x, limits)) ==> Min(Q(x), Q(limits)): rounding is monotonic.
+Status QuantizeBeforeLimits(Graph& graph, NodeId id) {
+  const Node& root = graph.node(id);
+  const NodeId producer = graph.value(root.inputs[0]).producer;
+  if (!IsOp(graph, producer, "Min") || graph.num_uses(root.inputs[0]) != 1) return {};
+  const Node& min = graph.node(producer);
+  if (min.inputs.size() != 2) return {};
+  const std::size_t at = graph.Constant(min.inputs[1]) != nullptr ? 1 : 0;
+  const Tensor* limits = graph.Constant(min.inputs[at]);
+  const std::optional<QuantPort> port = PortOf(graph, root, root.outputs[0]);
+  if (limits == nullptr || limits->dtype() != DType::kF32 || !port || !port->per_tensor() ||
+      (port->dtype != DType::kU8 && port->dtype != DType::kI8) ||
+      root.attributes.Find("precision") != nullptr)
+    return {};
+  ATH_TRY(Tensor integers, Quantize(*limits, *port));
+  Graph::NewNode quantize = {.op = "QuantizeLinear",
+                             .inputs = root.inputs,
+                             .attributes = root.attributes,
+                             .name = root.name};
+  quantize.inputs[0] = min.inputs[1 - at];
+  const std::string name = min.name;
+  const ValueId old = root.outputs[0];
+  ATH_TRY(const NodeId added, graph.AddNode(std::move(quantize)));
+  const ValueId constant = graph.AddConstant(std::move(integers));
+  ATH_TRY(const ValueId limited,
+          graph.Add("Min", {graph.node(added).outputs[0], constant}, {}, name));
+  graph.SetName(limited, graph.value(old).name);
+  graph.ReplaceUses(old, limited);
+  return {};
+}
+
 }  // namespace
 
 Result<int> LowerQdq(Graph& graph, const LowerQdqOptions& options) {
+  ATH_TRY(const std::vector<NodeId> before, graph.Order());
+  for (const NodeId id : before) {
+    if (IsOp(graph, id, "QuantizeLinear") && graph.node(id).outputs[0] != kNoValue)
+      ATH_RETURN_IF_ERROR(QuantizeBeforeLimits(graph, id));
+  }
+  ATH_RETURN_IF_ERROR(EraseDeadNodes(graph).status());
   ATH_TRY(const std::vector<NodeId> order, graph.Order());
   int count = 0;
   for (const NodeId id : order) {

@@ -63,6 +63,18 @@ TEST(LowerQdq, PrintsAndParsesWhatItMade) {
   ExpectSameResults(lowered, again, 7, 0);
 }
 
+TEST(LowerQdq, LimitsOfChannelsBecomeIntegers) {
+  std::string text(kConv);
+  text.replace(text.find("  %y ="), 0,
+               "  const %most: f32[4, 1, 1] = [0.5, 3, 0.013, 100]\n  %m = Min(%r, %most)\n");
+  text.replace(text.find("QuantizeLinear(%r"), 17, "QuantizeLinear(%m");
+  const Graph graph = Parse(text);
+  const Graph lowered = Lowered(graph, 1);
+  EXPECT_EQ(lowered.num_nodes(), 2U) << PrintText(lowered);
+  EXPECT_EQ(CountOf(lowered, "QuantizeLinear"), 0U);
+  for (unsigned seed = 1; seed < 5; ++seed) ExpectSameResults(graph, lowered, seed, 0);
+}
+
 TEST(LowerQdq, KeepsPairsOfOperatorsThatAreNotAccepted) {
   Graph graph = Parse(kConv);
   EXPECT_EQ(*LowerQdq(graph, {}), 0);

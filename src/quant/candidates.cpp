@@ -195,6 +195,22 @@ class Finder {
       if (next.inputs[i] != kNoValue && (limit == nullptr || limit->count() != 1)) return own;
     }
     covered_.insert(next_id);
+    return WithLimits(next.outputs[0]);
+  }
+
+  // The value after a Min with a constant, which only the activation feeds: a limit for each
+  // channel, which quantising turns into one of the integers.
+  ValueId WithLimits(ValueId own) {
+    if (graph_.num_uses(own) != 1 || graph_.value(own).users.empty()) return own;
+    const NodeId next_id = graph_.value(own).users[0];
+    const Node& next = graph_.node(next_id);
+    if (next.op->name != "Min" || next.inputs.size() != 2) return own;
+    const Tensor* limits = Constant(next, next.inputs[0] == own ? 1 : 0);
+    const Type &from = graph_.value(own).type, &to = graph_.value(next.outputs[0]).type;
+    if (limits == nullptr || limits->dtype() != DType::kF32 || !from.shape || !to.shape ||
+        *from.shape != *to.shape)
+      return own;
+    covered_.insert(next_id);
     return next.outputs[0];
   }
 
@@ -245,7 +261,11 @@ void LeaveAnswersReal(const Graph& graph, Candidates& candidates) {
   candidates.activations = 0;
   for (const Candidate& c : kept) {
     const Node& node = graph.node(c.node);
-    if (!c.real_result) candidates.activations += c.result == node.outputs[0] ? 0 : 1;
+    for (ValueId at = c.result; !c.real_result && at != node.outputs[0];) {
+      const Node& clamp = graph.node(graph.value(at).producer);
+      at = clamp.inputs[graph.Constant(clamp.inputs[0]) != nullptr ? 1 : 0];
+      ++candidates.activations;
+    }
     if (!c.real_result || c.InFloat()) continue;
     candidates.skipped.push_back({node.name, node.op->name, "nothing but answers is made of it"});
   }

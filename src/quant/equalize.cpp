@@ -113,8 +113,8 @@ Status Load(const Graph& graph, const std::vector<Pair>& pairs, ParameterStore& 
   return {};
 }
 
-// Gives the largest change of a factor.
-double Balance(const Pair& pair, ParameterStore& store) {
+// Gives the largest change of a factor; `total`: what the channels were divided by so far.
+double Balance(const Pair& pair, ParameterStore& store, std::vector<double>& total) {
   Parameters &a = store.Of(*pair.first), &b = store.Of(*pair.second);
   const std::size_t channels = a.matrix.rows();
   std::vector<double> first(channels, 0.0), second(channels, 0.0);
@@ -142,7 +142,37 @@ double Balance(const Pair& pair, ParameterStore& store) {
     const auto bias = a.bias.MutableData<float>();
     for (std::size_t i = 0; i < channels; ++i) bias[i] = static_cast<float>(bias[i] / factors[i]);
   }
+  total.resize(channels, 1.0);
+  for (std::size_t i = 0; i < channels; ++i) total[i] *= factors[i];
   return change;
+}
+
+// Clip(0, c) of channels that were divided by `total`: Relu, then no more than c / total of each
+// channel, unless the clip did nothing but cut off what is below 0.
+Status KeepLimit(Graph& graph, NodeId clip, const std::vector<double>& total,
+                 EqualizeReport& report) {
+  const Node& node = graph.node(clip);
+  const ValueId old = node.outputs[0], data = node.inputs[0];
+  const ValueId high = node.inputs.size() > 2 ? node.inputs[2] : kNoValue;
+  const std::string name = graph.value(old).name, node_name = node.name;
+  const Tensor* limit = graph.Constant(high);
+  ATH_TRY(ValueId value, graph.Add("Relu", {data}, {}, node_name));
+  if (limit != nullptr && std::isfinite(limit->Data<float>()[0])) {
+    const double most = limit->Data<float>()[0];
+    std::vector<float> limits;
+    for (const double by : total) limits.push_back(static_cast<float>(most / by));
+    Dims dims = {std::ssize(limits)};
+    dims.resize(static_cast<std::size_t>(graph.value(old).type.rank()) - 1, 1);
+    const ValueId all =
+        graph.AddConstant(Tensor::FromVector<float>(dims, limits), name + "_limits");
+    ATH_TRY(value, graph.Add("Min", {value, all}, {}, node_name + "_limit"));
+    ++report.limits;
+  }
+  graph.SetName(value, name);
+  graph.ReplaceUses(old, value);
+  graph.EraseNode(clip);
+  ++report.clips;
+  return {};
 }
 
 bool HasPads(const Graph& graph, const Candidate& c) {
@@ -158,23 +188,17 @@ Status Equalize(Graph& graph, EqualizeReport& report) {
   ATH_TRY(const std::vector<Pair> pairs, FindPairs(graph, candidates));
   ParameterStore store(graph);
   ATH_RETURN_IF_ERROR(Load(graph, pairs, store));
+  std::vector<std::vector<double>> totals(pairs.size());
   for (int sweep = 0; sweep < kMostSweeps; ++sweep) {
     double change = 0;
-    for (const Pair& pair : pairs) change = std::max(change, Balance(pair, store));
+    for (std::size_t i = 0; i < pairs.size(); ++i)
+      change = std::max(change, Balance(pairs[i], store, totals[i]));
     if (change < kSettled) break;
   }
   store.Store(candidates);
-  for (const Pair& pair : pairs) {
-    for (const NodeId clip : pair.clips) {
-      const Node& node = graph.node(clip);
-      const ValueId old = node.outputs[0];
-      const std::string name = graph.value(old).name;
-      ATH_TRY(const ValueId relu, graph.Add("Relu", {node.inputs[0]}, {}, node.name));
-      graph.SetName(relu, name);
-      graph.ReplaceUses(old, relu);
-      graph.EraseNode(clip);
-      ++report.clips;
-    }
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    for (const NodeId clip : pairs[i].clips)
+      ATH_RETURN_IF_ERROR(KeepLimit(graph, clip, totals[i], report));
   }
   report.pairs = pairs.size();
   return {};

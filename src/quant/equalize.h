@@ -8,7 +8,8 @@ namespace athanor::quant {
 
 struct EqualizeReport {
   std::size_t pairs = 0;     // of products that share scales now
-  std::size_t clips = 0;     // Clip(0, c) that became Relu, which does change large values
+  std::size_t clips = 0;     // Clip(0, c) that became Relu
+  std::size_t limits = 0;    // of these: with a limit for each channel behind it
   std::size_t absorbed = 0;  // channels whose bias moved on
   std::size_t spread = 0;    // channels that fill their tensor's range better now
   std::size_t smoothed = 0;  // normalisations whose outlying channels went into weights
@@ -18,7 +19,8 @@ struct EqualizeReport {
 // output of one product reaches only the data of another, through nothing but operators that let a
 // positive factor pass, each channel's weights are divided by s in the first and multiplied by s in
 // the second, s = sqrt(largest of the first / largest of the second), until that changes nothing.
-// It helps where all channels share one scale.
+// It helps where all channels share one scale. A Clip(0, c) between them becomes a Relu and a Min
+// with c / s of each channel.
 Status Equalize(Graph& graph, EqualizeReport& report);
 
 // The same paper, section 4.1.3: what a channel of the first product never falls below, its mean

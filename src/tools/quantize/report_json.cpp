@@ -109,6 +109,7 @@ void AddChoice(const QuantizeFindings& findings, nlohmann::json& json) {
   const quant::EqualizeReport& equalized = findings.prepared->equalized;
   json["equalized"] = {{"pairs", equalized.pairs},
                        {"clips_to_relu", equalized.clips},
+                       {"limits_per_channel", equalized.limits},
                        {"absorbed_channels", equalized.absorbed},
                        {"spread_channels", equalized.spread},
                        {"smoothed", equalized.smoothed}};
