@@ -194,22 +194,34 @@ void AddPlanes(const LeafPlanes<T>* planes, const std::uint8_t* leaves, std::siz
                 [&](std::size_t tree) { return _mm512_loadu_si512(leaves + tree * kTileRows); });
 }
 
+// The leaves of an oblivious tree of so many levels.
+template <int kLevels>
+HWY_INLINE __m512i LeavesOf(const BinTest* tests, const std::uint8_t* bins) {
+  __m512i leaves = _mm512_setzero_si512();
+#pragma GCC unroll 8
+  for (int level = 0; level < kLevels; ++level) {
+    const BinTest& test = tests[level];
+    const __m512i threshold = _mm512_set1_epi32(static_cast<std::int32_t>(test.threshold));
+    const __mmask64 yes = _mm512_cmplt_epi8_mask(_mm512_loadu_si512(bins + test.column), threshold);
+    leaves = _mm512_mask_add_epi8(leaves, yes, leaves, _mm512_set1_epi8(1 << level));
+  }
+  return leaves;
+}
+
+HWY_INLINE __m512i LeavesOf(const TreeProgram& program, const std::uint8_t* bins) {
+  static_assert(kPlaneLeaves == std::size_t{1} << 6);
+  if (program.oblivious == 6) return LeavesOf<6>(program.tests, bins);
+  if (program.oblivious == 5) return LeavesOf<5>(program.tests, bins);
+  if (program.oblivious == 4) return LeavesOf<4>(program.tests, bins);
+  return program.oblivious == 3 ? LeavesOf<3>(program.tests, bins)
+                                : LeavesOf<2>(program.tests, bins);
+}
+
 template <class T>
 void AddOblivious(const TreeProgram* programs, const LeafPlanes<T>* planes, std::size_t trees,
                   const std::uint8_t* bins, T* sums) {
-  AddFromPlanes(planes, trees, sums, [&](std::size_t tree) {
-    const TreeProgram& program = programs[tree];
-    __m512i leaves = _mm512_setzero_si512(), bit = _mm512_set1_epi8(1);
-    for (int level = 0; level < program.oblivious; ++level) {
-      const BinTest& test = program.tests[level];
-      const __mmask64 yes =
-          _mm512_cmplt_epi8_mask(_mm512_loadu_si512(bins + test.column),
-                                 _mm512_set1_epi32(static_cast<std::int32_t>(test.threshold)));
-      leaves = _mm512_mask_add_epi8(leaves, yes, leaves, bit);
-      bit = _mm512_add_epi8(bit, bit);
-    }
-    return leaves;
-  });
+  AddFromPlanes(planes, trees, sums,
+                [&](std::size_t tree) { return LeavesOf(programs[tree], bins); });
 }
 
 // Where a sum lies after AddWords, the inverse of what it does to the rows: each lane of 128 bits
