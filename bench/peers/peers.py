@@ -17,6 +17,7 @@ import time
 import numpy as np
 
 import figures
+import from_csv
 import networks
 import report
 import tabular
@@ -208,6 +209,7 @@ def arguments():
     parser.add_argument("--fresh", action="store_true", help="make the networks' files anew")
     parser.add_argument("--list", action="store_true", help="the networks and their groups")
     parser.add_argument("--tabular", action="store_true", help="boosted trees beside their peers; --networks names models")
+    parser.add_argument("--csv", action="store_true", help="boosted trees from csv beside the same in process; --networks names models")
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "build" / "peers")
     parser.add_argument("--from-json", type=pathlib.Path, help="print the tables of an earlier run")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release", help="where athanor was built")
@@ -279,6 +281,8 @@ def main():
         print(report.tables(json.loads(options.from_json.read_text())))
         return 0
     options.output.mkdir(parents=True, exist_ok=True)
+    if options.csv:
+        return from_csv.main(options)
     if options.tabular:
         return tabular.main(options)
     folder = options.output / "networks"
