@@ -32,10 +32,10 @@ TEST(Status, SaysTheSameProblemOnceWithItsPlaces) {
 }
 
 TEST(Status, OfWritingNamesTheWriting) {
-  const Status problems = Status::All(
-      {Unsupported("no layer for it").In("node \"a\"").Fix("--opset 21"),
-       Error(ErrorCode::kUnsupportedType, "f16").In("node \"b\""),
-       Error(ErrorCode::kResource, "2 GiB at most")});
+  const Status problems =
+      Status::All({Unsupported("no layer for it").In("node \"a\"").Fix("--opset 21"),
+                   Error(ErrorCode::kUnsupportedType, "f16").In("node \"b\""),
+                   Error(ErrorCode::kResource, "2 GiB at most")});
   EXPECT_EQ(OfWriting(problems).ToString(),
             "error ATH-2401 [export] node \"a\": no layer for it\n"
             "  fix: --opset 21\n"

@@ -28,8 +28,7 @@ std::string ColumnsFound(const std::vector<std::string>& header, const std::stri
     if (names.size() == kMostNames) break;
     names.push_back(Quote(name.substr(0, kLongest)));
   }
-  if (header.size() == 1)
-    return fmt::format("the table has one column, {}{}", names[0], if_one);
+  if (header.size() == 1) return fmt::format("the table has one column, {}{}", names[0], if_one);
   std::string text = "the columns of the table are " + Join(names, ", ");
   if (header.size() > names.size())
     text += fmt::format(" and {} more", header.size() - names.size());

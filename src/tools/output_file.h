@@ -9,9 +9,10 @@
 
 namespace athanor::tools {
 
-// Fails where writing `path` would: its folder is not there or closed, it is no regular file, or one
-// that this verb has read (core/opened_files.h): what cannot be made again is not replaced. Writes
-// nothing. An empty path, an option that was not given, is ok. `option` says how the path is chosen.
+// Fails where writing `path` would: its folder is not there or closed, it is no regular file, or
+// one that this verb has read (core/opened_files.h): what cannot be made again is not replaced.
+// Writes nothing. An empty path, an option that was not given, is ok. `option` says how the path is
+// chosen.
 Status CheckOutput(const std::string& path, const std::string& option = "-o");
 // The same, and the name ends in one of `endings`.
 Status CheckOutput(const std::string& path, const std::string& option,
