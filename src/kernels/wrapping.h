@@ -12,6 +12,7 @@ static constexpr std::uint32_t Bits(std::uint8_t x) { return x; }
 static constexpr std::uint32_t Bits(std::int32_t x) { return static_cast<std::uint32_t>(x); }
 static constexpr std::uint64_t Bits(std::int64_t x) { return static_cast<std::uint64_t>(x); }
 static constexpr float Bits(float x) { return x; }
+static constexpr double Bits(double x) { return x; }
 
 template <class T>
 static constexpr T WrapAdd(T a, T b) {

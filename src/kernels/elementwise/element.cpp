@@ -19,6 +19,8 @@ ElementFn ForType(const ElementRow& row, DType dtype) {
   switch (dtype) {
     case DType::kF32:
       return row.f32;
+    case DType::kF64:
+      return row.f64;
     case DType::kI8:
       return row.i8;
     case DType::kU8:

@@ -324,12 +324,18 @@ bool Choose(const void* const* in, const std::size_t* step, void* y, std::size_t
 
 // Every integer type, same type out.
 template <class F>
-constexpr ElementRow Ints(const char* op) {
+constexpr ElementRow Ints(const char* op, ElementFn f64 = nullptr) {
   return {.op = op,
           .i8 = Two<std::int8_t, std::int8_t, F>,
           .u8 = Two<std::uint8_t, std::uint8_t, F>,
           .i32 = Two<std::int32_t, std::int32_t, F>,
-          .i64 = Two<std::int64_t, std::int64_t, F>};
+          .i64 = Two<std::int64_t, std::int64_t, F>,
+          .f64 = f64};
+}
+// And f64, of which scores of forests are made.
+template <class F>
+constexpr ElementRow IntsAndF64(const char* op) {
+  return Ints<F>(op, Two<double, double, F>);
 }
 template <class F>
 constexpr ElementRow DividedInts(const char* op, ElementFn f32 = nullptr) {
@@ -366,7 +372,7 @@ constexpr ElementRow Logic(const char* op) {
 // Variants of one operator follow each other: "op", "op:variant".
 constexpr ElementRow kRows[] = {
     UnaryInts<AbsOf>("Abs"),
-    Ints<AddOf>("Add"),
+    IntsAndF64<AddOf>("Add"),
     Logic<AndOf>("And"),
     Ints<ShiftLeftOf>("BitShift:LEFT"),
     Ints<ShiftRightOf>("BitShift:RIGHT"),
@@ -394,7 +400,7 @@ constexpr ElementRow kRows[] = {
     Ints<MinOf>("Min"),
     DividedInts<IntModOf>("Mod", Two<float, float, ModOf>),
     DividedInts<IntFmodOf>("Mod:fmod", Two<float, float, FmodOf>),
-    Ints<MulOf>("Mul"),
+    IntsAndF64<MulOf>("Mul"),
     UnaryInts<NegOf>("Neg"),
     {.op = "Not", .boolean = One<std::uint8_t, std::uint8_t, NotOf>},
     Logic<OrOf>("Or"),
@@ -407,7 +413,7 @@ constexpr ElementRow kRows[] = {
      .i64 = Two<std::int64_t, std::int64_t, PowOf>},
     UnaryInts<ReluOf>("Relu"),
     UnaryInts<SignOf>("Sign"),
-    Ints<SubOf>("Sub"),
+    IntsAndF64<SubOf>("Sub"),
     Logic<XorOf>("Xor"),
 };
 

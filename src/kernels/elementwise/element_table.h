@@ -15,7 +15,7 @@ using ElementFn = bool (*)(const void* const* in, const std::size_t* step, void*
 struct ElementRow {
   const char* op = nullptr;
   ElementFn f32 = nullptr, i8 = nullptr, u8 = nullptr, i32 = nullptr, i64 = nullptr,
-            boolean = nullptr;
+            boolean = nullptr, f64 = nullptr;
 };
 
 // Elements of one size are copied alike, whatever they mean.

@@ -33,6 +33,18 @@ TEST(ElementKernels, DoArithmeticOnEveryInteger) {
   }
 }
 
+// Scores of forests are added and scaled in f64, and promised to the bit.
+TEST(ElementKernels, AddAndMultiplyWideFloatsToTheBit) {
+  for (const auto& [a, b] : kShapes) {
+    for (const char* op : {"Add", "Sub", "Mul"})
+      EXPECT_GT(CheckKernels({.op = op,
+                              .inputs = {RandomOf(DType::kF64, a, 1), RandomOf(DType::kF64, b, 2)},
+                              .tolerance = 0}),
+                0)
+          << op;
+  }
+}
+
 TEST(ElementKernels, WrapAtTheEndsOfTheRange) {
   constexpr std::int32_t kLow = std::numeric_limits<std::int32_t>::min(),
                          kHigh = std::numeric_limits<std::int32_t>::max();
