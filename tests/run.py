@@ -201,6 +201,7 @@ def main():
     script(count, "gradients_test.py", "--binary", str(ATHANOR))
     script(count, "quant_test.py")
     script(count, "quant_rounding_test.py")
+    script(count, "quant_channels_test.py")
     script(count, "quant_fit_test.py")
     script(count, "formats_test.py", "--binary", str(ATHANOR))
     script(count, "quant_zoo_test.py")

@@ -12,12 +12,8 @@
 namespace athanor::tools {
 namespace {
 
-// Samples that rank products and rate single corrections.
-constexpr std::size_t kFew = 16;
-
-// Outputs this near (an energy of the error of 1/1000) are left as they are; else twice as many
-// products in float must halve what is left of the error.
-constexpr double kNear = 1e-3, kWorthIt = 0.5;
+// What is left of the error when twice as many products are in float, at most.
+constexpr double kWorthIt = 0.75;
 constexpr std::size_t kFewest = 4;  // samples that tell which products these may be
 
 Status UseTable(const QuantizeRequest& request, const Common& common, quant::Prepared& prepared) {
@@ -83,7 +79,7 @@ class Chooser {
   Result<Choice> KeepDrop() {
     ATH_TRY(const bool all, Try(0));
     if (all) return std::move(choice_);
-    ATH_RETURN_IF_ERROR(Rank(std::min(kFew, maker_.count())));
+    ATH_RETURN_IF_ERROR(Rank(std::min(kNearSamples, maker_.count())));
     const auto passes = [this](std::size_t count) { return Try(count); };
     const std::size_t most = MostInFloat();
     ATH_TRY(const auto found, quant::SmallestPrefix(most, passes));
@@ -95,10 +91,11 @@ class Chooser {
     return std::move(choice_);
   }
 
-  // A few products in float where they halve the error of the outputs and have hardly any work.
+  // A few products in float where they take enough off the error of the outputs and have hardly any
+  // work.
   Result<Choice> SpareFew() {
     ATH_TRY(choice_.made, maker_.Make({}));
-    const std::size_t few = std::min(kFew, maker_.count());
+    const std::size_t few = std::min(kNearSamples, maker_.count());
     const auto outputs_of = [&](const Graph& graph) {
       return quant::Outputs::Of(graph, few, maker_.source(), request_.threads);
     };
@@ -106,7 +103,7 @@ class Chooser {
     ATH_TRY(const quant::Outputs whole, outputs_of(choice_.made.graph));
     const double error = real.ErrorOf(whole);
     choice_.decibels = quant::Sqnr(1, error);
-    if (error <= kNear) return std::move(choice_);
+    if (*choice_.decibels >= kNearDecibels) return std::move(choice_);
     ATH_RETURN_IF_ERROR(Rank(std::min(kFewest, few)));
     // A few that matter, not many that cost little: every change between bytes and floats takes
     // time too.
@@ -115,7 +112,8 @@ class Chooser {
     const std::size_t cheap = quant::PutCheapFirst(choice_.ranked, request_.share_in_float());
     const std::size_t most = std::min(cheap, MostInFloat());
     double least = error;
-    for (std::size_t count = most > 0 ? 1 : 0, last = 0; count > last;
+    for (std::size_t count = most > 0 ? 1 : 0, last = 0;
+         count > last && *choice_.decibels < kNearDecibels;
          last = count, count = std::min(2 * count, most)) {
       ATH_TRY(quant::Quantized made, maker_.Make(FirstOf(choice_.ranked, count), true));
       ATH_TRY(const quant::Outputs outputs, outputs_of(made.graph));
@@ -125,7 +123,12 @@ class Chooser {
                                      .after = quant::Sqnr(1, left)};
       Note(common_, "{} product{} in float, {:.1f} % of the operations: outputs within {}", count,
            count == 1 ? "" : "s", 100 * spared.work, Decibels(spared.after));
-      if (left > kWorthIt * least) continue;
+      // From the products that were worth it so far.
+      const double doublings =
+          choice_.in_float == 0
+              ? 1 + std::log2(static_cast<double>(count))
+              : std::log2(static_cast<double>(count) / static_cast<double>(choice_.in_float));
+      if (left > std::pow(kWorthIt, doublings) * least) continue;
       least = left;
       choice_.spared = spared;
       choice_.decibels = spared.after;
@@ -276,7 +279,7 @@ Result<std::vector<AblationRow>> Ablate(const Graph& plain, const Graph& origina
   const auto add = [&](std::string name) -> Status {
     ATH_TRY(const Maker maker, Maker::Prepare(plain, original, samples, count, so_far, common));
     ATH_TRY(const quant::Quantized made, maker.Make(in_float));
-    ATH_TRY(const double error, quant::OutputError(plain, made.graph, std::min(kFew, count),
+    ATH_TRY(const double error, quant::OutputError(plain, made.graph, std::min(kNearSamples, count),
                                                    samples.source(), request.threads));
     AblationRow row = {.name = std::move(name), .sqnr = quant::Sqnr(1, error)};
     if (judge != nullptr) {

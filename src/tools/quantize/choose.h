@@ -10,6 +10,10 @@
 
 namespace athanor::tools {
 
+// Outputs this near to those of the float model are left as they are, and samples that tell.
+inline constexpr double kNearDecibels = 30;
+inline constexpr std::size_t kNearSamples = 16;
+
 // Makes the same model for any choice of products that stay in float.
 class Maker {
  public:

@@ -27,7 +27,8 @@ Result<double> ParseShare(const char* option, std::string text) {
 std::string CorrectionHelp() {
   std::string help =
       "what is done about the error, separated by commas, or none, or auto, which tries some and "
-      "--method auto too and keeps what brings the outputs nearest; gptq,bias by itself, with "
+      "--method auto too and keeps what brings the outputs nearest; gptq,bias by itself (with "
+      "spread and --method auto where these bring outputs nearer that are far), with "
       "--activations float gptq,scales, with --target-ratio gptq,refit,empirical:";
   for (const quant::Correction& one : quant::AllCorrections())
     help += fmt::format("\n  {}: {}", one.name, one.summary);
@@ -58,7 +59,7 @@ void AddAccuracyOptions(Arguments app, QuantizeRequest& request) {
              "with 3 when none can be quantised");
   app.Option("--float-share", request.share,
              "without --max-drop: products with at most this share of the operations, 15% or 0.15, "
-             "compute in float where that halves the error of the outputs; their weights stay on 8 "
+             "compute in float where that brings outputs nearer; their weights stay on 8 "
              "bits; 15% when not given, 0 for none");
   app.Flag(
       "--measured", request.measured,
@@ -180,6 +181,7 @@ Status CheckRequest(QuantizeRequest& request) {
   }
   ATH_RETURN_IF_ERROR(CheckChoice(request));
   if (request.correct.empty()) {
+    request.free_corrections = !request.weights_only() && request.table.empty();
     request.correct = request.fits_size()      ? "gptq,refit,empirical"
                       : request.weights_only() ? "gptq,scales"
                                                : "gptq,bias";

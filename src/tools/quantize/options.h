@@ -28,6 +28,7 @@ struct QuantizeRequest {
   std::optional<double> drop = {};
   std::optional<double> float_share = {};  // see share_in_float
   quant::Corrections corrections = {};
+  bool free_corrections = false;  // none were asked for, and some may be added
 
   int weight_bits() const { return weights == "4" ? 4 : 8; }
   bool fits_size() const { return target_ratio > 0; }

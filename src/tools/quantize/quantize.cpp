@@ -239,7 +239,7 @@ class Quantizing {
     if (request_.tries_recipes()) {
       ATH_RETURN_IF_ERROR(PrepareBest());
     } else {
-      ATH_TRY(Maker maker, Maker::Prepare(plain_, graph_, *samples_, count_, request_, common_));
+      ATH_TRY(Maker maker, PrepareAsAsked(plain_, graph_, *samples_, count_, request_, common_));
       maker_ = std::make_unique<Maker>(std::move(maker));
     }
     findings_.prepared = &maker_->prepared();

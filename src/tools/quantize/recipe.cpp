@@ -86,4 +86,44 @@ Result<BestRecipe> TryRecipes(const Graph& plain, const Graph& original, SampleC
   return *std::move(best);
 }
 
+Result<Maker> PrepareAsAsked(const Graph& plain, const Graph& original, SampleCache& samples,
+                             std::size_t count, QuantizeRequest& request, const Common& common) {
+  ATH_TRY(Maker maker, Maker::Prepare(plain, original, samples, count, request, common));
+  if (!request.free_corrections) return maker;
+  const std::size_t few = std::min(count, kNearSamples);
+  const int threads = request.threads;
+  ATH_TRY(const quant::Outputs real, quant::Outputs::Of(plain, few, samples.source(), threads));
+  const auto decibels = [&](const Maker& one) -> Result<double> {
+    ATH_TRY(const quant::Quantized made, one.Make({}));
+    ATH_TRY(const quant::Outputs small,
+            quant::Outputs::Of(made.graph, few, samples.source(), threads));
+    return quant::Sqnr(1, real.ErrorOf(small));
+  };
+  ATH_TRY(const double before, decibels(maker));
+  if (before >= kNearDecibels) return maker;
+  double nearest = before;
+  const bool free_method = request.method == QuantizeRequest().method;
+  const QuantizeRequest asked = request;
+  for (const std::string_view method : {std::string_view(asked.method), quant::kAuto}) {
+    if (method != asked.method && !free_method) continue;
+    QuantizeRequest one = asked;
+    one.save_table.clear();
+    one.method = method;
+    one.corrections.spread = true;
+    one.correct = "spread," + one.correct;
+    ATH_TRY(Maker other, Maker::Prepare(plain, original, samples, count, one, common));
+    if (other.prepared().equalized.spread == 0) break;
+    ATH_TRY(const double after, decibels(other));
+    Note(common, "--method {} --correct {}: outputs within {} instead of {}", one.method,
+         one.correct, Decibels(after), Decibels(before));
+    if (after <= nearest) continue;
+    nearest = after;
+    one.save_table = asked.save_table;
+    request = std::move(one);
+    maker = std::move(other);
+  }
+  if (nearest > before) ATH_RETURN_IF_ERROR(SaveRanges(request, common, maker.prepared()));
+  return maker;
+}
+
 }  // namespace athanor::tools

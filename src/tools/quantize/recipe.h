@@ -22,4 +22,10 @@ Result<BestRecipe> TryRecipes(const Graph& plain, const Graph& original, SampleC
                               std::size_t count, const QuantizeRequest& request,
                               const Common& common);
 
+// As the request says. Where it leaves corrections open and outputs are far from the float model's,
+// `spread` is tried, and `--method auto` with it where no method was asked for; the request names
+// what brought them nearest.
+Result<Maker> PrepareAsAsked(const Graph& plain, const Graph& original, SampleCache& samples,
+                             std::size_t count, QuantizeRequest& request, const Common& common);
+
 }  // namespace athanor::tools
