@@ -1,6 +1,5 @@
 // The long text behind every error code, printed by `athanor explain ATH-nnnn`.
 #include "core/status.h"
-#include "core/writing.h"
 
 namespace athanor {
 
@@ -57,7 +56,7 @@ const std::vector<ErrorCodeInfo>& AllErrorCodes() {
        "For example an index beyond the end of a tensor, or a shape computed from data that does\n"
        "not fit. The message names the node and the value.",
        2},
-      {kNotWritten, "export", "the model has no form in what is to be written",
+      {ErrorCode::kNotWritten, "export", "the model has no form in what is to be written",
        "The model is right and can be read; the format, or the code, that is asked for cannot say\n"
        "all of it. The message names the node and says which form would be written. ath and onnx\n"
        "hold every model: athanor convert MODEL -o model.onnx.",

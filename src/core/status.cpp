@@ -124,7 +124,7 @@ Status Status::All(std::vector<Status> problems) {
   if (problems.empty()) return {};
   if (problems.size() == 1) return std::move(problems.front());
   Info info = problems.front().shared_->info;
-  info.others.assign(std::make_move_iterator(problems.begin() + 1),
+  info.others.insert(info.others.end(), std::make_move_iterator(problems.begin() + 1),
                      std::make_move_iterator(problems.end()));
   return Status(std::move(info));
 }

@@ -34,6 +34,7 @@ enum class ErrorCode : std::uint16_t {
   kUnsupportedType = 2102,  // valid, but not for this dtype
   kUnsafeFile = 2201,       // asks for something a file must not ask for
   kDataError = 2301,        // a value met while running is out of range
+  kNotWritten = 2401,       // the model is right, what is to be written has no form for it
   // 3xxx: a gate was not met (exit code 3)
   kAccuracy = 3001,
   // 4xxx: limits (exit code 4)

@@ -31,6 +31,12 @@ TEST(Status, SaysTheSameProblemOnceWithItsPlaces) {
             "  fix: cast it");
 }
 
+TEST(Status, KeepsTheProblemsOfAList) {
+  const Status two = Status::All({Unsupported("a"), Unsupported("b")});
+  EXPECT_EQ(Status::All({two, Unsupported("c")}).ToString(),
+            "error ATH-2101 [import] a\nerror ATH-2101 [import] b\nerror ATH-2101 [import] c");
+}
+
 TEST(Status, OfWritingNamesTheWriting) {
   const Status problems =
       Status::All({Unsupported("no layer for it").In("node \"a\"").Fix("--opset 21"),

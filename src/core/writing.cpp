@@ -13,7 +13,7 @@ bool IsOfForm(ErrorCode code) {
 
 Status OfWriting(const Status& status) {
   if (status.ok()) return {};
-  Status own(IsOfForm(status.code()) ? kNotWritten : status.code(), status.message());
+  Status own(IsOfForm(status.code()) ? ErrorCode::kNotWritten : status.code(), status.message());
   if (!status.where().empty()) own = std::move(own).In(status.where());
   if (!status.fix().empty()) own = std::move(own).Fix(status.fix());
   std::vector<Status> all = {std::move(own)};

@@ -5,10 +5,8 @@
 
 namespace athanor {
 
-// One of ErrorCode's 2xxx: the model is right, what is to be written has no form for it.
-inline constexpr ErrorCode kNotWritten{2401};
-
-// The same problems, as ones of writing. What fails otherwise, as for want of room, stays.
+// The same problems, as ones of writing: ErrorCode::kNotWritten. What fails otherwise, as for want
+// of room, stays.
 Status OfWriting(const Status& status);
 
 }  // namespace athanor
