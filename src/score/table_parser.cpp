@@ -211,7 +211,11 @@ void TableParser::AddEmptyRow(std::span<const Cell> cells, ParsedBlock& parsed) 
 // Room for a row per line end, and for a last row without one, up to a whole run.
 void TableParser::PlaceElements(ParsedBlock& parsed) const {
   constexpr std::size_t kAlignment = 64;
-  const std::size_t lines = reader_.count_lines(parsed.text.data(), parsed.text.size()) + 1;
+  std::size_t lines = reader_.count_lines(parsed.text.data(), parsed.text.size()) + 1;
+  // Lines that are no rows, blank ones for instance, shall cost no memory: a row has a separator or
+  // a line end behind each cell.
+  if (!format_.json_lines && format_.on_error != OnError::kNull)
+    lines = std::min(lines, parsed.text.size() / std::max<std::size_t>(1, names_.size()) + 1);
   const std::size_t rows = RoundUp(lines, kRowsPerRun);
   std::size_t row_bytes = 0, total = kAlignment + kCellRound * sizeof(double);
   for (const Column& column : columns_) {
@@ -334,13 +338,17 @@ bool TableParser::StorePlainRow(Place& place, std::size_t row) const {
       Put(plain.f64()[next++], to);
     }
   }
-  // Nothing can fail from here on: zeros may take the place of separators.
+  return true;
+}
+
+// Zeros take the place of what is behind texts, a '\r' too: nobody may ask for cells of this row
+// afterwards.
+void TableParser::EndTexts(Place& place, std::size_t row) const {
   for (const Column& column : columns_) {
     if (column.dtype != DType::kString) continue;
-    const std::string_view text = plain.CellOf(row, column.source);
+    const std::string_view text = place.parsed.plain.CellOf(row, column.source);
     place.piece[static_cast<std::size_t>(text.data() + text.size() - place.piece)] = '\0';
   }
-  return true;
 }
 
 // The next rows, up to one that is not plain. Those of a matrix are read to where they belong, if
@@ -362,6 +370,7 @@ std::size_t TableParser::AddPlainRows(Place& place) const {
     if (in_place_ && begin + row * stride != place_of(parsed.rows))
       std::memcpy(place_of(parsed.rows), begin + row * stride, stride);
     for (const std::size_t at : keep_) parsed.kept.push_back(plain.CellOf(row, at));
+    if (!in_place_) EndTexts(place, row);
     ++parsed.rows;
     ++place.line;
   }

@@ -123,6 +123,7 @@ class TableParser {
   std::size_t AddPlainRows(Place& at) const;
   bool ReadOddNumbers(Place& at, std::size_t row, std::size_t& unread) const;
   bool StorePlainRow(Place& at, std::size_t row) const;
+  void EndTexts(Place& at, std::size_t row) const;
   void RepeatLastRow(ParsedBlock& parsed) const;
 
   TableFormat format_;

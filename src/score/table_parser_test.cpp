@@ -82,9 +82,9 @@ std::vector<Case> Cases() {
       {{.on_error = OnError::kSkip, .separator = ',', .missing = {"-999", "NA"}},
        names,
        {column(2, f32), column(3, text), column(0, DType::kI32)},
-       {2}},
+       {2, 3}},
       {{.on_error = OnError::kNull, .separator = ','}, {"c0"}, {column(0, f32)}, {0}, true},
-      {{.on_error = OnError::kNull, .separator = ','}, {"c0"}, {column(0, text)}, {}},
+      {{.on_error = OnError::kNull, .separator = ','}, {"c0"}, {column(0, text)}, {0}},
   };
 }
 
@@ -155,6 +155,27 @@ TEST(TableParserTest, ReadsRowsAcrossPieces) {
   }
   for (int i = 0; i < 5000; ++i) text += fmt::format("{},{}.25,,1\r\n", i, i);
   ExpectTheSame(given, text);
+}
+
+// The zero behind a text took the place of the '\r', which was then taken for one of the cell.
+TEST(TableParserTest, KeepsTheLastCellOfARowThatEndsWithCarriageReturn) {
+  const std::vector<std::string> names = {"a", "b"};
+  const std::vector<Column> columns = {{.name = "b", .source = 1, .dtype = DType::kString}};
+  const TableParser parser({.separator = ','}, names, columns, {1});
+  const ParsedBlock block = parser.Parse({.text = TableText("1,x\r\n2,yz\r\n")});
+  EXPECT_EQ(block.kept, (std::vector<std::string_view>{"x", "yz"}));
+}
+
+TEST(TableParserTest, TakesNoMemoryForBlankLines) {
+  Case given = {.format = {.separator = ','}, .matrix = true};
+  for (std::size_t c = 0; c < 2000; ++c) {
+    given.names.push_back(fmt::format("c{}", c));
+    given.columns.push_back({.name = given.names.back(), .source = c, .dtype = DType::kF32});
+  }
+  const TableParser parser(given.format, given.names, given.columns, {}, {.matrix = true});
+  const ParsedBlock block = parser.Parse({.text = TableText(std::string(1 << 20, '\n'))});
+  EXPECT_EQ(block.rows, 0U);
+  EXPECT_LT(block.memory_bytes, std::size_t{16} << 20);
 }
 
 TEST(TableParserTest, ReadsRowsOfThousandsOfCells) {
