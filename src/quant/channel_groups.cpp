@@ -165,6 +165,11 @@ class Tracer {
     std::vector<Datum> inputs;
     for (const ValueId input : node.inputs) {
       const Tensor* constant = graph_.Constant(input);
+      // Numbers among the values are of no channel: only sizes and places may be constants.
+      if (constant != nullptr && constant->dtype() == DType::kF32) {
+        PinInputs(node);
+        return {};
+      }
       if (constant != nullptr) {
         inputs.emplace_back(*constant);
         continue;

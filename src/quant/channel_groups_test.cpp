@@ -33,6 +33,24 @@ std::string EndsOf(const Found& found, const std::vector<ChannelEnd>& ends) {
   return text;
 }
 
+// The numbers of a constant were taken for those of channels, whose weights then changed alone.
+TEST(ChannelGroups, LeaveOutWhatIsJoinedWithConstants) {
+  for (const char* numbers : {"[0, 0]", "[-1, 3000000]"}) {
+    const Found found = GroupsOf(fmt::format(R"(
+graph main(x: f32[1, 2, 1, 1]) -> (y: f32[1, 3, 1, 1]) {{
+  const %wa: f32[2, 2, 1, 1] = random(1)
+  const %wb: f32[3, 4, 1, 1] = random(2)
+  const %k: f32[1, 2, 1, 1] = {}
+  %a = Conv(%x, %wa) @a
+  %j = Concat(%a, %k) {{axis = 1}}
+  %y = Conv(%j, %wb) @b
+}}
+)",
+                                             numbers));
+    EXPECT_TRUE(found.groups.empty()) << numbers;
+  }
+}
+
 // The shuffle of ShuffleNet: channels a0 a1 b0 b1 become a0 b0 a1 b1.
 TEST(ChannelGroups, FollowAShuffle) {
   const Found found = GroupsOf(R"(
