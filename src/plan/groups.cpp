@@ -146,14 +146,12 @@ class Grouper {
         break;
       const ValueId result = node.outputs[0];
       if (graph_.num_uses(result) != 1 || graph_.value(result).output_uses != 0) return {};
+      // Only the first may join: the others have the one input that the one before makes.
+      if (!makers.empty() && node.inputs.size() != 1) return {};
       const std::vector<kernels::Candidate> alone = kernels::Candidates(query, options_.isa);
       if (!alone.empty() && alone[0].fit.yes()) cost += alone[0].cost_ns;
       makers.push_back(reader);
       reader = graph_.value(result).users[0];
-    }
-    // Only the first may join: the others have the one input that the one before makes.
-    for (std::size_t i = 1; i < makers.size(); ++i) {
-      if (graph_.node(makers[i]).inputs.size() != 1) return {};
     }
     const Node& node = graph_.node(reader);
     if (makers.empty() || covered_[static_cast<std::size_t>(reader)] || node.inputs.size() != 1 ||
