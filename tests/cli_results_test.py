@@ -222,6 +222,8 @@ class Mistakes(Case):
         self.assertIn("this is a folder", self.refused("inspect", self.folder, code=1))
         self.assertIn("a pipeline is expected", self.refused("pack", MODEL, "-o", self.folder / "x.athpkg", code=1))
         self.assertIn("this is a picture (BMP), no table", self.refused("score", MODEL, bitmap, code=1))
+        for separator in ('"', "\n", ";;"):
+            self.assertIn("no quote or line end", self.refused("score", MODEL, self.file("t.csv", b"a,b\n"), "--separator", separator, code=1))
 
     def test_a_file_of_nearly_this_name_is_meant(self):
         near = self.refused("inspect", DIGITS / "digit.onnx", code=1)

@@ -144,8 +144,11 @@ Status Run(ScoreOptions options, const Common& common) {
         .Fix("-o out.csv");
   if (options.success && options.score.output == "-")
     return Error(ErrorCode::kUsage, "--success marks a file").Fix("-o out.csv");
-  if (options.separator.size() > 1)
-    return Error(ErrorCode::kUsage, "--separator is one character, not \"{}\"", options.separator);
+  if (options.separator.size() > 1 ||
+      options.separator.find_first_of("\"\r\n") != std::string::npos)
+    return Error(ErrorCode::kUsage, "--separator is one character, no quote or line end, not {}",
+                 Quote(options.separator))
+        .Fix("--separator ';'");
   if (!options.wait.empty())
     ATH_RETURN_IF_ERROR(score::WaitForFile(options.wait, options.wait_seconds));
   ATH_RETURN_IF_ERROR(EnterPartition(options));
