@@ -280,7 +280,8 @@ Status QuantizeBeforeLimits(Graph& graph, NodeId id) {
   const std::optional<QuantPort> port = PortOf(graph, root, root.outputs[0]);
   if (limits == nullptr || limits->dtype() != DType::kF32 || !port || !port->per_tensor() ||
       (port->dtype != DType::kU8 && port->dtype != DType::kI8) ||
-      root.attributes.Find("precision") != nullptr)
+      root.attributes.Find("precision") != nullptr ||
+      std::ranges::any_of(limits->Data<float>(), [](float limit) { return std::isnan(limit); }))
     return {};
   ATH_TRY(Tensor integers, Quantize(*limits, *port));
   Graph::NewNode quantize = {.op = "QuantizeLinear",
