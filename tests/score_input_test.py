@@ -92,6 +92,16 @@ def endless_row(scorer, start):
     return None
 
 
+def too_many_rows(scorer):
+    """With null every bad line is a row: a block of short lines would take 31 GB of a process that may have 4."""
+    model = scorer.folder / "wide.txt"
+    model.write_text("graph g(x: f32[N, M]) -> (y) { %y = Relu(%x) }")
+    table = ",".join(f"c{i}" for i in range(60_000)) + "\n" + "x\n" * 131_072
+    limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))  # noqa: E731
+    return scorer.refusal(table, "ATH-4001", "more memory", "--on-error skip", code=4, arguments=["--on-error", "null", "--threads", "2"],
+                          model=model, preexec_fn=limit)
+
+
 def full_device(scorer):
     """The standard output is a device that is full."""
     with open("/dev/full", "wb") as full:
@@ -165,6 +175,7 @@ def main():
         count.test("odd numbers", lambda: odd_numbers(scorer))
         count.test("a row without end", lambda: endless_row(scorer, b""))
         count.test("a quote without end", lambda: endless_row(scorer, b'"'))
+        count.test("more rows than memory", lambda: too_many_rows(scorer))
         count.test("a full device", lambda: full_device(scorer))
         count.test("a full disk", lambda: full_disk(scorer, False))
         count.test("a full disk, resumed", lambda: full_disk(scorer, True))

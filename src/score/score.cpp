@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <filesystem>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <thread>
 
@@ -187,16 +188,28 @@ class Pipeline {
     std::string text = "";
   };
 
+  // An exception would end the process: that there is no memory is a reason like another.
   void Work() {
+    std::size_t number = 0;  // of the block at hand
+    try {
+      WorkOn(number);
+    } catch (const std::bad_alloc&) {
+      Finish(number, Error(ErrorCode::kResource, "a block of rows needs more memory than there is")
+                         .In(options_.input)
+                         .Fix("fewer columns, fewer --threads, or --on-error skip: with null every "
+                              "bad line is a row"));
+    }
+  }
+
+  void WorkOn(std::size_t& number) {
     Desk desk;
     for (;;) {
-      std::size_t number = 0;
       std::optional<RowBlock> block;
       {
         const std::scoped_lock lock(read_mutex_);
         if (stopped_) return;
-        Result<std::optional<RowBlock>> next = blocks_.Next(std::move(desk.parsed.text));
         number = next_to_read_++;
+        Result<std::optional<RowBlock>> next = blocks_.Next(std::move(desk.parsed.text));
         if (!next.ok()) return Finish(number, std::move(next).status().In(options_.input));
         if (!*next) return;
         block = *std::move(next);
@@ -211,7 +224,7 @@ class Pipeline {
   // Ends the work with this status, unless an earlier block ended it before.
   void Finish(std::size_t number, Status status) {
     std::unique_lock lock(write_mutex_);
-    turn_.wait(lock, [&] { return next_to_write_ == number || stopped_; });
+    turn_.wait(lock, [&] { return next_to_write_ >= number || stopped_; });
     if (!stopped_) status_ = std::move(status);
     stopped_ = true;
     turn_.notify_all();
