@@ -92,6 +92,21 @@ def endless_row(scorer, start):
     return None
 
 
+def other_endings(scorer):
+    """Answers are csv: they do not come under the name of another format."""
+    for name in ["o.jsonl", "o.npy", "o.XLSX", "o.csv.gz", "o.PARQUET"]:
+        run = scorer.score(ROWS, "-o", scorer.folder / name, "--quiet")
+        message = run.stderr.decode()
+        if run.returncode != 1 or "answers are written as csv" not in message or ".csv, or .parquet" not in message:
+            return f"{name}: exit {run.returncode}: {message[:300]}"
+        if (scorer.folder / name).exists():
+            return f"{name} is left"
+    for name in ["o", "o.txt", "o.tsv", "o.answers"]:
+        if scorer.score(ROWS, "-o", scorer.folder / name, "--quiet").returncode != 0:
+            return f"{name} is refused"
+    return None
+
+
 def too_many_rows(scorer):
     """With null every bad line is a row: a block of short lines would take 31 GB of a process that may have 4."""
     model = scorer.folder / "wide.txt"
@@ -175,6 +190,7 @@ def main():
         count.test("odd numbers", lambda: odd_numbers(scorer))
         count.test("a row without end", lambda: endless_row(scorer, b""))
         count.test("a quote without end", lambda: endless_row(scorer, b'"'))
+        count.test("names of other formats", lambda: other_endings(scorer))
         count.test("more rows than memory", lambda: too_many_rows(scorer))
         count.test("a full device", lambda: full_device(scorer))
         count.test("a full disk", lambda: full_disk(scorer, False))

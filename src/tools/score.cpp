@@ -2,11 +2,13 @@
 #include "score/score.h"
 
 #include <filesystem>
+#include <set>
 
 #include "core/file.h"
 #include "core/opened_files.h"
 #include "core/text.h"
 #include "frontends/no_model.h"
+#include "score/arrow_files.h"
 #include "score/partition.h"
 #include "tools/console.h"
 #include "tools/input_fault.h"
@@ -88,6 +90,24 @@ Status EnterPartition(ScoreOptions& options) {
   return {};
 }
 
+// Answers are csv or a file of Arrow; under the name of another format nobody would look for them.
+Status CheckEnding(const std::string& output) {
+  static const std::set<std::string> kOthers = {
+      ".json",   ".jsonl", ".ndjson", ".npy", ".npz", ".xlsx", ".xls",  ".ods",
+      ".orc",    ".avro",  ".h5",     ".pkl", ".xml", ".html", ".yaml", ".db",
+      ".sqlite", ".gz",    ".zst",    ".bz2", ".xz",  ".zip"};
+  std::string ending = std::filesystem::path(output).extension().string();
+  for (char& c : ending) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  const bool arrow = score::IsArrowFile("answers" + ending) && !score::IsArrowFile(output);
+  if (!arrow && !kOthers.contains(ending)) return {};
+  std::filesystem::path name(output);
+  name.replace_extension();
+  if (name.extension() == ".csv") name.replace_extension();  // out.csv.gz
+  return Error(ErrorCode::kUsage, "-o {}: answers are written as csv, Parquet or Arrow, not as {}",
+               output, std::filesystem::path(output).extension().string())
+      .Fix(fmt::format("-o {}.csv, or .parquet or .arrow", name.string()));
+}
+
 // A picture has lines as well; its first would be told as a wrong column.
 Status CheckTable(const std::string& path) {
   std::error_code error;
@@ -106,6 +126,7 @@ Status CheckResults(const ScoreOptions& options) {
   const std::string& errors = options.score.errors;
   OpenedFiles::Note(options.score.model);
   OpenedFiles::Note(options.score.input);
+  ATH_RETURN_IF_ERROR(CheckEnding(output));
   ATH_RETURN_IF_ERROR(CheckOutput(output));
   ATH_RETURN_IF_ERROR(CheckOutput(errors, "--errors"));
   std::error_code failed;
