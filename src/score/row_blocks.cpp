@@ -15,11 +15,38 @@
 namespace athanor::score {
 namespace {
 
+using namespace std::string_view_literals;
+
 // A row longer than this is no row: a quote was never closed.
 constexpr std::size_t kLongestRow = std::size_t{16} << 20;
 
 bool IsSeparator(char c, char separator) {
   return c == separator || (separator == 0 && (c == ',' || c == ';' || c == '\t'));
+}
+
+// What begins a table that is no text of bytes, and how it becomes one.
+struct OtherText {
+  std::string_view begin, what, fix;
+};
+constexpr OtherText kOtherTexts[] = {
+    {"\x1F\x8B"sv, "compressed (gzip)", "zcat TABLE | athanor score MODEL -"},
+    {"\x28\xB5\x2F\xFD"sv, "compressed (zstd)", "zstdcat TABLE | athanor score MODEL -"},
+    {"\xFD\x37zXZ\0"sv, "compressed (xz)", "xzcat TABLE | athanor score MODEL -"},
+    {"BZh91AY&SY"sv, "compressed (bzip2)", "bzcat TABLE | athanor score MODEL -"},
+    {"PK\x03\x04"sv, "an archive (zip) or a spreadsheet",
+     "unzip -p TABLE | athanor score MODEL -; save a spreadsheet as csv"},
+    {"\xFF\xFE"sv, "text in UTF-16", "iconv -f utf16 -t utf8 TABLE | athanor score MODEL -"},
+    {"\xFE\xFF"sv, "text in UTF-16", "iconv -f utf16 -t utf8 TABLE | athanor score MODEL -"},
+};
+
+Status CheckText(std::string_view table) {
+  for (const OtherText& other : kOtherTexts) {
+    if (table.starts_with(other.begin))
+      return Error(ErrorCode::kInvalidInput, "the table is {}; plain csv or JSON lines are read",
+                   other.what)
+          .Fix(other.fix);
+  }
+  return {};
 }
 
 }  // namespace
@@ -165,6 +192,7 @@ Status RowBlocks::Seek(std::uint64_t end, std::size_t line) {
 
 Result<std::optional<std::string>> RowBlocks::Header(bool take) {
   for (;;) {
+    if (taken_ == 0) ATH_RETURN_IF_ERROR(CheckText(buffer_.view()));
     if (buffer_.view().starts_with("\xEF\xBB\xBF")) {  // the mark of spreadsheets
       buffer_.RemovePrefix(3);
       taken_ += 3;

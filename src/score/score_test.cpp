@@ -147,6 +147,22 @@ TEST_F(ScoreTest, NeedsAColumnForItsMatrix) {
   EXPECT_EQ(status.message(), "no column of the table is left for the model");
 }
 
+TEST_F(ScoreTest, KnowsTablesThatAreCompressedOrOfWideCharacters) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {std::string("\x1F\x8B\x08\0\0\0", 6), "zcat "},
+      {"\x28\xB5\x2F\xFD\x24", "zstdcat "},
+      {"PK\x03\x04\x14", "unzip -p "},
+      {std::string("\xFF\xFE\x61\0\n\0", 6), "iconv -f utf16 "},
+      {std::string("\xFE\xFF\0\x61\0\n", 6), "iconv -f utf16 "}};
+  for (const auto& [table, fix] : cases) {
+    for (const std::size_t bytes : {1, 4096}) {
+      const Status status = Run(Write("t.csv", table), {.block_bytes = bytes}).status();
+      EXPECT_EQ(status.code(), ErrorCode::kInvalidInput) << status.ToString();
+      EXPECT_TRUE(status.fix().starts_with(fix)) << status.ToString();
+    }
+  }
+}
+
 TEST_F(ScoreTest, AQuoteInsideACellLosesNoRows) {
   const std::string table = Write("quote.csv", "a,b\n5\",3\n6,7\n8,9\n");
   for (const std::size_t bytes : {8, 4096}) {
