@@ -170,6 +170,9 @@ class Score(Case):
             self.assertIn('column "colour": 2 values that the model does not know, such as "green"', run.stdout)
             unknown = document(self, "score", model, table, "-o", self.folder / "out.csv")["unknown_values"]
             self.assertEqual(unknown, [{"column": "colour", "count": 2, "example": "green"}])
+        for encoding, shown in [("utf8", 'such as "grün"'), ("latin1", 'such as "gr\\xfcn"\n  the table is not UTF-8; is it Latin-1?')]:
+            self.file("t.csv", "colour\ngrün\n".encode(encoding))
+            self.assertIn(shown, athanor("score", model, table, "-o", "out.csv", cwd=self.folder).stdout)
         self.file("t.csv", b"colour\nred\nNA\n")
         self.assertNotIn("does not know", athanor("score", model, table, "-o", "out.csv", cwd=self.folder).stdout)
 

@@ -147,6 +147,16 @@ TEST_F(ScoreTest, NeedsAColumnForItsMatrix) {
   EXPECT_EQ(status.message(), "no column of the table is left for the model");
 }
 
+TEST(UnknownValuesTest, ShowsLettersAndEscapesWhatSteersATerminal) {
+  EXPECT_EQ(ShowValue("Z\xC3\xBCrich", 60), "\"Z\xC3\xBCrich\"");
+  EXPECT_EQ(ShowValue("Z\xFCrich", 60), "\"Z\\xfcrich\"");
+  EXPECT_EQ(ShowValue("a\x1B\"\xC2\x9B\x7F\\", 60), "\"a\\x1b\\\"\\xc2\\x9b\\x7f\\\\\"");
+  // No letter is cut in two.
+  EXPECT_EQ(ShowValue("\xC3\xA4\xC3\xB6\xC3\xBC\xC3\x9F", 6), "\"\xC3\xA4...\xC3\x9F\"");
+  EXPECT_TRUE(IsUtf8("") && IsUtf8("\xE2\x82\xAC"));
+  EXPECT_FALSE(IsUtf8("\xC3"));
+}
+
 TEST_F(ScoreTest, KnowsTablesThatAreCompressedOrOfWideCharacters) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {std::string("\x1F\x8B\x08\0\0\0", 6), "zcat "},

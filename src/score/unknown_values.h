@@ -36,4 +36,9 @@ void CountUnknown(const ParsedBlock& block, const KnownValues& known,
 // Adds what later blocks had.
 void AddUnknown(const std::vector<UnknownValues>& more, std::vector<UnknownValues>& unknown);
 
+bool IsUtf8(std::string_view text);
+// In quotes, for a reader: letters of UTF-8 as they are, what is none and control characters
+// escaped (\xHH). Of a long text the middle is left out, so that about `most` bytes remain.
+std::string ShowValue(std::string_view text, std::size_t most);
+
 }  // namespace athanor::score

@@ -150,10 +150,14 @@ std::string SummaryText(const ScoreOptions& options, const score::ScoreReport& r
     for (const score::BadRow& row : report.bad)
       text += fmt::format("  line {}: {}\n", row.line, row.reason);
   }
-  for (const score::UnknownValues& values : report.unknown)
-    text += fmt::format("column {}: {} {} that the model does not know, such as {}\n",
-                        Quote(values.column), values.count, values.count == 1 ? "value" : "values",
-                        Quote(Shorten(values.example, 60)));
+  for (const score::UnknownValues& values : report.unknown) {
+    text +=
+        fmt::format("column {}: {} {} that the model does not know, such as {}\n",
+                    score::ShowValue(values.column, 60), values.count,
+                    values.count == 1 ? "value" : "values", score::ShowValue(values.example, 60));
+    if (!score::IsUtf8(values.example))
+      text += "  the table is not UTF-8; is it Latin-1? iconv -f latin1 -t utf8\n";
+  }
   return text;
 }
 
