@@ -183,6 +183,12 @@ Result<std::vector<Column>> RowModel::BindMatrix(const std::vector<std::string>&
 Result<std::vector<Column>> RowModel::Bind(const std::vector<std::string>& header,
                                            const std::vector<std::string>& drop) const {
   if (ReadsOneMatrix()) return BindMatrix(header, drop);
+  if (!drop.empty())
+    return Error(ErrorCode::kUsage,
+                 "--drop {}: this model reads its columns by their names, no other column is a "
+                 "feature",
+                 drop.front())
+        .Fix("leave --drop out");
   ATH_TRY(const std::vector<std::size_t> places,
           io::FindColumns(header, ColumnNames(),
                           "; if these are several, --separator says what is between them"));

@@ -173,6 +173,13 @@ TEST_F(ScoreTest, KnowsTablesThatAreCompressedOrOfWideCharacters) {
   }
 }
 
+// Ignored, a column that was to be left out was read all the same.
+TEST_F(ScoreTest, RefusesToDropFromNamedColumns) {
+  const Status status = Run(kRows, {.drop = {"amount"}}).status();
+  EXPECT_EQ(status.code(), ErrorCode::kUsage) << status.ToString();
+  EXPECT_TRUE(status.message().starts_with("--drop amount: ")) << status.ToString();
+}
+
 TEST_F(ScoreTest, AQuoteInsideACellLosesNoRows) {
   const std::string table = Write("quote.csv", "a,b\n5\",3\n6,7\n8,9\n");
   for (const std::size_t bytes : {8, 4096}) {
