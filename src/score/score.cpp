@@ -258,7 +258,8 @@ class Pipeline {
       if (options_.format.on_error == OnError::kFail) {
         return Error(ErrorCode::kInvalidInput, "line {}: {}", bad.line, bad.reason)
             .In(options_.input)
-            .Fix("--on-error skip leaves such rows out and counts them");
+            .Fix(bad.fix + (bad.fix.empty() ? "" : "; ") +
+                 "--on-error skip leaves such rows out and counts them");
       }
       ATH_RETURN_IF_ERROR(output_.WriteBad(bad));
       ++report_.bad_rows;

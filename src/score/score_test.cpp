@@ -173,6 +173,21 @@ TEST_F(ScoreTest, KnowsTablesThatAreCompressedOrOfWideCharacters) {
   }
 }
 
+TEST_F(ScoreTest, SaysHowCellsThatAreNoNumbersAreRead) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"a;b\n27,5;1\n", "write 27.5 with a decimal point: tr , . < TABLE | "},
+      {"a,b\n\"27,5\",1\n", "write 27.5 with a decimal point; --on-error skip "},
+      {"a,b\n\"1,000\",1\n", "write numbers with a decimal point, and nothing between thousands"},
+      {"a,b\n1,None\n", "if it means a missing value: --missing None; --on-error skip "},
+      {"a,b\n#N/A,1\n", "if it means a missing value: --missing '#N/A'; "},
+      {"a,b\n1.2.3,1\n", "--on-error skip "},
+      {"a,b\n1,2,3\n", "--on-error skip "}};
+  for (const auto& [table, fix] : cases) {
+    const Status status = Run(Write("t.csv", table), {.model = Write("m.txt", kMatrix)}).status();
+    EXPECT_TRUE(status.fix().starts_with(fix)) << table << status.ToString();
+  }
+}
+
 // Ignored, a column that was to be left out was read all the same.
 TEST_F(ScoreTest, RefusesToDropFromNamedColumns) {
   const Status status = Run(kRows, {.drop = {"amount"}}).status();

@@ -40,6 +40,36 @@ std::string_view NumberText(std::string_view text) {
   return text;
 }
 
+// What can be done about a cell that is no number; "" when nobody knows.
+std::string HowToRead(std::string_view cell, char separator) {
+  constexpr std::size_t kLongestWord = 40;
+  cell = Trim(cell);
+  double number = 0;
+  if (cell.empty() || cell.size() > kLongestWord || ParseNumber(cell, number)) return "";
+  std::string point(cell);
+  std::replace(point.begin(), point.end(), ',', '.');
+  if (cell.find('.') == std::string_view::npos && ParseNumber(point, number)) {
+    if (cell.size() - cell.find(',') == 4)  // "1,000" may be either
+      return "write numbers with a decimal point, and nothing between thousands";
+    return separator == ',' ? fmt::format("write {} with a decimal point", point)
+                            : fmt::format(
+                                  "write {} with a decimal point: tr , . < TABLE | "
+                                  "athanor score MODEL - where no text has a comma",
+                                  point);
+  }
+  // A word, not one number among damaged ones.
+  const bool word =
+      (cell.size() == 1 || cell.front() != '-') &&
+      std::none_of(cell.begin(), cell.end(), [](unsigned char c) {
+        return c <= ' ' || c >= 0x7F || c == ',' || c == '\'' || (c >= '0' && c <= '9');
+      });
+  if (!word) return "";
+  const bool plain = std::all_of(cell.begin(), cell.end(), [](unsigned char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+  });
+  return fmt::format("if it means a missing value: --missing {0}{1}{0}", plain ? "" : "'", cell);
+}
+
 // Digits only: no double holds all of them.
 std::optional<std::int64_t> ParseInteger(std::string_view text) {
   return ReadInteger(NumberText(text));
@@ -186,7 +216,9 @@ std::string TableParser::AddRow(std::span<const Cell> cells, ParsedBlock& parsed
     const Elements& elements = parsed.columns[i];
     std::string problem =
         AddCell(cells[column.source], column.dtype, elements.first + parsed.rows * elements.stride);
-    if (!problem.empty()) return fmt::format("column \"{}\": {}", column.name, problem);
+    if (problem.empty()) continue;
+    if (IsReal(column.dtype)) parsed.fix = HowToRead(cells[column.source].text, format_.separator);
+    return fmt::format("column \"{}\": {}", column.name, problem);
   }
   for (const std::size_t at : keep_) parsed.kept.push_back(cells[at].text);
   ++parsed.rows;
@@ -278,9 +310,10 @@ void TableParser::AddNextRow(Place& place) const {
     const Status split = format_.json_lines
                              ? place.json->Split({at, size}, parsed.strings, place.cells)
                              : SplitRow(at, row_end, format_.separator, place.cells);
+    parsed.fix.clear();
     std::string problem = split.ok() ? AddRow(place.cells, parsed) : split.message();
     if (!problem.empty()) {
-      parsed.bad.push_back({place.line, std::move(problem), place.row});
+      parsed.bad.push_back({place.line, std::move(problem), place.row, parsed.fix});
       if (format_.on_error == OnError::kNull)
         AddEmptyRow(split.ok() ? std::span<const Cell>(place.cells) : std::span<const Cell>(),
                     parsed);

@@ -62,6 +62,7 @@ struct BadRow {
   std::size_t line = 0;
   std::string reason;
   std::string row = {};  // as it stands in the table
+  std::string fix = {};  // of its cell; "" when there is none
 };
 
 // Where a column's elements lie.
@@ -80,6 +81,7 @@ struct ParsedBlock {
   std::vector<Elements> columns = {};
   std::vector<std::string_view> kept = {};  // cells to be copied to the result, row by row
   std::vector<BadRow> bad = {};
+  std::string fix = {};                  // of the row that was not added last
   std::vector<std::size_t> empty = {};   // which rows are bad ones and get no answer
   std::deque<std::string> strings = {};  // of JSON, where cells point to
 
