@@ -131,6 +131,11 @@ class CommandLine(unittest.TestCase):
         self.expect(score(MODEL, self.folder / "none.parquet", "-o", out), 1)
         self.assertEqual([p.name for p in self.folder.iterdir() if p.name.startswith("out")], [])
 
+    def expect_no_pyarrow(self, run):
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("ATH-1001", run.stderr)
+        self.assertIn("pip install pyarrow", run.stderr)
+
     def test_without_pyarrow_there_is_a_recipe(self):
         pa.parquet.write_table(self.table, self.folder / "t.parquet")
         fake = self.folder / "pyarrow"
@@ -139,9 +144,14 @@ class CommandLine(unittest.TestCase):
         for environment in [{"PYTHONPATH": str(self.folder)}, {"ATHANOR_PYTHON": "/no/such/python"}]:
             for arguments in [[self.folder / "t.parquet", "-o", self.folder / "out.csv"], [ROWS, "-o", self.folder / "out.parquet"]]:
                 run = score(MODEL, *arguments, **environment)
-                self.assertNotEqual(run.returncode, 0)
-                self.assertIn("ATH-2004", run.stderr)
-                self.assertIn("pip install pyarrow", run.stderr)
+                self.expect_no_pyarrow(run)
+            partition = ["-o", self.folder / "parts", "--partition", "dt=1/hour=2", "--output-format", "parquet"]
+            self.expect_no_pyarrow(score(MODEL, ROWS, *partition, **environment))
+            self.assertFalse((self.folder / "parts").exists())
+            (self.folder / "parts").mkdir()  # one that was there stays
+            self.expect_no_pyarrow(score(MODEL, ROWS, *partition, **environment))
+            self.assertEqual(list((self.folder / "parts").iterdir()), [])
+            (self.folder / "parts").rmdir()
 
     def test_memory_does_not_grow_with_the_table(self):
         def peak(rows):

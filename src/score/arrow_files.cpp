@@ -160,7 +160,7 @@ Status ArrowFileFailure(Status status) {
   const bool no_python = status.code() == ErrorCode::kFileNotFound;
   const bool no_pyarrow = status.message().starts_with("pyarrow: ");
   if (!no_python && !no_pyarrow) return status;
-  return Error(ErrorCode::kUnknownFormat,
+  return Error(ErrorCode::kUsage,
                "Parquet and Arrow files pass through Python's pyarrow, which is not there: {}",
                status.message())
       .Fix("pip install pyarrow (ATHANOR_PYTHON names the interpreter; else python3), or use csv");

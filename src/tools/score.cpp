@@ -67,8 +67,34 @@ Status ReadFormat(ScoreOptions& options) {
   return {};
 }
 
+// Folders that were made for what is written to them; those that are still empty at the end go
+// again.
+class NewFolders {
+ public:
+  NewFolders() = default;
+  NewFolders(const NewFolders&) = delete;
+  NewFolders& operator=(const NewFolders&) = delete;
+  ~NewFolders() {
+    std::error_code not_empty;
+    for (const std::filesystem::path& folder : made_) std::filesystem::remove(folder, not_empty);
+  }
+
+  Status Make(const std::filesystem::path& folder) {
+    std::error_code error;
+    for (auto at = folder; !at.empty() && !std::filesystem::exists(at, error);
+         at = at.parent_path())
+      made_.push_back(at);
+    std::filesystem::create_directories(folder, error);
+    if (error) return Error(ErrorCode::kFileWrite, "{}: {}", folder.string(), error.message());
+    return {};
+  }
+
+ private:
+  std::vector<std::filesystem::path> made_;  // the innermost first
+};
+
 // The output is a folder of partitions: the answers are a file of the one of this date.
-Status EnterPartition(ScoreOptions& options) {
+Status EnterPartition(ScoreOptions& options, NewFolders& folders) {
   if (options.partition.empty()) {
     if (options.output_format == "csv") return {};
     return Error(ErrorCode::kUsage, "--output-format {}: only partitions have one",
@@ -82,9 +108,7 @@ Status EnterPartition(ScoreOptions& options) {
     return Error(ErrorCode::kUsage, "--output-format is csv, parquet or arrow, not \"{}\"", format);
   ATH_TRY(const std::string below, score::PartitionOf(options.partition, options.date));
   const std::filesystem::path folder = std::filesystem::path(options.score.output) / below;
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) return Error(ErrorCode::kFileWrite, "{}: {}", folder.string(), error.message());
+  ATH_RETURN_IF_ERROR(folders.Make(folder));
   options.score.output = (folder / ("part-00000." + options.output_format)).string();
   options.success = true;
   return {};
@@ -176,7 +200,8 @@ Status Run(ScoreOptions options, const Common& common) {
         .Fix("--separator ';'");
   if (!options.wait.empty())
     ATH_RETURN_IF_ERROR(score::WaitForFile(options.wait, options.wait_seconds));
-  ATH_RETURN_IF_ERROR(EnterPartition(options));
+  NewFolders folders;
+  ATH_RETURN_IF_ERROR(EnterPartition(options, folders));
   ATH_RETURN_IF_ERROR(CheckResults(options));
   if (options.success) ATH_RETURN_IF_ERROR(score::RemoveSuccess(options.score.output));
   if (!options.separator.empty()) options.score.format.separator = options.separator[0];
