@@ -90,6 +90,53 @@ TEST(Xgboost, RefusesObjectivesChildrenAndCirclesByName) {
   EXPECT_NE(status.message().find("circle"), std::string::npos) << status.ToString();
 }
 
+// The example's file with other categories: `values` as signed bytes, `version` as a list.
+std::string WithCategories(std::string_view offsets, std::string_view bytes,
+                           std::string_view version) {
+  std::string file = XgboostFile("reg:squarederror", kRight), values;
+  for (const char c : bytes)
+    values += (values.empty() ? "" : ",") + std::to_string(static_cast<signed char>(c));
+  const std::size_t begin = file.find("[0,3,7,12]");
+  file.replace(begin, file.find("}]", begin) - begin,
+               "[" + std::string(offsets) + "],\"values\":[" + values + "]");
+  if (const std::size_t at = file.find("\"version\":[3,0,0]"); version.empty())
+    file.erase(at - 1, 18);
+  else
+    file.replace(at + 10, 7, version);
+  return file;
+}
+
+TEST(Xgboost, RefusesNamesThatTheLibraryWroteBroken) {
+  const struct {
+    std::string_view offsets, bytes, version;
+  } broken[] = {
+      // San José, Zürich, red: in the middle of a letter
+      {"0,8,14,17", "San Jos\xc3\xa9Z\xc3\xbcrichr", "[3,2,0]"},
+      // red, blue, Zürich: the last name lacks its end, and is still text
+      {"0,3,7,13", "redblueZ\xc3\xbcric", "[3,1,3]"},
+      // да, нете, бб: every name is another, and all are text
+      {"0,2,6,8", "\xd0\xb4\xd0\xb0\xd0\xbd\xd0\xb5", "[3,3,0]"},
+      {"0,3,7,13", "redblueZ\xc3\xbcric", ""},
+      {"0,8,14,17", "San Jos\xc3\xa9Z\xc3\xbcrichr", "[3,4,0]"},
+  };
+  for (const auto& [offsets, bytes, version] : broken) {
+    const Status status =
+        xgboost::Import(Bytes(WithCategories(offsets, bytes, version))).status();
+    EXPECT_EQ(status.code(), ErrorCode::kInvalidModel) << bytes << version;
+    EXPECT_NE(status.message().find("\"colour\""), std::string::npos) << status.ToString();
+    EXPECT_NE(status.fix().find("ASCII"), std::string::npos) << status.ToString();
+  }
+  EXPECT_TRUE(xgboost::Import(Bytes(WithCategories("0,3,7,12", "redbluegreen", "[3,2,0]"))).ok());
+}
+
+TEST(Xgboost, ReadsNamesBeyondAsciiOfVersionsThatWriteThemRight) {
+  const Result<Graph> graph = xgboost::Import(
+      Bytes(WithCategories("0,3,7,14", "redblueZ\xc3\xbcrich", "[3,4,0]")));
+  ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+  EXPECT_FLOAT_EQ(NumberOf(Answers(*graph, {{10}, {0, "Z\xc3\xbcrich"}})[0]), 0.5 + 4);
+  EXPECT_FLOAT_EQ(NumberOf(Answers(*graph, {{10}, {0, "blue"}})[0]), 0.5 - 2);
+}
+
 TEST(Xgboost, CountsAllTreesWhenTheBestIterationIsBeyondThem) {
   std::string file = XgboostFile("reg:squarederror", kRight);
   file.replace(file.find("{},"), 2, R"({"best_iteration":"9223372036854775807"})");

@@ -1,7 +1,10 @@
+#include <simdjson.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <utility>
 
 #include "core/checked.h"
 #include "core/text.h"
@@ -83,6 +86,7 @@ struct Learner {
   std::int64_t groups = 1;     // scores per row
   std::vector<double> margin;  // one per group
   std::vector<std::string> names, types;
+  bool counts_characters = false;  // see CountsCharacters
 };
 
 // "[5E-1]", "[1,2]" or, in older files, "5E-1".
@@ -142,6 +146,34 @@ Result<Learner> ReadLearner(const Value& root, bool base_is_margin) {
 
 // ---- columns
 
+// XGBoost before 3.4 counts the offsets of names from pandas in characters and cuts as many bytes
+// off their UTF-8. Beyond ASCII such names are other ones, mostly still good UTF-8 ("Züric"), and
+// nothing in the file tells them from those of other tables, which are right. What has no version
+// is taken as old.
+bool CountsCharacters(const Value& root) {
+  constexpr std::pair<double, double> kMended = {3, 4};
+  const Value* version = root.Find("version");
+  return version == nullptr || version->numbers.size() < 2 ||
+         std::pair(version->numbers[0], version->numbers[1]) < kMended;
+}
+
+Status CheckNamesOfCategories(const Learner& learner, const std::vector<std::string>& names,
+                              std::string_view feature) {
+  const auto is_good = [&](const std::string& name) {
+    if (!learner.counts_characters) return simdjson::validate_utf8(name);
+    return std::all_of(name.begin(), name.end(),
+                       [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  };
+  if (std::all_of(names.begin(), names.end(), is_good)) return {};
+  return InvalidModel(
+             "feature {} has names of categories beyond ASCII, which XGBoost before 3.4 writes "
+             "broken: offsets count characters, the text is in bytes and its end is cut off; "
+             "which names were meant cannot be told",
+             Quote(feature))
+      .Fix("train with category names in ASCII or with numbers for categories, or with XGBoost "
+           "3.4 or newer");
+}
+
 // The categories of one feature: strings as offsets into bytes, or numbers. Empty: no category.
 struct Categories {
   std::vector<std::string> strings;
@@ -184,6 +216,7 @@ Result<ValueId> AddColumns(Graph& graph, const Learner& learner, const Value& mo
     Categories categories;
     if (given != 0) {
       ATH_TRY(categories, ReadCategories(encodings->items[i]));
+      ATH_RETURN_IF_ERROR(CheckNamesOfCategories(learner, categories.strings, learner.names[i]));
     }
     const DType dtype = categories.strings.empty() ? DType::kF32 : DType::kString;
     ValueId column = graph.AddInput(learner.names[i], tabular::ColumnType(dtype));
@@ -423,7 +456,8 @@ Result<ValueId> AddTrees(Graph& graph, const Learner& learner, const Value& top,
 
 Result<Graph> Make(const Value& root, bool base_is_margin) {
   ATH_TRY(const Value* top, Object(root, "learner"));
-  ATH_TRY(const Learner learner, ReadLearner(*top, base_is_margin));
+  ATH_TRY(Learner learner, ReadLearner(*top, base_is_margin));
+  learner.counts_characters = CountsCharacters(root);
   ATH_TRY(const Value* booster, Object(*top, "gradient_booster"));
   ATH_TRY(const Value* name, Member(*booster, "name", Value::Kind::kString));
   Graph graph(ops::Standard(), "xgboost");
