@@ -55,6 +55,21 @@ double Outputs::ErrorOf(const Outputs& other) const {
   return std::isnan(error) ? std::numeric_limits<double>::infinity() : Share(error, energy);
 }
 
+double Outputs::ErrorOfEach(const Outputs& other) const {
+  constexpr double kLeast = 1e-6;  // of the largest energy: an output of zeros tells nothing
+  const std::size_t outputs = samples_.empty() ? 0 : samples_[0].size();
+  std::vector<double> errors(outputs, 0.0), energies(outputs, 0.0);
+  for (std::size_t i = 0; i < samples_.size(); ++i) {
+    for (std::size_t j = 0; j < outputs; ++j)
+      AddError(samples_[i][j], other.samples_[i][j], errors[j], energies[j]);
+  }
+  double largest = 0, sum = 0;
+  for (const double energy : energies) largest = std::max(largest, energy);
+  for (std::size_t j = 0; j < outputs; ++j)
+    sum += Share(errors[j], std::max(energies[j], kLeast * largest));
+  return std::isnan(sum) ? std::numeric_limits<double>::infinity() : sum;
+}
+
 double SavedWork(const Graph& graph, NodeId node) {
   const Node& n = graph.node(node);
   std::vector<const Type*> in;

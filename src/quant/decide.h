@@ -50,6 +50,8 @@ class Outputs {
   // Energy of the difference over the energy of these outputs, over all samples and tensors of real
   // numbers; infinite where the other's are none.
   double ErrorOf(const Outputs& other) const;
+  // The sum over the outputs of the same of each: one in large units hides no other.
+  double ErrorOfEach(const Outputs& other) const;
 
  private:
   std::vector<std::vector<Datum>> samples_;

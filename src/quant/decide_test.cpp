@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <string>
 
 #include "ir/text.h"
 #include "ops/catalog.h"
@@ -99,6 +100,30 @@ graph main(x: f32[1, 6]) -> (y: f32[1, 3]) {
   ASSERT_TRUE(ranked.ok()) << ranked.status().ToString();
   ASSERT_EQ(ranked->size(), 3U);
   EXPECT_EQ((*ranked)[0].name, "spoiled");
+}
+
+// By energy a tenth of an output in small units is nothing beside one in large units.
+TEST(Outputs, EachCountsByItself) {
+  const auto outputs_of = [](const std::string& pixels, const std::string& score) {
+    const Result<Graph> graph = ParseText(
+        "graph main(x: f32[2]) -> (y: f32[2], z: f32[2]) {\n  const %p: f32[1] = [" + pixels +
+            "]\n  const %s: f32[1] = [" + score + "]\n  %y = Mul(%x, %p)\n  %z = Mul(%x, %s)\n}\n",
+        ops::Standard());
+    EXPECT_TRUE(graph.ok()) << graph.status().ToString();
+    const auto sample = [](std::size_t) -> Result<std::vector<Datum>> {
+      return std::vector<Datum>{Tensor::FromVector<float>({2}, {1, -3})};
+    };
+    return *Outputs::Of(*graph, 2, sample, 1);
+  };
+  const Outputs real = outputs_of("512", "1");
+  EXPECT_DOUBLE_EQ(real.ErrorOfEach(outputs_of("512", "1.25")), 0.0625);
+  EXPECT_DOUBLE_EQ(real.ErrorOfEach(outputs_of("640", "1")), 0.0625);
+  EXPECT_DOUBLE_EQ(real.ErrorOfEach(outputs_of("640", "1.25")), 0.125);
+  EXPECT_LT(real.ErrorOf(outputs_of("512", "1.25")), 1e-6);
+  EXPECT_EQ(real.ErrorOfEach(real), 0);
+  // Of what is always 0 there is no share; it counts, and not without end.
+  const Outputs empty = outputs_of("1", "0");
+  EXPECT_DOUBLE_EQ(empty.ErrorOfEach(outputs_of("1", "0.0009765625")), std::ldexp(1e6, -20));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "quant/decide.h"
+#include "quant/parts.h"
 #include "quant/reconstruct.h"
 
 namespace athanor::quant {
@@ -89,17 +90,18 @@ class Fitter {
     return {};
   }
 
-  // noise at the outputs / noise in the sums of each product.
+  // noise at the outputs, and at what they are joined from / noise in the sums of each product.
   Result<std::vector<double>> Sensitivities() {
     const std::size_t samples = std::min(count_, options_.few);
-    ATH_TRY(const Outputs real, Outputs::Of(graph_, samples, source_, options_.threads, false));
+    const Graph parts = SeparateParts(graph_);
+    ATH_TRY(const Outputs real, Outputs::Of(parts, samples, source_, options_.threads, false));
     std::vector<double> result;
     for (const CodedProduct& product : products_) {
       const CodedWeights alone = Code(product, HowTo(kProbe, false), pool_);
-      Graph small = graph_.Clone();
+      Graph small = parts.Clone();
       ATH_RETURN_IF_ERROR(UseRounded(small, product, alone));
       ATH_TRY(const Outputs outputs, Outputs::Of(small, samples, source_, options_.threads, false));
-      result.push_back(alone.error > 0 ? real.ErrorOf(outputs) / alone.error : 0);
+      result.push_back(alone.error > 0 ? real.ErrorOfEach(outputs) / alone.error : 0);
       if (options_.after_product) options_.after_product();
     }
     return result;

@@ -4,7 +4,8 @@
 //
 // 1. For each product and each step: the size of its integers (their entropy) and how much noise
 //    they put into its sums, from the moments of its inputs.
-// 2. How much of that noise reaches the outputs: one run of the samples per product.
+// 2. How much of that noise reaches the outputs: one run of the samples per product. Each output
+//    counts by itself, and each part of one that is joined: boxes in pixels hide no scores.
 // 3. The steps of all products together: an exact multiple-choice knapsack (Kellerer, Pferschy,
 //    Pisinger, Knapsack Problems, 2004, chapter 11), least noise at the outputs for the size.
 // 4. The weights, rounded one after another with what later ones make up for (RowRounding), product
@@ -37,7 +38,7 @@ struct FittedProduct {
   std::string name;
   int levels = 0;            // 1 to 255, always odd
   std::uint64_t bytes = 0;   // of the integers, coded
-  double noise = 0;          // energy of the error at the outputs, per energy, as estimated
+  double noise = 0;          // energy of the error per energy, of each part of the outputs
   std::int64_t weights = 0;  // how many
 };
 

@@ -101,6 +101,32 @@ TEST(FitSize, LevelsGoWhereTheyCount) {
   EXPECT_LT(*error, 1e-3);
 }
 
+// Coordinates in thousands and scores below one, joined: by energy the scores counted nothing and
+// got the coarsest steps there are.
+TEST(FitSize, WhatAnOutputIsJoinedFromCountsByItself) {
+  constexpr std::string_view kDetector = R"(
+graph main(x: f32[4, 64]) -> (y: f32[4, 128]) {
+  const %a: f32[64, 64] = random(1)
+  const %b: f32[64, 64] = random(2)
+  const %large: f32[1] = [1000]
+  %p = MatMul(%x, %a) @boxes
+  %pixels = Mul(%p, %large)
+  %q = MatMul(%x, %b) @scores
+  %y = Concat(%pixels, %q) {axis = 1}
+}
+)";
+  const Result<Graph> graph = ParseText(kDetector, ops::Standard());
+  ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+  FitSizeReport report;
+  const Result<Graph> small =
+      FitSize(*graph, 8, Sample, {.bytes = 4700, .size_of = SizeOf}, report);
+  ASSERT_TRUE(small.ok()) << small.status().ToString();
+  ASSERT_EQ(report.products.size(), 2U);
+  const double boxes = report.products[0].levels, scores = report.products[1].levels;
+  EXPECT_LT(boxes, 1.5 * scores);
+  EXPECT_LT(scores, 1.5 * boxes);
+}
+
 // It took one byte off at a time, twelve times, and gave up.
 TEST(FitSize, AFileThatShrinksInStepsFitsAtLast) {
   const Result<Graph> graph = ParseText(kNetwork, ops::Standard());
