@@ -113,8 +113,8 @@ function(athanor_isa_sources target)
     target_compile_definitions(${target}_${isa} PRIVATE ATH_ISA=${isa})
     # g++ 12 warns about its own AVX-512 header; clang does not know ivdep.
     target_compile_options(${target}_${isa} PRIVATE ${ATH_ISA_FLAGS_${isa}} -O3 -Wno-uninitialized $<IF:$<CXX_COMPILER_ID:GNU>,-Wno-maybe-uninitialized,-Wno-unknown-pragmas>)
-    # Highway takes two thirds of the time of most of these sources.
-    if(ATHANOR_PCH AND NOT isa MATCHES "^(vnni|bf16)$")
+    # Highway takes two thirds of the time of most of these sources; a room with one of them has nothing to share.
+    if(ATHANOR_PCH AND EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/simd.h AND NOT isa MATCHES "^(vnni|bf16)$")
       target_precompile_headers(${target}_${isa} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/simd.h)
     endif()
     target_sources(${target} PRIVATE $<TARGET_OBJECTS:${target}_${isa}>)
