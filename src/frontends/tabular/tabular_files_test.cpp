@@ -120,8 +120,7 @@ TEST(Xgboost, RefusesNamesThatTheLibraryWroteBroken) {
       {"0,8,14,17", "San Jos\xc3\xa9Z\xc3\xbcrichr", "[3,4,0]"},
   };
   for (const auto& [offsets, bytes, version] : broken) {
-    const Status status =
-        xgboost::Import(Bytes(WithCategories(offsets, bytes, version))).status();
+    const Status status = xgboost::Import(Bytes(WithCategories(offsets, bytes, version))).status();
     EXPECT_EQ(status.code(), ErrorCode::kInvalidModel) << bytes << version;
     EXPECT_NE(status.message().find("\"colour\""), std::string::npos) << status.ToString();
     EXPECT_NE(status.fix().find("ASCII"), std::string::npos) << status.ToString();
@@ -130,8 +129,8 @@ TEST(Xgboost, RefusesNamesThatTheLibraryWroteBroken) {
 }
 
 TEST(Xgboost, ReadsNamesBeyondAsciiOfVersionsThatWriteThemRight) {
-  const Result<Graph> graph = xgboost::Import(
-      Bytes(WithCategories("0,3,7,14", "redblueZ\xc3\xbcrich", "[3,4,0]")));
+  const Result<Graph> graph =
+      xgboost::Import(Bytes(WithCategories("0,3,7,14", "redblueZ\xc3\xbcrich", "[3,4,0]")));
   ASSERT_TRUE(graph.ok()) << graph.status().ToString();
   EXPECT_FLOAT_EQ(NumberOf(Answers(*graph, {{10}, {0, "Z\xc3\xbcrich"}})[0]), 0.5 + 4);
   EXPECT_FLOAT_EQ(NumberOf(Answers(*graph, {{10}, {0, "blue"}})[0]), 0.5 - 2);

@@ -170,8 +170,9 @@ Status CheckNamesOfCategories(const Learner& learner, const std::vector<std::str
              "broken: offsets count characters, the text is in bytes and its end is cut off; "
              "which names were meant cannot be told",
              Quote(feature))
-      .Fix("train with category names in ASCII or with numbers for categories, or with XGBoost "
-           "3.4 or newer");
+      .Fix(
+          "train with category names in ASCII or with numbers for categories, or with XGBoost "
+          "3.4 or newer");
 }
 
 // The categories of one feature: strings as offsets into bytes, or numbers. Empty: no category.
