@@ -5,7 +5,6 @@ As record_coreml_weights.py: coremltools makes and saves the programs, the answe
 
     pip install coremltools==9.0 numpy==2.4.6 && python tests/oracles/record_coreml_control.py
 """
-import io
 import sys
 import tarfile
 import tempfile
@@ -14,6 +13,8 @@ from pathlib import Path
 import coremltools as ct
 import numpy as np
 from coremltools.converters.mil import Builder as mb
+
+from coreml_archive import add_program
 
 ORACLES = Path(__file__).resolve().parent
 ARCHIVE = ORACLES / "coreml_control.tar.xz"
@@ -84,17 +85,10 @@ def main():
         for name, (low, high, function) in sorted(CASES.items()):
             package = Path(place, f"{name}.mlpackage")
             made(function).save(str(package))
-            folder = package / "Data" / "com.apple.CoreML"
             x = random_tensor(name, np.float32, list(SHAPE), low, high)
             answers = function(x, np)
-            recorded = io.BytesIO()
-            np.savez_compressed(recorded, **{"in|x": x}, **{f"out|out_{i}": np.asarray(value, np.float32) for i, value in enumerate(answers)})
-            weights = folder / "weights" / "weight.bin"
-            for file, data in ((f"{name}.mlmodel", (folder / "model.mlmodel").read_bytes()), (f"{name}.npz", recorded.getvalue()),
-                               (f"{name}.bin", weights.read_bytes() if weights.exists() else b"")):
-                info = tarfile.TarInfo(file)
-                info.size = len(data)
-                archive.addfile(info, io.BytesIO(data))
+            add_program(archive, name, package,
+                        {"in|x": x, **{f"out|out_{i}": np.asarray(value, np.float32) for i, value in enumerate(answers)}})
     print(f"{len(CASES)} programs")
 
 

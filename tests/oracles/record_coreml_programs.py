@@ -7,7 +7,6 @@ of torch for the same operations and weights.
 
     pip install coremltools==9.0 numpy==2.4.6 torch==2.15.0 && python tests/oracles/record_coreml_programs.py
 """
-import io
 import sys
 import tarfile
 import tempfile
@@ -18,6 +17,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from coremltools.converters.mil import Builder as mb
+
+from coreml_archive import add_program
 
 ORACLES = Path(__file__).resolve().parent
 ARCHIVE = ORACLES / "coreml_programs.tar.xz"
@@ -223,18 +224,10 @@ def main():
             inputs = {key: numbers(f"{name} {key}", *shape, low=low, high=high) for key, shape in zip("xy", shapes)}
             package = Path(place, f"{name}.mlpackage")
             made(shapes, half, function).save(str(package))
-            folder = package / "Data" / "com.apple.CoreML"
             answers = function(*(torch.tensor(value) for value in inputs.values()), torch)
-            recorded = io.BytesIO()
-            np.savez_compressed(recorded, **{f"in|{key}": value for key, value in inputs.items()},
-                                **{f"out|out_{key}": np.asarray(value, np.float32) for key, value in answers.items()})
-            weights = folder / "weights" / "weight.bin"
-            files = {f"{name}.mlmodel": (folder / "model.mlmodel").read_bytes(), f"{name}.npz": recorded.getvalue(),
-                     f"{name}.bin": weights.read_bytes() if weights.exists() else b""}
-            for file, data in files.items():
-                info = tarfile.TarInfo(file)
-                info.size = len(data)
-                archive.addfile(info, io.BytesIO(data))
+            add_program(archive, name, package,
+                        {**{f"in|{key}": value for key, value in inputs.items()},
+                         **{f"out|out_{key}": np.asarray(value, np.float32) for key, value in answers.items()}})
     print(f"{len(CASES)} programs")
 
 

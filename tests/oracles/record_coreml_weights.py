@@ -7,7 +7,6 @@ computed here, with NumPy, from the definitions of the operations.
 
     pip install coremltools==9.0 numpy==2.4.6 && python tests/oracles/record_coreml_weights.py
 """
-import io
 import sys
 import tarfile
 import tempfile
@@ -17,6 +16,8 @@ import coremltools as ct
 import numpy as np
 from coremltools.converters.mil import Builder as mb
 from coremltools.converters.mil.mil import types
+
+from coreml_archive import add_program
 
 ORACLES = Path(__file__).resolve().parent
 ARCHIVE = ORACLES / "coreml_weights.tar.xz"
@@ -205,15 +206,9 @@ def main():
             weights, plain = function()
             package = Path(place, f"{name}.mlpackage")
             made(target, weights).save(str(package))
-            folder = package / "Data" / "com.apple.CoreML"
             x = numbers(name, 3, COLUMNS)
-            recorded = io.BytesIO()
-            np.savez_compressed(recorded, **{"in|x": x, "out|out_y": (x.astype(np.float64) @ plain.astype(np.float64).T).astype(np.float32)})
-            for file, data in ((f"{name}.mlmodel", (folder / "model.mlmodel").read_bytes()), (f"{name}.npz", recorded.getvalue()),
-                               (f"{name}.bin", (folder / "weights" / "weight.bin").read_bytes())):
-                info = tarfile.TarInfo(file)
-                info.size = len(data)
-                archive.addfile(info, io.BytesIO(data))
+            add_program(archive, name, package,
+                        {"in|x": x, "out|out_y": (x.astype(np.float64) @ plain.astype(np.float64).T).astype(np.float32)})
     print(f"{len(CASES)} programs")
 
 
