@@ -203,25 +203,26 @@ class ProgramImport {
     }
   }
 
-  // The values of the region that the bodies of an operation read: what is computed they capture,
-  // constants each has again.
-  static std::vector<std::pair<std::string, ValueId>> Captured(const mil::Operation& op,
-                                                               const Region& region) {
+  // What the bodies of an operation read of the region: what is computed they capture, constants
+  // each has again. No more than that, as a file may have many bodies and many values.
+  static ProgramValues Captured(const mil::Operation& op, const Region& region) {
     std::set<std::string> names;
     for (const mil::Block& body : op.blocks) FindNames(body, names);
-    std::vector<std::pair<std::string, ValueId>> captured;
+    ProgramValues captured;
     for (const std::string& name : names) {
-      const auto found = region.known.values.find(name);
-      if (found != region.known.values.end()) captured.emplace_back(name, found->second);
+      const auto value = region.known.values.find(name);
+      if (value != region.known.values.end()) captured.values.insert(*value);
+      const auto text = region.known.texts.find(name);
+      if (text != region.known.texts.end()) captured.texts.insert(*text);
     }
     return captured;
   }
 
   // Adds what a body captures, in order. `inputs` takes the values of the region.
-  static void Capture(const std::vector<std::pair<std::string, ValueId>>& captured,
-                      const Region& region, Region& body, std::vector<ValueId>* inputs) {
-    body.known.texts = region.known.texts;
-    for (const auto& [name, value] : captured) {
+  static void Capture(const ProgramValues& captured, const Region& region, Region& body,
+                      std::vector<ValueId>* inputs) {
+    body.known.texts = captured.texts;
+    for (const auto& [name, value] : captured.values) {
       if (const Tensor* constant = region.graph.Constant(value)) {
         body.known.values[name] = body.graph.AddConstant(*constant, name);
         continue;
@@ -251,7 +252,7 @@ class ProgramImport {
                            .num_outputs = op.outputs.size(),
                            .name = op.outputs.empty() ? "" : op.outputs[0].name};
     ATH_RETURN_IF_ERROR(step.problem());
-    const auto captured = Captured(op, region);
+    const ProgramValues captured = Captured(op, region);
     for (const mil::Block& block : op.blocks) {
       auto graph = std::make_unique<Graph>(region.graph.catalog(), "branch");
       Region body = {*graph};
@@ -290,7 +291,8 @@ class ProgramImport {
     if (block.inputs.size() != variables.size() || block.outputs.size() != variables.size())
       return InvalidModel("a body of {} values, of which it gives {}, for {} variables",
                           block.inputs.size(), block.outputs.size(), variables.size());
-    ATH_TRY(const ValueId first, GoesOn(condition, variables, {region.graph, region.known}));
+    const ProgramValues captured = Captured(op, region);
+    ATH_TRY(const ValueId first, GoesOn(condition, variables, {region.graph, captured}));
     Graph::NewNode node = {.op = "Loop",
                            .inputs = {kNoValue, first},
                            .num_outputs = variables.size(),
@@ -307,7 +309,6 @@ class ProgramImport {
       if (!type.StaticDims()) type = Type::TensorOfUnknownRank(type.dtype);
       states.push_back(graph->AddInput(input.name, std::move(type)));
     }
-    const auto captured = Captured(op, region);
     Capture(captured, region, body, &node.inputs);
     node.captures = static_cast<int>(node.inputs.size() - variables.size()) - 2;
     const ProgramValues outer = body.known;

@@ -86,6 +86,8 @@ Tensor MilScaled(ProgramStep& ctx, const Tensor& data, const MilSpread& scale,
     return {};
   const Dims& dims = data.dims();
   if (!MilExpectBlocks(ctx, dims, scale.parts)) return {};
+  Tensor made = MilNew(ctx, scale.dtype, dims);  // first, as it asks how much may be made
+  if (!ctx.ok()) return {};
   std::vector<float> numbers = MilFloats(ctx, data);
   if (!ctx.ok()) return {};
   const auto rounded = [&](float x) { return is_half ? float(Half(x)) : x; };
@@ -98,8 +100,6 @@ Tensor MilScaled(ProgramStep& ctx, const Tensor& data, const MilSpread& scale,
   }
   MilForEachInBlocks(dims, scale.parts,
                      [&](std::size_t i, std::size_t block) { numbers[i] *= scale.numbers[block]; });
-  Tensor made = MilNew(ctx, scale.dtype, dims);
-  if (!ctx.ok()) return {};
   if (is_half)
     std::transform(numbers.begin(), numbers.end(), made.MutableData<Half>().begin(),
                    [](float x) { return Half(x); });
