@@ -105,4 +105,12 @@ Status SaveModel(const Graph& graph, const std::string& path, const SaveOptions&
   return OfWriting(writer.write(graph, path, options));
 }
 
+std::vector<std::string> OwnOperators(const Graph& graph, const std::string& path,
+                                      const SaveOptions& options) {
+  const Result<Writer> writer = FindWriter(path, options);
+  if (!writer.ok() || writer->format != "onnx") return {};
+  const std::set<std::string> own = onnx::OwnOperators(graph, {.opset = options.opset});
+  return {own.begin(), own.end()};
+}
+
 }  // namespace athanor

@@ -24,4 +24,8 @@ std::vector<std::string> SavedFiles(const std::string& path, const SaveOptions& 
 
 Status SaveModel(const Graph& graph, const std::string& path, const SaveOptions& options = {});
 
+// The operators of a file that SaveModel wrote for others' programs, but that only this one reads.
+std::vector<std::string> OwnOperators(const Graph& graph, const std::string& path,
+                                      const SaveOptions& options = {});
+
 }  // namespace athanor

@@ -47,6 +47,16 @@ bool WantsPlainGraph(const std::string& path) {
          std::end(kPlainFormats);
 }
 
+Status Save(const ConvertOptions& options, const Common& common, const Graph& graph) {
+  ATH_RETURN_IF_ERROR(SaveModel(graph, options.out, options.save));
+  const std::vector<std::string> own = OwnOperators(graph, options.out, options.save);
+  if (!own.empty())
+    Note(common,
+         "warning: only athanor reads {}: ONNX cannot say {}, written in domain \"athanor\"",
+         options.out, Join(own, ", "));
+  return {};
+}
+
 // Inputs for the proof. Random ones have the sizes for open dimensions with which the shapes agree.
 Result<InputSet> ProofInputs(const ConvertOptions& options, const Graph& original) {
   Graph sized = original.Clone();
@@ -193,7 +203,7 @@ Status RunConvert(const ConvertOptions& options, const Common& common) {
     Progress progress(common, "writing", 0);
     Graph plain = graph.Clone();
     if (WantsPlainGraph(options.out)) ATH_RETURN_IF_ERROR(passes::Optimize(plain, {}).status());
-    ATH_RETURN_IF_ERROR(SaveModel(plain, options.out, options.save));
+    ATH_RETURN_IF_ERROR(Save(options, common, plain));
   }
   return ProveFile(options, common, graph, nlohmann::json::object());
 }
@@ -225,7 +235,7 @@ Status RunOptimize(ConvertOptions options, const Common& common) {
     return {};
   }
   PrintText(common, report.ToString());
-  ATH_RETURN_IF_ERROR(SaveModel(better, options.out, options.save));
+  ATH_RETURN_IF_ERROR(Save(options, common, better));
   return ProveFile(options, common, graph,
                    {{"nodes_before", report.nodes_before},
                     {"nodes_after", report.nodes_after},

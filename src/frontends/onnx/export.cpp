@@ -213,6 +213,7 @@ class GraphExport {
       const auto [name, version] = DomainOf(node);
       domain = name;
       file_.domains[domain] = std::max(file_.domains[domain], version);
+      if (domain == kOwnDomain) file_.own.insert(node.op->name);
     }
     std::vector<AttributeProto> bodies;
     for (std::size_t i = 0; i < node.bodies.size(); ++i) {
@@ -333,6 +334,11 @@ Result<std::vector<std::uint8_t>> ExportOnnx(const Graph& graph, const ExportOpt
   }
   AddInline(model, file);
   return protobuf::Serialize(model);
+}
+
+std::set<std::string> OwnOperators(const Graph& graph, const ExportOptions& options) {
+  FileExport file(options.opset);
+  return MakeModel(graph, file).ok() ? file.own : std::set<std::string>();
 }
 
 Status SaveOnnx(const Graph& graph, const std::string& path, const ExportOptions& options) {

@@ -5,6 +5,7 @@
 // at all goes into domain "athanor" and is read back by this program only.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,5 +24,8 @@ Result<std::vector<std::uint8_t>> ExportOnnx(const Graph& graph, const ExportOpt
 
 // Writes `path`, and `path`.data beside it when the weights are large.
 Status SaveOnnx(const Graph& graph, const std::string& path, const ExportOptions& options = {});
+
+// The operators of such a file that go into domain "athanor"; none where it cannot be written.
+std::set<std::string> OwnOperators(const Graph& graph, const ExportOptions& options = {});
 
 }  // namespace athanor::onnx

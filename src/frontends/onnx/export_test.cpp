@@ -104,6 +104,20 @@ TEST(OnnxExport, AnOperatorThatOnnxLacksComesBackFromItsOwnDomain) {
       << Again(graph, 21);
 }
 
+TEST(OnnxExport, SaysWhatOthersDoNotRead) {
+  const Graph graph = Read(R"(graph g(x: f32[2, 2], s: f32[], z: u8[]) -> (y, a, b) {
+    %y = QuantizeLinear(%x, %s, %z)
+    %a = Cos(%x)
+    %b = Inverse(%x)
+  })");
+  EXPECT_EQ(OwnOperators(graph), std::set<std::string>());
+  const Graph own = Read(R"(graph g(x: f32[2], s: f32[], z: u8[]) -> (y, a) {
+    %y = QuantizeLinear(%x, %s, %z) {arithmetic = "fixed31"}
+    %a = HardSwish(%x)
+  })");
+  EXPECT_EQ(OwnOperators(own), std::set<std::string>{"QuantizeLinear"});
+}
+
 TEST(OnnxExport, EverythingThatCannotBeWrittenIsListedWithTheOperatorSetThatWouldDo) {
   const Graph graph = Read(R"(graph g(x: f32[2, 3], k: i64[1]) -> (a, b) {
     %a = Slice(%x, %k, %k) @first

@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <set>
 #include <unordered_set>
 
 #include "frontends/onnx/schema.h"
@@ -38,6 +39,7 @@ class FileExport {
   std::vector<Status> problems;
   std::int64_t opset_that_would_do = 0;
   std::map<std::string, std::int64_t> domains;  // besides ai.onnx, with their versions
+  std::set<std::string> own;  // operators that ONNX does not have, in the domain "athanor"
   // Strings that message fields point into.
   std::deque<std::vector<std::uint8_t>> storage;
 
