@@ -334,6 +334,30 @@ std::string ManyInputs() {
   return Number(1, 6) + Part(2, description + Part(10, Part(1, "y"))) + Part(502, program);
 }
 
+// So many bodies beside so many texts and values that a copy of all of them for each body takes
+// minutes; the last operation reads what nothing makes.
+std::string ManyBodies() {
+  constexpr int kBodies = 5000;
+  const std::string x = coreml::MilType(coreml::kMilFloat32, {1, 3});
+  const std::string body = coreml::MilBlock({}, {}, {"x"});
+  const std::string loop = Part(1, "while_loop") +
+                           Part(2, Part(1, "loop_vars") + Part(2, Part(1, Part(1, "x")))) +
+                           coreml::MilBlock({coreml::MilNamed("v", x)}, {}, {"p"}) +
+                           coreml::MilBlock({coreml::MilNamed("w", x)}, {}, {"w"});
+  coreml::ProgramMaker m;
+  m.operations = {
+      coreml::MilConstant("p", coreml::MilBytes(coreml::kMilBool, {}, std::string(1, '\1')))};
+  for (int i = 0; i < 2 * kBodies; ++i)
+    m.operations.push_back(coreml::MilConstant(fmt::format("text_{}", i), coreml::MilText("a")));
+  for (int i = 0; i < kBodies; ++i) {
+    m.operations.push_back(
+        coreml::MilOperation("cond", {{"pred", "p"}}, fmt::format("branch_{}", i)) + body + body);
+    m.operations.push_back(loop + Part(3, Part(1, fmt::format("loop_{}", i))));
+  }
+  m.operations.push_back(coreml::MilOperation("relu", {{"x", "nothing"}}, "y"));
+  return m.Bytes();
+}
+
 }  // namespace
 
 Family CoremlFamily() {
@@ -366,6 +390,7 @@ Family CoremlFamily() {
     family.bad.push_back({fmt::format("program_{}", operation.name), BytesOf(m.Bytes()), true});
   }
   family.bad.push_back({"program_inputs_many", BytesOf(ManyInputs()), true});
+  family.bad.push_back({"program_bodies_many", BytesOf(ManyBodies()), true});
   family.bad.push_back({"empty", {}, true});
   family.bad.push_back({"pipelines_deep", BytesOf(NestedPipelines(100)), true});
   return family;
