@@ -157,9 +157,11 @@ class Columns {
     const int levels =
         std::max<int>(BinSearch<T>::kLeastHeap, static_cast<int>(std::bit_width(keys.size())));
     if (levels > BinSearch<T>::kMostHeap) return;
+    using Register = typename BinnedFeature<T>::Register;
+    constexpr std::size_t kNumbers = sizeof(Register::numbers) / sizeof(float);
     const std::size_t size = std::size_t{1} << levels;
     keys.resize(size - 1, std::numeric_limits<float>::quiet_NaN());
-    feature.heap.resize(size / std::size(feature.heap[0].numbers));
+    feature.heap.resize(size / kNumbers);
     float* const heap = feature.heap[0].numbers;
     // Node k of a level lies in the middle of what is below it.
     for (std::size_t k = 1; k < size; ++k) {
