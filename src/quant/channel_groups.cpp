@@ -222,7 +222,7 @@ class Tracer {
     if (channels == channels_.end() || !type.HasRank() || type.rank() < 2)
       return std::optional<Tensor>();
     Dims dims;
-    std::int64_t count = 1, inner = 1;
+    std::int64_t count = 1;
     for (std::int64_t i = 0; i < type.rank(); ++i) {
       // Samples are alike.
       if (!type.dim(i).IsConst() && i > 0) return std::optional<Tensor>();
@@ -230,11 +230,11 @@ class Tracer {
       const std::optional<std::int64_t> more = CheckedMul(count, dims.back());
       if (!more) return std::optional<Tensor>();
       count = *more;
-      if (i > 1) inner *= dims.back();
     }
     if (count > static_cast<std::int64_t>(kMostElements) || count == 0 ||
         dims[1] != std::ssize(channels->second))
       return std::optional<Tensor>();
+    const std::int64_t inner = count / dims[0] / dims[1];
     ATH_TRY(Tensor elements, Tensor::Allocate(DType::kF32, dims));
     const std::span<float> data = elements.MutableData<float>();
     for (std::size_t i = 0; i < data.size(); ++i)

@@ -51,6 +51,20 @@ graph main(x: f32[1, 2, 1, 1]) -> (y: f32[1, 3, 1, 1]) {{
   }
 }
 
+// Sizes whose product is too large for any integer were multiplied, though there is no element.
+TEST(ChannelGroups, LeaveOutValuesWithoutElements) {
+  const Found found = GroupsOf(R"(
+graph main(x: f32[0, 2, 4294967296, 4294967296]) -> (y: f32[0, 3, 4294967296, 4294967296]) {
+  const %wa: f32[2, 2, 1, 1] = random(1)
+  const %wb: f32[3, 2, 1, 1] = random(2)
+  %a = Conv(%x, %wa) @a
+  %t = Transpose(%a) {perm = [0, 1, 3, 2]}
+  %y = Conv(%t, %wb) @b
+}
+)");
+  EXPECT_TRUE(found.groups.empty());
+}
+
 // The shuffle of ShuffleNet: channels a0 a1 b0 b1 become a0 b0 a1 b1.
 TEST(ChannelGroups, FollowAShuffle) {
   const Found found = GroupsOf(R"(
