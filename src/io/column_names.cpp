@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "core/text.h"
 
@@ -56,16 +57,32 @@ Result<std::size_t> FindColumn(const std::vector<std::string>& header, const std
 Result<std::vector<std::size_t>> FindColumns(const std::vector<std::string>& header,
                                              const std::vector<std::string>& names,
                                              const std::string& if_one) {
+  // A table and a model may have many thousand columns: no name is looked for in all of the others,
+  // and what may have been meant is said of the first ones only.
+  constexpr std::size_t kMostProblems = 20;
+  struct Column {
+    std::size_t place = 0;
+    bool once = true;
+  };
+  std::unordered_map<std::string_view, Column> columns;
+  for (std::size_t i = 0; i < header.size(); ++i) {
+    const auto [column, is_new] = columns.try_emplace(header[i], Column{i});
+    column->second.once = is_new;
+  }
   std::vector<std::size_t> places;
   std::vector<Status> problems;
   for (const std::string& name : names) {
-    const Result<std::size_t> found = FindColumn(header, name);
-    if (found.ok())
-      places.push_back(*found);
-    else
-      problems.push_back(found.status());
+    const auto found = columns.find(name);
+    if (found != columns.end() && found->second.once)
+      places.push_back(found->second.place);
+    else if (problems.size() < kMostProblems)
+      problems.push_back(FindColumn(header, name).status());
   }
   if (problems.empty()) return places;
+  const std::size_t more = names.size() - places.size() - problems.size();
+  if (more > 0)
+    problems.push_back(
+        Error(ErrorCode::kUnknownName, "{} more names are not there or are there twice", more));
   if (problems.back().fix().empty())
     problems.back() = std::move(problems.back()).Fix(ColumnsFound(header, if_one));
   return Status::All(std::move(problems));
