@@ -95,12 +95,12 @@ class Reader {
 
   Result<StatisticTable> Table(const schema::StatisticTable& from) {
     StatisticTable table;
-    ATH_RETURN_IF_ERROR(ReadCounted(from.counted(), table.combination, table.statistic));
+    ATH_RETURN_IF_ERROR(ReadCounted(from.counted(), table.counted));
     table.denominator = from.denominator();
-    const bool mean = table.statistic == Statistic::kBinarizedTargetMean ||
-                      table.statistic == Statistic::kFloatTargetMean;
-    const bool share =
-        table.statistic == Statistic::kCounter || table.statistic == Statistic::kFeatureFrequency;
+    const Statistic statistic = table.counted.statistic;
+    const bool mean =
+        statistic == Statistic::kBinarizedTargetMean || statistic == Statistic::kFloatTargetMean;
+    const bool share = IsShareOfRows(statistic);
     if (from.classes() < 0 || from.classes() > (1 << 16))
       return InvalidModel("statistics of {} classes", from.classes());
     table.width = mean ? 2 : share ? 1 : static_cast<std::size_t>(from.classes());
@@ -161,12 +161,14 @@ class Reader {
     return {};
   }
 
-  Status ReadCounted(const schema::Counted* from, Combination& combination, Statistic& statistic) {
+  Status ReadCounted(const schema::Counted* from, Counted& counted) {
     if (from == nullptr || from->combination() == nullptr)
       return InvalidModel("a statistic is of nothing");
     if (from->statistic() < 0 || from->statistic() >= kStatistics)
       return Unsupported("statistic {} is not known", from->statistic());
-    statistic = static_cast<Statistic>(from->statistic());
+    counted.statistic = static_cast<Statistic>(from->statistic());
+    counted.target = from->target();
+    Combination& combination = counted.combination;
     const schema::Combination& of = *from->combination();
     ATH_RETURN_IF_ERROR(Charge(SizeOf(of.float_splits()) + SizeOf(of.equal_splits())));
     ATH_TRY(combination.categories, List<std::int64_t>(of.categories()));
@@ -191,7 +193,7 @@ class Reader {
                                   .prior_denominator = of.prior_denominator(),
                                   .shift = of.shift(),
                                   .scale = of.scale()};
-      ATH_RETURN_IF_ERROR(ReadCounted(of.counted(), feature.combination, feature.statistic));
+      ATH_RETURN_IF_ERROR(ReadCounted(of.counted(), feature.counted));
       ATH_TRY(feature.borders, List<float>(from.borders()));
       model.statistic_features.push_back(std::move(feature));
     }

@@ -54,11 +54,12 @@ inline std::string Sized(const flatbuffers::FlatBufferBuilder& builder) {
 }
 
 inline flatbuffers::Offset<schema::Counted> TownAbove(flatbuffers::FlatBufferBuilder& b,
-                                                      std::int8_t statistic) {
+                                                      std::int8_t statistic,
+                                                      std::int32_t target) {
   const std::vector<std::int32_t> categories = {1};
   const std::vector<schema::FloatSplit> splits = {{0, 10}};
   return schema::CreateCounted(b, schema::CreateCombinationDirect(b, &categories, &splits, nullptr),
-                               statistic);
+                               statistic, target);
 }
 
 // What a broken file has wrong.
@@ -70,6 +71,7 @@ struct BinaryParts {
   std::string format = "FlabuffersModel_v1", part = "static_provider_v1";
   std::int32_t dimension = 1, target_border = 0, entry = 0, classes = 2, category = 0;
   std::int8_t statistic = 0;
+  std::vector<std::int32_t> targets = {0};  // of the tables; the last one's is looked at
   std::vector<double> biases = {0.5};
   std::string params = R"({"loss_function":{"type":"RMSE"}})";
 };
@@ -86,15 +88,17 @@ inline BinaryParts NodeParts() {
   return parts;
 }
 
-inline std::string StatisticTablePart(const BinaryParts& parts) {
+// Only the last table has the counts of the example.
+inline std::string StatisticTablePart(const BinaryParts& parts, std::int32_t target) {
   flatbuffers::FlatBufferBuilder b;
   std::string places(24, '\xFF');
   std::memcpy(places.data() + 12, &kTownAAbove, 8);
   std::memcpy(places.data() + 20, &parts.entry, 4);
-  const std::int32_t counts[] = {1, 3};
+  const std::int32_t first = target == parts.targets.back() ? 1 : 1000;
+  const std::int32_t counts[] = {first, 3};
   const auto index = b.CreateVector(reinterpret_cast<const std::uint8_t*>(places.data()), 24);
   const auto blob = b.CreateVector(reinterpret_cast<const std::uint8_t*>(counts), 8);
-  const auto counted = TownAbove(b, parts.statistic);
+  const auto counted = TownAbove(b, parts.statistic, target);
   b.Finish(schema::CreateStatisticTable(b, counted, index, blob, 0, parts.classes));
   return Sized(b);
 }
@@ -109,7 +113,8 @@ inline std::string BinaryFile(const BinaryParts& parts = {}) {
                                   schema::CreateCategoryFeatureDirect(b, 1, 2, "town")};
   const std::vector one_hot = {schema::CreateOneHotFeatureDirect(b, parts.category, &red)};
   const auto statistic =
-      schema::CreateStatistic(b, TownAbove(b, parts.statistic), parts.target_border, 0, 1, 0, 1);
+      schema::CreateStatistic(b, TownAbove(b, parts.statistic, parts.targets.back()),
+                              parts.target_border, 0, 1, 0, 1);
   const std::vector statistics = {schema::CreateStatisticFeatureDirect(b, statistic, &half)};
   const auto trees = schema::CreateTreesDirect(
       b, parts.dimension, &parts.splits, &parts.sizes, &parts.starts, &categories, &floats,
@@ -118,8 +123,11 @@ inline std::string BinaryFile(const BinaryParts& parts = {}) {
   const std::vector notes = {schema::CreateNoteDirect(b, "params", parts.params.c_str())};
   const std::vector part_names = {b.CreateString(parts.part)};
   b.Finish(schema::CreateCoreDirect(b, parts.format.c_str(), trees, &notes, &part_names));
-  const std::string count("\x01\0\0\0", 4);
-  return "CBM1" + Sized(b) + count + StatisticTablePart(parts);
+  const auto count = static_cast<std::uint32_t>(parts.targets.size());
+  std::string file = "CBM1" + Sized(b);
+  file.append(reinterpret_cast<const char*>(&count), sizeof(count));
+  for (const std::int32_t target : parts.targets) file += StatisticTablePart(parts, target);
+  return file;
 }
 
 }  // namespace athanor::catboost

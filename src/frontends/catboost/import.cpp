@@ -159,9 +159,9 @@ class Columns {
       return {};
     };
     for (const StatisticFeature& feature : model_.statistic_features) {
-      for (const std::int64_t category : feature.combination.categories)
+      for (const std::int64_t category : feature.counted.combination.categories)
         ATH_RETURN_IF_ERROR(use(category));
-      for (const Combination::EqualSplit& split : feature.combination.equal_splits)
+      for (const Combination::EqualSplit& split : feature.counted.combination.equal_splits)
         ATH_RETURN_IF_ERROR(use(split.category));
     }
     if (hashes.empty()) return InvalidModel("no statistic is of a category");

@@ -1,5 +1,6 @@
 // model.json, as CatBoost writes it.
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -129,8 +130,8 @@ Result<Statistic> StatisticOf(std::string_view name) {
 Status ReadStatisticFeatures(const Value& info, Model& model) {
   for (const Value& item : Items(info, "ctrs")) {
     StatisticFeature feature;
-    ATH_TRY(feature.combination, ReadCombination(Items(item, "elements")));
-    ATH_TRY(feature.statistic, StatisticOf(Text(item, "ctr_type")));
+    ATH_TRY(feature.counted.combination, ReadCombination(Items(item, "elements")));
+    ATH_TRY(feature.counted.statistic, StatisticOf(Text(item, "ctr_type")));
     ATH_TRY(feature.target_border, Integer(item, "target_border_idx", 0));
     ATH_TRY(feature.prior, Real(item, "prior_numerator"));
     ATH_TRY(feature.prior_denominator, Real(item, "prior_denomerator"));
@@ -178,8 +179,8 @@ Status ReadTables(const Value& root, Model& model) {
     StatisticTable table;
     ATH_TRY(const Value what,
             tabular::ParseJson({reinterpret_cast<const std::uint8_t*>(name.data()), name.size()}));
-    ATH_TRY(table.combination, ReadCombination(Items(what, "identifier")));
-    ATH_TRY(table.statistic, StatisticOf(Text(what, "type")));
+    ATH_TRY(table.counted.combination, ReadCombination(Items(what, "identifier")));
+    ATH_TRY(table.counted.statistic, StatisticOf(Text(what, "type")));
     ATH_TRY(const std::int64_t denominator, Integer(value, "counter_denominator", 0));
     table.denominator = static_cast<double>(denominator);
     Status status = ReadCounts(value, table);
@@ -280,6 +281,23 @@ Status RefuseOtherColumns(const Value& info) {
   return {};
 }
 
+// Of several targets' statistics the JSON form keeps one table under one name: which target's is
+// not told, and the library itself computes something else from it than from the .cbm file.
+Status RefuseLostTables(const Model& model) {
+  constexpr std::array<std::string_view, 3> kSeveralTargets = {"MultiCrossEntropy", "MultiLogloss",
+                                                               "SurvivalAft"};
+  if (std::find(kSeveralTargets.begin(), kSeveralTargets.end(), model.loss) ==
+      kSeveralTargets.end())
+    return {};
+  for (const StatisticFeature& feature : model.statistic_features) {
+    if (IsShareOfRows(feature.counted.statistic)) continue;
+    return Unsupported("JSON files do not hold the statistics of categories for each target of {}",
+                       model.loss)
+        .Fix("model.save_model('model.cbm'): that form holds them");
+  }
+  return {};
+}
+
 }  // namespace
 
 bool IsJson(std::span<const std::uint8_t> bytes) {
@@ -310,6 +328,7 @@ Result<Model> ReadJson(std::span<const std::uint8_t> bytes) {
   ATH_RETURN_IF_ERROR(ReadScaleAndBias(root, model));
   const Value* information = root.Find("model_info");
   if (information != nullptr) ATH_RETURN_IF_ERROR(ReadInformation(*information, model));
+  ATH_RETURN_IF_ERROR(RefuseLostTables(model));
   return model;
 }
 

@@ -61,11 +61,22 @@ enum class Statistic : std::uint8_t {
   kFeatureFrequency,
 };
 inline constexpr int kStatistics = 6;
+// The others are of the target.
+constexpr bool IsShareOfRows(Statistic statistic) {
+  return statistic == Statistic::kCounter || statistic == Statistic::kFeatureFrequency;
+}
+
+// What a table counts, and by what a feature finds it.
+struct Counted {
+  Combination combination = {};
+  Statistic statistic = Statistic::kBorders;
+  std::int64_t target = 0;  // of several, the one whose classes or values are counted
+  auto operator<=>(const Counted&) const = default;
+};
 
 // The counts of every combination that training saw: `width` numbers for each hash.
 struct StatisticTable {
-  Combination combination = {};
-  Statistic statistic = Statistic::kBorders;
+  Counted counted = {};
   std::vector<std::uint64_t> hashes = {};
   std::vector<double> counts = {};
   std::size_t width = 0;   // the mean has a sum and a count, a share of rows one count
@@ -74,8 +85,7 @@ struct StatisticTable {
 
 // A column computed from such a table: ((count + prior) / (total + denominator) + shift) * scale.
 struct StatisticFeature {
-  Combination combination = {};
-  Statistic statistic = Statistic::kBorders;
+  Counted counted = {};
   std::int64_t target_border = 0;
   float prior = 0, prior_denominator = 1, shift = 0, scale = 1;
   std::vector<float> borders = {};

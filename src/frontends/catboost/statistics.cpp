@@ -22,7 +22,7 @@ float ValueOf(const StatisticFeature& feature, const StatisticTable& table,
   const auto sum = [](std::span<const double> list) {
     return std::accumulate(list.begin(), list.end(), 0.0);
   };
-  switch (feature.statistic) {
+  switch (feature.counted.statistic) {
     case Statistic::kBorders:
       return ValueOf(feature, sum(counts.subspan(border + 1)), sum(counts));
     case Statistic::kBuckets:
@@ -35,23 +35,19 @@ float ValueOf(const StatisticFeature& feature, const StatisticTable& table,
   }
 }
 
-bool IsShareOfRows(Statistic statistic) {
-  return statistic == Statistic::kCounter || statistic == Statistic::kFeatureFrequency;
-}
-
 // Of a combination that training did not see.
 float DefaultOf(const StatisticFeature& feature, const StatisticTable& table) {
-  return ValueOf(feature, 0, IsShareOfRows(feature.statistic) ? table.denominator : 0);
+  return ValueOf(feature, 0, IsShareOfRows(feature.counted.statistic) ? table.denominator : 0);
 }
 
 Status CheckTable(const StatisticFeature& feature, const StatisticTable& table) {
   const bool classes =
-      feature.statistic == Statistic::kBorders || feature.statistic == Statistic::kBuckets;
-  const std::size_t width = classes ? 2 : IsShareOfRows(feature.statistic) ? 1 : 2;
+      feature.counted.statistic == Statistic::kBorders || feature.counted.statistic == Statistic::kBuckets;
+  const std::size_t width = classes ? 2 : IsShareOfRows(feature.counted.statistic) ? 1 : 2;
   if (classes ? table.width < width : table.width != width)
     return InvalidModel("a statistic has {} counts for each hash", table.width);
   const std::size_t borders =
-      table.width - static_cast<std::size_t>(feature.statistic == Statistic::kBorders);
+      table.width - static_cast<std::size_t>(feature.counted.statistic == Statistic::kBorders);
   if (classes &&
       (feature.target_border < 0 || feature.target_border >= static_cast<std::int64_t>(borders)))
     return InvalidModel("a statistic is of border {} of {} classes", feature.target_border,
@@ -71,7 +67,7 @@ class Builder {
  public:
   Builder(const Model& model, const StatisticInputs& inputs) : model_(model), inputs_(inputs) {
     for (const StatisticTable& table : model.tables) {
-      tables_[{&table.combination, table.statistic}] = &table;
+      tables_[&table.counted] = &table;
       // Every number of a table is used with a few priors.
       values_left_ += 64 * table.counts.size();
     }
@@ -80,7 +76,7 @@ class Builder {
   Result<Statistics> Run(Graph& graph) {
     std::map<Combination, Part> parts;
     for (std::size_t i = 0; i < model_.statistic_features.size(); ++i)
-      parts[model_.statistic_features[i].combination].features.push_back(i);
+      parts[model_.statistic_features[i].counted.combination].features.push_back(i);
     Statistics result;
     result.columns.resize(model_.statistic_features.size());
     std::int64_t column = 0;
@@ -100,11 +96,7 @@ class Builder {
 
   // By what it points to: combinations are long.
   struct ByValue {
-    using Key = std::pair<const Combination*, Statistic>;
-    bool operator()(const Key& a, const Key& b) const {
-      const auto order = *a.first <=> *b.first;
-      return order == 0 ? a.second < b.second : order < 0;
-    }
+    bool operator()(const Counted* a, const Counted* b) const { return *a < *b; }
   };
 
   // The tables of several statistics know different hashes: those of all, each with its default
@@ -114,7 +106,7 @@ class Builder {
     std::unordered_map<std::uint64_t, std::size_t> entries;
     for (std::size_t k = 0; k < width; ++k) {
       const StatisticFeature& feature = model_.statistic_features[part.features[k]];
-      const auto found = tables_.find({&feature.combination, feature.statistic});
+      const auto found = tables_.find(&feature.counted);
       if (found == tables_.end()) return InvalidModel("a statistic has no table");
       const StatisticTable& table = *found->second;
       ATH_RETURN_IF_ERROR(CheckTable(feature, table));
@@ -131,7 +123,7 @@ class Builder {
       part.values.insert(part.values.end(), part.defaults.begin(), part.defaults.end());
     for (std::size_t k = 0; k < width; ++k) {
       const StatisticFeature& feature = model_.statistic_features[part.features[k]];
-      const StatisticTable& table = *tables_.at({&feature.combination, feature.statistic});
+      const StatisticTable& table = *tables_.at(&feature.counted);
       for (std::size_t i = 0; i < table.hashes.size(); ++i) {
         const std::span<const double> counts(table.counts.data() + i * table.width, table.width);
         part.values[entries.at(table.hashes[i]) * width + k] = ValueOf(feature, table, counts);
@@ -193,7 +185,7 @@ class Builder {
 
   const Model& model_;
   const StatisticInputs& inputs_;
-  std::map<ByValue::Key, const StatisticTable*, ByValue> tables_;
+  std::map<const Counted*, const StatisticTable*, ByValue> tables_;
   std::size_t values_left_ = 1 << 16;
   Ints category_counts_, categories_, above_counts_, above_features_, equal_counts_,
       equal_categories_, equal_values_, entry_counts_, hashes_, value_counts_;

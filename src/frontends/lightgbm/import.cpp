@@ -175,6 +175,10 @@ Result<Head> ReadHead(const Section& section) {
 
 // ---- columns
 
+// What LightGBM's interface takes for zero, and sets to zero before a tree sees it: sizes up to
+// this.
+constexpr auto kZero = static_cast<double>(1e-35F);
+
 // What of a feature counts as missing.
 enum class Missing : std::uint8_t { kNothing, kZero, kNan };
 Missing MissingOf(std::int64_t decision) { return static_cast<Missing>((decision >> 2) & 3); }
@@ -189,7 +193,7 @@ Result<ValueId> ZerosAreMissing(Graph& graph, ValueId column) {
   };
   ATH_TRY(const ValueId size, graph.Add("Abs", {column}));
   ATH_TRY(const ValueId zero,
-          graph.Add("LessOrEqual", {size, number(static_cast<double>(1e-35F))}));
+          graph.Add("LessOrEqual", {size, number(kZero)}));
   return graph.Add("Where", {zero, number(std::nan("")), column});
 }
 
@@ -309,6 +313,12 @@ Result<std::vector<double>> CategoriesOf(Tree& tree, double number) {
   return categories;
 }
 
+// A threshold that tells such numbers apart the way zero would go.
+double ThresholdBesideZero(double threshold) {
+  if (!(threshold >= -kZero && threshold < kZero)) return threshold;
+  return threshold < 0 ? std::nextafter(-kZero, -1.0) : kZero;
+}
+
 // decision_type: bit 0 category, bit 1 missing goes left, bits 2 and 3 what counts as missing. The
 // column of a feature whose zeros are missing holds NaN in their place.
 Status FillNode(Tree& tree, std::size_t i, ForestBuilder::Node& node) {
@@ -320,7 +330,7 @@ Status FillNode(Tree& tree, std::size_t i, ForestBuilder::Node& node) {
     return {};  // a missing category is in no set
   }
   node.test = tabular::Test::kLeq;
-  node.value = tree.threshold[i];
+  node.value = ThresholdBesideZero(tree.threshold[i]);
   // Where nothing is missing NaN counts as 0.
   node.missing_is_yes =
       MissingOf(decision) == Missing::kNothing ? 0 <= node.value : (decision & 2) != 0;

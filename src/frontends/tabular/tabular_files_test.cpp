@@ -260,6 +260,21 @@ TEST(Lightgbm, AddsLinearLeavesAndFallsBackToTheirValue) {
   EXPECT_NEAR(chance(3, "b"), logistic(-3), 1e-12);
 }
 
+// LightGBM sets numbers of this size to zero before a tree sees them, which is above this
+// threshold.
+TEST(Lightgbm, TakesTheLeastNumbersForZero) {
+  std::string file = LightgbmFile();
+  file.replace(file.find("threshold=2.5"), 13, "threshold=-1.0000000180025095e-35");
+  const Result<Graph> graph = lightgbm::Import(Bytes(file));
+  ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+  const auto chance = [&](double size) {
+    return NumberOf(Answers(*graph, {{size}, {0, "b"}})[1], 1);
+  };
+  const auto logistic = [](double x) { return 1 / (1 + std::exp(-2 * x)); };
+  EXPECT_NEAR(chance(-1.0000000180025095e-35), logistic(2), 1e-12);
+  EXPECT_NEAR(chance(-1.0000000180025097e-35), logistic(0.5), 1e-12);
+}
+
 TEST(Lightgbm, TakesZerosForMissingWhereTheFileSaysSo) {
   std::string file = LightgbmFile();
   file.replace(file.find("decision_type=10"), 16, "decision_type=4");  // zero is missing, right
@@ -378,6 +393,24 @@ TEST(Catboost, FollowsNumbersOneHotCategoriesAndStatisticsInBothFormsAndBothKind
     EXPECT_EQ(NumberOf(Answers(*graph, {{10}, {0, "red"}, {0, "a"}})[0]), 2 * (3 + 10) + 0.5);
     EXPECT_EQ(NumberOf(Answers(*graph, {{12}, {0, ""}, {0, "b"}})[0]), 2 * (2 + 10) + 0.5);
   }
+}
+
+// Tables of two targets with the same combination were taken for one.
+TEST(Catboost, LooksAStatisticUpInTheTableOfItsTarget) {
+  for (const std::vector<std::int32_t>& targets : {std::vector{0, 1}, std::vector{1, 0}}) {
+    catboost::BinaryParts parts;
+    parts.targets = targets;
+    const Result<Graph> graph = catboost::Import(Bytes(catboost::BinaryFile(parts)));
+    ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+    EXPECT_EQ(NumberOf(Answers(*graph, {{12}, {0, "red"}, {0, "a"}})[0]), 2 * (4 + 20) + 0.5);
+  }
+}
+
+TEST(Catboost, RefusesJsonThatLostTheStatisticsOfTargets) {
+  const Status status =
+      catboost::Import(Bytes(catboost::JsonFile(catboost::kLevelTrees, "MultiLogloss"))).status();
+  EXPECT_NE(status.ToString().find("for each target of MultiLogloss"), std::string::npos)
+      << status.ToString();
 }
 
 TEST(Catboost, NamesClassesAndDecidesByTheScore) {
