@@ -98,6 +98,16 @@ class CommandLine(unittest.TestCase):
             self.assertEqual(answers["out"].to_pylist(), [1002.5, 3200.5, 2006.5, 200.5, 10.5])
             self.assertEqual(answers["s"].to_pylist(), texts)
 
+    def test_nulls_of_a_lone_column_are_rows(self):
+        model = self.folder / "lone.pmml"
+        model.write_text('<PMML version="4.4" xmlns="http://www.dmg.org/PMML-4_4"><Header/><DataDictionary><DataField name="x" optype="continuous" dataType="double"/></DataDictionary>'
+                         '<RegressionModel functionName="regression"><MiningSchema><MiningField name="x"/></MiningSchema><Output><OutputField name="y" dataType="double" optype="continuous"/>'
+                         '</Output><RegressionTable intercept="1"><NumericPredictor name="x" coefficient="2"/></RegressionTable></RegressionModel></PMML>')
+        for kind in [pa.float32(), pa.float64(), pa.int64()]:
+            pa.parquet.write_table(pa.table({"x": pa.array([1, None, 3], kind)}), self.folder / "t.parquet")
+            self.expect(score(model, self.folder / "t.parquet", "-o", self.folder / "out.parquet"))
+            self.assertEqual(pa.parquet.read_table(self.folder / "out.parquet")["y"].to_pylist(), [3, None, 7])
+
     def test_an_empty_table_gives_the_names(self):
         pa.parquet.write_table(self.table.slice(0, 0), self.folder / "t.parquet")
         self.expect(score(MODEL, self.folder / "t.parquet", "-o", self.folder / "out.parquet"))

@@ -19,7 +19,7 @@ constexpr std::array<std::string_view, 6> kExtensions = {".parquet", ".pq",  ".a
 constexpr std::string_view kCommon = R"(
 import sys
 sys.path = [folder for folder in sys.path if folder]  # a module that lies beside the data is none of ours
-import json, os
+import json, math, os
 def fail(why):
     print(str(why).strip().splitlines()[-1] if str(why).strip() else repr(why), file=sys.stderr)
     sys.exit(1)
@@ -56,11 +56,19 @@ try:
         fail('two columns have one name')
     if wanted and set(wanted) <= set(names):
         names = [name for name in names if name in wanted]
-    flat = pa.schema([(name, plain(schema.field(name).type)) for name in names])
+    kinds = [plain(schema.field(name).type) for name in names]
+    # A lone column's null would be an empty line, which in csv is no row.
+    filled = None
+    if len(kinds) == 1:
+        filled = math.nan if pa.types.is_floating(kinds[0]) else ''
+        kinds = kinds if pa.types.is_floating(kinds[0]) else [pa.string()]
+    flat = pa.schema(list(zip(names, kinds)))
     with pa.csv.CSVWriter(sys.stdout.buffer, flat) as writer:
         for batch in batches(names):
-            writer.write_batch(pa.RecordBatch.from_arrays(
-                [c if c.type == f.type else c.cast(f.type) for c, f in zip(batch.columns, flat)], schema=flat))
+            columns = [c if c.type == f.type else c.cast(f.type) for c, f in zip(batch.columns, flat)]
+            if filled is not None:
+                columns = [columns[0].fill_null(filled)]
+            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=flat))
     sys.stdout.buffer.flush()
     os._exit(0)
 except BrokenPipeError:

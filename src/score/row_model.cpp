@@ -309,6 +309,7 @@ Status RowModel::Write(const ath_result& result, const ParsedBlock& block, std::
   }
   auto empty = std::lower_bound(block.empty.begin(), block.empty.end(), begin);
   for (std::size_t r = 0; r < rows; ++r) {
+    const std::size_t row_begin = text.size();
     const bool answered = empty == block.empty.end() || *empty != begin + r;
     if (!answered) ++empty;
     const char* between = "";
@@ -322,6 +323,8 @@ Status RowModel::Write(const ath_result& result, const ParsedBlock& block, std::
         if (answered) AppendElement(tensors[i], r * widths[i] + c, text);
       }
     }
+    // Readers of csv take an empty line for no row at all.
+    if (text.size() == row_begin) text += "\"\"";
     text += '\n';
   }
   return {};

@@ -338,6 +338,16 @@ TEST_F(ScoreTest, GivesBadRowsEmptyAnswersAndListsThem) {
             "5,\"1 cells, the header has 2\",6\n");
 }
 
+// An empty line is no row to those who read csv: later answers stood beside the wrong rows.
+TEST_F(ScoreTest, AnEmptyAnswerAloneIsNoEmptyLine) {
+  const std::string model = Write("m.txt", "graph g(x: f32[N, 1]) -> (y) { %y = Relu(%x) }");
+  const std::string table = Write("t.csv", "x\n1\n\"\"\nwrong\n3\n");
+  const Result<ScoreReport> report =
+      Run(table, {.model = model, .format = {.on_error = OnError::kNull}});
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  EXPECT_EQ(Out(), "y\n1\n\"\"\n\"\"\n3\n");
+}
+
 TEST_F(ScoreTest, ReadsObjectsByTheNamesOfTheirMembers) {
   const std::string model = Write(
       "m.txt",
