@@ -7,10 +7,13 @@
 namespace athanor::ath {
 
 inline constexpr std::uint64_t kAlignment = 64;
-// Compressed files have the third version, which older programs refuse; others the first. The
-// second was an earlier form of the third.
-inline constexpr std::uint32_t kPlainVersion = 1, kCompressedVersion = 3;
+// Compressed files have the fourth version, which older programs refuse; others the first. In the
+// third the structure was a deflated flatbuffer; the second was an earlier form of the third.
+inline constexpr std::uint32_t kPlainVersion = 1, kDeflatedVersion = 3, kCompressedVersion = 4;
 inline constexpr char kMagic[8] = {'A', 'T', 'H', 'A', 'N', 'O', 'R', '\0'};
+
+// How the bytes of a weight are coded: Weight.coding.
+enum Coding : int { kAsIs = 0, kFrequencies = 1, kAdaptive = 2, kTrellis = 3 };
 
 struct Header {
   char magic[8] = {};

@@ -5,8 +5,10 @@
 #include "core/checked.h"
 #include "core/digest.h"
 #include "core/text.h"
+#include "frontends/ath/adaptive.h"
 #include "frontends/ath/ath.h"
 #include "frontends/ath/ath_generated.h"
+#include "frontends/ath/compact.h"
 #include "frontends/ath/entropy.h"
 #include "frontends/ath/header.h"
 #include "ops/catalog.h"
@@ -27,6 +29,7 @@ class Budget {
     return !exceeded_;
   }
   bool exceeded() const { return exceeded_; }
+  std::uint64_t left() const { return left_; }
 
  private:
   static constexpr std::uint64_t kFloor = std::uint64_t{64} << 20, kPerByte = 16;
@@ -149,7 +152,7 @@ class Reader {
     }
     ATH_TRY(const auto bytes, Take(weight));
     const bool scanned = options_.check_weights || dtype == DType::kBool;
-    const bool coded = weight.coding() != 0;
+    const bool coded = weight.coding() != kAsIs;
     const bool in_place = owner_ != nullptr && !coded && ElementBits(dtype) >= 8;
     const bool affordable = (!scanned || budget_.Take(bytes.size())) &&
                             (in_place || budget_.Take(std::max<std::uint64_t>(
@@ -176,11 +179,29 @@ class Reader {
 
   static Result<Tensor> Decode(int coding, DType dtype, Dims dims,
                                std::span<const std::uint8_t> code) {
-    if (coding != 1 || (dtype != DType::kI8 && dtype != DType::kU8))
+    const bool narrow = dtype == DType::kI8 || dtype == DType::kU8;
+    const bool known = (coding == kFrequencies && narrow) ||
+                       (coding == kAdaptive && (narrow || dtype == DType::kI16)) ||
+                       (coding == kTrellis && dtype == DType::kI8 && !dims.empty());
+    if (!known)
       return InvalidModel("coding {} of {}; this program knows none", coding, Name(dtype));
     ATH_TRY(Tensor tensor, Tensor::Allocate(dtype, std::move(dims)));
-    ATH_RETURN_IF_ERROR(
-        EntropyDecode(code, {static_cast<std::uint8_t*>(tensor.mutable_raw()), tensor.bytes()}));
+    Status status;
+    if (coding == kFrequencies) {
+      status =
+          EntropyDecode(code, {static_cast<std::uint8_t*>(tensor.mutable_raw()), tensor.bytes()});
+    } else if (coding == kTrellis) {
+      const auto rows = static_cast<std::size_t>(std::max<std::int64_t>(1, tensor.dim(0)));
+      status = TrellisDecode(code, std::max<std::size_t>(1, tensor.bytes() / rows),
+                             tensor.MutableData<std::int8_t>());
+    } else if (dtype == DType::kI8) {
+      status = AdaptiveDecode(code, tensor.MutableData<std::int8_t>());
+    } else if (dtype == DType::kU8) {
+      status = AdaptiveDecode(code, tensor.MutableData<std::uint8_t>());
+    } else {
+      status = AdaptiveDecode(code, tensor.MutableData<std::int16_t>());
+    }
+    ATH_RETURN_IF_ERROR(status);
     return tensor;
   }
 
@@ -342,9 +363,10 @@ Result<Header> ReadHeader(std::span<const std::uint8_t> bytes) {
   if (!IsAth(bytes) || bytes.size() < sizeof(Header))
     return Error(ErrorCode::kCorruptFile, "the file is shorter than the header of an .ath file");
   std::memcpy(&header, bytes.data(), sizeof(header));
-  if (header.version != kPlainVersion && header.version != kCompressedVersion) {
-    return Error(ErrorCode::kUnsupported, "version {} of .ath is not read; {} and {} are",
-                 header.version, kPlainVersion, kCompressedVersion)
+  if (header.version != kPlainVersion && header.version != kDeflatedVersion &&
+      header.version != kCompressedVersion) {
+    return Error(ErrorCode::kUnsupported, "version {} of .ath is not read; {}, {} and {} are",
+                 header.version, kPlainVersion, kDeflatedVersion, kCompressedVersion)
         .Fix("write the file again with this version of athanor");
   }
   const std::uint64_t after_header = bytes.size() - sizeof(Header);
@@ -393,6 +415,10 @@ Result<Graph> Read(std::span<const std::uint8_t> bytes, std::shared_ptr<const vo
   if (header.structure_deflated_from > 0) {
     if (!budget.Take(header.structure_deflated_from)) return TooLarge();
     ATH_TRY(inflated, Inflate(structure, header.structure_deflated_from));
+    if (header.version == kCompressedVersion) {
+      ATH_TRY(inflated, Expand(inflated, budget.left()));
+      if (!budget.Take(inflated.size())) return TooLarge();
+    }
     structure = inflated;
   }
   // Tables may be shared in a hostile file; more visits than there is room for tables gives it
@@ -403,7 +429,7 @@ Result<Graph> Read(std::span<const std::uint8_t> bytes, std::shared_ptr<const vo
   if (!schema::VerifyModelBuffer(verifier))
     return Error(ErrorCode::kCorruptFile, "the structure is not a valid flatbuffer");
   const auto weights = bytes.subspan(header.weights_offset, header.weights_size);
-  const bool compressed = header.version == kCompressedVersion;
+  const bool compressed = header.version != kPlainVersion;
   if (compressed && options.check_weights && Digest64(weights) != header.weights_digest)
     return Error(ErrorCode::kCorruptFile,
                  "the bytes of the weights are not those that were written");

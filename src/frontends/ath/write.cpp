@@ -7,8 +7,10 @@
 
 #include "core/digest.h"
 #include "core/file.h"
+#include "frontends/ath/adaptive.h"
 #include "frontends/ath/ath.h"
 #include "frontends/ath/ath_generated.h"
+#include "frontends/ath/compact.h"
 #include "frontends/ath/entropy.h"
 #include "frontends/ath/header.h"
 
@@ -24,11 +26,11 @@ class WeightList {
     Tensor tensor;
     std::vector<std::uint8_t> packed;  // of types below 8 bits, and what is coded
     std::uint64_t offset = 0;
-    bool coded = false;
+    int coding = kAsIs;
 
     std::span<const std::uint8_t> bytes() const {
       if (tensor.dtype() == DType::kString) return {};
-      if (coded || ElementBits(tensor.dtype()) < 8) return packed;
+      if (coding != kAsIs || ElementBits(tensor.dtype()) < 8) return packed;
       return {static_cast<const std::uint8_t*>(tensor.raw()), tensor.bytes()};
     }
   };
@@ -56,13 +58,24 @@ class WeightList {
   std::uint64_t size() const { return size_; }
 
  private:
-  void Compress(Entry& entry) {
+  // The code that takes least; one that decodes quickly as long as none takes a percent less.
+  static void Compress(Entry& entry) {
     const DType dtype = entry.tensor.dtype();
-    if (dtype != DType::kI8 && dtype != DType::kU8) return;
-    std::vector<std::uint8_t> code = EntropyCode(entry.bytes());
-    if (code.size() >= entry.bytes().size()) return;
-    entry.packed = std::move(code);
-    entry.coded = true;
+    std::size_t most = entry.bytes().size();
+    const auto offer = [&](int coding, std::vector<std::uint8_t> code) {
+      if (code.size() >= most) return;
+      entry.packed = std::move(code);
+      entry.coding = coding;
+      most = entry.packed.size() - entry.packed.size() / 100;
+    };
+    const Tensor tensor = entry.tensor;
+    if (dtype == DType::kI8 || dtype == DType::kU8) offer(kFrequencies, EntropyCode(entry.bytes()));
+    if (dtype == DType::kI8) offer(kAdaptive, AdaptiveCode(tensor.Data<std::int8_t>()));
+    if (dtype == DType::kU8) offer(kAdaptive, AdaptiveCode(tensor.Data<std::uint8_t>()));
+    if (dtype == DType::kI16) offer(kAdaptive, AdaptiveCode(tensor.Data<std::int16_t>()));
+    if (dtype != DType::kI8 || tensor.rank() < 2 || tensor.bytes() == 0) return;
+    const std::size_t row = tensor.bytes() / static_cast<std::size_t>(tensor.dim(0));
+    if (auto code = TrellisCode(tensor.Data<std::int8_t>(), row)) offer(kTrellis, *std::move(code));
   }
 
   const WriteOptions options_;
@@ -121,7 +134,7 @@ class StructureWriter {
     const bool alone = !options_.compress;  // can be found and checked without the others
     return schema::CreateWeight(builder_, dtype, dims, alone ? entry.offset : 0,
                                 entry.bytes().size(), alone ? Digest64(entry.bytes()) : 0, texts,
-                                entry.coded ? 1 : 0);
+                                static_cast<std::uint8_t>(entry.coding));
   }
 
   Offset<schema::Attribute> Write(const std::string& name, const AttrValue& value) {
@@ -263,6 +276,7 @@ Status WriteTo(const Graph& graph, const WriteOptions& options, Sink&& sink) {
   std::memcpy(header.magic, kMagic, sizeof(kMagic));
   if (options.compress) {
     header.version = kCompressedVersion;
+    structure = Compact(structure);
     header.structure_deflated_from = structure.size();
     structure = Deflate(structure);
   }
