@@ -4,6 +4,9 @@
 #include <array>
 #include <cmath>
 
+#include "core/trellis.h"
+#include "quant/path_rounding.h"
+
 namespace athanor::quant {
 namespace {
 
@@ -11,10 +14,20 @@ constexpr double kTinyWeight = 1e-30;
 constexpr int kMostMultiple = 255;
 constexpr double kMost = 127;  // integers are [-127, 127]
 
-// The step of each row; 0 for a row of zeros.
-std::vector<double> Steps(const CodedProduct& product, const CodeOptions& options) {
+// How integers of a product are chosen.
+struct Grid {
+  std::vector<double> steps = {};  // of each row; 0 for a row of zeros
+  bool trellis = false;
+};
+
+// The rows of the file's tensor are those of the matrix.
+bool RowsLieTogether(const CodedProduct& product) { return product.candidate.weight_axis == 0; }
+
+// On a trellis, where it may be, steps are half as wide.
+Grid GridOf(const CodedProduct& product, const CodeOptions& options) {
   const std::size_t rows = product.matrix.rows();
-  std::vector<double> energies, steps;
+  std::vector<double> energies;
+  Grid grid = {.trellis = options.trellis && RowsLieTogether(product)};
   double energy = 0;
   for (std::size_t row = 0; row < rows; ++row) {
     double sum = 0;
@@ -23,22 +36,38 @@ std::vector<double> Steps(const CodedProduct& product, const CodeOptions& option
                        static_cast<double>(std::max<std::size_t>(1, product.matrix.columns())));
     energy += energies.back() / static_cast<double>(rows);
   }
+  std::vector<double> least;
   for (std::size_t row = 0; row < rows; ++row) {
     double largest = 0;
     for (const double w : product.Row(row)) largest = std::max(largest, std::abs(w));
     const double share = energies[row] / std::max(energy, kTinyWeight);
     const double step = std::sqrt(energy * std::pow(share, options.evenness)) / options.fineness;
-    steps.push_back(largest < kTinyWeight ? 0 : std::max(step, largest / kMost));
+    least.push_back(largest / kMost);
+    grid.steps.push_back(largest < kTinyWeight ? 0 : step);
+    if (grid.steps.back() / 2 < least.back()) grid.trellis = false;
   }
-  return steps;
+  for (std::size_t row = 0; row < rows; ++row) {
+    double& step = grid.steps[row];
+    if (step > 0) step = grid.trellis ? step / 2 : std::max(step, least[row]);
+  }
+  return grid;
 }
 
-// The largest scale is 128 to 255 units.
-int ExponentOf(const std::vector<double>& scales) {
+// Scales need not be finer than their share of the error asks for: that of a multiple is at most
+// 1 / (4 * kScaleShare^2) of the rounding's.
+int MostMultiple(double fineness) {
+  constexpr double kScaleShare = 16;
+  int most = 15;
+  while (most < kMostMultiple && most < kScaleShare * fineness) most = 2 * most + 1;
+  return most;
+}
+
+// The largest scale is between half of `most` units and all of them.
+int ExponentOf(const std::vector<double>& scales, int most) {
   const double largest = *std::max_element(scales.begin(), scales.end());
   if (largest < kTinyWeight) return 0;
   int exponent = 0;
-  std::frexp(largest / (kMostMultiple + 0.5), &exponent);
+  std::frexp(largest / (most + 0.5), &exponent);
   return exponent;
 }
 
@@ -47,21 +76,28 @@ std::uint8_t MultipleOf(double scale, int exponent) {
   return static_cast<std::uint8_t>(std::clamp<double>(units, 1, kMostMultiple));
 }
 
-double CodeRow(const CodedProduct& product, std::size_t row, const CodeOptions& options,
-               CodedWeights& result) {
-  const RowRounding& rounding = product.RoundingOf(row);
-  const std::span<const double> wanted = product.Row(row);
-  const double scale = result.Scale(row);
-  std::vector<double> w(wanted.begin(), wanted.end());
-  double error = 0;
-  for (std::size_t k = 0; k < w.size(); ++k) {
-    const double q = std::clamp(std::nearbyint(w[k] / scale), -kMost, kMost);
-    result.integers[row * w.size() + k] = static_cast<std::int8_t>(q);
-    const double away = wanted[k] - q * scale;
-    error += rounding.importance()[k] * away * away;
-    if (options.make_up) rounding.MakeUp(w, k, w[k] - q * scale);
+// How often each magnitude comes when weights are rounded to the nearest step of an index.
+IndexBits BitsOf(const CodedProduct& product, const Grid& grid) {
+  constexpr std::size_t kMagnitudes = 128;
+  std::vector<std::uint64_t> counts(kMagnitudes, 0);
+  const double per_index = grid.trellis ? 2 : 1;
+  for (std::size_t row = 0; row < grid.steps.size(); ++row) {
+    if (grid.steps[row] == 0) continue;
+    for (const double w : product.Row(row)) {
+      const double index = std::nearbyint(std::abs(w) / (per_index * grid.steps[row]));
+      ++counts[static_cast<std::size_t>(std::min(index, static_cast<double>(kMagnitudes - 1)))];
+    }
   }
-  return error;
+  return IndexBits(counts);
+}
+
+// What an error of the columns costs on average.
+double MeanCost(const RowRounding& rounding, bool make_up) {
+  const std::size_t columns = rounding.importance().size();
+  double sum = 0;
+  for (std::size_t k = 0; k < columns; ++k)
+    sum += make_up ? rounding.CostOf(k) : rounding.importance()[k];
+  return sum / static_cast<double>(std::max<std::size_t>(1, columns));
 }
 
 // Constants that several products share are stored once.
@@ -79,18 +115,16 @@ class Scalars {
   std::map<int, ValueId> known_;
 };
 
-// The bias on integers of 8 bits where their error is small beside that of the sums, else of 16.
+// The bias on integers as coarse as the error of the sums allows, of 8 bits where they fit.
 Result<ValueId> AddBias(Graph& graph, Scalars& scalars, const CodedWeights& weights) {
-  constexpr double kSmallShare = 0.01, kMost8 = 127, kMost16 = 32767;
+  constexpr double kSmallShare = 0.005, kMost8 = 127, kMost16 = 32767;
   double largest = kTinyWeight;
   for (const double b : *weights.bias) largest = std::max(largest, std::abs(b));
-  const auto exponent_for = [largest](double most) {
-    return static_cast<int>(std::ceil(std::log2(largest / most)));
-  };
-  const double step = std::ldexp(1.0, exponent_for(kMost8));
   const double error = weights.error / static_cast<double>(weights.bias->size());
-  const bool narrow = step * step / 12 <= kSmallShare * error;
-  const int exponent = exponent_for(narrow ? kMost8 : kMost16);
+  const double coarsest = std::max(std::sqrt(12 * kSmallShare * error), kTinyWeight);
+  const int exponent = std::max(static_cast<int>(std::floor(std::log2(coarsest))),
+                                static_cast<int>(std::ceil(std::log2(largest / kMost16))));
+  const bool narrow = std::nearbyint(std::ldexp(largest, -exponent)) <= kMost8;
   const Dims dims = {std::ssize(*weights.bias)};
   std::vector<std::int8_t> bytes;
   std::vector<std::int16_t> words;
@@ -186,13 +220,27 @@ CodedWeights Code(const CodedProduct& product, const CodeOptions& options, Threa
   const std::size_t columns = product.matrix.columns(), rows = product.matrix.rows();
   CodedWeights result;
   result.integers.resize(rows * columns);
-  const std::vector<double> scales = Steps(product, options);
-  std::vector<double> errors(rows);
-  if (rows > 0) result.exponent = ExponentOf(scales);
-  for (const double scale : scales) result.multiples.push_back(MultipleOf(scale, result.exponent));
+  const Grid grid = GridOf(product, options);
+  const IndexBits bits = BitsOf(product, grid);
+  std::vector<double> errors(rows), costs;
+  for (const RowRounding& rounding : product.rounding)
+    costs.push_back(MeanCost(rounding, options.make_up));
+  const int most = MostMultiple(options.fineness);
+  if (rows > 0) result.exponent = ExponentOf(grid.steps, most);
+  for (const double step : grid.steps)
+    result.multiples.push_back(MultipleOf(step, result.exponent));
   pool.ParallelFor(static_cast<std::int64_t>(rows), 1, [&](std::int64_t from, std::int64_t to) {
-    for (auto row = static_cast<std::size_t>(from); row < static_cast<std::size_t>(to); ++row)
-      errors[row] = CodeRow(product, row, options, result);
+    for (auto row = static_cast<std::size_t>(from); row < static_cast<std::size_t>(to); ++row) {
+      const double step = result.Scale(row), index_step = grid.trellis ? 2 * step : step;
+      const double cost = costs[costs.size() == 1 ? 0 : row / product.matrix.rows_per_group()];
+      errors[row] =
+          RoundAlongPath(product.RoundingOf(row), product.Row(row),
+                         {.trellis = grid.trellis,
+                          .make_up = options.make_up,
+                          .price = options.thrift * index_step * index_step * cost,
+                          .step = step},
+                         bits, std::span(result.integers).subspan(row * columns, columns));
+    }
   });
   for (const double error : errors) result.error += error;
   CorrectBias(product, result);
@@ -214,18 +262,39 @@ void CorrectBias(const CodedProduct& product, CodedWeights& weights) {
   }
 }
 
-std::uint64_t CodedBytes(std::span<const std::int8_t> integers) {
-  std::array<std::size_t, 256> counts = {};
-  for (const std::int8_t q : integers) ++counts[static_cast<std::uint8_t>(q)];
-  double bits = 0;
-  std::uint64_t table = 0;
-  for (const std::size_t count : counts) {
-    if (count == 0) continue;
-    const auto n = static_cast<double>(count);
-    bits -= n * std::log2(n / static_cast<double>(integers.size()));
-    table += 3;
+std::uint64_t CodedBytes(std::span<const std::int8_t> integers, std::size_t row) {
+  using Counts = std::array<std::size_t, 256>;
+  std::array<Counts, 2> on_trellis = {};
+  Counts plain = {};
+  bool valid = row > 0;
+  int state = 0;
+  for (std::size_t i = 0; i < integers.size(); ++i) {
+    const int value = integers[i];
+    ++plain[static_cast<std::uint8_t>(value)];
+    if (!valid) continue;
+    if (i % row == 0) state = 0;
+    const std::optional<int> index = trellis::IndexOf(state, value);
+    valid = index.has_value();
+    if (!valid) continue;
+    ++on_trellis[static_cast<std::size_t>(state % 2)][static_cast<std::uint8_t>(*index)];
+    state = trellis::Next(state, *index);
   }
-  return std::min<std::uint64_t>(static_cast<std::uint64_t>(bits / 8) + table + 9, integers.size());
+  const auto bits_of = [](const Counts& counts) {
+    double all = 0, used = 0, bits = 0;
+    for (const std::size_t count : counts) {
+      all += static_cast<double>(count);
+      used += count > 0 ? 1 : 0;
+    }
+    for (const std::size_t count : counts) {
+      if (count > 0)
+        bits -= static_cast<double>(count) * std::log2(static_cast<double>(count) / all);
+    }
+    // Each frequency is learnt on the way (Rissanen, "Universal coding", 1984).
+    return bits + used / 2 * std::log2(std::max(2.0, all / std::max(1.0, used)));
+  };
+  double bits = bits_of(plain);
+  if (valid) bits = std::min(bits, bits_of(on_trellis[0]) + bits_of(on_trellis[1]));
+  return std::min<std::uint64_t>(static_cast<std::uint64_t>(bits / 8) + 3, integers.size());
 }
 
 Result<Graph> StoreCoded(const Graph& graph, const std::vector<const CodedProduct*>& products,

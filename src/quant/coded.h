@@ -53,14 +53,20 @@ struct CodeOptions {
   // one step, so one noise; 1: all have as many levels.
   double evenness = 0.5;
   bool make_up = false;  // later weights of a row make up for earlier ones
+  // Steps half as wide, of which each integer may take every other one (core/trellis.h).
+  bool trellis = false;
+  // What a bit costs, in squares of the step times the mean cost of an error: weights become a
+  // little less near, or 0, where that takes fewer bits.
+  double thrift = 0;
 };
 CodedWeights Code(const CodedProduct& product, const CodeOptions& options, ThreadPool& pool);
 // The bias with which the means of the outputs are what they were before rounding. Code does it;
 // who changes integers or scales does it again.
 void CorrectBias(const CodedProduct& product, CodedWeights& weights);
 
-// What the integers take: their entropy and the table of their code, or a byte each.
-std::uint64_t CodedBytes(std::span<const std::int8_t> integers);
+// What the integers take: their entropy, on a trellis if they lie on one (`row`: how long its paths
+// are), and what learning it takes; or a byte each.
+std::uint64_t CodedBytes(std::span<const std::int8_t> integers, std::size_t row = 0);
 
 // The graph with the weights of some products on integers, and the biases they come with.
 Result<Graph> StoreCoded(const Graph& graph, const std::vector<const CodedProduct*>& products,

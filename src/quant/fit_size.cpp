@@ -84,7 +84,7 @@ class Fitter {
       std::vector<StoreForm>& of_product = ways_.emplace_back();
       for (std::size_t way = 0; way < kFinenesses; ++way) {
         const CodedWeights coded = Code(products_[i], HowTo(FinenessOf(way), false), pool_);
-        of_product.push_back({sensitivities[i] * coded.error, CodedBytes(coded.integers)});
+        of_product.push_back({sensitivities[i] * coded.error, BytesOf(i, coded)});
       }
     }
     return {};
@@ -108,7 +108,15 @@ class Fitter {
   }
 
   CodeOptions HowTo(double fineness, bool make_up) const {
-    return {.fineness = fineness, .evenness = options_.evenness, .make_up = make_up};
+    return {.fineness = fineness,
+            .evenness = options_.evenness,
+            .make_up = make_up,
+            .trellis = !options_.teacher_of,  // training would leave it
+            .thrift = options_.thrift};
+  }
+
+  std::uint64_t BytesOf(std::size_t product, const CodedWeights& coded) const {
+    return CodedBytes(coded.integers, products_[product].matrix.columns());
   }
 
   Result<Graph> Make(const std::vector<std::size_t>& chosen, bool in_order) {
@@ -137,7 +145,7 @@ class Fitter {
       report_.products.push_back({.node = node,
                                   .name = graph_.node(node).name,
                                   .levels = LevelsOf(coded[i].integers),
-                                  .bytes = CodedBytes(coded[i].integers),
+                                  .bytes = BytesOf(i, coded[i]),
                                   .noise = ways_[i][chosen[i]].noise,
                                   .weights = std::ssize(products_[i].rows)});
     }

@@ -21,6 +21,7 @@ struct FitSizeOptions {
   std::size_t few = 8;      // samples of step 2
   double damping = 0.01;    // of RowRounding
   double evenness = 0.5;    // see CodeOptions
+  double thrift = 0.06;     // the same
   bool make_up = true;      // later weights of a row make up for earlier ones
   bool refit = true;        // see ReconstructOptions
   bool bias = true;

@@ -71,6 +71,12 @@ RowRounding::RowRounding(std::size_t columns, const std::vector<double>* gram, d
   }
 }
 
+double RowRounding::CostOf(std::size_t k) const {
+  if (!upper_ || unused_[k]) return importance_[k];
+  const double upper = (*upper_)[k * importance_.size() + k];
+  return 1 / (upper * upper);
+}
+
 void RowRounding::MakeUp(std::span<double> w, std::size_t k, double error) const {
   if (!upper_ || unused_[k]) return;
   const double* upper = upper_->data() + k * w.size();

@@ -18,6 +18,8 @@ class RowRounding {
 
   // How much an error of each column costs.
   const std::vector<double>& importance() const { return importance_; }
+  // The same when later columns make up for it.
+  double CostOf(std::size_t k) const;
   // Column k of the row `w` was rounded and is `error` less than it was: changes the columns behind
   // it.
   void MakeUp(std::span<double> w, std::size_t k, double error) const;
