@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import io
 import logging
+import math
 import os
 import pathlib
 import subprocess
@@ -154,12 +155,21 @@ def input_name(case):
 
 
 class Reader(quantization.CalibrationDataReader):
+    """Rows, a few at a time: histograms of all at once keep every activation of every row."""
+
     def __init__(self, case):
-        name = input_name(case)
-        self.rows = iter([{name: row} for row in case.calib])
+        self.name, self.calib = input_name(case), case.calib
+        self.set_range(0, len(self))
+
+    def __len__(self):
+        return len(self.calib)
+
+    def set_range(self, start_index, end_index):
+        self.rows = iter(self.calib[start_index:end_index])
 
     def get_next(self):
-        return next(self.rows, None)
+        row = next(self.rows, None)
+        return None if row is None else {self.name: row}
 
 
 def with_onnxruntime(method):
@@ -168,7 +178,7 @@ def with_onnxruntime(method):
         quantization.shape_inference.quant_pre_process(str(case.model), str(ready), skip_symbolic_shape=True)
         quantization.quantize_static(str(ready), str(out), Reader(case), quant_format=quantization.QuantFormat.QDQ, per_channel=True,
                                      activation_type=quantization.QuantType.QUInt8, weight_type=quantization.QuantType.QInt8,
-                                     calibrate_method=method)
+                                     calibrate_method=method, extra_options={"CalibStridedMinMax": math.gcd(len(case.calib), 10)})
     return make
 
 
