@@ -151,19 +151,21 @@ TEST_F(Rebuilt, EachPartOfTheMethodHelps) {
   EXPECT_LT(all, std::min(gptq, bias));
 }
 
-TEST_F(Rebuilt, MeansOfTheOutputsAreWhatTheyWere) {
+TEST_F(Rebuilt, MeansAndDeviationsOfTheOutputsAreWhatTheyWere) {
   ErrorOf({.code = {.make_up = true}});
-  const auto means = [&](const Graph& graph) {
+  const auto channels = [&](const Graph& graph) {
     const auto seen =
         Observe(graph, {{graph.outputs()[0].value, 1}}, kSamples, Sample, {.optimize = true});
     EXPECT_TRUE(seen.ok());
     return seen->begin()->second.channels;
   };
-  const auto real = means(*graph_), small = means(*small_);
+  const auto real = channels(*graph_), small = channels(*small_);
   ASSERT_EQ(real.size(), small.size());
-  // All places were seen; what is left is the rounding of the biases.
-  for (std::size_t i = 0; i < real.size(); ++i)
+  // All places were seen; what is left is the rounding of the biases, and of scales.
+  for (std::size_t i = 0; i < real.size(); ++i) {
     EXPECT_NEAR(real[i].mean, small[i].mean, 0.02 * real[i].deviation) << i;
+    EXPECT_NEAR(real[i].deviation, small[i].deviation, 0.02 * real[i].deviation) << i;
+  }
 }
 
 TEST_F(Rebuilt, AnyNumberOfThreadsGivesTheSame) {
