@@ -2,13 +2,17 @@
 // every file of the broken corpus that is small, and the graphs of the given texts in every format
 // that is written.
 // A text may hold several graphs, as those of the rewriting rules do.
+#include <zlib.h>
+
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 
 #include "core/digest.h"
 #include "core/file.h"
 #include "corpus.h"
 #include "frontends/ath/ath.h"
+#include "frontends/ath/header.h"
 #include "frontends/caffe/export.h"
 #include "frontends/ncnn/export.h"
 #include "frontends/onnx/export.h"
@@ -54,6 +58,23 @@ Status WriteForeignForms(const fs::path& folder, const Graph& graph) {
   return {};
 }
 
+// A compressed .ath file as its fuzz target takes it: with the structure before it was deflated.
+Result<Bytes> Undeflated(const Graph& graph) {
+  ATH_TRY(const Bytes file, ath::Write(graph, {.compress = true}));
+  ath::Header header;
+  std::memcpy(&header, file.data(), sizeof(header));
+  Bytes seed(sizeof(header) + header.structure_deflated_from);
+  uLongf size = header.structure_deflated_from;
+  if (uncompress(seed.data() + sizeof(header), &size, file.data() + sizeof(header),
+                 header.structure_size) != Z_OK)
+    return Error(ErrorCode::kInternal, "what was deflated does not inflate");
+  header.structure_size = size;
+  std::memcpy(seed.data(), &header, sizeof(header));
+  seed.insert(seed.end(), file.begin() + static_cast<std::ptrdiff_t>(header.weights_offset),
+              file.end());
+  return seed;
+}
+
 Status WriteGraph(const fs::path& folder, std::string_view text) {
   const Result<Graph> graph = ParseText(text, ops::Standard());
   if (!graph.ok()) return {};  // words between the graphs
@@ -61,6 +82,8 @@ Status WriteGraph(const fs::path& folder, std::string_view text) {
   ATH_RETURN_IF_ERROR(WriteSeed(folder / "text", Bytes(printed.begin(), printed.end())));
   const Result<Bytes> flat = ath::Write(*graph);
   if (flat.ok()) ATH_RETURN_IF_ERROR(WriteSeed(folder / "ath", *flat));
+  const Result<Bytes> compressed = Undeflated(*graph);
+  if (compressed.ok()) ATH_RETURN_IF_ERROR(WriteSeed(folder / "ath", *compressed));
   const Result<Bytes> onnx = onnx::ExportOnnx(*graph);
   if (onnx.ok()) ATH_RETURN_IF_ERROR(WriteSeed(folder / "onnx", *onnx));
   return WriteForeignForms(folder, *graph);

@@ -1,5 +1,6 @@
 #include "frontends/ath/compact.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <map>
@@ -166,6 +167,16 @@ bool Present(S& stream, std::unique_ptr<T>& item) {
   return item != nullptr;
 }
 
+// The same of a list's items, all of which are there: a flatbuffer cannot be made without them.
+template <class S, class T>
+bool PresentItem(S& stream, std::unique_ptr<T>& item) {
+  const bool present = Present(stream, item);
+  if constexpr (S::kReads) {
+    if (!present) stream.allowance().Fail();
+  }
+  return present;
+}
+
 template <class S>
 void Visit(S& stream, schema::TypeT& type, int depth = 0) {
   stream.Number(type.kind);
@@ -192,7 +203,7 @@ void Visit(S& stream, schema::AttributeT& attribute) {
 template <class S>
 void Visit(S& stream, std::vector<std::unique_ptr<schema::AttributeT>>& attributes) {
   VisitList(stream, attributes, [&](std::unique_ptr<schema::AttributeT>& attribute) {
-    if (Present(stream, attribute)) Visit(stream, *attribute);
+    if (PresentItem(stream, attribute)) Visit(stream, *attribute);
   });
 }
 
@@ -330,7 +341,7 @@ void Visit(Table<S>& table, schema::NodeT& node, Expected& expected, int depth) 
   table[kCaptures].Number(node.captures);
   table.Shared(kAttributes, node.attributes);
   VisitList(table[kSizes], node.bodies, [&](std::unique_ptr<schema::GraphT>& body) {
-    if (Present(table[kRest], body) && depth < kMostDepth) Visit(table, *body, depth + 1);
+    if (PresentItem(table[kRest], body) && depth < kMostDepth) Visit(table, *body, depth + 1);
   });
 }
 
@@ -341,17 +352,17 @@ void Visit(Table<S>& table, schema::GraphT& graph, int depth) {
   std::int64_t weight = 0;
   Expected expected = {.constant = graph.inputs};
   VisitList(table[kRest], graph.values, [&](std::unique_ptr<schema::ValueT>& value) {
-    if (!Present(table[kRest], value)) return;
+    if (!PresentItem(table[kRest], value)) return;
     Visit(table, *value, weight);
     if (value->weight >= 0) ++expected.first_made;
   });
   expected.first_made += graph.inputs;
   expected.made = expected.first_made;
   VisitList(table[kRest], graph.nodes, [&](std::unique_ptr<schema::NodeT>& node) {
-    if (Present(table[kRest], node)) Visit(table, *node, expected, depth);
+    if (PresentItem(table[kRest], node)) Visit(table, *node, expected, depth);
   });
   VisitList(table[kRest], graph.outputs, [&](std::unique_ptr<schema::OutputT>& output) {
-    if (!Present(table[kRest], output)) return;
+    if (!PresentItem(table[kRest], output)) return;
     table.Blob(kValueNames, output->name);
     table[kRest].Number(output->value);
   });
@@ -362,7 +373,7 @@ void Visit(Table<S>& table, schema::ModelT& model) {
   table.Blob(kNodeNames, model.producer);
   if (Present(table[kRest], model.graph)) Visit(table, *model.graph, 0);
   VisitList(table[kRest], model.weights, [&](std::unique_ptr<schema::WeightT>& weight) {
-    if (Present(table[kRest], weight)) Visit(table, *weight);
+    if (PresentItem(table[kRest], weight)) Visit(table, *weight);
   });
 }
 
@@ -385,7 +396,9 @@ std::vector<std::uint8_t> Compact(std::span<const std::uint8_t> structure) {
 }
 
 Result<std::vector<std::uint8_t>> Expand(std::span<const std::uint8_t> bytes, std::uint64_t most) {
-  Allowance allowance(most);
+  // A flatbuffer has less than 2 GB, and what is spent on its items is more than their bytes there.
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 30;
+  Allowance allowance(std::min(most, kMost));
   InStream whole({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, allowance);
   std::vector<std::string> columns(kColumns);
   for (std::string& column : columns) whole.Text(column);
