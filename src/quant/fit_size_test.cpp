@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/trellis.h"
 #include "ir/text.h"
 #include "ops/catalog.h"
 #include "quant/coded.h"
@@ -149,6 +150,23 @@ TEST(FitSize, AFileThatShrinksInStepsFitsAtLast) {
       FitSize(*graph, 4, Sample, {.bytes = 2999, .size_of = in_steps}, report);
   ASSERT_TRUE(fitted.ok()) << fitted.status().ToString();
   EXPECT_EQ(report.bytes, 2500U);
+}
+
+// Seven indices of the same chance: log2(7) bits each, where as values there are 13.
+TEST(CodedBytes, IntegersOnATrellisTakeWhatTheirIndicesTake) {
+  std::uint32_t random = 5;
+  std::vector<std::int8_t> values;
+  int state = 0;
+  for (std::size_t i = 0; i < 14000; ++i) {
+    if (i % 100 == 0) state = 0;
+    random = random * 1664525 + 1013904223;
+    const int index = static_cast<int>((random >> 8) % 7) - 3;
+    values.push_back(static_cast<std::int8_t>(trellis::ValueOf(state, index)));
+    state = trellis::Next(state, index);
+  }
+  const double bytes = 14000 * std::log2(7) / 8;
+  EXPECT_NEAR(static_cast<double>(CodedBytes(values, 100)), bytes, 0.01 * bytes);
+  EXPECT_GT(static_cast<double>(CodedBytes(values)), 1.2 * bytes);
 }
 
 TEST(FitSize, ASizeThatCannotBeHadIsRefused) {
