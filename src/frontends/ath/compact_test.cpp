@@ -91,7 +91,9 @@ TEST(Compact, DamagedBytesAreRefusedOrExpandToSomethingBounded) {
       std::vector<std::uint8_t> bad = good;
       bad[i] = static_cast<std::uint8_t>(bad[i] ^ by);
       const auto expanded = Expand(bad, kPlenty);
-      if (expanded.ok()) EXPECT_LT(expanded->size(), 4 * kPlenty);
+      if (expanded.ok()) {
+        EXPECT_LT(expanded->size(), 4 * kPlenty);
+      }
     }
     EXPECT_FALSE(Expand(std::span(good).first(i), kPlenty).ok());
   }
