@@ -91,10 +91,11 @@ Status Graph::CheckPorts(const OpDef& op, const NewNode& node) {
                           i - own);
   }
   ATH_RETURN_IF_ERROR(CheckPortList("input", op.inputs, own, required));
-  for (std::size_t i = 0; i < std::min(own, op.inputs.size()); ++i) {
-    if (op.inputs[i].flag == kRequiredPort && node.inputs[i] == kNoValue) {
-      return InvalidModel("input {} ({}) is required", i, op.inputs[i].name);
-    }
+  for (std::size_t i = 0; i < own; ++i) {
+    if (node.inputs[i] != kNoValue) continue;
+    const Port& port = op.inputs[std::min(i, op.inputs.size() - 1)];
+    // Operators of any number of inputs look at all that there are.
+    if (port.flag != kOptionalPort) return InvalidModel("input {} ({}) is required", i, port.name);
   }
   ATH_RETURN_IF_ERROR(CheckPortList("output", op.outputs, node.num_outputs, required));
   if (node.bodies.size() != op.bodies.size()) {

@@ -25,6 +25,20 @@ const Catalog& TestCatalog() {
 
 Type Pair() { return Type::Tensor(DType::kF32, {2}); }
 
+// Inference of each operator of any number of inputs followed the omitted one to nowhere.
+TEST(Graph, NoneOfAnyNumberOfInputsIsOmitted) {
+  Graph graph(TestCatalog());
+  const ValueId x = graph.AddInput("x", Pair());
+  for (const std::vector<ValueId>& inputs :
+       {std::vector<ValueId>{kNoValue}, {kNoValue, x}, {x, kNoValue}, {x, x, kNoValue, x}}) {
+    const Result<ValueId> joined = graph.Add("Join", inputs);
+    ASSERT_FALSE(joined.ok());
+    EXPECT_NE(joined.status().message().find("(x) is required"), std::string::npos)
+        << joined.status().ToString();
+  }
+  EXPECT_TRUE(graph.Add("Join", {x, x}).ok());
+}
+
 // Each use was looked up in the list of all users: a file of a few megabytes took minutes.
 TEST(Graph, AHundredThousandUsesOfOneValueTakeNoTime) {
   const auto start = std::chrono::steady_clock::now();

@@ -45,7 +45,10 @@ const Catalog& TestCatalog() {
   static const Catalog catalog({
       {.name = "Copy", .inputs = {{"x", ""}}, .outputs = {{"y", ""}}, .infer = SameAsFirst},
       {.name = "Mystery",
-       .inputs = {{"x", "", kVariadicPort, 0}},
+       .inputs = {{"x", "", kOptionalPort},
+                  {"y", "", kOptionalPort},
+                  {"z", "", kOptionalPort},
+                  {"more", "", kVariadicPort, 0}},
        .outputs = {{"a", ""}, {"b", "", kOptionalPort}, {"c", "", kOptionalPort}},
        .attributes = Describe<AllKinds>(),
        .traits = kPure | kAnyKind,

@@ -36,6 +36,9 @@ constexpr const char* kMistakes[] = {
     "graph g() -> (w) { const %w: f32[N] = [1] }",
     "graph g() -> (w) { const %w: f32[1] = elided(\"00\") }",
     "graph g(x: f32[2]) -> (y) { %y = Relu(%x) } graph",
+    "graph g(x: f32[2]) -> (y) { %y = Concat(%x, _) {axis = 0} }",
+    "graph g(x: f32[2]) -> (y) { %y = Max(_, %x) }",
+    "graph g(x: f32[2]) -> (y) { %y = SequenceConstruct(%x, _) }",
 };
 
 Status Read(const std::string& path) {
