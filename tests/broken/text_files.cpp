@@ -36,6 +36,10 @@ constexpr const char* kMistakes[] = {
     "graph g() -> (w) { const %w: f32[N] = [1] }",
     "graph g() -> (w) { const %w: f32[1] = elided(\"00\") }",
     "graph g(x: f32[2]) -> (y) { %y = Relu(%x) } graph",
+    "graph g(x: f32[2, 2], i: i64[2]) -> (y) "
+    "{ %y = GatherND(%x, %i) {batch_dims = 9223372036854775807} }",
+    "graph g(x: f32[2, 2], n: i64[2]) -> (y) { %y = ReverseSequence(%x, %n) "
+    "{batch_axis = -9223372036854775808, time_axis = -2} }",
     "graph g(x: f32[2]) -> (y) { %y = Concat(%x, _) {axis = 0} }",
     "graph g(x: f32[2]) -> (y) { %y = Max(_, %x) }",
     "graph g(x: f32[2]) -> (y) { %y = SequenceConstruct(%x, _) }",

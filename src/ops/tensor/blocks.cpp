@@ -108,7 +108,9 @@ Status InferReverseSequence(InferCtx& ctx) {
   ATH_RETURN_IF_ERROR(ctx.ExpectMinRank(0, 2));
   ATH_RETURN_IF_ERROR(ctx.ExpectRank(1, 1));
   const auto attrs = ctx.Attrs<ReverseSequenceAttrs>();
-  if (attrs.batch_axis + attrs.time_axis != 1 || attrs.batch_axis * attrs.time_axis != 0) {
+  const bool known = (attrs.batch_axis == 0 && attrs.time_axis == 1) ||
+                     (attrs.batch_axis == 1 && attrs.time_axis == 0);
+  if (!known) {
     return InvalidModel("batch_axis {} and time_axis {}: one must be 0, the other 1",
                         attrs.batch_axis, attrs.time_axis);
   }

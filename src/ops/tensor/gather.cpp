@@ -109,7 +109,10 @@ Status InferGatherNd(InferCtx& ctx) {
   const Type &data = ctx.In(0), &indices = ctx.In(1);
   ctx.out[0] = Type::TensorOfUnknownRank(data.dtype);
   const std::int64_t batch = ctx.Attrs<GatherNdAttrs>().batch_dims;
-  if (batch < 0) return InvalidModel("batch_dims is {}; 0 or more is expected", batch);
+  constexpr std::int64_t kMostAxes = std::int64_t{1} << 32;
+  if (batch < 0 || batch > kMostAxes)
+    return InvalidModel("batch_dims is {}; 0 or more is expected, and fewer than data has axes",
+                        batch);
   ATH_RETURN_IF_ERROR(ctx.ExpectMinRank(0, batch + 1));
   ATH_RETURN_IF_ERROR(ctx.ExpectMinRank(1, batch + 1));
   if (!data.HasRank() || !indices.HasRank() || !indices.shape->back().IsConst()) return {};
