@@ -55,7 +55,9 @@ void RunDynamic(const KernelArgs& args) {
   const auto n = static_cast<std::size_t>(s.count);
   FoldOf(*s.folds, FoldKind::kMin).across(x, nullptr, &low, n);
   FoldOf(*s.folds, FoldKind::kMax).across(x, nullptr, &high, n);
-  const float scale = high == low ? 1.0F / 255.0F : (high - low) / 255.0F;
+  const float step = (high - low) / 255.0F;
+  // 0 also where the range is less than the least step.
+  const float scale = step == 0 ? 1.0F / 255.0F : step;
   if (!std::isfinite(scale)) {
     args.data_error->store("the range of x is not finite", std::memory_order_relaxed);
     return;

@@ -26,7 +26,9 @@ Status DynamicQuantizeLinearReference(RefCtx& ctx) {
     low = std::min(low, value);
     high = std::max(high, value);
   }
-  const float scale = high == low ? 1.0F / 255.0F : (high - low) / 255.0F;
+  const float step = (high - low) / 255.0F;
+  // 0 also where the range is less than the least step.
+  const float scale = step == 0 ? 1.0F / 255.0F : step;
   if (!std::isfinite(scale))
     return DataError("the range of x is {} to {}; a finite one is expected", low, high);
   const float zero = std::nearbyint(std::clamp(-low / scale, 0.0F, 255.0F));

@@ -105,6 +105,13 @@ TEST(DynamicQuantizeLinear, WidensTheRangeToZero) {
   EXPECT_EQ((*y)[1].Data<float>()[0], 2.0F);
 }
 
+// The 255th part of the range was 0, and what was divided by it no number.
+TEST(DynamicQuantizeLinear, TakesARangeBelowAnyStepForNone) {
+  const auto y = RunOperator("DynamicQuantizeLinear", {Floats({2}, {1e-45F, 0})}, {}, 3);
+  EXPECT_EQ(Ints(y, 0), (std::vector<std::int64_t>{0, 0}));
+  EXPECT_EQ((*y)[1].Data<float>()[0], 1.0F / 255.0F);
+}
+
 TEST(DynamicQuantizeLinear, RefusesInfinity) {
   EXPECT_EQ(RunOperator("DynamicQuantizeLinear",
                         {Floats({1}, {std::numeric_limits<float>::infinity()})}, {}, 3)
