@@ -55,10 +55,105 @@ Status CheckLengths(const Forest::IndexedNodes& in) {
   return SameLength("leaf_weights", in.leaf_weight.size(), in.leaf_target.size());
 }
 
-Status CheckFeature(std::int64_t feature) {
+Status AddTarget(std::int64_t target, Forest::Bounds& bounds) {
+  if (target < 0) return InvalidModel("target or class {} does not exist", target);
+  bounds.max_target = std::max(bounds.max_target, target);
+  return {};
+}
+
+Status AddFeature(std::int64_t feature, Forest::Bounds& bounds) {
   constexpr std::int64_t kMostFeatures = std::int64_t{1} << 31;
-  if (feature >= 0 && feature < kMostFeatures) return {};
-  return InvalidModel("feature {} does not exist", feature);
+  if (feature < 0 || feature >= kMostFeatures)
+    return InvalidModel("feature {} does not exist", feature);
+  bounds.max_feature = std::max(bounds.max_feature, feature);
+  return {};
+}
+
+// A node's children: Forest::Child.
+using Children = std::array<std::int64_t, 2>;
+
+// No walk from a root comes back to a node. Branches may meet again.
+template <class ChildrenOf>
+Status CheckTrees(std::span<const std::int64_t> roots, std::size_t nodes,
+                  const ChildrenOf& children_of) {
+  enum : std::uint8_t { kNew, kOpen, kDone };
+  std::vector<std::uint8_t> state(nodes, kNew);
+  std::vector<Forest::Child> walk;
+  for (const Forest::Child root : roots) {
+    if (root >= 0) walk.push_back(root);
+    while (!walk.empty()) {
+      const auto at = static_cast<std::size_t>(walk.back());
+      if (state[at] != kNew) {
+        state[at] = kDone;
+        walk.pop_back();
+        continue;
+      }
+      state[at] = kOpen;
+      for (const Forest::Child child : children_of(at)) {
+        if (child < 0) continue;
+        const std::uint8_t seen = state[static_cast<std::size_t>(child)];
+        if (seen == kOpen) return InvalidModel("the nodes of a tree form a circle");
+        if (seen == kNew) walk.push_back(child);
+      }
+    }
+  }
+  return {};
+}
+
+// Comparisons on the longest way from each node, where its children stand behind it.
+template <class ChildrenOf>
+std::vector<std::size_t> DepthsOf(std::size_t nodes, const ChildrenOf& children_of) {
+  std::vector<std::size_t> depths(nodes);
+  for (std::size_t at = nodes; at-- > 0;) {
+    std::size_t below = 0;
+    for (const Forest::Child child : children_of(at))
+      below = std::max(below, child < 0 ? 0 : depths[static_cast<std::size_t>(child)]);
+    depths[at] = 1 + below;
+  }
+  return depths;
+}
+
+Forest::Child ChildOf(std::int64_t at, bool leaf) { return leaf ? -1 - at : at; }
+
+Children ChildrenOf(const Forest::IndexedNodes& in, std::size_t at) {
+  return {ChildOf(in.yes[at], in.yes_is_leaf[at] != 0), ChildOf(in.no[at], in.no_is_leaf[at] != 0)};
+}
+
+bool AllFollow(const Forest::IndexedNodes& in) {
+  bool follow = true;
+  for (std::size_t i = 0; i < in.yes.size(); ++i) {
+    const auto at = static_cast<std::int64_t>(i);
+    follow &= (in.yes_is_leaf[i] != 0) | (in.yes[i] > at);
+    follow &= (in.no_is_leaf[i] != 0) | (in.no[i] > at);
+  }
+  return follow;
+}
+
+// Whether all that the lists have is in range.
+Result<Forest::Bounds> CheckRanges(const Forest::IndexedNodes& in) {
+  Forest::Bounds bounds;
+  for (const std::int64_t target : in.leaf_target) ATH_RETURN_IF_ERROR(AddTarget(target, bounds));
+  const auto nodes = static_cast<std::int64_t>(in.feature.size());
+  const auto leaves = static_cast<std::int64_t>(in.leaf_target.size());
+  const auto check_child = [&](std::int64_t at, bool leaf) -> Status {
+    if (at >= 0 && at < (leaf ? leaves : nodes)) return {};
+    return InvalidModel("{} {} does not exist", leaf ? "leaf" : "node", at);
+  };
+  auto member = in.members.begin();
+  for (std::size_t i = 0; i < in.feature.size(); ++i) {
+    if (in.mode[i] < 0 || in.mode[i] > static_cast<std::int64_t>(Forest::Mode::kMember))
+      return InvalidModel("node mode {} is not known; 0 to 6 are", in.mode[i]);
+    ATH_RETURN_IF_ERROR(AddFeature(in.feature[i], bounds));
+    ATH_RETURN_IF_ERROR(check_child(in.yes[i], in.yes_is_leaf[i] != 0));
+    ATH_RETURN_IF_ERROR(check_child(in.no[i], in.no_is_leaf[i] != 0));
+    if (in.mode[i] != static_cast<std::int64_t>(Forest::Mode::kMember)) continue;
+    member = std::find_if(member, in.members.end(), [](double v) { return v != v; });
+    if (member == in.members.end())
+      return InvalidModel("membership_values has fewer sets than there are BRANCH_MEMBER nodes");
+    ++member;
+  }
+  for (const std::int64_t root : in.roots) ATH_RETURN_IF_ERROR(check_child(root, false));
+  return bounds;
 }
 
 // What nodes are called in a forest: inner nodes 0 and up, leaves -1 and down.
@@ -105,12 +200,6 @@ Result<std::vector<std::int64_t>> RootsOf(const Numbers& numbers,
 
 }  // namespace
 
-Status Forest::AddWeight(std::int64_t target) {
-  if (target < 0) return InvalidModel("target or class {} does not exist", target);
-  max_target_ = std::max(max_target_, target);
-  return {};
-}
-
 Result<Forest> Forest::Make(const NamedNodes& in) {
   ATH_RETURN_IF_ERROR(CheckLengths(in));
   Forest forest;
@@ -120,7 +209,7 @@ Result<Forest> Forest::Make(const NamedNodes& in) {
     const auto node = numbers.of.find({in.weight_tree[i], in.weight_node[i]});
     // Some writers give weights (of 0) to inner nodes: they are never reached.
     if (node == numbers.of.end() || node->second >= 0) continue;
-    ATH_RETURN_IF_ERROR(forest.AddWeight(in.weight_target[i]));
+    ATH_RETURN_IF_ERROR(AddTarget(in.weight_target[i], forest.bounds_));
     leaves[static_cast<std::size_t>(-1 - node->second)].push_back(
         {in.weight_target[i], in.weight[i]});
   }
@@ -138,8 +227,7 @@ Result<Forest> Forest::Make(const NamedNodes& in) {
       return InvalidModel("node {} of tree {} has a child that does not exist", in.node[i],
                           in.tree[i]);
     }
-    ATH_RETURN_IF_ERROR(CheckFeature(in.feature[i]));
-    forest.max_feature_ = std::max(forest.max_feature_, in.feature[i]);
+    ATH_RETURN_IF_ERROR(AddFeature(in.feature[i], forest.bounds_));
     forest.nodes_.push_back({.mode = *mode,
                              .missing_is_yes = !in.missing.empty() && in.missing[i] != 0,
                              .feature = static_cast<std::size_t>(in.feature[i]),
@@ -149,80 +237,72 @@ Result<Forest> Forest::Make(const NamedNodes& in) {
     has_parent.insert({yes->first, no->first});
   }
   ATH_TRY(forest.roots_, RootsOf(numbers, has_parent));
-  ATH_RETURN_IF_ERROR(forest.CheckTrees());
+  ATH_RETURN_IF_ERROR(
+      CheckTrees(forest.roots_, forest.nodes_.size(), [&](std::size_t at) -> Children {
+        return {forest.nodes_[at].yes, forest.nodes_[at].no};
+      }));
   return forest;
+}
+
+Result<Forest::Bounds> Forest::Check(const IndexedNodes& in) {
+  ATH_RETURN_IF_ERROR(CheckLengths(in));
+  ATH_TRY(const Bounds bounds, CheckRanges(in));
+  if (AllFollow(in)) return bounds;  // no way leads back
+  ATH_RETURN_IF_ERROR(
+      CheckTrees(in.roots, in.feature.size(), [&](std::size_t at) { return ChildrenOf(in, at); }));
+  return bounds;
 }
 
 Result<Forest> Forest::Make(const IndexedNodes& in) {
-  ATH_RETURN_IF_ERROR(CheckLengths(in));
   Forest forest;
+  ATH_TRY(forest.bounds_, Check(in));
+  forest.weights_.reserve(in.leaf_target.size());
+  forest.leaf_ends_.reserve(in.leaf_target.size());
   for (std::size_t i = 0; i < in.leaf_target.size(); ++i) {
-    ATH_RETURN_IF_ERROR(forest.AddWeight(in.leaf_target[i]));
     forest.weights_.push_back({in.leaf_target[i], in.leaf_weight[i]});
     forest.leaf_ends_.push_back(i + 1);
   }
-  const auto nodes = static_cast<std::int64_t>(in.feature.size());
-  const auto leaves = static_cast<std::int64_t>(in.leaf_target.size());
-  const auto child = [&](std::int64_t at, bool leaf) -> Result<Child> {
-    if (at < 0 || at >= (leaf ? leaves : nodes))
-      return InvalidModel("{} {} does not exist", leaf ? "leaf" : "node", at);
-    return leaf ? -1 - at : at;
-  };
+  forest.nodes_.resize(in.feature.size());
   auto member = in.members.begin();
   for (std::size_t i = 0; i < in.feature.size(); ++i) {
-    if (in.mode[i] < 0 || in.mode[i] > static_cast<std::int64_t>(Mode::kMember))
-      return InvalidModel("node mode {} is not known; 0 to 6 are", in.mode[i]);
-    ATH_RETURN_IF_ERROR(CheckFeature(in.feature[i]));
-    forest.max_feature_ = std::max(forest.max_feature_, in.feature[i]);
-    ATH_TRY(const Child yes, child(in.yes[i], in.yes_is_leaf[i] != 0));
-    ATH_TRY(const Child no, child(in.no[i], in.no_is_leaf[i] != 0));
-    Node node = {.mode = static_cast<Mode>(in.mode[i]),
-                 .missing_is_yes = !in.missing.empty() && in.missing[i] != 0,
-                 .feature = static_cast<std::size_t>(in.feature[i]),
-                 .split = in.split[i],
-                 .yes = yes,
-                 .no = no};
-    if (node.mode == Mode::kMember) {
-      const auto end = std::find_if(member, in.members.end(), [](double v) { return v != v; });
-      if (end == in.members.end())
-        return InvalidModel("membership_values has fewer sets than there are BRANCH_MEMBER nodes");
-      node.members.assign(member, end);
-      std::sort(node.members.begin(), node.members.end());
-      member = end + 1;
-    }
-    forest.nodes_.push_back(std::move(node));
+    Node& node = forest.nodes_[i];
+    node.mode = static_cast<Mode>(in.mode[i]);
+    node.missing_is_yes = !in.missing.empty() && in.missing[i] != 0;
+    node.feature = static_cast<std::size_t>(in.feature[i]);
+    node.split = in.split[i];
+    const Children children = ChildrenOf(in, i);
+    node.yes = children[0];
+    node.no = children[1];
+    if (node.mode != Mode::kMember) continue;
+    const auto end = std::find_if(member, in.members.end(), [](double v) { return v != v; });
+    node.members.assign(member, end);
+    std::sort(node.members.begin(), node.members.end());
+    member = end + 1;
   }
-  for (const std::int64_t root : in.roots) {
-    ATH_TRY(const Child at, child(root, false));
-    forest.roots_.push_back(at);
-  }
-  ATH_RETURN_IF_ERROR(forest.CheckTrees());
+  forest.roots_.assign(in.roots.begin(), in.roots.end());
   return forest;
 }
 
-Status Forest::CheckTrees() const {
-  enum : std::uint8_t { kNew, kOpen, kDone };
-  std::vector<std::uint8_t> state(nodes_.size(), kNew);
-  std::vector<Child> walk;
-  for (const Child root : roots_) {
-    if (root >= 0) walk.push_back(root);
-    while (!walk.empty()) {
-      const auto at = static_cast<std::size_t>(walk.back());
-      if (state[at] != kNew) {
-        state[at] = kDone;
-        walk.pop_back();
-        continue;
-      }
-      state[at] = kOpen;
-      for (const Child child : {nodes_[at].yes, nodes_[at].no}) {
-        if (child < 0) continue;
-        const std::uint8_t seen = state[static_cast<std::size_t>(child)];
-        if (seen == kOpen) return InvalidModel("the nodes of a tree form a circle");
-        if (seen == kNew) walk.push_back(child);
-      }
-    }
+Result<std::int64_t> Forest::LongestPaths(const IndexedNodes& in) {
+  if (!AllFollow(in)) {
+    ATH_TRY(const Forest forest, Make(in));
+    return forest.longest_paths();
   }
-  return {};
+  const std::vector<std::size_t> depths =
+      DepthsOf(in.feature.size(), [&](std::size_t at) { return ChildrenOf(in, at); });
+  std::int64_t sum = 0;
+  for (const std::int64_t root : in.roots)
+    sum += static_cast<std::int64_t>(depths[static_cast<std::size_t>(root)]);
+  return sum;
+}
+
+bool Forest::ChildrenFollow() const {
+  bool follow = true;
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    const auto at = static_cast<Child>(i);
+    for (const Child child : {nodes_[i].yes, nodes_[i].no}) follow &= (child < 0) | (child > at);
+  }
+  return follow;
 }
 
 std::int64_t Forest::longest_paths() const {
@@ -232,9 +312,13 @@ std::int64_t Forest::longest_paths() const {
 }
 
 std::vector<Forest::Walk> Forest::Walks() const {
-  // Longest ways from the leaves up: a node is known after its children, and once.
-  std::vector<std::size_t> depth(nodes_.size(), 0);
-  std::vector<std::size_t> seen_by(nodes_.size(), 0);  // tree + 1
+  const auto children_of = [&](std::size_t at) -> Children {
+    return {nodes_[at].yes, nodes_[at].no};
+  };
+  const bool follow = ChildrenFollow();
+  std::vector<std::size_t> depth =
+      follow ? DepthsOf(nodes_.size(), children_of) : std::vector<std::size_t>(nodes_.size());
+  std::vector<std::uint32_t> seen_by(nodes_.size(), 0);  // tree + 1
   const auto of = [&](Child child) {
     return child < 0 ? 0 : depth[static_cast<std::size_t>(child)];
   };
@@ -242,20 +326,20 @@ std::vector<Forest::Walk> Forest::Walks() const {
   std::vector<Child> open;
   for (std::size_t tree = 0; tree < roots_.size(); ++tree) {
     Walk& walk = walks[tree];
+    const auto number = static_cast<std::uint32_t>(tree + 1);
     if (roots_[tree] >= 0) open.push_back(roots_[tree]);
     while (!open.empty()) {
       const auto at = static_cast<std::size_t>(open.back());
-      const Node& node = nodes_[at];
-      if (seen_by[at] == tree + 1) {  // its children are known now
-        depth[at] = 1 + std::max(of(node.yes), of(node.no));
+      if (seen_by[at] == number) {  // its children are known now
+        if (!follow) depth[at] = 1 + std::max(of(nodes_[at].yes), of(nodes_[at].no));
         open.pop_back();
         continue;
       }
-      seen_by[at] = tree + 1;
+      seen_by[at] = number;
       walk.nodes.push_back(open.back());
-      for (const Child child : {node.yes, node.no}) {
-        if (child >= 0 && seen_by[static_cast<std::size_t>(child)] != tree + 1)
-          open.push_back(child);
+      if (follow) open.pop_back();
+      for (const Child child : children_of(at)) {
+        if (child >= 0 && seen_by[static_cast<std::size_t>(child)] != number) open.push_back(child);
       }
     }
     walk.depth = of(roots_[tree]);
@@ -333,8 +417,7 @@ Status Forest::MakeLinear(const LinearLeaves& leaves) {
   }
   ATH_RETURN_IF_ERROR(SameLength("leaf_features", leaves.features.size(), end));
   for (std::size_t i = 0; i < end; ++i) {
-    ATH_RETURN_IF_ERROR(CheckFeature(leaves.features[i]));
-    max_feature_ = std::max(max_feature_, leaves.features[i]);
+    ATH_RETURN_IF_ERROR(AddFeature(leaves.features[i], bounds_));
     terms_.push_back({static_cast<std::size_t>(leaves.features[i]), leaves.coefficients[i]});
   }
   constants_.assign(leaves.constants.begin(), leaves.constants.end());

@@ -47,20 +47,28 @@ class Forest {
   // Fail unless all indices are in range and every tree is a tree.
   static Result<Forest> Make(const NamedNodes& nodes);
   static Result<Forest> Make(const IndexedNodes& nodes);
+  // The same checks, for those who need no more than this of a forest.
+  struct Bounds {
+    std::int64_t max_feature = -1;
+    std::int64_t max_target = -1;  // -1 without weights
+  };
+  static Result<Bounds> Check(const IndexedNodes& nodes);
+  // longest_paths() of nodes that Check accepts.
+  static Result<std::int64_t> LongestPaths(const IndexedNodes& nodes);
 
   Status MakeLinear(const LinearLeaves& leaves);
 
   std::size_t num_trees() const { return roots_.size(); }
   // Comparisons on the longest path of each tree, summed.
   std::int64_t longest_paths() const;
-  std::int64_t max_feature() const { return max_feature_; }
-  std::int64_t max_target() const { return max_target_; }  // -1 without weights
+  std::int64_t max_feature() const { return bounds_.max_feature; }
+  std::int64_t max_target() const { return bounds_.max_target; }
   std::size_t num_leaves() const { return leaf_ends_.size(); }
   // Comparisons on the longest way from a root to a leaf.
   std::size_t Depth() const;
   // How many different features the nodes look at.
   std::size_t NumFeatures() const;
-  // Which nodes each tree reaches, and how many comparisons its longest way has.
+  // Which nodes each tree reaches, in any order, and how many comparisons its longest way has.
   struct Walk {
     std::vector<std::int64_t> nodes;
     std::size_t depth = 0;
@@ -99,9 +107,8 @@ class Forest {
 
  private:
   static bool IsYes(const Node& node, double x);
-  Status AddWeight(std::int64_t target);
-  // No walk from a root comes back to a node. Branches may meet again.
-  Status CheckTrees() const;
+  // Whether every node stands before its children, as in most files.
+  bool ChildrenFollow() const;
 
   std::vector<Child> roots_;
   std::vector<Node> nodes_;
@@ -110,8 +117,7 @@ class Forest {
   std::vector<double> constants_;
   std::vector<std::size_t> term_ends_;  // as leaf_ends_, of terms_
   std::vector<Term> terms_;
-  std::int64_t max_feature_ = -1;
-  std::int64_t max_target_ = -1;
+  Bounds bounds_;
 };
 
 }  // namespace athanor::ops

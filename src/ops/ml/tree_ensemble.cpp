@@ -10,10 +10,27 @@
 #include "ops/ml/feature_table.h"
 #include "ops/ml/forest.h"
 
+namespace athanor {
+
+// Lists of a forest's nodes are long: they are read where they lie.
+template <>
+struct attributes_internal::Field<std::span<const std::int64_t>> {
+  static constexpr AttrKind kind = AttrKind::kInts;
+  static AttrValue Write(std::span<const std::int64_t> field) {
+    return std::vector<std::int64_t>(field.begin(), field.end());
+  }
+  static void Read(const AttrValue& value, std::span<const std::int64_t>& field) {
+    field = std::get<std::vector<std::int64_t>>(value);
+  }
+};
+
+}  // namespace athanor
+
 namespace athanor::ops {
 namespace {
 
 using IntList = std::vector<std::int64_t>;
+using IntsInPlace = std::span<const std::int64_t>;  // of the attributes that they were read from
 using FloatList = std::vector<float>;
 
 constexpr std::int64_t kMostTargets = 1 << 24;
@@ -22,7 +39,7 @@ struct EnsembleAttrs {
   std::int64_t aggregate_function = 1;
   std::int64_t post_transform = 0;
   std::optional<std::int64_t> n_targets;
-  IntList tree_roots, nodes_featureids, nodes_truenodeids, nodes_falsenodeids, nodes_trueleafs,
+  IntsInPlace tree_roots, nodes_featureids, nodes_truenodeids, nodes_falsenodeids, nodes_trueleafs,
       nodes_falseleafs, nodes_missing_value_tracks_true, leaf_targetids;
   Tensor nodes_modes, nodes_splits, leaf_weights;
   std::optional<Tensor> nodes_hitrates, membership_values;
@@ -50,7 +67,7 @@ struct EnsembleAttrs {
 };
 
 struct LinearEnsembleAttrs : EnsembleAttrs {
-  IntList leaf_feature_counts, leaf_features;
+  IntsInPlace leaf_feature_counts, leaf_features;
   Tensor leaf_constants, leaf_coefficients;
   template <class V>
   void Visit(V& v) {
@@ -146,38 +163,51 @@ Result<Forest> NamedForest(const NodeAttrs& attrs, const IntList& trees, const I
                        .weight = weights});
 }
 
-Result<std::int64_t> TargetCount(const Forest& forest, std::optional<std::int64_t> stated) {
-  const std::int64_t count = stated.value_or(forest.max_target() + 1);
+Result<std::int64_t> TargetCount(std::int64_t max_target, std::optional<std::int64_t> stated) {
+  const std::int64_t count = stated.value_or(max_target + 1);
   if (count < 1 || count > kMostTargets)
     return InvalidModel("n_targets is {}; 1 to {} is accepted", count, kMostTargets);
-  if (forest.max_target() >= count)
-    return InvalidModel("target {} does not exist: n_targets is {}", forest.max_target(), count);
+  if (max_target >= count)
+    return InvalidModel("target {} does not exist: n_targets is {}", max_target, count);
   return count;
 }
 
-Result<ScoredForest> Read(const EnsembleAttrs& attrs) {
+// The lists of a forest; `nodes` points into these and into the attributes.
+struct NodeLists {
+  IntList modes;
+  std::vector<double> splits, members, weights;
+  Forest::IndexedNodes nodes = {};
+};
+
+Result<NodeLists> ListsOf(const EnsembleAttrs& attrs) {
   if (attrs.aggregate_function < 0 || attrs.aggregate_function > 3)
     return InvalidModel("aggregate_function is {}; 0 to 3 is expected", attrs.aggregate_function);
   if (attrs.post_transform < 0 || attrs.post_transform > 4)
     return InvalidModel("post_transform is {}; 0 to 4 is expected", attrs.post_transform);
-  ATH_TRY(const IntList modes, ToInts(attrs.nodes_modes));
-  ATH_TRY(const std::vector<double> splits, ToDoubles(attrs.nodes_splits));
-  ATH_TRY(const std::vector<double> members, NumbersOf({}, attrs.membership_values));
-  ATH_TRY(const std::vector<double> weights, ToDoubles(attrs.leaf_weights));
-  ATH_TRY(Forest forest,
-          Forest::Make(Forest::IndexedNodes{.roots = attrs.tree_roots,
-                                            .feature = attrs.nodes_featureids,
-                                            .yes = attrs.nodes_truenodeids,
-                                            .no = attrs.nodes_falsenodeids,
-                                            .yes_is_leaf = attrs.nodes_trueleafs,
-                                            .no_is_leaf = attrs.nodes_falseleafs,
-                                            .missing = attrs.nodes_missing_value_tracks_true,
-                                            .mode = modes,
-                                            .split = splits,
-                                            .members = members,
-                                            .leaf_target = attrs.leaf_targetids,
-                                            .leaf_weight = weights}));
-  ATH_TRY(const std::int64_t targets, TargetCount(forest, attrs.n_targets));
+  NodeLists lists;
+  ATH_TRY(lists.modes, ToInts(attrs.nodes_modes));
+  ATH_TRY(lists.splits, ToDoubles(attrs.nodes_splits));
+  ATH_TRY(lists.members, NumbersOf({}, attrs.membership_values));
+  ATH_TRY(lists.weights, ToDoubles(attrs.leaf_weights));
+  lists.nodes = {.roots = attrs.tree_roots,
+                 .feature = attrs.nodes_featureids,
+                 .yes = attrs.nodes_truenodeids,
+                 .no = attrs.nodes_falsenodeids,
+                 .yes_is_leaf = attrs.nodes_trueleafs,
+                 .no_is_leaf = attrs.nodes_falseleafs,
+                 .missing = attrs.nodes_missing_value_tracks_true,
+                 .mode = lists.modes,
+                 .split = lists.splits,
+                 .members = lists.members,
+                 .leaf_target = attrs.leaf_targetids,
+                 .leaf_weight = lists.weights};
+  return lists;
+}
+
+Result<ScoredForest> Read(const EnsembleAttrs& attrs) {
+  ATH_TRY(const NodeLists lists, ListsOf(attrs));
+  ATH_TRY(Forest forest, Forest::Make(lists.nodes));
+  ATH_TRY(const std::int64_t targets, TargetCount(forest.max_target(), attrs.n_targets));
   return ScoredForest{.forest = std::move(forest),
                       .aggregate = static_cast<TreeAggregate>(attrs.aggregate_function),
                       .post_transform = static_cast<PostTransform>(attrs.post_transform),
@@ -213,7 +243,7 @@ Result<ScoredForest> Read(const RegressorAttrs& attrs) {
           NumbersOf(attrs.target_weights, attrs.target_weights_as_tensor));
   ATH_TRY(Forest forest, NamedForest(attrs, attrs.target_treeids, attrs.target_nodeids,
                                      attrs.target_ids, weights));
-  ATH_TRY(const std::int64_t targets, TargetCount(forest, attrs.n_targets));
+  ATH_TRY(const std::int64_t targets, TargetCount(forest.max_target(), attrs.n_targets));
   ATH_TRY(std::vector<double> base, NumbersOf(attrs.base_values, attrs.base_values_as_tensor));
   if (base.size() == 1) base.resize(static_cast<std::size_t>(targets), base[0]);
   if (!base.empty() && base.size() != static_cast<std::size_t>(targets))
@@ -262,19 +292,35 @@ void Score(const ScoredForest& ensemble, std::span<const double> features, std::
   }
 }
 
-Status CheckFeatures(const ScoredForest& ensemble, const FeatureDims& dims) {
-  if (dims.columns.IsConst() && ensemble.forest.max_feature() >= dims.columns.value()) {
-    return InvalidModel("the trees look at feature {}, but x has {} features",
-                        ensemble.forest.max_feature(), dims.columns.value());
+Status CheckFeatures(std::int64_t max_feature, const FeatureDims& dims) {
+  if (dims.columns.IsConst() && max_feature >= dims.columns.value()) {
+    return InvalidModel("the trees look at feature {}, but x has {} features", max_feature,
+                        dims.columns.value());
   }
   return {};
 }
 
+// What inference asks of a forest that it has checked.
+struct Extent {
+  std::int64_t max_feature = -1, targets = 0;
+};
+template <class Attrs>
+Result<Extent> ExtentOf(const Attrs& attrs) {
+  ATH_TRY(const ScoredForest ensemble, Read(attrs));
+  return Extent{ensemble.forest.max_feature(), ensemble.targets};
+}
+Result<Extent> ExtentOf(const EnsembleAttrs& attrs) {
+  ATH_TRY(const NodeLists lists, ListsOf(attrs));
+  ATH_TRY(const Forest::Bounds bounds, Forest::Check(lists.nodes));
+  ATH_TRY(const std::int64_t targets, TargetCount(bounds.max_target, attrs.n_targets));
+  return Extent{bounds.max_feature, targets};
+}
+
 template <class Attrs>
 Status InferScores(InferCtx& ctx) {
-  ATH_TRY(const ScoredForest ensemble, Read(ctx.Attrs<Attrs>()));
+  ATH_TRY(const Extent ensemble, ExtentOf(ctx.Attrs<Attrs>()));
   ATH_TRY(const FeatureDims dims, InferFeatures(ctx));
-  ATH_RETURN_IF_ERROR(CheckFeatures(ensemble, dims));
+  ATH_RETURN_IF_ERROR(CheckFeatures(ensemble.max_feature, dims));
   // The newest form gives the type of x, the older one always f32.
   const bool keeps_type = std::is_base_of_v<EnsembleAttrs, Attrs>;
   if (keeps_type && !IsFloat(ctx.InDType(0)))
@@ -352,7 +398,7 @@ Status InferClassifier(InferCtx& ctx) {
   const auto attrs = ctx.Attrs<ClassifierAttrs>();
   ATH_TRY(const ForestClassifier classifier, Read(attrs));
   ATH_TRY(const FeatureDims dims, InferFeatures(ctx));
-  ATH_RETURN_IF_ERROR(CheckFeatures(classifier.ensemble, dims));
+  ATH_RETURN_IF_ERROR(CheckFeatures(classifier.ensemble.forest.max_feature(), dims));
   const ClassLabels labels = attrs.Labels();
   if (labels.size() == 1 && labels.dtype() == DType::kString)
     return Unsupported("one string label; one integer label or two strings are accepted");
@@ -409,15 +455,26 @@ Status ClassifierReference(RefCtx& ctx) {
 const Forest& ForestOf(const ScoredForest& ensemble) { return ensemble.forest; }
 const Forest& ForestOf(const ForestClassifier& classifier) { return classifier.ensemble.forest; }
 
-// At most: the comparisons of each tree's longest path and one addition, for every sample.
+// The comparisons of each tree's longest path and one addition per tree.
+template <class Attrs>
+Result<std::int64_t> RowCost(const Attrs& attrs) {
+  ATH_TRY(const auto read, Read(attrs));
+  const Forest& forest = ForestOf(read);
+  return forest.longest_paths() + static_cast<std::int64_t>(forest.num_trees());
+}
+Result<std::int64_t> RowCost(const EnsembleAttrs& attrs) {
+  ATH_TRY(const NodeLists lists, ListsOf(attrs));
+  ATH_TRY(const std::int64_t paths, Forest::LongestPaths(lists.nodes));
+  return paths + static_cast<std::int64_t>(lists.nodes.roots.size());
+}
+
+// At most.
 template <class Attrs>
 Dim TreeEnsembleCost(const CostCtx& ctx) {
-  const auto read = Read(ReadAttributes<Attrs>(ctx.attributes));
+  const Result<std::int64_t> row = RowCost(ReadAttributes<Attrs>(ctx.attributes));
   const Type& x = *ctx.in[0];
-  if (!read.ok() || !x.HasRank()) return Dim::Unknown();
-  const Forest& forest = ForestOf(*read);
-  const auto trees = static_cast<std::int64_t>(forest.num_trees());
-  return (x.rank() == 2 ? x.dim(0) : Dim(1)) * Dim(forest.longest_paths() + trees);
+  if (!row.ok() || !x.HasRank()) return Dim::Unknown();
+  return (x.rank() == 2 ? x.dim(0) : Dim(1)) * Dim(*row);
 }
 
 std::vector<Port> FeaturePorts() { return {{"x", "[samples, features], or one sample"}}; }
