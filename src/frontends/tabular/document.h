@@ -40,8 +40,10 @@ Result<std::vector<std::string>> Strings(const Value& object, std::string_view n
 // far more memory than its one byte in a file.
 Status CheckLimits(int depth, std::size_t num_values);
 
-// The whole document, or where it is broken.
-Result<Value> ParseJson(std::span<const std::uint8_t> bytes);
+// The whole document, or where it is broken. `unread`: names of members that are null where they
+// are lists of numbers, which nobody asks for.
+Result<Value> ParseJson(std::span<const std::uint8_t> bytes,
+                        std::span<const std::string_view> unread = {});
 Result<Value> ParseUbjson(std::span<const std::uint8_t> bytes);
 
 }  // namespace athanor::tabular

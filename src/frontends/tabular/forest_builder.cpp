@@ -32,6 +32,12 @@ ForestBuilder::Ref ForestBuilder::AddNode(Node node) {
   return {static_cast<std::int64_t>(nodes_.size()) - 1, false};
 }
 
+void ForestBuilder::Expect(std::size_t nodes, std::size_t leaves) {
+  nodes_.reserve(nodes_.size() + nodes);
+  leaf_targets_.reserve(leaf_targets_.size() + leaves);
+  leaf_weights_.reserve(leaf_weights_.size() + leaves);
+}
+
 ForestBuilder::Ref ForestBuilder::Reserve(std::size_t count) {
   const auto first = static_cast<std::int64_t>(nodes_.size());
   nodes_.resize(nodes_.size() + count);
@@ -52,17 +58,20 @@ void ForestBuilder::AddTree(Ref root) {
 Result<ValueId> ForestBuilder::Build(Graph& graph, ValueId x, std::int64_t targets,
                                      Aggregate aggregate, std::string name) const {
   using Ints = std::vector<std::int64_t>;
-  Ints features, modes, yes, no, yes_leaf, no_leaf, missing;
-  std::vector<double> splits, members;
-  for (const Node& node : nodes_) {
-    features.push_back(node.feature);
-    modes.push_back(static_cast<std::int64_t>(node.test));
-    splits.push_back(node.value);
-    yes.push_back(node.yes.index);
-    no.push_back(node.no.index);
-    yes_leaf.push_back(node.yes.leaf);
-    no_leaf.push_back(node.no.leaf);
-    missing.push_back(node.missing_is_yes);
+  const std::size_t count = nodes_.size();
+  Ints features(count), yes(count), no(count), yes_leaf(count), no_leaf(count), missing(count);
+  std::vector<std::uint8_t> modes(count);
+  std::vector<double> splits(count), members;
+  for (std::size_t i = 0; i < count; ++i) {
+    const Node& node = nodes_[i];
+    features[i] = node.feature;
+    modes[i] = static_cast<std::uint8_t>(node.test);
+    splits[i] = node.value;
+    yes[i] = node.yes.index;
+    no[i] = node.no.index;
+    yes_leaf[i] = node.yes.leaf;
+    no_leaf[i] = node.no.leaf;
+    missing[i] = node.missing_is_yes;
     if (node.test != Test::kMember) continue;
     // NaN ends a set; as a member it would equal nothing.
     std::copy_if(node.members.begin(), node.members.end(), std::back_inserter(members),
@@ -70,13 +79,12 @@ Result<ValueId> ForestBuilder::Build(Graph& graph, ValueId x, std::int64_t targe
     members.push_back(std::nan(""));
   }
   const DType dtype = graph.value(x).type.dtype;
-  std::vector<std::uint8_t> mode_bytes(modes.begin(), modes.end());
   AttrMap attributes = {
       {"aggregate_function", static_cast<std::int64_t>(aggregate)},
       {"n_targets", targets},
       {"tree_roots", roots_},
       {"nodes_featureids", std::move(features)},
-      {"nodes_modes", Tensor::FromVector({static_cast<std::int64_t>(modes.size())}, mode_bytes)},
+      {"nodes_modes", Tensor::FromVector({static_cast<std::int64_t>(count)}, modes)},
       {"nodes_splits", NumbersTensor(dtype, splits)},
       {"nodes_truenodeids", std::move(yes)},
       {"nodes_falsenodeids", std::move(no)},

@@ -40,6 +40,8 @@ class ForestBuilder {
   };
   Ref AddLinearLeaf(std::int64_t target, double weight, double constant, std::vector<Term> terms);
   Ref AddNode(Node node);
+  // So many more nodes will come, and leaves.
+  void Expect(std::size_t nodes, std::size_t leaves);
   // For nodes whose children are numbered before they are read: the first of `count` new nodes.
   Ref Reserve(std::size_t count);
   Node& node(Ref ref) { return nodes_[static_cast<std::size_t>(ref.index)]; }

@@ -389,6 +389,12 @@ Result<ForestBuilder> ReadForest(const Learner& learner, const Value& root, cons
   for (std::size_t group = 0; group < learner.margin.size(); ++group)
     forest.AddTree(forest.AddLeaf(static_cast<std::int64_t>(group), learner.margin[group]));
   ATH_TRY(const std::size_t counted, CountedTrees(learner, root, model, trees->items.size()));
+  std::size_t nodes = 0;
+  for (const Value& tree : trees->items) {
+    const Value* const children = tree.Find("left_children");
+    nodes += children == nullptr ? 0 : children->numbers.size();
+  }
+  forest.Expect(nodes / 2, nodes / 2 + trees->items.size());
   std::vector<Status> problems;
   for (std::size_t i = 0; i < counted; ++i) {
     const auto add = [&]() -> Status {
@@ -496,7 +502,9 @@ Result<Graph> Import(std::span<const std::uint8_t> bytes) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   const std::size_t next = text.find_first_not_of(" \t\r\n{");
   const bool json = next != std::string_view::npos && text[next] == '"';
-  ATH_TRY(const Value root, json ? tabular::ParseJson(bytes) : tabular::ParseUbjson(bytes));
+  constexpr std::string_view kOfTraining[] = {"loss_changes", "parents", "sum_hessian"};
+  ATH_TRY(const Value root,
+          json ? tabular::ParseJson(bytes, kOfTraining) : tabular::ParseUbjson(bytes));
   // A pickled booster holds its configuration too.
   const Value* model = root.Find("Model");
   return Make(model == nullptr ? root : *model, false);
