@@ -21,18 +21,13 @@ constexpr std::size_t kRunTrees = 8;  // whose leaves are kept before they are a
 template <class T>
 class Columns {
  public:
-  explicit Columns(const WalkedForest<T>& walked) : walked_(walked) {
-    FindThresholds();
-    PlaceFeatures();
+  explicit Columns(const WalkedForest<T>& walked) : walked_(walked), tests_(walked.less.size()) {
+    for (const auto& [feature, nodes] : NodesByFeature()) PlaceFeature(feature, nodes);
     PlaceQuestions();
   }
 
-  // The test of an inner node.
-  BinTest TestOf(std::size_t at) const {
-    if (!IsThreshold(at)) return MakeTest(question_columns_.at(QuestionKey(at)), 1);
-    const std::size_t rank = RankOf(at);
-    return MakeTest(columns_.at(ColumnOf(at, rank)), 1 + rank % kMostBin);
-  }
+  // The test of an inner node that has two ways.
+  const BinTest& TestOf(std::size_t at) const { return tests_[at]; }
   std::size_t count() const { return count_; }
 
   template <class Forest>
@@ -43,8 +38,12 @@ class Columns {
   }
 
  private:
-  using Column = std::tuple<std::uint32_t, bool, std::size_t>;  // feature, missing is yes, part
   using Key = std::tuple<std::uint32_t, bool, int, std::uint64_t, std::vector<T>>;
+  // The nodes that compare a feature with thresholds, and those that ask whether it is a number.
+  struct Nodes {
+    std::vector<std::pair<T, std::uint32_t>> compare;  // the threshold and the node
+    std::vector<std::uint32_t> ask;
+  };
 
   static BinTest MakeTest(std::size_t column, std::size_t threshold) {
     const auto byte = static_cast<std::uint32_t>(threshold ^ kBinSign);
@@ -71,48 +70,52 @@ class Columns {
   }
   bool IsThreshold(std::size_t at) const { return walked_.less[at] || AsksForNumber(at); }
 
-  // Among the thresholds of its feature.
-  std::size_t RankOf(std::size_t at) const {
-    const std::vector<T>& list = thresholds_.at(walked_.nodes[at].feature);
-    if (!walked_.less[at]) return list.size() - 1;
-    const auto found = std::lower_bound(list.begin(), list.end(), walked_.nodes[at].split);
-    return static_cast<std::size_t>(found - list.begin());
-  }
-  Column ColumnOf(std::size_t at, std::size_t rank) const {
-    const Node<T>& node = walked_.nodes[at];
-    return {node.feature, node.missing_is_yes, rank / kMostBin};
-  }
-
-  // Ascending. Where nodes ask for a number NaN is the last, a threshold that no number reaches.
-  void FindThresholds() {
-    std::map<std::uint32_t, bool> ask_for_number;
+  std::map<std::uint32_t, Nodes> NodesByFeature() const {
+    std::map<std::uint32_t, Nodes> nodes;
     for (std::size_t at = 0; at < walked_.less.size(); ++at) {
-      const Node<T>& node = walked_.nodes[at];
-      if (walked_.less[at]) thresholds_[node.feature].push_back(node.split);
-      if (AsksForNumber(at)) ask_for_number[node.feature] = true;
-    }
-    for (auto& [feature, list] : thresholds_) {
-      std::sort(list.begin(), list.end());
-      list.erase(std::unique(list.begin(), list.end()), list.end());
-    }
-    for (const auto& [feature, asks] : ask_for_number)
-      thresholds_[feature].push_back(std::numeric_limits<T>::quiet_NaN());
-    for (std::size_t at = 0; at < walked_.less.size(); ++at) {
-      if (IsThreshold(at)) columns_.emplace(ColumnOf(at, RankOf(at)), 0);
-    }
-  }
-
-  void PlaceFeatures() {
-    for (auto& [key, place] : columns_) {
-      const auto& [feature, missing_is_yes, part] = key;
-      if (features_.empty() || features_.back().feature != feature) {
-        features_.push_back({.feature = feature, .first_column = count_, .columns = {}});
-        SearchFor(thresholds_.at(feature), features_.back());
+      if (!IsThreshold(at)) continue;
+      Nodes& of_feature = nodes[walked_.nodes[at].feature];
+      const auto number = static_cast<std::uint32_t>(at);
+      if (walked_.less[at]) {
+        of_feature.compare.emplace_back(walked_.nodes[at].split, number);
+      } else {
+        of_feature.ask.push_back(number);
       }
-      features_.back().columns.push_back(
-          {static_cast<std::int32_t>(part * kMostBin), !missing_is_yes});
-      place = count_++;
     }
+    for (auto& [feature, of_feature] : nodes) {
+      std::sort(of_feature.compare.begin(), of_feature.compare.end(),
+                [](const auto& a, const auto& b) { return a.first < b.first; });
+    }
+    return nodes;
+  }
+
+  // Thresholds ascend. Where nodes ask for a number NaN is the last, a threshold that no number
+  // reaches. A column has up to kMostBin of them, for nodes whose missing numbers go one way.
+  void PlaceFeature(std::uint32_t feature, const Nodes& nodes) {
+    std::vector<T> thresholds;
+    std::vector<std::pair<std::uint32_t, std::size_t>> ranks;  // of each node
+    for (const auto& [threshold, at] : nodes.compare) {
+      if (thresholds.empty() || thresholds.back() < threshold) thresholds.push_back(threshold);
+      ranks.emplace_back(at, thresholds.size() - 1);
+    }
+    if (!nodes.ask.empty()) thresholds.push_back(std::numeric_limits<T>::quiet_NaN());
+    for (const std::uint32_t at : nodes.ask) ranks.emplace_back(at, thresholds.size() - 1);
+    features_.push_back({.feature = feature, .first_column = count_, .columns = {}});
+    SearchFor(thresholds, features_.back());
+    const std::size_t parts = (thresholds.size() + kMostBin - 1) / kMostBin;
+    std::vector<std::size_t> used(2 * parts, 0), places(2 * parts, 0);
+    const auto part_of = [&](std::uint32_t at, std::size_t rank) {
+      return (walked_.nodes[at].missing_is_yes ? parts : 0) + rank / kMostBin;
+    };
+    for (const auto& [at, rank] : ranks) used[part_of(at, rank)] = 1;
+    for (std::size_t i = 0; i < used.size(); ++i) {
+      if (used[i] == 0) continue;
+      features_.back().columns.push_back(
+          {static_cast<std::int32_t>(i % parts * kMostBin), i < parts});
+      places[i] = count_++;
+    }
+    for (const auto& [at, rank] : ranks)
+      tests_[at] = MakeTest(places[part_of(at, rank)], 1 + rank % kMostBin);
   }
 
   // Levels of blocks from the thresholds up, then turned round.
@@ -173,19 +176,20 @@ class Columns {
   }
 
   void PlaceQuestions() {
+    std::map<Key, std::size_t> columns;
     for (std::size_t at = 0; at < walked_.less.size(); ++at) {
       const Node<T>& node = walked_.nodes[at];
       if (IsThreshold(at) || node.yes == node.no) continue;
-      if (!question_columns_.emplace(QuestionKey(at), count_).second) continue;
+      const auto [place, is_new] = columns.emplace(QuestionKey(at), count_);
+      tests_[at] = MakeTest(place->second, 1);
+      if (!is_new) continue;
       asked_.push_back({node, walked_.questions[at]});
       ++count_;
     }
   }
 
   const WalkedForest<T>& walked_;
-  std::map<std::uint32_t, std::vector<T>> thresholds_;
-  std::map<Column, std::size_t> columns_;
-  std::map<Key, std::size_t> question_columns_;
+  std::vector<BinTest> tests_;  // of each node
   std::vector<BinnedFeature<T>> features_;
   std::vector<AskedColumn<T>> asked_;
   std::size_t count_ = 0;

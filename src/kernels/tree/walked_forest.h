@@ -113,6 +113,11 @@ WalkedForest<T> WalkedOf(const ops::Forest& forest) {
   const auto child = [&](std::int64_t at) {
     return static_cast<std::int32_t>(at >= 0 ? at : s.first_leaf + (-1 - at));
   };
+  s.nodes.reserve(forest.nodes().size() + forest.weights().size());
+  s.questions.reserve(forest.nodes().size());
+  s.less.reserve(forest.nodes().size());
+  s.leaf_values.reserve(forest.weights().size());
+  s.leaf_targets.reserve(forest.weights().size());
   for (const ops::Forest::Node& from : forest.nodes()) {
     Node<T> node = {.split = static_cast<T>(from.split),
                     .feature = static_cast<std::uint32_t>(from.feature),
@@ -121,8 +126,7 @@ WalkedForest<T> WalkedOf(const ops::Forest& forest) {
                     .missing_is_yes = from.missing_is_yes};
     s.less.push_back(AsLess(from, node));
     s.nodes.push_back(node);
-    Question<T> question = s.less.back() ? Question<T>() : AskOf<T>(from);
-    s.questions.push_back(std::move(question));
+    s.questions.push_back(s.less.back() ? Question<T>() : AskOf<T>(from));
   }
   for (const ops::Forest::Weight& weight : forest.weights()) {
     const auto self = static_cast<std::int32_t>(s.nodes.size());
