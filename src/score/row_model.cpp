@@ -9,6 +9,7 @@
 
 #include "core/text.h"
 #include "io/column_names.h"
+#include "score/real_text.h"
 
 namespace athanor::score {
 namespace {
@@ -27,9 +28,8 @@ bool IsCellType(DType dtype) {
          dtype == DType::kI32 || dtype == DType::kBool || dtype == DType::kString;
 }
 
-template <class T>
-void AppendNumber(T value, std::string& text) {
-  char digits[32];  // of a double: 24
+void AppendInteger(std::int64_t value, std::string& text) {
+  char digits[32];
   const char* const end = fmt::format_to(digits, FMT_COMPILE("{}"), value);
   text.append(digits, static_cast<std::size_t>(end - digits));
 }
@@ -38,18 +38,18 @@ void AppendElement(const ath_tensor& tensor, std::size_t at, std::string& text) 
   switch (static_cast<DType>(tensor.dtype)) {
     case DType::kF32: {
       const float value = static_cast<const float*>(tensor.data)[at];
-      if (!std::isnan(value)) AppendNumber(value, text);  // missing: an empty cell
+      if (!std::isnan(value)) AppendReal(value, text);  // missing: an empty cell
       return;
     }
     case DType::kF64: {
       const double value = static_cast<const double*>(tensor.data)[at];
-      if (!std::isnan(value)) AppendNumber(value, text);
+      if (!std::isnan(value)) AppendReal(value, text);
       return;
     }
     case DType::kI64:
-      return AppendNumber(static_cast<const std::int64_t*>(tensor.data)[at], text);
+      return AppendInteger(static_cast<const std::int64_t*>(tensor.data)[at], text);
     case DType::kI32:
-      return AppendNumber(static_cast<const std::int32_t*>(tensor.data)[at], text);
+      return AppendInteger(static_cast<const std::int32_t*>(tensor.data)[at], text);
     case DType::kBool:
       text += static_cast<const std::uint8_t*>(tensor.data)[at] != 0 ? "true" : "false";
       return;
@@ -199,21 +199,42 @@ Result<std::vector<Column>> RowModel::Bind(const std::vector<std::string>& heade
 }
 
 // The elements of each input lie in the block as the model takes them.
-Result<RowModel::Handle<ath_result>> RowModel::RunRows(const ParsedBlock& block, std::size_t begin,
-                                                       std::size_t size) const {
-  const bool matrix = ReadsOneMatrix();
-  const std::size_t count = matrix ? 1 : block.columns.size();
-  const std::int64_t dims[] = {static_cast<std::int64_t>(size),
-                               matrix ? static_cast<std::int64_t>(block.columns.size()) : 1};
-  std::vector<ath_tensor> tensors;
+Result<RowModel::Handle<ath_result>> RowModel::RunRows(const ParsedBlock& block,
+                                                       std::size_t begin) const {
+  std::vector<const void*> inputs;
+  for (std::size_t i = 0; i < (ReadsOneMatrix() ? 1 : block.columns.size()); ++i)
+    inputs.push_back(block.columns[i].first + begin * block.columns[i].stride);
+  return RunInputs(inputs, block.columns.size(), kRowsPerRun);
+}
+
+Result<RowModel::Handle<ath_result>> RowModel::RunCopies(const ParsedBlock& block, std::size_t row,
+                                                         std::size_t size) const {
+  const std::size_t count = ReadsOneMatrix() ? 1 : block.columns.size();
+  std::vector<std::unique_ptr<std::byte[]>> copies;
+  std::vector<const void*> inputs;
   for (std::size_t i = 0; i < count; ++i) {
+    const auto& [name, dtype, first, stride] = block.columns[i];
+    copies.push_back(std::make_unique_for_overwrite<std::byte[]>(size * stride));
+    for (std::size_t copy = 0; copy < size; ++copy)
+      std::memcpy(copies[i].get() + copy * stride, first + row * stride, stride);
+    inputs.push_back(copies[i].get());
+  }
+  return RunInputs(inputs, block.columns.size(), size);
+}
+
+Result<RowModel::Handle<ath_result>> RowModel::RunInputs(std::span<const void* const> inputs,
+                                                         std::size_t columns,
+                                                         std::size_t size) const {
+  const std::int64_t dims[] = {static_cast<std::int64_t>(size),
+                               ReadsOneMatrix() ? static_cast<std::int64_t>(columns) : 1};
+  std::vector<ath_tensor> tensors;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
     tensors.push_back({sizeof(ath_tensor), static_cast<std::int32_t>(inputs_[i].dtype),
-                       inputs_[i].rank, dims,
-                       block.columns[i].first + begin * block.columns[i].stride});
+                       inputs_[i].rank, dims, inputs[i]});
   }
   ath_result* result = nullptr;
   if (const ath_status code = ath_session_run(session_.get(), tensors.data(),
-                                              static_cast<std::int32_t>(count), &result))
+                                              static_cast<std::int32_t>(tensors.size()), &result))
     return Failure(code);
   return Handle<ath_result>(result, ath_result_destroy);
 }
@@ -236,23 +257,27 @@ Result<std::vector<ath_tensor>> RowModel::Outputs(const ath_result& result,
   return tensors;
 }
 
-// The first and the last row of a run stand beside each of them alone. The last is repeated to fill
-// the run, so that a table of one row shows it too.
+// The first and the last row of a run stand beside each of them among copies of itself, which are
+// fewer: an answer that depends on how many rows there are shows too. Not alone: kernels for one
+// row are others, whose plan takes as long as reading the model. The last is repeated to fill the
+// run, so that a table of one row shows its dependence too.
 Status RowModel::CheckRowsAreIndependent(const ParsedBlock& block, std::size_t rows,
                                          const ath_result& result) const {
+  constexpr std::size_t kCopies = 65;
   ATH_TRY(const std::vector<ath_tensor> together, Outputs(result, kRowsPerRun));
   for (const bool last : {false, true}) {
-    ATH_TRY(const Handle<ath_result> one, RunRows(block, last ? rows - 1 : 0, 1));
-    ATH_TRY(const std::vector<ath_tensor> alone, Outputs(*one, 1));
-    for (std::size_t i = 0; i < alone.size(); ++i) {
-      const auto width = static_cast<std::size_t>(WidthOf(alone[i]));
-      bool same = WidthOf(together[i]) == WidthOf(alone[i]) && together[i].dtype == alone[i].dtype;
-      for (std::size_t c = 0; same && c < width; ++c)
-        same = Near(together[i], (last ? kRowsPerRun - 1 : 0) * width + c, alone[i], c);
+    ATH_TRY(const Handle<ath_result> run, RunCopies(block, last ? rows - 1 : 0, kCopies));
+    ATH_TRY(const std::vector<ath_tensor> copies, Outputs(*run, kCopies));
+    for (std::size_t i = 0; i < copies.size(); ++i) {
+      const auto width = static_cast<std::size_t>(WidthOf(copies[i]));
+      bool same =
+          WidthOf(together[i]) == WidthOf(copies[i]) && together[i].dtype == copies[i].dtype;
+      for (std::size_t c = 0; same && c < kCopies * width; ++c)
+        same = Near(together[i], (last ? kRowsPerRun - 1 : 0) * width + c % width, copies[i], c);
       if (same) continue;
       return Unsupported(
-                 "output \"{}\": a row among others gets another answer than alone; a table is "
-                 "scored by models whose rows do not depend on each other",
+                 "output \"{}\": a row among others gets another answer than among copies of "
+                 "itself; a table is scored by models whose rows do not depend on each other",
                  outputs_[i].name)
           .Fix("athanor run gives all rows to the model at once");
     }
@@ -335,7 +360,7 @@ Status RowModel::Run(const ParsedBlock& block, std::size_t num_kept,
   text.clear();
   for (std::size_t begin = 0; begin < block.rows; begin += kRowsPerRun) {
     const std::size_t rows = std::min(kRowsPerRun, block.rows - begin);
-    ATH_TRY(const Handle<ath_result> result, RunRows(block, begin, kRowsPerRun));
+    ATH_TRY(const Handle<ath_result> result, RunRows(block, begin));
     if (begin == 0) {
       std::call_once(trial_->once,
                      [&] { trial_->status = CheckRowsAreIndependent(block, rows, *result); });

@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -40,8 +41,9 @@ class RowModel {
   bool ReadsOneMatrix() const;
 
   // Scores all rows of the block: the answers as csv text in `text`, one line per row, kept cells
-  // first. `columns` takes the names of the answer's columns. Before the first answer a row is run
-  // alone too: a model whose rows depend on each other is refused (ATH-2101).
+  // first. `columns` takes the names of the answer's columns. Before the first answer rows are
+  // run among copies of themselves too: a model whose rows depend on each other is refused
+  // (ATH-2101).
   Status Run(const ParsedBlock& block, std::size_t num_kept, std::vector<std::string>& columns,
              std::string& text) const;
 
@@ -64,9 +66,13 @@ class RowModel {
   Status CheckColumnInput(const Port& input) const;
   Result<std::vector<Column>> BindMatrix(const std::vector<std::string>& header,
                                          const std::vector<std::string>& drop) const;
-  // A run of `size` rows of the block.
-  Result<Handle<ath_result>> RunRows(const ParsedBlock& block, std::size_t begin,
-                                     std::size_t size) const;
+  // A run of kRowsPerRun rows of the block, and one of `size` copies of a row.
+  Result<Handle<ath_result>> RunRows(const ParsedBlock& block, std::size_t begin) const;
+  Result<Handle<ath_result>> RunCopies(const ParsedBlock& block, std::size_t row,
+                                       std::size_t size) const;
+  // Of a matrix of so many columns, or of columns.
+  Result<Handle<ath_result>> RunInputs(std::span<const void* const> inputs, std::size_t columns,
+                                       std::size_t size) const;
   // [size] or [size, width], each of a type that cells have.
   Result<std::vector<ath_tensor>> Outputs(const ath_result& result, std::size_t size) const;
   Status CheckRowsAreIndependent(const ParsedBlock& block, std::size_t rows,
