@@ -4,6 +4,10 @@
 
 #include <hwy/highway.h>
 
+#if defined(__AVX512DQ__) && defined(__AVX512CD__)
+#include "score/cells_avx512.h"
+#endif
+
 namespace athanor::score::ATH_ISA {
 namespace {
 
@@ -281,10 +285,14 @@ void ReadNumbers(const CellTile& cells, CellNumbers& numbers) {
 }  // namespace
 
 CellReader Reader() {
-  return {.find_marks = FindMarks,
-          .find_stops = FindStops,
-          .read_numbers = ReadNumbers,
-          .count_lines = CountLines};
+  CellReader reader = {.find_marks = FindMarks,
+                       .find_stops = FindStops,
+                       .read_numbers = ReadNumbers,
+                       .count_lines = CountLines};
+#if defined(__AVX512DQ__) && defined(__AVX512CD__)
+  reader.read_numbers = ReadEightByEight;
+#endif
+  return reader;
 }
 
 }  // namespace athanor::score::ATH_ISA
