@@ -163,6 +163,32 @@ void Bin(const std::int32_t* ranks, std::int32_t first, bool missing_is_high, st
   }
 }
 
+// How many numbers of a block are not above x.
+template <class T>
+HWY_INLINE std::size_t CountIn(const T* block, T x) {
+  constexpr std::size_t kBlock = RowSearch<T>::kBlock;
+  const hn::CappedTag<T, kBlock> tag;
+  constexpr std::size_t kWidth = hn::MaxLanes(tag);
+  const auto values = hn::Set(tag, x);
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < kBlock; i += kWidth)
+    count += hn::CountTrue(tag, hn::Le(hn::LoadU(tag, block + i), values));
+  return count;
+}
+
+template <class T>
+void BinRow(const RowSearch<T>* searches, std::size_t count, const T* x, std::uint8_t* bins) {
+  constexpr std::size_t kBlock = RowSearch<T>::kBlock;
+#pragma GCC unroll 2
+  for (std::size_t i = 0; i < count; ++i) {
+    const RowSearch<T>& search = searches[i];
+    const T value = x[search.feature];
+    const std::size_t full = CountIn(search.blocks, value) * kBlock;
+    const std::size_t rank = full + CountIn(search.blocks + kBlock + full, value);  // 0 of NaN
+    bins[i] = static_cast<std::uint8_t>(rank | (value == value ? 0 : search.missing));
+  }
+}
+
 #if !defined(__AVX512BW__)
 template <class T>
 constexpr std::uint8_t SlotOf(std::size_t row) {
@@ -217,6 +243,8 @@ const ForestTable kForests = {.evaluate = Evaluate,
                               .rank_f64 = Rank<double>,
                               .searches_heaps = kLanes == 16,
                               .bin = Bin,
+                              .bin_row_f32 = BinRow<float>,
+                              .bin_row_f64 = BinRow<double>,
                               .f32 = MakeAdders<float>(),
                               .f64 = MakeAdders<double>()};
 

@@ -60,6 +60,16 @@ struct BinSearch {
   static constexpr std::size_t kMostStride = std::size_t{1} << 26;  // of the numbers, for heaps
 };
 
+// The thresholds of one column of bins, 255 at most, for a row alone: of each block but the last
+// its last threshold, then the blocks. Filled up with NaN.
+template <class T>
+struct RowSearch {
+  static constexpr std::size_t kBlock = 16;
+  const T* blocks = nullptr;
+  std::uint32_t feature = 0;
+  std::uint8_t missing = 0;  // the bin of NaN: 0 or 255
+};
+
 // The values of a tree's leaves, cut into words: all first words, all second ones, and so on, so
 // that a permutation of words looks them up.
 inline constexpr std::size_t kPlaneLeaves = 64;
@@ -97,6 +107,11 @@ struct ForestTable {
   // Ranks less `first`, cut to a byte. NaN is below all others or, where `missing_is_high`, above.
   void (*bin)(const std::int32_t* ranks, std::int32_t first, bool missing_is_high,
               std::uint8_t* bins) = nullptr;
+  // The bins of a row, without kBinSign: one for each search.
+  void (*bin_row_f32)(const RowSearch<float>* searches, std::size_t count, const float* x,
+                      std::uint8_t* bins) = nullptr;
+  void (*bin_row_f64)(const RowSearch<double>* searches, std::size_t count, const double* x,
+                      std::uint8_t* bins) = nullptr;
   Adders<float> f32;
   Adders<double> f64;
 };

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -74,6 +75,7 @@ struct Grown {
   std::mt19937 random = std::mt19937(1);
   std::int64_t num_features = 5, num_targets = 1, num_thresholds = 40;
   bool same_target = true;  // in all leaves of a tree
+  bool plain = false;       // no node asks more than "<" and "<="
 
   std::int64_t Pick(std::int64_t count) { return static_cast<std::int64_t>(random() % count); }
 
@@ -90,7 +92,7 @@ struct Grown {
       features[at] = Pick(num_features);
       missing[at] = Pick(2);
       splits.push_back(static_cast<double>(Pick(num_thresholds)) / 4 - 3);
-      modes.push_back(static_cast<std::uint8_t>(Pick(20) == 0 ? Pick(7) : Pick(2)));
+      modes.push_back(static_cast<std::uint8_t>(!plain && Pick(20) == 0 ? Pick(7) : Pick(2)));
       if (modes.back() == 6) members.insert(members.end(), {1, 2.5, -1, std::nan("")});
       if (i > 0) {
         const std::size_t slot =
@@ -251,21 +253,96 @@ TEST(ForestKernels, AnswerTreesOfAnyShapeForOneRow) {
   }
 }
 
+bool HasMasks() { return BestIsa() >= Isa::kAvx512 && __builtin_cpu_supports("avx512vbmi"); }
+
+// The kernels that fit, the best first.
+template <class T>
+std::vector<std::string> KernelsFor(const Grown& forest, std::int64_t rows) {
+  const DType dtype = sizeof(T) == 4 ? DType::kF32 : DType::kF64;
+  const AttrMap attributes = forest.Attributes<T>();
+  KernelQuery query = {.attributes = &attributes,
+                       .in = {{dtype, {rows, forest.num_features}}},
+                       .own_inputs = 1,
+                       .out = {{dtype, {rows, forest.num_targets}}}};
+  query.op = ops::Standard().Find("TreeEnsemble");
+  std::vector<std::string> names;
+  for (const Candidate& candidate : Candidates(query, BestIsa()))
+    if (candidate.fit.yes()) names.push_back(candidate.def->name);
+  return names;
+}
+
+// For one row, by masks among others.
+void CheckOneRow(Grown& forest) {
+  for (const std::int64_t rows : {1, 20}) {  // one after the other
+    forest.Check<float>(rows);
+    forest.Check<double>(rows);
+  }
+  if (!HasMasks()) return;
+  for (const auto& names : {KernelsFor<float>(forest, 1), KernelsFor<double>(forest, 1)}) {
+    EXPECT_TRUE(std::any_of(names.begin(), names.end(), [](const std::string& name) {
+      return name.find("masks") != std::string::npos;
+    }));
+  }
+}
+
+// Small trees share the 64 tests of a word: eight to a word, four, two; then deep ones of up to 64
+// tests. 11 trees are a whole group and a part of one.
+TEST(ForestKernels, AnswerTreesThatShareAWordForOneRow) {
+  for (const std::int64_t nodes : {0, 1, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64}) {
+    for (const bool chain : {false, true}) {
+      for (const std::int64_t features : {5, 45}) {  // in one register, and in two
+        Grown forest;
+        forest.num_features = features;
+        forest.plain = features == 45;
+        for (int i = 0; i < 11; ++i) forest.Add(std::max<std::int64_t>(1, nodes - i % 3), chain);
+        for (int i = 0; i < 90 && features == 45; ++i) forest.Add(nodes + 1, chain);
+        CheckOneRow(forest);
+      }
+    }
+  }
+}
+
+// Perfect trees, whose last level makes two different tests: they are heaps up to six levels, and
+// go on below by one or two, or by more.
+TEST(ForestKernels, AnswerPerfectTreesForOneRow) {
+  for (int depth = 2; depth <= 10; ++depth) {
+    Grown forest;
+    forest.num_targets = depth % 2 == 0 ? 1 : 3;
+    for (int i = 0; i < 11; ++i) forest.AddOblivious(depth, (1 << depth) - 2 - i % 2);
+    CheckOneRow(forest);
+  }
+}
+
+// Eight to a word, their answers are their leaves.
+TEST(ForestKernels, AnswerObliviousTreesForOneRow) {
+  for (int most = 1; most <= 10; ++most) {
+    Grown forest;
+    for (int i = 0; i < 43; ++i) forest.AddOblivious(1 + i % most);
+    for (int i = 0; i < 16; ++i) forest.AddOblivious(most);
+    CheckOneRow(forest);
+  }
+}
+
+// A column has 255 thresholds, of which one row is searched by its own.
+TEST(ForestKernels, CountManyThresholdsForOneRow) {
+  for (const std::int64_t thresholds : {15, 16, 17, 239, 240, 255, 256, 510, 511, 2000}) {
+    Grown forest;
+    forest.num_features = 2;
+    forest.plain = true;
+    forest.num_thresholds = thresholds;
+    for (int i = 0; i < 120; ++i) forest.Add(40, false);
+    CheckOneRow(forest);
+  }
+}
+
 // It was a part of another kernel once, which never had its instruction set.
 TEST(ForestKernels, HaveOneForFewRowsWhereTheProcessorHasBytePermutations) {
-  if (BestIsa() < Isa::kAvx512 || !__builtin_cpu_supports("avx512vbmi")) GTEST_SKIP();
+  if (!HasMasks()) GTEST_SKIP();
   Grown forest;
   for (int i = 0; i < 500; ++i) forest.AddOblivious(6);
-  for (const std::int64_t rows : {1, 8, 65}) {
-    const AttrMap attributes = forest.Attributes<float>();
-    KernelQuery query = {.attributes = &attributes,
-                         .in = {{DType::kF32, {rows, forest.num_features}}},
-                         .own_inputs = 1,
-                         .out = {{DType::kF32, {rows, 1}}}};
-    query.op = ops::Standard().Find("TreeEnsemble");
-    const std::string best = Candidates(query, BestIsa())[0].def->name;
-    EXPECT_EQ(best, rows == 65 ? "TreeEnsemble.f32.bins.avx512" : "TreeEnsemble.f32.masks.avx512");
-  }
+  for (const std::int64_t rows : {1, 8, 65})
+    EXPECT_EQ(KernelsFor<float>(forest, rows)[0],
+              rows == 65 ? "TreeEnsemble.f32.bins.avx512" : "TreeEnsemble.f32.masks.avx512");
 }
 
 // Numbers beside a threshold, in f64 closer to it than f32 can say, and beyond what f32 holds.

@@ -1,96 +1,37 @@
 #include "kernels/tree/mask_forest.h"
 
-#include <immintrin.h>
-
 #include <algorithm>
 #include <bit>
-#include <cstring>
+#include <cmath>
 #include <deque>
+#include <optional>
 
 namespace athanor::kernels {
 namespace {
 
 constexpr std::size_t kMostTrees = std::size_t{1} << 16;
 constexpr std::size_t kMostBelow = std::size_t{1} << 24;  // branches that meet are repeated
-constexpr std::size_t kGroupTrees = 8;
-constexpr std::size_t kMostGroups = 8;  // whose tests are answered by one call
+constexpr std::size_t kGroup = 8;  // trees that take one form, so that words are never shared
+constexpr int kHeapLevels = 6;     // of a heap
+constexpr std::size_t kExits = std::size_t{1} << kHeapLevels;
+constexpr int kMostOblivious = 8;  // tests of an oblivious tree
+constexpr int kLeastSlot = 3;      // bits
+constexpr std::size_t kMostPairs = std::size_t{1} << 20;
+constexpr std::uint8_t kMostBin = 255;
 
 std::uint8_t Unsigned(std::uint32_t threshold) {
   return static_cast<std::uint8_t>((threshold & 0xFF) ^ kBinSign);
 }
 
-void RankOne(const BinSearch<float>& search, const float* x, std::int32_t* rank) {
-  avx512::kForests.rank_f32(search, x, 1, 1, rank);
+// The bits of the number of things of which there are so many.
+int BitsOf(std::size_t count) { return count < 2 ? 0 : std::bit_width(count - 1); }
+
+void BinRow(const std::vector<RowSearch<float>>& searches, const float* x, std::uint8_t* bins) {
+  avx512::kForests.bin_row_f32(searches.data(), searches.size(), x, bins);
 }
-void RankOne(const BinSearch<double>& search, const double* x, std::int32_t* rank) {
-  avx512::kForests.rank_f64(search, x, 1, 1, rank);
+void BinRow(const std::vector<RowSearch<double>>& searches, const double* x, std::uint8_t* bins) {
+  avx512::kForests.bin_row_f64(searches.data(), searches.size(), x, bins);
 }
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wuninitialized"  // g++ 12, of its own AVX-512 header
-
-// What follows has no template and no lambda: the attribute would be lost, and it would be compiled
-// for the machine that everything is compiled for.
-
-// Of each tree, a bit per test: whether the second branch is taken. `wide`: more than 64 columns.
-__attribute__((target("avx512f,avx512bw,avx512vbmi"))) void AnswersOf(const std::uint8_t* bins,
-                                                                      const MaskTests* tests,
-                                                                      std::size_t trees, bool wide,
-                                                                      std::uint64_t* answers) {
-  const __m512i row = _mm512_loadu_si512(bins), more = _mm512_loadu_si512(bins + 64);
-  if (wide) {
-#pragma GCC unroll 8
-    for (std::size_t i = 0; i < trees; ++i) {
-      const __m512i asked =
-          _mm512_permutex2var_epi8(row, _mm512_load_si512(tests[i].columns), more);
-      answers[i] = _mm512_cmpge_epu8_mask(asked, _mm512_load_si512(tests[i].thresholds));
-    }
-    return;
-  }
-#pragma GCC unroll 8
-  for (std::size_t i = 0; i < trees; ++i) {
-    const __m512i asked = _mm512_permutexvar_epi8(_mm512_load_si512(tests[i].columns), row);
-    answers[i] = _mm512_cmpge_epu8_mask(asked, _mm512_load_si512(tests[i].thresholds));
-  }
-}
-
-// The exits below six levels of a group of trees: the tests are a heap from 1 on.
-__attribute__((target("avx512f,avx512vl"))) void ExitsOf(const std::uint64_t* answers,
-                                                         std::uint32_t* exits) {
-  const __m512i one = _mm512_set1_epi64(1), bits = _mm512_loadu_si512(answers);
-  __m512i at = one;
-#pragma GCC unroll 6
-  for (int level = 0; level < 6; ++level) {
-    const __m512i answer = _mm512_and_si512(_mm512_srlv_epi64(bits, at), one);
-    at = _mm512_add_epi64(_mm512_add_epi64(at, at), answer);
-  }
-  at = _mm512_sub_epi64(at, _mm512_set1_epi64(64));
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(exits), _mm512_cvtepi64_epi32(at));
-}
-
-// The last paths that a row takes in a group of trees.
-__attribute__((target("bmi"))) void EndsOf(const std::uint64_t* answers, const MaskStart* starts,
-                                           const MaskPath* paths, std::uint32_t steps,
-                                           std::uint64_t* ends) {
-  std::uint64_t taken[kGroupTrees], end[kGroupTrees];
-#pragma GCC unroll 8
-  for (std::size_t i = 0; i < kGroupTrees; ++i) {
-    taken[i] = answers[i] ^ starts[i].exchanged;
-    const std::uint64_t turns = taken[i] & starts[i].turns;
-    end[i] = turns != 0 ? static_cast<std::uint64_t>(__builtin_ctzll(turns)) : 0;
-  }
-  for (std::uint32_t step = 0; step < steps; ++step) {
-#pragma GCC unroll 8
-    for (std::size_t i = 0; i < kGroupTrees; ++i) {
-      const std::uint64_t turns = taken[i] & paths[i * MaskTests::kCount + end[i]].turns;
-      end[i] = turns != 0 ? static_cast<std::uint64_t>(__builtin_ctzll(turns)) : end[i];
-    }
-  }
-#pragma GCC unroll 8
-  for (std::size_t i = 0; i < kGroupTrees; ++i) ends[i] = end[i];
-}
-
-#pragma GCC diagnostic pop
 
 }  // namespace
 
@@ -103,15 +44,17 @@ class MaskForest<T>::Builder {
       : walked_(walked), made_(made), columns_(ColumnsOf(walked)) {}
 
   Status Run() {
-    if (columns_.columns > kColumns)
+    if (columns_.columns > kMaskColumns)
       return Unsupported("{} columns of bins; up to {} fit into registers", columns_.columns,
-                         kColumns);
+                         kMaskColumns);
     made_.columns_ = columns_.columns;
-    made_.trees_ = walked_.trees.size();
-    for (std::size_t first = 0; first < made_.trees_; first += kGroup)
-      ATH_RETURN_IF_ERROR(AddGroup(first, std::min(kGroup, made_.trees_ - first)));
+    made_.targets_.resize(walked_.trees.size(), -1);
+    for (std::size_t first = 0; first < walked_.trees.size(); first += kGroup)
+      ATH_RETURN_IF_ERROR(AddGroup(first, std::min(kGroup, walked_.trees.size() - first)));
     made_.below_values_.resize(made_.below_.size(), T(0));
-    made_.features_ = std::move(columns_.features);
+    made_.one_target_ = std::all_of(made_.targets_.begin(), made_.targets_.end(),
+                                    [](std::int32_t target) { return target == 0; });
+    AddSearches();
     made_.asked_ = std::move(columns_.asked);
     return {};
   }
@@ -119,38 +62,37 @@ class MaskForest<T>::Builder {
  private:
   using At = std::int32_t;  // a node or a leaf of WalkedForest
 
-  // A tree of up to 63 tests; branches that meet are repeated.
-  struct Test {
-    At at = 0;
-    At branch[2] = {};  // tests of this list, or -1 - leaf
-    int turns = 0;      // on the way below that has most, where paths go on as they should
-  };
+  // A tree of up to kMaskTests tests, first branches first; branches that meet are repeated.
   struct SmallTree {
+    struct Test {
+      At at = 0;
+      At branch[2] = {};  // tests of this list, or -1 - leaf
+    };
     std::vector<Test> tests;
     At root = 0;
+    int levels = 0;
     bool too_large = false;
-
-    int TurnsOf(At branch) const {
-      return branch < 0 ? 0 : tests[static_cast<std::size_t>(branch)].turns;
-    }
+    std::vector<At> oblivious;  // a node of each level, where all of a level ask the same
   };
 
   const Node<T>& NodeAt(At at) const { return walked_.nodes[static_cast<std::size_t>(at)]; }
+  const BinTest& TestAt(At at) const { return columns_.tests[static_cast<std::size_t>(at)]; }
+  bool IsLeaf(At at) const { return at >= walked_.first_leaf; }
 
   // Tests that have one way only are passed.
   At Pass(At at) const {
-    while (at < walked_.first_leaf && NodeAt(at).yes == NodeAt(at).no) at = NodeAt(at).yes;
+    while (!IsLeaf(at) && NodeAt(at).yes == NodeAt(at).no) at = NodeAt(at).yes;
     return at;
   }
 
-  void SetTest(At at, std::size_t number, MaskTests& tests) const {
-    const BinTest& test = columns_.tests[static_cast<std::size_t>(at)];
-    tests.columns[number] = static_cast<std::uint8_t>(test.column / kTileRows);
-    tests.thresholds[number] = Unsigned(test.threshold);
+  void SetTest(At at, std::size_t number, MaskWord& word) const {
+    word.columns[number] = static_cast<std::uint8_t>(TestAt(at).column / kTileRows);
+    word.thresholds[number] = Unsigned(TestAt(at).threshold);
   }
 
   // Fails when the leaf speaks for another target than the tree's others.
-  Result<T> TakeLeaf(std::size_t tree, std::size_t leaf) {
+  Result<T> TakeLeaf(std::size_t tree, At at) {
+    const auto leaf = static_cast<std::size_t>(at - walked_.first_leaf);
     std::int32_t& target = made_.targets_[tree];
     if (target < 0) target = walked_.leaf_targets[leaf];
     if (target != walked_.leaf_targets[leaf])
@@ -158,65 +100,263 @@ class MaskForest<T>::Builder {
     return walked_.leaf_values[leaf];
   }
 
+  // ---- the form of a group
+
+  At Expand(At at, int level, SmallTree& tree) const {
+    at = Pass(at);
+    if (IsLeaf(at)) return -1 - at;
+    tree.too_large |= tree.tests.size() == kMaskTests;
+    if (tree.too_large) return 0;
+    tree.levels = std::max(tree.levels, level + 1);
+    const std::size_t index = tree.tests.size();
+    tree.tests.push_back({.at = at});
+    const At yes = Expand(NodeAt(at).yes, level + 1, tree);
+    const At no = Expand(NodeAt(at).no, level + 1, tree);
+    tree.tests[index].branch[0] = yes;
+    tree.tests[index].branch[1] = no;
+    return static_cast<At>(index);
+  }
+
+  // A node of each level, where all nodes of a level make the same test and leaves are on one
+  // level.
+  std::vector<At> ObliviousTests(At root) const {
+    std::vector<At> tests, level = {Pass(root)};
+    while (!IsLeaf(level.front())) {
+      if (tests.size() == kMostOblivious) return {};
+      tests.push_back(level.front());
+      std::vector<At> below;
+      for (const At at : level) {
+        const bool same = !IsLeaf(at) && TestAt(at).column == TestAt(tests.back()).column &&
+                          TestAt(at).threshold == TestAt(tests.back()).threshold;
+        if (!same) return {};
+        below.push_back(Pass(NodeAt(at).yes));
+        below.push_back(Pass(NodeAt(at).no));
+      }
+      level = std::move(below);
+    }
+    const bool on_one_level =
+        std::all_of(level.begin(), level.end(), [&](At at) { return IsLeaf(at); });
+    return on_one_level ? tests : std::vector<At>();
+  }
+
   Status AddGroup(std::size_t first, std::size_t count) {
-    made_.tests_.resize(first + kGroup);
-    made_.starts_.resize(first + kGroup);
-    made_.targets_.resize(first + count, -1);
-    std::vector<At> exits(kGroup * kExits);
-    bool goes_on = false;
+    std::vector<SmallTree> trees(count);
+    bool small = true, oblivious = true;
+    std::size_t most_tests = 1;
+    int levels = 1;
     for (std::size_t i = 0; i < count; ++i) {
-      At* const of_tree = exits.data() + i * kExits;
-      Spread(walked_.trees[first + i].root, 1, made_.tests_[first + i], of_tree);
-      goes_on |=
-          std::any_of(of_tree, of_tree + kExits, [&](At at) { return at < walked_.first_leaf; });
+      SmallTree& tree = trees[i];
+      const At root = walked_.trees[first + i].root;
+      if (oblivious) tree.oblivious = ObliviousTests(root);
+      oblivious &= !tree.oblivious.empty();
+      if (small) tree.root = Expand(root, 0, tree);
+      small &= !tree.too_large;
+      most_tests = std::max(most_tests, tree.tests.size());
+      levels = std::max({levels, tree.levels, static_cast<int>(tree.oblivious.size())});
     }
-    std::vector<SmallTree> small;
-    for (std::size_t i = 0; goes_on && i < count; ++i) {
-      SmallTree& tree = small.emplace_back();
-      tree.root = Expand(walked_.trees[first + i].root, tree);
-      if (tree.too_large) break;
+    if (oblivious) return AddOblivious(first, trees);
+    if (!small) return AddDeep(first, count);
+    const int slot_bits = std::max(kLeastSlot, BitsOf(most_tests));
+    const int heap_bits = std::max(kLeastSlot, levels);
+    // By the bytes that are read: a chain says where second branches lead.
+    if (levels <= kHeapLevels && (2 << heap_bits) <= (3 << slot_bits))
+      return AddHeaps(first, count, heap_bits);
+    return AddChains(first, trees, slot_bits, BitsOf(static_cast<std::size_t>(levels)));
+  }
+
+  // The run that the next trees belong to: the last one, if it is like `wanted`.
+  auto& RunFor(const MaskForest::Run& wanted, std::size_t trees) {
+    std::vector<MaskForest::Run>& runs = made_.runs_;
+    const bool more = !runs.empty() && runs.back().form == wanted.form &&
+                      runs.back().tree_bits == wanted.tree_bits &&
+                      runs.back().value_bits == wanted.value_bits &&
+                      (runs.back().steps == wanted.steps || wanted.form == Form::kChain ||
+                       wanted.form == Form::kWalked);
+    if (!more) runs.push_back(wanted);
+    runs.back().steps = std::max(runs.back().steps, wanted.steps);
+    runs.back().trees += trees;
+    return runs.back();
+  }
+
+  // ---- oblivious trees
+
+  Status AddOblivious(std::size_t first, const std::vector<SmallTree>& trees) {
+    std::size_t tests = 0;
+    for (const SmallTree& tree : trees) tests = std::max(tests, tree.oblivious.size());
+    RunFor({.form = Form::kOblivious,
+            .value_bits = static_cast<std::uint8_t>(tests),
+            .steps = static_cast<std::uint32_t>(tests),
+            .words = made_.words_.size(),
+            .values = made_.values_.size()},
+           trees.size());
+    MaskWord& word = made_.words_.emplace_back();
+    for (std::size_t i = 0; i < trees.size(); ++i) {
+      const std::vector<At>& levels = trees[i].oblivious;
+      for (std::size_t level = 0; level < levels.size(); ++level)
+        SetTest(levels[level], 8 * i + levels.size() - 1 - level, word);
+      // Bits beyond the tree's own say nothing.
+      for (std::size_t code = 0; code < std::size_t{1} << tests; ++code) {
+        At at = Pass(walked_.trees[first + i].root);
+        for (std::size_t level = levels.size(); level-- > 0;)
+          at = Pass((code >> level & 1) != 0 ? NodeAt(at).no : NodeAt(at).yes);
+        ATH_TRY(const T value, TakeLeaf(first + i, at));
+        made_.values_.push_back(value);
+      }
     }
-    const bool paths = small.size() == count && !small.back().too_large;
-    ATH_RETURN_IF_ERROR(paths ? AddPaths(first, small) : AddLevels(first, count, exits, goes_on));
-    for (std::size_t i = 0; i < count; ++i) made_.one_target_ &= made_.targets_[first + i] == 0;
     return {};
   }
 
-  // ---- by levels
+  // ---- heaps
 
-  void Spread(At at, std::size_t heap, MaskTests& tests, At* exits) const {
+  // The subtree at `at` into a heap of so many levels; its exits are leaves, or nodes.
+  void Spread(At at, std::size_t node, std::size_t slot, int levels, MaskWord& word,
+              At* exits) const {
     at = Pass(at);
-    if (heap >= kExits) {
-      exits[heap - kExits] = at;
+    if (node >> levels != 0) {
+      exits[node - (std::size_t{1} << levels)] = at;
       return;
     }
-    const bool leaf = at >= walked_.first_leaf;
-    if (!leaf) SetTest(at, heap, tests);
-    Spread(leaf ? at : NodeAt(at).yes, 2 * heap, tests, exits);
-    Spread(leaf ? at : NodeAt(at).no, 2 * heap + 1, tests, exits);
+    if (!IsLeaf(at)) SetTest(at, slot + node, word);
+    if (!IsLeaf(at) && node == 1) SetTest(at, slot, word);
+    Spread(IsLeaf(at) ? at : NodeAt(at).yes, 2 * node, slot, levels, word, exits);
+    Spread(IsLeaf(at) ? at : NodeAt(at).no, 2 * node + 1, slot, levels, word, exits);
   }
 
-  Status AddLevels(std::size_t first, std::size_t count, const std::vector<At>& exits,
-                   bool goes_on) {
-    Group group = {.begin = goes_on ? made_.exits_.size() : made_.values_.size()};
-    if (goes_on) {
-      made_.exits_.resize(group.begin + kGroup * kExits);
-    } else {
-      made_.values_.resize(group.begin + kGroup * kExits);
-    }
-    for (std::size_t i = 0; i < count * kExits; ++i) {
-      const std::size_t tree = first + i / kExits, to = group.begin + i;
-      if (!goes_on) {
-        ATH_TRY(made_.values_[to],
-                TakeLeaf(tree, static_cast<std::size_t>(exits[i] - walked_.first_leaf)));
-      } else if (i % kExits != 0 && exits[i] == exits[i - 1]) {  // neighbours often share a leaf
-        made_.exits_[to] = made_.exits_[to - 1];
-      } else {
-        made_.exits_[to] = static_cast<std::uint32_t>(made_.below_.size());
-        ATH_RETURN_IF_ERROR(AddBelow(tree, exits[i], group.steps));
+  Status AddHeaps(std::size_t first, std::size_t count, int levels) {
+    const std::size_t slot = std::size_t{1} << levels, of_word = kMaskTests / slot;
+    RunFor({.form = Form::kHeap,
+            .tree_bits = static_cast<std::uint8_t>(kHeapLevels - levels),
+            .value_bits = kHeapLevels,
+            .steps = static_cast<std::uint32_t>(levels),
+            .words = made_.words_.size(),
+            .values = made_.values_.size()},
+           count);
+    const std::size_t before = made_.values_.size();
+    std::vector<At> exits(slot);
+    for (std::size_t i = 0; i < count; ++i) {
+      if (i % of_word == 0) made_.words_.emplace_back();
+      Spread(walked_.trees[first + i].root, 1, i % of_word * slot, levels, made_.words_.back(),
+             exits.data());
+      for (const At exit : exits) {
+        ATH_TRY(const T value, TakeLeaf(first + i, exit));
+        made_.values_.push_back(value);
       }
     }
-    made_.groups_.push_back(group);
+    // The last word is a whole one.
+    made_.values_.resize(before + (count + of_word - 1) / of_word * kMaskTests, T(0));
+    return {};
+  }
+
+  // ---- chains
+
+  Status AddChains(std::size_t first, const std::vector<SmallTree>& trees, int slot_bits,
+                   int doublings) {
+    constexpr std::size_t kCodes = 2 * kMaskTests;
+    const std::size_t slot = std::size_t{1} << slot_bits, of_word = kMaskTests / slot;
+    RunFor({.form = Form::kChain,
+            .tree_bits = static_cast<std::uint8_t>(6 - slot_bits),
+            .value_bits = 7,
+            .steps = static_cast<std::uint32_t>(doublings),
+            .words = made_.chains_.size(),
+            .values = made_.values_.size()},
+           trees.size());
+    for (std::size_t i = 0; i < trees.size(); ++i) {
+      if (i % of_word == 0) {
+        made_.chains_.emplace_back();
+        made_.values_.resize(made_.values_.size() + kCodes, T(0));
+      }
+      ATH_RETURN_IF_ERROR(AddChain(first + i, trees[i], i % of_word * slot,
+                                   made_.values_.data() + made_.values_.size() - kCodes));
+    }
+    return {};
+  }
+
+  Status AddChain(std::size_t tree, const SmallTree& small, std::size_t slot, T* values) {
+    ChainWord& word = made_.chains_.back();
+    if (small.root < 0) {  // no test, and any answer will do
+      word.tests.columns[slot] = ChainWord::kFirstEnds;
+      word.second[slot] = static_cast<std::uint8_t>(slot | ChainWord::kSecond);
+      ATH_TRY(values[slot], TakeLeaf(tree, -1 - small.root));
+      values[slot | ChainWord::kSecond] = values[slot];
+      return {};
+    }
+    for (std::size_t i = 0; i < small.tests.size(); ++i) {
+      const auto& test = small.tests[i];
+      const std::size_t own = slot + i, at_second = own | ChainWord::kSecond;
+      SetTest(test.at, own, word.tests);
+      word.second[own] = static_cast<std::uint8_t>(
+          test.branch[1] < 0 ? at_second : slot + static_cast<std::size_t>(test.branch[1]));
+      if (test.branch[1] < 0) {
+        ATH_TRY(values[at_second], TakeLeaf(tree, -1 - test.branch[1]));
+      }
+      if (test.branch[0] < 0) {
+        word.tests.columns[own] |= ChainWord::kFirstEnds;
+        ATH_TRY(values[own], TakeLeaf(tree, -1 - test.branch[0]));
+      }
+    }
+    return {};
+  }
+
+  // ---- trees of more than kMaskTests tests
+
+  Status AddDeep(std::size_t first, std::size_t count) {
+    std::vector<At> exits(count * kExits);
+    const std::size_t words = made_.words_.size();
+    for (std::size_t i = 0; i < count; ++i) {
+      MaskWord& word = made_.words_.emplace_back();
+      Spread(walked_.trees[first + i].root, 1, 0, kHeapLevels, word, exits.data() + i * kExits);
+    }
+    const bool pairs = made_.pairs_.size() < kMostPairs &&
+                       std::all_of(exits.begin(), exits.end(), [&](At at) { return IsPair(at); });
+    return pairs ? AddPairs(first, words, exits) : AddWalked(first, words, exits);
+  }
+
+  // At most two levels.
+  bool IsPair(At at) const {
+    const auto is_last = [&](At below) {
+      below = Pass(below);
+      return IsLeaf(below) || (IsLeaf(Pass(NodeAt(below).yes)) && IsLeaf(Pass(NodeAt(below).no)));
+    };
+    return IsLeaf(at) || (is_last(NodeAt(at).yes) && is_last(NodeAt(at).no));
+  }
+
+  Status AddPairs(std::size_t first, std::size_t words, const std::vector<At>& exits) {
+    RunFor({.form = Form::kPairs,
+            .value_bits = kHeapLevels,
+            .steps = kHeapLevels,
+            .words = words,
+            .values = made_.pairs_.size()},
+           exits.size() / kExits);
+    for (std::size_t i = 0; i < exits.size(); ++i) {
+      Pair& pair = made_.pairs_.emplace_back();
+      MaskWord tests;
+      At leaves[4];
+      Spread(exits[i], 1, 0, 2, tests, leaves);
+      for (std::size_t test = 0; test < 3; ++test) {
+        pair.columns[test] = tests.columns[test + 1];
+        pair.thresholds[test] = tests.thresholds[test + 1];
+      }
+      for (std::size_t leaf = 0; leaf < 4; ++leaf) {
+        ATH_TRY(pair.values[leaf], TakeLeaf(first + i / kExits, leaves[leaf]));
+      }
+    }
+    return {};
+  }
+
+  Status AddWalked(std::size_t first, std::size_t words, const std::vector<At>& exits) {
+    auto& run = RunFor({.form = Form::kWalked,
+                        .value_bits = kHeapLevels,
+                        .words = words,
+                        .values = made_.exits_.size()},
+                       exits.size() / kExits);
+    for (std::size_t i = 0; i < exits.size(); ++i) {
+      if (i % kExits != 0 && exits[i] == exits[i - 1]) {  // neighbours often share a leaf
+        made_.exits_.push_back(made_.exits_.back());
+        continue;
+      }
+      made_.exits_.push_back(static_cast<std::uint32_t>(made_.below_.size()));
+      ATH_RETURN_IF_ERROR(AddBelow(first + i / kExits, exits[i], run.steps));
+    }
     return {};
   }
 
@@ -233,18 +373,16 @@ class MaskForest<T>::Builder {
       const auto [from, to, level] = open.front();
       steps = std::max(steps, level);
       made_.below_values_.resize(below.size(), T(0));
-      if (from >= walked_.first_leaf) {
-        ATH_TRY(made_.below_values_[to],
-                TakeLeaf(tree, static_cast<std::size_t>(from - walked_.first_leaf)));
+      if (IsLeaf(from)) {
+        ATH_TRY(made_.below_values_[to], TakeLeaf(tree, from));
         continue;
       }
       const std::size_t children = below.size(), skip = children - to;
       if (skip > 0xFFFF || children > kMostBelow)
         return Unsupported("a tree goes on too far below its sixth level");
       below.resize(children + 2);
-      const BinTest& test = columns_.tests[static_cast<std::size_t>(from)];
-      below[to] = {.column = static_cast<std::uint8_t>(test.column / kTileRows),
-                   .threshold = Unsigned(test.threshold),
+      below[to] = {.column = static_cast<std::uint8_t>(TestAt(from).column / kTileRows),
+                   .threshold = Unsigned(TestAt(from).threshold),
                    .skip = static_cast<std::uint16_t>(skip)};
       open.push_back({Pass(NodeAt(from).yes), children, level + 1});
       open.push_back({Pass(NodeAt(from).no), children + 1, level + 1});
@@ -252,58 +390,32 @@ class MaskForest<T>::Builder {
     return {};
   }
 
-  // ---- by paths
+  // ---- searches
 
-  At Expand(At at, SmallTree& tree) const {
-    at = Pass(at);
-    if (at >= walked_.first_leaf) return walked_.first_leaf - 1 - at;
-    tree.too_large |= tree.tests.size() == kTests - 1;
-    if (tree.too_large) return -1;
-    const std::size_t index = tree.tests.size();
-    tree.tests.emplace_back();
-    const At yes = Expand(NodeAt(at).yes, tree), no = Expand(NodeAt(at).no, tree);
-    const int first = tree.TurnsOf(yes), second = tree.TurnsOf(no);
-    const int turns = first == second ? first + 1 : std::max(first, second);
-    tree.tests[index] = {.at = at, .branch = {yes, no}, .turns = turns};
-    return static_cast<At>(index);
-  }
-
-  Status AddPaths(std::size_t first, const std::vector<SmallTree>& trees) {
-    Group group = {.paths = true, .begin = made_.paths_.size()};
-    made_.paths_.resize(group.begin + kGroup * kTests);
-    for (std::size_t i = 0; i < trees.size(); ++i) {
-      made_.tests_[first + i] = {};
-      std::size_t next = 1;
-      MaskPath* const paths = made_.paths_.data() + group.begin + i * kTests;
-      ATH_RETURN_IF_ERROR(AddPath(first + i, trees[i], trees[i].root, paths, 0, next));
-      made_.starts_[first + i].turns = paths[0].turns;
-      const int turns = std::max(1, trees[i].TurnsOf(trees[i].root));
-      group.steps = std::max(group.steps, static_cast<std::uint32_t>(turns - 1));
+  // Each column has thresholds of its own, 255 at most, in two levels of blocks.
+  void AddSearches() {
+    constexpr std::size_t kBlock = RowSearch<T>::kBlock;
+    constexpr T kNone = std::numeric_limits<T>::quiet_NaN();
+    std::vector<T>& room = made_.thresholds_;
+    std::vector<std::size_t> begins;
+    for (const BinnedFeature<T>& feature : columns_.features) {
+      const T* const sorted = feature.search.levels[feature.search.depth - 1];
+      for (const BinColumn& column : feature.columns) {
+        std::vector<T> own;
+        for (auto i = static_cast<std::size_t>(column.first);
+             own.size() < kMostBin && !std::isnan(sorted[i]); ++i)
+          own.push_back(sorted[i]);
+        begins.push_back(room.size());
+        for (std::size_t i = 0; i < kBlock; ++i)
+          room.push_back((i + 1) * kBlock <= own.size() ? own[(i + 1) * kBlock - 1] : kNone);
+        own.resize((own.size() / kBlock + 1) * kBlock, kNone);
+        room.insert(room.end(), own.begin(), own.end());
+        made_.searches_.push_back({.feature = static_cast<std::uint32_t>(feature.feature),
+                                   .missing = column.missing_is_high ? kMostBin : std::uint8_t{0}});
+      }
     }
-    made_.groups_.push_back(group);
-    return {};
-  }
-
-  // The path of this number, which begins at `at`, and those that begin at its turns. Tests are
-  // numbered from the root on, so that the first turn taken is the lowest bit.
-  Status AddPath(std::size_t tree, const SmallTree& small, At at, MaskPath* paths,
-                 std::size_t number, std::size_t& next) {
-    std::vector<std::pair<At, std::size_t>> turns;
-    while (at >= 0) {
-      const Test& test = small.tests[static_cast<std::size_t>(at)];
-      const std::size_t bit = next++;
-      SetTest(test.at, bit, made_.tests_[tree]);
-      const bool straight_is_no = small.TurnsOf(test.branch[1]) > small.TurnsOf(test.branch[0]);
-      if (straight_is_no) made_.starts_[tree].exchanged |= std::uint64_t{1} << bit;
-      paths[number].turns |= std::uint64_t{1} << bit;
-      turns.emplace_back(test.branch[straight_is_no ? 0 : 1], bit);
-      at = test.branch[straight_is_no ? 1 : 0];
-    }
-    ATH_TRY(const T value, TakeLeaf(tree, static_cast<std::size_t>(-1 - at)));
-    std::memcpy(&paths[number].value, &value, sizeof(value));
-    for (const auto& [begin, bit] : turns)
-      ATH_RETURN_IF_ERROR(AddPath(tree, small, begin, paths, bit, next));
-    return {};
+    for (std::size_t i = 0; i < begins.size(); ++i)
+      made_.searches_[i].blocks = room.data() + begins[i];
   }
 
   const WalkedForest<T>& walked_;
@@ -324,86 +436,128 @@ Result<std::unique_ptr<const MaskForest<T>>> MaskForest<T>::Make(const WalkedFor
 // ---- scoring
 
 template <class T>
-void MaskForest<T>::FillBins(const T* x, std::uint8_t* bins) const {
-  std::size_t column = 0;
-  for (const BinnedFeature<T>& feature : features_) {
-    std::int32_t rank = 0;
-    RankOne(feature.search, x + feature.feature, &rank);
-    for (const BinColumn& part : feature.columns) {
-      // The rank of NaN is -1: below all others, or above.
-      const std::int32_t kept = rank & (part.missing_is_high ? 0x7FFFFFFF : -1);
-      bins[column++] = static_cast<std::uint8_t>(std::clamp(kept - part.first, 0, 255));
-    }
-  }
-  for (const AskedColumn<T>& asked : asked_)
-    bins[column++] = Answer(asked.node, asked.question, x[asked.node.feature]) ? 0x00 : 0xFF;
+void MaskForest<T>::CodesOf(const Run& run, const std::uint8_t* bins, std::size_t first,
+                            std::size_t count, std::uint8_t* codes) const {
+  const MaskBins row = {bins, columns_ > kMaskTests};
+  const int steps = static_cast<int>(run.steps);
+  if (run.form == Form::kOblivious)
+    return ObliviousCodes(row, words_.data() + run.words + first / 8, (count + 7) / 8, steps,
+                          codes);
+  const std::size_t word = run.words + (first >> run.tree_bits);
+  const std::size_t words = (count + (std::size_t{1} << run.tree_bits) - 1) >> run.tree_bits;
+  if (run.form == Form::kChain)
+    return ChainCodes(row, chains_.data() + word, words, run.tree_bits, steps, codes);
+  HeapCodes(row, words_.data() + word, words, run.form == Form::kHeap ? steps : 6, codes);
 }
 
 template <class T>
-void MaskForest<T>::WalkBelow(const Group& group, const std::uint32_t* exits,
-                              const std::uint8_t* bins, T* leaves) const {
-  std::uint32_t at[kGroup];
-#pragma GCC unroll 8
-  for (std::size_t i = 0; i < kGroup; ++i) at[i] = exits_[group.begin + i * kExits + exits[i]];
+void MaskForest<T>::WalkBelow(const Run& run, const std::uint8_t* bins, std::size_t first,
+                              std::size_t count, const std::uint8_t* codes, T* values) const {
+  constexpr std::size_t kSideBySide = 8;
+  const std::uint32_t* const exits = exits_.data() + run.values;
   const Below* const below = below_.data();
-  for (std::uint32_t step = 0; step < group.steps; ++step) {
+  for (std::size_t begin = 0; begin < count; begin += kSideBySide) {
+    std::uint32_t at[kSideBySide] = {};
+    const std::size_t some = std::min(kSideBySide, count - begin);
+    for (std::size_t i = 0; i < some; ++i)
+      at[i] = exits[((first + begin + i) << kHeapLevels) + codes[begin + i]];
+    for (std::uint32_t step = 0; step < run.steps; ++step) {
 #pragma GCC unroll 8
-    for (std::size_t i = 0; i < kGroup; ++i) {
-      const Below& node = below[at[i]];
-      at[i] += node.skip + 1U - static_cast<std::uint32_t>(bins[node.column] < node.threshold);
+      for (std::size_t i = 0; i < kSideBySide; ++i) {
+        const Below& node = below[at[i]];
+        at[i] += node.skip + 1U - static_cast<std::uint32_t>(bins[node.column] < node.threshold);
+      }
     }
+    for (std::size_t i = 0; i < some; ++i) values[begin + i] = below_values_[at[i]];
   }
-#pragma GCC unroll 8
-  for (std::size_t i = 0; i < kGroup; ++i) leaves[i] = below_values_[at[i]];
 }
 
-// The values of a group's leaves.
 template <class T>
-void MaskForest<T>::LeavesOf(std::size_t index, const std::uint64_t* answers,
-                             const std::uint8_t* bins, T* leaves) const {
-  const Group& group = groups_[index];
-  if (group.paths) {
-    const MaskPath* const paths = paths_.data() + group.begin;
-    std::uint64_t ends[kGroup];
-    EndsOf(answers, starts_.data() + index * kGroup, paths, group.steps, ends);
-#pragma GCC unroll 8
-    for (std::size_t i = 0; i < kGroup; ++i)
-      std::memcpy(leaves + i, &paths[i * kTests + ends[i]].value, sizeof(T));
-    return;
+void MaskForest<T>::TakePairs(const Run& run, const std::uint8_t* bins, std::size_t first,
+                              std::size_t count, const std::uint8_t* codes, T* values) const {
+  const Pair* const pairs = pairs_.data() + run.values + (first << kHeapLevels);
+  const auto is_second = [&](const Pair& pair, std::size_t test) {
+    return static_cast<std::size_t>(bins[pair.columns[test]] >= pair.thresholds[test]);
+  };
+  for (std::size_t i = 0; i < count; ++i) {
+    const Pair& pair = pairs[(i << kHeapLevels) + codes[i]];
+    const std::size_t second = is_second(pair, 0);
+    values[i] = pair.values[2 * second + is_second(pair, 1 + second)];
   }
-  std::uint32_t exits[kGroup];
-  ExitsOf(answers, exits);
-  if (group.steps > 0) return WalkBelow(group, exits, bins, leaves);
-  const T* const values = values_.data() + group.begin;
+}
+
+namespace {
+
+// each(value) of the trees of a run in their order, 1 << kTreeBits of a word, whose values lie side
+// by side. Loops of a few rounds: a processor foresees their ends.
+template <int kTreeBits, class T, class F>
+void ForEachValue(const T* values, std::size_t word_values, const std::uint8_t* codes,
+                  std::size_t count, const F& each) {
+  constexpr std::size_t kUnrolled = 8;
+  const auto is_last = [](std::size_t tree) {
+    return (tree + 1) % (std::size_t{1} << kTreeBits) == 0;
+  };
+  std::size_t i = 0;
+  for (; i + kUnrolled <= count; i += kUnrolled) {
 #pragma GCC unroll 8
-  for (std::size_t i = 0; i < kGroup; ++i) leaves[i] = values[i * kExits + exits[i]];
+    for (std::size_t k = 0; k < kUnrolled; ++k) {
+      each(values[codes[i + k]]);
+      if (is_last(k)) values += word_values;
+    }
+  }
+  for (; i < count; ++i) {
+    each(values[codes[i]]);
+    if (is_last(i)) values += word_values;
+  }
+}
+
+template <class T, class F>
+void ForEachValue(int tree_bits, const T* values, std::size_t word_values,
+                  const std::uint8_t* codes, std::size_t count, const F& each) {
+  if (tree_bits == 0) return ForEachValue<0>(values, word_values, codes, count, each);
+  if (tree_bits == 1) return ForEachValue<1>(values, word_values, codes, count, each);
+  if (tree_bits == 2) return ForEachValue<2>(values, word_values, codes, count, each);
+  ForEachValue<3>(values, word_values, codes, count, each);
+}
+
+}  // namespace
+
+template <class T>
+template <class F>
+void MaskForest<T>::ForEachLeaf(const Run& run, const std::uint8_t* bins, const F& each) const {
+  alignas(64) std::uint8_t codes[kBatch + kCodeSlack];
+  T values[kBatch];
+  for (std::size_t first = 0; first < run.trees; first += kBatch) {
+    const std::size_t count = std::min(kBatch, run.trees - first);
+    CodesOf(run, bins, first, count, codes);
+    if (run.form == Form::kPairs || run.form == Form::kWalked) {
+      if (run.form == Form::kPairs) TakePairs(run, bins, first, count, codes, values);
+      if (run.form == Form::kWalked) WalkBelow(run, bins, first, count, codes, values);
+      for (std::size_t i = 0; i < count; ++i) each(values[i]);
+      continue;
+    }
+    const T* const begin = values_.data() + run.values + (first >> run.tree_bits << run.value_bits);
+    ForEachValue(run.tree_bits, begin, std::size_t{1} << run.value_bits, codes, count, each);
+  }
 }
 
 template <class T>
 void MaskForest<T>::Score(const T* x, T* y, std::size_t targets) const {
-  static_assert(kGroup == kGroupTrees);
-  std::uint8_t bins[kColumns + 1] = {};
-  FillBins(x, bins);
+  alignas(64) std::uint8_t bins[kMaskColumns + 1] = {};
+  BinRow(searches_, x, bins);
+  std::uint8_t* column = bins + searches_.size();
+  for (const AskedColumn<T>& asked : asked_)
+    *column++ = Answer(asked.node, asked.question, x[asked.node.feature]) ? 0x00 : 0xFF;
   std::fill_n(y, targets, T(0));
-  // Kept until eight are loaded at once: their stores are over then.
-  alignas(64) std::uint64_t answers[kMostGroups * kGroup];
-  T leaves[kGroup], sum = 0;
-  for (std::size_t first = 0; first < groups_.size(); first += kMostGroups) {
-    const std::size_t groups = std::min(kMostGroups, groups_.size() - first);
-    AnswersOf(bins, tests_.data() + first * kGroup, groups * kGroup, columns_ > 64, answers);
-    for (std::size_t group = first; group < first + groups; ++group) {
-      LeavesOf(group, answers + (group - first) * kGroup, bins, leaves);
-      const std::size_t begin = group * kGroup;
-      const std::size_t count = std::min(kGroup, trees_ - begin);
-      if (one_target_) {
-        for (std::size_t i = 0; i < count; ++i) sum += leaves[i];
-      } else {
-        for (std::size_t i = 0; i < count; ++i)
-          y[static_cast<std::size_t>(targets_[begin + i])] += leaves[i];
-      }
-    }
+  if (one_target_) {
+    T sum = 0;
+    for (const Run& run : runs_) ForEachLeaf(run, bins, [&](T value) { sum += value; });
+    y[0] = sum;
+    return;
   }
-  if (one_target_) y[0] = sum;
+  const std::int32_t* target = targets_.data();
+  for (const Run& run : runs_)
+    ForEachLeaf(run, bins, [&](T value) { y[static_cast<std::size_t>(*target++)] += value; });
 }
 
 template class MaskForest<float>;

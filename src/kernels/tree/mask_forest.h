@@ -1,18 +1,12 @@
 // One row against all tests of a tree at once. The bins of the row (binned_forest.h) fit into one
-// or two registers of 64 bytes; a permutation brings up to 63 tests their bins, one comparison
-// answers them all, and the leaf is found by looking at bits. 500 trees take a third of the time of
-// sixteen walks side by side (rows.cpp), because the tests are read in their order instead of being
-// looked for.
+// or two registers of 64 bytes; a permutation brings up to 64 tests their bins, and one comparison
+// answers them all. 500 trees take a fourth of the time of sixteen walks side by side (rows.cpp),
+// because the tests are read in their order instead of being looked for.
 //
-// From the answers there are two ways to the leaf:
-//
-// * by levels: the tests are the first six levels of the tree, looked at one after the other. Trees
-//   that go on below are walked from there.
-// * by paths, of trees of up to 63 tests and any shape. A path goes from a node to a leaf; the
-// other
-//   branch of each of its tests is a turn, which begins a path of its own. The turns of a path are
-//   bits: the first of those that the row takes is found at once. A path goes on where more turns
-//   lie ahead, so that no way has more than five behind the first, however deep the tree is.
+// From the answers there are three ways to the leaf, none of which looks anything up
+// (mask_codes.h): the bits of an oblivious tree are its number, and for other trees a byte of each
+// test says which test comes after it, so that a register permuted by itself goes two tests, then
+// four, then eight. Trees of more than 64 tests are walked below their sixth level.
 //
 // Needs the byte permutation of AVX-512 VBMI.
 #pragma once
@@ -21,25 +15,9 @@
 
 #include "core/status.h"
 #include "kernels/tree/binned_forest.h"
+#include "kernels/tree/mask_codes.h"
 
 namespace athanor::kernels {
-
-// A row takes the second branch where its bin is not below the threshold. Test 0 is none.
-struct alignas(64) MaskTests {
-  static constexpr std::size_t kCount = 64;
-  std::uint8_t columns[kCount] = {};
-  std::uint8_t thresholds[kCount] = {};
-};
-
-// Number 0 begins at the root, the others at the turn of the test of their number.
-struct MaskPath {
-  std::uint64_t turns = 0;
-  std::uint64_t value = 0;  // of the leaf at its end: its bits
-};
-struct MaskStart {
-  std::uint64_t exchanged = 0;  // tests whose first branch is the turn
-  std::uint64_t turns = 0;      // of path 0
-};
 
 template <class T>
 class MaskForest {
@@ -51,17 +29,33 @@ class MaskForest {
   void Score(const T* x, T* y, std::size_t targets) const;
 
  private:
-  static constexpr std::size_t kTests = MaskTests::kCount;
-  static constexpr std::size_t kExits = kTests;  // below six levels
-  static constexpr int kLevels = 6;
-  static constexpr std::size_t kGroup = 8;  // trees whose bits are looked at side by side
-  static constexpr std::size_t kColumns = 128;
-  static constexpr std::uint8_t kLowest = kColumns;  // a bin below every threshold
+  static constexpr std::uint8_t kLowest = kMaskColumns;  // a bin below every threshold
+  static constexpr std::size_t kBatch = 32;              // trees whose codes are kept
 
-  struct Group {
-    bool paths = false;
-    std::uint32_t steps = 0;  // turns behind the first, or tests below six levels
-    std::size_t begin = 0;    // in paths_; by levels: in values_, with steps in exits_
+  enum class Form : std::uint8_t {
+    kOblivious,
+    kHeap,   // a perfect tree of so many levels
+    kChain,  // each test says which comes next
+    kPairs,  // a heap of six levels, then two at most
+    kWalked  // a heap of six levels, then nodes one by one
+  };
+  // Trees of one form, one behind the other. The code of tree t, counted from the first, belongs to
+  // the value (t >> tree_bits << value_bits) + code behind `values`.
+  struct Run {
+    Form form = Form::kHeap;
+    std::uint8_t tree_bits = 0;
+    std::uint8_t value_bits = 0;
+    // Levels of a heap, doublings of a chain, tests of an oblivious tree, levels below of kWalked.
+    std::uint32_t steps = 0;
+    std::size_t trees = 0;
+    std::size_t words = 0;   // where they begin in words_; of a chain in chains_
+    std::size_t values = 0;  // in values_; in pairs_ or exits_ of kPairs and kWalked
+  };
+  // The last two levels: one test, then the first or the second of two.
+  struct Pair {
+    std::uint8_t columns[3] = {};
+    std::uint8_t thresholds[3] = {};
+    T values[4] = {};
   };
   // Below six levels, brothers side by side, `skip` nodes behind their parent. A leaf leads to
   // itself.
@@ -71,23 +65,29 @@ class MaskForest {
   };
   class Builder;
 
-  void FillBins(const T* x, std::uint8_t* bins) const;
-  void LeavesOf(std::size_t group, const std::uint64_t* answers, const std::uint8_t* bins,
-                T* leaves) const;
-  void WalkBelow(const Group& group, const std::uint32_t* exits, const std::uint8_t* bins,
-                 T* leaves) const;
+  // The codes of `count` trees of a run from `first` on, which begins a word.
+  void CodesOf(const Run& run, const std::uint8_t* bins, std::size_t first, std::size_t count,
+               std::uint8_t* codes) const;
+  // The values behind six levels.
+  void TakePairs(const Run& run, const std::uint8_t* bins, std::size_t first, std::size_t count,
+                 const std::uint8_t* codes, T* values) const;
+  void WalkBelow(const Run& run, const std::uint8_t* bins, std::size_t first, std::size_t count,
+                 const std::uint8_t* codes, T* values) const;
+  // each(value) of the leaves that a row reaches, tree by tree.
+  template <class F>
+  void ForEachLeaf(const Run& run, const std::uint8_t* bins, const F& each) const;
 
-  std::vector<BinnedFeature<T>> features_;
+  std::vector<RowSearch<T>> searches_;
+  std::vector<T> thresholds_;  // what they point into
   std::vector<AskedColumn<T>> asked_;
   std::size_t columns_ = 0;
-  std::size_t trees_ = 0;
   bool one_target_ = true;
   std::vector<std::int32_t> targets_;  // of each tree
-  std::vector<Group> groups_;
-  std::vector<MaskTests> tests_;      // of each tree of whole groups
-  std::vector<MaskStart> starts_;     // the same
-  std::vector<MaskPath> paths_;       // [tree][path]
-  std::vector<T> values_;             // [tree][exit]
+  std::vector<Run> runs_;
+  std::vector<MaskWord> words_;
+  std::vector<ChainWord> chains_;
+  std::vector<T> values_;
+  std::vector<Pair> pairs_;           // [tree][exit]
   std::vector<std::uint32_t> exits_;  // [tree][exit]: a node of below_
   std::vector<Below> below_;
   std::vector<T> below_values_;

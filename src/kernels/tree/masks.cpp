@@ -1,4 +1,6 @@
 // A few rows, one after the other, each against all tests of a tree at once (mask_forest.h).
+#include <algorithm>
+
 #include "kernels/tree/forest.h"
 #include "kernels/tree/mask_forest.h"
 #include "kernels/tree/table.h"
@@ -38,10 +40,12 @@ Fit Fits(const KernelQuery& q) {
   return forest.ok() ? Fit::Yes() : Fit::No(forest.status().message());
 }
 
+// A word of tests for a tree, or a part of one; deep trees are walked below two levels more.
 double Cost(const KernelQuery& q) {
   const ForestSize size = SizeOf(q);
-  const double below = std::max(0.0, size.depth - 6);
-  return size.rows * (size.trees * (2.3 + 1.3 * below) + 12 * size.features);
+  const double words = std::clamp((1 + size.nodes / std::max(size.trees, 1.0)) / 64, 0.125, 1.0);
+  const double walked = std::max(0.0, size.depth - 9);
+  return size.rows * (size.trees * (0.5 + 1.5 * words + 1.3 * walked) + 2 * size.features);
 }
 
 template <class T>
