@@ -87,7 +87,7 @@ struct Net {
   }
 };
 
-// The caller's arrays, held while they are read.
+// The caller's arrays, held while they are read, or written.
 class Inputs {
  public:
   Inputs() = default;
@@ -97,15 +97,15 @@ class Inputs {
     for (Py_buffer& buffer : buffers_) PyBuffer_Release(&buffer);
   }
 
-  // Whether `inputs` is a dict of just the arrays that the model takes, each as it must lie in
-  // memory. What is wrong with another one, or makes it so, is the business of __init__.py.
-  bool Take(const Net& net, nb::handle inputs) {
-    if (!PyDict_Check(inputs.ptr())) return false;
-    if (static_cast<std::size_t>(PyDict_GET_SIZE(inputs.ptr())) != net.inputs.size()) return false;
-    buffers_.reserve(net.inputs.size());  // a Py_buffer must not move
-    for (const nb::str& name : net.inputs) {
-      PyObject* array = PyDict_GetItemWithError(inputs.ptr(), name.ptr());
-      if (array == nullptr || !Add(array)) {
+  // Whether `arrays` is a dict of just the arrays of these names, each as it must lie in memory.
+  // What is wrong with another one, or makes it so, is the business of __init__.py.
+  bool Take(const std::vector<nb::str>& names, nb::handle arrays, bool write = false) {
+    if (!PyDict_Check(arrays.ptr())) return false;
+    if (static_cast<std::size_t>(PyDict_GET_SIZE(arrays.ptr())) != names.size()) return false;
+    buffers_.reserve(names.size());  // a Py_buffer must not move
+    for (const nb::str& name : names) {
+      PyObject* array = PyDict_GetItemWithError(arrays.ptr(), name.ptr());
+      if (array == nullptr || !Add(array, write)) {
         PyErr_Clear();
         return false;
       }
@@ -113,11 +113,19 @@ class Inputs {
     return true;
   }
   const std::vector<athanor::View>& views() const { return views_; }
+  // Of arrays that were taken to be written.
+  std::vector<athanor::Room> rooms() const {
+    std::vector<athanor::Room> rooms;
+    for (const athanor::View& view : views_)
+      rooms.push_back({view.dtype, view.dims, const_cast<void*>(view.data)});
+    return rooms;
+  }
 
  private:
-  bool Add(PyObject* array) {
+  bool Add(PyObject* array, bool write) {
     Py_buffer buffer;
-    if (PyObject_GetBuffer(array, &buffer, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT) != 0) return false;
+    const int flags = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (write ? PyBUF_WRITABLE : 0);
+    if (PyObject_GetBuffer(array, &buffer, flags) != 0) return false;
     buffers_.push_back(buffer);
     const ath_dtype dtype = TypeOf(buffer);
     if (dtype == ATH_UNDEFINED) return false;
@@ -137,13 +145,22 @@ class Inputs {
 // None: see Inputs::Take.
 nb::object Run(const Net& net, nb::handle arrays) {
   Inputs inputs;
-  if (!inputs.Take(net, arrays)) return nb::none();
+  if (!inputs.Take(net.inputs, arrays)) return nb::none();
   std::vector<athanor::Tensor> outputs;
   {
     const nb::gil_scoped_release other_threads_may_run;
     outputs = net.model(inputs.views());
   }
   return net.Named(outputs);
+}
+
+// False: see Inputs::Take.
+bool RunInto(const Net& net, nb::handle arrays, nb::handle outputs) {
+  Inputs inputs, written;
+  if (!inputs.Take(net.inputs, arrays) || !written.Take(net.outputs, outputs, true)) return false;
+  const nb::gil_scoped_release other_threads_may_run;
+  net.model.run_into(inputs.views(), written.rooms());
+  return true;
 }
 
 // A request, and the arrays that it reads.
@@ -161,7 +178,7 @@ struct Request {
 
 std::unique_ptr<Request> Start(const Net& net, nb::handle arrays, int64_t deadline_us) {
   std::unique_ptr<Request> made(new Request{net, {}, {}});
-  if (!made->inputs.Take(net, arrays)) return nullptr;
+  if (!made->inputs.Take(net.inputs, arrays)) return nullptr;
   made->request = net.model.start(made->inputs.views(), std::chrono::microseconds(deadline_us));
   return made;
 }
@@ -252,6 +269,7 @@ NB_MODULE(_athanor, m) {
              new (self) Net(*std::move(model));
            })
       .def("run", Run)
+      .def("run_into", RunInto)
       .def("start", Start, nb::keep_alive<0, 1>())
       .def("score", Score)
       .def("inputs", [](const Net& net) { return Infos(net.model.inputs()); })

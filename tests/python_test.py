@@ -29,6 +29,17 @@ class PythonApi(unittest.TestCase):
         self.assertFalse(logits.flags["OWNDATA"])
         self.assertEqual(logits.shape, self.golden["logits"].shape)
 
+    def test_outputs_are_written_to_the_callers_arrays(self):
+        net = athanor.load(DIGITS / "digits.onnx")
+        image, logits = self.golden["image"], np.zeros_like(self.golden["logits"])
+        net.run_into({"image": image}, {"logits": logits})
+        np.testing.assert_array_equal(logits, net(image))
+        with self.assertRaisesRegex(athanor.Error, 'output "logits" is f32'):
+            net.run_into({"image": image}, {"logits": logits[:, :9].copy()})
+        for wrong in ({}, {"logits": logits.T}, {"logit": logits}):
+            with self.assertRaisesRegex(ValueError, r"one for each of \['logits'\]"):
+                net.run_into({"image": image}, wrong)
+
     def test_inputs_by_name_and_a_wrong_name_is_corrected(self):
         net = athanor.load(DIGITS / "digits.onnx")
         self.assertTrue(np.array_equal(net(image=self.golden["image"]), net(self.golden["image"])))

@@ -78,6 +78,15 @@ typedef struct ath_tensor {
   const void* data;
 } ath_tensor;
 
+/* Memory for a dense, row-major tensor of this type and shape, aligned as its elements are. */
+typedef struct ath_buffer {
+  uint32_t struct_size;
+  int32_t dtype; /* ath_dtype, not ATH_STRING */
+  int32_t rank;
+  const int64_t* dims;
+  void* data;
+} ath_buffer;
+
 /* A table in batches, of Arrow's C stream interface, which defines it
  * (arrow.apache.org/docs/format/CStreamInterface.html); pyarrow, polars, DuckDB, ADBC give it. */
 struct ArrowArrayStream;
@@ -195,6 +204,14 @@ ATH_EXPORT void ath_session_destroy(ath_session* session);
  * only, never copied without need. */
 ATH_EXPORT ath_status ath_session_run(ath_session* session, const ath_tensor* inputs,
                                       int32_t num_inputs, ath_result** result);
+
+/* The same with the outputs written to the caller's memory: a buffer per model output, in order,
+ * all of one struct_size, of the type and shape that the output has for these inputs (ATH-1003 when
+ * it has others). Nothing is made that has to be destroyed, which is the fastest way for small
+ * models. After a failure the buffers hold nothing of use. */
+ATH_EXPORT ath_status ath_session_run_into(ath_session* session, const ath_tensor* inputs,
+                                           int32_t num_inputs, const ath_buffer* outputs,
+                                           int32_t num_outputs);
 
 /* The same beside the caller, who goes on at once. What the inputs point to (not the array itself)
  * must live until the request is over. `options` may be NULL. `request` may be NULL when `done`

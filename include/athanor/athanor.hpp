@@ -82,6 +82,13 @@ struct View {
   const void* data = nullptr;
 };
 
+// Memory of the caller that an output is written to.
+struct Room {
+  int32_t dtype = ATH_UNDEFINED;
+  std::vector<int64_t> dims;
+  void* data = nullptr;
+};
+
 // Throws std::invalid_argument when the shape does not have as many elements as there are.
 template <class T>
 View view(const T* data, std::size_t count, std::vector<int64_t> dims) {
@@ -93,6 +100,15 @@ View view(const T* data, std::size_t count, std::vector<int64_t> dims) {
 template <class T>
 View view(const std::vector<T>& data, std::vector<int64_t> dims) {
   return view(data.data(), data.size(), std::move(dims));
+}
+template <class T>
+Room room(T* data, std::size_t count, std::vector<int64_t> dims) {
+  View checked = view(data, count, std::move(dims));
+  return {checked.dtype, std::move(checked.dims), data};
+}
+template <class T>
+Room room(std::vector<T>& data, std::vector<int64_t> dims) {
+  return room(data.data(), data.size(), std::move(dims));
 }
 
 // One output. Shares the memory of the run it came from.
@@ -234,6 +250,20 @@ class Model {
     detail::check(ath_session_run(session_.get(), tensors.data(),
                                   static_cast<int32_t>(tensors.size()), &result));
     return detail::outputs_of(result);
+  }
+
+  // The same with the outputs written to the caller's memory: one room per output, in the order of
+  // outputs(), of the type and shape that it has for these inputs.
+  void run_into(const std::vector<View>& views, const std::vector<Room>& rooms) const {
+    const std::vector<ath_tensor> tensors = tensors_of(views);
+    std::vector<ath_buffer> buffers;
+    for (const Room& r : rooms) {
+      buffers.push_back({sizeof(ath_buffer), r.dtype, static_cast<int32_t>(r.dims.size()),
+                         r.dims.data(), r.data});
+    }
+    detail::check(ath_session_run_into(session_.get(), tensors.data(),
+                                       static_cast<int32_t>(tensors.size()), buffers.data(),
+                                       static_cast<int32_t>(buffers.size())));
   }
 
   // The same beside the caller. The elements that the views point to must live until the request is

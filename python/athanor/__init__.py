@@ -100,6 +100,16 @@ class Model:
         outputs = self._model.run(inputs)
         return self._model.run(self._tidy(inputs)) if outputs is None else outputs
 
+    def run_into(self, inputs, outputs):
+        """As run, with the outputs written to arrays of the caller.
+
+        outputs: name -> array, for each output, of the element type and shape that it has for these inputs."""
+        if self._model.run_into(inputs, outputs):
+            return
+        if not self._model.run_into(self._tidy(inputs), outputs):
+            names = [info.name for info in self.outputs]
+            raise ValueError(f"outputs: a dict of writable arrays in C order is expected, one for each of {names}")
+
     def _inputs(self, arrays, named):
         if len(arrays) == 1 and isinstance(arrays[0], dict):
             named, arrays = {**arrays[0], **named}, ()

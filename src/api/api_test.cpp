@@ -60,6 +60,21 @@ TEST(CppApi, DevicesAgree) {
   EXPECT_TRUE(difference.pass) << difference.rel_l2;
 }
 
+TEST(CppApi, WritesOutputsIntoTheCallersMemory) {
+  for (const char* device : {"cpu", "reference", "HETERO:cpu,reference"}) {
+    const athanor::Model net = athanor::load(kDigits, {.device = device});
+    const std::vector<float> pixels = GreyImage();
+    const std::vector<athanor::View> views = {athanor::view(pixels, kOneImage)};
+    std::vector<float> logits(10);
+    for (int run = 0; run < 3; ++run) {
+      net.run_into(views, {athanor::room(logits, {1, 10})});
+      EXPECT_EQ(logits, net(views)[0].to_vector<float>());
+    }
+    std::vector<double> wide(10);
+    EXPECT_THROW(net.run_into(views, {athanor::room(wide, {1, 10})}), athanor::Error);
+  }
+}
+
 TEST(CppApi, RequestsRunBesideTheCaller) {
   const athanor::Model net = athanor::load(kDigits, {.threads = 1, .streams = 2});
   const std::vector<float> pixels = GreyImage();

@@ -11,24 +11,28 @@
 #include "api/batch.h"
 #include "api/cached_session.h"
 #include "api/caller_struct.h"
+#include "api/lent_tensors.h"
 #include "api/open_model.h"
 #include "api/pipeline.h"
 #include "api/plugin.h"
 #include "athanor/athanor.h"
 #include "core/checked.h"
 #include "frontends/save.h"
+#include "runtime/answer_room.h"
 #include "runtime/own_memory.h"
 #include "runtime/request_queue.h"
 #include "runtime/session.h"
 #include "runtime/shared_weights.h"
 #include "verify/compare.h"
 
+using athanor::AnswerRoom;
 using athanor::CheckStructSize;
-using athanor::CheckTensor;
 using athanor::Datum;
 using athanor::DType;
 using athanor::ErrorCode;
+using athanor::FewOf;
 using athanor::Graph;
+using athanor::ImportAll;
 using athanor::ImportTensor;
 using athanor::kTensorSize;
 using athanor::LaterField;
@@ -132,70 +136,28 @@ Status SetPrecision(const char* name, athanor::SessionOptions& session) {
   return {};
 }
 
-// Calls each(tensor), which gives a Status, for all inputs. Callers compiled against a later header
-// have longer structs, so the array is walked by the size that its elements state.
-template <class F>
-Status ForEachInput(const Graph& graph, const ath_tensor* tensors, std::int32_t count,
-                    const F& each) {
-  if (count < 0) return athanor::Error(ErrorCode::kUsage, "num_inputs is {}", count);
-  if (count > 0 && tensors == nullptr) return Missing("inputs");
-  const std::uint32_t stride = count > 0 ? tensors->struct_size : 0;
-  for (std::int32_t i = 0; i < count; ++i) {
-    const auto at = static_cast<std::size_t>(i);
-    const auto place = [&] {
-      return at < graph.inputs().size()
-                 ? fmt::format("input {} \"{}\"", i, graph.value(graph.inputs()[at]).name)
-                 : fmt::format("input {}", i);
-    };
-    Status sizes = CheckStructSize("ath_tensor", stride, kTensorSize);
-    if (!sizes.ok()) return std::move(sizes).In(place());
-    const auto* bytes = reinterpret_cast<const std::byte*>(tensors) + at * stride;
-    const auto& tensor = *reinterpret_cast<const ath_tensor*>(bytes);
-    if (stride % alignof(ath_tensor) != 0 || tensor.struct_size != stride)
-      return athanor::Error(ErrorCode::kUsage, "struct_size is {}; all inputs state the same one",
-                            stride)
-          .In(place());
-    Status status = each(tensor);
-    if (!status.ok()) return std::move(status).In(place());
-  }
-  return {};
-}
-
-Result<std::vector<Datum>> ImportAll(const Graph& graph, const ath_tensor* tensors,
-                                     std::int32_t count) {
-  std::vector<Datum> data;
-  data.reserve(graph.inputs().size());
-  ATH_RETURN_IF_ERROR(ForEachInput(graph, tensors, count, [&](const ath_tensor& tensor) -> Status {
-    ATH_TRY(Tensor imported, ImportTensor(tensor));
-    data.emplace_back(std::move(imported));
-    return {};
-  }));
-  return data;
-}
-
-// The inputs as they are, checked; fewer where one of them has to be imported.
-Result<std::vector<LentTensor>> LendAll(const Graph& graph, const ath_tensor* tensors,
-                                        std::int32_t count) {
-  std::vector<LentTensor> lent;
-  lent.reserve(graph.inputs().size());
-  ATH_RETURN_IF_ERROR(ForEachInput(graph, tensors, count, [&](const ath_tensor& tensor) -> Status {
-    ATH_RETURN_IF_ERROR(CheckTensor(tensor));
-    const auto dtype = static_cast<DType>(tensor.dtype);
-    const bool any_bits =
-        dtype != DType::kString && dtype != DType::kBool && athanor::ElementBits(dtype) >= 8;
-    if (any_bits) lent.push_back({tensor.dims, tensor.data, tensor.rank, dtype});
-    return {};
-  }));
-  return lent;
-}
-
 // One run of a request's inputs.
 Result<std::vector<Datum>> RunOn(athanor::Session& session, const ath_tensor* tensors,
                                  std::int32_t count) {
-  ATH_TRY(const std::vector<LentTensor> lent, LendAll(session.graph(), tensors, count));
-  if (lent.size() == static_cast<std::size_t>(count)) return session.RunLent(lent);
+  FewOf<LentTensor> lent;
+  ATH_RETURN_IF_ERROR(athanor::Lend(session.graph(), tensors, count, lent));
+  if (lent.size() == static_cast<std::size_t>(count)) return session.RunLent(lent.get());
   ATH_TRY(std::vector<Datum> data, ImportAll(session.graph(), tensors, count));
   return session.Run(std::move(data));
+}
+
+// The same with answers into the caller's memory.
+Status RunIntoOn(athanor::Session& session, const ath_tensor* tensors, std::int32_t count,
+                 std::span<const AnswerRoom> rooms) {
+  FewOf<LentTensor> lent;
+  ATH_RETURN_IF_ERROR(athanor::Lend(session.graph(), tensors, count, lent));
+  if (lent.size() == static_cast<std::size_t>(count)) return session.RunInto(lent.get(), rooms);
+  ATH_RETURN_IF_ERROR(athanor::CheckCount(session.graph(), rooms));
+  ATH_TRY(std::vector<Datum> data, ImportAll(session.graph(), tensors, count));
+  ATH_TRY(const std::vector<Datum> outputs, session.Run(std::move(data)));
+  for (std::size_t i = 0; i < outputs.size(); ++i)
+    ATH_RETURN_IF_ERROR(athanor::CopyInto(session.graph().outputs()[i].name, outputs[i], rooms[i]));
+  return {};
 }
 
 }  // namespace
@@ -477,6 +439,16 @@ ath_status ath_session_run(ath_session* session, const ath_tensor* inputs, int32
     ATH_TRY(std::unique_ptr<ath_result> made, MakeResult(outputs));
     *result = made.release();
     return {};
+  });
+}
+
+ath_status ath_session_run_into(ath_session* session, const ath_tensor* inputs, int32_t num_inputs,
+                                const ath_buffer* outputs, int32_t num_outputs) {
+  return Guard([&]() -> Status {
+    if (session == nullptr) return Missing("session");
+    FewOf<AnswerRoom> rooms;
+    ATH_RETURN_IF_ERROR(athanor::Lend(session->session->graph(), outputs, num_outputs, rooms));
+    return RunIntoOn(*session->session, inputs, num_inputs, rooms.get());
   });
 }
 

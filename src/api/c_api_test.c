@@ -50,6 +50,36 @@ static void ExpectRun(refusal* first, int32_t line, ath_session* session, const 
   ath_result_destroy(result);
 }
 
+static void RefuseBadBuffers(refusal* first, ath_session* session, const ath_tensor* input) {
+  static float logits[11];
+  static const int64_t dims[2] = {1, 10}, others[2] = {10, 1};
+  const ath_buffer good = {sizeof(ath_buffer), ATH_F32, 2, dims, logits};
+  ath_buffer bad = good;
+  Expect(first, __LINE__, ath_session_run_into(session, input, 1, &good, 1), 0, "");
+  bad.dims = others;
+  Expect(first, __LINE__, ath_session_run_into(session, input, 1, &bad, 1), 1003,
+         "is f32[1, 10]; there is memory for f32[10, 1]");
+  bad = good;
+  bad.dtype = ATH_I32;
+  Expect(first, __LINE__, ath_session_run_into(session, input, 1, &bad, 1), 1003,
+         "there is memory for i32[1, 10]");
+  bad = good;
+  bad.data = NULL;
+  Expect(first, __LINE__, ath_session_run_into(session, input, 1, &bad, 1), 1003, "data is NULL");
+  bad.data = (char*)logits + 1;
+  Expect(first, __LINE__, ath_session_run_into(session, input, 1, &bad, 1), 1003, "divisible by 4");
+  bad = good;
+  bad.struct_size = 4;
+  Expect(first, __LINE__, ath_session_run_into(session, input, 1, &bad, 1), 1001,
+         "ath_buffer has at least");
+  Expect(first, __LINE__, ath_session_run_into(session, input, 1, &good, 0), 1001,
+         "1 outputs; there is memory for 0");
+  Expect(first, __LINE__, ath_session_run_into(session, input, 1, NULL, 1), 1001,
+         "outputs is NULL");
+  Expect(first, __LINE__, ath_session_run_into(session, NULL, 1, &good, 1), 1001, "inputs is NULL");
+  Expect(first, __LINE__, ath_session_run_into(NULL, input, 1, &good, 1), 1001, "session is NULL");
+}
+
 static void RefuseBadTensors(refusal* first, ath_session* session) {
   static const float pixels[32 * 32 + 1];
   static const int64_t dims[4] = {1, 1, 32, 32}, huge[2] = {INT64_MAX / 2, 2};
@@ -82,6 +112,7 @@ static void RefuseBadTensors(refusal* first, ath_session* session) {
   bad = good;
   bad.data = (const char*)pixels + 1;
   ExpectRun(first, __LINE__, session, &bad, 1003, "divisible by 4");
+  RefuseBadBuffers(first, session, &good);
   Expect(first, __LINE__, ath_session_run(session, &good, -1, &result), 1001, "num_inputs is -1");
   Expect(first, __LINE__, ath_session_run(session, NULL, 1, &result), 1001, "inputs is NULL");
   Expect(first, __LINE__, ath_session_run(NULL, &good, 1, &result), 1001, "session is NULL");

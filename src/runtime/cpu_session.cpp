@@ -10,6 +10,7 @@
 
 #include "core/text.h"
 #include "core/wished_isa.h"
+#include "runtime/answer_room.h"
 #include "runtime/bound_cores.h"
 #include "runtime/run_state.h"
 #include "runtime/shared_weights.h"
@@ -29,6 +30,9 @@ constexpr std::chrono::milliseconds kGlance(1);
 
 struct CpuSession::Entry {
   explicit Entry(const std::vector<Type>& types) : inputs(types) {}
+
+  // Whether a run may take these as they are.
+  bool Takes(std::span<const LentTensor> lent) const;
 
   const std::vector<Type> inputs;
   std::mutex mutex;  // guards what follows; never held while planning
@@ -71,31 +75,27 @@ CpuSession::CpuSession(Graph graph, std::shared_ptr<const Graph> optimized,
   plan_options_.tune_seconds = options.tune_seconds;
 }
 
-CpuSession::~CpuSession() = default;
-
-class CpuSession::Lease {
- public:
-  explicit Lease(CpuSession& session) : session_(session) {
-    const std::scoped_lock lock(session_.mutex_);
-    if (session_.free_pools_.empty()) return;
-    pool_ = session_.free_pools_.back();
-    session_.free_pools_.pop_back();
+struct CpuSession::Kit {
+  Kit(CpuSession& its_session, std::shared_ptr<Entry> its_entry)
+      : session(its_session), entry(std::move(its_entry)) {}
+  ~Kit() {
+    if (own_pool == nullptr) return;
+    const std::scoped_lock lock(session.mutex_);
+    session.free_pools_.push_back(own_pool);
   }
-  ~Lease() {
-    if (pool_ == nullptr) return;
-    const std::scoped_lock lock(session_.mutex_);
-    session_.free_pools_.push_back(pool_);
-  }
-  Lease(const Lease&) = delete;
-  Lease& operator=(const Lease&) = delete;
+  Kit(const Kit&) = delete;
+  Kit& operator=(const Kit&) = delete;
 
   // All streams are busy: a pool whose threads another run has does the work on the caller's own.
-  ThreadPool& pool() const { return pool_ != nullptr ? *pool_ : *session_.pools_.front(); }
+  ThreadPool& pool() const { return own_pool != nullptr ? *own_pool : *session.pools_.front(); }
 
- private:
-  CpuSession& session_;
-  ThreadPool* pool_ = nullptr;
+  CpuSession& session;
+  std::shared_ptr<Entry> entry;
+  std::unique_ptr<RunState> state;
+  ThreadPool* own_pool = nullptr;
 };
+
+CpuSession::~CpuSession() { delete kept_.load(); }
 
 namespace {
 
@@ -314,23 +314,23 @@ bool IsOf(const Datum& datum, const Type& type) {
   return datum.tensor().dtype() == type.dtype && AreDims(datum.tensor().dims(), *type.shape);
 }
 
-bool IsOf(const LentTensor& lent, const Type& type) {
+bool IsLentOf(const LentTensor& lent, const Type& type) {
   return type.HasRank() && lent.dtype == type.dtype &&
          AreDims({lent.dims, static_cast<std::size_t>(lent.rank)}, *type.shape);
 }
 
-// A comparison of each, in either form of inputs.
-constexpr auto kIsOf = [](const auto& input, const Type& type) { return IsOf(input, type); };
-
 }  // namespace
+
+bool CpuSession::Entry::Takes(std::span<const LentTensor> lent) const {
+  return checked && takes_lent && std::ranges::equal(lent, inputs, IsLentOf);
+}
 
 Result<std::shared_ptr<CpuSession::Entry>> CpuSession::EntryFor(const std::vector<Datum>& inputs,
                                                                 const RunOptions& options) {
   {
     const std::scoped_lock lock(mutex_);
     std::shared_ptr<Entry> known = Find([&](const Entry& entry) {
-      return entry.checked && std::equal(inputs.begin(), inputs.end(), entry.inputs.begin(),
-                                         entry.inputs.end(), kIsOf);
+      return entry.checked && std::ranges::equal(inputs, entry.inputs, IsOf);
     });
     if (known != nullptr) return known;
   }
@@ -352,30 +352,77 @@ Status NoMemoryForRun(const Plan& plan, const Status& why) {
 
 }  // namespace
 
-Result<std::vector<Datum>> CpuSession::RunEntry(Entry& entry, RunInputs inputs,
-                                                const RunOptions& options,
-                                                std::vector<std::chrono::nanoseconds>* step_times) {
-  std::unique_ptr<RunState> state;
+std::unique_ptr<CpuSession::Kit> CpuSession::TakeKept() {
+  return std::unique_ptr<Kit>(kept_.exchange(nullptr, std::memory_order_acq_rel));
+}
+
+// Before others look for a pool or memory: what is kept may be all there is.
+void CpuSession::GiveBack(std::unique_ptr<Kit> kit) {
+  if (kit == nullptr) return;
+  arenas_.GiveBack(kit->state->TakeArena());
+  const std::scoped_lock lock(kit->entry->mutex);
+  kit->entry->idle.push_back(std::move(kit->state));
+}
+
+void CpuSession::Keep(std::unique_ptr<Kit> kit) {
+  Kit* none = nullptr;
+  const bool kept = kit->own_pool != nullptr &&
+                    kept_.compare_exchange_strong(none, kit.get(), std::memory_order_acq_rel);
+  if (kept) {
+    static_cast<void>(kit.release());
+  } else {
+    GiveBack(std::move(kit));
+  }
+}
+
+Result<std::unique_ptr<CpuSession::Kit>> CpuSession::KitFor(std::shared_ptr<Entry> entry) {
+  std::unique_ptr<Kit> kit = TakeKept();
+  if (kit != nullptr && kit->entry == entry) return kit;
+  GiveBack(std::move(kit));
+  kit = std::make_unique<Kit>(*this, std::move(entry));
   {
-    const std::scoped_lock lock(entry.mutex);
-    if (!entry.idle.empty()) {
-      state = std::move(entry.idle.back());
-      entry.idle.pop_back();
+    const std::scoped_lock lock(kit->entry->mutex);
+    if (!kit->entry->idle.empty()) {
+      kit->state = std::move(kit->entry->idle.back());
+      kit->entry->idle.pop_back();
     }
   }
-  if (state == nullptr) state = std::make_unique<RunState>(*entry.plan);
-  Result<Tensor> arena = arenas_.Take(entry.plan->arena_bytes);
-  if (!arena.ok()) return NoMemoryForRun(*entry.plan, arena.status());
-  state->UseArena(*std::move(arena));
-  const Lease lease(*this);
-  Result<std::vector<Datum>> outputs = state->Run(std::move(inputs), lease.pool(),
-                                                  {.observer = options_.observer,
-                                                   .step_times = step_times,
-                                                   .options = options,
-                                                   .poison = options_.poison});
-  arenas_.GiveBack(state->TakeArena());
-  const std::scoped_lock lock(entry.mutex);
-  entry.idle.push_back(std::move(state));
+  if (kit->state == nullptr) kit->state = std::make_unique<RunState>(*kit->entry->plan);
+  Result<Tensor> arena = arenas_.Take(kit->entry->plan->arena_bytes);
+  if (!arena.ok()) return NoMemoryForRun(*kit->entry->plan, arena.status());
+  kit->state->UseArena(*std::move(arena));
+  const std::scoped_lock lock(mutex_);
+  if (free_pools_.empty()) return kit;
+  kit->own_pool = free_pools_.back();
+  free_pools_.pop_back();
+  return kit;
+}
+
+Result<std::unique_ptr<CpuSession::Kit>> CpuSession::KitFor(std::span<const LentTensor> inputs) {
+  if (options_.observer || inputs.empty()) return std::unique_ptr<Kit>();
+  if (std::unique_ptr<Kit> kit = TakeKept(); kit != nullptr) {
+    if (kit->entry->Takes(inputs)) return kit;
+    Keep(std::move(kit));
+  }
+  std::shared_ptr<Entry> known;
+  {
+    const std::scoped_lock lock(mutex_);
+    known = Find([&](const Entry& entry) { return entry.Takes(inputs); });
+  }
+  if (known == nullptr) return std::unique_ptr<Kit>();
+  return KitFor(std::move(known));
+}
+
+Result<std::vector<Datum>> CpuSession::RunEntry(std::shared_ptr<Entry> entry, RunInputs inputs,
+                                                const RunOptions& options,
+                                                std::vector<std::chrono::nanoseconds>* step_times) {
+  ATH_TRY(std::unique_ptr<Kit> kit, KitFor(std::move(entry)));
+  Result<std::vector<Datum>> outputs = kit->state->Run(std::move(inputs), kit->pool(),
+                                                       {.observer = options_.observer,
+                                                        .step_times = step_times,
+                                                        .options = options,
+                                                        .poison = options_.poison});
+  Keep(std::move(kit));
   return outputs;
 }
 
@@ -383,22 +430,29 @@ Result<std::vector<Datum>> CpuSession::Run(std::vector<Datum> inputs, const RunO
   const BoundToCores bound(options_.cores);
   const RunOptions from_now = options.FromNow();
   ATH_TRY(const std::shared_ptr<Entry> entry, EntryFor(inputs, from_now));
-  return RunEntry(*entry, {.data = std::move(inputs)}, from_now, nullptr);
+  return RunEntry(entry, {.data = std::move(inputs)}, from_now, nullptr);
 }
 
 Result<std::vector<Datum>> CpuSession::RunLent(std::span<const LentTensor> inputs) {
-  std::shared_ptr<Entry> known;
-  if (!options_.observer && !inputs.empty()) {
-    const std::scoped_lock lock(mutex_);
-    known = Find([&](const Entry& entry) {
-      return entry.checked && entry.takes_lent &&
-             std::equal(inputs.begin(), inputs.end(), entry.inputs.begin(), entry.inputs.end(),
-                        kIsOf);
-    });
-  }
-  if (known == nullptr) return Session::RunLent(inputs);
+  ATH_TRY(std::unique_ptr<Kit> kit, KitFor(inputs));
+  if (kit == nullptr) return Session::RunLent(inputs);
   const BoundToCores bound(options_.cores);
-  return RunEntry(*known, {.lent = inputs}, {}, nullptr);
+  Result<std::vector<Datum>> outputs =
+      kit->state->Run({.lent = inputs}, kit->pool(), {.poison = options_.poison});
+  Keep(std::move(kit));
+  return outputs;
+}
+
+Status CpuSession::RunInto(std::span<const LentTensor> inputs,
+                           std::span<const AnswerRoom> answers) {
+  ATH_RETURN_IF_ERROR(CheckCount(graph_, answers));
+  ATH_TRY(std::unique_ptr<Kit> kit, KitFor(inputs));
+  if (kit == nullptr) return Session::RunInto(inputs, answers);
+  const BoundToCores bound(options_.cores);
+  Status status =
+      kit->state->RunInto({.lent = inputs}, answers, kit->pool(), {.poison = options_.poison});
+  Keep(std::move(kit));
+  return status;
 }
 
 Result<std::shared_ptr<const Plan>> CpuSession::PlanFor(const std::vector<Type>& inputs) {
@@ -412,7 +466,7 @@ Result<Profile> CpuSession::RunProfiled(std::vector<Datum> inputs) {
   ATH_TRY(const std::shared_ptr<Entry> entry, EntryFor(inputs, {}));
   Profile profile = {.plan = entry->plan, .step_times = {}};
   ATH_TRY(const std::vector<Datum> outputs,
-          RunEntry(*entry, {.data = std::move(inputs)}, {}, &profile.step_times));
+          RunEntry(entry, {.data = std::move(inputs)}, {}, &profile.step_times));
   return profile;
 }
 

@@ -41,6 +41,7 @@ class CpuSession final : public Session {
   const Graph& graph() const override { return graph_; }
   Result<std::vector<Datum>> Run(std::vector<Datum> inputs, const RunOptions& options) override;
   Result<std::vector<Datum>> RunLent(std::span<const LentTensor> inputs) override;
+  Status RunInto(std::span<const LentTensor> inputs, std::span<const AnswerRoom> answers) override;
   Result<std::shared_ptr<const Plan>> PlanFor(const std::vector<Type>& inputs) override;
   Result<Profile> RunProfiled(std::vector<Datum> inputs) override;
   int Streams() const override { return static_cast<int>(pools_.size()); }
@@ -50,8 +51,10 @@ class CpuSession final : public Session {
   // next ones.
   struct Entry;
 
-  // Threads for one run; those of a stream when one is free.
-  class Lease;
+  // What a run works with: a state of its entry, memory, threads. That of the last run is kept as
+  // it is for the next, which takes it by one exchange and needs no lock when it is of the same
+  // entry; all else goes back to where others find it.
+  struct Kit;
 
   CpuSession(Graph graph, std::shared_ptr<const Graph> optimized, const SessionOptions& options);
   // The entry of these input types, planned.
@@ -74,8 +77,16 @@ class CpuSession final : public Session {
   std::shared_ptr<Entry> Find(const F& is_it);
   // Gives up what has no use any more. mutex_ is held.
   void Tidy();
-  Result<std::vector<Datum>> RunEntry(Entry& entry, RunInputs inputs, const RunOptions& options,
+  Result<std::vector<Datum>> RunEntry(std::shared_ptr<Entry> entry, RunInputs inputs,
+                                      const RunOptions& options,
                                       std::vector<std::chrono::nanoseconds>* step_times);
+  // The kit of an entry that takes these, or nullptr: they have to be looked at as data first.
+  Result<std::unique_ptr<Kit>> KitFor(std::span<const LentTensor> inputs);
+  Result<std::unique_ptr<Kit>> KitFor(std::shared_ptr<Entry> entry);
+  std::unique_ptr<Kit> TakeKept();
+  // After a run.
+  void Keep(std::unique_ptr<Kit> kit);
+  void GiveBack(std::unique_ptr<Kit> kit);
 
   Graph graph_;                             // as given: what the caller sees
   std::shared_ptr<const Graph> optimized_;  // what is planned
@@ -88,7 +99,8 @@ class CpuSession final : public Session {
   std::vector<std::shared_ptr<Entry>> entries_;  // latest use last
   pid_t process_;                                // whose threads make their plans
   std::vector<ThreadPool*> free_pools_;
-  Background planning_;  // the last member: its threads use the others
+  std::atomic<Kit*> kept_ = nullptr;  // of the last run
+  Background planning_;               // the last member: its threads use the others
 };
 
 }  // namespace athanor

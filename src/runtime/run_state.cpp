@@ -5,6 +5,7 @@
 
 #include "ir/node_text.h"
 #include "kernels/layout.h"
+#include "runtime/answer_room.h"
 #include "runtime/own_memory.h"
 
 namespace athanor {
@@ -34,6 +35,9 @@ RunState::RunState(const Plan& plan)
   out_.reserve(most_out);
   for (std::size_t i = 0; i < plan.storages.size(); ++i) {
     const Storage& storage = plan.storages[i];
+    if (storage.where == Where::kInput) input_storages_.push_back(i);
+    if (storage.where == Where::kOutput) output_storages_.push_back(i);
+    if (storage.where != Where::kConstant && storage.where != Where::kArena) held_.push_back(i);
     if (storage.where != Where::kConstant) continue;
     // Never written: kernels take inputs as const.
     base_[i] = static_cast<std::byte*>(const_cast<void*>(storage.constant.raw()));
@@ -52,23 +56,37 @@ void RunState::UseArena(Tensor arena) {
   }
 }
 
-Status RunState::BeginRun() {
-  for (std::size_t i = 0; i < plan_.storages.size(); ++i) {
-    const Storage& storage = plan_.storages[i];
-    if (storage.where == Where::kInput && !inputs_.lent.empty()) {
+void RunState::TakeInputs(RunInputs inputs) {
+  for (const std::size_t i : input_storages_) {
+    const std::size_t input = plan_.storages[i].input;
+    if (!inputs.lent.empty()) {
       // Never written: kernels take inputs as const.
-      const void* const data = inputs_.lent[storage.input].data;
-      base_[i] = static_cast<std::byte*>(const_cast<void*>(data));
-    } else if (storage.where == Where::kInput) {
-      dynamic_[i] = std::move(inputs_.data[storage.input]);  // each has one storage
-      if (dynamic_[i].IsTensor())
-        base_[i] = static_cast<std::byte*>(dynamic_[i].tensor().mutable_raw());
-    } else if (storage.where == Where::kOutput) {
-      ATH_TRY(Tensor tensor, Tensor::Allocate(DType::kU8, {storage.bytes}));
-      base_[i] = static_cast<std::byte*>(tensor.mutable_raw());
-      dynamic_[i] = std::move(tensor);
+      base_[i] = static_cast<std::byte*>(const_cast<void*>(inputs.lent[input].data));
+      continue;
+    }
+    dynamic_[i] = std::move(inputs.data[input]);  // each has one storage
+    if (dynamic_[i].IsTensor())
+      base_[i] = static_cast<std::byte*>(dynamic_[i].tensor().mutable_raw());
+  }
+}
+
+Status RunState::MakeOutputs() {
+  for (const std::size_t i : output_storages_) {
+    ATH_TRY(Tensor tensor, Tensor::Allocate(DType::kU8, {plan_.storages[i].bytes}));
+    base_[i] = static_cast<std::byte*>(tensor.mutable_raw());
+    dynamic_[i] = std::move(tensor);
+  }
+  return {};
+}
+
+Status RunState::KeepOutputs() {
+  if (kept_.empty()) {
+    for (const std::size_t i : output_storages_) {
+      ATH_TRY(kept_.emplace_back(), Tensor::Allocate(DType::kU8, {plan_.storages[i].bytes}));
     }
   }
+  for (std::size_t i = 0; i < kept_.size(); ++i)
+    base_[output_storages_[i]] = static_cast<std::byte*>(kept_[i].mutable_raw());
   return {};
 }
 
@@ -123,9 +141,9 @@ Status RunState::RunKernel(const Step& step, ThreadPool& pool) {
                     .scratch = Address({.storage = step.scratch}),
                     .pool = step.alone ? &alone_ : &pool,
                     .data_error = &data_error_});
-  if (const char* problem = data_error_.exchange(nullptr, std::memory_order_relaxed))
-    return DataError("{}", problem);
-  return {};
+  // Read before it is exchanged, which costs as much as a small kernel.
+  if (data_error_.load(std::memory_order_relaxed) == nullptr) return {};
+  return DataError("{}", data_error_.exchange(nullptr, std::memory_order_relaxed));
 }
 
 Result<const ReadyNode*> RunState::Ready(std::size_t index, std::span<const Datum> inputs) {
@@ -263,11 +281,9 @@ Status RunState::InStep(const Step& step, Status status) const {
 }
 
 void RunState::Release() {
-  for (std::size_t i = 0; i < plan_.storages.size(); ++i) {
-    if (plan_.storages[i].where != Where::kConstant && !dynamic_[i].IsAbsent())
-      dynamic_[i] = Datum();
+  for (const std::size_t i : held_) {
+    if (!dynamic_[i].IsAbsent()) dynamic_[i] = Datum();
   }
-  inputs_ = {};
 }
 
 bool RunState::TakesLent(const Plan& plan) {
@@ -281,16 +297,8 @@ bool RunState::TakesLent(const Plan& plan) {
          });
 }
 
-Result<std::vector<Datum>> RunState::Run(RunInputs inputs, ThreadPool& pool,
-                                         const RunHooks& hooks) {
+Status RunState::RunSteps(ThreadPool& pool, const RunHooks& hooks) {
   using Clock = std::chrono::steady_clock;
-  // The caller owns inputs and outputs after the run, and gets their memory back when it fails.
-  struct AtEnd {
-    RunState& state;
-    ~AtEnd() { state.Release(); }
-  } const at_end{*this};
-  inputs_ = std::move(inputs);
-  ATH_RETURN_IF_ERROR(BeginRun());
   if (hooks.step_times != nullptr) hooks.step_times->assign(plan_.steps.size(), {});
   for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
     const Step& step = plan_.steps[i];
@@ -306,7 +314,17 @@ Result<std::vector<Datum>> RunState::Run(RunInputs inputs, ThreadPool& pool,
     }
     if (hooks.poison) Poison(static_cast<std::int32_t>(i));
   }
+  return {};
+}
+
+Result<std::vector<Datum>> RunState::Run(RunInputs inputs, ThreadPool& pool,
+                                         const RunHooks& hooks) {
+  const AtEnd release{*this};
+  TakeInputs(std::move(inputs));
+  ATH_RETURN_IF_ERROR(MakeOutputs());
+  ATH_RETURN_IF_ERROR(RunSteps(pool, hooks));
   std::vector<Datum> outputs;
+  outputs.reserve(plan_.outputs.size());
   for (const Place& place : plan_.outputs) {
     outputs.push_back(Read(place));
     const bool constant =
@@ -317,6 +335,38 @@ Result<std::vector<Datum>> RunState::Run(RunInputs inputs, ThreadPool& pool,
     }
   }
   return outputs;
+}
+
+bool RunState::IsPlanned(const Place& place) const {
+  if (place.storage < 0 || place.open || place.block != 0) return false;
+  return plan_.storages[static_cast<std::size_t>(place.storage)].where == Where::kOutput;
+}
+
+Status RunState::RunInto(RunInputs inputs, std::span<const AnswerRoom> answers, ThreadPool& pool,
+                         const RunHooks& hooks) {
+  const AtEnd release{*this};
+  const auto name = [&](std::size_t i) -> std::string_view {
+    return plan_.graph.outputs()[i].name;
+  };
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    const Place& place = plan_.outputs[i];
+    if (IsPlanned(place))
+      ATH_RETURN_IF_ERROR(CheckRoom(name(i), place.dtype, place.dims, answers[i]));
+  }
+  TakeInputs(std::move(inputs));
+  ATH_RETURN_IF_ERROR(KeepOutputs());
+  ATH_RETURN_IF_ERROR(RunSteps(pool, hooks));
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    const Place& place = plan_.outputs[i];
+    if (!IsPlanned(place)) {
+      ATH_RETURN_IF_ERROR(CopyInto(name(i), Read(place), answers[i]));
+      continue;
+    }
+    std::size_t bytes = ElementBytes(place.dtype);
+    for (const std::int64_t size : place.dims) bytes *= static_cast<std::size_t>(size);
+    if (bytes > 0) std::memcpy(answers[i].data, Address(place), bytes);
+  }
+  return {};
 }
 
 }  // namespace athanor

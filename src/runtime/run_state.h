@@ -45,11 +45,24 @@ class RunState {
   // Inputs have the types the plan was made for; lent ones only where the plan TakesLent. UseArena
   // comes first. Not thread-safe.
   Result<std::vector<Datum>> Run(RunInputs inputs, ThreadPool& pool, const RunHooks& hooks);
+  // The same with answers into the caller's memory. One room for each output.
+  Status RunInto(RunInputs inputs, std::span<const AnswerRoom> answers, ThreadPool& pool,
+                 const RunHooks& hooks);
   // Whether nobody but kernels looks at inputs: others see them as data, and may keep them.
   static bool TakesLent(const Plan& plan);
 
  private:
-  Status BeginRun();
+  // The caller owns inputs and outputs after the run, and gets their memory back when it fails.
+  struct AtEnd {
+    RunState& state;
+    ~AtEnd() { state.Release(); }
+  };
+
+  void TakeInputs(RunInputs inputs);
+  Status MakeOutputs();
+  // Memory of this state's own in their place, of which answers are copied.
+  Status KeepOutputs();
+  Status RunSteps(ThreadPool& pool, const RunHooks& hooks);
   Status RunKernel(const Step& step, ThreadPool& pool);
   // A step that was planned without a kernel: its shapes, or parameters that decide which kernel
   // fits, are known only now.
@@ -60,6 +73,8 @@ class RunState {
   Status RunReference(const Step& step, std::span<const Datum> inputs, ThreadPool& pool,
                       const RunHooks& hooks);
   Result<const ReadyNode*> Ready(std::size_t index, std::span<const Datum> inputs);
+  // Whether an output lies in memory made for it, of a shape known before the run.
+  bool IsPlanned(const Place& place) const;
   // Forgets all values of a run.
   void Release();
   void Poison(std::int32_t step);
@@ -75,10 +90,12 @@ class RunState {
   const Plan& plan_;
   Tensor arena_;
   std::byte* arena_begin_ = nullptr;  // what base_ is made for
-  RunInputs inputs_;
-  std::vector<std::byte*> base_;  // of each storage
-  std::vector<Datum> dynamic_;    // of each storage: kDynamic values and kOutput tensors
-  std::vector<const void*> in_;   // of the step that runs
+  std::vector<std::size_t> input_storages_, output_storages_;
+  std::vector<std::size_t> held_;  // storages that hold values of a run
+  std::vector<Tensor> kept_;       // of each output storage, once KeepOutputs was called
+  std::vector<std::byte*> base_;   // of each storage
+  std::vector<Datum> dynamic_;     // of each storage: kDynamic values and kOutput tensors
+  std::vector<const void*> in_;    // of the step that runs
   std::vector<void*> out_;
   std::atomic<const char*> data_error_ = nullptr;
   ThreadPool alone_{1};  // of steps that are not worth sharing

@@ -1,6 +1,7 @@
 #include "runtime/session.h"
 
 #include "core/text.h"
+#include "runtime/answer_room.h"
 #include "runtime/hetero_session.h"
 #include "runtime/multi_session.h"
 
@@ -82,6 +83,14 @@ Result<std::vector<Datum>> Session::RunLent(std::span<const LentTensor> inputs) 
     data.emplace_back(
         Tensor::View(input.dtype, Dims(input.dims, input.dims + input.rank), input.data, nullptr));
   return Run(std::move(data));
+}
+
+Status Session::RunInto(std::span<const LentTensor> inputs, std::span<const AnswerRoom> answers) {
+  ATH_RETURN_IF_ERROR(CheckCount(graph(), answers));
+  ATH_TRY(const std::vector<Datum> outputs, RunLent(inputs));
+  for (std::size_t i = 0; i < outputs.size(); ++i)
+    ATH_RETURN_IF_ERROR(CopyInto(graph().outputs()[i].name, outputs[i], answers[i]));
+  return {};
 }
 
 Result<std::shared_ptr<const Plan>> Session::PlanFor(const std::vector<Type>&) {

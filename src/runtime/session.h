@@ -91,6 +91,14 @@ struct LentTensor {
   DType dtype = DType::kUndefined;
 };
 
+// Memory that its owner lends for an answer, which has this type and shape.
+struct AnswerRoom {
+  const std::int64_t* dims = nullptr;
+  void* data = nullptr;
+  std::int32_t rank = 0;
+  DType dtype = DType::kUndefined;
+};
+
 // How long each step of a plan took in one run.
 struct Profile {
   std::shared_ptr<const Plan> plan;
@@ -109,6 +117,9 @@ class Session {
   Result<std::vector<Datum>> Run(std::vector<Datum> inputs) { return Run(std::move(inputs), {}); }
   // The same of plain tensors, without a Datum for each: a table of one row has many columns.
   virtual Result<std::vector<Datum>> RunLent(std::span<const LentTensor> inputs);
+  // The same with answers into the caller's memory, one room per graph output, in order. What is
+  // there after a failure means nothing.
+  virtual Status RunInto(std::span<const LentTensor> inputs, std::span<const AnswerRoom> answers);
   // The plan for inputs of these types; Unsupported on a device without plans.
   virtual Result<std::shared_ptr<const Plan>> PlanFor(const std::vector<Type>& inputs);
   // One run with the time of each step; Unsupported on a device without plans.

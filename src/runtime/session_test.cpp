@@ -60,6 +60,11 @@ TEST(CpuSession, AgreesWithTheReferenceOnEveryInstructionSet) {
   }
 }
 
+LentTensor Lend(const Tensor& tensor) {
+  return {tensor.dims().data(), tensor.raw(), static_cast<std::int32_t>(tensor.rank()),
+          tensor.dtype()};
+}
+
 // Lent tensors have no Datum: a run whose answer is one of its inputs needs one all the same.
 TEST(CpuSession, GivesTheSameForLentTensors) {
   for (const bool input_is_answer : {false, true}) {
@@ -72,12 +77,8 @@ TEST(CpuSession, GivesTheSameForLentTensors) {
     ASSERT_TRUE(session.ok()) << session.status().ToString();
     for (const std::int64_t rows : {1, 4, 1}) {
       const Tensor x = Ramp({rows, 3}, 0.3F), y = Ramp({rows, 3}, 0.7F);
-      const auto lend = [](const Tensor& tensor) {
-        return LentTensor{tensor.dims().data(), tensor.raw(),
-                          static_cast<std::int32_t>(tensor.rank()), tensor.dtype()};
-      };
       for (int run = 0; run < 3; ++run) {
-        const std::vector<LentTensor> lent = {lend(x), lend(y)};
+        const std::vector<LentTensor> lent = {Lend(x), Lend(y)};
         const std::vector<Datum> actual = *(*session)->RunLent(lent);
         const std::vector<Datum> expected = *(*session)->Run({x, y});
         ASSERT_EQ(actual.size(), expected.size());
@@ -90,6 +91,85 @@ TEST(CpuSession, GivesTheSameForLentTensors) {
     EXPECT_FALSE((*session)->RunLent(std::vector<LentTensor>{lent, lent}).ok());
     EXPECT_FALSE((*session)->RunLent(std::vector<LentTensor>{lent}).ok());
   }
+}
+
+AnswerRoom RoomOf(Tensor& tensor) {
+  return {tensor.dims().data(), tensor.mutable_raw(), static_cast<std::int32_t>(tensor.rank()),
+          tensor.dtype()};
+}
+
+TEST(CpuSession, WritesAnswersIntoTheCallersMemory) {
+  for (const char* device : {"cpu", "reference"}) {
+    const auto session = Make({.device = device});  // one of its answers is its input
+    for (const std::int64_t rows : {1, 4, 1, 1}) {
+      const Tensor x = Ramp({rows, 24}, 0.3F);
+      const std::vector<Datum> expected = *session->Run({x});
+      Tensor y = Ramp({rows, 24}, 1), again = Ramp({rows, 24}, 1);
+      for (int run = 0; run < 3; ++run) {
+        const std::vector<AnswerRoom> rooms = {RoomOf(y), RoomOf(again)};
+        const Status status = session->RunInto(std::vector<LentTensor>{Lend(x)}, rooms);
+        ASSERT_TRUE(status.ok()) << status.ToString();
+        EXPECT_TRUE(y.SameAs(expected[0].tensor()));
+        EXPECT_TRUE(again.SameAs(x));
+      }
+    }
+  }
+}
+
+// The network without its second answer, so that inputs are lent.
+std::unique_ptr<Session> Summing() {
+  Graph graph(ops::Standard());
+  const ValueId a = graph.AddInput("a", Type::Tensor(DType::kF32, {Dim::Symbol("N"), Dim(3)}));
+  const ValueId sum = Op(graph, "Add", {a, a});
+  graph.AddOutput("sum", sum);
+  graph.AddOutput("row", Op(graph, "Reshape",
+                            {sum, graph.AddConstant(Tensor::FromVector<std::int64_t>({1}, {-1}))}));
+  return *Session::Create(std::move(graph), {.threads = 1});
+}
+
+TEST(CpuSession, RefusesMemoryForAnotherAnswer) {
+  const auto session = Summing();
+  const Tensor x = Ramp({2, 3}, 0.3F);
+  const std::vector<LentTensor> lent = {Lend(x)};
+  Tensor sum = Ramp({2, 3}, 1), row = Ramp({6}, 1), other = Ramp({3, 2}, 1);
+  Tensor wide = *Tensor::Allocate(DType::kF64, {2, 3});
+  for (int run = 0; run < 3; ++run) {
+    EXPECT_TRUE(session->RunInto(lent, std::vector{RoomOf(sum), RoomOf(row)}).ok());
+    EXPECT_EQ(row.Data<float>()[5], 2 * x.Data<float>()[5]);
+    const auto message = [&](Tensor& room) {
+      return session->RunInto(lent, std::vector{RoomOf(room), RoomOf(row)}).message();
+    };
+    EXPECT_EQ(message(other), "output \"sum\" is f32[2, 3]; there is memory for f32[3, 2]");
+    EXPECT_EQ(message(wide), "output \"sum\" is f32[2, 3]; there is memory for f64[2, 3]");
+    EXPECT_EQ(session->RunInto(lent, std::vector{RoomOf(sum)}).message(),
+              "the model has 2 outputs; there is memory for 1");
+  }
+}
+
+// What one run leaves for the next is taken by one of them only.
+TEST(CpuSession, WritesForManyThreadsAndShapesAtOnce) {
+  const auto session = Summing();
+  std::atomic<int> wrong = 0;
+  std::vector<std::thread> threads;
+  for (std::int64_t thread = 0; thread < 4; ++thread) {
+    threads.emplace_back([&, thread] {
+      for (std::int64_t run = 0; run < 400; ++run) {
+        const std::int64_t rows = 1 + (thread + run / 7) % 3;
+        const Tensor x = Ramp({rows, 3}, static_cast<float>(thread + 1));
+        Tensor sum = Ramp({rows, 3}, 0), row = Ramp({rows * 3}, 0);
+        const bool ok =
+            run % 5 == 0
+                ? session->Run({x}).ok()
+                : session->RunInto(std::vector{Lend(x)}, std::vector{RoomOf(sum), RoomOf(row)})
+                      .ok();
+        for (std::size_t i = 0; run % 5 != 0 && i < row.Data<float>().size(); ++i)
+          wrong += row.Data<float>()[i] != 2 * x.Data<float>()[i];
+        wrong += !ok;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
 }
 
 TEST(CpuSession, GivesTheSameWhenDeadMemoryIsOverwritten) {
