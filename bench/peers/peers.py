@@ -209,6 +209,7 @@ def arguments():
     parser.add_argument("--fresh", action="store_true", help="make the networks' files anew")
     parser.add_argument("--list", action="store_true", help="the networks and their groups")
     parser.add_argument("--tabular", action="store_true", help="boosted trees beside their peers; --networks names models")
+    parser.add_argument("--rows", default="100000,10000,1", help="of tables that --tabular scores")
     parser.add_argument("--csv", action="store_true", help="boosted trees from csv beside the same in process; --networks names models")
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "build" / "peers")
     parser.add_argument("--from-json", type=pathlib.Path, help="print the tables of an earlier run")

@@ -188,7 +188,7 @@ def main(options):
         files["library"] = tree_engines.library(str(options.build))
         for rows in FEWER_ROWS.get(files["source"], ROWS):
             for threads in map(int, options.threads.split(",")):
-                if rows == 1 and threads > 1:
+                if rows == 1 and threads > 1 or str(rows) not in options.rows.split(","):
                     continue
                 row = {"model": name, "rows": rows, "threads": threads, "results": bench.measure(name, files, rows, threads)}
                 document["rows"].append(row)

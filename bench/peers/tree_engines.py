@@ -1,5 +1,5 @@
 """Forests in this engine and in its peers, behind the steps of engines.py. Each is called as its documentation advises
-for speed; for one row each goes through its C interface where it has one, so that Python's share is the same for all.
+for speed; for one row each goes through its C interface where it has one, called from a loop in C (calls.c).
 """
 import ctypes
 import functools
@@ -34,33 +34,84 @@ class Forest:
     def bind(self, inputs):
         x = np.ascontiguousarray(inputs["x"], self.numbers[self.source])
         self.batches = [x[at:at + self.job["rows"]] for at in range(0, len(x), self.job["rows"])]
-        self.calls = itertools.cycle([self.call(batch) for batch in self.batches])
+        self.table = None
+        if self.single and self.one_row:
+            self.table = Calls(pathlib.Path(self.job["cache"]), [self.one_row(batch) for batch in self.batches])
+        else:
+            self.calls = itertools.cycle([self.call(batch) for batch in self.batches])
 
-    one_row = None  # row -> (what scores it by the C interface when it is called, where its number comes to lie)
+    one_row = None  # row -> its Call of the C interface
 
     def call(self, batch):
         """What scores the batch when it is called."""
-        return self.one_row(batch)[0] if self.single and self.one_row else functools.partial(self.predict, batch)
+        return functools.partial(self.predict, batch)
+
+    def repeat(self, count):
+        if self.table:
+            self.table.make(count)
+            return
+        for _ in range(count):
+            next(self.calls)()
 
     def run(self):
-        return next(self.calls)()
+        self.repeat(1)
 
     def sums(self, batch):
-        if not (self.single and self.one_row):
-            return self.predict(batch)
-        call, number = self.one_row(batch)
-        call()
-        return number
+        return self.predict(batch)
 
-    def outputs(self, result):
+    def outputs(self, _result):
+        if self.table:
+            return [self.table.numbers()]
         return [np.concatenate([np.asarray(self.sums(batch), np.float64).reshape(-1) for batch in self.batches])]
 
 
-def c_call(function, *arguments, keep):
-    """A call whose buffers live as long as it does."""
-    call = functools.partial(function, *arguments)
-    call.keep = keep
-    return call
+class Call:
+    """A call of a C function that writes one number."""
+
+    def __init__(self, function, *arguments, number, keep=()):
+        self.function, self.number, self.keep = function, number, (arguments, keep)
+        self.arguments = [self.address(argument) for argument in arguments]
+
+    @staticmethod
+    def address(argument):
+        if isinstance(argument, int):
+            return argument
+        if isinstance(argument, np.ndarray):
+            return argument.ctypes.data
+        return argument.value if isinstance(argument, ctypes.c_void_p) else ctypes.addressof(argument)
+
+
+class Calls:
+    """Calls that are made in turn, from a loop in C."""
+
+    class Entry(ctypes.Structure):
+        """call of calls.c."""
+        _fields_ = [("function", ctypes.c_void_p), ("arguments", ctypes.c_void_p * 6)]
+
+    def __init__(self, folder, calls):
+        self.calls, self.at = calls, 0
+        self.entries = (self.Entry * len(calls))()
+        for entry, call in zip(self.entries, calls):
+            entry.function = ctypes.cast(call.function, ctypes.c_void_p).value
+            for i, argument in enumerate(call.arguments):
+                entry.arguments[i] = argument
+        loop = folder / "calls.so"
+        subprocess.run(["cc", "-O2", "-shared", "-fPIC", pathlib.Path(__file__).with_name("calls.c"), "-o", loop], check=True)
+        self.loop = ctypes.CDLL(str(loop)).make_calls
+        self.loop.argtypes, self.loop.restype = [ctypes.c_void_p, ctypes.c_int64], None
+
+    def make(self, count):
+        while count > 0:
+            some = min(count, len(self.calls) - self.at)
+            self.loop(ctypes.addressof(self.entries) + self.at * ctypes.sizeof(self.Entry), some)
+            self.at, count = (self.at + some) % len(self.calls), count - some
+
+    def numbers(self):
+        """Of each call once; some functions add to what is there."""
+        for call in self.calls:
+            call.number[:] = 0
+        self.make(len(self.calls))
+        return np.array([call.number[0] for call in self.calls], np.float64)
 
 
 class Tensor(ctypes.Structure):
@@ -74,41 +125,64 @@ class SessionOptions(ctypes.Structure):
                 ("streams", ctypes.c_int32), ("longest_queue", ctypes.c_int32)]
 
 
+class ValueInfo(ctypes.Structure):
+    _fields_ = [("struct_size", ctypes.c_uint32), ("name", ctypes.c_char_p), ("dtype", ctypes.c_int32), ("rank", ctypes.c_int32),
+                ("dims", ctypes.POINTER(ctypes.c_int64)), ("type", ctypes.c_char_p)]
+
+
 class Athanor(Forest):
     """The C interface."""
     reads = ("xgboost", "lightgbm", "catboost", "jpmml")
+    dtypes = {"float64": 1, "float32": 2}
 
     def load(self):
-        self.c = ctypes.CDLL(self.job["files"]["library"], ctypes.RTLD_GLOBAL)  # one_row.so calls it
+        self.c = ctypes.CDLL(self.job["files"]["library"])
         handle = ctypes.c_void_p()
         self.ask(self.c.ath_load(self.path.encode(), None, ctypes.byref(handle)))
         self.session = ctypes.c_void_p()
         options = SessionOptions(ctypes.sizeof(SessionOptions), b"cpu", self.threads)
         self.ask(self.c.ath_session_create(handle, ctypes.byref(options), ctypes.byref(self.session)))
         self.num_inputs = self.c.ath_model_num_inputs(handle)
-        step = pathlib.Path(self.job["cache"]) / "one_row.so"
-        here = pathlib.Path(__file__).parent
-        subprocess.run(["cc", "-O2", "-shared", "-fPIC", f"-I{here.parent.parent / 'include'}", here / "one_row.c", "-o", step], check=True)
-        self.first_number = ctypes.CDLL(str(step)).athanor_first_number
-        self.first_number.restype = self.ask
+        answer = ValueInfo(ctypes.sizeof(ValueInfo))
+        self.ask(self.c.ath_model_output(handle, 0, ctypes.byref(answer)))
+        self.answer = {code: name for name, code in self.dtypes.items()}[answer.dtype]
+        self.answer_dims = [1] * answer.rank  # of one row
 
     def ask(self, code):
         if code:
             self.c.ath_error_message.restype = ctypes.c_char_p
             raise RuntimeError(self.c.ath_error_message().decode())
 
+    def tensor(self, array, dims):
+        return Tensor(ctypes.sizeof(Tensor), self.dtypes[str(array.dtype)], len(dims), (ctypes.c_int64 * len(dims))(*dims), array.ctypes.data)
+
     def tensors(self, batch):
         """The inputs, and what must live as long as they do."""
-        dtype = {"float64": 1, "float32": 2}[str(batch.dtype)]
         rows, width = batch.shape[0], batch.shape[1] // self.num_inputs
         columns = [np.ascontiguousarray(batch[:, i * width:(i + 1) * width]) for i in range(self.num_inputs)]
-        dims = (ctypes.c_int64 * 2)(rows, width)
-        return (Tensor * self.num_inputs)(*[
-            Tensor(ctypes.sizeof(Tensor), dtype, 2, dims, column.ctypes.data) for column in columns]), columns
+        return (Tensor * self.num_inputs)(*[self.tensor(column, (rows, width)) for column in columns]), columns
+
+    def one_row(self, row):
+        tensors, columns = self.tensors(row)
+        number = np.zeros(1, self.answer)
+        answer = self.tensor(number, self.answer_dims)  # an ath_buffer has the same fields
+        call = Call(self.c.ath_session_run_into, self.session, tensors, self.num_inputs, answer, 1, number=number, keep=columns)
+        self.ask(self.c.ath_session_run_into(self.session, tensors, self.num_inputs, ctypes.byref(answer), 1))
+        return call
+
+    def predict(self, batch):
+        """Only the run: `sums` looks at the answers."""
+        return self.call(batch)()
 
     def call(self, batch):
         tensors, columns = self.tensors(batch)
-        return c_call(self.first_number, self.session, tensors, self.num_inputs, ctypes.byref(ctypes.c_double()), keep=columns)
+
+        def run():
+            result = ctypes.c_void_p()
+            self.ask(self.c.ath_session_run(self.session, tensors, self.num_inputs, ctypes.byref(result)))
+            self.c.ath_result_destroy(result)
+        run.keep = columns
+        return run
 
     def sums(self, batch):
         tensors, _columns = self.tensors(batch)
@@ -147,10 +221,8 @@ class LightGBM(Forest):
             self.fast = ctypes.c_void_p()
             self.check(self.c.LGBM_BoosterPredictForMatSingleRowFastInit(
                 self.booster._handle, 1, 0, -1, 1, row.shape[1], self.parameters, ctypes.byref(self.fast)))  # pylint: disable=protected-access
-            self.c.LGBM_BoosterPredictForMatSingleRowFast.restype = self.check
-        number, length = np.zeros(1), ctypes.c_int64()
-        return c_call(self.c.LGBM_BoosterPredictForMatSingleRowFast, self.fast, ctypes.c_void_p(row.ctypes.data), ctypes.byref(length),
-                      ctypes.c_void_p(number.ctypes.data), keep=(row, number)), number
+        number = np.zeros(1)
+        return Call(self.c.LGBM_BoosterPredictForMatSingleRowFast, self.fast, row, ctypes.c_int64(), number, number=number)
 
     @staticmethod
     def check(code):
@@ -267,8 +339,6 @@ class Tl2cgen(Forest):
         self.c = ctypes.CDLL(str(library))
 
     def call(self, batch):
-        if self.single:
-            return super().call(batch)
         return functools.partial(self.predictor.predict, self.tl2cgen.DMatrix(batch, dtype=str(batch.dtype)), pred_margin=True)
 
     def predict(self, batch):
@@ -278,7 +348,7 @@ class Tl2cgen(Forest):
         """Its C takes numbers as they lie in memory, -1 in all bits where one is missing, and adds to what is there."""
         entries, number = row.copy(), np.zeros(1, row.dtype)
         entries.view(f"i{row.itemsize}")[np.isnan(row)] = -1
-        return c_call(self.c.predict, ctypes.c_void_p(entries.ctypes.data), 1, ctypes.c_void_p(number.ctypes.data), keep=(entries, number)), number
+        return Call(self.c.predict, entries, 1, number, number=number)
 
 
 class Lleaves(Forest):
@@ -292,9 +362,8 @@ class Lleaves(Forest):
         self.model.compile(cache=str(pathlib.Path(self.job["cache"]).parent / "lleaves.o"), raw_score=True)
 
     def one_row(self, row):
-        number, pointer = np.zeros(1), ctypes.POINTER(ctypes.c_double)
-        return c_call(self.model._c_entry_func, row.ctypes.data_as(pointer), number.ctypes.data_as(pointer), 0, 1,  # pylint: disable=protected-access
-                      keep=(row, number)), number
+        number = np.zeros(1)
+        return Call(self.model._c_entry_func, row, number, 0, 1, number=number)  # pylint: disable=protected-access
 
     def predict(self, batch):
         return self.model.predict(batch, n_jobs=self.threads)

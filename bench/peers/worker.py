@@ -33,8 +33,10 @@ def timed_runs(engine, seconds, min_runs, calls):
     while len(times) < min_runs or clock() < end:
         computed_begin = computed()
         begin = clock()
-        for _ in range(calls):
+        if calls == 1:
             engine.run()
+        else:
+            engine.repeat(calls)
         wall = clock() - begin
         times.append((wall / calls, (computed() - computed_begin) / calls))
     return times
