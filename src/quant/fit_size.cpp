@@ -97,11 +97,14 @@ class Fitter {
     ATH_TRY(const Outputs real, Outputs::Of(parts, samples, source_, options_.threads, false));
     std::vector<double> result;
     for (const CodedProduct& product : products_) {
-      const CodedWeights alone = Code(product, HowTo(kProbe, false), pool_);
+      // Rounded as they will be, so that what later weights make up for is known of each product;
+      // divided by the error that is told for each way, where none does.
+      const CodedWeights alone = Code(product, HowTo(kProbe, options_.make_up), pool_);
+      const double error = Code(product, HowTo(kProbe, false), pool_).error;
       Graph small = parts.Clone();
       ATH_RETURN_IF_ERROR(UseRounded(small, product, alone));
       ATH_TRY(const Outputs outputs, Outputs::Of(small, samples, source_, options_.threads, false));
-      result.push_back(alone.error > 0 ? real.ErrorOfEach(outputs) / alone.error : 0);
+      result.push_back(error > 0 ? real.ErrorOfEach(outputs) / error : 0);
       if (options_.after_product) options_.after_product();
     }
     return result;

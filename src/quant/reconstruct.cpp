@@ -5,6 +5,7 @@
 
 #include "passes/clean.h"
 #include "quant/patches.h"
+#include "quant/unshrink.h"
 
 namespace athanor::quant {
 namespace {
@@ -326,6 +327,10 @@ Result<std::vector<CodedWeights>> Reconstruct(const Graph& graph,
                              : Code(product, how, pool));
     ATH_RETURN_IF_ERROR(UseRounded(now, product, result.back()));
     if (options.after_product) options.after_product();
+  }
+  if (options.refit) {
+    ATH_RETURN_IF_ERROR(
+        UnshrinkAnswers(graph, products, count, source, {.threads = options.threads}, now, result));
   }
   return result;
 }

@@ -161,10 +161,12 @@ TEST_F(Rebuilt, MeansAndDeviationsOfTheOutputsAreWhatTheyWere) {
   };
   const auto real = channels(*graph_), small = channels(*small_);
   ASSERT_EQ(real.size(), small.size());
-  // All places were seen; what is left is the rounding of the biases, and of scales.
+  // All places were seen; what is left is the rounding of the biases.
   for (std::size_t i = 0; i < real.size(); ++i) {
     EXPECT_NEAR(real[i].mean, small[i].mean, 0.02 * real[i].deviation) << i;
-    EXPECT_NEAR(real[i].deviation, small[i].deviation, 0.02 * real[i].deviation) << i;
+    // Not less, as least squares would have it, and no more than the noise adds.
+    EXPECT_GT(small[i].deviation, 0.99 * real[i].deviation) << i;
+    EXPECT_LT(small[i].deviation, 1.06 * real[i].deviation) << i;
   }
 }
 

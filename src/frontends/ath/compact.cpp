@@ -1,6 +1,5 @@
 #include "frontends/ath/compact.h"
 
-#include <algorithm>
 #include <array>
 #include <bit>
 #include <map>
@@ -158,23 +157,22 @@ void VisitFloat(S& stream, float& value) {
   value = std::bit_cast<float>(bits);
 }
 
-// Owned tables: what is read is made first.
+// An item of a list is always there; what is read is made first.
+template <class S, class T>
+void MakeRead(S& stream, std::unique_ptr<T>& item) {
+  if (S::kReads) {
+    item = std::make_unique<T>();
+    (void)stream.Room(sizeof(T));
+  }
+}
+
+// A table that may be missing.
 template <class S, class T>
 bool Present(S& stream, std::unique_ptr<T>& item) {
   std::uint8_t present = item != nullptr ? 1 : 0;
   stream.Number(present);
   if (S::kReads && present != 0 && stream.Room(sizeof(T))) item = std::make_unique<T>();
   return item != nullptr;
-}
-
-// The same of a list's items, all of which are there: a flatbuffer cannot be made without them.
-template <class S, class T>
-bool PresentItem(S& stream, std::unique_ptr<T>& item) {
-  const bool present = Present(stream, item);
-  if constexpr (S::kReads) {
-    if (!present) stream.allowance().Fail();
-  }
-  return present;
 }
 
 template <class S>
@@ -203,7 +201,8 @@ void Visit(S& stream, schema::AttributeT& attribute) {
 template <class S>
 void Visit(S& stream, std::vector<std::unique_ptr<schema::AttributeT>>& attributes) {
   VisitList(stream, attributes, [&](std::unique_ptr<schema::AttributeT>& attribute) {
-    if (PresentItem(stream, attribute)) Visit(stream, *attribute);
+    MakeRead(stream, attribute);
+    Visit(stream, *attribute);
   });
 }
 
@@ -341,7 +340,8 @@ void Visit(Table<S>& table, schema::NodeT& node, Expected& expected, int depth) 
   table[kCaptures].Number(node.captures);
   table.Shared(kAttributes, node.attributes);
   VisitList(table[kSizes], node.bodies, [&](std::unique_ptr<schema::GraphT>& body) {
-    if (PresentItem(table[kRest], body) && depth < kMostDepth) Visit(table, *body, depth + 1);
+    MakeRead(table[kRest], body);
+    if (depth < kMostDepth) Visit(table, *body, depth + 1);
   });
 }
 
@@ -352,17 +352,18 @@ void Visit(Table<S>& table, schema::GraphT& graph, int depth) {
   std::int64_t weight = 0;
   Expected expected = {.constant = graph.inputs};
   VisitList(table[kRest], graph.values, [&](std::unique_ptr<schema::ValueT>& value) {
-    if (!PresentItem(table[kRest], value)) return;
+    MakeRead(table[kRest], value);
     Visit(table, *value, weight);
     if (value->weight >= 0) ++expected.first_made;
   });
   expected.first_made += graph.inputs;
   expected.made = expected.first_made;
   VisitList(table[kRest], graph.nodes, [&](std::unique_ptr<schema::NodeT>& node) {
-    if (PresentItem(table[kRest], node)) Visit(table, *node, expected, depth);
+    MakeRead(table[kRest], node);
+    Visit(table, *node, expected, depth);
   });
   VisitList(table[kRest], graph.outputs, [&](std::unique_ptr<schema::OutputT>& output) {
-    if (!PresentItem(table[kRest], output)) return;
+    MakeRead(table[kRest], output);
     table.Blob(kValueNames, output->name);
     table[kRest].Number(output->value);
   });
@@ -373,7 +374,8 @@ void Visit(Table<S>& table, schema::ModelT& model) {
   table.Blob(kNodeNames, model.producer);
   if (Present(table[kRest], model.graph)) Visit(table, *model.graph, 0);
   VisitList(table[kRest], model.weights, [&](std::unique_ptr<schema::WeightT>& weight) {
-    if (PresentItem(table[kRest], weight)) Visit(table, *weight);
+    MakeRead(table[kRest], weight);
+    Visit(table, *weight);
   });
 }
 
@@ -396,9 +398,7 @@ std::vector<std::uint8_t> Compact(std::span<const std::uint8_t> structure) {
 }
 
 Result<std::vector<std::uint8_t>> Expand(std::span<const std::uint8_t> bytes, std::uint64_t most) {
-  // A flatbuffer has less than 2 GB, and what is spent on its items is more than their bytes there.
-  constexpr std::uint64_t kMost = std::uint64_t{1} << 30;
-  Allowance allowance(std::min(most, kMost));
+  Allowance allowance(most);
   InStream whole({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, allowance);
   std::vector<std::string> columns(kColumns);
   for (std::string& column : columns) whole.Text(column);

@@ -83,7 +83,6 @@ TEST(Compact, RepeatedLayersTakeFewBytes) {
   EXPECT_LT(size, structure.size() / 20);
 }
 
-// 2 says of an item that it is there; a list without one of its items ended the program.
 TEST(Compact, DamagedBytesAreRefusedOrExpandToSomethingBounded) {
   const std::vector<std::uint8_t> good = Compact(Structure(Parse(kModel)));
   for (std::size_t i = 0; i < good.size(); ++i) {
