@@ -28,6 +28,32 @@ def stored(path, shapes):
     return found
 
 
+# The trellis of eight states of JVET-Q0243: where an even and an odd index lead.
+NEXT = [(0, 2), (5, 7), (1, 3), (6, 4), (2, 0), (4, 6), (3, 1), (7, 5)]
+
+
+def indices(rows):
+    """(those of even states, those of odd states) of integers on the trellis; nothing when they are not."""
+    found = ([], [])
+    for row in rows:
+        state = 0
+        for value in row:
+            twice = int(value) + state % 2 * int(np.sign(value))
+            if twice % 2:
+                return None
+            found[state % 2].append(twice // 2)
+            state = NEXT[state][twice // 2 % 2]
+    return found
+
+
+def bits(values):
+    """The entropy, and half the logarithm of how often each value comes for learning it."""
+    if len(values) == 0:
+        return 0
+    counts = np.unique(values, return_counts=True)[1]
+    return -np.sum(counts * np.log2(counts / len(values))) + len(counts) / 2 * np.log2(max(2, len(values) / len(counts)))
+
+
 class Fitting(Case):
     DIGITS = ROOT / "examples" / "digits"
     ASK = [str(DIGITS / "digits.onnx"), "--calib", str(DIGITS / "calib.npz"), "--std", "255"]
@@ -44,10 +70,9 @@ class Fitting(Case):
         for array, product in zip(sorted(integers, key=np.size), sorted(result["products"], key=lambda p: p["weights"])):
             self.assertEqual(array.size, product["weights"])
             self.assertLessEqual(2 * np.abs(array.astype(int)).max() + 1, product["levels"])
-            share = np.unique(array, return_counts=True)[1] / array.size
-            entropy = -np.sum(share * np.log2(share)) * array.size / 8
-            table = 3 * len(share) + 9
-            self.assertAlmostEqual(product["bytes"], min(entropy + table, array.size), delta=1)
+            plain, on_trellis = bits(array.ravel()), indices(array.reshape(len(array), -1))
+            least = min(plain, sum(map(bits, on_trellis))) if on_trellis else plain
+            self.assertAlmostEqual(product["bytes"], min(least / 8 + 3, array.size), delta=1)
 
     def test_products_are_fitted_to_what_they_read_once_those_before_are_rounded(self):
         # 64 samples of one row each: all that the method looks at.
@@ -79,13 +104,22 @@ class Fitting(Case):
             cross = wanted[i].T @ now / 64 - np.outer(target, mean)
             ridge = square + 0.05 * np.trace(square) / len(square) * np.eye(len(square))
             fitted = w[i] + np.linalg.solve(ridge, (cross - w[i] @ square).T).T
-            # The integers are those of the fitted weights to nearest, for a step near the one that was fitted afterwards.
+            # The integers are a path, and nearer to the fitted weights than single integers on steps twice as wide.
+            self.assertIsNotNone(indices(q))
             scale = multiples * unit
-            for integers, row, step in zip(q, fitted, scale):
-                steps = step * (1 + np.linspace(-0.2, 0.2, 2001))
-                self.assertLess(np.abs(integers - row / steps[:, None]).max(1).min(), 0.505)
-            best = np.einsum("rk,kl,rl->r", q, square, fitted) / np.einsum("rk,kl,rl->r", q, square, q)
-            np.testing.assert_array_equal(multiples, np.clip(rounded(best / unit), 1, 255))
+            nearest = np.einsum("rk,rk->r", q, fitted) / np.einsum("rk,rk->r", q, q)
+            self.assertLess(np.mean((q - fitted / nearest[:, None])**2), 4 / 12)
+            # Scales keep the energy of the sums; those of the answers, which are wanted on average, are finer by a power of two.
+            energy, variance = np.einsum("rk,kl,rl->r", q, square, q), wanted[i].var(0)
+            best = np.einsum("rk,kl,rl->r", q, square, fitted) / energy
+            kept = np.clip(np.sqrt(variance / energy), best, 1.25 * best)
+
+            def last(finer):
+                first = np.clip(rounded(kept / unit / finer), 1, 255) * finer
+                together = first * unit * np.einsum("rk,rk->r", q, cross)
+                return np.clip(rounded(first * np.clip(variance / together, 1, 1.25)), 1, 255)
+            ways = [last(2**k) for k in range(5)] if i == 1 else [np.clip(rounded(kept / unit), 1, 255)]
+            self.assertTrue(any(np.abs(multiples - way).max() == 0 for way in ways), (multiples, ways))
             exact = target - np.einsum("rk,k->r", q * scale[:, None], mean)
             self.assertLessEqual(np.abs(bias * bias_unit - exact).max(), bias_unit / 2 * (1 + 1e-5))
             now = np.maximum(now @ (q * scale[:, None]).T + exact, 0)
