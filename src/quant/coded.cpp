@@ -53,8 +53,8 @@ Grid GridOf(const CodedProduct& product, const CodeOptions& options) {
   return grid;
 }
 
-// Scales need not be finer than their share of the error asks for: that of a multiple is at most
-// 1 / (4 * kScaleShare^2) of the rounding's.
+// Scales need not be finer than the error of rounding asks for: that of the largest scale is at
+// most 4 / kScaleShare^2 of it.
 int MostMultiple(double fineness) {
   constexpr double kScaleShare = 16;
   int most = 15;

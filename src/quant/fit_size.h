@@ -8,7 +8,7 @@
 //    counts by itself, and each part of one that is joined: boxes in pixels hide no scores.
 // 3. The steps of all products together: an exact multiple-choice knapsack (Kellerer, Pferschy,
 //    Pisinger, Knapsack Problems, 2004, chapter 11), least noise at the outputs for the size.
-// 4. The weights, rounded one after another with what later ones make up for (RowRounding), product
+// 4. The weights, rounded along paths with what later ones make up for (RoundAlongPath), product
 //    by product with what each reads then (Reconstruct), and trained together if asked for (Tune).
 #pragma once
 

@@ -4,7 +4,8 @@
 // What a product should give is known: what it gives in the float graph on the same samples. Its
 // weights are first fitted to give that from what they read now (least squares, held near the old
 // ones), then rounded, then the scale of each row and the bias are fitted again. So a product makes
-// up for errors of those before it too, and means are what they were.
+// up for errors of those before it too, and means are what they were. At the end scales of answers
+// are set (UnshrinkAnswers).
 #pragma once
 
 #include "quant/coded.h"
