@@ -11,7 +11,7 @@ namespace athanor {
 struct SaveOptions {
   // "ath", "onnx", "param", "prototxt", "tflite", "txt", "xml"; "" goes by the path's ending
   std::string format = "";
-  std::int64_t opset = 21;      // of ONNX files
+  std::int64_t opset = 0;       // of ONNX files; 0: 21, or the oldest after it that does
   std::string dialect = "any";  // of Caffe files
   bool compress = false;        // .ath: entropy code weights of 8 bits, see ath::WriteOptions
 };

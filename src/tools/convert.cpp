@@ -247,7 +247,9 @@ void AddOptions(Arguments app, ConvertOptions& options) {
   AddModelOptions(app, options.model);
   AddInputOptions(app, options.input, false);
   app.Option("--device", options.device, "on which parity is checked").ShowDefault();
-  app.Option("--opset", options.save.opset, "of an ONNX file").Range(7, 100).ShowDefault();
+  app.Option("--opset", options.save.opset,
+             "of an ONNX file; by itself 21, or the oldest after it that has all operators")
+      .Range(7, 100);
   app.Option("--dialect", options.save.dialect,
              "whose Caffe is to read a .prototxt: any, bvlc, deeplab, faster-rcnn, opencv, segnet, "
              "shufflenet, ssd, yolo")

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <unordered_map>
 
 #include "core/file.h"
@@ -16,6 +17,7 @@ namespace athanor::onnx {
 namespace {
 
 constexpr std::string_view kOwnDomain = "athanor";
+constexpr std::int64_t kUsualOpset = 21;
 
 // The IR version that came with each operator set. Version 4 is the first that lets weights be no
 // inputs.
@@ -33,6 +35,7 @@ const ExportRow* FindExportRow(std::string_view op, std::int64_t opset) {
   static const std::vector<ExportRow> rows = [] {
     std::vector<ExportRow> all = ConvertedRows();
     for (ExportRow& row : DecomposedRows()) all.push_back(std::move(row));
+    for (ExportRow& row : AttentionRows()) all.push_back(std::move(row));
     return all;
   }();
   // Of several rows for one operator the one for the oldest sets that still covers this one.
@@ -278,6 +281,19 @@ Result<ModelProto> MakeModel(const Graph& graph, FileExport& file) {
   return std::move(all).Fix(fmt::format("write operator set {}", file.opset_that_would_do));
 }
 
+// `opset` 0: the usual one, or the oldest after it that has all operators.
+Result<ModelProto> MakeModel(const Graph& graph, std::int64_t opset,
+                             std::unique_ptr<FileExport>& file) {
+  const std::int64_t first = opset == 0 ? kUsualOpset : opset;
+  ATH_RETURN_IF_ERROR(CheckOpset(first));
+  file = std::make_unique<FileExport>(first);
+  Result<ModelProto> model = MakeModel(graph, *file);
+  const std::int64_t newer = file->opset_that_would_do;
+  if (model.ok() || opset != 0 || newer <= first) return model;
+  file = std::make_unique<FileExport>(newer);
+  return MakeModel(graph, *file);
+}
+
 std::int64_t WeightBytes(const FileExport& file) {
   std::int64_t total = 0;
   for (const auto& initializer : file.initializers)
@@ -324,9 +340,9 @@ Status WriteExternal(ModelProto& model, FileExport& file, const std::string& pat
 }  // namespace
 
 Result<std::vector<std::uint8_t>> ExportOnnx(const Graph& graph, const ExportOptions& options) {
-  ATH_RETURN_IF_ERROR(CheckOpset(options.opset));
-  FileExport file(options.opset);
-  ATH_TRY(ModelProto model, MakeModel(graph, file));
+  std::unique_ptr<FileExport> owner;
+  ATH_TRY(ModelProto model, MakeModel(graph, options.opset, owner));
+  FileExport& file = *owner;
   if (WeightBytes(file) > options.external_above) {
     return Error(ErrorCode::kResource, "the weights take {} bytes; in one ONNX file {} have room",
                  WeightBytes(file), options.external_above)
@@ -337,14 +353,15 @@ Result<std::vector<std::uint8_t>> ExportOnnx(const Graph& graph, const ExportOpt
 }
 
 std::set<std::string> OwnOperators(const Graph& graph, const ExportOptions& options) {
-  FileExport file(options.opset);
-  return MakeModel(graph, file).ok() ? file.own : std::set<std::string>();
+  std::unique_ptr<FileExport> file;
+  const bool made = MakeModel(graph, options.opset, file).ok();
+  return made ? file->own : std::set<std::string>();
 }
 
 Status SaveOnnx(const Graph& graph, const std::string& path, const ExportOptions& options) {
-  ATH_RETURN_IF_ERROR(CheckOpset(options.opset));
-  FileExport file(options.opset);
-  ATH_TRY(ModelProto model, MakeModel(graph, file));
+  std::unique_ptr<FileExport> owner;
+  ATH_TRY(ModelProto model, MakeModel(graph, options.opset, owner));
+  FileExport& file = *owner;
   if (WeightBytes(file) > options.external_above) {
     ATH_RETURN_IF_ERROR(WriteExternal(model, file, path + ".data"));
   } else {

@@ -14,7 +14,8 @@
 namespace athanor::onnx {
 
 struct ExportOptions {
-  std::int64_t opset = 21;
+  // 0: 21, or the oldest after it that has all operators.
+  std::int64_t opset = 0;
   // Weights of more bytes than this go into a second file: a protobuf file ends at 2 GiB.
   std::int64_t external_above = 2'000'000'000;
 };

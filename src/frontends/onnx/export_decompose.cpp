@@ -70,12 +70,6 @@ Status CastLike(NodeExport& ctx) {
   return {};
 }
 
-std::string CastTo(NodeExport& ctx, const std::string& value, DType dtype) {
-  const std::string name = ctx.Make("Cast", {value});
-  SetInt(ctx.last(), "to", OnnxFromDType(dtype));
-  return name;
-}
-
 // The axes from `axis` to the last.
 Result<std::vector<std::int64_t>> TrailingAxes(NodeExport& ctx) {
   const auto axis = ctx.Attribute<std::int64_t>("axis", -1);

@@ -59,6 +59,19 @@ const std::vector<Case>& Cases() {
        "const %s: f32[5] = random(6) const %b: f32[5] = random(7) %y = LayerNormalization(%x, %s, "
        "%b)",
        {7, 16}},
+      {"Attention", "%y = Attention(%x, %x, %x) {q_num_heads = 1, kv_num_heads = 1}", {9, 13, 21}},
+      {"CausalAttentionOfHeads",
+       "const %f: i64[4] = [1, 2, 3, 5] %h = Reshape(%x, %f) %a = Attention(%h, %h, %h) {is_causal "
+       "= 1, scale = 0.7, softcap = 2} %y = Identity(%a)",
+       {14, 22}},
+      {"AttentionWithNumbersAdded",
+       "const %m: f32[3, 3] = random(8) %y = Attention(%x, %x, %x, %m) {q_num_heads = 5, "
+       "kv_num_heads = 5}",
+       {9, 21}},
+      {"AttentionThatSeesNothing",
+       "const %m: f32[3, 3] = [1, 0, 1, 0, 0, 0, 0, 1, 0] %s = Cast(%m) {to = bool} "
+       "%y = Attention(%x, %x, %x, %s) {q_num_heads = 5, kv_num_heads = 5}",
+       {9, 21}},
       {"RMSNormalization", "const %s: f32[5] = random(6) %y = RMSNormalization(%x, %s)", {7, 21}},
       {"GroupNormalization",
        "const %s: f32[6] = random(6) const %b: f32[6] = random(7) "

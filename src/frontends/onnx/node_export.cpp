@@ -127,6 +127,12 @@ std::string NodeExport::Reduce(std::string_view op, std::string in,
   return Make(op, {std::move(in), Ints(axes)});
 }
 
+std::string CastTo(NodeExport& ctx, const std::string& value, DType dtype) {
+  const std::string name = ctx.Make("Cast", {value});
+  SetInt(ctx.last(), "to", OnnxFromDType(dtype));
+  return name;
+}
+
 void SetInt(NodeProto& node, std::string_view name, std::int64_t value) {
   AddAttribute(node, name, AttributeType::kInt).i = value;
 }

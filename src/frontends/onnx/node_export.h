@@ -104,6 +104,8 @@ class NodeExport {
   std::vector<NodeProto>& out_;
 };
 
+// Adds a Cast and gives its output.
+std::string CastTo(NodeExport& ctx, const std::string& value, DType dtype);
 void SetInt(NodeProto& node, std::string_view name, std::int64_t value);
 void SetFloat(NodeProto& node, std::string_view name, float value);
 void SetInts(NodeProto& node, std::string_view name, std::vector<std::int64_t> values);
@@ -123,6 +125,7 @@ struct ExportRow {
 std::vector<ExportRow> ConvertedRows();
 // Operators that are younger than the operator set, written with older ones.
 std::vector<ExportRow> DecomposedRows();
+std::vector<ExportRow> AttentionRows();
 
 // Attributes of a node, apart from `except`, in the form of its operator set.
 void CopyAttributes(NodeExport& ctx, NodeProto& to, std::span<const std::string_view> except = {});
