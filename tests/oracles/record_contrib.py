@@ -342,8 +342,53 @@ def sampling_cases():
     case("inverse", "Inverse", [real(2, 3, 3)])
 
 
+def optimised_cases():
+    """What ONNX Runtime's own tools for transformers and its optimiser put into files."""
+    x, bias = u8(2, 5, 8), real(24)
+    common = [Weight(i8(8, 24)), Weight(bias), scalar(0.02)]
+    columns = [Weight(real(24, low=0.002, high=0.02)), np.array([3, 5], np.int32), scalar(120, np.uint8),
+               Weight(np.zeros(24, np.int8))]
+    one = [Weight(scalar(0.01)), None, scalar(120, np.uint8), Weight(scalar(0, np.int8))]
+    case("qattention_lengths", "QAttention", [x, *common, *columns], num_heads=2)
+    case("qattention_causal", "QAttention", [x, *common, *one], num_heads=2, unidirectional=1)
+    case("qattention_past", "QAttention", [x, *common, *one, real(2, 2, 2, 3, 4)], (F32, F32), num_heads=2,
+         unidirectional=1)
+    ids, segments, mask = (RNG.integers(0, 20, (2, 6)).astype(np.int32), RNG.integers(0, 2, (2, 6)).astype(np.int32),
+                           np.array([[1, 1, 1, 0, 0, 0], [1] * 6], np.int32))
+    tables = [Weight(u8(20, 16)), Weight(u8(8, 16)), Weight(u8(2, 16)), Weight(u8(16)), Weight(u8(16))]
+    scales = [Weight(scalar(s)) for s in (0.01, 0.02, 0.03, 0.01, 0.01)]
+    zeros = [Weight(scalar(z, np.uint8)) for z in (128, 127, 100, 30, 120)]
+    case("qembed_layer_normalization", "QEmbedLayerNormalization", [ids, segments, *tables, mask, *scales, *zeros],
+         (F32, TensorProto.INT32), epsilon=1e-5)
+    for without in (tables, scales, zeros):
+        without[2] = None
+    case("qembed_without_segments", "QEmbedLayerNormalization", [ids, None, *tables, None, *scales, *zeros],
+         (F32, TensorProto.INT32), epsilon=1e-5)
+    places = np.array([[1, 5], [11, 0]], np.int64)
+    blocks = Weight(real(12, 2, low=0.01, high=0.1))
+    case("gather_block_quantized", "GatherBlockQuantized", [Weight(u8(12, 32)), places, blocks], bits=4, block_size=32,
+         gather_axis=0, quantize_axis=1)
+    case("gather_block_quantized_zeros", "GatherBlockQuantized", [Weight(u8(12, 32)), places, blocks, Weight(u8(12, 1))],
+         bits=4, block_size=32, gather_axis=0, quantize_axis=1)
+    case("gather_block_quantized_bytes", "GatherBlockQuantized", [Weight(u8(12, 64)), places, blocks], bits=8,
+         block_size=32, gather_axis=0, quantize_axis=1)
+    for kind, name in enumerate(("fp4", "nf4")):
+        case(f"mat_mul_bnb4_{name}", "MatMulBnb4", [real(3, 32), Weight(u8(80)), Weight(real(10, low=0.1))], K=32, N=5,
+             block_size=16, quant_type=kind)
+    weights = [Weight(i8(6, 4, 3, 3)), Weight(real(6, low=0.001, high=0.02)), Weight(np.zeros(6, np.int8)),
+               Weight(scalar(0.1)), Weight(scalar(100, np.uint8)), Weight(RNG.integers(-500, 500, 6).astype(np.int32))]
+    for last in (0, 1):
+        picture = u8(1, 6, 7, 4) if last else u8(1, 4, 6, 7)
+        case(f"qlinear_conv_{last}", "QLinearConv",
+             [picture, Weight(scalar(0.02)), Weight(scalar(120, np.uint8)), *weights], (U8,), channels_last=last,
+             kernel_shape=[3, 3], pads=[1, 1, 1, 1], strides=[2, 1])
+    case("nhwc_max_pool", "NhwcMaxPool", [u8(1, 6, 7, 4)], (U8,), kernel_shape=[2, 2], strides=[2, 2])
+    words = [RNG.integers(-3000, 3000, shape).astype(np.int16) for shape in ((3, 8), (8, 4))]
+    case("mat_mul_integer16", "MatMulInteger16", words, (TensorProto.INT32,))
+
+
 def main():
-    for group in (attention_cases, layer_cases, quant_cases, tree_cases, table_cases, sampling_cases):
+    for group in (attention_cases, layer_cases, quant_cases, tree_cases, table_cases, sampling_cases, optimised_cases):
         group()
     # No times and no owners: the same cases give the same archive.
     with ARCHIVE.open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, 0) as packed, \

@@ -10,6 +10,7 @@ namespace athanor::onnx {
 Status MsAttention(NodeImport& ctx);
 Status MsGroupQueryAttention(NodeImport& ctx);
 Status MsMultiHeadAttention(NodeImport& ctx);
+Status MsQAttention(NodeImport& ctx);
 Status MsRotaryEmbedding(NodeImport& ctx);
 
 // microsoft_layers.cpp
@@ -25,14 +26,23 @@ Status MsSkipLayerNormalization(NodeImport& ctx);
 Status MsSkipSimplifiedLayerNormalization(NodeImport& ctx);
 
 // microsoft_quant.cpp
+Status MsDynamicQuantizeLstm(NodeImport& ctx);
 Status MsDynamicQuantizeMatMul(NodeImport& ctx);
+Status MsGatherBlockQuantized(NodeImport& ctx);
+Status MsMatMulBnb4(NodeImport& ctx);
+Status MsMatMulInteger16(NodeImport& ctx);
 Status MsMatMulIntegerToFloat(NodeImport& ctx);
 Status MsMatMulNBits(NodeImport& ctx);
+Status MsMulInteger(NodeImport& ctx);
+Status MsNhwcMaxPool(NodeImport& ctx);
+Status MsQEmbedLayerNormalization(NodeImport& ctx);
 Status MsQGemm(NodeImport& ctx);
 Status MsQLinearConcat(NodeImport& ctx);
 Status MsQLinearPool(NodeImport& ctx);
+Status MsQLinearReduceMean(NodeImport& ctx);
 Status MsQLinearSoftmax(NodeImport& ctx);
 Status MsQLinearWhere(NodeImport& ctx);
+Status MsReduceSumInteger(NodeImport& ctx);
 // Dequantise two operands, compute `op`, quantise.
 std::function<Status(NodeImport&)> MsQLinearBinary(std::string_view op);
 // The same for one operand; `attributes` of the node go to `op`.

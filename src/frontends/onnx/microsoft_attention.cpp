@@ -171,37 +171,68 @@ Status RefuseAttributes(const NodeImport& ctx, std::initializer_list<std::string
   return {};
 }
 
-}  // namespace
+// Where Attention and its quantised form have their inputs; past is [2, B, N, P, D].
+struct AttentionInputs {
+  std::size_t mask, past, bias;
+};
 
-// Inputs: x, weights, bias, mask, past [2, B, N, P, D], attention bias.
-Status MsAttention(NodeImport& ctx) {
-  ATH_RETURN_IF_ERROR(RequireInputs(ctx, 2));
+Status CheckAttention(const NodeImport& ctx) {
   ATH_RETURN_IF_ERROR(RefuseAttributes(ctx, {"do_rotary", "past_present_share_buffer"}));
   if (ctx.num_outputs() > 2) return Unsupported("output 2 (qk) is not given; 0 and 1 are");
-  ATH_TRY(const std::int64_t heads, Heads(ctx, "num_heads"));
-  ATH_TRY(const std::vector<std::int64_t> widths, PackedWidths(ctx));
   if (ctx.InType(0).HasRank() && ctx.InType(0).rank() != 3)
     return InvalidModel("the input is {}; rank 3 is expected", ctx.InType(0).ToString());
-  Formula f(ctx);
-  ValueId packed = f("MatMul", {ctx.In(0), ctx.In(1)});
-  if (ctx.Has(2)) packed = f("Add", {packed, ctx.In(2)});
+  return {};
+}
+
+// `packed`: what the weights give, [B, S, widths of q, k and v].
+Status AttendPacked(NodeImport& ctx, Formula& f, ValueId packed, const AttentionInputs& at) {
+  ATH_TRY(const std::int64_t heads, Heads(ctx, "num_heads"));
+  ATH_TRY(const std::vector<std::int64_t> widths, PackedWidths(ctx));
   Qkv qkv = SplitWidths(f, packed, widths);
   const ValueId q = SplitHeads(f, qkv.q, heads);
   ValueId k = SplitHeads(f, qkv.k, heads);
   ValueId v = SplitHeads(f, qkv.v, heads);
-  if (ctx.Has(4)) {
-    k = Concat(f, {At(f, ctx.In(4), 0), k}, 2);
-    v = Concat(f, {At(f, ctx.In(4), 1), v}, 2);
+  if (ctx.Has(at.past)) {
+    k = Concat(f, {At(f, ctx.In(at.past), 0), k}, 2);
+    v = Concat(f, {At(f, ctx.In(at.past), 1), v}, 2);
   }
   Scores scores = Products(f, q, k, ctx.Float("scale", 0));
   const Dim batch = ctx.InType(0).HasRank() ? ctx.InType(0).dim(0) : Dim();
-  if (ctx.Has(3)) ApplyMask(f, scores, ctx.In(3), batch, ctx.Float("mask_filter_value", -10000.0F));
-  if (ctx.Has(5)) scores.values = f("Add", {scores.values, ctx.In(5)});
+  if (ctx.Has(at.mask)) ApplyMask(f, scores, ctx.In(at.mask), batch, ctx.Float("mask_filter_value", -10000.0F));
+  if (ctx.Has(at.bias)) scores.values = f("Add", {scores.values, ctx.In(at.bias)});
   if (ctx.Int("unidirectional", 0) != 0) HideFuture(f, scores);
   const ValueId y = JoinHeads(f, Attend(f, scores, v));
   ValueId present = kNoValue;
   if (ctx.num_outputs() > 1) present = Concat(f, {f.Unsqueeze(k, {0}), f.Unsqueeze(v, {0})}, 0);
   return f.Give({y, present});
+}
+
+}  // namespace
+
+// Inputs: x, weights, bias, mask, past, attention bias.
+Status MsAttention(NodeImport& ctx) {
+  ATH_RETURN_IF_ERROR(RequireInputs(ctx, 2));
+  ATH_RETURN_IF_ERROR(CheckAttention(ctx));
+  Formula f(ctx);
+  ValueId packed = f("MatMul", {ctx.In(0), ctx.In(1)});
+  if (ctx.Has(2)) packed = f("Add", {packed, ctx.In(2)});
+  return AttendPacked(ctx, f, packed, {.mask = 3, .past = 4, .bias = 5});
+}
+
+// Inputs: x, weights, bias, x's scale, the weights' scale, mask, x's zero point, the weights' zero
+// point, past. Integers up to the sums of the packed product, floats from there.
+Status MsQAttention(NodeImport& ctx) {
+  ATH_RETURN_IF_ERROR(RequireInputs(ctx, 5));
+  ATH_RETURN_IF_ERROR(CheckAttention(ctx));
+  Formula f(ctx);
+  const auto centred = [&](std::size_t data, std::size_t zero) {
+    const ValueId x = f.Cast(ctx.In(data), DType::kI32);
+    return ctx.Has(zero) ? f("Sub", {x, f.Cast(ctx.In(zero), DType::kI32)}) : x;
+  };
+  const ValueId sum = f("MatMul", {centred(0, 6), centred(1, 7)});
+  const ValueId real =
+      f("Mul", {f.Cast(sum, f.DTypeOf(ctx.In(3))), f("Mul", {ctx.In(3), ctx.In(4)})});
+  return AttendPacked(ctx, f, f("Add", {real, ctx.In(2)}), {.mask = 5, .past = 8, .bias = 9});
 }
 
 namespace {

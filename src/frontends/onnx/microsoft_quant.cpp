@@ -1,5 +1,7 @@
 // Quantised operators of com.microsoft. QLinear*: dequantise, compute in f32, quantise. Products
 // that promise exact integers go through MatMul in i32.
+#include <array>
+
 #include "core/checked.h"
 #include "frontends/onnx/microsoft.h"
 #include "frontends/onnx/quantized.h"
@@ -34,21 +36,6 @@ ValueId ScaledProduct(Formula& f, const Scaled& a, const Scaled& b, ValueId bias
   const ValueId scale = f("Mul", {a.scale, b.scale});
   const ValueId y = f("Mul", {f.Cast(sum, f.DTypeOf(a.scale)), scale});
   return bias == kNoValue ? y : f("Add", {y, bias});
-}
-
-ValueId ToChannelsFirst(Formula& f, ValueId x, bool channels_last, bool back) {
-  if (!channels_last) return x;
-  const Type& type = f.TypeOf(x);
-  if (!type.HasRank() || type.rank() < 3) {
-    f.Fail(
-        Unsupported("channels_last with {}; a known rank of 3 or more is needed", type.ToString()));
-    return kNoValue;
-  }
-  std::vector<std::int64_t> perm = {0};
-  if (!back) perm.push_back(type.rank() - 1);
-  for (std::int64_t i = back ? 2 : 1; i < type.rank() - (back ? 0 : 1); ++i) perm.push_back(i);
-  if (back) perm.push_back(1);
-  return f.Transpose(x, perm);
 }
 
 }  // namespace
@@ -169,7 +156,99 @@ Status MsQGemm(NodeImport& ctx) {
   return f.Give({Quantize(ctx, f, y, 7, 8, QuantizedType(ctx, 0))});
 }
 
-// ---- MatMulNBits
+// Inputs: data, scale, zero point, the mean's scale and zero point.
+Status MsQLinearReduceMean(NodeImport& ctx) {
+  ATH_RETURN_IF_ERROR(RequireInputs(ctx, 4, {2}));
+  const auto axes = ctx.Ints("axes");
+  if (!axes) return InvalidModel("attribute \"axes\" is missing");
+  Formula f(ctx);
+  const ValueId y = f("ReduceMean", {Dequantize(ctx, f, {0, 1, 2}), f.Ints(*axes)},
+                      {{"keepdims", ctx.Int("keepdims", 1)}});
+  return f.Give({Quantize(ctx, f, y, 3, 4, QuantizedType(ctx, 0))});
+}
+
+Status MsNhwcMaxPool(NodeImport& ctx) {
+  ATH_RETURN_IF_ERROR(RequireInputs(ctx, 1));
+  ATH_TRY(AttrMap attributes, AttributesOf(ctx, "MaxPool"));
+  Formula f(ctx);
+  const ValueId x = ToChannelsFirst(f, ctx.In(0), true, false);
+  return f.Give({ToChannelsFirst(f, f("MaxPool", {x}, std::move(attributes)), true, true)});
+}
+
+Status MsMatMulInteger16(NodeImport& ctx) {
+  ATH_RETURN_IF_ERROR(RequireInputs(ctx, 2));
+  Formula f(ctx);
+  return f.Give({f("MatMul", {f.Cast(ctx.In(0), DType::kI32), f.Cast(ctx.In(1), DType::kI32)})});
+}
+
+// Inputs: a, its zero point, b, its zero point.
+Status MsMulInteger(NodeImport& ctx) {
+  ATH_RETURN_IF_ERROR(RequireInputs(ctx, 3, {1}));
+  Formula f(ctx);
+  return f.Give({f("Mul", {Centred(f, ctx.In(0), ctx.In(1)), Centred(f, ctx.In(2), ctx.In(3))})});
+}
+
+Status MsReduceSumInteger(NodeImport& ctx) {
+  ATH_RETURN_IF_ERROR(RequireInputs(ctx, 1));
+  const auto axes = ctx.Ints("axes");
+  if (!axes) return InvalidModel("attribute \"axes\" is missing");
+  Formula f(ctx);
+  return f.Give({f("ReduceSum", {f.Cast(ctx.In(0), DType::kI32), f.Ints(*axes)},
+                   {{"keepdims", ctx.Int("keepdims", 1)}})});
+}
+
+// Inputs: x, w [directions, width, 4 * hidden], r [directions, hidden, 4 * hidden], bias, lengths,
+// first h, first c, peepholes, then scale and zero point of w and of r, one for each direction or
+// also for each column. Here the weights are integers and what they meet stays in float, which is
+// nearer to the float network than the integers that ONNX Runtime makes of x and h.
+Status MsDynamicQuantizeLstm(NodeImport& ctx) {
+  ATH_RETURN_IF_ERROR(RequireInputs(ctx, 12, {3, 4, 5, 6, 7}));
+  ATH_TRY(AttrMap attributes, AttributesOf(ctx, "LSTM"));
+  Formula f(ctx);
+  const auto real = [&](std::size_t data, std::size_t scale) {
+    const auto spread = [&](ValueId x) {
+      const bool columns = f.TypeOf(x).HasRank() && f.TypeOf(x).rank() == 2;
+      return f.Unsqueeze(f.Cast(x, DType::kF32),
+                         columns ? std::vector<std::int64_t>{1} : std::vector<std::int64_t>{1, 2});
+    };
+    const ValueId q = f.Cast(ctx.In(data), DType::kF32);
+    const ValueId w = f("Mul", {f("Sub", {q, spread(ctx.In(scale + 1))}), spread(ctx.In(scale))});
+    return f.Transpose(w, {0, 2, 1});
+  };
+  std::vector<ValueId> inputs = {ctx.In(0), real(1, 8), real(2, 10)};
+  for (std::size_t i = 3; i < 8; ++i) inputs.push_back(ctx.In(i));
+  return f.Give(f.Many("LSTM", std::move(inputs), std::move(attributes), ctx.num_outputs()));
+}
+
+// Inputs: words, segments, tables of words, positions and segments, gamma, beta, mask, then the
+// scales and the zero points of the five tables.
+Status MsQEmbedLayerNormalization(NodeImport& ctx) {
+  ATH_RETURN_IF_ERROR(RequireInputs(ctx, 18, {1, 4, 7, 10, 15}));
+  if (ctx.Has(1) != ctx.Has(4) || ctx.Has(4) != ctx.Has(10) || ctx.Has(4) != ctx.Has(15))
+    return InvalidModel("segment_ids and segment_embedding go together");
+  Formula f(ctx);
+  // `picked`: of table `table`, the first of which is input 2.
+  constexpr std::size_t kScales = 8, kZeros = 13;
+  const auto real = [&](ValueId picked, std::size_t table) {
+    return f("DequantizeLinear", {picked, ctx.In(kScales + table), ctx.In(kZeros + table)});
+  };
+  const ValueId ids = ctx.In(0);
+  const ValueId words = real(f("Gather", {ctx.In(2), ids}), 0);
+  const ValueId places =
+      real(f("Slice", {ctx.In(3), f.Ints({0}), f.Size(ids, 1), f.Ints({0})}), 1);
+  ValueId sum = f("Add", {words, places});
+  if (ctx.Has(1)) sum = f("Add", {sum, real(f("Gather", {ctx.In(4), ctx.In(1)}), 2)});
+  const ValueId y =
+      f("LayerNormalization", {sum, real(ctx.In(5), 3), real(ctx.In(6), 4)},
+        {{"axis", std::int64_t{-1}}, {"epsilon", ctx.Float("epsilon", 1e-12F)}});
+  if (ctx.num_outputs() < 2) return f.Give({y});
+  const ValueId lengths = ctx.Has(7) ? f("ReduceSum", {f.Cast(ctx.In(7), DType::kI32), f.Ints({1})},
+                                         {{"keepdims", std::int64_t{0}}})
+                                     : f("Expand", {f.Scalar(0, DType::kI32), f.Size(ids, 0)});
+  return f.Give({y, lengths});
+}
+
+// ---- MatMulNBits, GatherBlockQuantized, MatMulBnb4
 
 namespace {
 
@@ -275,6 +354,104 @@ Status MsMatMulNBits(NodeImport& ctx) {
   }
   const ValueId y = f("MatMul", {ctx.In(0), f.Transpose(w, {1, 0})});
   return f.Give({ctx.Has(5) ? f("Add", {y, ctx.In(5)}) : y});
+}
+
+namespace {
+
+// Two integers of 4 bits a byte, the lower half first: the last dimension doubles.
+Result<Tensor> Nibbles(const Tensor& bytes) {
+  if (bytes.dtype() != DType::kU8 || bytes.rank() < 1)
+    return InvalidModel("{}{} are no packed integers", Name(bytes.dtype()), ToString(bytes.dims()));
+  Dims dims = bytes.dims();
+  const auto twice = CheckedMul(dims.back(), std::int64_t{2});
+  if (!twice) return InvalidModel("{} is too large", ToString(dims));
+  dims.back() = *twice;
+  ATH_TRY(Tensor tensor, Tensor::Allocate(DType::kU4, std::move(dims)));
+  auto* out = static_cast<std::uint8_t*>(tensor.mutable_raw());
+  for (const std::uint8_t byte : bytes.Data<std::uint8_t>()) {
+    *out++ = byte & 15U;
+    *out++ = byte >> 4U;
+  }
+  return tensor;
+}
+
+}  // namespace
+
+// Inputs: data, indices, scales, zero points. Bytes hold one integer or, along the last dimension,
+// two; without zero points those of bytes are half of their range, others 0.
+Status MsGatherBlockQuantized(NodeImport& ctx) {
+  ATH_RETURN_IF_ERROR(RequireInputs(ctx, 3));
+  const std::int64_t bits = ctx.Int("bits", 4), block = ctx.Int("block_size", 128);
+  const bool bytes = ctx.InType(0).dtype == DType::kU8;
+  if (bits != 4 && !(bytes && bits == 8))
+    return Unsupported("{} bits of {}; 4, and 8 of bytes, are accepted", bits,
+                       Name(ctx.InType(0).dtype));
+  if (block < 1 || block > 1 << 20) return InvalidModel("block_size is {}", block);
+  Formula f(ctx);
+  const auto unpacked = [&](std::size_t input) -> Result<ValueId> {
+    if (!bytes || bits == 8) return ctx.In(input);
+    const Tensor* packed = ConstantInput(ctx, input);
+    if (packed == nullptr)
+      return Unsupported("input {} is packed and computed; a constant is accepted", input);
+    ATH_TRY(Tensor tensor, Nibbles(*packed));
+    return ctx.Constant(std::move(tensor));
+  };
+  ATH_TRY(const ValueId data, unpacked(0));
+  ValueId zeros = kNoValue;
+  if (ctx.Has(3)) {
+    ATH_TRY(zeros, unpacked(3));
+  } else if (bytes) {
+    const Tensor* scales = ConstantInput(ctx, 2);
+    if (scales == nullptr) return Unsupported("the scales are computed; constants are accepted");
+    ATH_TRY(Tensor half, Tensor::Allocate(f.DTypeOf(data), scales->dims()));
+    std::fill_n(static_cast<std::uint8_t*>(half.mutable_raw()),
+                static_cast<std::size_t>(half.count()),
+                static_cast<std::uint8_t>(1 << (bits - 1)));
+    zeros = ctx.Constant(std::move(half));
+  }
+  const ValueId real =
+      f("DequantizeLinear", {data, ctx.In(2), zeros},
+        {{"axis", ctx.Int("quantize_axis", 1)}, {"block_size", block}});
+  return f.Give({f("Gather", {real, ctx.In(1)}, {{"axis", ctx.Int("gather_axis", 0)}})});
+}
+
+// Inputs: a [..., K], b [N * K / 2] of two 4-bit codes a byte, the upper half first, and the largest
+// magnitude of each block of the N * K weights, row by row.
+Status MsMatMulBnb4(NodeImport& ctx) {
+  ATH_RETURN_IF_ERROR(RequireInputs(ctx, 3));
+  const std::int64_t k = ctx.Int("K", 0), n = ctx.Int("N", 0), block = ctx.Int("block_size", 0);
+  const std::int64_t kind = ctx.Int("quant_type", -1);
+  constexpr std::array<float, 16> kFloat = {
+      0.0F,  0.00520833333F,  0.66666667F,  1.0F,  0.33333333F,  0.5F,  0.16666667F,  0.25F,
+      -0.0F, -0.00520833333F, -0.66666667F, -1.0F, -0.33333333F, -0.5F, -0.16666667F, -0.25F};
+  constexpr std::array<float, 16> kNormal = {
+      -1.0F,         -0.696192801F,  -0.525073051F, -0.394917488F, -0.284441382F, -0.18477343F,
+      -0.0910500363F, 0.0F,          0.0795802996F, 0.160930201F,  0.246112302F,  0.337915242F,
+      0.440709829F,  0.562617004F,   0.722956836F,  1.0F};
+  if (kind != 0 && kind != 1)
+    return Unsupported("quant_type {}; 0 (FP4) and 1 (NF4) are accepted", kind);
+  const auto count = CheckedMul(n, k);
+  const Tensor *codes = ConstantInput(ctx, 1), *largest = ConstantInput(ctx, 2);
+  if (codes == nullptr || largest == nullptr)
+    return Unsupported("the weights are computed; constants are accepted");
+  if (k < 1 || n < 1 || block < 16 || !count || codes->dtype() != DType::kU8 ||
+      codes->count() != (*count + 1) / 2 || largest->dtype() != DType::kF32 ||
+      largest->count() != (*count - 1) / block + 1)
+    return InvalidModel("K {}, N {}, block_size {} do not fit {}{} and {}{}", k, n, block,
+                        Name(codes->dtype()), ToString(codes->dims()), Name(largest->dtype()),
+                        ToString(largest->dims()));
+  ATH_TRY(Tensor weights, Tensor::Allocate(DType::kF32, {n, k}));
+  const auto in = codes->Data<std::uint8_t>();
+  const auto scale = largest->Data<float>();
+  const auto out = weights.MutableData<float>();
+  const std::array<float, 16>& table = kind == 0 ? kFloat : kNormal;
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const unsigned code = (i % 2 == 0 ? in[i / 2] >> 4U : in[i / 2]) & 15U;
+    out[i] = table[code] * scale[i / static_cast<std::size_t>(block)];
+  }
+  Formula f(ctx);
+  const ValueId w = f.Cast(ctx.Constant(std::move(weights)), f.DTypeOf(ctx.In(0)));
+  return f.Give({f("MatMul", {ctx.In(0), f.Transpose(w, {1, 0})})});
 }
 
 }  // namespace athanor::onnx

@@ -18,6 +18,21 @@ ValueId Quantize(NodeImport& ctx, Formula& f, ValueId x, std::size_t scale, std:
   return f("QuantizeLinear", {x, real_scale, ctx.In(zero_point)}, std::move(attributes));
 }
 
+ValueId ToChannelsFirst(Formula& f, ValueId x, bool channels_last, bool back) {
+  if (!channels_last) return x;
+  const Type& type = f.TypeOf(x);
+  if (!type.HasRank() || type.rank() < 3) {
+    f.Fail(
+        Unsupported("channels_last with {}; a known rank of 3 or more is needed", type.ToString()));
+    return kNoValue;
+  }
+  std::vector<std::int64_t> perm = {0};
+  if (!back) perm.push_back(type.rank() - 1);
+  for (std::int64_t i = back ? 2 : 1; i < type.rank() - (back ? 0 : 1); ++i) perm.push_back(i);
+  if (back) perm.push_back(1);
+  return f.Transpose(x, perm);
+}
+
 Status RequireInputs(const NodeImport& ctx, std::size_t count,
                      std::initializer_list<std::size_t> optional) {
   for (std::size_t i = 0; i < count; ++i) {

@@ -26,23 +26,8 @@ Status MakeDequantizeLinear(NodeImport& ctx) { return QuantizeDequantize(ctx, "D
 Result<AttrMap> ConvAttributes(const NodeImport& ctx) {
   const OpDef* conv = ctx.graph.catalog().Find("Conv");
   if (conv == nullptr) return Unsupported("there is no operator Conv to decompose into");
-  return ctx.Attributes(*conv);
-}
-
-Status QLinearConv(NodeImport& ctx) {
-  ATH_RETURN_IF_ERROR(RequireInputs(ctx, 8));
-  ATH_TRY(AttrMap attributes, ConvAttributes(ctx));
-  Formula f(ctx);
-  const ValueId x = Dequantize(ctx, f, {0, 1, 2});
-  const ValueId w = Dequantize(ctx, f, {3, 4, 5}, 0);
-  ValueId bias = kNoValue;
-  if (ctx.Has(8)) {
-    const ValueId scale =
-        f("Mul", {f.Cast(ctx.In(1), DType::kF32), f.Cast(ctx.In(4), DType::kF32)});
-    bias = f("DequantizeLinear", {ctx.In(8), scale}, {{"axis", std::int64_t{0}}});
-  }
-  const ValueId y = f("Conv", {x, w, bias}, std::move(attributes));
-  return f.Give({Quantize(ctx, f, y, 6, 7, DType::kU8)});
+  constexpr std::string_view kOwn[] = {"channels_last"};
+  return ctx.Attributes(*conv, kOwn);
 }
 
 // A matrix as f32: scales per tensor, per row or column (a vector along `axis`), or of the rank of
@@ -104,6 +89,25 @@ Status MatMulInteger(NodeImport& ctx) {
 }
 
 }  // namespace
+
+// Of ai.onnx, and of com.microsoft, where channels may be the last dimension of x and y.
+Status QLinearConv(NodeImport& ctx) {
+  ATH_RETURN_IF_ERROR(RequireInputs(ctx, 8));
+  ATH_TRY(AttrMap attributes, ConvAttributes(ctx));
+  const bool last = ctx.Int("channels_last", 0) != 0;
+  Formula f(ctx);
+  const ValueId x = ToChannelsFirst(f, Dequantize(ctx, f, {0, 1, 2}), last, false);
+  const ValueId w = Dequantize(ctx, f, {3, 4, 5}, 0);
+  ValueId bias = kNoValue;
+  if (ctx.Has(8)) {
+    const ValueId scale =
+        f("Mul", {f.Cast(ctx.In(1), DType::kF32), f.Cast(ctx.In(4), DType::kF32)});
+    bias = f("DequantizeLinear", {ctx.In(8), scale}, {{"axis", std::int64_t{0}}});
+  }
+  const ValueId y =
+      ToChannelsFirst(f, f("Conv", {x, w, bias}, std::move(attributes)), last, true);
+  return f.Give({Quantize(ctx, f, y, 6, 7, DType::kU8)});
+}
 
 // One row per line keeps the table easy to scan and to merge.
 // clang-format off
