@@ -78,7 +78,7 @@ Status See(const Graph& graph, const Watch& watch, const Tensor& tensor, double 
   float sum = 0;
   for (const float value : data) sum += value * 0.0F;
   if (!std::isfinite(*low) || !std::isfinite(*high) || std::isnan(sum))
-    return DataError("value \"{}\" is not finite on a sample", graph.value(watch.value).name);
+    return DataError("value \"{}\" is not finite on it", graph.value(watch.value).name);
   const Range whole = {*low, *high};
   Widen(seen.observed.all, whole, seen.any);
   Widen(seen.observed.inner, tail > 0 ? Inner(data, tail) : whole, seen.any);
@@ -141,7 +141,8 @@ Status Watcher::ForEach(std::size_t count, const SampleSource& source, const Loo
     for (std::size_t i = 0; i < parts_->watched; ++i) {
       const Datum& value = outputs[parts_->own_outputs + i];
       if (!value.IsTensor() || value.tensor().dtype() != DType::kF32) continue;
-      ATH_RETURN_IF_ERROR(look(i, value.tensor()));
+      Status looked = look(i, value.tensor());
+      if (!looked.ok()) return std::move(looked).In(fmt::format("sample {}", sample));
     }
     if (parts_->after_sample) parts_->after_sample();
   }
