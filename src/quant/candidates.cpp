@@ -229,6 +229,26 @@ Result<Candidates> FindCandidates(const Graph& graph, const std::set<NodeId>& in
   return Finder(graph, in_float, store).Run();
 }
 
+namespace {
+
+// A product that computes on real numbers reads bytes where its data lie in bytes anyway: making
+// bytes of them for it alone would win nothing and lose accuracy.
+void ReadFloatsAsTheyAre(const Graph& graph, std::vector<Candidate>& kept) {
+  std::set<ValueId> bytes;
+  for (const Candidate& c : kept) {
+    if (c.real_result) continue;
+    bytes.insert(c.result);
+    for (const std::size_t i : c.activations) bytes.insert(graph.node(c.node).inputs[i]);
+  }
+  for (Candidate& c : kept) {
+    const bool reads_bytes = std::ranges::any_of(
+        c.activations, [&](std::size_t i) { return bytes.contains(graph.node(c.node).inputs[i]); });
+    if (c.real_result && !reads_bytes) c.activations.clear();
+  }
+}
+
+}  // namespace
+
 void LeaveAnswersReal(const Graph& graph, Candidates& candidates) {
   // What a product may cost on real numbers: its share of all operations, and floats to be read.
   constexpr double kSmallShare = 0.08;
@@ -269,6 +289,7 @@ void LeaveAnswersReal(const Graph& graph, Candidates& candidates) {
     if (!c.real_result || c.InFloat()) continue;
     candidates.skipped.push_back({node.name, node.op->name, "nothing but answers is made of it"});
   }
+  ReadFloatsAsTheyAre(graph, kept);
   candidates.nodes = std::move(kept);
 }
 
