@@ -622,7 +622,7 @@ class BadInput(Planted):
                     self.assertTrue(np.all(np.isfinite(array)) and np.all(array > 0), (method, name))
 
     def test_options_that_contradict_each_other(self):
-        for text, more in [("there is no correction", ["--correct", "adaroud"]), ("needs --weight-bits 4", ["--activations", "float"]),
+        for text, more in [("there is no correction", ["--correct", "adaroud"]),
                            ("--labels needs --data", ["--labels", "l.csv"]),
                            (".cache or .table is expected", ["--save-table", "t.txt"]),
                            ("--measured ranks the products that --max-drop returns", ["--measured"]),

@@ -203,6 +203,7 @@ def main():
     script(count, "quant_rounding_test.py")
     script(count, "quant_channels_test.py")
     script(count, "quant_fit_test.py")
+    script(count, "quant_ways_test.py")
     script(count, "formats_test.py", "--binary", str(ATHANOR))
     script(count, "quant_zoo_test.py")
     script(count, "ncnn_test.py", "--binary", str(ATHANOR))

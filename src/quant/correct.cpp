@@ -18,7 +18,7 @@ constexpr std::size_t kMostMadeUp = 1152, kMostAdaRound = 2304;
 constexpr double kSmoothing = 0.5;        // of SmoothQuant; the paper's choice
 constexpr std::size_t kMeanSamples = 16;  // that empirical correction runs for each product
 
-constexpr std::array<Correction, 10> kCorrections = {{
+constexpr std::array<Correction, 11> kCorrections = {{
     {"equalize", "cross-layer equalisation and high-bias absorption", &Corrections::equalize},
     {"spread", "quiet channels of an activation fill its range, the weights behind take it back",
      &Corrections::spread},
@@ -33,6 +33,10 @@ constexpr std::array<Correction, 10> kCorrections = {{
     {"analytic", "the same with the means that BatchNormalization implies", &Corrections::analytic},
     {"empirical", "biases take back the difference of the outputs' means, layer by layer",
      &Corrections::empirical},
+    {"awq",
+     "with --activations float: weights that large inputs meet are multiplied before they are "
+     "rounded, and the inputs divided",
+     &Corrections::awq},
     {"scales", "with --activations float: the scale of each group by least squares",
      &Corrections::scales},
     {"refit",

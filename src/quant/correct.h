@@ -17,6 +17,7 @@ struct Corrections {
   bool bias = false;       // the means that rounding moves, from observed inputs
   bool analytic = false;   // the same with means that BatchNormalization implies
   bool gptq = false;       // later weights make up for the rounding of earlier ones
+  bool awq = false;        // weights alone: columns that read large inputs lose less
   bool scales = false;     // weights alone: scales by least squares
   bool refit = false;      // to a size: weights and scales fitted to what they read, layer by layer
   bool empirical = false;  // biases take back the difference of the outputs' means, layer by layer

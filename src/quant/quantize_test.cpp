@@ -2,11 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "ir/text.h"
 #include "ops/catalog.h"
 #include "plan/plan.h"
+#include "quant/recurrent_weights.h"
 #include "runtime/session.h"
 
 namespace athanor::quant {
@@ -81,6 +84,67 @@ TEST(Histogram, DrawsTheEndsInWhereFewValuesAreFarOut) {
   // One value far out loses less by being cut than all others by longer steps.
   EXPECT_LT(LeastSquareError(outlier).high, 10);
   EXPECT_EQ(LeastSquareError(outlier).low, 0);
+}
+
+// Bytes made for a product that computes on floats would cost accuracy and save nothing.
+TEST(LeaveAnswersReal, LetsProductsReadFloatsThatAreThereAnyway) {
+  const Result<Graph> graph = ParseText(R"(
+graph main(x: f32[1, 3, 12, 12]) -> (scores: f32[1, 5], more: f32[1, 5]) {
+  const %w0: f32[8, 3, 3, 3] = random(1)
+  const %w1: f32[8, 8, 3, 3] = random(2)
+  const %w2: f32[8, 5] = random(3)
+  %a = Conv(%x, %w0) @first
+  %b = Conv(%a, %w1) @second
+  %c = GlobalAveragePool(%b)
+  %d = Flatten(%c)
+  %scores = Gemm(%d, %w2) @reads_bytes
+  %e = Softplus(%d)
+  %more = Gemm(%e, %w2) @reads_floats
+}
+)",
+                                        ops::Standard());
+  ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+  Candidates candidates = *FindCandidates(*graph);
+  LeaveAnswersReal(*graph, candidates);
+  std::map<std::string, bool> in_float;
+  for (const Candidate& c : candidates.nodes) in_float[graph->node(c.node).name] = c.InFloat();
+  EXPECT_FALSE(in_float.at("second"));
+  EXPECT_TRUE(in_float.at("reads_floats"));
+}
+
+TEST(RecurrentWeights, LieOnBytesWithAScaleForEachRow) {
+  const Result<Graph> graph = ParseText(R"(
+graph main(x: f32[4, 1, 6]) -> (y: f32[4, 2, 1, 5]) {
+  const %w: f32[2, 20, 6] = random(1)
+  const %r: f32[2, 20, 5] = random(2)
+  %y = LSTM(%x, %w, %r) {hidden_size = 5, direction = "bidirectional"} @lstm
+}
+)",
+                                        ops::Standard());
+  ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+  const Result<RecurrentWeights> small = StoreRecurrentWeights(*graph);
+  ASSERT_TRUE(small.ok()) << small.status().ToString();
+  EXPECT_EQ(small->stored, 2U);
+  // Half a step of the row's largest weight, at most.
+  const Tensor& w = *graph->Constant(graph->node((*graph->Order())[0]).inputs[1]);
+  std::vector<float> read;
+  for (std::size_t i = 0; i < small->graph.value_capacity(); ++i) {
+    const Tensor* scale = small->graph.Constant(static_cast<ValueId>(i));
+    if (small->graph.value(static_cast<ValueId>(i)).name == "lstm_w_scale")
+      read.assign(scale->Data<float>().begin(), scale->Data<float>().end());
+  }
+  ASSERT_EQ(read.size(), 40U);
+  for (std::size_t row = 0; row < read.size(); ++row) {
+    float largest = 0;
+    for (const float value : w.Data<float>().subspan(row * 6, 6))
+      largest = std::max(largest, std::abs(value));
+    EXPECT_FLOAT_EQ(read[row], largest / 127);
+  }
+  const Result<std::vector<NodeId>> order = small->graph.Order();
+  const auto bytes = std::count_if(order->begin(), order->end(), [&](NodeId id) {
+    return small->graph.node(id).op->name == "DequantizeLinear";
+  });
+  EXPECT_EQ(bytes, 2);
 }
 
 // What computes in float need not lie in the file as floats.

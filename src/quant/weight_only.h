@@ -1,6 +1,8 @@
-// Weights of matrix products as 4-bit integers in groups, activations in float: for models whose
-// time goes into reading weights.
+// Weights of matrix products as integers of 4 or 8 bits in groups, activations in float: for models
+// whose time goes into reading weights.
 #pragma once
+
+#include <optional>
 
 #include "quant/gram.h"
 
@@ -8,6 +10,8 @@ namespace athanor::quant {
 
 struct WeightOnlyOptions {
   std::size_t group = 128;      // weights of one output that share a scale and a zero point
+  int bits = 4;                 // or 8
+  bool awq = false;             // inputs that are large count for more, see FindAwqFactors
   bool gptq = true;             // later weights make up for the rounding of earlier ones
   bool estimate_scales = true;  // scales that lose least, instead of the group's ends
   double damping = 0.01;        // of GPTQ, in units of the mean of the Gram matrix's diagonal
@@ -16,7 +20,7 @@ struct WeightOnlyOptions {
 
 struct GroupedWeights {
   std::size_t rows = 0, columns = 0, group = 0;
-  std::vector<std::uint8_t> integers = {};  // rows * columns, 0 to 15
+  std::vector<std::uint8_t> integers = {};  // rows * columns, below 2 to the power of the bits
   std::vector<float> scales = {};           // rows * blocks()
   std::vector<std::uint8_t> zeros = {};
   std::size_t blocks() const { return (columns + group - 1) / group; }
@@ -31,11 +35,21 @@ struct GroupedWeights {
 Result<GroupedWeights> GroupWeights(std::vector<double> w, std::size_t columns, const Gram* gram,
                                     const WeightOnlyOptions& options);
 
+// AWQ (Lin et al., 2024): weights are multiplied by a factor for each column before they are
+// rounded and the inputs divided by it, so that columns which read large inputs lose less. The
+// factors are the inputs' magnitudes (here the roots of their mean squares) to the power that
+// leaves the outputs of all the products nearest; none is 0. `weights`: of products that read the
+// same inputs, rows * columns each. Nothing: no power is better than 0, where all factors are 1.
+std::optional<std::vector<double>> FindAwqFactors(const std::vector<std::vector<double>>& weights,
+                                                  std::size_t columns, const Gram& gram,
+                                                  const WeightOnlyOptions& options);
+
 struct WeightOnlyReport {
   std::vector<std::string> products = {};  // names
+  std::size_t scaled = 0;                  // of them, those whose inputs AWQ divides
 };
 // MatMul and Gemm with constant weights of at least a group become
-// MatMul(x, Transpose(DequantizeLinear(u4))), which is what MatMulNBits means.
+// MatMul(x, Transpose(DequantizeLinear(u4 or u8))), which is what MatMulNBits means.
 Result<Graph> QuantizeWeights(const Graph& graph, std::size_t count, const SampleSource& source,
                               const WeightOnlyOptions& options, WeightOnlyReport& report);
 

@@ -104,7 +104,9 @@ std::function<Status()> Eval(Arguments app, const Common& common) {
   auto options = std::make_shared<EvalOptions>();
   AddModelOptions(app, options->model);
   AddDumpOption(app, options->dump);
-  app.Option("--data", options->data, "the folder of the pictures, or an .npz with an array labels")
+  app.Option(
+         "--data", options->data,
+         "the folder of the pictures, or an .npz with an array, or a .csv with a column, labels")
       .Required();
   app.Option("--labels", options->labels, "of a folder: a table with columns filename, class");
   app.Option("--task", options->task, "classify").OneOf({"classify"});

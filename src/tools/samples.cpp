@@ -1,13 +1,18 @@
 #include "tools/samples.h"
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <limits>
 #include <numeric>
 
+#include "core/checked.h"
 #include "core/text.h"
+#include "io/csv.h"
 #include "io/npy.h"
 #include "tools/console.h"
 #include "tools/fit_type.h"
+#include "tools/input_fault.h"
 
 namespace athanor::tools {
 namespace {
@@ -16,6 +21,52 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kLabels = "labels";  // the array of an archive that is no input
 
+bool IsTable(const std::string& path) { return fs::path(path).extension() == ".csv"; }
+
+// Of an .npy the one array, without a name.
+Result<io::NamedTensors> ReadArrays(const std::string& path) {
+  if (fs::path(path).extension() != ".npy") return io::ReadNpz(path);
+  ATH_TRY(Tensor array, io::ReadNpy(path));
+  return io::NamedTensors{{"", std::move(array)}};
+}
+
+// Numbers of one sample of an input whose sizes, but for the first, are known.
+std::optional<std::int64_t> RowLength(const Type& type) {
+  if (!type.HasRank()) return std::nullopt;
+  std::int64_t length = 1;
+  for (std::int64_t i = type.rank() > 1 ? 1 : 0; i < type.rank(); ++i) {
+    if (!type.dim(i).IsConst()) return std::nullopt;
+    const auto product = CheckedMul(length, type.dim(i).value());
+    if (!product) return std::nullopt;
+    length = *product;
+  }
+  return length;
+}
+
+// The columns of a table of numbers, in the order of `columns`, as `dtype`.
+Result<Tensor> TakeColumns(const io::CsvMatrix& table, const std::vector<std::size_t>& columns,
+                           DType dtype) {
+  const std::int64_t rows = table.values.dim(0);
+  const auto width = static_cast<std::size_t>(table.values.dim(1));
+  const auto cells = table.values.Data<float>();
+  std::vector<float> values;
+  for (std::size_t row = 0; row < static_cast<std::size_t>(rows); ++row) {
+    for (const std::size_t column : columns) {
+      const float value = cells[row * width + column];
+      const auto place = [&] { return fmt::format("row {}, column {}", row + 1, column + 1); };
+      if (std::isnan(value))
+        return Error(ErrorCode::kInvalidInput, "{}: there is no number", place());
+      if (!IsFloat(dtype) && (value != std::floor(value) || std::abs(value) > 1 << 24))
+        return Error(ErrorCode::kInvalidInput, "{}: {} is no integer that fits", place(), value);
+      values.push_back(value);
+    }
+  }
+  const Dims dims = {rows, static_cast<std::int64_t>(columns.size())};
+  if (IsFloat(dtype)) return Tensor::FromVector<float>(dims, values);
+  return Tensor::FromVector<std::int64_t>(dims,
+                                          std::vector<std::int64_t>(values.begin(), values.end()));
+}
+
 }  // namespace
 
 Result<Samples> Samples::Open(const Graph& graph, const std::string& name, const ImageFlags& image,
@@ -23,6 +74,8 @@ Result<Samples> Samples::Open(const Graph& graph, const std::string& name, const
   Samples samples(graph, name, image, most);
   const fs::path path(name);
   std::error_code error;
+  if (!fs::exists(path, error))
+    return Error(ErrorCode::kFileNotFound, "{}: there is no such file or folder", name);
   if (fs::is_directory(path, error)) {
     InputOptions input;
     input.sources = {name};
@@ -30,11 +83,15 @@ Result<Samples> Samples::Open(const Graph& graph, const std::string& name, const
     ATH_TRY(InputPlan plan, InputPlan::Make(graph, input));
     samples.available_ = plan.size();
     samples.plan_.emplace(std::move(plan));
-  } else if (path.extension() == ".npz") {
+  } else if (path.extension() == ".npz" || path.extension() == ".npy") {
     ATH_RETURN_IF_ERROR(samples.OpenArchive());
+  } else if (path.extension() == ".csv") {
+    ATH_RETURN_IF_ERROR(samples.OpenTable());
   } else {
     return Error(ErrorCode::kUsage,
-                 "{}: a folder of pictures or arrays, or an .npz file, is expected", name);
+                 "{}: a folder of pictures or arrays, or an .npz, .npy or .csv file with one row "
+                 "per sample, is expected",
+                 name);
   }
   if (samples.available_ == 0)
     return Error(ErrorCode::kInvalidInput, "{}: there are no samples", name);
@@ -67,8 +124,11 @@ Result<std::vector<Datum>> Samples::Read(std::size_t i) const {
 }
 
 Status Samples::OpenArchive() {
-  ATH_TRY(io::NamedTensors arrays, io::ReadNpz(name_));
-  std::erase_if(arrays, [](const auto& array) { return array.first == kLabels; });
+  ATH_TRY(io::NamedTensors arrays, ReadArrays(name_));
+  std::erase_if(arrays, [this](const auto& array) {
+    if (array.first == kLabels) labels_ = array.second;
+    return array.first == kLabels;
+  });
   for (const ValueId id : graph_->inputs()) {
     const std::string& name = graph_->value(id).name;
     const Tensor* found = nullptr;
@@ -91,6 +151,46 @@ Status Samples::OpenArchive() {
     available_ = count;
     rows_.push_back(*found);
   }
+  return {};
+}
+
+// One input reads all columns; of several each reads the column with its name.
+Status Samples::OpenTable() {
+  ATH_TRY(const io::CsvMatrix table, AsInput(io::ReadCsvMatrix(name_)));
+  std::vector<std::size_t> features;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(table.values.dim(1)); ++i) {
+    const std::string& name = i < table.columns.size() ? table.columns[i] : "";
+    if (name != kLabels) {
+      features.push_back(i);
+      continue;
+    }
+    Result<Tensor> labels = TakeColumns(table, {i}, DType::kI64);
+    if (!labels.ok()) return std::move(labels).status().In(name_);
+    labels_ = *std::move(labels);
+  }
+  const bool one = graph_->inputs().size() == 1;
+  for (const ValueId id : graph_->inputs()) {
+    const Value& input = graph_->value(id);
+    std::vector<std::size_t> columns = features;
+    if (!one) {
+      const auto at = std::ranges::find(table.columns, input.name);
+      if (at == table.columns.end())
+        return Error(ErrorCode::kUnknownName, "{}: there is no column \"{}\"{}", name_, input.name,
+                     DidYouMean(input.name, table.columns))
+            .Fix("an .npz with one array per input");
+      columns = {static_cast<std::size_t>(at - table.columns.begin())};
+    }
+    const auto wanted = RowLength(input.type);
+    if (wanted && *wanted != std::ssize(columns))
+      return Error(ErrorCode::kInvalidInput,
+                   "{}: rows have {} numbers, \"{}\" of the model reads {}{}", name_,
+                   columns.size(), input.name, *wanted,
+                   labels_ ? "" : "; a column of classes is called labels");
+    Result<Tensor> rows = TakeColumns(table, columns, input.type.dtype);
+    if (!rows.ok()) return std::move(rows).status().In(name_);
+    rows_.push_back(*std::move(rows));
+  }
+  available_ = static_cast<std::size_t>(table.values.dim(0));
   return {};
 }
 
@@ -140,11 +240,22 @@ Result<Tensor> Samples::Normalize(const Tensor& pixels, const Type& type) const 
   return real;
 }
 
+Result<bool> HoldLabels(const std::string& path) {
+  if (IsTable(path)) {
+    ATH_TRY(const io::CsvReader reader, io::CsvReader::Open(path));
+    return reader.Column(kLabels).has_value();
+  }
+  if (fs::path(path).extension() != ".npz") return false;
+  ATH_TRY(const io::NamedTensors arrays, io::ReadNpz(path));
+  return std::ranges::any_of(arrays, [](const auto& array) { return array.first == kLabels; });
+}
+
 Status CheckLabelledOptions(const std::string& data, const std::string& labels) {
-  const bool archive = fs::path(data).extension() == ".npz";
+  const bool archive = fs::path(data).extension() == ".npz" || IsTable(data);
   if (archive != labels.empty())
-    return Error(ErrorCode::kUsage,
-                 "--data is a folder with --labels, or an .npz that holds the labels itself");
+    return Error(
+        ErrorCode::kUsage,
+        "--data is a folder with --labels, or an .npz or .csv that holds the labels itself");
   return {};
 }
 
@@ -159,13 +270,11 @@ Result<LabelledSet> OpenLabelled(const Graph& graph, const std::string& data,
   } else {
     ATH_TRY(Samples archive,
             Samples::Open(graph, data, image, std::numeric_limits<std::int64_t>::max()));
-    ATH_TRY(const io::NamedTensors arrays, io::ReadNpz(data));
-    const auto found = std::find_if(arrays.begin(), arrays.end(),
-                                    [](const auto& array) { return array.first == kLabels; });
-    if (found == arrays.end())
-      return Error(ErrorCode::kInvalidInput, "{}: there is no array \"labels\"", data)
+    if (archive.labels() == nullptr)
+      return Error(ErrorCode::kInvalidInput, "{}: there is no {} \"labels\"", data,
+                   IsTable(data) ? "column" : "array")
           .Fix("--labels FILE.csv when --data is a folder of pictures");
-    ATH_TRY(const std::vector<std::int64_t> classes, ToInts(found->second));
+    ATH_TRY(const std::vector<std::int64_t> classes, ToInts(*archive.labels()));
     if (classes.size() != archive.count())
       return Error(ErrorCode::kInvalidInput, "{}: {} samples and {} labels", data, archive.count(),
                    classes.size());

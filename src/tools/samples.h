@@ -1,5 +1,5 @@
-// Samples of a model's inputs for calibration and accuracy: a folder with one file each, or the
-// rows of an archive's arrays.
+// Samples of a model's inputs for calibration and accuracy: a folder with one file each, the rows
+// of an archive's arrays or of one array, or those of a table.
 #pragma once
 
 #include <optional>
@@ -19,6 +19,8 @@ class Samples {
   std::size_t count() const { return std::min(available_, most_); }
   // The inputs that pixels go into as 0..255, since nothing was said of their range.
   std::vector<std::string> RawPictureInputs() const;
+  // The array or column "labels" that stands beside the inputs; null: none.
+  const Tensor* labels() const { return labels_ ? &*labels_ : nullptr; }
   // One datum per input of the graph.
   Result<std::vector<Datum>> Read(std::size_t i) const;
 
@@ -26,7 +28,9 @@ class Samples {
   Samples(const Graph& graph, const std::string& name, const ImageFlags& image, std::int64_t most)
       : graph_(&graph), name_(name), image_(image), most_(static_cast<std::size_t>(most)) {}
 
+  // An array or column "labels" is no input.
   Status OpenArchive();
+  Status OpenTable();
   // Row `at` of an array, as the input wants it; bytes for a real input are pixels.
   Result<Tensor> RowOf(std::size_t input, std::int64_t at) const;
   Result<Tensor> Normalize(const Tensor& pixels, const Type& type) const;
@@ -38,17 +42,21 @@ class Samples {
   std::size_t available_ = 0;
   std::optional<InputPlan> plan_;
   std::vector<Tensor> rows_;  // one array per input
+  std::optional<Tensor> labels_;
 };
 
-// What accuracy is measured on: pictures in a folder, or the rows of an archive with an array
-// "labels".
+// Whether the samples in this file have classes beside them.
+Result<bool> HoldLabels(const std::string& path);
+
+// What accuracy is measured on: pictures in a folder, or the rows of an archive with an array, or
+// of a table with a column, "labels".
 struct LabelledSet {
   std::vector<LabelledPicture> rows;
   std::optional<Samples> archive;
   std::int64_t missing = 0;  // rows of the table whose picture is not in the folder
 };
 
-// --data is a folder with --labels, or an .npz that holds the labels itself.
+// --data is a folder with --labels, or an .npz or .csv that holds the labels itself.
 Status CheckLabelledOptions(const std::string& data, const std::string& labels);
 
 // `labels`: a table when `data` is a folder, else "". `limit` 0: all.

@@ -20,8 +20,7 @@ std::string Transposed(NodeExport& ctx, const std::string& x, std::vector<std::i
 // [batch, length, heads * size] -> [batch, heads, length, size]; of rank 4 it is so already.
 std::string ByHeads(NodeExport& ctx, std::size_t input, std::int64_t heads) {
   if (ctx.InType(input).rank() == 4) return ctx.inputs[input];
-  const std::string split =
-      ctx.Make("Reshape", {ctx.inputs[input], ctx.Ints({0, 0, heads, -1})});
+  const std::string split = ctx.Make("Reshape", {ctx.inputs[input], ctx.Ints({0, 0, heads, -1})});
   return Transposed(ctx, split, {0, 2, 1, 3});
 }
 
@@ -73,8 +72,8 @@ Result<std::string> Causal(NodeExport& ctx, const std::string& scores) {
   const std::string square =
       ctx.Make("Slice", {shape, ctx.Ints({2}), ctx.Ints({4}), ctx.Ints({0})});
   const std::string zeros = ctx.Make("ConstantOfShape", {square});
-  const std::string lower = ctx.Make("Trilu", {ctx.Make("Add", {zeros, ctx.file.ConstantName(
-                                                   Tensor::Scalar(1.0F), "")})});
+  const std::string lower = ctx.Make(
+      "Trilu", {ctx.Make("Add", {zeros, ctx.file.ConstantName(Tensor::Scalar(1.0F), "")})});
   SetInt(ctx.last(), "upper", 0);
   return CastTo(ctx, lower, DType::kBool);
 }
@@ -90,8 +89,7 @@ std::string WriteScores(NodeExport& ctx) {
   const std::string q = ByHeads(ctx, kQ, ctx.Attribute<std::int64_t>("q_num_heads", 1));
   const std::string k = ByHeads(ctx, kK, ctx.Attribute<std::int64_t>("kv_num_heads", 1));
   const Dim size = SizesOf(ctx, kQ).size;
-  const double otherwise =
-      size.IsConst() ? 1 / std::sqrt(static_cast<double>(size.value())) : 1;
+  const double otherwise = size.IsConst() ? 1 / std::sqrt(static_cast<double>(size.value())) : 1;
   const auto scale = ctx.Attribute<float>("scale", static_cast<float>(otherwise));
   const std::string keys = Transposed(ctx, k, {0, 1, 3, 2});
   std::string scores = ctx.Make("MatMul", {q, keys});

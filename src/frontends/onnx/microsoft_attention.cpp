@@ -198,7 +198,8 @@ Status AttendPacked(NodeImport& ctx, Formula& f, ValueId packed, const Attention
   }
   Scores scores = Products(f, q, k, ctx.Float("scale", 0));
   const Dim batch = ctx.InType(0).HasRank() ? ctx.InType(0).dim(0) : Dim();
-  if (ctx.Has(at.mask)) ApplyMask(f, scores, ctx.In(at.mask), batch, ctx.Float("mask_filter_value", -10000.0F));
+  if (ctx.Has(at.mask))
+    ApplyMask(f, scores, ctx.In(at.mask), batch, ctx.Float("mask_filter_value", -10000.0F));
   if (ctx.Has(at.bias)) scores.values = f("Add", {scores.values, ctx.In(at.bias)});
   if (ctx.Int("unidirectional", 0) != 0) HideFuture(f, scores);
   const ValueId y = JoinHeads(f, Attend(f, scores, v));

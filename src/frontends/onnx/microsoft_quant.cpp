@@ -234,13 +234,11 @@ Status MsQEmbedLayerNormalization(NodeImport& ctx) {
   };
   const ValueId ids = ctx.In(0);
   const ValueId words = real(f("Gather", {ctx.In(2), ids}), 0);
-  const ValueId places =
-      real(f("Slice", {ctx.In(3), f.Ints({0}), f.Size(ids, 1), f.Ints({0})}), 1);
+  const ValueId places = real(f("Slice", {ctx.In(3), f.Ints({0}), f.Size(ids, 1), f.Ints({0})}), 1);
   ValueId sum = f("Add", {words, places});
   if (ctx.Has(1)) sum = f("Add", {sum, real(f("Gather", {ctx.In(4), ctx.In(1)}), 2)});
-  const ValueId y =
-      f("LayerNormalization", {sum, real(ctx.In(5), 3), real(ctx.In(6), 4)},
-        {{"axis", std::int64_t{-1}}, {"epsilon", ctx.Float("epsilon", 1e-12F)}});
+  const ValueId y = f("LayerNormalization", {sum, real(ctx.In(5), 3), real(ctx.In(6), 4)},
+                      {{"axis", std::int64_t{-1}}, {"epsilon", ctx.Float("epsilon", 1e-12F)}});
   if (ctx.num_outputs() < 2) return f.Give({y});
   const ValueId lengths = ctx.Has(7) ? f("ReduceSum", {f.Cast(ctx.In(7), DType::kI32), f.Ints({1})},
                                          {{"keepdims", std::int64_t{0}}})
@@ -405,18 +403,16 @@ Status MsGatherBlockQuantized(NodeImport& ctx) {
     if (scales == nullptr) return Unsupported("the scales are computed; constants are accepted");
     ATH_TRY(Tensor half, Tensor::Allocate(f.DTypeOf(data), scales->dims()));
     std::fill_n(static_cast<std::uint8_t*>(half.mutable_raw()),
-                static_cast<std::size_t>(half.count()),
-                static_cast<std::uint8_t>(1 << (bits - 1)));
+                static_cast<std::size_t>(half.count()), static_cast<std::uint8_t>(1 << (bits - 1)));
     zeros = ctx.Constant(std::move(half));
   }
-  const ValueId real =
-      f("DequantizeLinear", {data, ctx.In(2), zeros},
-        {{"axis", ctx.Int("quantize_axis", 1)}, {"block_size", block}});
+  const ValueId real = f("DequantizeLinear", {data, ctx.In(2), zeros},
+                         {{"axis", ctx.Int("quantize_axis", 1)}, {"block_size", block}});
   return f.Give({f("Gather", {real, ctx.In(1)}, {{"axis", ctx.Int("gather_axis", 0)}})});
 }
 
-// Inputs: a [..., K], b [N * K / 2] of two 4-bit codes a byte, the upper half first, and the largest
-// magnitude of each block of the N * K weights, row by row.
+// Inputs: a [..., K], b [N * K / 2] of two 4-bit codes a byte, the upper half first, and the
+// largest magnitude of each block of the N * K weights, row by row.
 Status MsMatMulBnb4(NodeImport& ctx) {
   ATH_RETURN_IF_ERROR(RequireInputs(ctx, 3));
   const std::int64_t k = ctx.Int("K", 0), n = ctx.Int("N", 0), block = ctx.Int("block_size", 0);
@@ -425,9 +421,9 @@ Status MsMatMulBnb4(NodeImport& ctx) {
       0.0F,  0.00520833333F,  0.66666667F,  1.0F,  0.33333333F,  0.5F,  0.16666667F,  0.25F,
       -0.0F, -0.00520833333F, -0.66666667F, -1.0F, -0.33333333F, -0.5F, -0.16666667F, -0.25F};
   constexpr std::array<float, 16> kNormal = {
-      -1.0F,         -0.696192801F,  -0.525073051F, -0.394917488F, -0.284441382F, -0.18477343F,
+      -1.0F,          -0.696192801F, -0.525073051F, -0.394917488F, -0.284441382F, -0.18477343F,
       -0.0910500363F, 0.0F,          0.0795802996F, 0.160930201F,  0.246112302F,  0.337915242F,
-      0.440709829F,  0.562617004F,   0.722956836F,  1.0F};
+      0.440709829F,   0.562617004F,  0.722956836F,  1.0F};
   if (kind != 0 && kind != 1)
     return Unsupported("quant_type {}; 0 (FP4) and 1 (NF4) are accepted", kind);
   const auto count = CheckedMul(n, k);

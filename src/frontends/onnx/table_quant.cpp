@@ -104,8 +104,7 @@ Status QLinearConv(NodeImport& ctx) {
         f("Mul", {f.Cast(ctx.In(1), DType::kF32), f.Cast(ctx.In(4), DType::kF32)});
     bias = f("DequantizeLinear", {ctx.In(8), scale}, {{"axis", std::int64_t{0}}});
   }
-  const ValueId y =
-      ToChannelsFirst(f, f("Conv", {x, w, bias}, std::move(attributes)), last, true);
+  const ValueId y = ToChannelsFirst(f, f("Conv", {x, w, bias}, std::move(attributes)), last, true);
   return f.Give({Quantize(ctx, f, y, 6, 7, DType::kU8)});
 }
 

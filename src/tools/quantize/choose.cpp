@@ -51,6 +51,19 @@ Status AddTimes(const Graph& graph, const std::vector<Datum>& inputs, int thread
   return {};
 }
 
+// What the cost model says of one run.
+Result<double> EstimatedTime(const Graph& graph, const std::vector<Datum>& inputs, int threads) {
+  ATH_TRY(const auto session, Session::Create(graph.Clone(), {.threads = threads}));
+  ATH_TRY(const Profile profile, session->RunProfiled(inputs));
+  double ns = 0;
+  for (const Step& step : profile.plan->steps) {
+    const auto& choices = step.notes.choices;
+    ns += choices.empty() || !choices[0].fits ? 0 : choices[0].cost_ns;
+  }
+  constexpr double kNsPerMs = 1e6;
+  return ns / kNsPerMs;
+}
+
 // The share of the products' operations that integers do, whatever ranked the products.
 double IntegerShare(const Graph& graph, const std::vector<quant::RankedProduct>& ranked,
                     std::size_t in_float) {
@@ -167,6 +180,11 @@ class Chooser {
     ATH_TRY(quant::Quantized made, maker_.Make(FirstOf(choice_.ranked, in_float)));
     ATH_TRY(const Verdict verdict, judge_->Rate(made.graph));
     choice_.trials.push_back({.in_float = in_float, .value = verdict.value, .saved = 1});
+    if (!request_.report.empty()) {
+      ATH_TRY(const std::vector<Datum> first, maker_.source()(0));
+      ATH_TRY(choice_.trials.back().milliseconds,
+              EstimatedTime(made.graph, first, request_.threads));
+    }
     if (in_float > 0)
       Note(common_, "{} product{} in float: {:.2f} %", in_float, in_float == 1 ? "" : "s",
            100 * verdict.value);
@@ -205,6 +223,32 @@ class Chooser {
   Judge* judge_;
   Choice choice_ = {.made = {.graph = Graph(maker_.prepared().graph.catalog())}};
 };
+
+// A row for no correction, then one for each that is asked for, added to those before it.
+template <class AddRow>
+Status ForEachCorrection(const QuantizeRequest& request, QuantizeRequest& so_far, AddRow add) {
+  so_far.corrections = {};
+  ATH_RETURN_IF_ERROR(add("no correction"));
+  for (const quant::Correction& one : quant::AllCorrections()) {
+    if (!(request.corrections.*one.on)) continue;
+    so_far.corrections.*one.on = true;
+    ATH_RETURN_IF_ERROR(add("+ " + std::string(one.name)));
+  }
+  return {};
+}
+
+// How near the outputs are, and what the judge says of them.
+Result<AblationRow> RateRow(std::string name, const Graph& plain, const Graph& made,
+                            SampleCache& samples, std::size_t count, int threads, Judge* judge) {
+  ATH_TRY(const double error, quant::OutputError(plain, made, std::min(kNearSamples, count),
+                                                 samples.source(), threads));
+  AblationRow row = {.name = std::move(name), .sqnr = quant::Sqnr(1, error)};
+  if (judge != nullptr) {
+    ATH_TRY(const Verdict verdict, judge->Rate(made));
+    row.value = verdict.value;
+  }
+  return row;
+}
 
 }  // namespace
 
@@ -272,29 +316,36 @@ Result<std::vector<AblationRow>> Ablate(const Graph& plain, const Graph& origina
                                         const QuantizeRequest& request, const Common& common,
                                         const std::set<NodeId>& in_float, Judge* judge) {
   QuantizeRequest so_far = request;
-  so_far.corrections = {};
   so_far.table.clear();
   so_far.save_table.clear();
   std::vector<AblationRow> rows;
   const auto add = [&](std::string name) -> Status {
     ATH_TRY(const Maker maker, Maker::Prepare(plain, original, samples, count, so_far, common));
     ATH_TRY(const quant::Quantized made, maker.Make(in_float));
-    ATH_TRY(const double error, quant::OutputError(plain, made.graph, std::min(kNearSamples, count),
-                                                   samples.source(), request.threads));
-    AblationRow row = {.name = std::move(name), .sqnr = quant::Sqnr(1, error)};
-    if (judge != nullptr) {
-      ATH_TRY(const Verdict verdict, judge->Rate(made.graph));
-      row.value = verdict.value;
-    }
+    ATH_TRY(AblationRow row,
+            RateRow(std::move(name), plain, made.graph, samples, count, request.threads, judge));
     rows.push_back(std::move(row));
     return {};
   };
-  ATH_RETURN_IF_ERROR(add("no correction"));
-  for (const quant::Correction& one : quant::AllCorrections()) {
-    if (!(request.corrections.*one.on)) continue;
-    so_far.corrections.*one.on = true;
-    ATH_RETURN_IF_ERROR(add("+ " + std::string(one.name)));
-  }
+  ATH_RETURN_IF_ERROR(ForEachCorrection(request, so_far, add));
+  return rows;
+}
+
+Result<std::vector<AblationRow>> AblateWeights(const Graph& plain, SampleCache& samples,
+                                               std::size_t count, const QuantizeRequest& request,
+                                               Judge* judge) {
+  QuantizeRequest so_far = request;
+  std::vector<AblationRow> rows;
+  const auto add = [&](std::string name) -> Status {
+    quant::WeightOnlyReport report;
+    ATH_TRY(const Graph made, quant::QuantizeWeights(plain, count, samples.source(),
+                                                     HowToQuantizeWeights(so_far), report));
+    ATH_TRY(AblationRow row,
+            RateRow(std::move(name), plain, made, samples, count, request.threads, judge));
+    rows.push_back(std::move(row));
+    return {};
+  };
+  ATH_RETURN_IF_ERROR(ForEachCorrection(request, so_far, add));
   return rows;
 }
 

@@ -54,6 +54,8 @@ struct Choice {
     std::size_t in_float = 0;
     double value = 0;  // accuracy or agreement
     double saved = 0;  // share of the operations that compute on integers
+    // What the cost model says of one run; only for a report.
+    std::optional<double> milliseconds = {};
   };
   // What products in float without --max-drop are worth.
   struct Spared {
@@ -89,5 +91,9 @@ Result<std::vector<AblationRow>> Ablate(const Graph& plain, const Graph& origina
                                         SampleCache& samples, std::size_t count,
                                         const QuantizeRequest& request, const Common& common,
                                         const std::set<NodeId>& in_float, Judge* judge);
+// The same of weights alone, with --activations float.
+Result<std::vector<AblationRow>> AblateWeights(const Graph& plain, SampleCache& samples,
+                                               std::size_t count, const QuantizeRequest& request,
+                                               Judge* judge);
 
 }  // namespace athanor::tools

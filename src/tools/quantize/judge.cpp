@@ -5,7 +5,6 @@
 #include <set>
 
 #include "core/digest.h"
-#include "io/npy.h"
 #include "quant/repeatable.h"
 #include "runtime/session.h"
 #include "tools/console.h"
@@ -55,10 +54,7 @@ void AddDifference(const std::vector<Datum>& real, const std::vector<Datum>& oth
 // A table was given, or the archive holds an array of them.
 Result<bool> HasLabels(const QuantizeRequest& request) {
   if (!request.labels.empty()) return true;
-  if (!request.data.ends_with(".npz")) return false;
-  ATH_TRY(const io::NamedTensors arrays, io::ReadNpz(request.data));
-  return std::any_of(arrays.begin(), arrays.end(),
-                     [](const auto& array) { return array.first == "labels"; });
+  return HoldLabels(request.data);
 }
 
 }  // namespace

@@ -43,8 +43,9 @@ std::string MethodHelp() {
 }
 
 void AddAccuracyOptions(Arguments app, QuantizeRequest& request) {
-  app.Option("--data", request.data,
-             "to measure what it costs: a folder or an .npz as --calib, with labels or without");
+  app.Option(
+      "--data", request.data,
+      "to measure what it costs: a folder, an .npz or a .csv as --calib, with labels or without");
   app.Option("--labels", request.labels, "of a folder: a table with columns filename, class");
   app.Option("--label-offset", request.classify.label_offset, "added to every class of the labels");
   app.Option("--output", request.classify.output, "the output with the scores");
@@ -92,6 +93,56 @@ Status CheckChoice(const QuantizeRequest& request) {
   return {};
 }
 
+// --auto chooses itself what these say.
+Status CheckClimb(QuantizeRequest& request) {
+  if (!request.climbs) return {};
+  const QuantizeRequest free;
+  if (request.weights_only() || request.weights != free.weights || !request.share.empty() ||
+      request.arithmetic != free.arithmetic || !request.table.empty() ||
+      !request.save_table.empty() || request.tune != 0)
+    return Error(ErrorCode::kUsage,
+                 "--auto chooses how many bits there are: --weight-bits, --activations, "
+                 "--target-ratio, --tune, --float-share, --arithmetic, --table and --save-table do "
+                 "not go with it");
+  if (request.max_drop.empty()) request.max_drop = "1%";
+  return {};
+}
+
+Status CheckSamples(const QuantizeRequest& request) {
+  if (!request.calib.empty() || request.halves()) return {};
+  return Error(ErrorCode::kUsage,
+               "--calib is required: samples of what the model will see, a folder, an .npz or a "
+               ".csv")
+      .Fix("--calib FOLDER, or --weight-bits f16, which needs none");
+}
+
+// Corrections that would be left unused.
+Status CheckCorrections(const QuantizeRequest& request) {
+  constexpr std::string_view kWeights[] = {"awq", "gptq", "scales"};
+  constexpr std::string_view kFitted[] = {"empirical", "gptq", "refit"};
+  constexpr std::string_view kElsewhere[] = {"awq", "refit", "scales"};
+  const auto among = [](std::span<const std::string_view> names, std::string_view name) {
+    return std::ranges::find(names, name) != names.end();
+  };
+  for (const quant::Correction& one : quant::AllCorrections()) {
+    if (!(request.corrections.*one.on)) continue;
+    const bool used = request.fits_size()      ? among(kFitted, one.name)
+                      : request.weights_only() ? among(kWeights, one.name)
+                                               : !among(kElsewhere, one.name);
+    if (used && !request.halves()) continue;
+    if (request.halves())
+      return Error(ErrorCode::kUsage, "--correct does not go with --weight-bits {}",
+                   request.weights);
+    if (!request.weights_only())
+      return Error(ErrorCode::kUsage, "--correct {} is for {}", one.name,
+                   one.name == "refit" ? "--target-ratio" : "--activations float");
+    return Error(ErrorCode::kUsage, "--correct {} does not go with {}; {} do", one.name,
+                 request.fits_size() ? "--target-ratio" : "--activations float",
+                 request.fits_size() ? "empirical, gptq and refit" : "awq, gptq and scales");
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<quant::Corrections> ParseCorrections(const std::string& text) {
@@ -119,10 +170,11 @@ Result<quant::Corrections> ParseCorrections(const std::string& text) {
 
 void AddQuantizeOptions(Arguments app, QuantizeRequest& request) {
   AddModelOptions(app, request.model);
+  AddAccessOptions(app, request.access);
   AddDumpOption(app, request.dump);
   app.Option("--calib", request.calib,
-             "samples: a folder of pictures or arrays, or an .npz with one row per sample")
-      .Required();
+             "samples: a folder of pictures or arrays, or an .npz or .csv with one row per sample; "
+             "not needed for --weight-bits f16");
   app.Option("--out,-o", request.out, "the file to write; its ending says the format").Required();
   app.Option("--samples", request.samples, "how many samples to use at most")
       .Range(1, 1 << 20)
@@ -134,13 +186,15 @@ void AddQuantizeOptions(Arguments app, QuantizeRequest& request) {
       .Range(0.0, 0.1)
       .ShowDefault();
   app.Option("--correct", request.correct, CorrectionHelp());
-  app.Option("--weight-bits", request.weights,
-             "bits of the weights; 4 leaves the first and the last product at 8")
-      .OneOf({"8", "4"})
+  app.Option(
+         "--weight-bits", request.weights,
+         "bits of the weights; 4 leaves the first and the last product at 8; f16, bf16: half the "
+         "file, read as f32, without samples")
+      .OneOf({"8", "4", "f16", "bf16"})
       .ShowDefault();
   app.Option("--activations", request.activations,
-             "bits of the activations; float: only the weights of matrix products become 4 bits, "
-             "in groups")
+             "bits of the activations; float: only the weights of matrix products become integers, "
+             "of --weight-bits, in groups")
       .OneOf({"8", "float"})
       .ShowDefault();
   app.Option("--group", request.group, "with --activations float: weights that share a scale")
@@ -155,6 +209,9 @@ void AddQuantizeOptions(Arguments app, QuantizeRequest& request) {
              "samples, towards the outputs of the float model; no labels are needed")
       .Range(0, 1000)
       .ShowDefault();
+  app.Flag("--auto", request.climbs,
+           "weights of 16 bits, then 8 bits, then sizes that --target-ratio asks for, as long as "
+           "--max-drop (1% when not given) is met: the smallest that meets it is written");
   app.Flag("--per-tensor", request.per_tensor, "one scale for all output channels of a product");
   app.Option("--table", request.table,
              "ranges from a TensorRT cache or an ncnn table, where it names them");
@@ -173,6 +230,8 @@ void AddQuantizeOptions(Arguments app, QuantizeRequest& request) {
 }
 
 Status CheckRequest(QuantizeRequest& request) {
+  ATH_RETURN_IF_ERROR(CheckSamples(request));
+  ATH_RETURN_IF_ERROR(CheckClimb(request));
   if (!request.share.empty()) {
     ATH_TRY(request.float_share, ParseShare("--float-share", request.share));
   }
@@ -182,7 +241,8 @@ Status CheckRequest(QuantizeRequest& request) {
   ATH_RETURN_IF_ERROR(CheckChoice(request));
   if (request.correct.empty()) {
     request.free_corrections = !request.weights_only() && request.table.empty();
-    request.correct = request.fits_size()      ? "gptq,refit,empirical"
+    request.correct = request.halves()         ? "none"
+                      : request.fits_size()    ? kFittedCorrections
                       : request.weights_only() ? "gptq,scales"
                                                : "gptq,bias";
   }
@@ -193,6 +253,7 @@ Status CheckRequest(QuantizeRequest& request) {
   if (!request.tries_recipes()) {
     ATH_TRY(request.corrections, ParseCorrections(request.correct));
   }
+  ATH_RETURN_IF_ERROR(CheckCorrections(request));
   if (request.corrections.gptq && request.corrections.adaround)
     return Error(ErrorCode::kUsage,
                  "--correct: weights are rounded by gptq or by adaround, not both");
@@ -203,13 +264,17 @@ Status CheckRequest(QuantizeRequest& request) {
         .Fix("-o NAME.ath");
   if (request.tune > 0 && !request.fits_size())
     return Error(ErrorCode::kUsage, "--tune needs --target-ratio");
-  if (request.activations == "float" && request.weights != "4")
-    return Error(ErrorCode::kUsage, "--activations float needs --weight-bits 4");
+  if (request.halves() && (request.activations == "float" || request.fits_size()))
+    return Error(ErrorCode::kUsage,
+                 "--weight-bits {} is all there is: --activations float and --target-ratio do not "
+                 "go with it",
+                 request.weights);
   if (request.weights_only() &&
       (request.drop || !request.table.empty() || !request.save_table.empty()))
-    return Error(ErrorCode::kUsage,
-                 "--activations float and --target-ratio have no ranges to choose and no products "
-                 "to take back: --max-drop, --table and --save-table do not go with them");
+    return Error(
+        ErrorCode::kUsage,
+        "--activations float, --target-ratio and weights of 16 bits have no ranges to choose "
+        "and no products to take back: --max-drop, --table and --save-table do not go with them");
   if (request.weights_only() && (request.group & (request.group - 1)) != 0)
     return Error(ErrorCode::kUsage, "--group: 32, 64 or 128 is expected");
   ATH_RETURN_IF_ERROR(CheckOutput(request.save_table, "--save-table", {".cache", ".table"}));
@@ -226,6 +291,15 @@ quant::QuantizeOptions HowToQuantize(const QuantizeRequest& request) {
   how.ranges.threads = request.threads;
   how.ranges.histograms = !request.report.empty();
   return how;
+}
+
+quant::WeightOnlyOptions HowToQuantizeWeights(const QuantizeRequest& request) {
+  return {.group = static_cast<std::size_t>(request.group),
+          .bits = request.weight_bits(),
+          .awq = request.corrections.awq,
+          .gptq = request.corrections.gptq,
+          .estimate_scales = request.corrections.scales,
+          .threads = request.threads};
 }
 
 }  // namespace athanor::tools

@@ -6,15 +6,18 @@
 #include <vector>
 
 #include "quant/correct.h"
+#include "quant/weight_only.h"
 #include "tools/arguments.h"
 #include "tools/classify.h"
 #include "tools/open_model.h"
+#include "tools/package_options.h"
 
 namespace athanor::tools {
 
 struct QuantizeRequest {
   ModelOptions model;
-  std::string dump;  // --dump-ir
+  std::string dump;    // --dump-ir
+  AccessFlags access;  // of a package
   ClassifyOptions classify;
   std::string calib, out, method = "minmax", correct, max_drop, data, labels, report;
   std::string table, save_table, agree = "values", share, arithmetic = "float", activations = "8";
@@ -23,6 +26,7 @@ struct QuantizeRequest {
   double tail = 1e-4, target_ratio = 0;
   int threads = 0, tune = 0;
   bool per_tensor = false, measured = false, allow_overlap = false;
+  bool climbs = false;  // --auto
 
   // Checked once by CheckRequest, from `max_drop`, `share` and `correct`.
   std::optional<double> drop = {};
@@ -30,13 +34,21 @@ struct QuantizeRequest {
   quant::Corrections corrections = {};
   bool free_corrections = false;  // none were asked for, and some may be added
 
-  int weight_bits() const { return weights == "4" ? 4 : 8; }
+  int weight_bits() const {
+    constexpr int kHalf = 16, kFour = 4, kEight = 8;
+    return halves() ? kHalf : weights == "4" ? kFour : kEight;
+  }
   bool fits_size() const { return target_ratio > 0; }
   bool tries_recipes() const { return correct == "auto"; }
   // fixed31 is for machines without floats: no products there unless --max-drop asks for them.
   double share_in_float() const { return float_share.value_or(arithmetic == "float" ? 0.15 : 0); }
-  bool weights_only() const { return activations == "float" || fits_size(); }
+  // Weights of 16 bits: nothing is calibrated.
+  bool halves() const { return weights == "f16" || weights == "bf16"; }
+  bool weights_only() const { return activations == "float" || fits_size() || halves(); }
 };
+
+// What --target-ratio corrects by itself.
+inline constexpr const char* kFittedCorrections = "gptq,refit,empirical";
 
 void AddQuantizeOptions(Arguments app, QuantizeRequest& request);
 // What can be seen to be wrong before any file is read; fills in what it checks.
@@ -44,5 +56,7 @@ Status CheckRequest(QuantizeRequest& request);
 // "bias,adaround" or "none".
 Result<quant::Corrections> ParseCorrections(const std::string& text);
 quant::QuantizeOptions HowToQuantize(const QuantizeRequest& request);
+// With --activations float.
+quant::WeightOnlyOptions HowToQuantizeWeights(const QuantizeRequest& request);
 
 }  // namespace athanor::tools

@@ -9,13 +9,18 @@
 #include "frontends/load.h"
 #include "frontends/save.h"
 #include "passes/pipeline.h"
+#include "quant/layer_errors.h"
+#include "quant/recurrent_weights.h"
 #include "quant/weight_only.h"
 #include "runtime/session.h"
 #include "tools/console.h"
 #include "tools/describe.h"
 #include "tools/dump_ir.h"
+#include "tools/output_file.h"
+#include "tools/quantize/float_model.h"
 #include "tools/quantize/recipe.h"
 #include "tools/quantize/report.h"
+#include "tools/quantize/task.h"
 #include "tools/quantize/teach.h"
 
 namespace athanor::tools {
@@ -29,7 +34,8 @@ constexpr std::size_t kFewSamples = 16;  // below this ranges are a matter of lu
 constexpr std::size_t kFewRows = 20;     // below this a drop of accuracy is
 constexpr double kFarDecibels = 20;      // outputs not even this near move boxes and classes
 
-std::string Counted(std::size_t count, const char* what) {
+std::string Counted(std::size_t count, const char* what, const char* many = nullptr) {
+  if (count != 1 && many != nullptr) return fmt::format("{} {}", count, many);
   return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
@@ -83,11 +89,7 @@ std::vector<std::string> FormRow(const char* name, const Form& form, bool labell
 void PrintForms(const Common& common, const QuantizeFindings& findings) {
   Table table({"", ">KiB", ">ms", ">top1", ">top5"});
   table.Add(FormRow("float", findings.before, findings.labelled));
-  const bool fitted = findings.request->fits_size();
-  table.Add(FormRow(fitted              ? "coded"
-                    : findings.prepared ? "int8"
-                                        : "int4",
-                    findings.after, findings.labelled));
+  table.Add(FormRow(FormName(findings).c_str(), findings.after, findings.labelled));
   PrintText(common, table.ToString());
   Say(common, "{:.2f} x smaller, {:.2f} x as fast",
       static_cast<double>(findings.before.bytes) / static_cast<double>(findings.after.bytes),
@@ -133,9 +135,20 @@ void PrintFitted(const Common& common, const quant::FitSizeReport& report) {
 void SayWhatStays(const Common& common, const QuantizeRequest& request,
                   const QuantizeFindings& findings) {
   if (request.fits_size()) return PrintFitted(common, findings.fitted);
+  if (request.halves()) {
+    Say(common, "{} hold {}", Counted(findings.halves.stored, "tensor"), request.weights);
+    for (const std::string& name : findings.halves.kept)
+      Say(common, "  f32: {}: its numbers are too large or too small for {}", Quote(name),
+          request.weights);
+    return;
+  }
   if (findings.prepared == nullptr) {
-    Say(common, "the weights of {} have 4 bits, {} share a scale",
-        Counted(findings.weights_only.size(), "product"), request.group);
+    Say(common, "the weights of {} have {} bits, {} share a scale",
+        Counted(findings.weights_only.products.size(), "product"), request.weight_bits(),
+        request.group);
+    if (request.corrections.awq)
+      Say(common, "the inputs of {} are divided by factors",
+          Counted(findings.weights_only.scaled, "product"));
     return;
   }
   const Choice& choice = *findings.choice;
@@ -151,6 +164,9 @@ void SayWhatStays(const Common& common, const QuantizeRequest& request,
         Counted(choice.in_float, "product"), 100 * choice.spared->work,
         choice.in_float == 1 ? "s" : "", Decibels(choice.spared->after),
         Decibels(choice.spared->before));
+  if (findings.recurrent > 0)
+    Say(common, "{} of recurrent nodes have 8 bits in the file",
+        Counted(findings.recurrent, "matrix", "matrices"));
   for (const quant::Skipped& skipped : report.skipped)
     Say(common, "  float: \"{}\" ({}): {}", skipped.node, skipped.op, skipped.reason);
   if (!report.constant.empty())
@@ -179,22 +195,22 @@ class Quantizing {
     ATH_TRY(const quant::Candidates candidates, quant::FindCandidates(plain_));
     ATH_RETURN_IF_ERROR(quant::CheckQuantizable(plain_, candidates));
     ATH_RETURN_IF_ERROR(OpenSamples());
-    ATH_TRY(const Graph small, request_.fits_size()      ? MakeFitted()
+    ATH_TRY(const Graph small, request_.climbs           ? Climb()
+                               : request_.halves()       ? MakeHalf()
+                               : request_.fits_size()    ? MakeFitted()
                                : request_.weights_only() ? MakeWeights()
                                                          : MakeIntegers());
     // What cannot be had is not written.
     const bool met = choice_ == nullptr || choice_->met;
     if (!met) return NotMet();
-    // In a small model names, scales and gaps weigh as much as the weights, and decoding takes no
-    // time; weights of large ones are rather mapped.
-    const bool compress = request_.fits_size() || WeightBytes(plain_) < kSmallModel;
-    ATH_RETURN_IF_ERROR(SaveModel(small, request_.out, {.compress = compress}));
+    ATH_RETURN_IF_ERROR(SaveModel(small, request_.out, {.compress = Compresses()}));
     ATH_RETURN_IF_ERROR(Measure());
     ATH_RETURN_IF_ERROR(Explain(small));
     SayWhatStays(common_, request_, findings_);
     PrintForms(common_, findings_);
     if (!request_.report.empty()) ATH_RETURN_IF_ERROR(WriteReport(findings_, request_.report));
     SayIfFar();
+    SayAdvice();
     Say(common_, "wrote {}{}", request_.out,
         request_.report.empty() ? "" : " and " + request_.report);
     const Status gate = Gate();
@@ -206,12 +222,18 @@ class Quantizing {
   }
 
  private:
+  // In a small model names, scales and gaps weigh as much as the weights, and decoding takes no
+  // time; weights of large ones are rather mapped.
+  bool Compresses() const { return request_.fits_size() || WeightBytes(plain_) < kSmallModel; }
+
   Status OpenSamples() {
-    ATH_TRY(Samples samples,
-            Samples::Open(graph_, request_.calib, request_.classify.image, request_.samples));
-    files_ = std::make_unique<Samples>(std::move(samples));
-    NoteRawPictures(common_, files_->RawPictureInputs());
-    count_ = files_->count();
+    if (!request_.calib.empty()) {
+      ATH_TRY(Samples samples,
+              Samples::Open(graph_, request_.calib, request_.classify.image, request_.samples));
+      files_ = std::make_unique<Samples>(std::move(samples));
+      NoteRawPictures(common_, files_->RawPictureInputs());
+      count_ = files_->count();
+    }
     samples_ =
         std::make_unique<SampleCache>(count_, [this](std::size_t i) { return files_->Read(i); });
     if (!request_.data.empty() || request_.drop) {
@@ -220,7 +242,8 @@ class Quantizing {
       if (request_.drop) NoteFewRows();
     }
     findings_.samples = count_;
-    if (count_ < kFewSamples)
+    findings_.task = TaskOf(plain_);
+    if (count_ > 0 && count_ < kFewSamples)
       Note(common_, "note: {} samples are few: ranges may be too narrow; 100 or more are usual",
            count_);
     return {};
@@ -246,7 +269,40 @@ class Quantizing {
     ATH_TRY(Choice choice, ChooseProducts(*maker_, request_, common_, judge_.get()));
     choice_ = std::make_unique<Choice>(std::move(choice));
     findings_.choice = choice_.get();
+    if (request_.arithmetic == "float" && choice_->met) ATH_RETURN_IF_ERROR(StoreRecurrent());
     return choice_->made.graph.Clone();
+  }
+
+  // Weights of recurrent nodes take no room as floats where 8 bits do.
+  Status StoreRecurrent() {
+    ATH_TRY(quant::RecurrentWeights small, quant::StoreRecurrentWeights(choice_->made.graph));
+    if (small.stored == 0) return {};
+    ATH_TRY(const bool near, IsAsNear(small.graph));
+    if (!near) {
+      Note(common_, "note: weights of recurrent nodes stay in float: 8 bits cost too much");
+      return {};
+    }
+    choice_->made.graph = std::move(small.graph);
+    findings_.recurrent = small.stored;
+    return {};
+  }
+
+  // Within the allowed drop; without one, hardly farther from float than what was chosen.
+  Result<bool> IsAsNear(const Graph& made) {
+    constexpr double kHardly = 1;  // dB
+    if (request_.drop) {
+      ATH_TRY(const Verdict verdict, judge_->Rate(made));
+      return judge_->real().value - verdict.value <= *request_.drop + 1e-12;
+    }
+    const auto decibels = [&](const Graph& graph) -> Result<double> {
+      ATH_TRY(const double error, quant::OutputError(plain_, graph, std::min(kNearSamples, count_),
+                                                     samples_->source(), request_.threads));
+      return quant::Sqnr(1, error);
+    };
+    ATH_TRY(const double after, decibels(made));
+    if (after >= kNearDecibels) return true;
+    ATH_TRY(const double before, decibels(choice_->made.graph));
+    return after >= before - kHardly;
   }
 
   // From here on as if the best recipe had been asked for.
@@ -263,13 +319,84 @@ class Quantizing {
   Result<Graph> MakeWeights() {
     quant::WeightOnlyReport report;
     ATH_TRY(Graph small, quant::QuantizeWeights(plain_, count_, samples_->source(),
-                                                {.group = static_cast<std::size_t>(request_.group),
-                                                 .gptq = request_.corrections.gptq,
-                                                 .estimate_scales = request_.corrections.scales,
-                                                 .threads = request_.threads},
-                                                report));
-    findings_.weights_only = std::move(report.products);
+                                                HowToQuantizeWeights(request_), report));
+    findings_.weights_only = std::move(report);
     return small;
+  }
+
+  Result<Graph> MakeHalf() {
+    return quant::StoreInHalf(plain_, request_.weights == "f16" ? DType::kF16 : DType::kBF16,
+                              findings_.halves);
+  }
+
+  // One rung of --auto: what the file takes, and whether it is within the allowed drop.
+  Result<bool> Meets(const std::string& name, const Graph& made) {
+    ATH_TRY(const std::vector<std::uint8_t> file, ath::Write(made, {.compress = Compresses()}));
+    ATH_TRY(const Verdict verdict, judge_->Rate(made));
+    const double drop = judge_->real().value - verdict.value;
+    const bool met = drop <= *request_.drop + 1e-12;
+    findings_.rungs.push_back({name, file.size(), verdict.value, met});
+    Note(common_, "{}: {:.1f} KiB, a drop of {:.2f} %{}", name,
+         static_cast<double>(file.size()) / 1024, 100 * drop + 0.0, met ? "" : ": too much");
+    return met;
+  }
+
+  // As far as the allowed drop lets it: 16 bits, 8 bits, then smaller and smaller files.
+  Result<Graph> Climb() {
+    const QuantizeRequest asked = request_;
+    request_.weights = "f16";
+    ATH_TRY(Graph best, MakeHalf());
+    ATH_TRY(bool met, Meets("f16", best));
+    if (!met)
+      return Error(ErrorCode::kAccuracy, "even weights of 16 bits drop by more than {:g} %",
+                   100 * *request_.drop);
+    const QuantizeRequest half = request_;
+    request_ = asked;
+    ATH_TRY(Graph integers, MakeIntegers());
+    ATH_TRY(const bool integers_met, Meets("int8", integers));
+    if (!integers_met || !choice_->met) {
+      request_ = half;
+      Forget();
+      return best;
+    }
+    best = std::move(integers);
+    return ClimbSizes(std::move(best));
+  }
+
+  // Only .ath files have coded weights.
+  Result<Graph> ClimbSizes(Graph best) {
+    constexpr double kRatios[] = {5, 6, 8, 10, 12, 16};
+    if (!request_.out.ends_with(".ath")) return best;
+    for (const double ratio : kRatios) {
+      const QuantizeRequest before = request_;
+      const quant::FitSizeReport report = findings_.fitted;
+      request_.target_ratio = ratio;
+      request_.correct = kFittedCorrections;
+      ATH_TRY(request_.corrections, ParseCorrections(request_.correct));
+      Result<Graph> made = MakeFitted();
+      const bool fits = made.ok();
+      if (!fits && made.status().code() != ErrorCode::kAccuracy) return made;
+      bool met = false;
+      if (fits) {
+        ATH_TRY(met, Meets(fmt::format("{:g} x smaller", ratio), *made));
+      }
+      if (!met) {
+        request_ = before;
+        findings_.fitted = report;
+        break;
+      }
+      best = *std::move(made);
+      Forget();
+    }
+    return best;
+  }
+
+  // What integers for activations left behind, when something else is written.
+  void Forget() {
+    choice_.reset();
+    maker_.reset();
+    findings_.prepared = nullptr;
+    findings_.choice = nullptr;
   }
 
   Result<Graph> MakeFitted() {
@@ -313,12 +440,22 @@ class Quantizing {
     std::error_code error;
     findings_.before.bytes = WeightBytes(plain_);
     findings_.after.bytes = fs::file_size(request_.out, error);
-    ATH_TRY(const std::vector<Datum> first, samples_->Read(0));
+    ATH_TRY(const std::vector<Datum> first, FirstInputs());
     ATH_RETURN_IF_ERROR(TimeForms(findings_.before, findings_.after, first));
     if (judge_ == nullptr) return {};
     ATH_TRY(findings_.after.verdict, judge_->Rate(written));
     Judged();
     return {};
+  }
+
+  // Random ones where there are no samples.
+  Result<std::vector<Datum>> FirstInputs() {
+    if (count_ > 0) return samples_->Read(0);
+    InputOptions random;
+    random.sources = {"random"};
+    ATH_TRY(const InputPlan plan, InputPlan::Make(graph_, random));
+    ATH_TRY(InputSet set, plan.Read(0));
+    return std::move(set.values);
   }
 
   void Judged() {
@@ -339,9 +476,23 @@ class Quantizing {
                                                : "");
   }
 
+  // Where 8 bits of activations are not what is usual, nobody asked for them and they cost
+  // something.
+  void SayAdvice() const {
+    const std::string advice = AdviceFor(TaskOf(plain_));
+    if (choice_ == nullptr || request_.drop || advice.empty()) return;
+    if (choice_->decibels && *choice_->decibels >= kNearDecibels) return;
+    Note(common_, "note: {}", advice);
+  }
+
   // What only a report shows, because it takes runs of its own.
   Status Explain(const Graph& small) {
-    if (request_.report.empty() || maker_ == nullptr) return {};
+    if (request_.report.empty() || request_.fits_size() || request_.halves()) return {};
+    if (maker_ == nullptr) {
+      if (request_.correct == "none") return {};
+      ATH_TRY(findings_.ablation, AblateWeights(plain_, *samples_, count_, request_, judge_.get()));
+      return {};
+    }
     const std::size_t few = std::min(count_, kFewSamples);
     ATH_TRY(findings_.layers,
             quant::MeasureLayers(maker_->prepared().graph, small, choice_->made.report.pairs, few,
@@ -398,7 +549,7 @@ class Quantizing {
 
 Status Run(QuantizeRequest& request, const Common& common) {
   ATH_RETURN_IF_ERROR(CheckRequest(request));
-  ATH_TRY(Graph graph, OpenModel(request.model, SavedFiles(request.out)));
+  ATH_TRY(Graph graph, OpenFloatModel(request));
   ATH_RETURN_IF_ERROR(CheckReportName(request.report));
   ATH_RETURN_IF_ERROR(CheckOutput(request.save_table, "--save-table"));
   ATH_RETURN_IF_ERROR(DumpIr(common, request.dump, graph));

@@ -4,8 +4,10 @@
 #include <nlohmann/json.hpp>
 
 #include "quant/fit_size.h"
+#include "quant/half_weights.h"
 #include "quant/layer_errors.h"
 #include "tools/quantize/recipe.h"
+#include "tools/quantize/task.h"
 #include "tools/report/page.h"
 
 namespace athanor::tools {
@@ -18,9 +20,18 @@ struct Form {
   std::optional<Verdict> verdict = {};
 };
 
+// What --auto tried.
+struct Rung {
+  std::string name;
+  std::uint64_t bytes = 0;
+  double value = 0;  // accuracy or agreement
+  bool met = false;
+};
+
 struct QuantizeFindings {
   const QuantizeRequest* request = nullptr;
   std::size_t samples = 0;
+  Task task = Task::kOther;
   const quant::Prepared* prepared = nullptr;  // absent when only weights were quantised
   const Choice* choice = nullptr;
   Form before, after;
@@ -29,12 +40,17 @@ struct QuantizeFindings {
   int evaluations = 0;
   std::vector<quant::LayerError> layers = {};
   std::vector<AblationRow> ablation = {};
-  std::vector<TriedRecipe> tried = {};         // with --correct auto
-  std::vector<std::string> weights_only = {};  // products
-  quant::FitSizeReport fitted = {};            // with --target-ratio
+  std::vector<TriedRecipe> tried = {};        // with --correct auto
+  quant::WeightOnlyReport weights_only = {};  // with --activations float
+  quant::FitSizeReport fitted = {};           // with --target-ratio
+  quant::HalfReport halves = {};              // with --weight-bits f16 or bf16
+  std::size_t recurrent = 0;                  // matrices of recurrent nodes with 8 bits
+  std::vector<Rung> rungs = {};               // with --auto
   bool pass = true;
 };
 
+// What the quantised form is called: "int8", "int4", "coded", "f16" or "bf16".
+std::string FormName(const QuantizeFindings& findings);
 nlohmann::json FindingsJson(const QuantizeFindings& findings);
 Page FindingsPage(const QuantizeFindings& findings);
 // `name`: a folder for both, or one file.

@@ -40,9 +40,11 @@ nlohmann::json Products(const QuantizeFindings& findings) {
 nlohmann::json Decision(const QuantizeFindings& findings) {
   const Choice& choice = *findings.choice;
   nlohmann::json trials = nlohmann::json::array(), ranked = nlohmann::json::array();
-  for (const Choice::Trial& trial : choice.trials)
+  for (const Choice::Trial& trial : choice.trials) {
     trials.push_back(
         {{"in_float", trial.in_float}, {"value", trial.value}, {"integer_share", trial.saved}});
+    if (trial.milliseconds) trials.back()["estimated_ms"] = *trial.milliseconds;
+  }
   for (std::size_t i = 0; i < choice.ranked.size(); ++i) {
     const quant::RankedProduct& one = choice.ranked[i];
     nlohmann::json row = {{"node", one.name},
@@ -89,6 +91,15 @@ nlohmann::json Tensors(const QuantizeFindings& findings) {
   return list;
 }
 
+void AddAblation(const QuantizeFindings& findings, nlohmann::json& json) {
+  json["ablation"] = nlohmann::json::array();
+  for (const AblationRow& row : findings.ablation) {
+    nlohmann::json entry = {{"name", row.name}, {"sqnr_db", row.sqnr}};
+    if (row.value) entry["value"] = *row.value;
+    json["ablation"].push_back(std::move(entry));
+  }
+}
+
 // How activations were quantised, and what that cost where.
 void AddChoice(const QuantizeFindings& findings, nlohmann::json& json) {
   const quant::QuantizeReport& report = findings.choice->made.report;
@@ -97,6 +108,7 @@ void AddChoice(const QuantizeFindings& findings, nlohmann::json& json) {
     json["tried"].push_back(
         {{"method", one.method}, {"correct", one.correct}, {"sqnr_db", one.sqnr}});
   json["quantized_nodes"] = report.quantized;
+  json["recurrent_matrices"] = findings.recurrent;
   json["nodes"] = report.nodes;
   json["always_zero"] = report.constant;
   json["products"] = Products(findings);
@@ -114,12 +126,7 @@ void AddChoice(const QuantizeFindings& findings, nlohmann::json& json) {
                        {"spread_channels", equalized.spread},
                        {"smoothed", equalized.smoothed}};
   json["tensors"] = Tensors(findings);
-  json["ablation"] = nlohmann::json::array();
-  for (const AblationRow& row : findings.ablation) {
-    nlohmann::json entry = {{"name", row.name}, {"sqnr_db", row.sqnr}};
-    if (row.value) entry["value"] = *row.value;
-    json["ablation"].push_back(std::move(entry));
-  }
+  AddAblation(findings, json);
   if (findings.request->drop) json["decision"] = Decision(findings);
   if (const auto& spared = findings.choice->spared)
     json["spared"] = {{"products", findings.choice->in_float},
@@ -130,18 +137,23 @@ void AddChoice(const QuantizeFindings& findings, nlohmann::json& json) {
 
 }  // namespace
 
+std::string FormName(const QuantizeFindings& findings) {
+  const QuantizeRequest& request = *findings.request;
+  if (request.fits_size()) return "coded";
+  if (request.halves()) return request.weights;
+  return findings.prepared == nullptr && request.weight_bits() == 4 ? "int4" : "int8";
+}
+
 nlohmann::json FindingsJson(const QuantizeFindings& findings) {
   const QuantizeRequest& request = *findings.request;
   nlohmann::json json = {{"model", request.model.path},
                          {"out", request.out},
                          {"samples", findings.samples},
+                         {"task", Name(findings.task)},
                          {"weight_bits", request.weight_bits()},
                          {"corrections", request.correct},
                          {"float", FormJson(findings.before, findings.labelled)},
-                         {findings.request->fits_size() ? "coded"
-                          : findings.prepared           ? "int8"
-                                                        : "int4",
-                          FormJson(findings.after, findings.labelled)},
+                         {FormName(findings), FormJson(findings.after, findings.labelled)},
                          {"pass", findings.pass}};
   if (findings.rows > 0) {
     json["n"] = findings.rows;
@@ -167,9 +179,19 @@ nlohmann::json FindingsJson(const QuantizeFindings& findings) {
   if (findings.fitted.tuned)
     json["tuned"] = {{"before", findings.fitted.tuned->before},
                      {"after", findings.fitted.tuned->after}};
+  for (const Rung& rung : findings.rungs)
+    json["rungs"].push_back(
+        {{"name", rung.name}, {"bytes", rung.bytes}, {"value", rung.value}, {"met", rung.met}});
+  if (findings.request->halves()) {
+    json["stored"] = {{"type", findings.request->weights},
+                      {"tensors", findings.halves.stored},
+                      {"kept", findings.halves.kept}};
+    return json;
+  }
   if (findings.request->fits_size()) return json;
   if (findings.prepared == nullptr) {
-    json["products"] = findings.weights_only;
+    json["products"] = findings.weights_only.products;
+    AddAblation(findings, json);
     return json;
   }
   AddChoice(findings, json);

@@ -61,20 +61,22 @@ Section Decided(const QuantizeFindings& f) {
   Section section = {.id = "decision",
                      .title = "Which products stay in float",
                      .finding = fmt::format(
-                         "A drop of {:.2f} % is allowed. {} of the products stay in float; that "
+                         "A drop of {:.3g} % is allowed. {} of the products stay in float; that "
                          "took {} evaluations of the data.",
                          100 * *f.request->drop, choice.in_float, f.evaluations)};
   Series curve = {.name = "tried", .classes = "gold", .points = {}, .dots = true};
   for (const Choice::Trial& trial : choice.trials)
-    curve.points.emplace_back(100 * trial.saved, 100 * (f.before.verdict->value - trial.value));
+    curve.points.emplace_back(1000 * trial.milliseconds.value_or(0),
+                              100 * (f.before.verdict->value - trial.value));
   std::sort(curve.points.begin(), curve.points.end());
-  const auto percent = [](double x) { return fmt::format("{:.1f} %", x); };
+  const auto percent = [](double x) { return fmt::format("{:.2g} %", x); };
+  const auto time = [](double us) { return fmt::format("{:.3g} us", us); };
   if (curve.points.size() > 1)
     section.figures.push_back(
         {LineChart({curve},
-                   {.x = "work on integers", .y = "drop", .x_text = percent, .y_text = percent}),
-         "Every choice that was tried: the drop of accuracy over the share of the products' "
-         "operations that integers do."});
+                   {.x = "time of one run", .y = "drop", .x_text = time, .y_text = percent}),
+         "Every choice that was tried: the drop of accuracy over what the cost model says of the "
+         "time."});
   Rows table = {.title = "the order in which products return to float",
                 .header = {"product", ">error", ">saves", ">float ms", ">int8 ms", "runs on"},
                 .rows = {}};
@@ -231,6 +233,19 @@ Section Ablation(const QuantizeFindings& f) {
           .tables = {std::move(table)}};
 }
 
+Section Rungs(const QuantizeFindings& f) {
+  Rows table = {.title = "what --auto tried",
+                .header = {"", ">KiB", ">" + Metric(f), "within the drop"},
+                .rows = {}};
+  for (const Rung& rung : f.rungs)
+    table.rows.push_back({rung.name, fmt::format("{:.1f}", static_cast<double>(rung.bytes) / 1024),
+                          fmt::format("{:.2f} %", 100 * rung.value), rung.met ? "yes" : "no"});
+  return {.id = "rungs",
+          .title = "How far the bits went down",
+          .finding = "The smallest that is within the allowed drop was written.",
+          .tables = {std::move(table)}};
+}
+
 std::string VerdictText(const QuantizeFindings& f) {
   if (!f.pass) return "The allowed drop of accuracy is not met.";
   if (f.request->drop)
@@ -261,8 +276,9 @@ Page FindingsPage(const QuantizeFindings& f) {
     page.sections.push_back(FloatNodes(f));
     page.sections.push_back(Layers(f));
     page.sections.push_back(Distributions(f));
-    if (!f.ablation.empty()) page.sections.push_back(Ablation(f));
   }
+  if (!f.ablation.empty()) page.sections.push_back(Ablation(f));
+  if (!f.rungs.empty()) page.sections.push_back(Rungs(f));
   page.environment = {{"processor", ProcessorName()},
                       {"instruction set", std::string(Name(BestIsa()))},
                       {"threads", f.request->threads == 0 ? fmt::format("{}", Cpu().cores)

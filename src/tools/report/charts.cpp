@@ -162,7 +162,9 @@ Frame MakeFrame(const std::vector<Series>& series, const LineOptions& options) {
     for (const auto& [x, y] : series[0].points) ticks.push_back(x);
   }
   for (const double tick : ticks)
-    frame.axes += Text(frame.x(tick), bottom + 16, options.x_text(tick), "small soft middle");
+    // What ends at the frame's edge would be cut off there.
+    frame.axes += Text(frame.x(tick), bottom + 16, options.x_text(tick),
+                       frame.x(tick) > right - 1 ? "small soft right" : "small soft middle");
   frame.axes += Text((left + right) / 2, bottom + 34, options.x, "small soft middle");
   frame.axes += Text(0, 10, options.y, "small soft");
   return frame;
