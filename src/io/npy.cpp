@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <limits>
 #include <optional>
 
 #include "core/checked.h"
@@ -271,11 +272,9 @@ Result<Tensor> ReadElements(const Header& header, const Element& element, std::i
   return tensor;
 }
 
-}  // namespace
-
-Result<Tensor> ParseNpy(std::span<const std::uint8_t> bytes, const NpyOptions& options) {
-  ATH_TRY(const Header header, ReadHeader(bytes));
-  ATH_TRY(const Element element, ParseDescr(header.descr));
+// How many elements there are, where they are no more than are wanted.
+Result<std::int64_t> CountOf(const Header& header, const Element& element,
+                             const NpyOptions& options) {
   const std::optional<std::int64_t> count = CheckedCount(header.dims);
   const std::optional<std::size_t> size =
       count ? CheckedMul(static_cast<std::size_t>(*count), std::max<std::size_t>(1, element.bytes))
@@ -286,16 +285,82 @@ Result<Tensor> ParseNpy(std::span<const std::uint8_t> bytes, const NpyOptions& o
     return Error(ErrorCode::kResource, "an array of shape {} is larger than the limit of {} bytes",
                  ToString(header.dims), options.max_bytes);
   }
+  return *count;
+}
+
+Result<std::span<const std::uint8_t>> DataOf(std::span<const std::uint8_t> bytes,
+                                             const Header& header, const Element& element,
+                                             std::int64_t count) {
   const auto data = bytes.subspan(header.data_offset);
-  const std::size_t expected = static_cast<std::size_t>(*count) * element.bytes;
+  const std::size_t expected = static_cast<std::size_t>(count) * element.bytes;
   if (data.size() < expected) {
     return Error(ErrorCode::kCorruptFile, "the file ends early: {} bytes of data, {} are expected",
                  data.size(), expected);
   }
   // Empty strings take no bytes in the file but memory here: the file's size bounds nothing.
-  if (element.bytes == 0 && *count > 1 << 20)
-    return Error(ErrorCode::kUnsafeFile, "{} strings of length 0", *count);
-  return ReadElements(header, element, *count, data.first(expected));
+  if (element.bytes == 0 && count > 1 << 20)
+    return Error(ErrorCode::kUnsafeFile, "{} strings of length 0", count);
+  return data.first(expected);
+}
+
+}  // namespace
+
+Result<Tensor> ParseNpy(std::span<const std::uint8_t> bytes, const NpyOptions& options) {
+  ATH_TRY(const Header header, ReadHeader(bytes));
+  ATH_TRY(const Element element, ParseDescr(header.descr));
+  ATH_TRY(const std::int64_t count, CountOf(header, element, options));
+  ATH_TRY(const auto data, DataOf(bytes, header, element, count));
+  return ReadElements(header, element, count, data);
+}
+
+struct NpyMatrix::Layout {
+  Header header;
+  Element element;
+  std::span<const std::uint8_t> data;
+};
+
+DType NpyMatrix::dtype() const { return layout_->element.dtype; }
+
+Result<NpyMatrix> NpyMatrix::Open(const std::string& path) {
+  NpyMatrix matrix;
+  ATH_TRY(matrix.file_, MappedFile::Open(path));
+  const std::span<const std::uint8_t> bytes = matrix.file_->bytes();
+  Layout layout;
+  ATH_TRY(layout.header, ReadHeader(bytes));
+  ATH_TRY(layout.element, ParseDescr(layout.header.descr));
+  const Dims& dims = layout.header.dims;
+  if (dims.empty() || dims.size() > 2 || (dims.size() == 2 && dims[1] == 0))
+    return Error(ErrorCode::kInvalidInput,
+                 "an array of shape {}; a matrix [rows, columns] is expected", ToString(dims));
+  // It stays in the file: only the file's size bounds it.
+  ATH_TRY(const std::int64_t count,
+          CountOf(layout.header, layout.element,
+                  {.max_bytes = std::numeric_limits<std::size_t>::max()}));
+  ATH_TRY(layout.data, DataOf(bytes, layout.header, layout.element, count));
+  matrix.rows_ = dims[0];
+  matrix.columns_ = dims.size() == 2 ? dims[1] : 1;
+  matrix.layout_ = std::make_shared<const Layout>(std::move(layout));
+  return matrix;
+}
+
+Result<Tensor> NpyMatrix::Rows(std::int64_t first, std::int64_t count) const {
+  const Element& element = layout_->element;
+  Header piece = {.descr = "", .fortran = false, .dims = {count, columns_}};
+  const auto at = [&](std::int64_t index) {
+    return layout_->data.data() + static_cast<std::size_t>(index) * element.bytes;
+  };
+  const auto cells = static_cast<std::size_t>(count * columns_);
+  if (!layout_->header.fortran)
+    return ReadElements(piece, element, count * columns_,
+                        {at(first * columns_), cells * element.bytes});
+  // The file has column behind column.
+  piece.fortran = true;
+  std::vector<std::uint8_t> bytes(cells * element.bytes);
+  const std::size_t part = static_cast<std::size_t>(count) * element.bytes;
+  for (std::int64_t column = 0; column < columns_ && part > 0; ++column)
+    std::memcpy(bytes.data() + static_cast<std::size_t>(column) * part, at(column * rows_ + first),
+                part);
+  return ReadElements(piece, element, count * columns_, bytes);
 }
 
 Result<Tensor> ReadNpy(const std::string& path, const NpyOptions& options) {

@@ -6,9 +6,11 @@
 // i8/u8.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
 
+#include "core/file.h"
 #include "io/named_tensors.h"
 
 namespace athanor::io {
@@ -23,6 +25,23 @@ struct NpyOptions {
 
 Result<Tensor> ParseNpy(std::span<const std::uint8_t> bytes, const NpyOptions& options = {});
 Result<Tensor> ReadNpy(const std::string& path, const NpyOptions& options = {});
+// The rows of a matrix in a file, in pieces; a list of numbers is a matrix of one column.
+class NpyMatrix {
+ public:
+  static Result<NpyMatrix> Open(const std::string& path);
+  DType dtype() const;
+  std::int64_t rows() const { return rows_; }
+  std::int64_t columns() const { return columns_; }  // at least 1
+  // [count, columns]; the rows are there.
+  Result<Tensor> Rows(std::int64_t first, std::int64_t count) const;
+
+ private:
+  struct Layout;
+  std::shared_ptr<const MappedFile> file_;
+  std::shared_ptr<const Layout> layout_;
+  std::int64_t rows_ = 0, columns_ = 1;
+};
+
 Result<std::vector<std::uint8_t>> FormatNpy(const Tensor& tensor);
 Status WriteNpy(const std::string& path, const Tensor& tensor);
 

@@ -56,6 +56,36 @@ TEST(Npy, TheHeaderIsPaddedTo64Bytes) {
   EXPECT_TRUE(text.starts_with("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }"));
 }
 
+TEST(NpyMatrix, GivesPiecesOfRowsOfEitherOrder) {
+  const std::string path = TempPath("_matrix.npy");
+  for (const bool fortran : {false, true}) {
+    // Row r has 10 r, 10 r + 1.
+    const std::vector<std::uint8_t> data =
+        fortran ? std::vector<std::uint8_t>{0, 10, 20, 30, 1, 11, 21, 31}
+                : std::vector<std::uint8_t>{0, 1, 10, 11, 20, 21, 30, 31};
+    const auto bytes =
+        File(fmt::format("{{'descr': '|u1', 'fortran_order': {}, 'shape': (4, 2), }}\n",
+                         fortran ? "True" : "False"),
+             data);
+    ASSERT_TRUE(WriteFileAtomically(path, bytes).ok());
+    const auto matrix = NpyMatrix::Open(path);
+    ASSERT_TRUE(matrix.ok()) << matrix.status().ToString();
+    EXPECT_EQ(matrix->rows(), 4);
+    EXPECT_EQ(matrix->columns(), 2);
+    const auto rows = matrix->Rows(1, 2);
+    ASSERT_TRUE(rows.ok());
+    EXPECT_TRUE(rows->SameAs(Tensor::FromVector<std::uint8_t>({2, 2}, {10, 11, 20, 21})));
+  }
+  // A shape that promises more than the file has.
+  ASSERT_TRUE(
+      WriteFileAtomically(
+          path,
+          File("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000, 9), }\n", {0}))
+          .ok());
+  EXPECT_EQ(NpyMatrix::Open(path).status().code(), ErrorCode::kCorruptFile);
+  std::remove(path.c_str());
+}
+
 TEST(Npy, FortranOrderIsTurnedAround) {
   const auto tensor = ParseNpy(
       File("{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3), }\n", {1, 4, 2, 5, 3, 6}));

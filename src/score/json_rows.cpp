@@ -3,6 +3,8 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <optional>
+#include <string>
 
 #include "score/table_parser.h"
 
@@ -38,10 +40,35 @@ std::string CellText(const dom::element& value) {
   }
 }
 
+// NaN, which Python's json writes and JSON does not have, as null. Nothing: there is none.
+std::optional<std::string> NanAsNull(std::string_view text) {
+  constexpr std::string_view kNan = "NaN";
+  std::string other;
+  bool inside = false;  // a string
+  std::size_t from = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (inside && text[i] == '\\') {
+      ++i;
+    } else if (text[i] == '"') {
+      inside = !inside;
+    } else if (!inside && text.substr(i).starts_with(kNan)) {
+      other.append(text.substr(from, i - from)).append("null");
+      from = i + kNan.size();
+      i = from - 1;
+    }
+  }
+  if (from == 0) return std::nullopt;
+  return other.append(text.substr(from));
+}
+
 Result<dom::object> ParseObject(dom::parser& parser, std::string_view text, bool padded) {
   dom::object object;
   const auto code = parser.parse(text.data(), text.size(), !padded).get_object().get(object);
-  if (code != simdjson::SUCCESS) return Broken(code);
+  if (code == simdjson::SUCCESS) return object;
+  const std::optional<std::string> other = NanAsNull(text);
+  if (!other ||
+      parser.parse(other->data(), other->size()).get_object().get(object) != simdjson::SUCCESS)
+    return Broken(code);
   return object;
 }
 

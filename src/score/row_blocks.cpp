@@ -100,8 +100,16 @@ RowBlocks RowBlocks::Of(ChildProcess program, std::size_t block_bytes) {
   return blocks;
 }
 
+RowBlocks RowBlocks::Of(NpyRows array, std::size_t block_bytes) {
+  RowBlocks blocks;
+  blocks.block_bytes_ = blocks.wanted_ = block_bytes;
+  blocks.array_.emplace(std::move(array));
+  return blocks;
+}
+
 RowBlocks::RowBlocks(RowBlocks&& other) noexcept
     : program_(std::move(other.program_)),
+      array_(std::move(other.array_)),
       file_(std::exchange(other.file_, -1)),
       owned_(std::exchange(other.owned_, false)),
       ended_(other.ended_),
@@ -119,15 +127,23 @@ RowBlocks::~RowBlocks() {
   if (owned_) ::close(file_);
 }
 
+Result<std::size_t> RowBlocks::ReadSome(char* to, std::size_t bytes) {
+  if (array_) return array_->Read(to, bytes);
+  for (;;) {
+    const ssize_t n = ::read(file_, to, bytes);
+    if (n >= 0) return static_cast<std::size_t>(n);
+    if (errno != EINTR)
+      return Error(ErrorCode::kFileNotFound, "cannot read on: {}", std::strerror(errno));
+  }
+}
+
 Result<bool> RowBlocks::Fill(std::size_t bytes) {
   if (ended_) return false;
   const std::size_t before = buffer_.size();
   buffer_.Resize(before + bytes);
   std::size_t got = 0;
   while (got < bytes) {
-    const ssize_t n = ::read(file_, buffer_.data() + before + got, bytes - got);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return Error(ErrorCode::kFileNotFound, "cannot read on: {}", std::strerror(errno));
+    ATH_TRY(const std::size_t n, ReadSome(buffer_.data() + before + got, bytes - got));
     if (n == 0) {
       ended_ = true;
       // Its last row is the table's only if it says so.
@@ -135,7 +151,7 @@ Result<bool> RowBlocks::Fill(std::size_t bytes) {
       if (!whole.ok()) return ArrowFileFailure(std::move(whole));
       break;
     }
-    got += static_cast<std::size_t>(n);
+    got += n;
   }
   buffer_.Resize(before + got);
   return got > 0;

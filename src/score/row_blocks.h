@@ -9,6 +9,7 @@
 #include "core/status.h"
 #include "score/cells.h"
 #include "score/child_process.h"
+#include "score/npy_rows.h"
 #include "score/table_text.h"
 
 namespace athanor::score {
@@ -38,6 +39,7 @@ class RowBlocks {
   static Result<RowBlocks> Open(const std::string& path, std::size_t block_bytes);
   // What another program writes.
   static RowBlocks Of(ChildProcess program, std::size_t block_bytes);
+  static RowBlocks Of(NpyRows array, std::size_t block_bytes);
   RowBlocks(RowBlocks&& other) noexcept;
   RowBlocks& operator=(RowBlocks&&) = delete;
   ~RowBlocks();
@@ -78,7 +80,11 @@ class RowBlocks {
     return cells_.count_lines(text.data(), text.size());
   }
 
+  // What there is of the next bytes; 0 at the end.
+  Result<std::size_t> ReadSome(char* to, std::size_t bytes);
+
   std::optional<ChildProcess> program_;
+  std::optional<NpyRows> array_;
   int file_ = -1;
   bool owned_ = false, ended_ = false, plain_lines_ = false;
   char separator_ = 0;

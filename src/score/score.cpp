@@ -121,6 +121,9 @@ class Output {
   Clock::time_point began_ = Clock::now(), noted_ = began_;
 };
 
+// Csv and JSON lines: what others are is printed as csv on the way.
+bool IsText(const std::string& path) { return !IsArrowFile(path) && !IsNpyFile(path); }
+
 // Of all that the answers depend on.
 Result<std::uint64_t> KeyOf(const ScoreOptions& options) {
   std::error_code error;
@@ -132,7 +135,7 @@ Result<std::uint64_t> KeyOf(const ScoreOptions& options) {
     return Error(ErrorCode::kUsage, "a run to the standard output cannot be resumed")
         .Fix("-o out.csv");
   for (const std::string& path : {options.input, options.output}) {
-    if (IsArrowFile(path))
+    if (!IsText(path))
       return Error(ErrorCode::kUsage,
                    "a run over {} cannot be resumed: only csv and JSON lines go on "
                    "from a byte",
@@ -330,6 +333,10 @@ Result<Header> ReadHeader(RowBlocks& blocks, const TableFormat& format) {
 }
 
 Result<RowBlocks> OpenTable(const ScoreOptions& options, const RowModel& model) {
+  if (IsNpyFile(options.input)) {
+    ATH_TRY(NpyRows array, NpyRows::Open(options.input, model.ColumnNames()));
+    return RowBlocks::Of(std::move(array), options.block_bytes);
+  }
   if (!IsArrowFile(options.input)) return RowBlocks::Open(options.input, options.block_bytes);
   std::vector<std::string> columns = model.ColumnNames();
   if (!columns.empty()) columns.insert(columns.end(), options.keep.begin(), options.keep.end());
@@ -342,7 +349,7 @@ Result<RowBlocks> OpenTable(const ScoreOptions& options, const RowModel& model) 
 std::int64_t TableBytes(const std::string& path) {
   std::error_code error;
   const auto size = std::filesystem::file_size(path, error);
-  return error || IsArrowFile(path) ? 0 : static_cast<std::int64_t>(size);
+  return error || !IsText(path) ? 0 : static_cast<std::int64_t>(size);
 }
 
 Result<ScoreReport> Score(const ScoreOptions& options,
@@ -359,7 +366,7 @@ Result<ScoreReport> Score(const ScoreOptions& options,
   const auto start = Clock::now();
   ATH_TRY(RowBlocks blocks, OpenTable(options, model));
   TableFormat format = options.format;
-  if (IsArrowFile(options.input)) format.json_lines = false, format.separator = ',';
+  if (!IsText(options.input)) format.json_lines = false, format.separator = ',';
   bool has_texts = false;
   const auto prepare = [&]() -> Result<TableParser> {
     ATH_TRY(const Header header, ReadHeader(blocks, format));

@@ -4,11 +4,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <limits>
 #include <sstream>
 
+#include "io/npy.h"
 #include "score/partition.h"
 #include "score/row_blocks.h"
 
@@ -367,6 +369,86 @@ TEST_F(ScoreTest, ReadsObjectsByTheNamesOfTheirMembers) {
 }
 
 // A run that was killed leaves what it had written and where it was.
+// What Python's json.dumps makes of a missing number was called no JSON.
+TEST_F(ScoreTest, TakesNanInObjectsForMissing) {
+  const std::string model =
+      Write("m.txt", "graph g(x: f32[N, 1], s: string[N, 1]) -> (y, s) { %y = Relu(%x) }");
+  const std::string table =
+      Write("t.jsonl", "{\"x\": NaN, \"s\": \"NaN \\\" NaN\"}\n{\"x\": 2, \"s\": \"b\"}\n");
+  const Result<ScoreReport> report = Run(table, {.model = model, .format = {.json_lines = true}});
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  EXPECT_EQ(Out(), "y,s\n,\"NaN \"\" NaN\"\n2,b\n");
+  EXPECT_FALSE(Run(Write("t.jsonl", "{\"x\": Nan, \"s\": \"b\"}\n"),
+                   {.model = model, .format = {.json_lines = true}})
+                   .ok());
+}
+
+class ArrayTest : public ScoreTest {
+ protected:
+  static constexpr const char* kNames =
+      "graph g(b: f32[N, 1], a: f64[N, 1]) -> (d) {"
+      " %c: f64[N, 1] = Cast(%b) {to = f64} %d = Sub(%a, %c) }";
+  std::string Save(const Tensor& tensor) const {
+    const std::string path = folder_ / "x.npy";
+    const Status saved = io::WriteNpy(path, tensor);
+    EXPECT_TRUE(saved.ok()) << saved.ToString();
+    return path;
+  }
+};
+
+TEST_F(ArrayTest, AMatrixHasTheColumnsOfTheModelInItsOrder) {
+  const std::string model = Write("m.txt", kNames);
+  const double nan = std::nan("");
+  const std::string table =
+      Save(Tensor::FromVector<double>({3, 2}, {1, 10.25, nan, 2, 0.1, 1e300}));
+  const Result<ScoreReport> report = Run(table, {.model = model, .keep = {"b"}});
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  EXPECT_EQ(Out(), "b,d\n1,9.25\n,\n0.1,1e+300\n");
+}
+
+TEST_F(ArrayTest, AnyPartOfALongOneIsRead) {
+  const std::string model = Write("m.txt", kNames);
+  constexpr std::int64_t kRows = 20'000;
+  std::vector<std::int32_t> cells;
+  for (std::int32_t i = 0; i < kRows; ++i) cells.insert(cells.end(), {i, 3 * i});
+  const std::string table = Save(Tensor::FromVector({kRows, 2}, cells));
+  std::string expected = "d\n";
+  for (std::int64_t i = 0; i < kRows; ++i) expected += fmt::format("{}\n", 2 * i);
+  for (const std::size_t bytes : {100, 4096, 1 << 20}) {
+    const Result<ScoreReport> report =
+        Run(table, {.model = model, .threads = 2, .block_bytes = bytes});
+    ASSERT_TRUE(report.ok()) << report.status().ToString();
+    EXPECT_EQ(Out(), expected) << bytes;
+  }
+}
+
+TEST_F(ArrayTest, AListIsOneColumnAndItsMissingNumbersAreRows) {
+  const std::string model = Write("m.txt", "graph g(x: f32[N, 1]) -> (y) { %y = Relu(%x) }");
+  const std::string table = Save(Tensor::FromVector<float>({3}, {-1, std::nanf(""), 2}));
+  ASSERT_TRUE(Run(table, {.model = model}).ok());
+  EXPECT_EQ(Out(), "y\n0\n\"\"\n2\n");
+}
+
+TEST_F(ArrayTest, SaysWhatDoesNotFit) {
+  const std::string model = Write("m.txt", kNames);
+  const Status narrow =
+      Run(Save(Tensor::FromVector<float>({2, 1}, {1, 2})), {.model = model}).status();
+  EXPECT_EQ(narrow.code(), ErrorCode::kInvalidInput);
+  EXPECT_NE(
+      narrow.message().find("the array has 1 columns, the model reads 2, in this order: b, a"),
+      std::string::npos)
+      << narrow.ToString();
+  const Status deep =
+      Run(Save(Tensor::FromVector<float>({1, 1, 1}, {1})), {.model = model}).status();
+  EXPECT_NE(deep.message().find("a matrix [rows, columns] is expected"), std::string::npos)
+      << deep.ToString();
+  const Status resumed =
+      Run(Save(Tensor::FromVector<float>({1, 2}, {1, 2})), {.model = model, .resume = true})
+          .status();
+  EXPECT_NE(resumed.message().find("cannot be resumed"), std::string::npos) << resumed.ToString();
+  EXPECT_FALSE(Run(Write("x.npy", "\x93NUMPY\x01"), {.model = model}).ok());
+}
+
 TEST_F(ScoreTest, GoesOnWhereAKilledRunEnded) {
   std::string table = "id,v\n";
   for (int i = 0; i < 120; ++i) table += fmt::format("{},{}\n", i, i % 7 == 3 ? "?!" : "1.5");

@@ -92,7 +92,9 @@ Status Sink::Write(std::string_view text) {
   while (!text.empty()) {
     const ssize_t n = ::write(file_, text.data(), text.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return Error(ErrorCode::kFileWrite, "cannot write: {}", std::strerror(errno));
+    if (n < 0)
+      return Error(ErrorCode::kFileWrite, "{}: {}",
+                   path_ == "-" ? std::string("the standard output") : path_, std::strerror(errno));
     bytes_ += static_cast<std::uint64_t>(n);
     text.remove_prefix(static_cast<std::size_t>(n));
   }

@@ -9,6 +9,7 @@
 #include "core/text.h"
 #include "frontends/no_model.h"
 #include "score/arrow_files.h"
+#include "score/npy_rows.h"
 #include "score/partition.h"
 #include "tools/console.h"
 #include "tools/input_fault.h"
@@ -135,7 +136,7 @@ Status CheckEnding(const std::string& output) {
 // A picture has lines as well; its first would be told as a wrong column.
 Status CheckTable(const std::string& path) {
   std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) return {};
+  if (!std::filesystem::is_regular_file(path, error) || score::IsNpyFile(path)) return {};
   ATH_TRY(const auto file, AsInput(MappedFile::Open(path)));
   const std::string other = KnownOtherFile(file->bytes());
   if (other.empty()) return {};
