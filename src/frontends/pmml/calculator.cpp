@@ -45,6 +45,13 @@ ValueId Calculator::Op(std::string_view op, Operands inputs, AttrMap attributes)
   return kNoValue;
 }
 
+// Not floor(a + 1/2): the sum of 1/2 and the number before it is 1.
+ValueId Calculator::Round(ValueId a) {
+  const ValueId whole = Op("Floor", {a});
+  const ValueId up = Op("GreaterOrEqual", {Sub(a, whole), Constant(0.5)});
+  return Where(up, Add(whole, Constant(1)), whole);
+}
+
 ValueId Calculator::Compare(std::string_view op, ValueId a, ValueId b) {
   const bool negated = op == "NotEqual";
   ValueId truth = Number(Op(negated ? "Equal" : op, {a, b}));

@@ -33,6 +33,7 @@ class Calculator {
   ValueId Div(ValueId a, ValueId b) { return Op("Div", {a, b}); }
   ValueId Exp(ValueId a) { return Op("Exp", {a}); }
   ValueId Neg(ValueId a) { return Op("Neg", {a}); }
+  ValueId Round(ValueId a);  // halves go up
   ValueId Number(ValueId truth) { return Op("Cast", {truth}, {{"to", DType::kF64}}); }
   ValueId IsMissing(ValueId x) { return Op("IsNaN", {x}); }
   ValueId Where(ValueId truth, ValueId yes, ValueId no) { return Op("Where", {truth, yes, no}); }

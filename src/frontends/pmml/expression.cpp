@@ -264,10 +264,14 @@ Result<Field> TextIndex(Document& document, const Scope& scope, const Element& e
   ATH_TRY(const Field field, scope.Get(Text(element, "textField"), depth));
   const Element term = element.child("Constant");
   if (!term) return Unsupported("<TextIndex> with a term that is no <Constant>");
-  for (const char* attribute : {"maxLevenshteinDistance", "wordRE", "countHits"}) {
+  for (const char* attribute : {"maxLevenshteinDistance", "wordRE"}) {
     if (!element.attribute(attribute).empty() && Text(element, attribute) != "0")
       return Unsupported("<TextIndex> with {} is not implemented", attribute);
   }
+  // All hits are exact, and so the best.
+  const std::string_view counted = Text(element, "countHits");
+  if (!counted.empty() && counted != "allHits" && counted != "bestHits")
+    return InvalidModel("countHits {} is not known; allHits and bestHits are", Quote(counted));
   if (element.child("TextIndexNormalization"))
     return Unsupported("<TextIndexNormalization> is not implemented");
   const pugi::xml_attribute separators = element.attribute("wordSeparatorCharacterRE");

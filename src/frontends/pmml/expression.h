@@ -13,6 +13,9 @@ Result<Field> Evaluate(Document& document, const Scope& scope, const Element& ex
 // An <Apply>: a built-in function or a <DefineFunction>.
 Result<Field> Apply(Document& document, const Scope& scope, const Element& apply, int depth);
 
+// Of the columns [rows, 1] that are there, row by row.
+ValueId Median(Calculator& calculator, const std::vector<ValueId>& columns);
+
 // As the data type says; anything else passes.
 Result<Field> ConvertTo(Calculator& calculator, Field field, std::string_view data_type);
 

@@ -31,8 +31,6 @@ ValueId Fold(Calculator& c, const Arguments& a) {
   return result;
 }
 
-ValueId Round(Calculator& c, ValueId x) { return c.Op("Floor", {c.Add(x, c.Constant(0.5))}); }
-
 // The standard normal distribution.
 ValueId NormalCdf(Calculator& c, ValueId z) {
   const ValueId erf = c.Op("Erf", {c.Mul(z, c.Constant(1 / std::numbers::sqrt2))});
@@ -58,7 +56,9 @@ ValueId NormalInverse(Calculator& c, ValueId p) {
     const ValueId off = c.Div(c.Sub(NormalCdf(c, z), p), NormalPdf(c, z));
     z = c.Sub(z, c.Div(off, c.Add(k(1), c.Mul(half, c.Mul(z, off)))));
   }
-  return z;
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  z = c.Where(c.Op("Equal", {p, k(0)}), k(-kInfinity), z);
+  return c.Where(c.Op("Equal", {p, k(1)}), k(kInfinity), z);
 }
 ValueId Standardized(Calculator& c, const Arguments& a) { return c.Div(c.Sub(a[0], a[1]), a[2]); }
 
@@ -78,30 +78,6 @@ ValueId Average(Calculator& c, const Arguments& a) {
   return c.Div(Aggregate(c, a, "ReduceSum", 0), there);
 }
 
-ValueId Median(Calculator& c, const Arguments& a) {
-  const ValueId all = c.SideBySide(a);
-  const ValueId missing = c.IsMissing(all);
-  const ValueId there = c.Sum(c.Sub(c.Constant(1), c.Number(missing)));
-  const ValueId filled = c.Where(missing, c.Constant(std::numeric_limits<double>::infinity()), all);
-  // TopK's values: all of them, smallest first.
-  if (!c.status().ok()) return kNoValue;
-  Result<NodeId> sorted =
-      c.graph().AddNode({.op = "TopK",
-                         .inputs = {filled, c.Index(static_cast<std::int64_t>(a.size()))},
-                         .attributes = {{"largest", std::int64_t{0}}, {"axis", std::int64_t{1}}},
-                         .num_outputs = 2});
-  if (!sorted.ok()) return c.Missing();
-  const ValueId values = c.graph().node(*sorted).outputs[0];
-  const auto at = [&](double offset) {
-    const ValueId half = c.Op("Floor", {c.Mul(c.Add(there, c.Constant(offset)), c.Constant(0.5))});
-    const ValueId position =
-        c.Op("Cast", {c.Op("Max", {half, c.Constant(0)})}, {{"to", DType::kI64}});
-    return c.Op("GatherElements", {values, position}, {{"axis", std::int64_t{1}}});
-  };
-  const ValueId middle = c.Mul(c.Constant(0.5), c.Add(at(-1), at(0)));
-  return c.Where(c.Op("Equal", {there, c.Constant(0)}), c.Missing(), middle);
-}
-
 ValueId Modulo(Calculator& c, ValueId a, ValueId b) {
   return c.Sub(a, c.Mul(b, c.Op("Floor", {c.Div(a, b)})));
 }
@@ -109,6 +85,30 @@ ValueId Modulo(Calculator& c, ValueId a, ValueId b) {
 ValueId Power(Calculator& c, ValueId a, ValueId b) {
   const ValueId missing = c.Op("Or", {c.IsMissing(a), c.IsMissing(b)});
   return c.Where(missing, c.Missing(), c.Op("Pow", {a, b}));
+}
+
+// Both without the difference of two near numbers where x is small, which is all that their plain
+// formulas lack.
+ValueId ExpMinusOne(Calculator& c, ValueId x) {
+  const ValueId half = c.Mul(x, c.Constant(0.5));
+  const ValueId near = c.Mul(c.Mul(c.Constant(2), c.Op("Sinh", {half})), c.Exp(half));
+  const ValueId is_near = c.Op("Less", {c.Op("Abs", {x}), c.Constant(1)});
+  return c.Where(is_near, near, c.Sub(c.Exp(x), c.Constant(1)));
+}
+ValueId LogOfOnePlus(Calculator& c, ValueId x) {
+  const ValueId ratio = c.Div(x, c.Add(x, c.Constant(2)));
+  const ValueId near = c.Mul(c.Constant(2), c.Op("Atanh", {ratio}));
+  const ValueId is_near = c.Op("Less", {c.Op("Abs", {x}), c.Constant(0.5)});
+  return c.Where(is_near, near, c.Op("Log", {c.Add(c.Constant(1), x)}));
+}
+
+// Squares of the sides themselves may be too large or too small.
+ValueId Hypotenuse(Calculator& c, ValueId a, ValueId b) {
+  const ValueId size_a = c.Op("Abs", {a}), size_b = c.Op("Abs", {b});
+  const ValueId large = c.Op("Max", {size_a, size_b});
+  const ValueId ratio = c.Div(c.Op("Min", {size_a, size_b}), large);
+  const ValueId length = c.Mul(large, c.Op("Sqrt", {c.Add(c.Constant(1), c.Mul(ratio, ratio))}));
+  return c.Where(c.Op("Equal", {large, c.Constant(0)}), large, length);
 }
 
 constexpr double kDay = 86400;
@@ -139,7 +139,7 @@ constexpr std::array kNumberFunctions = {
     NumberFunction{"+", 2, 2, Fold<&C::Add>},
     NumberFunction{"-", 2, 2, Fold<&C::Sub>},
     NumberFunction{"/", 2, 2, Fold<&C::Div>},
-    NumberFunction{"and", 2, 64, Fold<&C::And>},
+    NumberFunction{"and", 2, 1024, Fold<&C::And>},
     NumberFunction{"atan2", 2, 2,
                    [](C& c, const A& a) {
                      // The angle of (x, y) from atan(y / x) and the half plane.
@@ -162,22 +162,9 @@ constexpr std::array kNumberFunctions = {
         [](C& c, const A& a) { return c.Op("Floor", {Modulo(c, a[0], c.Constant(kDay))}); }},
     NumberFunction{"dateSecondsSinceYear", 2, 2,
                    [](C& c, const A& a) { return c.Op("Floor", {c.Sub(a[0], a[1])}); }},
-    NumberFunction{"expm1", 1, 1,
-                   [](C& c, const A& a) {
-                     // 2 sinh(x / 2) exp(x / 2): no difference of two near ones.
-                     const ValueId half = c.Mul(a[0], c.Constant(0.5));
-                     return c.Mul(c.Mul(c.Constant(2), c.Op("Sinh", {half})), c.Exp(half));
-                   }},
-    NumberFunction{"hypot", 2, 2,
-                   [](C& c, const A& a) {
-                     return c.Op("Sqrt", {c.Add(c.Mul(a[0], a[0]), c.Mul(a[1], a[1]))});
-                   }},
-    NumberFunction{"ln1p", 1, 1,
-                   [](C& c, const A& a) {
-                     // 2 atanh(x / (x + 2)).
-                     const ValueId ratio = c.Div(a[0], c.Add(a[0], c.Constant(2)));
-                     return c.Mul(c.Constant(2), c.Op("Atanh", {ratio}));
-                   }},
+    NumberFunction{"expm1", 1, 1, [](C& c, const A& a) { return ExpMinusOne(c, a[0]); }},
+    NumberFunction{"hypot", 2, 2, [](C& c, const A& a) { return Hypotenuse(c, a[0], a[1]); }},
+    NumberFunction{"ln1p", 1, 1, [](C& c, const A& a) { return LogOfOnePlus(c, a[0]); }},
     NumberFunction{
         "log10", 1, 1,
         [](C& c, const A& a) { return c.Div(c.Op("Log", {a[0]}), c.Constant(std::log(10.0))); }},
@@ -185,7 +172,7 @@ constexpr std::array kNumberFunctions = {
                    [](C& c, const A& a) {
                      return Aggregate(c, a, "ReduceMax", -std::numeric_limits<double>::infinity());
                    }},
-    NumberFunction{"median", 1, 4096, Median},
+    NumberFunction{"median", 1, 4096, [](C& c, const A& a) { return Median(c, a); }},
     NumberFunction{"min", 1, 4096,
                    [](C& c, const A& a) {
                      return Aggregate(c, a, "ReduceMin", std::numeric_limits<double>::infinity());
@@ -199,11 +186,11 @@ constexpr std::array kNumberFunctions = {
     NumberFunction{"normalPDF", 3, 3,
                    [](C& c, const A& a) { return c.Div(NormalPdf(c, Standardized(c, a)), a[2]); }},
     NumberFunction{"not", 1, 1, [](C& c, const A& a) { return c.Not(a[0]); }},
-    NumberFunction{"or", 2, 64, Fold<&C::Or>},
+    NumberFunction{"or", 2, 1024, Fold<&C::Or>},
     NumberFunction{"pow", 2, 2, [](C& c, const A& a) { return Power(c, a[0], a[1]); }},
     NumberFunction{"product", 1, 4096,
                    [](C& c, const A& a) { return Aggregate(c, a, "ReduceProd", 1); }},
-    NumberFunction{"round", 1, 1, [](C& c, const A& a) { return Round(c, a[0]); }},
+    NumberFunction{"round", 1, 1, [](C& c, const A& a) { return c.Round(a[0]); }},
     NumberFunction{"stdNormalCDF", 1, 1, [](C& c, const A& a) { return NormalCdf(c, a[0]); }},
     NumberFunction{"stdNormalIDF", 1, 1, [](C& c, const A& a) { return NormalInverse(c, a[0]); }},
     NumberFunction{"stdNormalPDF", 1, 1, [](C& c, const A& a) { return NormalPdf(c, a[0]); }},
@@ -384,7 +371,7 @@ Result<Field> LengthOf(Call& call) {
 }
 
 constexpr std::array kFieldFunctions = {
-    FieldFunction{"concat", 1, 64, Concatenate},
+    FieldFunction{"concat", 1, 1024, Concatenate},
     FieldFunction{"equal", 2, 2,
                   [](Call& call) -> Result<Field> {
                     return Field{.column = SameValue(call.calculator(), call.arguments[0],
@@ -563,6 +550,30 @@ Result<Field> Apply(Document& document, const Scope& scope, const Element& apply
     ATH_RETURN_IF_ERROR(replace("mapMissingTo", missing));
   }
   return result;
+}
+
+ValueId Median(Calculator& c, const Arguments& a) {
+  const ValueId all = c.SideBySide(a);
+  const ValueId missing = c.IsMissing(all);
+  const ValueId there = c.Sum(c.Sub(c.Constant(1), c.Number(missing)));
+  const ValueId filled = c.Where(missing, c.Constant(std::numeric_limits<double>::infinity()), all);
+  // TopK's values: all of them, smallest first.
+  if (!c.status().ok()) return kNoValue;
+  Result<NodeId> sorted =
+      c.graph().AddNode({.op = "TopK",
+                         .inputs = {filled, c.Index(static_cast<std::int64_t>(a.size()))},
+                         .attributes = {{"largest", std::int64_t{0}}, {"axis", std::int64_t{1}}},
+                         .num_outputs = 2});
+  if (!sorted.ok()) return c.Missing();
+  const ValueId values = c.graph().node(*sorted).outputs[0];
+  const auto at = [&](double offset) {
+    const ValueId half = c.Op("Floor", {c.Mul(c.Add(there, c.Constant(offset)), c.Constant(0.5))});
+    const ValueId position =
+        c.Op("Cast", {c.Op("Max", {half, c.Constant(0)})}, {{"to", DType::kI64}});
+    return c.Op("GatherElements", {values, position}, {{"axis", std::int64_t{1}}});
+  };
+  const ValueId middle = c.Mul(c.Constant(0.5), c.Add(at(-1), at(0)));
+  return c.Where(c.Op("Equal", {there, c.Constant(0)}), c.Missing(), middle);
 }
 
 Status AddFunctions(Document& document, const Element& holder) {

@@ -25,11 +25,13 @@ class GeneralRegression {
     bigml_ = unknown && Text(header.child("Application"), "name") == "BigML";
   }
 
-  // The weighted sum of the parameters of a target category; "" where there are none.
-  Result<ValueId> SumOf(std::string_view category) {
+  // The weighted sum of the parameters of a target category; "" where there are none. With those
+  // of all categories: cells that name none.
+  Result<ValueId> SumOf(std::string_view category, bool of_all = false) {
     ValueId sum = kNoValue;
     for (const Element& cell : element_.child("ParamMatrix").children("PCell")) {
-      if (Text(cell, "targetCategory") != category) continue;
+      const std::string_view named = Text(cell, "targetCategory");
+      if (named != category && !(of_all && named.empty())) continue;
       ATH_TRY(const double beta, Number(cell, "beta"));
       ATH_TRY(const ValueId parameter, ParameterOf(Text(cell, "parameterName"), category));
       const ValueId term = c_.Mul(c_.Constant(beta), parameter);
@@ -326,7 +328,7 @@ Result<Answer> Ordinal(const Model& model, GeneralRegression& regression) {
   for (std::size_t i = 0; i < model.classes.size(); ++i) {
     ValueId until = c.Constant(1);
     if (i + 1 < model.classes.size()) {
-      ATH_TRY(const ValueId sum, regression.SumOf(model.classes.list()[i]));
+      ATH_TRY(const ValueId sum, regression.SumOf(model.classes.list()[i], true));
       const std::optional<ValueId> linked = InverseLink(c, link, sum);
       if (!linked) return Unsupported("cumulativeLink {} is not implemented", Quote(link));
       until = *linked;

@@ -144,6 +144,54 @@ Result<ValueId> InInterval(Calculator& c, ValueId x, const Element& interval) {
       c.Compare(closure.ends_with("Closed") ? "LessOrEqual" : "Less", x, c.Constant(right)));
 }
 
+// What of a field's values is valid, where another value or none stands for the others.
+bool ReplacesInvalid(const Rules& rules) {
+  return (rules.invalid == Invalid::kAsMissing || rules.invalid == Invalid::kAsValue) &&
+         rules.limited();
+}
+
+Status ReplaceInvalidNumbers(Calculator& c, Field& field, const Rules& rules) {
+  if (!ReplacesInvalid(rules)) return {};
+  ValueId valid = c.Constant(0);
+  for (const std::string& word : rules.valid) {
+    ATH_TRY(const double value, ValueIn(field, word));
+    valid = c.Or(valid, c.Compare("Equal", field.column, c.Constant(value)));
+  }
+  for (const Element& interval : rules.intervals) {
+    ATH_TRY(const ValueId inside, InInterval(c, field.column, interval));
+    valid = c.Or(valid, inside);
+  }
+  double value = std::nan("");
+  if (rules.invalid == Invalid::kAsValue) {
+    ATH_TRY(value, ValueIn(field, *rules.invalid_replacement));
+  }
+  const ValueId invalid = c.Op("Equal", {valid, c.Constant(0)});
+  field.column = c.Where(invalid, c.Constant(value), field.column);
+  return c.status();
+}
+
+// The same of text that has its codes already.
+Status ReplaceInvalidText(Calculator& c, Field& field, const Rules& rules) {
+  if (!ReplacesInvalid(rules)) return {};
+  std::vector<double> codes;
+  for (const std::string& word : rules.valid) codes.push_back(field.CodeOf(word));
+  std::erase_if(codes, [](double code) { return code < 0; });
+  std::vector<double> ones(codes.size(), 1);
+  const ValueId valid = c.Lookup(field.column, std::move(codes), std::move(ones), 0);
+  const ValueId invalid = c.Op("Equal", {valid, c.Constant(0)});
+  const bool as_value = rules.invalid == Invalid::kAsValue;
+  const double code = as_value ? field.CodeOf(*rules.invalid_replacement) : std::nan("");
+  if (code < 0)
+    return Unsupported("invalidValueReplacement {}, which no model mentions",
+                       Quote(*rules.invalid_replacement));
+  if (field.strings != kNoValue) {
+    const ValueId text = c.Text(as_value ? *rules.invalid_replacement : "");
+    field.strings = c.Where(invalid, text, field.strings);
+  }
+  field.column = c.Where(invalid, c.Constant(code), field.column);
+  return c.status();
+}
+
 // Extreme values, then missing ones.
 Result<ValueId> ReplaceNumbers(Calculator& c, const Field& field, const Rules& rules) {
   ValueId x = field.column;
@@ -217,24 +265,7 @@ Result<Field> AddNumber(Document& document, std::string_view name, const NumberK
     ATH_TRY(const double value, ValueIn(field, word));
     field.column = c.Where(c.Op("Equal", {given, c.Constant(value)}), c.Missing(), field.column);
   }
-  const bool replaces = rules.invalid == Invalid::kAsMissing || rules.invalid == Invalid::kAsValue;
-  if (replaces && rules.limited()) {
-    ValueId valid = c.Constant(0);
-    for (const std::string& word : rules.valid) {
-      ATH_TRY(const double value, ValueIn(field, word));
-      valid = c.Or(valid, c.Compare("Equal", field.column, c.Constant(value)));
-    }
-    for (const Element& interval : rules.intervals) {
-      ATH_TRY(const ValueId inside, InInterval(c, field.column, interval));
-      valid = c.Or(valid, inside);
-    }
-    double value = std::nan("");
-    if (rules.invalid == Invalid::kAsValue) {
-      ATH_TRY(value, ValueIn(field, *rules.invalid_replacement));
-    }
-    const ValueId invalid = c.Op("Equal", {valid, c.Constant(0)});
-    field.column = c.Where(invalid, c.Constant(value), field.column);
-  }
+  ATH_RETURN_IF_ERROR(ReplaceInvalidNumbers(c, field, rules));
   ATH_TRY(field.column, ReplaceNumbers(c, field, rules));
   ATH_RETURN_IF_ERROR(c.status());
   return field;
@@ -363,11 +394,15 @@ Status ApplyInnerSchema(Document& document, const Element& schema, Scope& scope)
   for (const Element& mining : schema.children("MiningField")) {
     const std::string name(Text(mining, "name"));
     const auto apply = [&]() -> Status {
-      Rules rules;
-      ATH_RETURN_IF_ERROR(ReadTreatments(mining, rules));
-      const bool changes = rules.replacement || rules.outliers != Outliers::kAsIs;
+      const Element data =
+          document.dictionary.find_child_by_attribute("DataField", "name", name.c_str());
+      ATH_TRY(const Rules rules, ReadRules(data, mining));
+      const bool changes =
+          rules.replacement || rules.outliers != Outliers::kAsIs || ReplacesInvalid(rules);
       if (!changes || !IsActive(Text(mining, "usageType"))) return {};
       ATH_TRY(Field field, scope.Get(name));
+      ATH_RETURN_IF_ERROR(field.text && !field.truth() ? ReplaceInvalidText(c, field, rules)
+                                                       : ReplaceInvalidNumbers(c, field, rules));
       if (!field.text) {
         ATH_TRY(field.column, ReplaceNumbers(c, field, rules));
       } else if (rules.replacement) {

@@ -11,6 +11,35 @@
 namespace athanor::pmml {
 namespace {
 
+// What becomes of a segment that predicts nothing for a row.
+enum class MissingPrediction : std::uint8_t {
+  kContinue,      // it has no vote; sums and averages are missing
+  kSkip,          // it does not count
+  kReturnMissing  // there is no answer
+};
+
+struct Combination {
+  std::string_view method;
+  MissingPrediction missing = MissingPrediction::kContinue;
+  double threshold = 1;  // a greater share of missing predictions leaves no answer
+};
+
+Result<Combination> ReadCombination(const Element& segmentation) {
+  Combination combination = {.method = Text(segmentation, "multipleModelMethod")};
+  const std::string_view treatment = Text(segmentation, "missingPredictionTreatment");
+  if (treatment == "skipSegment") {
+    combination.missing = MissingPrediction::kSkip;
+  } else if (treatment == "returnMissing") {
+    combination.missing = MissingPrediction::kReturnMissing;
+  } else if (!treatment.empty() && treatment != "continue") {
+    return InvalidModel(
+        "missingPredictionTreatment {} is not known; continue, skipSegment and returnMissing are",
+        Quote(treatment));
+  }
+  ATH_TRY(combination.threshold, NumberOr(segmentation, "missingThreshold", 1));
+  return combination;
+}
+
 struct Segment {
   Element element, model, predicate;
   double weight = 1;
@@ -107,24 +136,55 @@ Result<Stack> ReadAll(const Model& model, const Scope& scope, const std::vector<
 
 // ---- sums, averages and votes
 
-// The weight of each segment in each row: [1, segments], or [rows, segments] with conditions.
-Result<ValueId> Weights(const Model& model, const Scope& scope,
-                        const std::vector<Segment>& segments, bool weighted) {
+// What each segment weighs in each row: [1, segments], or [rows, segments] with conditions, less
+// the segments that predict nothing and do not count. `none`: where there is no answer.
+struct Weighing {
+  ValueId weights = kNoValue, none = kNoValue;
+};
+
+Result<Weighing> Weigh(const Model& model, const Scope& scope, const std::vector<Segment>& segments,
+                       const Combination& combination, ValueId values) {
   Calculator& c = model.calculator();
-  std::vector<double> weights;
-  for (const Segment& segment : segments) weights.push_back(weighted ? segment.weight : 1);
-  const ValueId row = c.Row(weights);
-  if (std::all_of(segments.begin(), segments.end(), [](const Segment& s) { return s.always(); }))
-    return row;
-  std::vector<ValueId> active;
-  for (const Segment& segment : segments) {
-    ATH_TRY(const ValueId is_active, IsActive(model, scope, segment));
-    active.push_back(c.Number(is_active));
+  const bool weighted = combination.method.starts_with("weighted");
+  std::vector<double> numbers;
+  for (const Segment& segment : segments) numbers.push_back(weighted ? segment.weight : 1);
+  ValueId weights = c.Row(numbers);
+  const bool always = std::all_of(segments.begin(), segments.end(),
+                                  [](const Segment& segment) { return segment.always(); });
+  if (!always) {
+    std::vector<ValueId> active;
+    for (const Segment& segment : segments) {
+      ATH_TRY(const ValueId is_active, IsActive(model, scope, segment));
+      active.push_back(c.Number(is_active));
+    }
+    weights = c.Mul(weights, c.SideBySide(std::move(active)));
   }
-  return c.Mul(row, c.SideBySide(std::move(active)));
+  Weighing result = {.weights = weights};
+  const bool skips = combination.missing == MissingPrediction::kSkip;
+  const ValueId missing = c.IsMissing(values);
+  if (skips) result.weights = c.Where(missing, c.Constant(0), weights);
+  const bool votes = combination.method.ends_with("ajorityVote");
+  const bool sums = combination.method.ends_with("um") || combination.method.ends_with("verage");
+  const bool tolerant = skips || (votes && combination.missing == MissingPrediction::kContinue);
+  // A sum of something missing is missing by itself.
+  if (tolerant ? combination.threshold >= 1 : sums) return result;
+  const ValueId lost = c.Sum(c.Where(missing, weights, c.Constant(0)));
+  const ValueId tolerated =
+      tolerant ? c.Mul(c.Sum(weights), c.Constant(combination.threshold)) : c.Constant(0);
+  result.none = c.Op("Greater", {lost, tolerated});
+  ATH_RETURN_IF_ERROR(c.status());
+  return result;
 }
 
-// One where the segment's class is: [rows, segments, classes].
+// No answer where `none` says so.
+void LeaveOut(Calculator& c, ValueId none, Answer& answer) {
+  if (none == kNoValue) return;
+  for (ValueId* column : {&answer.value, &answer.probabilities}) {
+    if (*column != kNoValue) *column = c.Where(none, c.Missing(), *column);
+  }
+}
+
+// One where the segment's class is: [rows, segments, classes]. What is missing has no vote.
 ValueId Votes(const Model& model, ValueId values) {
   Calculator& c = model.calculator();
   std::vector<double> codes;
@@ -132,25 +192,27 @@ ValueId Votes(const Model& model, ValueId values) {
   const ValueId classes =
       c.graph().AddConstant(Tensor::FromVector({1, 1, model.num_classes()}, codes));
   const ValueId wide = c.Op("Unsqueeze", {values, c.Index(2)});
-  const ValueId votes = c.Number(c.Op("Equal", {wide, classes}));
-  return c.Where(c.IsMissing(wide), c.Missing(), votes);
+  return c.Number(c.Op("Equal", {wide, classes}));
 }
 
 // Sums over the segments, and their sum of weights where an average is wanted.
 Result<Answer> Sum(const Model& model, const Scope& scope, const std::vector<Segment>& segments,
-                   std::string_view method, int depth) {
+                   const Combination& combination, int depth) {
   Calculator& c = model.calculator();
+  const std::string_view method = combination.method;
   ATH_TRY(const Stack all, ReadAll(model, scope, segments, depth));
-  ATH_TRY(const ValueId weights, Weights(model, scope, segments, method.starts_with("weighted")));
+  ATH_TRY(const Weighing weighing, Weigh(model, scope, segments, combination, all.values));
+  const ValueId weights = weighing.weights;
   const bool average = !method.ends_with("um");
   Answer answer = model.NewAnswer();
   answer.classification = all.classification;
+  // A segment that does not count must not make the sum missing.
   if (!all.classification) {
-    // A segment that does not count must not make the sum missing.
     const ValueId counts = c.Op("Greater", {c.Op("Abs", {weights}), c.Constant(0)});
     const ValueId parts = c.Where(counts, c.Mul(all.values, weights), c.Constant(0));
     answer.value = c.Sum(parts);
     if (average) answer.value = c.Div(answer.value, c.Sum(weights));
+    LeaveOut(c, weighing.none, answer);
     return answer;
   }
   ValueId parts = method.ends_with("ajorityVote") ? Votes(model, all.values) : all.probabilities;
@@ -161,40 +223,72 @@ Result<Answer> Sum(const Model& model, const Scope& scope, const std::vector<Seg
   sum = c.Div(sum, average ? c.Sum(weights) : c.Sum(sum));
   answer.probabilities = sum;
   answer.value = c.Best(sum);
+  LeaveOut(c, weighing.none, answer);
   return answer;
 }
 
+// The least number that is not below half of the weight.
+ValueId WeightedMedian(Calculator& c, ValueId values, ValueId weights, std::size_t count) {
+  const ValueId half = c.Mul(c.Sum(weights), c.Constant(0.5));
+  const ValueId infinity = c.Constant(std::numeric_limits<double>::infinity());
+  std::vector<ValueId> candidates;
+  for (std::size_t i = 0; i < count; ++i) {
+    const ValueId own = c.ColumnAt(values, i);
+    const ValueId up_to = c.Number(c.Op("LessOrEqual", {values, own}));
+    const ValueId enough = c.Op("GreaterOrEqual", {c.Sum(c.Mul(up_to, weights)), half});
+    candidates.push_back(c.Where(enough, own, infinity));
+  }
+  return c.Op("ReduceMin", {c.SideBySide(std::move(candidates)), c.Index(1)});
+}
+
+constexpr std::size_t kMostWeightedMedian = 256;  // it compares each with each
+
 // Median and maximum of numbers; of classes, the probabilities of the segment that is surest.
 Result<Answer> Order(const Model& model, const Scope& scope, const std::vector<Segment>& segments,
-                     std::string_view method, int depth) {
+                     const Combination& combination, int depth) {
   Calculator& c = model.calculator();
-  if (!std::all_of(segments.begin(), segments.end(), [](const Segment& s) { return s.always(); }))
-    return Unsupported("multipleModelMethod {} of segments with conditions", Quote(method));
+  const std::string_view method = combination.method;
   ATH_TRY(const Stack all, ReadAll(model, scope, segments, depth));
+  ATH_TRY(Weighing weighing, Weigh(model, scope, segments, combination, all.values));
+  const ValueId counts = c.Op("Greater", {weighing.weights, c.Constant(0)});
+  const ValueId nobody = c.Op("Equal", {c.Sum(c.Number(counts)), c.Constant(0)});
+  weighing.none = weighing.none == kNoValue ? nobody : c.Op("Or", {weighing.none, nobody});
   Answer answer = model.NewAnswer();
   answer.classification = all.classification;
   const std::size_t count = segments.size();
-  if (!all.classification && method == "max") {
-    answer.value = c.Op("ReduceMax", {all.values, c.Index(1)});
-    return answer;
-  }
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
   if (!all.classification) {
-    ATH_TRY(const Ranking sorted, RankColumns(c, all.values, count, true, {}));
-    const ValueId low = c.ColumnAt(sorted.scores, (count - 1) / 2);
-    const ValueId high = c.ColumnAt(sorted.scores, count / 2);
-    answer.value = c.Mul(c.Constant(0.5), c.Add(low, high));
+    if (method == "max") {
+      const ValueId values = c.Where(counts, all.values, c.Constant(-kInfinity));
+      answer.value = c.Op("ReduceMax", {values, c.Index(1)});
+    } else if (method == "median") {
+      const ValueId values = c.Where(counts, all.values, c.Missing());
+      std::vector<ValueId> columns;
+      for (std::size_t i = 0; i < count; ++i) columns.push_back(c.ColumnAt(values, i));
+      answer.value = Median(c, columns);
+    } else {
+      if (count > kMostWeightedMedian)
+        return Unsupported("multipleModelMethod {} of more than {} segments", Quote(method),
+                           kMostWeightedMedian);
+      const ValueId values = c.Where(counts, all.values, c.Constant(kInfinity));
+      answer.value = WeightedMedian(c, values, weighing.weights, count);
+    }
+    LeaveOut(c, weighing.none, answer);
     return answer;
   }
   if (method != "max")
     return Unsupported("multipleModelMethod {} for classification", Quote(method));
-  const ValueId top = c.Op("ReduceMax", {all.probabilities, c.Index(2)});  // [rows, segments, 1]
+  const ValueId wide = c.Op("Unsqueeze", {counts, c.Index(2)});
+  const ValueId shares = c.Where(wide, all.probabilities, c.Constant(0));
+  const ValueId top = c.Where(wide, c.Op("ReduceMax", {shares, c.Index(2)}), c.Constant(-1));
   const ValueId best = c.Op("ReduceMax", {top, c.Index(1)});
-  const ValueId is_best = c.Number(c.Op("Equal", {top, best}));
-  const ValueId sum = c.Op("ReduceSum", {c.Mul(all.probabilities, is_best), c.Index(1)},
-                           {{"keepdims", std::int64_t{0}}});
+  const ValueId is_best = c.Number(c.Op("Equal", {top, best}));  // [rows, segments, 1]
+  const ValueId sum =
+      c.Op("ReduceSum", {c.Mul(shares, is_best), c.Index(1)}, {{"keepdims", std::int64_t{0}}});
   const ValueId number = c.Op("ReduceSum", {is_best, c.Index(1)}, {{"keepdims", std::int64_t{0}}});
   answer.probabilities = c.Div(sum, number);
   answer.value = c.Best(answer.probabilities);
+  LeaveOut(c, weighing.none, answer);
   return answer;
 }
 
@@ -253,13 +347,16 @@ Result<Answer> ReadLink(const Model& model, const Segment& segment, bool helper,
 
 // modelChain, x-multiModelChain and selectFirst: the last (the first) segment that counts answers.
 Result<Answer> Chain(const Model& model, const Scope& outer, std::vector<Segment> segments,
-                     bool first_counts, int depth) {
+                     const Combination& combination, int depth) {
   Calculator& c = model.calculator();
+  const bool first_counts = combination.method == "selectFirst";
+  const bool skips = combination.missing == MissingPrediction::kSkip;
   Scope scope = outer.Inner();
   if (first_counts) std::reverse(segments.begin(), segments.end());
   // Where some segments name what they predict, the others only help them.
   const bool named = std::any_of(segments.begin(), segments.end(),
                                  [](const Segment& s) { return HasTarget(s.model); });
+  ValueId none = kNoValue;      // where a link of the chain is missing that must not be
   std::vector<Answer> answers;  // one per target
   std::vector<std::pair<std::string, Field>> fields;
   for (const Segment& segment : segments) {
@@ -267,8 +364,16 @@ Result<Answer> Chain(const Model& model, const Scope& outer, std::vector<Segment
         Text(segment.model, "functionName") != Text(model.element, "functionName");
     const bool helper = !HasTarget(segment.model) && (named || other_kind);
     ATH_TRY(Answer answer, ReadLink(model, segment, helper, scope, depth));
-    ATH_TRY(const ValueId active, IsActive(model, scope, segment));
-    if (!segment.always()) Mask(c, active, answer);
+    ATH_TRY(ValueId active, IsActive(model, scope, segment));
+    if (combination.missing == MissingPrediction::kReturnMissing && !first_counts &&
+        answer.value != kNoValue) {
+      const ValueId lost = c.Op("And", {active, c.IsMissing(answer.value)});
+      none = none == kNoValue ? lost : c.Op("Or", {none, lost});
+    }
+    const bool may_be_skipped = skips && answer.value != kNoValue;
+    if (may_be_skipped) active = c.Op("And", {active, c.Op("Not", {c.IsMissing(answer.value)})});
+    const bool always = segment.always() && !may_be_skipped;
+    if (!always) Mask(c, active, answer);
     for (auto& [name, field] : answer.fields) {
       const auto known = std::find_if(fields.begin(), fields.end(),
                                       [&, n = &name](const auto& f) { return f.first == *n; });
@@ -286,7 +391,7 @@ Result<Answer> Chain(const Model& model, const Scope& outer, std::vector<Segment
                                        [&](const Answer& a) { return a.target == one.target; });
       if (before == answers.end()) {
         answers.push_back(std::move(one));
-      } else if (segment.always() || one.value == kNoValue || before->value == kNoValue) {
+      } else if (always || one.value == kNoValue || before->value == kNoValue) {
         *before = std::move(one);
       } else {
         ATH_RETURN_IF_ERROR(Overlay(c, active, one, *before));
@@ -305,6 +410,7 @@ Result<Answer> Chain(const Model& model, const Scope& outer, std::vector<Segment
   answer.others.assign(std::make_move_iterator(answers.begin() + 1),
                        std::make_move_iterator(answers.end()));
   answer.fields = std::move(fields);
+  LeaveOut(c, none, answer);
   ATH_RETURN_IF_ERROR(c.status());
   return answer;
 }
@@ -315,21 +421,23 @@ Result<Answer> ReadMining(const Model& model, const Scope& scope, int depth) {
   const Element segmentation = model.element.child("Segmentation");
   if (!segmentation) return Unsupported("a <MiningModel> without <Segmentation>");
   ATH_TRY(const std::vector<Segment> segments, ReadSegments(segmentation));
-  const std::string_view method = Text(segmentation, "multipleModelMethod");
-  if (method == "selectFirst") return Chain(model, scope, segments, true, depth);
-  if (method == "modelChain" || method == "x-multiModelChain")
-    return Chain(model, scope, segments, false, depth);
+  ATH_TRY(const Combination combination, ReadCombination(segmentation));
+  const std::string_view method = combination.method;
+  if (method == "selectFirst" || method == "modelChain" || method == "x-multiModelChain")
+    return Chain(model, scope, segments, combination, depth);
   constexpr std::array<std::string_view, 6> kSums = {
       "average", "majorityVote", "sum", "weightedAverage", "weightedMajorityVote", "weightedSum"};
   if (std::find(kSums.begin(), kSums.end(), method) != kSums.end()) {
     const bool votes = method.ends_with("ajorityVote");
     if (votes && !model.classification())
       return InvalidModel("multipleModelMethod {} of numbers", Quote(method));
-    return Sum(model, scope, segments, method, depth);
+    return Sum(model, scope, segments, combination, depth);
   }
-  if (method == "median" || method == "max") return Order(model, scope, segments, method, depth);
+  if (method == "median" || method == "weightedMedian" || method == "max")
+    return Order(model, scope, segments, combination, depth);
   return Unsupported(
-      "multipleModelMethod {} is not implemented; {}, max, median, modelChain and selectFirst are",
+      "multipleModelMethod {} is not implemented; {}, max, median, weightedMedian, modelChain and "
+      "selectFirst are",
       Quote(method), Join(std::vector<std::string>(kSums.begin(), kSums.end()), ", "));
 }
 

@@ -191,7 +191,9 @@ class Network {
     const ValueId points = c_.Matrix(static_cast<std::int64_t>(count),
                                      static_cast<std::int64_t>(sources.width), std::move(centers));
     const ValueId distance = c_.Op("PairwiseMeasure", {sources.x, points});
-    return c_.Exp(c_.Add(c_.Mul(distance, c_.Row(scales)), c_.Row(heights)));
+    const ValueId y = c_.Exp(c_.Add(c_.Mul(distance, c_.Row(scales)), c_.Row(heights)));
+    // The measure leaves out what is missing.
+    return c_.Where(c_.IsMissing(c_.Sum(sources.x)), c_.Missing(), y);
   }
 
   Result<ValueId> NormalizeLayer(const Element& layer, ValueId y) {

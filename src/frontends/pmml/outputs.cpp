@@ -44,7 +44,7 @@ Status ApplyNumberTarget(Calculator& c, const Element& target, ValueId& value) {
   if (constant != 0) value = c.Add(value, c.Constant(constant));
   const std::string_view cast = Text(target, "castInteger");
   if (cast == "round") {
-    value = c.Op("Floor", {c.Add(value, c.Constant(0.5))});
+    value = c.Round(value);
   } else if (cast == "ceiling") {
     value = c.Op("Ceil", {value});
   } else if (cast == "floor") {

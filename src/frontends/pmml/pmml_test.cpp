@@ -77,6 +77,28 @@ TEST(PmmlFunctions, GiveWhatTheSpecificationSays) {
       "low");
 }
 
+// Each had a formula that left the range of numbers, or lost their digits. Values of Python's math.
+TEST(PmmlFunctions, HoldForLargeAndSmallNumbers) {
+  const auto number = [](const char* function, const std::string& arguments) {
+    return std::stod(ValueOf(Call(function, arguments)));
+  };
+  // What is printed has nine digits.
+  EXPECT_DOUBLE_EQ(number("hypot", Num("3e200") + Num("-4e200")), 5e200);
+  EXPECT_DOUBLE_EQ(number("hypot", Num("3e-200") + Num("4e-200")), 5e-200);
+  EXPECT_DOUBLE_EQ(number("hypot", Num("0") + Num("0")), 0);
+  EXPECT_EQ(ValueOf(Call("hypot", Ref("x") + Num("3"))), "");
+  EXPECT_DOUBLE_EQ(number("expm1", Num("-2000")), -1);
+  EXPECT_NEAR(number("expm1", Num("1e-10")), 1.00000000005e-10, 1e-18);
+  EXPECT_NEAR(number("expm1", Num("1.5")), 3.481689070338065, 1e-8);
+  EXPECT_NEAR(number("ln1p", Num("1e17")), 39.14394658089878, 1e-7);
+  EXPECT_NEAR(number("ln1p", Num("1e-10")), 9.9999999995e-11, 1e-18);
+  EXPECT_NEAR(number("ln1p", Num("-0.75")), -1.3862943611198906, 1e-8);
+  EXPECT_EQ(number("round", Num("0.49999999999999994")), 0);
+  EXPECT_EQ(number("round", Num("-2.5")), -2);
+  EXPECT_EQ(number("stdNormalIDF", Num("0")), -INFINITY);
+  EXPECT_EQ(number("stdNormalIDF", Num("1")), INFINITY);
+}
+
 TEST(PmmlFunctions, LeaveMissingArgumentsOutWhereTheyAggregate) {
   const std::string three = Ref("x") + Ref("y") + Num("4");
   EXPECT_EQ(ValueOf(Call("sum", three), {{"x", "1"}}), "5");
@@ -130,6 +152,9 @@ TEST(PmmlExpressions, CountTermsOfAText) {
       R"(<TextIndex textField="s" localTermWeights="termFrequency"><Constant>sun</Constant></TextIndex>)";
   EXPECT_EQ(ValueOf(index, {{"s", "the Sun and the moon, the sun"}}), "2");
   EXPECT_EQ(ValueOf(index, {{"s", "sunny"}}), "0");
+  std::string best = index;
+  best.insert(best.find(" localTermWeights"), R"( countHits="bestHits")");
+  EXPECT_EQ(ValueOf(best, {{"s", "sun sun"}}), "2");
 }
 
 std::string Derived(const std::string& name, const std::string& expression) {
@@ -203,6 +228,17 @@ TEST(PmmlModels, GeneralRegressionLinksOrderedClasses) {
   EXPECT_EQ(answers.at("out"), "a");
 }
 
+// Coefficients without a category were left out: every row had the same probabilities.
+TEST(PmmlModels, OrdinalCategoriesShareTheCoefficientsThatNameNone) {
+  std::string shared = GeneralRegressionFile();
+  const std::string each =
+      R"(<PCell targetCategory="a" parameterName="p1" beta="1"/><PCell targetCategory="b" parameterName="p1" beta="1"/>)";
+  ASSERT_NE(shared.find(each), std::string::npos);
+  shared.replace(shared.find(each), each.size(), R"(<PCell parameterName="p1" beta="1"/>)");
+  for (const char* x : {"0", "2", ""})
+    EXPECT_EQ(Answers(shared, {{"x", x}}), Answers(GeneralRegressionFile(), {{"x", x}})) << x;
+}
+
 TEST(PmmlModels, ScorecardGivesPointsAndReasons) {
   const Row low = Answers(ScorecardFile(), {{"x", "1"}});
   EXPECT_EQ(low.at("out"), "23");
@@ -217,6 +253,19 @@ TEST(PmmlModels, ScorecardGivesPointsAndReasons) {
 TEST(PmmlModels, NeuralNetworkPassesLayers) {
   // Neuron 3: max(0, 1 + 2 - 1) = 2; 4: 0; 5: 0.5 + 2 + 10 = 12.5, which is (12.5 - 0.5) * 2.
   EXPECT_EQ(Answers(NeuralNetworkFile(), {{"x", "1"}, {"y", "1"}}).at("out"), "24");
+}
+
+TEST(PmmlModels, RadialBasesNeedAllTheirInputs) {
+  const std::string file = Document(
+      R"(<NeuralNetwork functionName="regression" activationFunction="radialBasis" width="1">)" +
+          kSchema +
+          R"(<NeuralInputs><NeuralInput id="1"><DerivedField optype="continuous" dataType="double"><FieldRef field="x"/></DerivedField></NeuralInput>
+<NeuralInput id="2"><DerivedField optype="continuous" dataType="double"><FieldRef field="y"/></DerivedField></NeuralInput></NeuralInputs>
+<NeuralLayer><Neuron id="3"><Con from="1" weight="1"/><Con from="2" weight="2"/></Neuron></NeuralLayer><NeuralOutputs><NeuralOutput outputNeuron="3">
+<DerivedField optype="continuous" dataType="double"><FieldRef field="out"/></DerivedField></NeuralOutput></NeuralOutputs></NeuralNetwork>)",
+      "", "double");
+  EXPECT_EQ(Answers(file, {{"x", "1"}, {"y", "2"}}).at("out"), "1");
+  EXPECT_EQ(Answers(file, {{"x", "1"}}).at("out"), "");
 }
 
 TEST(PmmlModels, SupportVectorsVote) {
@@ -251,11 +300,11 @@ TEST(PmmlModels, RulesChooseByTheirCriterion) {
     return Answers(
         Document(
             R"(<RuleSetModel functionName="classification">)" + kSchema +
-            R"(<Output><OutputField name="id" feature="entityId"/></Output><RuleSet defaultScore="c"><RuleSelectionMethod criterion=")" +
+            R"(<Output><OutputField name="id" feature="entityId"/><OutputField name="sure" feature="confidence"/></Output><RuleSet defaultScore="c"><RuleSelectionMethod criterion=")" +
             criterion +
-            R"("/><SimpleRule id="1" score="a" weight="0.4"><SimplePredicate field="x" operator="greaterThan" value="0"/></SimpleRule>
-<CompoundRule><SimplePredicate field="x" operator="greaterThan" value="0"/><SimpleRule id="2" score="b" weight="0.5"><SimplePredicate field="x" operator="lessThan" value="5"/></SimpleRule>
-<SimpleRule id="3" score="a" weight="0.3"><True/></SimpleRule></CompoundRule></RuleSet></RuleSetModel>)"),
+            R"("/><SimpleRule id="1" score="a" weight="0.4" confidence="0.7"><SimplePredicate field="x" operator="greaterThan" value="0"/></SimpleRule>
+<CompoundRule><SimplePredicate field="x" operator="greaterThan" value="0"/><SimpleRule id="2" score="b" weight="0.5" confidence="0.5"><SimplePredicate field="x" operator="lessThan" value="5"/></SimpleRule>
+<SimpleRule id="3" score="a" weight="0.3" confidence="0.5"><True/></SimpleRule></CompoundRule></RuleSet></RuleSetModel>)"),
         {{"x", x}});
   };
   EXPECT_EQ(chosen("firstHit", "1").at("id"), "1");
@@ -263,6 +312,9 @@ TEST(PmmlModels, RulesChooseByTheirCriterion) {
   EXPECT_EQ(chosen("weightedSum", "1").at("out"), "a");
   EXPECT_EQ(chosen("weightedSum", "1").at("id"), "1");
   EXPECT_EQ(chosen("firstHit", "-1").at("out"), "c");
+  // The confidences of the winner's rules, over the number of rules that fire.
+  EXPECT_EQ(chosen("weightedSum", "1").at("sure"), "0.4");
+  EXPECT_EQ(chosen("weightedMax", "1").at("sure"), "0.5");
 }
 
 TEST(PmmlModels, AssociationRulesRecommend) {
@@ -297,6 +349,101 @@ TEST(PmmlModels, SegmentsCountWhereTheirConditionHolds) {
   EXPECT_EQ(answer("modelChain", "9"), "30");
 }
 
+// What a segment's own schema says of invalid values was left out.
+TEST(PmmlModels, SegmentsTreatInvalidValuesAsTheirSchemasSay) {
+  const auto segment = [](const std::string& field, const std::string& model) {
+    return "<Segment><True/><" + model.substr(0, model.find(' ')) +
+           R"( functionName="regression"><MiningSchema><MiningField )" + field +
+           "/></MiningSchema>" + model.substr(model.find(' ') + 1) + "</Segment>";
+  };
+  std::string file = Document(
+      R"(<MiningModel functionName="regression"><MiningSchema><MiningField name="x" invalidValueTreatment="asIs"/>
+<MiningField name="s" invalidValueTreatment="asIs"/><MiningField name="out" usageType="target"/></MiningSchema><Segmentation multipleModelMethod="sum">)" +
+          segment(
+              R"(name="x" invalidValueTreatment="asValue" invalidValueReplacement="3")",
+              R"(RegressionModel <RegressionTable><NumericPredictor name="x" coefficient="1"/></RegressionTable></RegressionModel>)") +
+          segment(
+              R"(name="s" invalidValueTreatment="asMissing")",
+              R"(TreeModel <Node><True/><Node score="100"><SimplePredicate field="s" operator="isMissing"/></Node><Node score="0"><True/></Node></Node></TreeModel>)") +
+          "</Segmentation></MiningModel>",
+      "", "double");
+  const auto limit = [&](const std::string& name, const std::string& by) {
+    const std::size_t end = file.find("</DataField>", file.find("<DataField name=\"" + name));
+    file.insert(end, by);
+  };
+  limit("x", R"(<Interval closure="closedClosed" leftMargin="0" rightMargin="10"/>)");
+  limit("s", R"(<Value value="red"/>)");
+  EXPECT_EQ(Answers(file, {{"x", "4"}, {"s", "red"}}).at("out"), "4");
+  EXPECT_EQ(Answers(file, {{"x", "11"}, {"s", "red"}}).at("out"), "3");
+  EXPECT_EQ(Answers(file, {{"x", "4"}, {"s", "blue"}}).at("out"), "104");
+  EXPECT_EQ(Answers(file, {{"x", "4"}}).at("out"), "104");
+}
+
+// The second of three predicts nothing; what becomes of it was ignored, and it entered medians.
+TEST(PmmlModels, SegmentsThatPredictNothingAreTreatedAsTheModelSays) {
+  const auto answer = [](const std::string& method, const std::string& treatment) {
+    const auto segment = [](int weight, const std::string& children) {
+      return fmt::format(R"(<Segment weight="{}"><True/><TreeModel functionName="regression">)",
+                         weight) +
+             R"(<MiningSchema><MiningField name="x"/></MiningSchema><Node><True/>)" + children +
+             "</Node></TreeModel></Segment>";
+    };
+    const std::string model = R"(<MiningModel functionName="regression">)" + kSchema +
+                              R"(<Segmentation multipleModelMethod=")" + method + "\" " +
+                              treatment + ">" + segment(2, R"(<Node score="10"><True/></Node>)") +
+                              segment(1, R"(<Node score="30"><False/></Node>)") +
+                              segment(1, R"(<Node score="20"><True/></Node>)") +
+                              "</Segmentation></MiningModel>";
+    return Answers(Document(model, "", "double"), {{"x", "1"}}).at("out");
+  };
+  const std::string skip = R"(missingPredictionTreatment="skipSegment")";
+  for (const char* method : {"sum", "average", "median", "weightedMedian", "max"}) {
+    EXPECT_EQ(answer(method, ""), "") << method;
+    EXPECT_EQ(answer(method, R"(missingPredictionTreatment="returnMissing")"), "") << method;
+    EXPECT_EQ(answer(method, skip + R"( missingThreshold="0.2")"), "") << method;
+  }
+  EXPECT_EQ(answer("sum", skip), "30");
+  EXPECT_EQ(answer("average", skip), "15");
+  EXPECT_EQ(answer("weightedSum", skip), "40");
+  EXPECT_EQ(answer("weightedSum", skip + R"( missingThreshold="0.3")"), "40");
+  EXPECT_EQ(answer("median", skip), "15");
+  EXPECT_EQ(answer("weightedMedian", skip), "10");
+  EXPECT_EQ(answer("max", skip), "20");
+}
+
+TEST(PmmlModels, SegmentsThatPredictNothingHaveNoVote) {
+  const auto vote = [](const std::string& treatment) {
+    const auto segment = [](const std::string& score, const std::string& condition) {
+      return R"(<Segment><True/><TreeModel functionName="classification">)" + kSchema +
+             R"(<Node><True/><Node score=")" + score + R"(">)" + condition +
+             "</Node></Node></TreeModel></Segment>";
+    };
+    const std::string model = R"(<MiningModel functionName="classification">)" + kSchema +
+                              R"(<Segmentation multipleModelMethod="majorityVote" )" + treatment +
+                              ">" + segment("a", "<False/>") + segment("b", "<True/>") +
+                              segment("c", "<False/>") + "</Segmentation></MiningModel>";
+    return Answers(Document(model), {{"x", "1"}}).at("out");
+  };
+  EXPECT_EQ(vote(""), "b");
+  EXPECT_EQ(vote(R"(missingPredictionTreatment="skipSegment")"), "b");
+  EXPECT_EQ(vote(R"(missingThreshold="0.5")"), "");
+  EXPECT_EQ(vote(R"(missingPredictionTreatment="returnMissing")"), "");
+}
+
+TEST(PmmlModels, TheFirstSegmentThatPredictsSomethingAnswersWhereOthersAreSkipped) {
+  const auto first = [](const std::string& treatment) {
+    const std::string model =
+        R"(<MiningModel functionName="regression">)" + kSchema +
+        R"(<Segmentation multipleModelMethod="selectFirst" )" + treatment +
+        R"(><Segment><True/><TreeModel functionName="regression"><MiningSchema><MiningField name="x"/></MiningSchema>)"
+        R"(<Node><True/><Node score="1"><False/></Node></Node></TreeModel></Segment>)" +
+        Segment("<True/>", "30") + "</Segmentation></MiningModel>";
+    return Answers(Document(model, "", "double"), {{"x", "1"}}).at("out");
+  };
+  EXPECT_EQ(first(""), "");
+  EXPECT_EQ(first(R"(missingPredictionTreatment="skipSegment")"), "30");
+}
+
 TEST(PmmlModels, TreesSpreadRowsWithMissingValues) {
   const auto tree = [](const std::string& strategy) {
     return Document(R"(<TreeModel functionName="classification" missingValueStrategy=")" +
@@ -308,6 +455,27 @@ TEST(PmmlModels, TreesSpreadRowsWithMissingValues) {
   EXPECT_EQ(Answers(tree("weightedConfidence"), {}).at("probability(a)"), "0.65");
   EXPECT_EQ(Answers(tree("aggregateNodes"), {}).at("probability(a)"), "0.65");
   EXPECT_EQ(Answers(tree("weightedConfidence"), {{"x", "2"}}).at("probability(b)"), "0.75");
+}
+
+// Sums of scores and records were taken for no record where they were 0, and of equally likely
+// classes the first was given, not the one that the leaf names.
+TEST(PmmlModels, TreesThatSpreadRowsGiveWhatOneLeafSays) {
+  const auto tree = [](const std::string& function, const std::string& leaf) {
+    return R"(<TreeModel functionName=")" + function +
+           R"(" missingValueStrategy="aggregateNodes">)" + kSchema +
+           R"(<Node recordCount="2"><True/><Node recordCount="2" )" + leaf +
+           R"(</Node></Node></TreeModel>)";
+  };
+  EXPECT_EQ(
+      Answers(Document(tree("regression", R"(score="-1"><True/>)"), "", "double"), {}).at("out"),
+      "-1");
+  EXPECT_EQ(
+      Answers(Document(tree("classification",
+                            R"(score="b"><True/><ScoreDistribution value="a" recordCount="1"/>)"
+                            R"(<ScoreDistribution value="b" recordCount="1"/>)")),
+              {})
+          .at("out"),
+      "b");
 }
 
 // 0.7 in 32 bits is less than 0.7 in 64: the number of the predicate was not rounded once.

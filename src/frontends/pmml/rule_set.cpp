@@ -62,6 +62,7 @@ class RuleReader {
     const ValueId holds = c_.SideBySide(std::move(columns));  // [rows, rules]
     const ValueId heavy = c_.Mul(holds, c_.Row(weights));
     ValueId liking = holds;  // ArgMax takes the first of equals
+    ValueId confidence = kNoValue;
     if (criterion == "weightedMax") {
       liking = heavy;
     } else if (criterion == "weightedSum") {
@@ -72,6 +73,8 @@ class RuleReader {
       const ValueId winner = c_.Best(c_.SideBySide(std::move(sums)));
       const ValueId own = c_.Number(c_.Op("Equal", {winner, c_.Row(codes)}));
       liking = c_.Mul(heavy, own);
+      const ValueId agreed = c_.Sum(c_.Mul(c_.Mul(holds, own), c_.Row(confidences)));
+      confidence = c_.Div(agreed, c_.Sum(holds));
     } else if (criterion != "firstHit") {
       return InvalidModel("criterion {} is not known", Quote(criterion));
     }
@@ -86,8 +89,8 @@ class RuleReader {
     }
     answer.value = c_.Given(c_.Lookup(chosen, order, codes, 0), c_.Constant(fallback));
     answer.entity = Field{.column = chosen, .text = true, .categories = ids};
-    const ValueId confidence =
-        c_.Given(c_.Lookup(chosen, order, confidences, 0), c_.Constant(fallback_confidence));
+    if (confidence == kNoValue) confidence = c_.Lookup(chosen, order, confidences, 0);
+    confidence = c_.Given(confidence, c_.Constant(fallback_confidence));
     std::vector<double> classes;
     for (std::size_t k = 0; k < model_.classes.size(); ++k)
       classes.push_back(static_cast<double>(k));

@@ -1,6 +1,7 @@
 // TreeModel with missingValueStrategy weightedConfidence or aggregateNodes: a row that cannot tell
 // which child is its own goes to all of them, with a share for each. The answer is a sum over the
 // leaves, so that it is one product of matrices: shares [rows, leaves] times what leaves say.
+#include <algorithm>
 #include <cmath>
 
 #include "core/text.h"
@@ -31,15 +32,22 @@ class SharedTree {
     const ValueId sums =
         c_.Op("MatMul", {c_.SideBySide(shares_), c_.Matrix(leaves, width, table_)});
     Answer answer = model_.NewAnswer();
-    const ValueId nowhere = c_.Op("Equal", {c_.Sum(sums), c_.Constant(0)});
     if (!model_.classification()) {
-      answer.value =
-          c_.Where(nowhere, c_.Missing(), c_.Div(c_.ColumnAt(sums, 0), c_.ColumnAt(sums, 1)));
+      const ValueId weight = c_.ColumnAt(sums, 1);
+      const ValueId nowhere = c_.Op("Equal", {weight, c_.Constant(0)});
+      answer.value = c_.Where(nowhere, c_.Missing(), c_.Div(c_.ColumnAt(sums, 0), weight));
       return answer;
     }
+    const ValueId nowhere = c_.Op("Equal", {c_.Sum(sums), c_.Constant(0)});
     answer.probabilities = c_.Where(nowhere, c_.Missing(), c_.Div(sums, c_.Sum(sums)));
     answer.confidences = counts_ ? kNoValue : c_.Where(nowhere, c_.Missing(), sums);
-    answer.value = c_.Best(answer.probabilities);
+    // A row that went to one leaf gets the class that the leaf itself names: it may be another than
+    // the first of the likeliest.
+    const ValueId label =
+        c_.Op("MatMul", {c_.SideBySide(shares_), c_.Matrix(leaves, 1, std::move(labels_))});
+    const ValueId went_to_one = c_.Op("Equal", {spread_, c_.Constant(0)});
+    answer.value = c_.Where(went_to_one, label, c_.Best(answer.probabilities));
+    answer.value = c_.Where(nowhere, c_.Missing(), answer.value);
     return answer;
   }
 
@@ -48,9 +56,10 @@ class SharedTree {
   Status AddLeaf(const Element& node, ValueId share) {
     shares_.push_back(share);
     ATH_TRY(const double records, NumberOr(node, "recordCount", 1));
+    const bool named = !node.attribute("score").empty();
     if (!model_.classification()) {
-      ATH_TRY(const double score, Number(node, "score"));
-      const double weight = counts_ ? records : 1;
+      ATH_TRY(const double score, NumberOr(node, "score", 0));
+      const double weight = !named ? 0 : counts_ ? records : 1;
       table_.insert(table_.end(), {score * weight, weight});
       return {};
     }
@@ -63,10 +72,13 @@ class SharedTree {
       if (counts_) row[at] = count;
       given = true;
     }
-    if (!given) {
-      ATH_TRY(const std::size_t at, model_.ClassIndex(Text(node, "score")));
-      row[at] = counts_ ? records : 1;
+    std::size_t label =
+        static_cast<std::size_t>(std::max_element(row.begin(), row.end()) - row.begin());
+    if (named || !given) {
+      ATH_TRY(label, model_.ClassIndex(Text(node, "score")));
     }
+    if (!given) row[label] = counts_ ? records : 1;
+    labels_.push_back(static_cast<double>(label));
     table_.insert(table_.end(), row.begin(), row.end());
     return {};
   }
@@ -98,6 +110,7 @@ class SharedTree {
       open = c_.Sub(open, first.back());
     }
     const ValueId spread = c_.IsTrue(unknown);
+    spread_ = c_.Add(spread_, c_.Mul(share, c_.Number(spread)));
     for (std::size_t i = 0; i < children.size(); ++i) {
       const double part = counts_ ? 1 : total > 0 ? records[i] / total : 0;
       const ValueId own = c_.Where(spread, c_.Constant(part), first[i]);
@@ -114,7 +127,9 @@ class SharedTree {
   const Scope& scope_;
   const bool counts_, last_;
   std::vector<ValueId> shares_;
-  std::vector<double> table_;  // one row per leaf
+  ValueId spread_ = c_.Constant(0);  // above 0 for rows that went to several leaves
+  std::vector<double> labels_;       // the class that each leaf names
+  std::vector<double> table_;        // one row per leaf
 };
 
 }  // namespace
