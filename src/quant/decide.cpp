@@ -31,6 +31,15 @@ void AddError(const Datum& a, const Datum& b, double& error, double& energy) {
   }
 }
 
+// Of a batch of N the operations of one: what a product has of a network's operations is the same.
+Dim WithSymbolsOne(const Dim& dim) {
+  std::vector<std::string> symbols;
+  dim.CollectSymbols(symbols);
+  std::map<std::string, Dim> ones;
+  for (const std::string& symbol : symbols) ones.emplace(symbol, 1);
+  return dim.Substitute(ones);
+}
+
 }  // namespace
 
 Result<Outputs> Outputs::Of(const Graph& graph, std::size_t samples, const SampleSource& source,
@@ -76,9 +85,9 @@ double SavedWork(const Graph& graph, NodeId node) {
   for (const ValueId id : n.inputs) in.push_back(id == kNoValue ? nullptr : &graph.value(id).type);
   std::vector<Type> out;
   for (const ValueId id : n.outputs) out.push_back(id == kNoValue ? Type() : graph.value(id).type);
-  const Dim flops = Flops(*n.op, {in, out, n.attributes});
+  const Dim flops = WithSymbolsOne(Flops(*n.op, {in, out, n.attributes}));
   if (flops.IsConst()) return std::max<double>(1, static_cast<double>(flops.value()));
-  // Of an unknown batch: the weights, each of which is multiplied at least once.
+  // Of unknown sizes: the weights, each of which is multiplied at least once.
   const Tensor* w = n.inputs.size() > 1 ? graph.Constant(n.inputs[1]) : nullptr;
   return w == nullptr ? 1 : std::max<double>(1, static_cast<double>(w->count()));
 }

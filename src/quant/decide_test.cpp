@@ -51,6 +51,24 @@ TEST(SmallestPrefix, NeverKeepsMoreInFloatForALargerDrop) {
   }
 }
 
+// Weights were counted in place of operations as soon as the batch was a symbol: a small last
+// product then looked as large as convolutions that use each weight a thousand times.
+TEST(SavedWork, OfABatchIsThatOfOne) {
+  const auto work = [](const std::string& n) {
+    const Result<Graph> graph = ParseText("graph main(x: f32[" + n + ", 2, 8, 8]) -> (y: f32[" + n +
+                                              R"(, 4, 8, 8]) {
+  const %w: f32[4, 2, 3, 3] = random(1)
+  %y = Conv(%x, %w) {pads = [1, 1, 1, 1]}
+}
+)",
+                                          ops::Standard());
+    EXPECT_TRUE(graph.ok()) << graph.status().ToString();
+    return SavedWork(*graph, (*graph->Order())[0]);
+  };
+  EXPECT_GE(work("1"), 4 * 2 * 9 * 64);
+  EXPECT_EQ(work("N"), work("1"));
+}
+
 TEST(PutCheapFirst, TakesThoseThatFitTheShareAndKeepsTheOrder) {
   std::vector<RankedProduct> ranked;
   for (const double saved : {3, 50, 2, 40, 1, 4}) ranked.push_back({kNoNode, "", 0, saved});

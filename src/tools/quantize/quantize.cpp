@@ -11,6 +11,7 @@
 #include "passes/pipeline.h"
 #include "quant/layer_errors.h"
 #include "quant/recurrent_weights.h"
+#include "quant/stored_weights.h"
 #include "quant/weight_only.h"
 #include "runtime/session.h"
 #include "tools/console.h"
@@ -191,6 +192,7 @@ class Quantizing {
   }
 
   Status Run() {
+    ATH_RETURN_IF_ERROR(quant::ExpandStoredWeights(plain_));
     ATH_RETURN_IF_ERROR(passes::Optimize(plain_).status());
     ATH_TRY(const quant::Candidates candidates, quant::FindCandidates(plain_));
     ATH_RETURN_IF_ERROR(quant::CheckQuantizable(plain_, candidates));
