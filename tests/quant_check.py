@@ -151,14 +151,18 @@ def dequantised(array, scale, zero):
     return (array.astype(np.float64) - zero) * scale
 
 
+def keywords(count, seed=1):
+    """The one recorded input of the keyword network, and noise of its mean and deviation."""
+    recorded = np.load(MODELS / "mlperf-tiny" / "golden" / "kws_float32.in.npy").reshape(-1, 1, 49, 10, 1)
+    noise = np.random.default_rng(seed).normal(recorded.mean(), recorded.std(), (count - len(recorded), 1, 49, 10, 1))
+    return np.concatenate([recorded, noise.astype(np.float32)])
+
+
 def tiny_rows(folder):
     """What each network reads, [n, ...] as the float file wants it."""
     home = MODELS / "mlperf-tiny"
     anomaly = np.fromfile(home / "ad01_normal_id_01_00000000.bin", np.float32).reshape(40, 1, 640)
-    keyword = np.load(home / "golden" / "kws_float32.in.npy")
-    keyword = keyword.reshape(-1, 1, 49, 10, 1)
-    random = np.random.default_rng(1)
-    keyword = np.concatenate([keyword, random.normal(keyword.mean(), keyword.std(), (40 - len(keyword), 1, 49, 10, 1)).astype(np.float32)])
+    keyword = keywords(40)
     person = []
     for path in pictures(IMAGENET / "eval")[:40]:
         # A network of one Identity reads the picture as the real one would.

@@ -307,6 +307,48 @@ class Corrections(Case):
         self.assertLessEqual(np.abs(found["b2_quantized"] - expected).max(), 0.52)
 
 
+class Choosing(Case):
+    """One value of 300 000 is twice as large as all others: the steps of the ends of what was seen are twice as coarse as need be."""
+
+    def setUp(self):
+        super().setUp()
+        self.rows = self.random.normal(size=(64, 4096)).astype(np.float32)
+        self.model = f"""graph main(x: f32[1, 4096]) -> (y: f32[1, 3]) {{
+  const %w: {write(self.random.normal(size=(4096, 3)).astype(np.float32) / 64)}
+  %l = MatMul(%x, %w) @product
+  %y = Softmax(%l)
+}}
+"""
+
+    def chosen(self, *more):
+        (self.folder / "m.txt").write_text(self.model)
+        np.savez(self.folder / "calib.npz", x=self.rows)
+        return json.loads(self.run_verb("m.txt", "--calib", "calib.npz", "-o", "out.txt", "--json", *more).stdout)
+
+    def test_ranges_are_chosen_by_tensor_where_that_brings_near_outputs_nearer(self):
+        self.rows[60, 0] = 8
+        result = self.chosen("--save-table", "t.cache")
+        self.assertEqual(result["method"], "auto")
+        high = max(t["range"][1] for t in result["tensors"] if t["tensor"] == "x")
+        self.assertLess(high, 6)
+        again = self.chosen("--table", "t.cache")  # it holds the ranges that were used, and they stay
+        self.assertEqual(again["method"], "minmax")
+        self.assertAlmostEqual(max(t["range"][1] for t in again["tensors"] if t["tensor"] == "x"), high, delta=0.05)
+        self.assertEqual(self.chosen("--method", "percentile")["method"], "percentile")
+
+    def test_pictures_keep_the_ends_of_what_was_seen(self):
+        self.rows[60, 0] = 8
+        self.rows = self.rows.reshape(64, 1, 64, 64)
+        self.model = f"""graph main(x: f32[1, 1, 64, 64]) -> (y: f32[1, 3, 64, 64]) {{
+  const %w: {write(np.ones((4, 1, 1, 1)))}
+  const %v: {write(self.random.normal(size=(3, 4, 1, 1)).astype(np.float32))}
+  %c = Conv(%x, %w) @first
+  %y = Conv(%c, %v) @last
+}}
+"""
+        self.assertEqual(self.chosen()["method"], "minmax")
+
+
 # ---- which products stay in float
 
 class Planted(Case):

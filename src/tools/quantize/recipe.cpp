@@ -4,6 +4,7 @@
 
 #include "core/text.h"
 #include "quant/layer_errors.h"
+#include "quant/probabilities.h"
 #include "tools/console.h"
 
 namespace athanor::tools {
@@ -12,6 +13,9 @@ namespace {
 // Empirical correction fits biases to this many of the first samples; judges are others where
 // there are enough.
 constexpr std::size_t kFitted = 16, kMostJudges = 32;
+
+constexpr double kSureDecibels = 60;  // outputs this near have nothing to win
+constexpr double kByChance = 0.9;     // of the least error so far: less is better, this is luck
 
 enum class When : std::uint8_t { kAlways, kPerTensor, kNormalized };
 
@@ -57,6 +61,66 @@ std::vector<QuantizeRequest> RequestsFor(const Graph& plain, const QuantizeReque
   return requests;
 }
 
+// One row of numbers for each sample. Places of a picture that hold something are rare, and what is
+// cut off from the range of a tensor are rare values: there the error of all places says little.
+bool AnswersInRows(const Graph& graph) {
+  return std::ranges::all_of(graph.outputs(), [&](const GraphOutput& output) {
+    const Type& type = graph.value(output.value).type;
+    if (!type.HasRank()) return false;
+    const auto many = [](const Dim& dim) { return !dim.Is(1); };
+    const bool has_batch = !type.shape->empty() && !type.shape->front().IsConst();
+    return std::ranges::count_if(*type.shape, many) <= (has_batch ? 2 : 1);
+  });
+}
+
+// Ranges by `auto`, `spread` or both where they bring outputs nearer that are near already. Each
+// counts by itself, and before it becomes probabilities.
+Result<Maker> BringNearer(Maker maker, const Graph& plain, const Graph& original,
+                          SampleCache& samples, std::size_t count, QuantizeRequest& request,
+                          const Common& common) {
+  if (!request.table.empty() || !AnswersInRows(plain)) return maker;
+  const auto outputs_of = [&](const Graph& graph) {
+    return quant::Outputs::Of(quant::BeforeProbabilities(graph), std::min(count, kNearSamples),
+                              samples.source(), request.threads);
+  };
+  ATH_TRY(const quant::Outputs real, outputs_of(plain));
+  const auto error_of = [&](const Maker& one) -> Result<double> {
+    ATH_TRY(const quant::Quantized made, one.Make({}));
+    ATH_TRY(const quant::Outputs small, outputs_of(made.graph));
+    return real.ErrorOfEach(small) / static_cast<double>(plain.outputs().size());
+  };
+  ATH_TRY(const double before, error_of(maker));
+  if (quant::Sqnr(1, before) >= kSureDecibels) return maker;
+  const bool free_method = request.method == QuantizeRequest().method;
+  const QuantizeRequest asked = request;
+  double least = before;
+  for (const bool spread : {false, true}) {
+    for (const std::string_view method : {std::string_view(asked.method), quant::kAuto}) {
+      const bool other_method = method != asked.method;
+      if ((!spread && !other_method) || (other_method && !free_method)) continue;
+      QuantizeRequest one = asked;
+      one.save_table.clear();
+      one.method = method;
+      one.corrections.spread = spread;
+      if (spread) one.correct = "spread," + one.correct;
+      ATH_TRY(Maker other, Maker::Prepare(plain, original, samples, count, one, common));
+      if (spread && other.prepared().equalized.spread == 0) break;
+      ATH_TRY(const double after, error_of(other));
+      Note(common, "--method {} --correct {}: outputs within {} instead of {}", one.method,
+           one.correct, Decibels(quant::Sqnr(1, after)), Decibels(quant::Sqnr(1, before)));
+      // Finer steps are as good as wider ranges at the same error, another form of the network is
+      // not.
+      if (after >= (spread ? kByChance * least : least)) continue;
+      least = after;
+      one.save_table = asked.save_table;
+      request = std::move(one);
+      maker = std::move(other);
+    }
+  }
+  if (least < before) ATH_RETURN_IF_ERROR(SaveRanges(request, common, maker.prepared()));
+  return maker;
+}
+
 }  // namespace
 
 Result<BestRecipe> TryRecipes(const Graph& plain, const Graph& original, SampleCache& samples,
@@ -100,7 +164,8 @@ Result<Maker> PrepareAsAsked(const Graph& plain, const Graph& original, SampleCa
     return quant::Sqnr(1, real.ErrorOf(small));
   };
   ATH_TRY(const double before, decibels(maker));
-  if (before >= kNearDecibels) return maker;
+  if (before >= kNearDecibels)
+    return BringNearer(std::move(maker), plain, original, samples, count, request, common);
   double nearest = before;
   const bool free_method = request.method == QuantizeRequest().method;
   const QuantizeRequest asked = request;
