@@ -13,7 +13,9 @@ TEST(Trellis, EachStateAllowsHalfOfTheIntegersAndZero) {
       const std::optional<int> index = IndexOf(state, value);
       const bool even = value % 2 == 0;
       EXPECT_EQ(index.has_value(), value == 0 || even == (state % 2 == 0)) << state << " " << value;
-      if (index) EXPECT_EQ(ValueOf(state, *index), value);
+      if (index) {
+        EXPECT_EQ(ValueOf(state, *index), value);
+      }
     }
   }
 }
