@@ -85,7 +85,7 @@ def main():
             elif model.stem.startswith("refused_"):
                 problems = {model.stem: refusal(binary, model, folder)}
             else:
-                with np.load(folder / f"{model.stem.removesuffix('_5')}.npz") as arrays:
+                with np.load(folder / f"{model.stem.removesuffix('_5').removesuffix('_joblib')}.npz") as arrays:
                     expected = dict(arrays)
                 problems = {model.stem: compare(binary, model, folder, expected),
                             f"MLflow {model.stem}": compare(binary, mlflow_folder(model, folder), folder, expected)}

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Records pickled estimators, what sklearn2pmml makes of them, and what they answer, as pickled.tar.xz.
 
-    python tests/oracles/record_pickled.py    # needs pandas, scikit-learn and whichever of xgboost, lightgbm, catboost is there
+    python tests/oracles/record_pickled.py [FILTER]    # needs pandas, scikit-learn and whichever of xgboost, lightgbm, catboost is there
 
 PMML files are recorded where sklearn2pmml (PyPI) and Java are there.
 
 The archive holds rows.csv and for each case NAME.pkl, NAME.pmml or both, and NAME.npz: `prediction`, or `label` and `probability`; refused_*.pkl
-hold what must not be read. Cases of a library that is absent are taken from the archive as it stands.
+hold what must not be read. Cases of a library that is absent, and those whose names do not hold
+FILTER, are taken from the archive as it stands. NAME_5.pkl are of protocol 5, NAME_joblib.pkl by joblib.
 """
 
 import collections
@@ -14,6 +15,7 @@ import importlib.util
 import io
 import pickle
 import shutil
+import sys
 import tarfile
 import tempfile
 from pathlib import Path
@@ -36,6 +38,10 @@ def estimators(x, y):
         settings = {"n_estimators": 5, "num_leaves": 6, "verbose": -1, "n_jobs": 1}
         yield "lightgbm_regressor", lightgbm.LGBMRegressor(**settings).fit(x, y)
         yield "lightgbm_classifier", lightgbm.LGBMClassifier(**settings).fit(x, bit)
+        # Names as NumPy's text, as Python's objects and as numbers.
+        yield "lightgbm_names", lightgbm.LGBMClassifier(**settings).fit(x, np.array(["low", "mid", "h\u00f6h"])[np.digitize(y, [-1, 1])])
+        yield "lightgbm_objects", lightgbm.LGBMClassifier(**settings).fit(x, np.where(y > 0, "yes", "no").astype(object))
+        yield "lightgbm_numbers", lightgbm.LGBMClassifier(**settings).fit(x, np.where(y > 0, 7.0, -5.0))
         yield "lightgbm_booster", lightgbm.LGBMRegressor(**settings).fit(x, y).booster_
     if importlib.util.find_spec("catboost"):
         import catboost
@@ -104,6 +110,7 @@ def record(files, name, model, rows):
 
 
 def main():
+    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
     random = np.random.default_rng(1)
     x = pd.DataFrame(random.normal(size=(300, 3)).astype(np.float32), columns=["c1", "c2", "c3"])
     x.loc[random.random(300) < 0.1, "c2"] = np.nan
@@ -114,11 +121,20 @@ def main():
         with tarfile.open(ARCHIVE) as archive:
             files = {member.name: archive.extractfile(member).read() for member in archive}
     for number, (name, model) in enumerate(estimators(x, y)):
-        for protocol in [4, 5] if number % 2 else [4]:
+        if wanted not in name:
+            continue
+        for protocol in [4, 5] if number % 2 or name.startswith("lightgbm_n") else [4]:
             files[f"{name}{'_5' if protocol == 5 else ''}.pkl"] = pickle.dumps(model, protocol=protocol)
+        if name.startswith("lightgbm") and hasattr(model, "classes_"):
+            import joblib
+            data = io.BytesIO()
+            joblib.dump(model, data)
+            files[f"{name}_joblib.pkl"] = data.getvalue()
         record(files, name, model, rows)
     if importlib.util.find_spec("sklearn"):
         for name, model in of_sklearn(x.fillna(0), y):
+            if wanted not in name:
+                continue
             record(files, name, model, rows.fillna(0))
     files["rows.csv"] = rows.to_csv(index=False, float_format="%.9g").encode()
     files["filled.csv"] = rows.fillna(0).to_csv(index=False, float_format="%.9g").encode()

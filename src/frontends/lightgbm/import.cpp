@@ -192,8 +192,7 @@ Result<ValueId> ZerosAreMissing(Graph& graph, ValueId column) {
     return graph.AddConstant(tabular::NumberScalar(DType::kF64, value));
   };
   ATH_TRY(const ValueId size, graph.Add("Abs", {column}));
-  ATH_TRY(const ValueId zero,
-          graph.Add("LessOrEqual", {size, number(kZero)}));
+  ATH_TRY(const ValueId zero, graph.Add("LessOrEqual", {size, number(kZero)}));
   return graph.Add("Where", {zero, number(std::nan("")), column});
 }
 
@@ -480,15 +479,30 @@ Result<Body> ReadBody(std::string_view text, const Head& head) {
   return body;
 }
 
-}  // namespace
-
-bool IsLightgbm(std::span<const std::uint8_t> bytes) {
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()),
-                              std::min<std::size_t>(bytes.size(), 16));
-  return text.starts_with("tree\nversion=") || text.starts_with("tree\r\nversion=");
+bool HasClasses(Link link) {
+  return link == Link::kBinaryLogistic || link == Link::kSoftmax || link == Link::kOneVersusAll;
 }
 
-Result<Graph> Import(std::span<const std::uint8_t> bytes) {
+// As labels: numbers that are whole become integers.
+Result<Tensor> LabelsOf(const Tensor& classes, std::int64_t count) {
+  if (classes.count() != count)
+    return InvalidModel("{} names are given for {} classes", classes.count(), count);
+  const Dims dims = {count};
+  if (classes.dtype() != DType::kF64) return classes.Reshaped(dims);
+  const std::span<const double> numbers = classes.Data<double>();
+  constexpr double kMostWhole = 9007199254740992;  // 2^53
+  std::vector<std::int64_t> whole;
+  std::vector<std::string> texts;
+  for (const double number : numbers) {
+    if (number == std::floor(number) && std::abs(number) <= kMostWhole)
+      whole.push_back(static_cast<std::int64_t>(number));
+    texts.push_back(fmt::format("{}", number));
+  }
+  if (whole.size() == numbers.size()) return Tensor::FromVector(dims, whole);
+  return Tensor::FromVector(dims, texts);
+}
+
+Result<Graph> Make(std::span<const std::uint8_t> bytes, const std::optional<Tensor>& classes) {
   std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   Section top = TakeSection(text);
   ATH_TRY(const Head head, ReadHead(top));
@@ -503,8 +517,26 @@ Result<Graph> Import(std::span<const std::uint8_t> bytes) {
             graph.Add("Div",
                       {score, graph.AddConstant(tabular::NumberScalar(DType::kF64, iterations))}));
   }
-  ATH_RETURN_IF_ERROR(tabular::AddOutputs(graph, score, {.link = head.link, .slope = head.slope}));
+  tabular::OutputForm form = {.link = head.link, .slope = head.slope};
+  if (classes && HasClasses(head.link)) {
+    ATH_TRY(form.labels, LabelsOf(*classes, std::max<std::int64_t>(2, head.groups)));
+  }
+  ATH_RETURN_IF_ERROR(tabular::AddOutputs(graph, score, form));
   return graph;
+}
+
+}  // namespace
+
+bool IsLightgbm(std::span<const std::uint8_t> bytes) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()),
+                              std::min<std::size_t>(bytes.size(), 16));
+  return text.starts_with("tree\nversion=") || text.starts_with("tree\r\nversion=");
+}
+
+Result<Graph> Import(std::span<const std::uint8_t> bytes) { return Make(bytes, std::nullopt); }
+
+Result<Graph> ImportWithClasses(std::span<const std::uint8_t> bytes, Tensor classes) {
+  return Make(bytes, classes);
 }
 
 }  // namespace athanor::lightgbm

@@ -10,5 +10,8 @@ namespace athanor::lightgbm {
 
 bool IsLightgbm(std::span<const std::uint8_t> bytes);
 Result<Graph> Import(std::span<const std::uint8_t> bytes);
+// The file numbers its classes; here are their names, in the order of the numbers: numbers, truth
+// values or strings.
+Result<Graph> ImportWithClasses(std::span<const std::uint8_t> bytes, Tensor classes);
 
 }  // namespace athanor::lightgbm

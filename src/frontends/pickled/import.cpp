@@ -3,6 +3,7 @@
 #include "core/text.h"
 #include "frontends/catboost/catboost.h"
 #include "frontends/lightgbm/lightgbm.h"
+#include "frontends/pickled/arrays.h"
 #include "frontends/pickled/pickled.h"
 #include "frontends/pytorch/pickle.h"
 #include "frontends/xgboost/xgboost.h"
@@ -13,8 +14,9 @@ namespace {
 using pytorch::Object;
 using pytorch::Value;
 
-// What such pickles name besides the estimators: what surrounds the model and is not looked at.
-constexpr std::array<std::string_view, 26> kKnown = {
+// What such pickles name besides arrays: what surrounds the model and is not looked at, but for the
+// names of classes.
+constexpr std::array<std::string_view, 20> kEstimators = {
     "builtins bytearray",
     "catboost.core CatBoost",
     "catboost.core CatBoostClassifier",
@@ -26,12 +28,6 @@ constexpr std::array<std::string_view, 26> kKnown = {
     "lightgbm.sklearn LGBMModel",
     "lightgbm.sklearn LGBMRanker",
     "lightgbm.sklearn LGBMRegressor",
-    "numpy dtype",
-    "numpy ndarray",
-    "numpy._core.multiarray _reconstruct",
-    "numpy._core.multiarray scalar",
-    "numpy.core.multiarray _reconstruct",
-    "numpy.core.multiarray scalar",
     "sklearn.preprocessing._label LabelEncoder",
     "sklearn.preprocessing.label LabelEncoder",
     "xgboost.core Booster",
@@ -48,18 +44,38 @@ constexpr std::string_view kFix =
     "of "
     "LightGBM, skl2onnx.to_onnx(model, rows) or sklearn2pmml of scikit-learn";
 
+// An estimator, and the model that it holds in its library's own form.
+struct Fitted {
+  const Object& estimator;
+  std::span<const std::uint8_t> model;
+};
+
+// A LightGBM classifier numbers its classes for the model, and keeps what they are.
+Result<Graph> ImportLightgbm(const Fitted& fitted) {
+  const Value* classes = fitted.estimator.Find("_classes");
+  if (classes == nullptr || classes->IsNone()) return lightgbm::Import(fitted.model);
+  Result<Tensor> names = ArrayOf(*classes);
+  if (!names.ok()) return std::move(names).status().In("the classes");
+  return lightgbm::ImportWithClasses(fitted.model, *std::move(names));
+}
+
+template <Result<Graph> (*kImport)(std::span<const std::uint8_t>)>
+Result<Graph> ImportModel(const Fitted& fitted) {
+  return kImport(fitted.model);
+}
+
 // Where each library keeps its model: an attribute of the estimator, or of its booster; its name in
 // older versions.
 struct Library {
   std::string_view module;
   std::string_view attribute;
   std::string_view older;
-  Result<Graph> (*import)(std::span<const std::uint8_t> bytes);
+  Result<Graph> (*import)(const Fitted& fitted);
 };
 constexpr Library kLibraries[] = {
-    {"catboost.", "__model", "__model", catboost::Import},
-    {"lightgbm.", "_handle", "handle", lightgbm::Import},
-    {"xgboost.", "handle", "handle", xgboost::Import},
+    {"catboost.", "__model", "__model", ImportModel<catboost::Import>},
+    {"lightgbm.", "_handle", "handle", ImportLightgbm},
+    {"xgboost.", "handle", "handle", ImportModel<xgboost::Import>},
 };
 
 // The bytes of a text, or what a bytearray was made of.
@@ -80,7 +96,10 @@ bool IsPickle(std::span<const std::uint8_t> bytes) {
 
 Result<Graph> Import(std::span<const std::uint8_t> bytes) {
   pytorch::Heap heap;
-  ATH_TRY(const Value root, ReadPickle(bytes, heap, {.opaque = kKnown, .fix = kFix}));
+  std::vector<std::string_view> known(kEstimators.begin(), kEstimators.end());
+  known.insert(known.end(), kArrayNames.begin(), kArrayNames.end());
+  ATH_TRY(const Value root,
+          ReadPickle(bytes, heap, {.opaque = known, .fix = kFix, .following = FollowingOf}));
   if (!root.Is(Value::Kind::kObject))
     return Unsupported("the pickle holds {}, not an estimator", NameOf(root.kind))
         .Fix(std::string(kFix));
@@ -95,7 +114,8 @@ Result<Graph> Import(std::span<const std::uint8_t> bytes) {
     if (model == nullptr || model->IsNone())
       return InvalidModel("the {} holds no model: it was not fitted", Quote(type));
     ATH_TRY(const std::string_view text, BytesOf(*model));
-    return library.import({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+    return library.import(
+        {*root.object, {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}});
   }
   return Unsupported("the pickle holds a {}, not an estimator", Quote(type)).Fix(std::string(kFix));
 }

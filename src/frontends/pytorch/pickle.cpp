@@ -266,6 +266,28 @@ class Unpickler {
       if (!key.Is(Kind::kString)) return InvalidModel("an attribute has no name");
       target.object->attributes.emplace_back(key.text, value);
     }
+    return options_.following ? TakeFollowing(*target.object) : Status();
+  }
+  Status TakeFollowing(Object& object) {
+    ATH_TRY(const Following following, options_.following(object));
+    if (following.kind == Following::Kind::kNothing) return {};
+    const std::string* name = heap_.Text("__following__");
+    if (following.kind == Following::Kind::kPickle) {
+      PickleOptions inner = options_;
+      inner.following = nullptr;
+      std::size_t position = at_;
+      inner.position = &position;
+      ATH_TRY(const Value value, ReadPickle(bytes_, heap_, inner));
+      at_ = position;
+      object.Set(name, value);
+      return {};
+    }
+    if (following.padded) {
+      ATH_TRY(const std::uint8_t padding, Read<std::uint8_t>());
+      ATH_RETURN_IF_ERROR(ReadText(padding).status());
+    }
+    ATH_TRY(const std::string_view bytes, ReadText(following.bytes));
+    object.Set(name, heap_.String(bytes));
     return {};
   }
 

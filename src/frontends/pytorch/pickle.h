@@ -14,6 +14,14 @@
 
 namespace athanor::pytorch {
 
+// What stands behind an object in the file, between two opcodes of the pickle.
+struct Following {
+  enum class Kind : std::uint8_t { kNothing, kBytes, kPickle };
+  Kind kind = Kind::kNothing;
+  std::size_t bytes = 0;
+  bool padded = false;  // a byte before them says how many more to skip
+};
+
 struct PickleOptions {
   // The bytes of a storage by its key; the budget is for tensors that do not lie dense in it.
   std::function<Result<Member>(std::string_view key, DType dtype)> storage = {};
@@ -29,6 +37,8 @@ struct PickleOptions {
       "'model.pt2')";
   // Shapes and types only: tensors become (number of the element type, sizes).
   bool only_types = false;
+  // What follows an object whose state was just set; that becomes its `__following__`.
+  std::function<Result<Following>(const Object& object)> following = {};
   // Moves behind what was read, for files that hold several pickles in a row.
   std::size_t* position = nullptr;
 };
