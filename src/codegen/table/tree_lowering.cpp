@@ -171,12 +171,18 @@ Status TreeRegressor(Lowering& l) {
   return {};
 }
 
+// Labels go by the scores as they are given out.
+TermId Shown(TermMaker& make, TermId score) {
+  return make.Cast(DType::kF64, make.Cast(DType::kF32, score));
+}
+
 // Two labels that share one score, and a single one that is there above 0.
 TermId LabelByBorder(TermMaker& make, const ops::ForestClassifier& classifier, TermId score) {
-  const double border = classifier.one_score && classifier.all_positive ? 0.5 : 0;
-  const TermId above =
-      make.Call(Fn::kGreater, DType::kBool, {score, make.Number(DType::kF64, border)});
   const ops::ClassLabels labels = classifier.labels();
+  const double border = classifier.one_score && classifier.all_positive ? 0.5 : 0;
+  const TermId shown = labels.size() == 1 ? score : Shown(make, score);
+  const TermId above =
+      make.Call(Fn::kGreater, DType::kBool, {shown, make.Number(DType::kF64, border)});
   if (labels.size() == 1) return make.Cast(DType::kI64, above);
   const TermId second = LabelTerm(make, labels, 1);
   return make.Call(Fn::kWhere, make[second].dtype, {above, second, LabelTerm(make, labels, 0)});
@@ -195,7 +201,9 @@ Status TreeClassifier(Lowering& l) {
   } else {
     if (!made.always && ensemble.base.empty())
       return Unsupported("classes that some rows leave without a score");
-    label = BestLabel(make, classifier.labels(), scores);
+    std::vector<TermId> shown;
+    for (const TermId score : scores) shown.push_back(Shown(make, score));
+    label = BestLabel(make, classifier.labels(), shown);
   }
   if (l.node().outputs[0] != kNoValue) l.SetOut({label}, 0);
   if (l.out.size() < 2 || l.node().outputs[1] == kNoValue) return {};

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numeric>
 
 #include "ops/run_for_test.h"
 
@@ -39,6 +40,32 @@ TEST(TreeEnsemble, SendsMissingValuesWhereTheNodeSays) {
   const auto left = RunOperator("TreeEnsembleRegressor", {x}, attributes);
   ASSERT_TRUE(left.ok());
   EXPECT_TRUE((*left)[0].SameAs(Tensor::FromVector<float>({3, 1}, {10, 20, 10})));
+}
+
+// Ten votes of 1/20 in f32 add up to more than 1/2 in f64: the label was the second, whose score is
+// given out as 1/2.
+TEST(TreeEnsemble, ChoosesTheLabelByTheScoresThatItGivesOut) {
+  constexpr std::int64_t kTrees = 10;
+  Ints trees(kTrees);
+  std::iota(trees.begin(), trees.end(), 0);
+  const Ints zeros(kTrees, 0);
+  const auto made = RunOperator("TreeEnsembleClassifier", {Tensor::FromVector<float>({1, 1}, {0})},
+                                {{"nodes_treeids", trees},
+                                 {"nodes_nodeids", zeros},
+                                 {"nodes_featureids", zeros},
+                                 {"nodes_modes", Strings(kTrees, "LEAF")},
+                                 {"nodes_values", Floats(kTrees, 0)},
+                                 {"nodes_truenodeids", zeros},
+                                 {"nodes_falsenodeids", zeros},
+                                 {"class_treeids", trees},
+                                 {"class_nodeids", zeros},
+                                 {"class_ids", zeros},
+                                 {"class_weights", Floats(kTrees, 0.05F)},
+                                 {"classlabels_int64s", Ints{0, 1}}},
+                                2);
+  ASSERT_TRUE(made.ok()) << made.status().ToString();
+  EXPECT_EQ((*made)[1].Data<float>()[1], 0.5F);
+  EXPECT_EQ((*made)[0].Data<std::int64_t>()[0], 0);
 }
 
 TEST(TreeEnsemble, RefusesNodesThatFormACycle) {

@@ -410,6 +410,10 @@ Status InferClassifier(InferCtx& ctx) {
   return {};
 }
 
+// Labels go by the scores that are given out: votes of 1/20, ten of which are 1/2 and no more, add
+// up to a little more before they are rounded.
+double Shown(double score) { return static_cast<float>(score); }
+
 // Both columns of a two-label model that has one score.
 std::vector<double> TwoScores(const ForestClassifier& classifier, double score) {
   const PostTransform transform = classifier.ensemble.post_transform;
@@ -434,7 +438,7 @@ Status ClassifierReference(RefCtx& ctx) {
       // A single label: is it, or is it not.
       ctx.OutData<std::int64_t>(0)[static_cast<std::size_t>(row)] = scores[0] > 0 ? 1 : 0;
     } else if (classifier.one_score) {
-      const bool second = scores[0] > (classifier.all_positive ? 0.5 : 0.0);
+      const bool second = Shown(scores[0]) > (classifier.all_positive ? 0.5 : 0.0);
       WriteLabel(labels, second ? 1 : 0, row, ctx.Out(0));
       scores = TwoScores(classifier, scores[0]);
     } else {
@@ -442,7 +446,7 @@ Status ClassifierReference(RefCtx& ctx) {
       std::size_t best = scores.size();
       for (std::size_t i = 0; i < scores.size(); ++i) {
         const bool scored = touched[i] || !ensemble.base.empty();
-        if (scored && (best == scores.size() || scores[i] > scores[best])) best = i;
+        if (scored && (best == scores.size() || Shown(scores[i]) > Shown(scores[best]))) best = i;
       }
       WriteLabel(labels, best == scores.size() ? 0 : best, row, ctx.Out(0));
     }
