@@ -46,8 +46,8 @@ void AppendRows(const Tensor& rows, std::string& text) {
   }
 }
 
-using Append = void (*)(const Tensor& rows, std::string& text);
-Append AppendOf(DType dtype) {
+using Appender = void (*)(const Tensor& rows, std::string& text);
+Appender AppendOf(DType dtype) {
   switch (dtype) {
     case DType::kBool:
       return AppendRows<bool>;
