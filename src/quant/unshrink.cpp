@@ -10,6 +10,8 @@
 namespace athanor::quant {
 namespace {
 
+constexpr std::size_t kLeastPlaces = 64;  // that tell a few percent from chance
+
 // The products that some values are made of without another product between.
 std::set<NodeId> NextProducts(const Graph& graph, const std::set<NodeId>& products,
                               std::vector<ValueId> open) {
@@ -148,7 +150,7 @@ Status UnshrinkAnswers(const Graph& graph, const std::vector<CodedProduct>& prod
   }
   for (const Answer& answer : answers) {
     CodedWeights& changed = coded[answer.product];
-    if (answer.places == 0 || !changed.bias) continue;
+    if (answer.places < kLeastPlaces || !changed.bias) continue;
     Apply(answer, changed);
     ATH_RETURN_IF_ERROR(UseRounded(small, products[answer.product], changed));
   }
