@@ -54,8 +54,7 @@ inline std::string Sized(const flatbuffers::FlatBufferBuilder& builder) {
 }
 
 inline flatbuffers::Offset<schema::Counted> TownAbove(flatbuffers::FlatBufferBuilder& b,
-                                                      std::int8_t statistic,
-                                                      std::int32_t target) {
+                                                      std::int8_t statistic, std::int32_t target) {
   const std::vector<std::int32_t> categories = {1};
   const std::vector<schema::FloatSplit> splits = {{0, 10}};
   return schema::CreateCounted(b, schema::CreateCombinationDirect(b, &categories, &splits, nullptr),
@@ -112,9 +111,8 @@ inline std::string BinaryFile(const BinaryParts& parts = {}) {
   const std::vector categories = {schema::CreateCategoryFeatureDirect(b, 0, 1, "colour"),
                                   schema::CreateCategoryFeatureDirect(b, 1, 2, "town")};
   const std::vector one_hot = {schema::CreateOneHotFeatureDirect(b, parts.category, &red)};
-  const auto statistic =
-      schema::CreateStatistic(b, TownAbove(b, parts.statistic, parts.targets.back()),
-                              parts.target_border, 0, 1, 0, 1);
+  const auto statistic = schema::CreateStatistic(
+      b, TownAbove(b, parts.statistic, parts.targets.back()), parts.target_border, 0, 1, 0, 1);
   const std::vector statistics = {schema::CreateStatisticFeatureDirect(b, statistic, &half)};
   const auto trees = schema::CreateTreesDirect(
       b, parts.dimension, &parts.splits, &parts.sizes, &parts.starts, &categories, &floats,

@@ -41,8 +41,8 @@ float DefaultOf(const StatisticFeature& feature, const StatisticTable& table) {
 }
 
 Status CheckTable(const StatisticFeature& feature, const StatisticTable& table) {
-  const bool classes =
-      feature.counted.statistic == Statistic::kBorders || feature.counted.statistic == Statistic::kBuckets;
+  const bool classes = feature.counted.statistic == Statistic::kBorders ||
+                       feature.counted.statistic == Statistic::kBuckets;
   const std::size_t width = classes ? 2 : IsShareOfRows(feature.counted.statistic) ? 1 : 2;
   if (classes ? table.width < width : table.width != width)
     return InvalidModel("a statistic has {} counts for each hash", table.width);

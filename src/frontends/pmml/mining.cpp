@@ -215,12 +215,13 @@ Result<Answer> Sum(const Model& model, const Scope& scope, const std::vector<Seg
     LeaveOut(c, weighing.none, answer);
     return answer;
   }
-  ValueId parts = method.ends_with("ajorityVote") ? Votes(model, all.values) : all.probabilities;
+  const bool votes = method.ends_with("ajorityVote");
+  ValueId parts = votes ? Votes(model, all.values) : all.probabilities;
   const ValueId wide = c.Op("Unsqueeze", {weights, c.Index(2)});
   const ValueId counts = c.Op("Greater", {c.Op("Abs", {wide}), c.Constant(0)});
   parts = c.Where(counts, c.Mul(parts, wide), c.Constant(0));
   ValueId sum = c.Op("ReduceSum", {parts, c.Index(1)}, {{"keepdims", std::int64_t{0}}});
-  sum = c.Div(sum, average ? c.Sum(weights) : c.Sum(sum));
+  sum = c.Div(sum, average && !votes ? c.Sum(weights) : c.Sum(sum));
   answer.probabilities = sum;
   answer.value = c.Best(sum);
   LeaveOut(c, weighing.none, answer);
@@ -345,6 +346,27 @@ Result<Answer> ReadLink(const Model& model, const Segment& segment, bool helper,
   return answer;
 }
 
+// What a link predicts for each target, over what the links before it did.
+Status AddAnswers(Calculator& c, bool always, ValueId active, Answer answer,
+                  std::vector<Answer>& answers) {
+  std::vector<Answer> given = std::move(answer.others);
+  answer.others.clear();
+  given.insert(given.begin(), std::move(answer));
+  for (Answer& one : given) {
+    if (one.value == kNoValue && !one.associations) continue;
+    const auto before = std::find_if(answers.begin(), answers.end(),
+                                     [&](const Answer& a) { return a.target == one.target; });
+    if (before == answers.end()) {
+      answers.push_back(std::move(one));
+    } else if (always || one.value == kNoValue || before->value == kNoValue) {
+      *before = std::move(one);
+    } else {
+      ATH_RETURN_IF_ERROR(Overlay(c, active, one, *before));
+    }
+  }
+  return {};
+}
+
 // modelChain, x-multiModelChain and selectFirst: the last (the first) segment that counts answers.
 Result<Answer> Chain(const Model& model, const Scope& outer, std::vector<Segment> segments,
                      const Combination& combination, int depth) {
@@ -382,21 +404,7 @@ Result<Answer> Chain(const Model& model, const Scope& outer, std::vector<Segment
       fields.emplace_back(name, field);
     }
     answer.fields.clear();
-    std::vector<Answer> given = std::move(answer.others);
-    answer.others.clear();
-    given.insert(given.begin(), std::move(answer));
-    for (Answer& one : given) {
-      if (one.value == kNoValue && !one.associations) continue;
-      const auto before = std::find_if(answers.begin(), answers.end(),
-                                       [&](const Answer& a) { return a.target == one.target; });
-      if (before == answers.end()) {
-        answers.push_back(std::move(one));
-      } else if (always || one.value == kNoValue || before->value == kNoValue) {
-        *before = std::move(one);
-      } else {
-        ATH_RETURN_IF_ERROR(Overlay(c, active, one, *before));
-      }
-    }
+    ATH_RETURN_IF_ERROR(AddAnswers(c, always, active, std::move(answer), answers));
   }
   if (answers.empty()) return InvalidModel("no segment predicts anything");
   if (std::any_of(answers.begin(), answers.end(),

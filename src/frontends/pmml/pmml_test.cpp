@@ -422,12 +422,13 @@ TEST(PmmlModels, SegmentsThatPredictNothingHaveNoVote) {
                               R"(<Segmentation multipleModelMethod="majorityVote" )" + treatment +
                               ">" + segment("a", "<False/>") + segment("b", "<True/>") +
                               segment("c", "<False/>") + "</Segmentation></MiningModel>";
-    return Answers(Document(model), {{"x", "1"}}).at("out");
+    const Row answers = Answers(Document(model), {{"x", "1"}});
+    return answers.at("out") + " " + answers.at("probability(b)");
   };
-  EXPECT_EQ(vote(""), "b");
-  EXPECT_EQ(vote(R"(missingPredictionTreatment="skipSegment")"), "b");
-  EXPECT_EQ(vote(R"(missingThreshold="0.5")"), "");
-  EXPECT_EQ(vote(R"(missingPredictionTreatment="returnMissing")"), "");
+  EXPECT_EQ(vote(""), "b 1");
+  EXPECT_EQ(vote(R"(missingPredictionTreatment="skipSegment")"), "b 1");
+  EXPECT_EQ(vote(R"(missingThreshold="0.5")"), " ");
+  EXPECT_EQ(vote(R"(missingPredictionTreatment="returnMissing")"), " ");
 }
 
 TEST(PmmlModels, TheFirstSegmentThatPredictsSomethingAnswersWhereOthersAreSkipped) {
