@@ -214,6 +214,18 @@ class Ranges(Case):
                     own = errors[tensor["tensor"]]
                     self.assertLessEqual(own[tensor["method"]], min(own.values()) * (1 + 1e-6))
 
+    def test_symmetric_ranges_are_signed_bytes_without_a_zero_point(self):
+        x = self.random.normal(0.5, 1.0, (30, 400)).astype(np.float32)
+        report, tensors, _ = self.quantize(self.MODEL, {"x": x}, "--ranges", "symmetric")
+        self.assertEqual(report["ranges"], "symmetric")
+        for tensor in report["tensors"]:
+            most = max(-tensor["low"], tensor["high"])
+            self.near(tensor["range"], (-most, most))
+            self.near(tensor["scale"], most / 127)
+            self.assertEqual(tensor["zero_point"], 0)
+        zeros = [array for name, array in tensors.items() if name.endswith("_zero_point")]
+        self.assertTrue(zeros and all(np.all(zero == 0) for zero in zeros))
+
 
 # ---- corrections
 
@@ -670,6 +682,7 @@ class BadInput(Planted):
                            ("--measured ranks the products that --max-drop returns", ["--measured"]),
                            ("--float-share does not go with --max-drop", ["--float-share", "0.3", "--max-drop", "1%"]),
                            ("--float-share does not go with --arithmetic fixed31", ["--float-share", "0.3", "--arithmetic", "fixed31"]),
+                           ("--ranges symmetric", ["--ranges", "symmetric", "--target-ratio", "4"]),
                            ("--float-share does not go with --activations float", ["--float-share", "0.3", "--target-ratio", "4"])]:
             self.refused(text, "m.txt", "--calib", "calib.npz", *more)
         self.refused("the table names none", "m.txt", "--calib", "calib.npz", "--table", self.table("nobody 3\n"))

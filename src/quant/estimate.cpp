@@ -10,6 +10,7 @@ namespace {
 
 // A range narrower than this is as good as nothing.
 constexpr double kNothing = 1e-30;
+constexpr std::uint8_t kMiddle = 128;  // of u8
 
 double SquareError(const Histogram& histogram, Range range) {
   const double step = (static_cast<double>(range.high) - range.low) / 255;
@@ -131,10 +132,16 @@ ByteScale ScaleFor(Range range) {
   const float low = std::min(range.low, 0.0F), high = std::max(range.high, 0.0F);
   // In double: the difference of two floats may overflow one.
   const double width = static_cast<double>(high) - low;
-  if (width < kNothing) return {};
+  if (width < kNothing) return {.zero = range.symmetric ? kMiddle : std::uint8_t{0}};
+  if (range.symmetric) return {std::max(-low, high) / (kMiddle - 1), kMiddle};
   const auto scale = static_cast<float>(width / 255);
   const double zero = std::nearbyint(-static_cast<double>(low) / scale);
   return {scale, static_cast<std::uint8_t>(std::clamp(zero, 0.0, 255.0))};
+}
+
+Range Mirrored(Range range) {
+  const float most = std::max(std::abs(range.low), std::abs(range.high));
+  return {-most, most, true};
 }
 
 Range LeastSquareError(const Histogram& histogram) {
@@ -250,7 +257,7 @@ bool NeedsHistograms(const RangeOptions& options) {
 
 // The range of each estimator for each value, and what its bytes lose on all samples.
 Status ChooseEach(const Graph& graph, const std::vector<Watch>& watched, std::size_t count,
-                  const SampleSource& source, const ObserveOptions& options,
+                  const SampleSource& source, const ObserveOptions& options, bool symmetric,
                   Calibration& calibration) {
   const std::vector<Estimator>& list = Estimators();
   std::vector<std::vector<Range>> ranges(watched.size());
@@ -258,7 +265,10 @@ Status ChooseEach(const Graph& graph, const std::vector<Watch>& watched, std::si
   for (std::size_t i = 0; i < watched.size(); ++i) {
     const auto at = calibration.find(watched[i].value);
     if (at == calibration.end()) continue;
-    for (const Estimator& one : list) ranges[i].push_back(one.estimate(at->second.seen));
+    for (const Estimator& one : list) {
+      const Range range = one.estimate(at->second.seen);
+      ranges[i].push_back(symmetric ? Mirrored(range) : range);
+    }
   }
   ATH_TRY(Watcher watcher, Watcher::Open(graph, watched, options));
   ATH_RETURN_IF_ERROR(watcher.ForEach(count, source, [&](std::size_t i, const Tensor& tensor) {
@@ -302,10 +312,12 @@ Result<Calibration> Calibrate(const Graph& graph, const std::vector<Watch>& watc
     value.seen = std::move(observed);
     if (one == nullptr) continue;
     value.range = one->estimate(value.seen);
+    if (options.symmetric) value.range = Mirrored(value.range);
     value.method = one->name;
   }
   if (one == nullptr)
-    ATH_RETURN_IF_ERROR(ChooseEach(graph, watched, count, source, how, calibration));
+    ATH_RETURN_IF_ERROR(
+        ChooseEach(graph, watched, count, source, how, options.symmetric, calibration));
   return calibration;
 }
 

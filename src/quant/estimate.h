@@ -10,12 +10,15 @@
 namespace athanor::quant {
 
 // Scale and zero point of u8 for a range; 0 is always exact, and the scale is
-// always finite and positive.
+// always finite and positive. A symmetric range has the zero point 128 and the largest magnitude at
+// 127 steps: as i8 that is 0, which TensorRT and others ask for.
 struct ByteScale {
   float scale = 1;
   std::uint8_t zero = 0;
 };
 ByteScale ScaleFor(Range range);
+// From the largest magnitude below 0 to that above it, and symmetric.
+Range Mirrored(Range range);
 
 struct Estimator {
   std::string_view name;
@@ -36,6 +39,7 @@ inline constexpr std::string_view kAuto = "auto";
 struct RangeOptions {
   std::string method = "minmax";  // or kAuto
   double tail = 1e-4;             // of percentile
+  bool symmetric = false;         // every range is mirrored
   bool histograms = false;        // wanted for a report
   int threads = 0;
   std::function<void()> after_sample = {};  // for progress; see RunsPerSample

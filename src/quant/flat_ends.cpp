@@ -57,6 +57,7 @@ Status DrawIn(const Graph& graph, const Node& node, const Range& result, Calibra
   if (low < kWorthIt && high < kWorthIt) return {};
   if (low >= kWorthIt) before.range.low = std::min(numbers[low], 0.0F);
   if (high >= kWorthIt) before.range.high = std::max(numbers[kPlaces - 1 - high], 0.0F);
+  if (before.range.symmetric) before.range = Mirrored(before.range);
   before.method += ", flat ends left out";
   return {};
 }

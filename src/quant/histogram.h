@@ -9,6 +9,7 @@ namespace athanor::quant {
 
 struct Range {
   float low = 0, high = 0;
+  bool symmetric = false;  // integers reach as far to both sides of 0, see ScaleFor
 };
 
 class Histogram {

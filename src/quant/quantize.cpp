@@ -31,7 +31,9 @@ class Sharing {
   std::map<ValueId, ValueId> parent_;
 };
 
-Range Union(Range a, Range b) { return {std::min(a.low, b.low), std::max(a.high, b.high)}; }
+Range Union(Range a, Range b) {
+  return {std::min(a.low, b.low), std::max(a.high, b.high), a.symmetric || b.symmetric};
+}
 
 // Every value that gets a pair.
 std::set<ValueId> PairedValues(const Graph& graph, const Candidates& candidates) {
@@ -111,7 +113,8 @@ class Quantizer {
     }
     for (const ValueId id : values) {
       const auto at = shared.find(sharing.Find(id));
-      scales_[id] = ScaleFor(at == shared.end() ? Range() : at->second);
+      const Range none = {.symmetric = options_.ranges.symmetric};
+      scales_[id] = ScaleFor(at == shared.end() ? none : at->second);
     }
   }
 
@@ -121,7 +124,10 @@ class Quantizer {
     const ByteScale& by = scales_[id];
     const std::string name = NameOf(graph_, id);
     const ValueId scale = graph_.AddConstant(Tensor::Scalar(by.scale), name + "_scale");
-    const ValueId zero = graph_.AddConstant(Tensor::Scalar(by.zero), name + "_zero_point");
+    // The middle of u8 is the 0 of i8.
+    Tensor point =
+        options_.ranges.symmetric ? Tensor::Scalar(std::int8_t{0}) : Tensor::Scalar(by.zero);
+    const ValueId zero = graph_.AddConstant(std::move(point), name + "_zero_point");
     const bool everyone = produced_.contains(id);
     ATH_TRY(const NodeId q, graph_.AddNode({.op = "QuantizeLinear",
                                             .inputs = {id, scale, zero},

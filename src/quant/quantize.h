@@ -1,9 +1,9 @@
 // Puts QuantizeLinear/DequantizeLinear pairs into a float graph.
 //
 // Activations: u8 with a zero point, one scale per tensor (u8 times i8 is what
-// processors multiply). Weights: i8 in [-127, 127] or i4 in [-7, 7], one scale per
-// output channel, no zero point. Biases: i32 in units of the products. Never a
-// scale that is zero, infinite or not a number.
+// processors multiply); i8 without one where ranges are symmetric. Weights: i8 in [-127, 127] or i4
+// in [-7, 7], one scale per output channel, no zero point. Biases: i32 in units of the products.
+// Never a scale that is zero, infinite or not a number.
 #pragma once
 
 #include <set>

@@ -72,6 +72,38 @@ TEST(ScaleFor, KeepsZeroExactAndNeverGivesASenselessScale) {
   EXPECT_TRUE(std::isfinite(ScaleFor({-3e38F, 3e38F}).scale));
 }
 
+// 1.27 / 127 = 0.01 whichever side is the longer one; as i8 the zero point 128 is 0.
+TEST(ScaleFor, GivesSymmetricRangesTheMiddleOfTheIntegers) {
+  for (const Range range : {Range{-0.5F, 1.27F}, {-1.27F, 0.25F}, {0.5F, 1.27F}}) {
+    const ByteScale by = ScaleFor(Mirrored(range));
+    EXPECT_FLOAT_EQ(by.scale, 0.01F);
+    EXPECT_EQ(by.zero, 128);
+  }
+  EXPECT_EQ(ScaleFor(Mirrored({0, 0})).scale, 1);
+  EXPECT_EQ(ScaleFor(Mirrored({0, 0})).zero, 128);
+  EXPECT_TRUE(std::isfinite(ScaleFor(Mirrored({-3e38F, 3e38F})).scale));
+}
+
+TEST(QuantizeGraph, SymmetricRangesAreSignedBytesWithoutZeroPoint) {
+  const Graph float_graph = Network();
+  QuantizeReport report;
+  const Result<Graph> graph = QuantizeGraph(
+      float_graph, 8, Sample, {.ranges = {.method = "auto", .symmetric = true}}, report);
+  ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+  const Result<std::vector<NodeId>> order = graph->Order();
+  ASSERT_TRUE(order.ok());
+  int pairs = 0;
+  for (const NodeId id : *order) {
+    const Node& node = graph->node(id);
+    if (node.op->name != "QuantizeLinear") continue;
+    ++pairs;
+    const Tensor* zero = graph->Constant(node.inputs[2]);
+    ASSERT_EQ(zero->dtype(), DType::kI8) << node.name;
+    EXPECT_EQ(zero->Data<std::int8_t>()[0], 0) << node.name;
+  }
+  EXPECT_GT(pairs, 3);
+}
+
 TEST(Histogram, DrawsTheEndsInWhereFewValuesAreFarOut) {
   std::vector<float> values(10'000);
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 100) / 100;

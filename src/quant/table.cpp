@@ -142,7 +142,9 @@ Result<std::size_t> ApplyTable(const CalibrationTable& table, const Graph& graph
     const auto at = calibration.find(id);
     if (at == calibration.end()) continue;
     const Range all = at->second.seen.all;
-    at->second.range = {all.low < 0 ? -most : 0, all.high > 0 ? most : 0};
+    Range& range = at->second.range;
+    range = {all.low < 0 ? -most : 0, all.high > 0 ? most : 0, range.symmetric};
+    if (range.symmetric) range = Mirrored(range);
     at->second.method = "table";
   }
   if (!largest.empty()) return largest.size();

@@ -67,6 +67,23 @@ TEST(Table, ReadsMagnitudesAndTakesTheirSideFromTheSamples) {
   }
 }
 
+// 0x3d000000 is 1/32: what TensorRT multiplies the integers by.
+TEST(Table, GivesSymmetricRangesItsOwnScales) {
+  Small small = Make();
+  const Result<CalibrationTable> table = ParseTable("TRT-8601-MinMax\nr: 3d000000\n");
+  ASSERT_TRUE(table.ok()) << table.status().ToString();
+  for (auto& [id, value] : small.calibration) value.range = Mirrored(value.range);
+  ASSERT_TRUE(ApplyTable(*table, small.graph, small.candidates, small.calibration).ok());
+  const Calibrated& r =
+      small.calibration.at(small.graph.node(small.candidates.nodes[0].node).inputs[0]);
+  EXPECT_EQ(r.range.low, -r.range.high);
+  EXPECT_EQ(ScaleFor(r.range).scale, 1.0F / 32);
+  EXPECT_EQ(ScaleFor(r.range).zero, 128);
+  const Result<std::string> text = FormatCache(small.graph, small.calibration);
+  ASSERT_TRUE(text.ok());
+  EXPECT_EQ(*text, "TRT-8601-EntropyCalibration2\nr: 3d000000\ny: 3da3d70a\n");
+}
+
 TEST(Table, RefusesWhatIsNoTable) {
   for (const char* text :
        {"", "TRT-1\n", "TRT-1\nx 3f800000\n", "TRT-1\nx: 00000000\n", "TRT-1\nx: 7f800000\n",

@@ -42,6 +42,20 @@ std::string MethodHelp() {
   return help + "\n  auto: for each tensor the one that loses least on the samples";
 }
 
+void AddRangeOptions(Arguments app, QuantizeRequest& request) {
+  app.Option("--method", request.method, MethodHelp())
+      .OneOf({"minmax", "percentile", "average", "mse", "entropy", "aciq", "auto"})
+      .ShowDefault();
+  app.Option("--tail", request.tail, "percentile: the share cut off at each end")
+      .Range(0.0, 0.1)
+      .ShowDefault();
+  app.Option("--ranges", request.ranges,
+             "of activations; asymmetric: u8 from the smallest to the largest value, with a zero "
+             "point; symmetric: i8 as far to both sides of 0, without one, as TensorRT wants it")
+      .OneOf({"asymmetric", "symmetric"})
+      .ShowDefault();
+}
+
 void AddAccuracyOptions(Arguments app, QuantizeRequest& request) {
   app.Option(
       "--data", request.data,
@@ -179,12 +193,7 @@ void AddQuantizeOptions(Arguments app, QuantizeRequest& request) {
   app.Option("--samples", request.samples, "how many samples to use at most")
       .Range(1, 1 << 20)
       .ShowDefault();
-  app.Option("--method", request.method, MethodHelp())
-      .OneOf({"minmax", "percentile", "average", "mse", "entropy", "aciq", "auto"})
-      .ShowDefault();
-  app.Option("--tail", request.tail, "percentile: the share cut off at each end")
-      .Range(0.0, 0.1)
-      .ShowDefault();
+  AddRangeOptions(app, request);
   app.Option("--correct", request.correct, CorrectionHelp());
   app.Option(
          "--weight-bits", request.weights,
@@ -269,12 +278,13 @@ Status CheckRequest(QuantizeRequest& request) {
                  "--weight-bits {} is all there is: --activations float and --target-ratio do not "
                  "go with it",
                  request.weights);
-  if (request.weights_only() &&
-      (request.drop || !request.table.empty() || !request.save_table.empty()))
+  if (request.weights_only() && (request.drop || request.symmetric() || !request.table.empty() ||
+                                 !request.save_table.empty()))
     return Error(
         ErrorCode::kUsage,
-        "--activations float, --target-ratio and weights of 16 bits have no ranges to choose "
-        "and no products to take back: --max-drop, --table and --save-table do not go with them");
+        "--activations float, --target-ratio and weights of 16 bits have no ranges to choose and "
+        "no products to take back: --max-drop, --ranges symmetric, --table and --save-table do not "
+        "go with them");
   if (request.weights_only() && (request.group & (request.group - 1)) != 0)
     return Error(ErrorCode::kUsage, "--group: 32, 64 or 128 is expected");
   ATH_RETURN_IF_ERROR(CheckOutput(request.save_table, "--save-table", {".cache", ".table"}));
@@ -288,6 +298,7 @@ quant::QuantizeOptions HowToQuantize(const QuantizeRequest& request) {
   how.arithmetic = request.arithmetic;
   how.ranges.method = request.method;
   how.ranges.tail = request.tail;
+  how.ranges.symmetric = request.symmetric();
   how.ranges.threads = request.threads;
   how.ranges.histograms = !request.report.empty();
   return how;

@@ -76,7 +76,7 @@ nlohmann::json Tensors(const QuantizeFindings& findings) {
                           {"range", {value.range.low, value.range.high}},
                           {"method", value.method},
                           {"scale", by.scale},
-                          {"zero_point", by.zero}};
+                          {"zero_point", value.range.symmetric ? 0 : by.zero}};
     std::vector<std::int64_t> bars(value.seen.histogram.counts().empty() ? 0 : kBars, 0);
     for (std::size_t i = 0; !bars.empty() && i < quant::Histogram::kBins; ++i)
       bars[i * kBars / quant::Histogram::kBins] += value.seen.histogram.counts()[i];
@@ -104,6 +104,7 @@ void AddAblation(const QuantizeFindings& findings, nlohmann::json& json) {
 void AddChoice(const QuantizeFindings& findings, nlohmann::json& json) {
   const quant::QuantizeReport& report = findings.choice->made.report;
   json["method"] = findings.request->method;
+  json["ranges"] = findings.request->ranges;
   for (const TriedRecipe& one : findings.tried)
     json["tried"].push_back(
         {{"method", one.method}, {"correct", one.correct}, {"sqnr_db", one.sqnr}});
