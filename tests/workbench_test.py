@@ -8,6 +8,7 @@ import filecmp
 import json
 import os
 import pathlib
+import random
 import shlex
 import shutil
 import signal
@@ -352,6 +353,115 @@ class Browser(Shared):
         # The command that is shown gives what the page shows.
         told = subprocess.run([binary(), *shlex.split(seen["command_try"])[1:], "--json"], capture_output=True, text=True, check=True, cwd=SEVEN.parent)
         self.assertEqual(json.loads(told.stdout)["outputs"][0]["top"][0]["class"], 7)
+
+
+def spoilt_network(folder):
+    """A chain of products, each of which adds to the error of those before, and its samples."""
+    lines, last = ["graph spoilt(x: f32[1, 32]) -> (y: f32[1, 256]) {"], "x"
+    for i in range(6):
+        lines += [f"  const %w{i}: f32[{256 if i else 32}, 256] = random({i + 1})", f"  %p{i} = MatMul(%{last}, %w{i}) @product{i}", f"  %r{i} = Tanh(%p{i}) @bend{i}"]
+        last = f"r{i}"
+    path = folder / "spoilt.txt"
+    path.write_text("\n".join(lines).replace("%r5", "%y") + "\n}\n")
+    numbers = random.Random(5)
+    rows = "\n".join(",".join(f"{numbers.gauss(0, 1):.4f}" for _ in range(32)) for _ in range(80))
+    (folder / "rows.csv").write_text(",".join(f"c{i}" for i in range(32)) + "\n" + rows + "\n")
+    return path
+
+
+class Quantised(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.kept = tempfile.TemporaryDirectory()
+        cls.folder = pathlib.Path(cls.kept.name)
+        cls.report, cls.out = cls.folder / "report", cls.folder / "digits.int8.ath"
+        examples = ROOT / "examples" / "digits"
+        subprocess.run([binary(), "quantize", DIGITS, "--calib", examples / "calib.npz", "--std", "255", "--data", examples / "heldout.npz",
+                        "-o", cls.out, "--report", cls.report, "--quiet"], check=True, capture_output=True)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.kept.cleanup()
+
+    def test_the_document_is_the_report(self):
+        written = json.loads((self.report / "report.json").read_text())
+        for name in [self.report, self.report / "report.json"]:
+            bench = Workbench(self.out, "--report", name)
+            try:
+                self.assertEqual(bench.ask("quantized"), (200, written))
+                self.assertTrue(bench.ask("model")[1]["quantized"])
+            finally:
+                self.assertEqual(bench.stop()[0], 0)
+
+    def test_without_a_report_there_is_no_such_screen(self):
+        bench = Workbench(self.out)
+        try:
+            self.assertEqual(bench.ask("quantized")[0], 404)
+            self.assertFalse(bench.ask("model")[1]["quantized"])
+        finally:
+            self.assertEqual(bench.stop()[0], 0)
+
+    def test_what_is_no_report_is_refused_at_once(self):
+        good = json.loads((self.report / "report.json").read_text())
+        path = self.folder / "other.json"
+        for text, word in [("", "other.json"), ("[1]", "report.json of athanor quantize"), ("[" * 100000, "other.json"), ('{"float": 3}', "no \"float\""),
+                           (json.dumps({**good, "schema_version": 2}), "schema_version is not 1"), ("\xff{}", "other.json")]:
+            path.write_text(text, encoding="latin-1")
+            run = subprocess.run([binary(), "workbench", self.out, "--report", path, "--no-open"], capture_output=True, text=True, timeout=60, check=False)
+            self.assertNotEqual(run.returncode, 0, text[:40])
+            self.assertIn(word, run.stderr, text[:40])
+        run = subprocess.run([binary(), "workbench", self.out, "--report", self.folder / "none"], capture_output=True, text=True, timeout=60, check=False)
+        self.assertIn("ATH-1004", run.stderr)
+
+    def see(self, model, report):
+        bench = Workbench(model, "--report", report)
+        try:
+            return use("quantized", bench)
+        finally:
+            self.assertEqual(bench.stop()[0], 0)
+
+    @unittest.skipIf(browser(), browser())
+    def test_the_page_shows_it(self):
+        written, seen = json.loads((self.report / "report.json").read_text()), self.see(self.out, self.report)
+        self.assertEqual((seen["problems"], seen["foreign"]), ([], []))
+        self.assertEqual([row[0] for row in seen["costs"]], ["float", "int8"])
+        self.assertEqual([row[3] for row in seen["costs"]], [f"{100 * written[form]['top1']:.2f} %" for form in ("float", "int8")])
+        self.assertEqual(seen["in_float"], [[one["node"], one["op"], one["reason"]] for one in written["float_products"]])
+        known = [tensor for tensor in written["tensors"] if "sqnr_db" in tensor]
+        ranked = sorted(known, key=lambda tensor: tensor["sqnr_db"])
+        self.assertEqual([row[2] for row in seen["errors"]], [f"{tensor['sqnr_db']:.1f}" for tensor in ranked])
+        self.assertEqual(sorted(row[1] for row in seen["errors"]), sorted(tensor["tensor"] for tensor in known))
+        self.assertEqual(seen["best_first"], f"{ranked[-1]['sqnr_db']:.1f}")
+        self.assertEqual(seen["drawn"], [[tensor["tensor"], 64, 2] for tensor in written["tensors"]])
+        self.assertEqual([row[0] for row in seen["corrections"]], [row["name"] for row in written["ablation"]])
+        self.assertEqual(seen["pareto"], [])
+        self.assertTrue(seen["command"].startswith(f"athanor quantize {DIGITS} "), seen["command"])
+
+    @unittest.skipIf(browser(), browser())
+    def test_what_was_tried_is_drawn_and_texts_stay_texts(self):
+        model, report = spoilt_network(self.folder), self.folder / "spoilt"
+        subprocess.run([binary(), "quantize", model, "--calib", self.folder / "rows.csv", "-o", self.folder / "spoilt.ath", "--max-drop", "0.1%", "--report", report, "--quiet"],
+                       check=True, capture_output=True)
+        written = json.loads((report / "report.json").read_text())
+        self.assertGreater(len(written["decision"]["trials"]), 2)
+        written["dead_channels"] = [{"node": "<img src=x onerror=alert(1)>", "channels": [3, 5]}]
+        (report / "report.json").write_text(json.dumps(written))
+        seen = self.see(self.folder / "spoilt.ath", report)
+        self.assertEqual(seen["problems"], [])
+        real = written["float"].get("top1", written["float"].get("agreement"))
+        tried = sorted((trial["estimated_ms"], 100 * (real - trial["value"])) for trial in written["decision"]["trials"])
+        least, front = float("inf"), []
+        for ms, drop in tried:
+            if drop < least:
+                least = drop
+                front.append([ms, drop])
+        for found, expected in [(seen["pareto"][0], [list(pair) for pair in tried]), (seen["pareto"][1], front)]:
+            self.assertEqual(len(found), len(expected))
+            for point, other in zip(found, expected):
+                self.assertAlmostEqual(point[0], other[0])
+                self.assertAlmostEqual(point[1], other[1])
+        self.assertEqual(seen["dead"], [["<img src=x onerror=alert(1)>", "3, 5"]])
+        self.assertEqual(len(seen["ranked"]), len(written["decision"]["ranked"]))
 
 
 @unittest.skipIf(browser(), browser())

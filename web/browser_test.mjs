@@ -92,6 +92,26 @@ async function tour() {
   seen.again = (await picture()).nodes;
 }
 
+async function quantized() {
+  await drawn();
+  await page.click('#tab-quantized');
+  await page.waitForSelector('#quantized-cost');
+  await page.waitForFunction(() => !document.querySelector('.pareto') || window.athanorPareto);
+  const rows = kind => page.locator(`table.${kind} tbody tr`).evaluateAll(list => list.map(row => [...row.cells].map(cell => cell.innerText.trim())));
+  for (const kind of ['costs', 'errors', 'corrections', 'ranked', 'dead']) seen[kind] = await rows(kind);
+  seen.in_float = await rows('in-float');
+  seen.drawn = await page.locator('.distributions figure').evaluateAll(list => list.map(one => [one.querySelector('figcaption').textContent, one.querySelectorAll('rect').length, one.querySelectorAll('line').length]));
+  seen.pareto = await page.evaluate(() => { const chart = window.athanorPareto; return chart ? [1, 2].map(i => chart.data[0].map((x, at) => [x, chart.data[i][at]]).filter(point => point[1] !== null)) : []; });
+  seen.command = await page.innerText('#command');
+  if (file) {  // a picture of all of it, for a person
+    await page.setViewportSize({ width: 1380, height: 2600 });
+    await page.waitForTimeout(300);
+    await page.screenshot({ path: file });
+  }
+  await page.locator('table.errors th').nth(2).locator('button').click();
+  seen.best_first = (await rows('errors'))[0][2];
+}
+
 /** Pans for about three seconds at three zooms; times between frames. */
 async function pan() {
   await drawn();
@@ -124,7 +144,7 @@ async function pan() {
 
 try {
   await page.goto(url);
-  await { tour, pan }[scenario]();
+  await { tour, pan, quantized }[scenario]();
   console.log(JSON.stringify(seen));
 } finally {
   await context.close();

@@ -70,6 +70,8 @@ std::function<Status()> OpenWorkbench(Arguments app, const Common& common) {
   AddModelOptions(app, options->model.model);
   AddImageOptions(app, options->model.image);
   app.Option("--labels", options->labels, "class names, one per line");
+  app.Option("--report", options->model.report,
+             "what quantize --report wrote, a folder or report.json: shown as a view");
   app.Threads(options->model.threads);
   app.Option("--port", options->server.port, "0: any free one").Range(0, 65535).ShowDefault();
   app.Option("--host", options->server.host, "the address to listen on; 0.0.0.0 for all")

@@ -21,6 +21,7 @@
 #include "tools/plan_text.h"
 #include "tools/profile/measure.h"
 #include "tools/profile/text.h"
+#include "tools/quantize/shown_report.h"
 #include "tools/scratch_folder.h"
 
 namespace athanor::tools {
@@ -106,6 +107,7 @@ Result<std::string> ModelScreens::Model(const Question&) const {
   document["command_word"] = word;
   document["version"] = ATHANOR_VERSION;
   document["labels"] = options_.labels.size();
+  document["quantized"] = !options_.report.empty();
   document["image"] = {{"mean", image.mean},     {"std", image.std},   {"scale", image.scale},
                        {"layout", image.layout}, {"crop", image.crop}, {"resize", image.resize},
                        {"bgr", image.bgr}};
@@ -311,7 +313,7 @@ Result<std::vector<workbench::Screen>> MakeScreens(const ShownModel& options) {
                                return (*screens.*answer)(question);
                              }};
   };
-  return std::vector<workbench::Screen>{
+  std::vector<workbench::Screen> list = {
       screen("model", "GET", "inputs, outputs, figures", &ModelScreens::Model),
       screen("graph", "GET", "nodes and values; ?form=raw or ?form=optimized",
              &ModelScreens::DrawnGraph),
@@ -323,6 +325,12 @@ Result<std::vector<workbench::Screen>> MakeScreens(const ShownModel& options) {
       screen("run", "POST",
              "an answer for the body; ?kind=file&name=x.png&input=NAME, kind=json or kind=random",
              &ModelScreens::Run)};
+  if (options.report.empty()) return list;
+  ATH_TRY(std::string report, ReadQuantizeReport(options.report));
+  list.push_back(
+      {"quantized", "GET", "the report of athanor quantize",
+       [report = std::move(report)](const Question&) -> Result<std::string> { return report; }});
+  return list;
 }
 
 }  // namespace athanor::tools

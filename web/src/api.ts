@@ -1,5 +1,5 @@
 // The workbench's JSON, asked once and kept.
-import type { AnswerDoc, GraphDoc, ModelDoc, PassesDoc, PlanDoc, ProfileDoc } from './types';
+import type { AnswerDoc, GraphDoc, ModelDoc, PassesDoc, PlanDoc, ProfileDoc, QuantizedDoc } from './types';
 
 export class ApiError extends Error {
   constructor(message: string, readonly code = '', readonly fix = '') { super(message); }
@@ -40,6 +40,7 @@ export const api = {
   plan: () => once<PlanDoc>('/api/plan'),
   profile: () => once<ProfileDoc>('/api/profile'),
   passes: () => once<PassesDoc>('/api/passes'),
+  quantized: () => once<QuantizedDoc>('/api/quantized'),
   measureAgain(): Promise<ProfileDoc> {
     const fresh = ask<ProfileDoc>('/api/profile?runs=20');
     kept.set('/api/profile', fresh);

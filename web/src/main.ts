@@ -4,6 +4,7 @@ import { $, bytes, copy, count, h, time } from './dom';
 import { GraphView } from './graph_view';
 import { LayersView } from './layers_view';
 import { PassesView } from './passes_view';
+import { QuantizedView } from './quantized_view';
 import { commandChanged, type State, type View } from './state';
 import { TryView } from './try_view';
 
@@ -35,7 +36,7 @@ async function start(): Promise<void> {
 
   const graph = new GraphView(state);
   const layers = new LayersView(state, step => { location.hash = 'graph'; void graph.goToStep(step); });
-  const views: View[] = [graph, layers, new PassesView(state), new TryView(state)];
+  const views: View[] = [graph, layers, new PassesView(state), ...(state.model.quantized ? [new QuantizedView(state)] : []), new TryView(state)];
   const roots = new Map(views.map(v => [v.name, h('div', { class: `view ${v.name}`, role: 'tabpanel', id: `view-${v.name}`, 'aria-labelledby': `tab-${v.name}`, hidden: true })]));
   $('views').replaceChildren(...roots.values());
   let current: View = graph;
@@ -50,7 +51,8 @@ async function start(): Promise<void> {
       tab.tabIndex = v === current ? 0 : -1;
     }
     command();
-    void current.open(roots.get(current.name)!);
+    // What has come by then may say more of the command.
+    void Promise.resolve(current.open(roots.get(current.name)!)).then(command);
   };
   $('tabs').replaceChildren(...views.map(v => h('button', { role: 'tab', id: `tab-${v.name}`, 'aria-controls': `view-${v.name}`, onclick: () => { location.hash = v.name; } }, v.title)));
   $('tabs').addEventListener('keydown', e => {

@@ -3,7 +3,7 @@
 export interface Port { name: string; dtype?: string; shape?: (number | string | null)[] | null; type?: string }
 
 export interface ModelDoc {
-  model: string; command_word: string; version: string; labels: number;
+  model: string; command_word: string; version: string; labels: number; quantized: boolean;
   inputs: Port[]; outputs: Port[]; ops: Record<string, number>; nodes: number; params: number; flops: number;
   weight_bytes: number; peak_activation_bytes: number; symbols: string[]; picture_inputs: string[];
   image: { mean: string; std: string; scale: string; layout: string; crop: string; resize: string; bgr: boolean };
@@ -33,6 +33,21 @@ export interface Side { nodes: number; ops: Record<string, number>; flops: numbe
 export interface PassesDoc {
   rounds: number; runs: { pass: string; summary: string; fired: Record<string, number>; nodes_left: number }[];
   before: Side; after: Side; steps: number; fates: { id: number; fate: Fate; op?: string; now?: number }[];
+}
+export interface QuantizedForm { bytes: number; median_ms: number; top1?: number; top5?: number; agreement?: number }
+export interface TrialDoc { in_float: number; value: number; integer_share: number; estimated_ms?: number }
+export interface TensorDoc { tensor: string; low: number; high: number; range: [number, number]; method: string; scale: number; zero_point: number; histogram: number[]; sqnr_db?: number | null; cosine?: number | null }
+/** The report.json of `athanor quantize`; what is there depends on what was asked for. A number that is not finite is null. */
+export interface QuantizedDoc {
+  model: string; out: string; samples: number; task?: string; pass: boolean; method?: string; ranges?: string; corrections?: string; nodes?: number; quantized_nodes?: number;
+  float: QuantizedForm; int8?: QuantizedForm; int4?: QuantizedForm; coded?: QuantizedForm; f16?: QuantizedForm; bf16?: QuantizedForm;
+  n?: number; agreement?: number; mcnemar?: { only_float_right: number; only_int8_right: number; p: number };
+  decision?: { max_drop: number; met: boolean; in_float: number; evaluations: number; trials: TrialDoc[]; ranked: { node: string; error: number; saved: number; in_float: boolean; float_ms?: number; int8_ms?: number }[] };
+  spared?: { products: number; work: number; sqnr_db_before: number | null; sqnr_db: number | null };
+  products?: (string | { node: string; weight_bits?: number; weights?: number; levels?: number; bytes?: number })[];
+  float_products?: { node: string; op: string; reason: string }[]; dead_channels?: { node: string; channels: number[] }[]; always_zero?: string[]; tensors?: TensorDoc[];
+  ablation?: { name: string; sqnr_db: number | null; value?: number }[]; tried?: { method: string; correct: string; sqnr_db: number | null }[];
+  rungs?: { name: string; bytes: number; value: number; met: boolean }[];
 }
 export type Fate = 'kept' | 'changed' | 'gone';
 
