@@ -297,7 +297,8 @@ class Quantize(Case):
     def test_wrong_requests_say_what_is_expected(self):
         out = self.folder / "x.ath"
         for arguments, text in [
-                (["--calib", "none"], "a folder of pictures or arrays, or an .npz file"),
+                (["--calib", "none"], "there is no such file or folder"),
+                (["--calib", MODEL], "a folder of pictures or arrays, or an .npz, .npy or .csv file"),
                 ([*self.FLAGS, "--labels", DIGITS / "labels.csv"], "--labels needs --data"),
                 ([*self.FLAGS, "--max-drop", "much", "--data", DIGITS / "heldout.npz"], "1% or 0.01"),
                 ([*self.FLAGS, "--data", DIGITS / "calib.npz"], "are also in")]:
