@@ -10,6 +10,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <mutex>
 
 #include "plan/plan.h"

@@ -80,10 +80,10 @@ Status RunState::MakeOutputs() {
 }
 
 Status RunState::KeepOutputs() {
-  if (kept_.empty()) {
-    for (const std::size_t i : output_storages_) {
-      ATH_TRY(kept_.emplace_back(), Tensor::Allocate(DType::kU8, {plan_.storages[i].bytes}));
-    }
+  while (kept_.size() < output_storages_.size()) {  // a run before may have had too little memory
+    const Storage& storage = plan_.storages[output_storages_[kept_.size()]];
+    ATH_TRY(Tensor tensor, Tensor::Allocate(DType::kU8, {storage.bytes}));
+    kept_.push_back(std::move(tensor));
   }
   for (std::size_t i = 0; i < kept_.size(); ++i)
     base_[output_storages_[i]] = static_cast<std::byte*>(kept_[i].mutable_raw());

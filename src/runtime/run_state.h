@@ -40,7 +40,11 @@ class RunState {
 
   // Where values lie from now on: Plan::arena_bytes or more, which nobody else uses meanwhile.
   void UseArena(Tensor arena);
-  Tensor TakeArena() { return std::move(arena_); }
+  // And what KeepOutputs made: states that wait for another run of their shapes hold no memory.
+  Tensor TakeArena() {
+    kept_.clear();
+    return std::move(arena_);
+  }
 
   // Inputs have the types the plan was made for; lent ones only where the plan TakesLent. UseArena
   // comes first. Not thread-safe.
