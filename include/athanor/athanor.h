@@ -207,8 +207,9 @@ ATH_EXPORT ath_status ath_session_run(ath_session* session, const ath_tensor* in
 
 /* The same with the outputs written to the caller's memory: a buffer per model output, in order,
  * all of one struct_size, of the type and shape that the output has for these inputs (ATH-1003 when
- * it has others). Nothing is made that has to be destroyed, which is the fastest way for small
- * models. After a failure the buffers hold nothing of use. */
+ * it has others). Buffers overlap neither inputs nor each other. Nothing is made that has to be
+ * destroyed, which is the fastest way for small models. After a failure the buffers hold nothing of
+ * use. */
 ATH_EXPORT ath_status ath_session_run_into(ath_session* session, const ath_tensor* inputs,
                                            int32_t num_inputs, const ath_buffer* outputs,
                                            int32_t num_outputs);

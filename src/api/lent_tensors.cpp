@@ -5,6 +5,9 @@
 namespace athanor {
 namespace {
 
+// One check of struct_size and one of contents serve both.
+static_assert(offsetof(ath_buffer, data) == offsetof(ath_tensor, data));
+
 Status MissingArray(const char* what) { return Error(ErrorCode::kUsage, "{} is NULL", what); }
 
 // An array of callers' structs, which are longer where they were compiled against a later header:
