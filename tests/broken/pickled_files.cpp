@@ -107,6 +107,17 @@ std::vector<File> BrokenPrograms() {
   };
 }
 
+// A LightGBM classifier whose classes are a list of bytes, of elements of this type.
+std::string ClassesOf(std::string_view type, const std::string& bytes, char count) {
+  const std::string dtype = Global("numpy", "dtype") + "(" + Text(type) + "tR";
+  const std::string array = Global("numpy.core.numeric", "_frombuffer") + "(" + Text(bytes) +
+                            dtype + "(K" + count + "ttR";
+  return Pickle(ObjectOf("lightgbm.sklearn", "LGBMClassifier",
+                         Text("_Booster") +
+                             ObjectOf("lightgbm.basic", "Booster", Text("handle") + Text("tree")) +
+                             Text("_classes") + array));
+}
+
 // Estimators that hold no model, or one that is broken.
 std::vector<File> BrokenEstimators() {
   const std::string model = tabular::XgboostFile("binary:logistic", kRightChildren);
@@ -132,6 +143,9 @@ std::vector<File> BrokenEstimators() {
              Pickle(ObjectOf("lightgbm.sklearn", "LGBMRegressor",
                              Text("_Booster") + ObjectOf("lightgbm.basic", "Booster",
                                                          Text("handle") + Text(model))))),
+      // Elements of three bytes were read eight at a time, beyond the last.
+      AsFile("classes_of_objects", ClassesOf("O3", std::string(24, 'a'), 8)),
+      AsFile("classes_of_too_few_bytes", ClassesOf("f8", std::string(24, 'a'), 8)),
       AsFile("catboost_without_model",
              Pickle(ObjectOf("catboost.core", "CatBoostRegressor", Text("__model") + Text(model)))),
   };

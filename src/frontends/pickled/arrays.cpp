@@ -127,6 +127,8 @@ std::string TextAt(const ElementType& type, const char* at) {
 }
 
 Result<Tensor> FromBytes(const ElementType& type, const Dims& shape, std::string_view bytes) {
+  // Only their pickled list says what they are; the size that the type states may be any.
+  if (type.kind == 'O') return InvalidModel("an array of objects is given as bytes");
   ATH_TRY(const std::size_t count, CountOf(shape));
   const auto wanted = CheckedMul(count, type.bytes);
   if (!wanted || *wanted != bytes.size())
