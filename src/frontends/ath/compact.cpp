@@ -1,5 +1,6 @@
 #include "frontends/ath/compact.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <map>
@@ -398,7 +399,9 @@ std::vector<std::uint8_t> Compact(std::span<const std::uint8_t> structure) {
 }
 
 Result<std::vector<std::uint8_t>> Expand(std::span<const std::uint8_t> bytes, std::uint64_t most) {
-  Allowance allowance(most);
+  // A flatbuffer's offsets have 32 bits, and its builder does not fail beyond them: it aborts.
+  constexpr std::uint64_t kMostStructure = std::uint64_t{1} << 30;
+  Allowance allowance(std::min(most, kMostStructure));
   InStream whole({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, allowance);
   std::vector<std::string> columns(kColumns);
   for (std::string& column : columns) whole.Text(column);
