@@ -431,7 +431,7 @@ Status MsMatMulBnb4(NodeImport& ctx) {
   if (codes == nullptr || largest == nullptr)
     return Unsupported("the weights are computed; constants are accepted");
   if (k < 1 || n < 1 || block < 16 || !count || codes->dtype() != DType::kU8 ||
-      codes->count() != (*count + 1) / 2 || largest->dtype() != DType::kF32 ||
+      codes->count() != *count / 2 + *count % 2 || largest->dtype() != DType::kF32 ||
       largest->count() != (*count - 1) / block + 1)
     return InvalidModel("K {}, N {}, block_size {} do not fit {}{} and {}{}", k, n, block,
                         Name(codes->dtype()), ToString(codes->dims()), Name(largest->dtype()),
