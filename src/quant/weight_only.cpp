@@ -156,12 +156,17 @@ double AwqError(const std::vector<double>& w, std::size_t columns, const Gram& g
 std::optional<std::vector<double>> FindAwqFactors(const std::vector<std::vector<double>>& weights,
                                                   std::size_t columns, const Gram& gram,
                                                   const WeightOnlyOptions& options) {
-  std::vector<double> size(columns);
-  double mean = 0;  // of the logarithms
+  std::vector<std::optional<double>> size(columns);  // logarithms
+  double sum = 0, live = 0;
   for (std::size_t k = 0; k < columns; ++k) {
-    size[k] = std::log(std::sqrt(std::max(gram.groups[0][k * columns + k], 0.0)) + kTiny);
-    mean += size[k] / static_cast<double>(columns);
+    const double energy = gram.groups[0][k * columns + k];
+    if (!(energy > 0)) continue;
+    size[k] = std::log(std::sqrt(energy));
+    sum += *size[k];
+    ++live;
   }
+  // An input that is always 0 must not move the factors of the others to their limit.
+  const double mean = sum / std::max(live, 1.0);
   std::vector<std::vector<double>> tried(kPowers + 1, std::vector<double>(columns, 1.0));
   std::vector<double> errors(kPowers + 1, 0.0);
   ThreadPool pool(options.threads);
@@ -169,8 +174,8 @@ std::optional<std::vector<double>> FindAwqFactors(const std::vector<std::vector<
     for (auto i = static_cast<std::size_t>(from); i < static_cast<std::size_t>(to); ++i) {
       const double power = static_cast<double>(i) / kPowers;
       for (std::size_t k = 0; k < columns; ++k)
-        tried[i][k] = static_cast<float>(
-            std::clamp(std::exp(power * (size[k] - mean)), 1 / kLargestFactor, kLargestFactor));
+        tried[i][k] = static_cast<float>(std::clamp(
+            std::exp(power * (size[k].value_or(mean) - mean)), 1 / kLargestFactor, kLargestFactor));
       for (const std::vector<double>& w : weights)
         errors[i] += AwqError(w, columns, gram, tried[i], options);
     }
