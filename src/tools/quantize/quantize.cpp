@@ -399,6 +399,7 @@ class Quantizing {
     maker_.reset();
     findings_.prepared = nullptr;
     findings_.choice = nullptr;
+    findings_.recurrent = 0;
   }
 
   Result<Graph> MakeFitted() {
