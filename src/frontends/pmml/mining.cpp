@@ -179,7 +179,8 @@ Result<Weighing> Weigh(const Model& model, const Scope& scope, const std::vector
 // No answer where `none` says so.
 void LeaveOut(Calculator& c, ValueId none, Answer& answer) {
   if (none == kNoValue) return;
-  for (ValueId* column : {&answer.value, &answer.probabilities}) {
+  for (ValueId* column :
+       {&answer.value, &answer.probabilities, &answer.confidences, &answer.affinities}) {
     if (*column != kNoValue) *column = c.Where(none, c.Missing(), *column);
   }
 }
