@@ -95,6 +95,7 @@ constexpr std::vector<KernelDef> (*kLists[])() = {
     VariadicKernels,
     ViewKernels,
     VolumeKernels,
+    WeightKernels,
     WinogradKernels,
     WindowKernels,
 };
