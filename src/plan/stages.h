@@ -8,6 +8,9 @@ namespace athanor::plan {
 // Gives the inputs their types, and computes everything that then no longer depends on data.
 Status BindShapes(Graph& graph, const std::vector<Type>& inputs);
 
+// Products of weights that are small integers read these, not what DequantizeLinear makes of them.
+Status KeepWeightsSmall(Graph& graph);
+
 // Rewrites operators that no kernel has, and that are others together. Gives whether there were
 // any.
 Result<bool> LowerForKernels(Graph& graph);
