@@ -11,6 +11,9 @@ namespace {
 // Less stays in a near cache as f32 too, where multiplying takes longer than reading.
 constexpr std::int64_t kFewestWeights = std::int64_t{64} << 10;
 
+// A scale and a zero point take five bytes.
+constexpr std::int64_t kSmallestGroup = 16;
+
 // The weights of a product.
 struct Weights {
   const Node* dequantize = nullptr;
@@ -34,7 +37,8 @@ bool HasUsableScales(const Graph& graph, const Node& dequantize, std::int64_t k_
   if (scale.count() == 1) return true;
   std::int64_t axis = IntOf(dequantize, "axis", 1);
   if (axis < 0) axis += 2;
-  return (axis == k_axis) == (IntOf(dequantize, "block_size", 0) != 0);
+  const std::int64_t group = IntOf(dequantize, "block_size", 0);
+  return axis == k_axis ? group >= kSmallestGroup : group == 0;
 }
 
 bool IsOfSmallIntegers(const Tensor& tensor) {

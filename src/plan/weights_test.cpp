@@ -114,6 +114,7 @@ TEST(KeepWeightsSmall, LeavesWhatWouldNotGain) {
   EXPECT_EQ(kernel_of(64, 1, 0), kFolded);      // a small matrix
   EXPECT_EQ(kernel_of(kSide, 0, 0), kFolded);   // a scale for each row
   EXPECT_EQ(kernel_of(kSide, 1, 32), kFolded);  // blocks of columns
+  EXPECT_EQ(kernel_of(kSide, 0, 8), kFolded);   // almost as many bytes of scales as of floats
 }
 
 }  // namespace
