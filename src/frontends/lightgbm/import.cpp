@@ -122,6 +122,7 @@ struct Head {
   std::vector<std::string> names;
   std::vector<std::string_view> infos;
   bool average = false;
+  std::optional<std::size_t> trees;  // as many as the file has, where it says so
 };
 
 Status ReadObjective(std::string_view text, Head& head) {
@@ -170,6 +171,8 @@ Result<Head> ReadHead(const Section& section) {
     return InvalidModel("{} feature_infos are given for {} features", head.infos.size(),
                         head.names.size());
   head.average = section.contains("average_output");
+  const auto sizes = section.find("tree_sizes");
+  if (sizes != section.end()) head.trees = Words(sizes->second).size();
   return head;
 }
 
@@ -445,20 +448,32 @@ class TreeProblems {
   std::int64_t trees_ = 0;
 };
 
+// Whether the file ends before its trees do: something follows them in every file of the library.
+Status CheckWhole(const Head& head, std::size_t trees, bool ended) {
+  if (!head.trees || (*head.trees == trees && ended)) return {};
+  return Error(ErrorCode::kCorruptFile,
+               "the file was cut off: {} trees are announced, and it ends {} tree {}", *head.trees,
+               ended ? "behind" : "in", trees == 0 ? 0 : trees - 1)
+      .Fix("copy or save the model again");
+}
+
 Result<Body> ReadBody(std::string_view text, const Head& head) {
   Body body;
+  bool ended = false;  // something stands behind the last tree
   body.missing.resize(head.names.size());
   TreeProblems problems;
   while (!text.empty() && !problems.full()) {
     if (text.starts_with("pandas_categorical:")) {
       std::string_view line = TakeLine(text);
       ATH_TRY(body.categories, ReadCategories(line.substr(line.find(':') + 1)));
+      ended = true;
       continue;
     }
     if (!text.starts_with("Tree=")) {
-      TakeLine(text);
+      ended |= !TakeLine(text).empty();
       continue;
     }
+    ended = false;
     const auto number = static_cast<std::int64_t>(body.forest.num_trees()) + problems.trees();
     const Section section = TakeSection(text);
     const auto add = [&]() -> Status {
@@ -471,6 +486,7 @@ Result<Body> ReadBody(std::string_view text, const Head& head) {
     if (!status.ok()) problems.Add(number, std::move(status));
   }
   if (problems.trees() > 0) return std::move(problems).All();
+  ATH_RETURN_IF_ERROR(CheckWhole(head, body.forest.num_trees(), ended));
   if (body.forest.num_trees() == 0) return InvalidModel("there are no trees");
   const bool zeros =
       std::find(body.missing.begin(), body.missing.end(), Missing::kZero) != body.missing.end();

@@ -8,7 +8,10 @@ namespace athanor::tabular {
 Result<const Value*> Member(const Value& object, std::string_view name, Value::Kind kind) {
   const Value* value = object.Find(name);
   if (value == nullptr) return InvalidModel("there is no \"{}\"", name);
-  if (value->kind != kind) return InvalidModel("\"{}\" is of the wrong kind", name);
+  // A list of nothing is one of anything.
+  const bool is_empty = value->kind == Value::Kind::kNumbers && value->numbers.empty();
+  if (value->kind != kind && !(is_empty && kind == Value::Kind::kArray))
+    return InvalidModel("\"{}\" is of the wrong kind", name);
   return value;
 }
 

@@ -106,6 +106,18 @@ std::string WithCategories(std::string_view offsets, std::string_view bytes,
   return file;
 }
 
+// train(..., num_boost_round=0): the library answers with the base score.
+TEST(Xgboost, AnswersWithTheBaseScoreWithoutTrees) {
+  std::string file = XgboostFile("reg:squarederror", "[2,-1,4,-1,-1]");
+  file.replace(file.find("\"tree_info\":[0]"), 15, "\"tree_info\":[]");
+  const std::size_t trees = file.find("\"trees\":[") + 9, end = file.find("},\"name\":\"gbtree\"");
+  file.replace(trees, end - trees, "]");
+  file.replace(file.find("\"num_trees\":\"1\""), 15, "\"num_trees\":\"0\"");
+  const Result<Graph> graph = xgboost::Import(Bytes(file));
+  ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+  EXPECT_EQ(Answers(*graph, {{7}, {0, "red"}})[0].tensor().Data<float>()[0], 0.5F);
+}
+
 TEST(Xgboost, RefusesNamesThatTheLibraryWroteBroken) {
   const struct {
     std::string_view offsets, bytes, version;
@@ -289,6 +301,22 @@ TEST(Lightgbm, TakesZerosForMissingWhereTheFileSaysSo) {
   EXPECT_NEAR(chance(0), logistic(2), 1e-12);
   EXPECT_NEAR(chance(1e-36), logistic(2), 1e-12);
   EXPECT_NEAR(chance(NAN), logistic(2), 1e-12);
+}
+
+// The library refuses a file that lacks a tree; numbers may be cut in the middle, too.
+TEST(Lightgbm, RefusesFilesThatWereCutOff) {
+  const std::string whole = LightgbmFile();
+  const std::size_t trees = whole.find("Tree="), end = whole.find("end of trees");
+  for (std::size_t size = trees; size < end; ++size) {
+    const std::string part = whole.substr(0, size);
+    EXPECT_FALSE(lightgbm::Import(Bytes(part)).ok()) << size;
+  }
+  std::string two = whole;
+  two.replace(two.find("tree_sizes=1"), 12, "tree_sizes=1 1");
+  const Result<Graph> graph = lightgbm::Import(Bytes(two));
+  ASSERT_FALSE(graph.ok());
+  EXPECT_EQ(graph.status().code(), ErrorCode::kCorruptFile);
+  EXPECT_NE(graph.status().message().find("2 trees are announced"), std::string::npos);
 }
 
 TEST(Lightgbm, RefusesListsThatDifferAndNumbersThatAreNone) {
