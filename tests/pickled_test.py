@@ -11,6 +11,7 @@ import argparse
 import csv
 import pathlib
 import re
+import struct
 import subprocess
 import sys
 import tarfile
@@ -66,6 +67,16 @@ def refusal(binary, model, folder):
     return None if coded else f"exit {run.returncode}: {run.stderr.strip()[:300]}"
 
 
+def own_missing(model, folder):
+    """The pickle of an XGBoost estimator that takes -999 for missing."""
+    data = model.read_bytes()
+    place = data.index(b"missing") + len(b"missing")
+    place = data.index(b"G" + struct.pack(">d", float("nan")), place, place + 16)
+    changed = folder / "refused_missing.pkl"
+    changed.write_bytes(data[:place + 1] + struct.pack(">d", -999.0) + data[place + 9:])
+    return changed
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", default=str(ROOT / "build" / "test" / "bin" / "athanor"))
@@ -75,6 +86,7 @@ def main():
         folder = pathlib.Path(scratch)
         with tarfile.open(ROOT / "tests" / "oracles" / "pickled.tar.xz") as archive:
             archive.extractall(folder, filter="data") if hasattr(tarfile, "data_filter") else archive.extractall(folder)
+        own_missing(folder / "xgboost_regressor.pkl", folder)
         for model in [*sorted(folder.glob("*.pkl")), *sorted(folder.glob("*.pmml"))]:
             if model.suffix == ".pmml":
                 target = re.search(r'<MiningField name="([^"]*)" usageType="target"', model.read_text())[1]

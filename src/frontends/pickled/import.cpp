@@ -1,4 +1,5 @@
 #include <array>
+#include <cmath>
 
 #include "core/text.h"
 #include "frontends/catboost/catboost.h"
@@ -78,6 +79,17 @@ constexpr Library kLibraries[] = {
     {"xgboost.", "handle", "handle", ImportModel<xgboost::Import>},
 };
 
+// An XGBoost estimator says which number stands for a missing one; its model does not.
+Status CheckMissing(const Object& estimator) {
+  const Value* missing = estimator.Find("missing");
+  if (missing == nullptr || missing->IsNone()) return {};
+  if (missing->Is(Value::Kind::kFloat) && std::isnan(missing->real)) return {};
+  return Unsupported("the estimator takes a number of its own for missing, which is not read")
+      .Fix(
+          "save the model itself, save_model('model.json'), and say that number to `athanor score "
+          "--missing` or put NaN in its place");
+}
+
 // The bytes of a text, or what a bytearray was made of.
 Result<std::string_view> BytesOf(const Value& value) {
   if (value.Is(Value::Kind::kString)) return std::string_view(*value.text);
@@ -113,6 +125,7 @@ Result<Graph> Import(std::span<const std::uint8_t> bytes) {
     if (model == nullptr) model = holder->Find(library.older);
     if (model == nullptr || model->IsNone())
       return InvalidModel("the {} holds no model: it was not fitted", Quote(type));
+    ATH_RETURN_IF_ERROR(CheckMissing(*root.object));
     ATH_TRY(const std::string_view text, BytesOf(*model));
     return library.import(
         {*root.object, {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}});
