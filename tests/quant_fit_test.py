@@ -74,6 +74,16 @@ class Fitting(Case):
             least = min(plain, sum(map(bits, on_trellis))) if on_trellis else plain
             self.assertAlmostEqual(product["bytes"], min(least / 8 + 3, array.size), delta=1)
 
+    def test_what_is_made_of_a_small_file_stays_small(self):
+        self.run_verb(*self.ASK, "--target-ratio", "5", "-o", "out.ath")
+        small = (self.folder / "out.ath").stat().st_size
+        for verb in ["convert", "optimize"]:
+            subprocess.run([binary(), verb, "out.ath", "-o", "again.ath", "--quiet"], cwd=self.folder, check=True)
+            self.assertLess((self.folder / "again.ath").stat().st_size, 1.02 * small)
+        (self.folder / "pipeline.yaml").write_text("name: d\nstages:\n  - decode: {colour: grey}\n  - resize: {to: [32, 32]}\n  - normalise: {mean: 0, std: 255}\n  - model: {file: out.ath}\n")
+        subprocess.run([binary(), "pack", "pipeline.yaml", "-o", "out.athpkg", "--quiet"], cwd=self.folder, check=True)
+        self.assertLess((self.folder / "out.athpkg").stat().st_size, small + 2000)
+
     def test_products_are_fitted_to_what_they_read_once_those_before_are_rounded(self):
         # 64 samples of one row each: all that the method looks at.
         mix = self.random.normal(size=(24, 24)) * 0.3 + np.eye(24)

@@ -264,4 +264,11 @@ Result<Graph> LoadModel(const std::string& path, const LoadOptions& options) {
   return std::move(loaded.graph);
 }
 
+bool IsCompressedModel(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return false;
+  const Result<std::shared_ptr<const MappedFile>> file = MappedFile::Open(path);
+  return file.ok() && ath::IsCompressed((*file)->bytes());
+}
+
 }  // namespace athanor

@@ -27,6 +27,9 @@ struct LoadOptions {
 // a model that MLflow saved.
 Result<Graph> LoadModel(const std::string& path, const LoadOptions& options = {});
 
+// Whether the file is an .ath file whose weights are coded: what is made of it is to stay as small.
+bool IsCompressedModel(const std::string& path);
+
 struct LoadedModel {
   Graph graph;
   // What it was read from, of a format that holds digests of its weights (.ath).

@@ -48,7 +48,9 @@ bool WantsPlainGraph(const std::string& path) {
 }
 
 Status Save(const ConvertOptions& options, const Common& common, const Graph& graph) {
-  ATH_RETURN_IF_ERROR(SaveModel(graph, options.out, options.save));
+  SaveOptions save = options.save;
+  save.compress = IsCompressedModel(options.model.path);
+  ATH_RETURN_IF_ERROR(SaveModel(graph, options.out, save));
   const std::vector<std::string> own = OwnOperators(graph, options.out, options.save);
   if (!own.empty())
     Note(common,

@@ -9,6 +9,7 @@
 #include "core/file.h"
 #include "core/text.h"
 #include "frontends/ath/ath.h"
+#include "frontends/load.h"
 
 namespace athanor::tools {
 namespace {
@@ -87,7 +88,7 @@ Result<std::vector<Part>> ReadParts(Config& pipeline, const fs::path& folder) {
   if (!graph.ok()) return NotPacked(std::move(graph).status()).In(package::Where(*model));
   ATH_RETURN_IF_ERROR(CheckOutputNames(pipeline, *graph));
   model->text = (from_zoo ? model->text.substr(4) : fs::path(path).stem().string()) + ".ath";
-  ATH_TRY(Bytes bytes, ath::Write(*graph));
+  ATH_TRY(Bytes bytes, ath::Write(*graph, {.compress = !from_zoo && IsCompressedModel(path)}));
   parts.push_back({model->text, std::move(bytes)});
   if (Config* labels = FileOf(pipeline, "labels")) {
     const Result<std::string> text = ReadTextFile((folder / labels->text).string());

@@ -23,6 +23,9 @@ struct ReadOptions {
 // True when the bytes start as an .ath file does.
 bool IsAth(std::span<const std::uint8_t> bytes);
 
+// Whether it was written with WriteOptions::compress. False of anything else.
+bool IsCompressed(std::span<const std::uint8_t> bytes);
+
 // `owner` keeps `bytes` alive; weights point into them.
 Result<Graph> Read(std::span<const std::uint8_t> bytes, std::shared_ptr<const void> owner,
                    const ReadOptions& options = {});

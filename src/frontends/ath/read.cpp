@@ -396,6 +396,13 @@ bool IsAth(std::span<const std::uint8_t> bytes) {
   return bytes.size() >= sizeof(kMagic) && std::memcmp(bytes.data(), kMagic, sizeof(kMagic)) == 0;
 }
 
+bool IsCompressed(std::span<const std::uint8_t> bytes) {
+  Header header;
+  if (bytes.size() < sizeof(header) || !IsAth(bytes)) return false;
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  return header.version != kPlainVersion;
+}
+
 std::uint64_t StoredDigest(std::span<const std::uint8_t> bytes) {
   Header header;
   ATH_CHECK(bytes.size() >= sizeof(header), "the caller has read these bytes");
