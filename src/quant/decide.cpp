@@ -1,9 +1,12 @@
 #include "quant/decide.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <iterator>
 #include <limits>
+#include <numeric>
 
 #include "quant/repeatable.h"
 #include "runtime/session.h"
@@ -54,6 +57,17 @@ Result<Outputs> Outputs::Of(const Graph& graph, std::size_t samples, const Sampl
   return outputs;
 }
 
+Result<Outputs> Outputs::OfParts(const Graph& graph, const std::vector<ValueId>& parts,
+                                 const std::map<ValueId, ValueId>& pairs, std::size_t samples,
+                                 const SampleSource& source, int threads) {
+  Graph apart = graph.Clone();
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const auto pair = pairs.find(parts[i]);
+    apart.AddOutput(fmt::format("part {}", i), pair == pairs.end() ? parts[i] : pair->second);
+  }
+  return Of(apart, samples, source, threads);
+}
+
 double Outputs::ErrorOf(const Outputs& other) const {
   double error = 0, energy = 0;
   for (std::size_t i = 0; i < samples_.size(); ++i) {
@@ -64,7 +78,7 @@ double Outputs::ErrorOf(const Outputs& other) const {
   return std::isnan(error) ? std::numeric_limits<double>::infinity() : Share(error, energy);
 }
 
-double Outputs::ErrorOfEach(const Outputs& other) const {
+std::vector<double> Outputs::Errors(const Outputs& other) const {
   constexpr double kLeast = 1e-6;  // of the largest energy: an output of zeros tells nothing
   const std::size_t outputs = samples_.empty() ? 0 : samples_[0].size();
   std::vector<double> errors(outputs, 0.0), energies(outputs, 0.0);
@@ -72,11 +86,23 @@ double Outputs::ErrorOfEach(const Outputs& other) const {
     for (std::size_t j = 0; j < outputs; ++j)
       AddError(samples_[i][j], other.samples_[i][j], errors[j], energies[j]);
   }
-  double largest = 0, sum = 0;
+  double largest = 0;
   for (const double energy : energies) largest = std::max(largest, energy);
-  for (std::size_t j = 0; j < outputs; ++j)
-    sum += Share(errors[j], std::max(energies[j], kLeast * largest));
-  return std::isnan(sum) ? std::numeric_limits<double>::infinity() : sum;
+  for (std::size_t j = 0; j < outputs; ++j) {
+    const double share = Share(errors[j], std::max(energies[j], kLeast * largest));
+    errors[j] = std::isnan(share) ? std::numeric_limits<double>::infinity() : share;
+  }
+  return errors;
+}
+
+double Outputs::ErrorOfEach(const Outputs& other) const {
+  const std::vector<double> errors = Errors(other);
+  return std::accumulate(errors.begin(), errors.end(), 0.0);
+}
+
+double Outputs::FarthestError(const Outputs& other) const {
+  const std::vector<double> errors = Errors(other);
+  return errors.empty() ? 0 : std::ranges::max(errors);
 }
 
 double SavedWork(const Graph& graph, NodeId node) {

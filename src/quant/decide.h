@@ -47,13 +47,22 @@ class Outputs {
   // `optimize`: see ObserveOptions.
   static Result<Outputs> Of(const Graph& graph, std::size_t samples, const SampleSource& source,
                             int threads, bool optimize = true);
+  // With these values too, what outputs are joined from (see parts.h); of a quantised graph what
+  // the bytes of such a value stand for (`pairs`, see QuantizeReport).
+  static Result<Outputs> OfParts(const Graph& graph, const std::vector<ValueId>& parts,
+                                 const std::map<ValueId, ValueId>& pairs, std::size_t samples,
+                                 const SampleSource& source, int threads);
   // Energy of the difference over the energy of these outputs, over all samples and tensors of real
   // numbers; infinite where the other's are none.
   double ErrorOf(const Outputs& other) const;
   // The sum over the outputs of the same of each: one in large units hides no other.
   double ErrorOfEach(const Outputs& other) const;
+  // The largest of these.
+  double FarthestError(const Outputs& other) const;
 
  private:
+  std::vector<double> Errors(const Outputs& other) const;
+
   std::vector<std::vector<Datum>> samples_;
 };
 

@@ -42,6 +42,16 @@ std::vector<ValueId> PartsOf(const Graph& graph, ValueId value) {
 
 }  // namespace
 
+std::vector<ValueId> PartsOfOutputs(const Graph& graph) {
+  std::vector<ValueId> all;
+  for (const GraphOutput& output : graph.outputs()) {
+    std::vector<ValueId> parts = {output.value};
+    if (graph.value(output.value).users.empty()) parts = PartsOf(graph, output.value);
+    all.insert(all.end(), parts.begin(), parts.end());
+  }
+  return all;
+}
+
 Graph SeparateParts(const Graph& graph) {
   Graph result = graph.Clone();
   const std::vector<GraphOutput> outputs = result.outputs();

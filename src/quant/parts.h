@@ -9,5 +9,7 @@ namespace athanor::quant {
 // joins before nothing but moves (Reshape, Transpose and their like). Nodes and values keep their
 // ids.
 Graph SeparateParts(const Graph& graph);
+// These values, those of each output in order; an output that others read too stays whole.
+std::vector<ValueId> PartsOfOutputs(const Graph& graph);
 
 }  // namespace athanor::quant

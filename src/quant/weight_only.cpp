@@ -6,7 +6,7 @@
 
 #include "core/thread_pool.h"
 #include "passes/clean.h"
-#include "quant/quantize.h"
+#include "quant/correct.h"
 #include "quant/rounding.h"
 
 namespace athanor::quant {
@@ -324,6 +324,26 @@ class WeightsOnly {
   std::map<ValueId, ValueId> divided_;
 };
 
+// Products without groups.
+Result<Graph> StoreOthers(Graph graph, std::size_t count, const SampleSource& source,
+                          const WeightOnlyOptions& options, WeightOnlyReport& report) {
+  ATH_TRY(const Candidates candidates, FindCandidates(graph));
+  std::set<NodeId> products;
+  for (const Candidate& c : candidates.nodes) {
+    if (!c.weights) continue;
+    products.insert(c.node);
+    report.others.push_back(graph.node(c.node).name);
+  }
+  if (products.empty()) return graph;
+  const Corrections corrections = {.bias = options.gptq, .gptq = options.gptq};
+  ATH_TRY(const Prepared prepared,
+          Prepare(graph, graph, count, source, corrections, {.threads = options.threads}));
+  QuantizeOptions how = {.in_float = std::move(products), .store_in_float = true};
+  UseRounding(prepared, corrections, how);
+  ATH_TRY(Quantized made, QuantizePrepared(prepared, count, source, corrections, std::move(how)));
+  return std::move(made.graph);
+}
+
 }  // namespace
 
 Result<Graph> QuantizeWeights(const Graph& graph, std::size_t count, const SampleSource& source,
@@ -336,16 +356,18 @@ Result<Graph> QuantizeWeights(const Graph& graph, std::size_t count, const Sampl
     return w.rank() != 2 || static_cast<std::size_t>(w.dim(1 - c.weight_axis)) < options.group;
   });
   constexpr std::size_t kLeastGroup = 32;
-  if (candidates.nodes.empty())
+  constexpr int kGroupedOnly = 4;  // bits that weights without groups do not come in
+  if (candidates.nodes.empty() && options.bits == kGroupedOnly)
     return Unsupported("no MatMul or Gemm with constant weights has {} inputs or more",
                        options.group)
-        .Fix(options.group > kLeastGroup ? "--group 32, or --activations 8" : "--activations 8");
+        .Fix(options.group > kLeastGroup ? "--group 32, or --weight-bits 8" : "--weight-bits 8");
   std::map<NodeId, Gram> grams;
   if (options.gptq || options.estimate_scales || options.awq) {
     ATH_TRY(grams,
             CollectGrams(graph, candidates, nullptr, count, source, {.threads = options.threads}));
   }
-  return WeightsOnly(graph, grams, options, report).Run(candidates);
+  ATH_TRY(Graph grouped, WeightsOnly(graph, grams, options, report).Run(candidates));
+  return StoreOthers(std::move(grouped), count, source, options, report);
 }
 
 }  // namespace athanor::quant

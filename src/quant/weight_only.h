@@ -47,9 +47,12 @@ std::optional<std::vector<double>> FindAwqFactors(const std::vector<std::vector<
 struct WeightOnlyReport {
   std::vector<std::string> products = {};  // names
   std::size_t scaled = 0;                  // of them, those whose inputs AWQ divides
+  std::vector<std::string> others = {};    // names of products with a scale for each channel
 };
 // MatMul and Gemm with constant weights of at least a group become
-// MatMul(x, Transpose(DequantizeLinear(u4 or u8))), which is what MatMulNBits means.
+// MatMul(x, Transpose(DequantizeLinear(u4 or u8))), which is what MatMulNBits means. Weights of
+// other products, convolutions above all, become i8 with one scale for each output channel, with
+// `gptq` rounded one after another and their biases corrected.
 Result<Graph> QuantizeWeights(const Graph& graph, std::size_t count, const SampleSource& source,
                               const WeightOnlyOptions& options, WeightOnlyReport& report);
 

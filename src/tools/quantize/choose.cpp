@@ -6,6 +6,7 @@
 #include "core/file.h"
 #include "plan/plan.h"
 #include "quant/layer_errors.h"
+#include "quant/parts.h"
 #include "quant/table.h"
 #include "tools/console.h"
 
@@ -80,6 +81,19 @@ std::set<NodeId> FirstOf(const std::vector<quant::RankedProduct>& ranked, std::s
   std::set<NodeId> nodes;
   for (std::size_t i = 0; i < count; ++i) nodes.insert(ranked[i].node);
   return nodes;
+}
+
+// SQNR of what is farthest of all that outputs are joined from.
+Result<double> Farthest(const Maker& maker, const quant::Quantized& made, int threads) {
+  const Graph& plain = maker.prepared().graph;
+  const std::vector<ValueId> parts = quant::PartsOfOutputs(plain);
+  const auto outputs_of = [&](const Graph& graph, const std::map<ValueId, ValueId>& pairs) {
+    return quant::Outputs::OfParts(graph, parts, pairs, std::min(kNearSamples, maker.count()),
+                                   maker.source(), threads);
+  };
+  ATH_TRY(const quant::Outputs real, outputs_of(plain, {}));
+  ATH_TRY(const quant::Outputs small, outputs_of(made.graph, made.report.pairs));
+  return quant::Sqnr(1, real.FarthestError(small));
 }
 
 class Chooser {
@@ -306,9 +320,42 @@ Result<Choice> ChooseProducts(const Maker& maker, const QuantizeRequest& request
                               const Common& common, Judge* judge) {
   Chooser chooser(maker, request, common, judge);
   if (request.drop) return chooser.KeepDrop();
-  if (request.share_in_float() > 0) return chooser.SpareFew();
-  ATH_TRY(quant::Quantized made, maker.Make({}));
-  return Choice{.made = std::move(made)};
+  if (request.share_in_float() == 0) {
+    ATH_TRY(quant::Quantized made, maker.Make({}));
+    return Choice{.made = std::move(made)};
+  }
+  ATH_TRY(Choice choice, chooser.SpareFew());
+  ATH_TRY(choice.farthest, Farthest(maker, choice.made, request.threads));
+  return choice;
+}
+
+Result<Choice> ChooseWeightsAlone(const Maker& maker, const QuantizeRequest& request,
+                                  const Choice& coarse) {
+  const Graph& plain = maker.prepared().graph;
+  ATH_TRY(const quant::Candidates candidates, quant::FindCandidates(plain));
+  Choice choice = {
+      .made = {.graph = Graph(plain.catalog())}, .stored = true, .weights_alone = true};
+  std::set<NodeId> products;
+  for (const quant::Candidate& c : candidates.nodes) {
+    if (!c.weights) continue;
+    products.insert(c.node);
+    choice.ranked.push_back({.node = c.node, .name = plain.node(c.node).name});
+  }
+  choice.in_float = products.size();
+  ATH_TRY(choice.made, maker.Make(std::move(products), true));
+  std::erase_if(choice.made.report.skipped, [&](const quant::Skipped& skipped) {
+    return std::ranges::any_of(choice.ranked,
+                               [&](const auto& r) { return r.name == skipped.node; });
+  });
+  const std::size_t few = std::min(kNearSamples, maker.count());
+  ATH_TRY(const double error,
+          quant::OutputError(plain, choice.made.graph, few, maker.source(), request.threads));
+  choice.decibels = quant::Sqnr(1, error);
+  ATH_TRY(choice.farthest, Farthest(maker, choice.made, request.threads));
+  choice.spared = {.work = 1,
+                   .before = coarse.spared ? coarse.spared->before : *coarse.decibels,
+                   .after = *choice.decibels};
+  return choice;
 }
 
 Result<std::vector<AblationRow>> Ablate(const Graph& plain, const Graph& original,

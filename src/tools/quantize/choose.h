@@ -13,6 +13,8 @@ namespace athanor::tools {
 // Outputs this near to those of the float model are left as they are, and samples that tell.
 inline constexpr double kNearDecibels = 30;
 inline constexpr std::size_t kNearSamples = 16;
+// Outputs, or what they are joined from, that are not even this near move boxes and classes.
+inline constexpr double kFarDecibels = 20;
 
 // Makes the same model for any choice of products that stay in float.
 class Maker {
@@ -70,6 +72,9 @@ struct Choice {
   std::map<std::string, ProductTimes> times = {};  // with --measured
   std::optional<Spared> spared = {};
   std::optional<double> decibels = {};  // SQNR of the outputs on a few samples, without --max-drop
+  // The same of what is farthest of all that outputs are joined from.
+  std::optional<double> farthest = {};
+  bool weights_alone = false;  // all products are in float
   bool met = true;
 };
 
@@ -80,6 +85,10 @@ std::string Decibels(double sqnr);
 // --float-share. `judge` may then be null.
 Result<Choice> ChooseProducts(const Maker& maker, const QuantizeRequest& request,
                               const Common& common, Judge* judge);
+
+// All products in float with weights of 8 bits in the file; `coarse` is what integers made of them.
+Result<Choice> ChooseWeightsAlone(const Maker& maker, const QuantizeRequest& request,
+                                  const Choice& coarse);
 
 // What each correction adds to the ones before it.
 struct AblationRow {

@@ -201,10 +201,12 @@ void AddQuantizeOptions(Arguments app, QuantizeRequest& request) {
          "file, read as f32, without samples")
       .OneOf({"8", "4", "f16", "bf16"})
       .ShowDefault();
-  app.Option("--activations", request.activations,
-             "bits of the activations; float: only the weights of matrix products become integers, "
-             "of --weight-bits, in groups")
-      .OneOf({"8", "float"})
+  app.Option(
+         "--activations", request.activations,
+         "bits of the activations; float: only weights become integers, those of matrix products "
+         "of --weight-bits and in groups; auto: 8, or float where 8 bits leave a part of the "
+         "outputs farther than 20 dB and nothing else was asked for")
+      .OneOf({"auto", "8", "float"})
       .ShowDefault();
   app.Option("--group", request.group, "with --activations float: weights that share a scale")
       .Range(32, 128)
@@ -253,7 +255,7 @@ Status CheckRequest(QuantizeRequest& request) {
     request.correct = request.halves()         ? "none"
                       : request.fits_size()    ? kFittedCorrections
                       : request.weights_only() ? "gptq,scales"
-                                               : "gptq,bias";
+                                               : kUsualCorrections;
   }
   if (request.tries_recipes() && (request.weights_only() || !request.table.empty()))
     return Error(ErrorCode::kUsage,

@@ -21,7 +21,7 @@ struct QuantizeRequest {
   ClassifyOptions classify;
   std::string calib, out, method = "minmax", correct, max_drop, data, labels, report;
   std::string table, save_table, agree = "values", share, ranges = "asymmetric",
-                                 arithmetic = "float", activations = "8";
+                                 arithmetic = "float", activations = "auto";
   std::string weights = "8";
   std::int64_t samples = 128, limit = 0, group = 128;
   double tail = 1e-4, target_ratio = 0;
@@ -46,10 +46,20 @@ struct QuantizeRequest {
   double share_in_float() const { return float_share.value_or(arithmetic == "float" ? 0.15 : 0); }
   // Weights of 16 bits: nothing is calibrated.
   bool halves() const { return weights == "f16" || weights == "bf16"; }
+  // Whether activations may stay floats where 8 bits of them are too coarse: when nothing was asked
+  // for that says how they become integers.
+  bool may_keep_activations() const {
+    const QuantizeRequest usual;
+    return activations == "auto" && (free_corrections || tries_recipes()) && !drop &&
+           !float_share && weights == usual.weights && method == usual.method &&
+           arithmetic == usual.arithmetic && ranges == usual.ranges && !per_tensor &&
+           table.empty() && save_table.empty();
+  }
   bool weights_only() const { return activations == "float" || fits_size() || halves(); }
 };
 
-// What --target-ratio corrects by itself.
+// What is corrected when nothing is asked for, and what --target-ratio corrects by itself.
+inline constexpr const char* kUsualCorrections = "gptq,bias";
 inline constexpr const char* kFittedCorrections = "gptq,refit,empirical";
 
 void AddQuantizeOptions(Arguments app, QuantizeRequest& request);

@@ -33,7 +33,6 @@ using Clock = std::chrono::steady_clock;
 constexpr std::uint64_t kSmallModel = std::uint64_t{4} << 20;  // bytes of float weights
 constexpr std::size_t kFewSamples = 16;  // below this ranges are a matter of luck
 constexpr std::size_t kFewRows = 20;     // below this a drop of accuracy is
-constexpr double kFarDecibels = 20;      // outputs not even this near move boxes and classes
 
 std::string Counted(std::size_t count, const char* what, const char* many = nullptr) {
   if (count != 1 && many != nullptr) return fmt::format("{} {}", count, many);
@@ -133,6 +132,19 @@ void PrintFitted(const Common& common, const quant::FitSizeReport& report) {
         report.tuned->before, report.tuned->after);
 }
 
+// With --activations float.
+void SayWeights(const Common& common, const QuantizeRequest& request,
+                const quant::WeightOnlyReport& report) {
+  if (!report.products.empty())
+    Say(common, "the weights of {} have {} bits, {} share a scale",
+        Counted(report.products.size(), "product"), request.weight_bits(), request.group);
+  if (!report.others.empty())
+    Say(common, "the weights of {} have 8 bits, those of an output channel share a scale",
+        Counted(report.others.size(), "product"));
+  if (request.corrections.awq)
+    Say(common, "the inputs of {} are divided by factors", Counted(report.scaled, "product"));
+}
+
 void SayWhatStays(const Common& common, const QuantizeRequest& request,
                   const QuantizeFindings& findings) {
   if (request.fits_size()) return PrintFitted(common, findings.fitted);
@@ -143,22 +155,23 @@ void SayWhatStays(const Common& common, const QuantizeRequest& request,
           request.weights);
     return;
   }
-  if (findings.prepared == nullptr) {
-    Say(common, "the weights of {} have {} bits, {} share a scale",
-        Counted(findings.weights_only.products.size(), "product"), request.weight_bits(),
-        request.group);
-    if (request.corrections.awq)
-      Say(common, "the inputs of {} are divided by factors",
-          Counted(findings.weights_only.scaled, "product"));
-    return;
-  }
+  if (findings.prepared == nullptr) return SayWeights(common, request, findings.weights_only);
   const Choice& choice = *findings.choice;
   const quant::QuantizeReport& report = choice.made.report;
   if (!findings.tried.empty())
     Say(common, "--method {} --correct {} came nearest of {} ways", request.method, request.correct,
         findings.tried.size());
-  Say(common, "{} of {} nodes compute on integers", report.quantized, report.nodes);
-  if (choice.spared)
+  if (choice.weights_alone)
+    Say(common,
+        "activations stay in float: 8 bits of them leave a part of the outputs within {}, {:g} or "
+        "more are wanted\nthe weights of {} have 8 bits: outputs within {}; integers for "
+        "activations "
+        "all the same: --activations 8",
+        Decibels(findings.far), kFarDecibels, Counted(choice.in_float, "product"),
+        Decibels(*choice.decibels));
+  else
+    Say(common, "{} of {} nodes compute on integers", report.quantized, report.nodes);
+  if (choice.spared && !choice.weights_alone)
     Say(common,
         "{} with {:.1f} % of the operations compute{} in float: outputs within {} instead of {} "
         "(more is nearer)",
@@ -261,18 +274,38 @@ class Quantizing {
   }
 
   Result<Graph> MakeIntegers() {
+    const QuantizeRequest asked = request_;
     if (request_.tries_recipes()) {
       ATH_RETURN_IF_ERROR(PrepareBest());
     } else {
       ATH_TRY(Maker maker, PrepareAsAsked(plain_, graph_, *samples_, count_, request_, common_));
       maker_ = std::make_unique<Maker>(std::move(maker));
     }
-    findings_.prepared = &maker_->prepared();
     ATH_TRY(Choice choice, ChooseProducts(*maker_, request_, common_, judge_.get()));
     choice_ = std::make_unique<Choice>(std::move(choice));
+    if (asked.may_keep_activations() && choice_->farthest && *choice_->farthest < kFarDecibels)
+      ATH_RETURN_IF_ERROR(KeepActivations(asked));
+    findings_.prepared = &maker_->prepared();
     findings_.choice = choice_.get();
     if (request_.arithmetic == "float" && choice_->met) ATH_RETURN_IF_ERROR(StoreRecurrent());
     return choice_->made.graph.Clone();
+  }
+
+  // Where activations of 8 bits are too coarse and those of floats are not: weights alone, rounded
+  // for the network as it is, since what helps bytes of activations costs weights some accuracy.
+  Status KeepActivations(QuantizeRequest asked) {
+    asked.correct = kUsualCorrections;
+    ATH_TRY(asked.corrections, ParseCorrections(asked.correct));
+    ATH_TRY(Maker maker, Maker::Prepare(plain_, graph_, *samples_, count_, asked, common_));
+    ATH_TRY(Choice choice, ChooseWeightsAlone(maker, asked, *choice_));
+    Note(common_, "weights alone on 8 bits: outputs within {} instead of {}",
+         Decibels(*choice.decibels), Decibels(*choice_->decibels));
+    if (*choice.farthest < kFarDecibels) return {};
+    findings_.far = *choice_->farthest;
+    request_ = std::move(asked);
+    *maker_ = std::move(maker);
+    *choice_ = std::move(choice);
+    return {};
   }
 
   // Weights of recurrent nodes take no room as floats where 8 bits do.
@@ -471,10 +504,11 @@ class Quantizing {
 
   // What else there is where integers alone, and a few products in float, are not enough.
   void SayIfFar() const {
-    if (choice_ == nullptr || !choice_->decibels || *choice_->decibels >= kFarDecibels) return;
+    if (choice_ == nullptr || !choice_->farthest || *choice_->farthest >= kFarDecibels) return;
     constexpr double kMoreShare = 0.3;
-    Say(common_, "outputs are within {} only, {:g} or more are wanted: {}--max-drop 0.3%",
-        Decibels(*choice_->decibels), kFarDecibels,
+    Say(common_,
+        "a part of the outputs is within {} only, {:g} or more are wanted: {}--max-drop 0.3%",
+        Decibels(*choice_->farthest), kFarDecibels,
         request_.share_in_float() < kMoreShare ? fmt::format("--float-share {:g} or ", kMoreShare)
                                                : "");
   }

@@ -34,6 +34,7 @@ struct QuantizeFindings {
   Task task = Task::kOther;
   const quant::Prepared* prepared = nullptr;  // absent when only weights were quantised
   const Choice* choice = nullptr;
+  double far = 0;  // SQNR of what is farthest of the outputs with activations of 8 bits
   Form before, after;
   bool labelled = false, has_classes = false;
   std::int64_t rows = 0;  // that were judged; 0: none
