@@ -1,20 +1,23 @@
 #!/usr/bin/env python3
-"""Quantised networks beside their floats, and beside ONNX Runtime and OpenVINO on the same file.
+"""Quantised networks beside their floats, beside ONNX Runtime and OpenVINO on the same file, and beside ncnn on the same topology.
 
     python3 bench/int8.py resnet50 mobilenet_v2 net_float.tflite,net_int8.tflite [--threads 2] [--athanor build/release/bin/athanor]
 
 A name of the zoo is quantised first, on four random samples, and written as ONNX with pairs of QuantizeLinear and DequantizeLinear; a pair of
-files is taken as it is. Rounds go float, int8, ONNX Runtime, OpenVINO, float ...; the fastest run of each counts. A peer (PyPI: onnxruntime,
-openvino) is left out where it is not installed or does not read the file.
+files is taken as it is. Rounds go float, int8, ONNX Runtime, OpenVINO, ncnn, float ...; the fastest run of each counts. A peer (PyPI: onnxruntime,
+openvino, ncnn) is left out where it is not installed or does not read the file; ncnn's is made from the float file by ncnn_int8.py.
 """
 import argparse
 import json
 import os
+import pathlib
 import subprocess
 import sys
 import time
 
 import numpy as np
+
+import ncnn_int8
 
 try:
     import onnxruntime
@@ -24,6 +27,13 @@ try:
     import openvino
 except ImportError:
     openvino = None
+try:
+    import ncnn
+except ImportError:
+    ncnn = None
+
+
+PEERS = ("ort", "openvino", "ncnn")
 
 
 class Ours:
@@ -69,6 +79,30 @@ class OpenVino(Peer):
         self.run = lambda: request.infer(feeds)
 
 
+class Ncnn(Peer):
+    """On floats written by athanor and made bytes here; unlike the others it needs a batch of one."""
+
+    def __init__(self, athanor, plain, threads):
+        param = pathlib.Path(plain).with_suffix(".param")
+        subprocess.run([athanor, "convert", plain, "-o", param, "--no-check"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        small = param.with_suffix(".int8.param")
+        ncnn_int8.quantise(param, small)
+        self.net = ncnn.Net()
+        self.net.opt.num_threads = threads
+        if self.net.load_param(str(small)) != 0 or self.net.load_model(str(small.with_suffix(".bin"))) != 0:
+            raise ValueError("ncnn refuses the file")
+        (image,) = json.loads(subprocess.run([athanor, "inspect", plain, "--json"], capture_output=True, text=True, check=True).stdout)["inputs"]
+        self.image = ncnn.Mat(np.ones([int(dim) for dim in image["shape"][1:]], np.float32))
+        self.input, self.output = self.net.input_names()[0], self.net.output_names()[0]
+        if not np.isfinite(np.array(self.run())).all():
+            raise ValueError("ncnn's answers are not finite")
+
+    def run(self):
+        with self.net.create_extractor() as extractor:
+            extractor.input(self.input, self.image)
+            return extractor.extract(self.output)[1]
+
+
 def files_of(athanor, network, folder):
     """The float file and the quantised one."""
     if "," in network:
@@ -93,6 +127,11 @@ def contestants(athanor, network, folder, threads):
         made["ort"] = OnnxRuntime(quantised, threads)
     if openvino is not None:
         made["openvino"] = OpenVino(quantised, threads)
+    if ncnn is not None and plain.endswith(".onnx"):
+        try:
+            made["ncnn"] = Ncnn(athanor, plain, threads)
+        except (ValueError, subprocess.CalledProcessError) as error:
+            print(f"{network}: without ncnn: {error}", file=sys.stderr)
     return made
 
 
@@ -105,7 +144,7 @@ def main():
     parser.add_argument("--time", type=float, default=0.5, help="seconds of a turn")
     parser.add_argument("--folder", default="build", help="where quantised networks of the zoo are kept")
     args = parser.parse_args()
-    print(f"{'network':30} {'float ms':>9} {'int8 ms':>9} {'ORT ms':>9} {'OV ms':>9} {'x float':>8} {'x best':>7}")
+    print(f"{'network':30} {'float ms':>9} {'int8 ms':>9} {'ORT ms':>9} {'OV ms':>9} {'ncnn ms':>9} {'x float':>8} {'x best':>7}")
     for network in args.networks:
         try:
             made = contestants(args.athanor, network, args.folder, args.threads)
@@ -115,8 +154,8 @@ def main():
         for _ in range(args.rounds):
             for name, contestant in made.items():
                 best[name] = min(best[name], contestant.fastest(args.time))
-        peers = {name: best[name] for name in ("ort", "openvino") if name in best}
-        columns = [f"{peers[name]:9.3f}" if name in peers else f"{'-':>9}" for name in ("ort", "openvino")]
+        peers = {name: best[name] for name in PEERS if name in best}
+        columns = [f"{peers[name]:9.3f}" if name in peers else f"{'-':>9}" for name in PEERS]
         ratio = f"{min(peers.values()) / best['int8']:7.2f}" if peers else f"{'-':>7}"
         print(f"{os.path.basename(network)[:30]:30} {best['float']:9.3f} {best['int8']:9.3f} {' '.join(columns)} "
               f"{best['float'] / best['int8']:8.2f} {ratio}", flush=True)
