@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Quantised networks beside their floats, beside ONNX Runtime and OpenVINO on the same file, and beside ncnn on the same topology.
 
-    python3 bench/int8.py resnet50 mobilenet_v2 net_float.tflite,net_int8.tflite [--threads 2] [--athanor build/release/bin/athanor]
+    ./dev peers --int8 [resnet50 mobilenet_v2 net_float.onnx,net_int8.onnx ...] [--threads 1,2] [--athanor build/release/bin/athanor]
 
 A name of the zoo is quantised first, on four random samples, and written as ONNX with pairs of QuantizeLinear and DequantizeLinear; a pair of
 files is taken as it is. Rounds go float, int8, ONNX Runtime, OpenVINO, ncnn, float ...; the fastest run of each counts. A peer (PyPI: onnxruntime,
@@ -33,6 +33,7 @@ except ImportError:
     ncnn = None
 
 
+NETWORKS = ["resnet50", "mobilenet_v1", "mobilenet_v2", "resnet18", "squeezenet1_1"]
 PEERS = ("ort", "openvino", "ncnn")
 
 
@@ -135,30 +136,41 @@ def contestants(athanor, network, folder, threads):
     return made
 
 
+def measure(args, network, threads):
+    """The least milliseconds of each; a column of the table each, and the ratios."""
+    made = contestants(args.athanor, network, args.folder, threads)
+    best = {name: float("inf") for name in made}
+    for _ in range(args.rounds):
+        for name, contestant in made.items():
+            best[name] = min(best[name], contestant.fastest(args.time))
+    peers = [best[name] for name in PEERS if name in best]
+    return best, best["float"] / best["int8"], min(peers) / best["int8"] if peers else None
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("networks", nargs="+")
+    parser.add_argument("networks", nargs="*", default=NETWORKS)
     parser.add_argument("--athanor", default="build/release/bin/athanor")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", default="1,2")
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--time", type=float, default=0.5, help="seconds of a turn")
     parser.add_argument("--folder", default="build", help="where quantised networks of the zoo are kept")
     args = parser.parse_args()
-    print(f"{'network':30} {'float ms':>9} {'int8 ms':>9} {'ORT ms':>9} {'OV ms':>9} {'ncnn ms':>9} {'x float':>8} {'x best':>7}")
-    for network in args.networks:
-        try:
-            made = contestants(args.athanor, network, args.folder, args.threads)
-        except subprocess.CalledProcessError as error:
-            sys.exit(f"{network}: {error}")
-        best = {name: float("inf") for name in made}
-        for _ in range(args.rounds):
-            for name, contestant in made.items():
-                best[name] = min(best[name], contestant.fastest(args.time))
-        peers = {name: best[name] for name in PEERS if name in best}
-        columns = [f"{peers[name]:9.3f}" if name in peers else f"{'-':>9}" for name in PEERS]
-        ratio = f"{min(peers.values()) / best['int8']:7.2f}" if peers else f"{'-':>7}"
-        print(f"{os.path.basename(network)[:30]:30} {best['float']:9.3f} {best['int8']:9.3f} {' '.join(columns)} "
-              f"{best['float'] / best['int8']:8.2f} {ratio}", flush=True)
+    for threads in map(int, args.threads.split(",")):
+        print(f"{threads} thread{'s' if threads > 1 else ''}; ms, the least of {args.rounds} rounds")
+        print(f"{'network':30} {'float':>9} {'int8':>9} {'ORT':>9} {'OpenVINO':>9} {'ncnn':>9} {'x float':>8} {'x best':>7}")
+        ahead = []
+        for network in args.networks:
+            try:
+                best, of_float, of_best = measure(args, network, threads)
+            except subprocess.CalledProcessError as error:
+                sys.exit(f"{network}: {error}")
+            columns = [f"{best[name]:9.3f}" if name in best else f"{'-':>9}" for name in ("float", "int8", *PEERS)]
+            ratio = f"{'-':>7}" if of_best is None else f"{of_best:7.2f}"
+            print(f"{os.path.basename(network)[:30]:30} {' '.join(columns)} {of_float:8.2f} {ratio}", flush=True)
+            ahead += [] if of_best is None else [of_best]
+        if ahead:
+            print(f"{'of the best, geometric mean':77} {float(np.exp(np.mean(np.log(ahead)))):8.2f}, lowest {min(ahead):.2f}")
 
 
 if __name__ == "__main__":
