@@ -120,13 +120,15 @@ Children ChildrenOf(const Forest::IndexedNodes& in, std::size_t at) {
 }
 
 bool AllFollow(const Forest::IndexedNodes& in) {
-  bool follow = true;
+  int follow = 1;  // Numbers, for no branch is wanted here and compilers ask about | between bools.
+  const auto behind = [](auto is_leaf, std::int64_t child, std::int64_t at) {
+    return static_cast<int>(is_leaf != 0) | static_cast<int>(child > at);
+  };
   for (std::size_t i = 0; i < in.yes.size(); ++i) {
     const auto at = static_cast<std::int64_t>(i);
-    follow &= (in.yes_is_leaf[i] != 0) | (in.yes[i] > at);
-    follow &= (in.no_is_leaf[i] != 0) | (in.no[i] > at);
+    follow &= behind(in.yes_is_leaf[i], in.yes[i], at) & behind(in.no_is_leaf[i], in.no[i], at);
   }
-  return follow;
+  return follow != 0;
 }
 
 // Whether all that the lists have is in range.
