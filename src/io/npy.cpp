@@ -337,6 +337,9 @@ Result<NpyMatrix> NpyMatrix::Open(const std::string& path) {
           CountOf(layout.header, layout.element,
                   {.max_bytes = std::numeric_limits<std::size_t>::max()}));
   ATH_TRY(layout.data, DataOf(bytes, layout.header, layout.element, count));
+  constexpr std::int64_t kMostOfNone = 1 << 20;
+  if (dims[0] == 0 && dims.size() == 2 && dims[1] > kMostOfNone)  // readers name each column
+    return Error(ErrorCode::kUnsafeFile, "an array without rows has {} columns", dims[1]);
   matrix.rows_ = dims[0];
   matrix.columns_ = dims.size() == 2 ? dims[1] : 1;
   matrix.layout_ = std::make_shared<const Layout>(std::move(layout));
