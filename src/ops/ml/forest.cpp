@@ -158,6 +158,47 @@ Result<Forest::Bounds> CheckRanges(const Forest::IndexedNodes& in) {
   return bounds;
 }
 
+// Whether some node is the child or root of more than one.
+bool AnyIsShared(const Forest::IndexedNodes& in) {
+  std::vector<std::uint8_t> seen(in.feature.size(), 0);
+  std::uint8_t shared = 0;
+  const auto mention = [&](Forest::Child child) {
+    if (child >= 0) shared |= std::exchange(seen[static_cast<std::size_t>(child)], std::uint8_t{1});
+  };
+  for (const std::int64_t root : in.roots) mention(root);
+  for (std::size_t i = 0; i < in.feature.size(); ++i) {
+    for (const Forest::Child child : ChildrenOf(in, i)) mention(child);
+  }
+  return shared != 0;
+}
+
+// Trees that share nodes, or are the same, may be larger together than any memory: Walks() has a
+// list for each of them.
+Status CheckSharing(const Forest::IndexedNodes& in) {
+  if (!AnyIsShared(in)) return {};
+  constexpr std::size_t kAlwaysFine = std::size_t{1} << 20;
+  std::size_t left = kAlwaysFine + 8 * in.feature.size();
+  std::vector<std::size_t> seen_by(in.feature.size(), 0);  // tree + 1
+  std::vector<Forest::Child> open;
+  for (std::size_t tree = 0; tree < in.roots.size(); ++tree) {
+    const auto visit = [&](Forest::Child child) {
+      if (child >= 0 &&
+          std::exchange(seen_by[static_cast<std::size_t>(child)], tree + 1) != tree + 1)
+        open.push_back(child);
+    };
+    visit(in.roots[tree]);
+    while (!open.empty()) {
+      if (left-- == 0)
+        return Error(ErrorCode::kResource, "{} trees share {} nodes again and again",
+                     in.roots.size(), in.feature.size());
+      const auto at = static_cast<std::size_t>(open.back());
+      open.pop_back();
+      for (const Forest::Child child : ChildrenOf(in, at)) visit(child);
+    }
+  }
+  return {};
+}
+
 // What nodes are called in a forest: inner nodes 0 and up, leaves -1 and down.
 struct Numbers {
   std::map<Name, std::int64_t> of;
@@ -249,6 +290,7 @@ Result<Forest> Forest::Make(const NamedNodes& in) {
 Result<Forest::Bounds> Forest::Check(const IndexedNodes& in) {
   ATH_RETURN_IF_ERROR(CheckLengths(in));
   ATH_TRY(const Bounds bounds, CheckRanges(in));
+  ATH_RETURN_IF_ERROR(CheckSharing(in));
   if (AllFollow(in)) return bounds;  // no way leads back
   ATH_RETURN_IF_ERROR(
       CheckTrees(in.roots, in.feature.size(), [&](std::size_t at) { return ChildrenOf(in, at); }));

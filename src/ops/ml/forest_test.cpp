@@ -47,5 +47,35 @@ TEST(Forest, BranchesThatMeetAgainCostNoMoreThanTheirNodes) {
   EXPECT_FALSE(Forest::Make(nodes).ok());
 }
 
+// A list of nodes for each tree took gigabytes where a small file had one chain under many roots.
+TEST(Forest, TreesThatShareAllTheirNodesAreBounded) {
+  constexpr std::size_t kNodes = 4000;
+  std::vector<std::int64_t> yes(kNodes), yes_leaf(kNodes, 0);
+  for (std::size_t i = 0; i < kNodes; ++i) yes[i] = static_cast<std::int64_t>(i) + 1;
+  yes.back() = 0;
+  yes_leaf.back() = 1;
+  const std::vector<std::int64_t> zeros(kNodes, 0), ones(kNodes, 1), targets = {0};
+  const std::vector<double> splits(kNodes, 0.5), weights = {1};
+  for (const auto& [count, fine] : {std::pair{1, true}, {7, true}, {3000, false}}) {
+    const std::vector<std::int64_t> roots(static_cast<std::size_t>(count), 0);
+    const auto bounds = Forest::Check({.roots = roots,
+                                       .feature = zeros,
+                                       .yes = yes,
+                                       .no = zeros,
+                                       .yes_is_leaf = yes_leaf,
+                                       .no_is_leaf = ones,
+                                       .missing = {},
+                                       .mode = zeros,
+                                       .split = splits,
+                                       .members = {},
+                                       .leaf_target = targets,
+                                       .leaf_weight = weights});
+    EXPECT_EQ(bounds.ok(), fine) << count;
+    if (!fine) {
+      EXPECT_EQ(bounds.status().code(), ErrorCode::kResource);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace athanor::ops
