@@ -107,11 +107,16 @@ std::vector<File> BrokenPrograms() {
   };
 }
 
+std::string NoneOfMany() {
+  const std::string size("\x8a\x08\0\0\0\0\0\0\0\x40", 10);
+  return std::string("K\0", 2) + size + size;
+}
+
 // A LightGBM classifier whose classes are a list of bytes, of elements of this type.
-std::string ClassesOf(std::string_view type, const std::string& bytes, char count) {
+std::string ClassesOf(std::string_view type, const std::string& bytes, const std::string& shape) {
   const std::string dtype = Global("numpy", "dtype") + "(" + Text(type) + "tR";
-  const std::string array = Global("numpy.core.numeric", "_frombuffer") + "(" + Text(bytes) +
-                            dtype + "(K" + count + "ttR";
+  const std::string array =
+      Global("numpy.core.numeric", "_frombuffer") + "(" + Text(bytes) + dtype + "(" + shape + "ttR";
   return Pickle(ObjectOf("lightgbm.sklearn", "LGBMClassifier",
                          Text("_Booster") +
                              ObjectOf("lightgbm.basic", "Booster", Text("handle") + Text("tree")) +
@@ -144,8 +149,10 @@ std::vector<File> BrokenEstimators() {
                              Text("_Booster") + ObjectOf("lightgbm.basic", "Booster",
                                                          Text("handle") + Text(model))))),
       // Elements of three bytes were read eight at a time, beyond the last.
-      AsFile("classes_of_objects", ClassesOf("O3", std::string(24, 'a'), 8)),
-      AsFile("classes_of_too_few_bytes", ClassesOf("f8", std::string(24, 'a'), 8)),
+      AsFile("classes_of_objects", ClassesOf("O3", std::string(24, 'a'), "K\x08")),
+      AsFile("classes_of_too_few_bytes", ClassesOf("f8", std::string(24, 'a'), "K\x08")),
+      // No element, but sizes whose product no number holds: 0, 2^62 and 2^62.
+      AsFile("classes_beyond_numbers", ClassesOf("f8", "", NoneOfMany())),
       AsFile("catboost_without_model",
              Pickle(ObjectOf("catboost.core", "CatBoostRegressor", Text("__model") + Text(model)))),
   };

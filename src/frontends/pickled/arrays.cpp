@@ -62,13 +62,9 @@ Result<Dims> ShapeOf(const Value* value) {
 }
 
 Result<std::size_t> CountOf(const Dims& shape) {
-  std::size_t count = 1;
-  for (const std::int64_t size : shape) {
-    const auto product = CheckedMul(count, static_cast<std::size_t>(size));
-    if (!product) return InvalidModel("an array is too large");
-    count = *product;
-  }
-  return count;
+  const std::optional<std::int64_t> count = CheckedCount(shape);
+  if (!count) return InvalidModel("an array is too large");
+  return static_cast<std::size_t>(*count);
 }
 
 template <class T>
