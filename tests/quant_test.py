@@ -62,10 +62,13 @@ class Case(unittest.TestCase):
         self.folder = pathlib.Path(tempfile.mkdtemp())
         self.random = np.random.default_rng(7)
 
-    def run_verb(self, *arguments, code=0):
-        run = subprocess.run([binary(), "quantize", *map(str, arguments)], capture_output=True, text=True, check=False, cwd=self.folder)
+    def run_athanor(self, *arguments, code=0):
+        run = subprocess.run([binary(), *map(str, arguments)], capture_output=True, text=True, check=False, cwd=self.folder)
         self.assertEqual(run.returncode, code, run.stderr)
         return run
+
+    def run_verb(self, *arguments, code=0):
+        return self.run_athanor("quantize", *arguments, code=code)
 
     def quantize(self, model, samples, *more):
         """The report, the constants of what was written, its text."""

@@ -229,6 +229,7 @@ def main():
     from_pypi("pyarrow", "pyarrow>=16,<19")  # with the NumPy of Debian 12
     python = str(VENV / "bin" / "python")
     script(count, "debug_test.py", python=python)
+    script(count, "quant_onnxruntime_test.py", python=python)
     script(count, "tflite_write_test.py", "--binary", str(ATHANOR), python=python)
     script(count, "large_files_test.py", "--binary", str(ATHANOR))
     script(count, "pmml_export_test.py", "--binary", str(ATHANOR), python=python)

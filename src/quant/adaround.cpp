@@ -23,15 +23,15 @@ struct RowChoices {
   std::vector<bool> fixed;     // beyond the integers: there is no choice
 
   RowChoices(const Tensor& weights, const WeightMatrix& matrix, std::size_t row, float scale,
-             int bits) {
+             StepLimits limits) {
     const std::span<const float> data = weights.Data<float>();
-    const double most = MostOf(bits);
+    const double least = limits.least, most = limits.most;
     for (std::size_t k = 0; k < matrix.columns(); ++k) {
       const double steps = static_cast<double>(data[matrix.At(row, k)]) / scale;
       const double down = std::floor(steps);
-      fixed.push_back(down < -most || down + 1 > most);
+      fixed.push_back(down < least || down + 1 > most);
       w.push_back(steps);
-      floor_.push_back(fixed.back() ? std::clamp(std::nearbyint(steps), -most, most) : down);
+      floor_.push_back(fixed.back() ? std::clamp(std::nearbyint(steps), least, most) : down);
     }
   }
 };
@@ -193,8 +193,9 @@ Status AdaRound(const Tensor& w, const WeightMatrix& matrix, int bits, const Gra
     const std::size_t first = group * matrix.rows_per_group();
     std::vector<RowRounder> rows;
     for (std::size_t row = first; row < first + matrix.rows_per_group(); ++row)
-      rows.emplace_back(RowChoices(w, matrix, row, weights.scales[row], bits), square, product,
-                        options);
+      rows.emplace_back(
+          RowChoices(w, matrix, row, weights.scales[row], StepLimitsOf(weights, row, bits)), square,
+          product, options);
     const double nearest = NearestError(rows, square);
     if (!(nearest > 0)) continue;
     pool.ParallelFor(std::ssize(rows), 1, [&](std::int64_t begin, std::int64_t end) {
@@ -202,9 +203,9 @@ Status AdaRound(const Tensor& w, const WeightMatrix& matrix, int bits, const Gra
         RowRounder& row = rows[static_cast<std::size_t>(i)];
         std::vector<double> up = row.Relaxed(1 / nearest), plain = row.Nearest();
         if (row.Descend(plain) < row.Descend(up)) up = std::move(plain);
+        const std::size_t at = first + static_cast<std::size_t>(i);
         for (std::size_t k = 0; k < matrix.columns(); ++k)
-          out[matrix.At(first + static_cast<std::size_t>(i), k)] =
-              static_cast<std::int8_t>(row.Integer(up, k));
+          out[matrix.At(at, k)] = static_cast<std::int8_t>(row.Integer(up, k) + weights.ZeroOf(at));
       }
     });
   }
@@ -214,13 +215,12 @@ Status AdaRound(const Tensor& w, const WeightMatrix& matrix, int bits, const Gra
 double OutputError(const Tensor& w, const WeightMatrix& matrix, const Gram& gram,
                    const IntWeights& weights) {
   const std::span<const float> data = w.Data<float>();
-  const std::span<const std::int8_t> integers = weights.values.Data<std::int8_t>();
   double sum = 0;
   for (std::size_t row = 0; row < matrix.rows(); ++row) {
     std::vector<double> error(matrix.columns());
     for (std::size_t k = 0; k < error.size(); ++k) {
       const std::size_t at = matrix.At(row, k);
-      error[k] = static_cast<double>(integers[at]) * weights.scales[row] - data[at];
+      error[k] = weights.ValueOf(row, at) - data[at];
     }
     sum += Quadratic(error, gram.groups[row / matrix.rows_per_group()]);
   }

@@ -18,8 +18,8 @@ constexpr double kMostScaleChange = 4.0 / 3;
 // One row in units of its scale.
 class RowInSteps {
  public:
-  RowInSteps(std::vector<double> w, const std::vector<double>& gram, double most)
-      : w_(std::move(w)), gram_(&gram), most_(most) {}
+  RowInSteps(std::vector<double> w, const std::vector<double>& gram, StepLimits limits)
+      : w_(std::move(w)), gram_(&gram), limits_(limits) {}
 
   std::vector<double> Nearest() const {
     std::vector<double> q;
@@ -46,7 +46,7 @@ class RowInSteps {
       for (std::size_t k = 0; k < n; ++k) {
         const double change = slope[k] > 0 ? -1 : 1, own = gram[k * n + k];
         const double gain = change * 2 * slope[k] + own;
-        if (gain >= -1e-12 * own || std::abs(q[k] + change) > most_) continue;
+        if (gain >= -1e-12 * own || Clamped(q[k] + change) != q[k] + change) continue;
         better = true;
         q[k] += change;
         for (std::size_t j = 0; j < n; ++j) slope[j] += change * gram[k * n + j];
@@ -77,11 +77,12 @@ class RowInSteps {
   RowInSteps Scaled(double by) const {
     std::vector<double> w = w_;
     for (double& value : w) value /= by;
-    return RowInSteps(std::move(w), *gram_, most_);
+    return RowInSteps(std::move(w), *gram_, limits_);
   }
 
  private:
-  double Rounded(double w) const { return std::clamp(std::nearbyint(w), -most_, most_); }
+  double Clamped(double q) const { return std::clamp<double>(q, limits_.least, limits_.most); }
+  double Rounded(double w) const { return Clamped(std::nearbyint(w)); }
 
   // gram * (q - w)
   std::vector<double> Slope(const std::vector<double>& q) const {
@@ -96,7 +97,7 @@ class RowInSteps {
 
   std::vector<double> w_;
   const std::vector<double>* gram_;
-  double most_;
+  StepLimits limits_;
 };
 
 // Samples that are fewer than columns say nothing about some directions.
@@ -154,10 +155,11 @@ Status RoundMakingUp(const Tensor& w, const WeightMatrix& matrix, const WeightFo
         std::vector<double> steps;
         for (std::size_t k = 0; k < matrix.columns(); ++k)
           steps.push_back(data[matrix.At(row, k)] / scale);
-        const std::vector<double> q = RoundRow(
-            RowInSteps(std::move(steps), square, MostOf(form.bits)), rounding, fit_scale, scale);
+        const std::vector<double> q =
+            RoundRow(RowInSteps(std::move(steps), square, StepLimitsOf(weights, row, form.bits)),
+                     rounding, fit_scale, scale);
         for (std::size_t k = 0; k < q.size(); ++k)
-          out[matrix.At(row, k)] = static_cast<std::int8_t>(q[k]);
+          out[matrix.At(row, k)] = static_cast<std::int8_t>(q[k] + weights.ZeroOf(row));
         weights.scales[row] = static_cast<float>(scale);
       }
     });

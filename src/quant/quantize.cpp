@@ -168,8 +168,8 @@ class Quantizer {
     if (!weights.dead.empty()) report_.dead.push_back({graph_.node(c.node).name, weights.dead});
     ATH_RETURN_IF_ERROR(Round(c, w, matrix, form, weights));
     Correct(c, w, matrix, weights, means, bias);
-    ATH_TRY(const ValueId real, AddDequantized(weights.values, form.bits, weights.scales,
-                                               c.weight_axis, NameOf(graph_, old)));
+    ATH_TRY(const ValueId real,
+            AddDequantized(weights, form.bits, c.weight_axis, NameOf(graph_, old)));
     graph_.SetInput(c.node, *c.weights, real);
     if (!c.bias) return {};
     const std::string name = NameOf(graph_, graph_.node(c.node).inputs[*c.bias]);
@@ -183,7 +183,7 @@ class Quantizer {
     std::vector<float> scales = weights.scales;
     for (float& scale : scales) scale *= in_scale;
     ATH_TRY(const ValueId real_bias,
-            AddDequantized(QuantizeBias(bias, scales), 32, scales, 0, name));
+            AddDequantized({QuantizeBias(bias, scales), scales}, 32, 0, name));
     graph_.SetInput(c.node, *c.bias, real_bias);
     return {};
   }
@@ -191,7 +191,9 @@ class Quantizer {
   WeightForm FormOf(const Candidate& c) {
     const int bits = ends_.contains(c.node) || c.InFloat() ? 8 : options_.weight_bits;
     report_.bits[c.node] = bits;
-    return {.bits = bits, .per_tensor = options_.per_tensor};
+    return {.bits = bits,
+            .per_tensor = options_.per_tensor,
+            .asymmetric = bits == 8 && options_.zeros_of_weights};
   }
 
   Status Round(const Candidate& c, const Tensor& w, const WeightMatrix& matrix,
@@ -244,11 +246,10 @@ class Quantizer {
                std::vector<double>& bias) const {
     if (!options_.correct_bias || !c.bias || means.empty()) return;
     const std::span<const float> data = w.Data<float>();
-    const std::span<const std::int8_t> rounded = weights.values.Data<std::int8_t>();
     for (std::size_t row = 0; row < matrix.rows(); ++row) {
       for (std::size_t k = 0; k < matrix.columns(); ++k) {
         const std::size_t at = matrix.At(row, k);
-        const double lost = data[at] - static_cast<double>(rounded[at]) * weights.scales[row];
+        const double lost = data[at] - weights.ValueOf(row, at);
         bias[row] += lost * means[matrix.Channel(row, k)];
       }
     }
@@ -272,8 +273,10 @@ class Quantizer {
   }
 
   // Integers of 4 bits lie so in the file; a session expands them when it folds the Cast.
-  Result<ValueId> AddDequantized(Tensor values, int bits, const std::vector<float>& scales,
-                                 std::int64_t axis, const std::string& name) {
+  Result<ValueId> AddDequantized(const IntWeights& weights, int bits, std::int64_t axis,
+                                 const std::string& name) {
+    const Tensor& values = weights.values;
+    const std::vector<float>& scales = weights.scales;
     ValueId integers = kNoValue;
     if (bits == 4) {
       ATH_TRY(Tensor nibbles, Tensor::Allocate(DType::kI4, values.dims()));
@@ -283,12 +286,17 @@ class Quantizer {
       const ValueId packed = graph_.AddConstant(std::move(nibbles), name + "_quantized");
       ATH_TRY(integers, graph_.Add("Cast", {packed}, {{"to", DType::kI8}}, name + "_expand"));
     } else {
-      integers = graph_.AddConstant(std::move(values), name + "_quantized");
+      integers = graph_.AddConstant(values, name + "_quantized");
     }
     const ValueId scale = graph_.AddConstant(
         Tensor::FromVector<float>({static_cast<std::int64_t>(scales.size())}, scales),
         name + "_scale");
-    return graph_.Add("DequantizeLinear", {integers, scale}, {{"axis", axis}},
+    std::vector<ValueId> inputs = {integers, scale};
+    if (!weights.zeros.empty())
+      inputs.push_back(graph_.AddConstant(
+          Tensor::FromVector<std::int8_t>({std::ssize(weights.zeros)}, weights.zeros),
+          name + "_zero_point"));
+    return graph_.Add("DequantizeLinear", std::move(inputs), {{"axis", axis}},
                       name + "_dequantize");
   }
 

@@ -2,7 +2,8 @@
 //
 // Activations: u8 with a zero point, one scale per tensor (u8 times i8 is what
 // processors multiply); i8 without one where ranges are symmetric. Weights: i8 in [-127, 127] or i4
-// in [-7, 7], one scale per output channel, no zero point. Biases: i32 in units of the products.
+// in [-7, 7], one scale per output channel, no zero point, or i8 with one per output channel where
+// that is asked for. Biases: i32 in units of the products.
 // Never a scale that is zero, infinite or not a number.
 #pragma once
 
@@ -24,7 +25,8 @@ struct QuantizeOptions {
   RangeOptions ranges = {};
   // 4: of all products but the first and the last, whose 8 bits cost little and save much.
   int weight_bits = 8;
-  bool per_tensor = false;  // weights: one scale for all output channels
+  bool per_tensor = false;        // weights: one scale for all output channels
+  bool zeros_of_weights = false;  // of 8 bits: a zero point beside each scale
   // Rounding weights moves the mean of a sum of products; the bias takes that
   // back, from the means of the inputs that were observed.
   bool correct_bias = true;

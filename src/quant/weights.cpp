@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace athanor::quant {
 namespace {
@@ -25,6 +26,46 @@ double ErrorOf(const Tensor& w, const WeightMatrix& matrix, std::size_t row, flo
   return error;
 }
 
+constexpr int kLeastByte = std::numeric_limits<std::int8_t>::min();
+constexpr int kMostByte = std::numeric_limits<std::int8_t>::max();
+
+// The ends of a row's weights, widened to hold 0.
+struct Ends {
+  float low = 0, high = 0;
+};
+
+Result<IntWeights> ScaleWithZeros(const Tensor& w, const WeightMatrix& matrix,
+                                  const WeightForm& form, const std::vector<float>& least) {
+  ATH_CHECK(form.bits == 8, "only bytes have zero points");
+  const std::span<const float> data = w.Data<float>();
+  std::vector<Ends> ends(matrix.rows());
+  IntWeights result;
+  Ends all;
+  for (std::size_t row = 0; row < matrix.rows(); ++row) {
+    for (std::size_t k = 0; k < matrix.columns(); ++k) {
+      const float value = data[matrix.At(row, k)];
+      if (!std::isfinite(value)) return DataError("a weight is not finite");
+      ends[row] = {std::min(ends[row].low, value), std::max(ends[row].high, value)};
+    }
+    if (std::max(-ends[row].low, ends[row].high) < kNoWeight) result.dead.push_back(row);
+    all = {std::min(all.low, ends[row].low), std::max(all.high, ends[row].high)};
+  }
+  for (std::size_t row = 0; row < matrix.rows(); ++row) {
+    const Ends of = form.per_tensor ? all : ends[row];
+    // In double: the difference of two floats may be none.
+    const double width = static_cast<double>(of.high) - of.low;
+    float scale = width < kNoWeight ? 1.0F : static_cast<float>(width / (kMostByte - kLeastByte));
+    scale = std::max(scale, row < least.size() ? least[row] : 0.0F);
+    // 0 is one of the integers, exactly. Where nothing is, it is 0.
+    const double zero = width < kNoWeight ? 0 : kLeastByte + std::nearbyint(-of.low / scale);
+    result.scales.push_back(scale);
+    result.zeros.push_back(
+        static_cast<std::int8_t>(std::clamp<double>(zero, kLeastByte, kMostByte)));
+  }
+  ATH_TRY(result.values, Tensor::Allocate(DType::kI8, w.dims()));
+  return result;
+}
+
 }  // namespace
 
 WeightMatrix::WeightMatrix(const Tensor& w, const Candidate& c, std::size_t channels) {
@@ -43,6 +84,7 @@ WeightMatrix::WeightMatrix(const Tensor& w, const Candidate& c, std::size_t chan
 Result<IntWeights> ScaleWeights(const Tensor& w, const WeightMatrix& matrix, const WeightForm& form,
                                 const std::vector<float>& least) {
   const std::span<const float> data = w.Data<float>();
+  if (form.asymmetric) return ScaleWithZeros(w, matrix, form, least);
   const auto most = static_cast<float>(MostOf(form.bits));
   std::vector<float> largest(matrix.rows(), 0.0F);
   IntWeights result;
@@ -75,15 +117,22 @@ Result<IntWeights> ScaleWeights(const Tensor& w, const WeightMatrix& matrix, con
   return result;
 }
 
+StepLimits StepLimitsOf(const IntWeights& weights, std::size_t row, int bits) {
+  if (weights.zeros.empty()) return {-MostOf(bits), MostOf(bits)};
+  return {kLeastByte - weights.zeros[row], kMostByte - weights.zeros[row]};
+}
+
 void RoundWeights(const Tensor& w, const WeightMatrix& matrix, int bits, IntWeights& weights) {
-  const auto most = static_cast<float>(MostOf(bits));
   const std::span<const float> data = w.Data<float>();
   const std::span<std::int8_t> out = weights.values.MutableData<std::int8_t>();
   for (std::size_t row = 0; row < matrix.rows(); ++row) {
+    const StepLimits limits = StepLimitsOf(weights, row, bits);
+    const auto low = static_cast<float>(limits.least), high = static_cast<float>(limits.most);
     for (std::size_t k = 0; k < matrix.columns(); ++k) {
       const std::size_t at = matrix.At(row, k);
-      const float q = std::nearbyint(data[at] / weights.scales[row]);
-      out[at] = static_cast<std::int8_t>(std::clamp(q, -most, most));
+      const float steps = std::nearbyint(data[at] / weights.scales[row]);
+      const int q = static_cast<int>(std::clamp(steps, low, high)) + weights.ZeroOf(row);
+      out[at] = static_cast<std::int8_t>(q);
     }
   }
 }

@@ -38,18 +38,34 @@ class WeightMatrix {
 struct WeightForm {
   int bits = 8;             // symmetric: 8 bits are [-127, 127], 4 bits [-7, 7]
   bool per_tensor = false;  // one scale for all channels
+  // With a zero point: all 256 bytes from the smallest to the largest weight, 0 among them. 8 bits
+  // only.
+  bool asymmetric = false;
 };
 inline int MostOf(int bits) { return (1 << (bits - 1)) - 1; }
 
 struct IntWeights {
-  Tensor values;                       // i8, whatever the bits
-  std::vector<float> scales;           // one per row
-  std::vector<std::size_t> dead = {};  // rows of zeros
+  Tensor values;                        // i8, whatever the bits
+  std::vector<float> scales;            // one per row
+  std::vector<std::int8_t> zeros = {};  // one per row, or none where the form is symmetric
+  std::vector<std::size_t> dead = {};   // rows of zeros
+
+  int ZeroOf(std::size_t row) const { return zeros.empty() ? 0 : zeros[row]; }
+  // What the integer at `at`, of this row, stands for.
+  double ValueOf(std::size_t row, std::size_t at) const {
+    return static_cast<double>(values.Data<std::int8_t>()[at] - ZeroOf(row)) * scales[row];
+  }
 };
 
-// A scale for each row: the largest weight is the largest integer; below 8 bits
-// the part of that range with the least square error. `least`: no scale of the
-// row is smaller. An error when a weight is not finite.
+// How many steps of its scale a weight of a row may be away from 0.
+struct StepLimits {
+  int least = 0, most = 0;
+};
+StepLimits StepLimitsOf(const IntWeights& weights, std::size_t row, int bits);
+
+// A scale for each row, and a zero point where the form has them: the largest weight is the largest
+// integer; below 8 bits the part of that range with the least square error. `least`: no scale of
+// the row is smaller. An error when a weight is not finite.
 Result<IntWeights> ScaleWeights(const Tensor& w, const WeightMatrix& matrix, const WeightForm& form,
                                 const std::vector<float>& least);
 // To nearest.

@@ -54,6 +54,12 @@ void AddRangeOptions(Arguments app, QuantizeRequest& request) {
              "point; symmetric: i8 as far to both sides of 0, without one, as TensorRT wants it")
       .OneOf({"asymmetric", "symmetric"})
       .ShowDefault();
+  app.Option("--weight-ranges", request.weight_ranges,
+             "of weights; asymmetric: from the smallest to the largest weight with a zero point "
+             "per output channel (--per-tensor: per product), at the price of a second or third "
+             "pass over the data where processors multiply bytes")
+      .OneOf({"asymmetric", "symmetric"})
+      .ShowDefault();
 }
 
 void AddAccuracyOptions(Arguments app, QuantizeRequest& request) {
@@ -104,6 +110,27 @@ Status CheckChoice(const QuantizeRequest& request) {
     return Error(ErrorCode::kUsage,
                  "--float-share does not go with --activations float and --target-ratio, where all "
                  "products compute in float");
+  return {};
+}
+
+// Where weights cannot have zero points, or have them anyway.
+Status CheckWeightRanges(const QuantizeRequest& request) {
+  if (!request.zeros_of_weights()) return {};
+  const auto refuse = [](std::string_view option, std::string_view why) {
+    return Error(ErrorCode::kUsage, "--weight-ranges asymmetric does not go with {}, {}", option,
+                 why);
+  };
+  if (request.activations == "float")
+    return refuse("--activations float", "where each group of weights has a zero point anyway");
+  if (request.fits_size())
+    return refuse("--target-ratio", "whose levels are coded as steps from 0");
+  if (request.weights != QuantizeRequest().weights)
+    return refuse(fmt::format("--weight-bits {}", request.weights),
+                  "whose weights have no zero point");
+  if (request.arithmetic != "float")
+    return refuse("--arithmetic fixed31", "whose weights have no zero point");
+  if (request.save_table.ends_with(".table"))
+    return refuse("--save-table NAME.table", "which says scales of symmetric weights");
   return {};
 }
 
@@ -243,6 +270,7 @@ void AddQuantizeOptions(Arguments app, QuantizeRequest& request) {
 Status CheckRequest(QuantizeRequest& request) {
   ATH_RETURN_IF_ERROR(CheckSamples(request));
   ATH_RETURN_IF_ERROR(CheckClimb(request));
+  ATH_RETURN_IF_ERROR(CheckWeightRanges(request));
   if (!request.share.empty()) {
     ATH_TRY(request.float_share, ParseShare("--float-share", request.share));
   }
@@ -297,6 +325,7 @@ quant::QuantizeOptions HowToQuantize(const QuantizeRequest& request) {
   quant::QuantizeOptions how;
   how.weight_bits = request.weight_bits();
   how.per_tensor = request.per_tensor;
+  how.zeros_of_weights = request.zeros_of_weights();
   how.arithmetic = request.arithmetic;
   how.ranges.method = request.method;
   how.ranges.tail = request.tail;

@@ -21,7 +21,8 @@ struct QuantizeRequest {
   ClassifyOptions classify;
   std::string calib, out, method = "minmax", correct, max_drop, data, labels, report;
   std::string table, save_table, agree = "values", share, ranges = "asymmetric",
-                                 arithmetic = "float", activations = "auto";
+                                 weight_ranges = "symmetric", arithmetic = "float",
+                                 activations = "auto";
   std::string weights = "8";
   std::int64_t samples = 128, limit = 0, group = 128;
   double tail = 1e-4, target_ratio = 0;
@@ -39,6 +40,7 @@ struct QuantizeRequest {
     constexpr int kHalf = 16, kFour = 4, kEight = 8;
     return halves() ? kHalf : weights == "4" ? kFour : kEight;
   }
+  bool zeros_of_weights() const { return weight_ranges == "asymmetric"; }
   bool symmetric() const { return ranges == "symmetric"; }
   bool fits_size() const { return target_ratio > 0; }
   bool tries_recipes() const { return correct == "auto"; }

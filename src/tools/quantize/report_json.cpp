@@ -105,6 +105,7 @@ void AddChoice(const QuantizeFindings& findings, nlohmann::json& json) {
   const quant::QuantizeReport& report = findings.choice->made.report;
   json["method"] = findings.request->method;
   json["ranges"] = findings.request->ranges;
+  json["weight_ranges"] = findings.request->weight_ranges;
   for (const TriedRecipe& one : findings.tried)
     json["tried"].push_back(
         {{"method", one.method}, {"correct", one.correct}, {"sqnr_db", one.sqnr}});
