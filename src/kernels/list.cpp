@@ -14,6 +14,7 @@
 #include "kernels/elementwise/unary.h"
 #include "kernels/elementwise/variadic.h"
 #include "kernels/gemm/mat_mul.h"
+#include "kernels/int8/dynamic_product.h"
 #include "kernels/int8/int8.h"
 #include "kernels/layout.h"
 #include "kernels/move/copy.h"
@@ -55,6 +56,7 @@ constexpr std::vector<KernelDef> (*kLists[])() = {
     DirectConvKernels,
     CastKernels,
     ChannelNormKernels,
+    DynamicProductKernels,
     DynamicQuantizeKernels,
     ElementKernels,
     FillKernels,

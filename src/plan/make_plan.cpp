@@ -430,6 +430,7 @@ Result<std::shared_ptr<const Plan>> MakePlan(Graph graph, const std::vector<Type
                                              const PlanOptions& options,
                                              kernels::PackStore& store) {
   ATH_RETURN_IF_ERROR(options.MayGoOn());
+  ATH_RETURN_IF_ERROR(plan::MultiplyBytes(graph));
   // Kernels of bf16 read weights of f32, and are the faster ones for more than a few rows.
   if (options.precision != Precision::kBf16) ATH_RETURN_IF_ERROR(plan::KeepWeightsSmall(graph));
   ATH_RETURN_IF_ERROR(plan::BindShapes(graph, inputs));

@@ -8,6 +8,10 @@ namespace athanor::plan {
 // Gives the inputs their types, and computes everything that then no longer depends on data.
 Status BindShapes(Graph& graph, const std::vector<Type>& inputs);
 
+// Products of bytes that were made of real numbers as they came, and of weights that are bytes,
+// multiply bytes.
+Status MultiplyBytes(Graph& graph);
+
 // Products of weights that are small integers read these, not what DequantizeLinear makes of them.
 Status KeepWeightsSmall(Graph& graph);
 
