@@ -83,6 +83,10 @@ Status CheckNames(const PassOptions& options) {
 const std::vector<Pass>& Pipeline() {
   static const std::vector<Pass> passes = {
       {.name = "dead-code", .summary = "nodes nobody uses go", .run = EraseDeadNodes},
+      // Before constants are folded: bytes would be integers of 32 bits.
+      {.name = "integers",
+       .summary = "products of integers that become real numbers are products of real numbers",
+       .rules = IntegerRules()},
       {.name = "captured-constants",
        .summary = "constants move into the sub-graphs that use them",
        .run = MoveConstantsIntoBodies},

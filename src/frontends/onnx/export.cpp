@@ -8,6 +8,7 @@
 
 #include "core/file.h"
 #include "frontends/node_view.h"
+#include "frontends/onnx/export_integer.h"
 #include "frontends/onnx/forms.h"
 #include "frontends/onnx/node_export.h"
 #include "frontends/onnx/node_import.h"
@@ -172,6 +173,7 @@ class GraphExport {
     for (const ValueId output : node.outputs)
       outputs.push_back(output == kNoValue ? "" : NameOf(output));
     NodeExport ctx(file_, graph_, node, std::move(inputs), std::move(outputs), proto.node);
+    if (WriteForIntegers(ctx)) return;
     const std::size_t before = proto.node.size();
     const ExportRow* row = FindExportRow(node.op->name, file_.opset);
     if (row != nullptr && IsStandard(node)) {
@@ -183,6 +185,18 @@ class GraphExport {
       return;
     }
     WriteSame(ctx, captured);
+  }
+
+  // False when the node is no part of a product of integers.
+  bool WriteForIntegers(NodeExport& ctx) {
+    if (file_.opset < kIntegerOpset) return false;
+    if (OnlyIntegerProductsRead(graph_, ctx.node)) return true;
+    const std::optional<IntegerProduct> product = IntegerProductOf(graph_, ctx.node);
+    if (!product) return false;
+    const auto name = [this](ValueId id) { return id == kNoValue ? std::string() : NameOf(id); };
+    WriteIntegerProduct(ctx, {name(product->x), name(product->x_scale), name(product->x_zero),
+                              name(product->w), name(product->w_scale), name(product->w_zero)});
+    return true;
   }
 
   void Problem(Status status, std::int64_t opset_that_would_do) {

@@ -5,6 +5,7 @@
 
 namespace athanor::passes {
 
+std::vector<Rule> IntegerRules();        // products of integers that become real numbers
 std::vector<Rule> IdentityRules();       // nodes that change nothing
 std::vector<Rule> MovementRules();       // chains of Transpose, Reshape, Squeeze, Slice ...
 std::vector<Rule> TransposeRules();      // Transposes move towards each other
