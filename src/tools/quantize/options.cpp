@@ -134,6 +134,37 @@ Status CheckWeightRanges(const QuantizeRequest& request) {
   return {};
 }
 
+// Nothing is calibrated, corrected or chosen there: what says how would be left unused.
+Status CheckDynamic(QuantizeRequest& request) {
+  if (!request.dynamic()) return {};
+  const QuantizeRequest free;
+  const std::pair<std::string_view, bool> given[] = {
+      {"--arithmetic", request.arithmetic != free.arithmetic},
+      {"--auto", request.climbs},
+      {"--correct", !request.correct.empty()},
+      {"--float-share", !request.share.empty()},
+      {"--group", request.group != free.group},
+      {"--max-drop", !request.max_drop.empty()},
+      {"--measured", request.measured},
+      {"--method", request.method != free.method},
+      {"--ranges", request.ranges != free.ranges},
+      {"--save-table", !request.save_table.empty()},
+      {"--table", !request.table.empty()},
+      {"--tail", request.tail != free.tail},
+      {"--target-ratio", request.fits_size()},
+      {"--tune", request.tune != 0},
+      {"--weight-bits", request.weights != free.weights}};
+  for (const auto& [option, is_given] : given) {
+    if (is_given)
+      return Error(ErrorCode::kUsage,
+                   "{} does not go with --activations dynamic, where all matrix products have "
+                   "weights of 8 bits and scales come from the data of each run",
+                   option);
+  }
+  request.correct = "none";
+  return {};
+}
+
 // --auto chooses itself what these say.
 Status CheckClimb(QuantizeRequest& request) {
   if (!request.climbs) return {};
@@ -150,11 +181,11 @@ Status CheckClimb(QuantizeRequest& request) {
 }
 
 Status CheckSamples(const QuantizeRequest& request) {
-  if (!request.calib.empty() || request.halves()) return {};
+  if (!request.calib.empty() || request.halves() || request.dynamic()) return {};
   return Error(ErrorCode::kUsage,
                "--calib is required: samples of what the model will see, a folder, an .npz or a "
                ".csv")
-      .Fix("--calib FOLDER, or --weight-bits f16, which needs none");
+      .Fix("--calib FOLDER, or --activations dynamic or --weight-bits f16, which need none");
 }
 
 // Corrections that would be left unused.
@@ -215,7 +246,7 @@ void AddQuantizeOptions(Arguments app, QuantizeRequest& request) {
   AddDumpOption(app, request.dump);
   app.Option("--calib", request.calib,
              "samples: a folder of pictures or arrays, or an .npz or .csv with one row per sample; "
-             "not needed for --weight-bits f16");
+             "not needed for --activations dynamic and --weight-bits f16");
   app.Option("--out,-o", request.out, "the file to write; its ending says the format").Required();
   app.Option("--samples", request.samples, "how many samples to use at most")
       .Range(1, 1 << 20)
@@ -230,10 +261,11 @@ void AddQuantizeOptions(Arguments app, QuantizeRequest& request) {
       .ShowDefault();
   app.Option(
          "--activations", request.activations,
-         "bits of the activations; float: only weights become integers, those of matrix products "
+         "bits of the activations; dynamic: 8, with a scale from the data of each run, for matrix "
+         "products, without samples; float: only weights become integers, those of matrix products "
          "of --weight-bits and in groups; auto: 8, or float where 8 bits leave a part of the "
          "outputs farther than 20 dB and nothing else was asked for")
-      .OneOf({"auto", "8", "float"})
+      .OneOf({"auto", "8", "dynamic", "float"})
       .ShowDefault();
   app.Option("--group", request.group, "with --activations float: weights that share a scale")
       .Range(32, 128)
@@ -269,6 +301,7 @@ void AddQuantizeOptions(Arguments app, QuantizeRequest& request) {
 
 Status CheckRequest(QuantizeRequest& request) {
   ATH_RETURN_IF_ERROR(CheckSamples(request));
+  ATH_RETURN_IF_ERROR(CheckDynamic(request));
   ATH_RETURN_IF_ERROR(CheckClimb(request));
   ATH_RETURN_IF_ERROR(CheckWeightRanges(request));
   if (!request.share.empty()) {

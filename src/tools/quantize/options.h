@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "quant/correct.h"
+#include "quant/dynamic.h"
 #include "quant/weight_only.h"
 #include "tools/arguments.h"
 #include "tools/classify.h"
@@ -57,6 +58,8 @@ struct QuantizeRequest {
            arithmetic == usual.arithmetic && ranges == usual.ranges && !per_tensor &&
            table.empty() && save_table.empty();
   }
+  // Scales of the activations are those of each run: nothing is calibrated.
+  bool dynamic() const { return activations == "dynamic"; }
   bool weights_only() const { return activations == "float" || fits_size() || halves(); }
 };
 

@@ -145,6 +145,30 @@ void SayWeights(const Common& common, const QuantizeRequest& request,
     Say(common, "the inputs of {} are divided by factors", Counted(report.scaled, "product"));
 }
 
+void SayRecurrent(const Common& common, const QuantizeFindings& findings) {
+  if (findings.recurrent > 0)
+    Say(common, "{} of recurrent nodes have 8 bits in the file",
+        Counted(findings.recurrent, "matrix", "matrices"));
+}
+
+void SayInFloat(const Common& common, const std::vector<quant::Skipped>& skipped) {
+  for (const quant::Skipped& one : skipped)
+    Say(common, "  float: \"{}\" ({}): {}", one.node, one.op, one.reason);
+}
+
+void SayDynamic(const Common& common, const QuantizeFindings& findings) {
+  const quant::DynamicReport& report = findings.dynamic;
+  Say(common, "{} multipl{} bytes, with scales from the data of each run",
+      Counted(report.products.size(), "matrix product"), report.products.size() == 1 ? "ies" : "y");
+  if (report.stored > 0)
+    Say(common, "{} compute{} in float, with weights of 8 bits in the file",
+        Counted(report.stored, "convolution"), report.stored == 1 ? "s" : "");
+  SayRecurrent(common, findings);
+  SayInFloat(common, report.skipped);
+  if (findings.decibels)
+    Say(common, "outputs within {} of float (more is nearer)", Decibels(*findings.decibels));
+}
+
 void SayWhatStays(const Common& common, const QuantizeRequest& request,
                   const QuantizeFindings& findings) {
   if (request.fits_size()) return PrintFitted(common, findings.fitted);
@@ -155,6 +179,7 @@ void SayWhatStays(const Common& common, const QuantizeRequest& request,
           request.weights);
     return;
   }
+  if (request.dynamic()) return SayDynamic(common, findings);
   if (findings.prepared == nullptr) return SayWeights(common, request, findings.weights_only);
   const Choice& choice = *findings.choice;
   const quant::QuantizeReport& report = choice.made.report;
@@ -178,11 +203,8 @@ void SayWhatStays(const Common& common, const QuantizeRequest& request,
         Counted(choice.in_float, "product"), 100 * choice.spared->work,
         choice.in_float == 1 ? "s" : "", Decibels(choice.spared->after),
         Decibels(choice.spared->before));
-  if (findings.recurrent > 0)
-    Say(common, "{} of recurrent nodes have 8 bits in the file",
-        Counted(findings.recurrent, "matrix", "matrices"));
-  for (const quant::Skipped& skipped : report.skipped)
-    Say(common, "  float: \"{}\" ({}): {}", skipped.node, skipped.op, skipped.reason);
+  SayRecurrent(common, findings);
+  SayInFloat(common, report.skipped);
   if (!report.constant.empty())
     Note(common, "note: always 0 on the samples: {}", Join(report.constant, ", "));
   for (const quant::DeadChannels& dead : report.dead)
@@ -212,6 +234,7 @@ class Quantizing {
     ATH_RETURN_IF_ERROR(OpenSamples());
     ATH_TRY(const Graph small, request_.climbs           ? Climb()
                                : request_.halves()       ? MakeHalf()
+                               : request_.dynamic()      ? MakeDynamic()
                                : request_.fits_size()    ? MakeFitted()
                                : request_.weights_only() ? MakeWeights()
                                                          : MakeIntegers());
@@ -349,6 +372,21 @@ class Quantizing {
     findings_.tried = std::move(best.tried);
     maker_ = std::make_unique<Maker>(std::move(best.maker));
     return SaveRanges(request_, common_, maker_->prepared());
+  }
+
+  Result<Graph> MakeDynamic() {
+    const quant::WeightForm form = {.per_tensor = request_.per_tensor,
+                                    .asymmetric = request_.zeros_of_weights()};
+    ATH_TRY(const Graph made, quant::QuantizeDynamically(plain_, form, findings_.dynamic));
+    ATH_TRY(quant::RecurrentWeights small, quant::StoreRecurrentWeights(made));
+    findings_.recurrent = small.stored;
+    if (count_ > 0) {
+      ATH_TRY(const double error,
+              quant::OutputError(plain_, small.graph, std::min(kNearSamples, count_),
+                                 samples_->source(), request_.threads));
+      findings_.decibels = quant::Sqnr(1, error);
+    }
+    return std::move(small.graph);
   }
 
   Result<Graph> MakeWeights() {

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "quant/dynamic.h"
 #include "quant/fit_size.h"
 #include "quant/half_weights.h"
 #include "quant/layer_errors.h"
@@ -43,10 +44,13 @@ struct QuantizeFindings {
   std::vector<AblationRow> ablation = {};
   std::vector<TriedRecipe> tried = {};        // with --correct auto
   quant::WeightOnlyReport weights_only = {};  // with --activations float
-  quant::FitSizeReport fitted = {};           // with --target-ratio
-  quant::HalfReport halves = {};              // with --weight-bits f16 or bf16
-  std::size_t recurrent = 0;                  // matrices of recurrent nodes with 8 bits
-  std::vector<Rung> rungs = {};               // with --auto
+  quant::DynamicReport dynamic = {};          // with --activations dynamic
+  // There, with samples: SQNR of the outputs on some of them.
+  std::optional<double> decibels = {};
+  quant::FitSizeReport fitted = {};  // with --target-ratio
+  quant::HalfReport halves = {};     // with --weight-bits f16 or bf16
+  std::size_t recurrent = 0;         // matrices of recurrent nodes with 8 bits
+  std::vector<Rung> rungs = {};      // with --auto
   bool pass = true;
 };
 

@@ -100,6 +100,22 @@ void AddAblation(const QuantizeFindings& findings, nlohmann::json& json) {
   }
 }
 
+nlohmann::json SkippedJson(const std::vector<quant::Skipped>& skipped) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const quant::Skipped& s : skipped)
+    list.push_back({{"node", s.node}, {"op", s.op}, {"reason", s.reason}});
+  return list;
+}
+
+void AddDynamic(const QuantizeFindings& findings, nlohmann::json& json) {
+  json["weight_ranges"] = findings.request->weight_ranges;
+  json["products"] = findings.dynamic.products;
+  json["stored_convolutions"] = findings.dynamic.stored;
+  json["recurrent_matrices"] = findings.recurrent;
+  json["float_products"] = SkippedJson(findings.dynamic.skipped);
+  if (findings.decibels) json["sqnr_db"] = *findings.decibels;
+}
+
 // How activations were quantised, and what that cost where.
 void AddChoice(const QuantizeFindings& findings, nlohmann::json& json) {
   const quant::QuantizeReport& report = findings.choice->made.report;
@@ -114,9 +130,7 @@ void AddChoice(const QuantizeFindings& findings, nlohmann::json& json) {
   json["nodes"] = report.nodes;
   json["always_zero"] = report.constant;
   json["products"] = Products(findings);
-  json["float_products"] = nlohmann::json::array();
-  for (const quant::Skipped& s : report.skipped)
-    json["float_products"].push_back({{"node", s.node}, {"op", s.op}, {"reason", s.reason}});
+  json["float_products"] = SkippedJson(report.skipped);
   json["dead_channels"] = nlohmann::json::array();
   for (const quant::DeadChannels& d : report.dead)
     json["dead_channels"].push_back({{"node", d.node}, {"channels", d.channels}});
@@ -191,6 +205,10 @@ nlohmann::json FindingsJson(const QuantizeFindings& findings) {
     return json;
   }
   if (findings.request->fits_size()) return json;
+  if (request.dynamic()) {
+    AddDynamic(findings, json);
+    return json;
+  }
   if (findings.prepared == nullptr) {
     json["products"] = findings.weights_only.products;
     AddAblation(findings, json);
