@@ -18,6 +18,7 @@ struct KernelCase {
   double tolerance = 1e-5;
   std::vector<std::string> epilogue = {};  // operators that follow
   std::vector<Tensor> operands = {};       // second inputs of those that are binary, in order
+  std::vector<Tensor> tables = {};         // of bytes: 256 results of each function that follows
 };
 
 // How many kernels ran. Differences are reported as test failures.

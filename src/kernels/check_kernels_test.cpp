@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "ir/evaluate.h"
+#include "kernels/int8/lookup.h"
 #include "kernels/layout.h"
 #include "kernels/list.h"
 #include "ops/catalog.h"
@@ -101,6 +103,12 @@ std::vector<Tensor> Expected(const KernelCase& test, Graph& graph, NodeId& id) {
     EXPECT_TRUE(step.ok()) << step.status().ToString();
     expected[0] = (*EvaluateNode(graph.node(*step), data))[0].tensor();
   }
+  for (const Tensor& table : test.tables) {
+    const auto* const results = static_cast<const std::uint8_t*>(table.raw());
+    auto* const bytes = static_cast<std::uint8_t*>(expected[0].mutable_raw());
+    std::transform(bytes, bytes + expected[0].count(), bytes,
+                   [results](std::uint8_t x) { return results[x]; });
+  }
   return expected;
 }
 
@@ -177,6 +185,11 @@ std::vector<Tensor> AddEpilogue(const KernelCase& test, KernelQuery& query) {
     step.own_inputs = step.in.size();
     query.epilogue.push_back(*AsEpilogue(step, 0));
     if (!operands[i].empty()) query.epilogue.back().operand = static_cast<int>(query.in.size()) - 1;
+  }
+  for (const Tensor& table : test.tables) {
+    query.epilogue.push_back(int8::AsTableStep(query, query.in.size()));
+    query.in.push_back(Port(table, true));
+    given.push_back(table);
   }
   return given;
 }

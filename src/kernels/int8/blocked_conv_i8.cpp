@@ -33,6 +33,7 @@ struct State {
   std::int64_t shares = 1;  // of the panels, for threads that have no band of their own
   std::vector<std::uint32_t> offsets;
   std::uint8_t flip = 0, zero = 0;
+  AfterBytes after;
   std::shared_ptr<const void> weights;
 
   std::int64_t lanes() const { return static_cast<std::int64_t>(table->lanes); }
@@ -241,6 +242,8 @@ void RunPixels(const State& s, std::int64_t panel, Taps taps, const std::uint8_t
     const auto& shapes = tile.cut_first || tile.cut_last ? s.table->border : s.table->conv;
     shapes[vectors - 1][rows](tile, how);
   }
+  for (std::int64_t v = 0; v < vectors; ++v)
+    s.after(y + v * static_cast<std::int64_t>(tile.block), n * s.lanes());
 }
 
 // Rows [first, first + rows) of the result, from the staged band.
@@ -268,6 +271,8 @@ void RunBand(const State& s, std::int64_t share, const std::uint8_t* staged, std
 }
 
 struct BlockedConvI8 {
+  static constexpr bool kTakesTables = true;
+
   static Fit Fits(const KernelQuery& q) {
     Fit weights = FitsWeights(q, 0);
     if (!weights.yes()) return weights;
@@ -298,6 +303,7 @@ struct BlockedConvI8 {
   static Result<Prepared> Prepare(const KernelQuery& q, PackStore& store, Variant variant) {
     auto s = std::make_shared<State>();
     s->table = &Lanes(variant);
+    s->after = AfterBytes::From(q, IsaOf(variant));
     s->spatial = *Spatial2d::From(q);
     s->flip = FlipOf(q.quant->inputs[0]);
     s->zero = static_cast<std::uint8_t>(FlippedZero(q.quant->inputs[0]));

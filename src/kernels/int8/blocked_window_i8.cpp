@@ -66,6 +66,7 @@ struct DepthwiseState : State {
   bool in_place = false;
   LaneStrip strip;
   std::vector<std::uint16_t> inside;
+  AfterBytes after;
 
   std::int64_t RowBytes() const { return stage_w * lanes() * 4; }
   std::int64_t PadBytes() const { return WholeLines(CeilDivide(spatial.w.in * lanes(), 4)) * 4; }
@@ -115,9 +116,10 @@ void RunRows(const DepthwiseState& s, const std::uint8_t* x, std::int64_t block,
       holds[row % s.ring] = row;
       for (std::int64_t pass = 0; pass < s.passes; ++pass) rows[pass * s.groups + g] = to;
     }
+    std::uint8_t* const to = y + oy * s.spatial.w.out * s.lanes();
     s.table->depthwise(s.window, rows, s.weights.data() + (block * s.shared + lower) * s.row_bytes,
-                       how, static_cast<std::size_t>(block * s.lanes()),
-                       y + oy * s.spatial.w.out * s.lanes());
+                       how, static_cast<std::size_t>(block * s.lanes()), to);
+    s.after(to, s.spatial.w.out * s.lanes());
   }
 }
 
@@ -194,13 +196,16 @@ void RunStrips(const DepthwiseState& s, const std::uint8_t* x, std::int64_t bloc
       const std::int64_t row = oy * h.stride + i % h.kernel * h.dilation - h.pad_begin;
       rows[i] = row < 0 || row >= h.in ? scratch : x + row * w.in * s.lanes();
     }
+    std::uint8_t* const to = y + oy * w.out * s.lanes();
     s.table->depthwise_strip(s.strip, rows, s.weights.data() + block * s.row_bytes, how,
-                             static_cast<std::size_t>(block * s.lanes()),
-                             y + oy * w.out * s.lanes());
+                             static_cast<std::size_t>(block * s.lanes()), to);
+    s.after(to, w.out * s.lanes());
   }
 }
 
 struct DepthwiseI8 {
+  static constexpr bool kTakesTables = true;
+
   static Fit Fits(const KernelQuery& q) {
     Fit fit = FitsWeights(q, 0);
     if (fit.yes()) fit = FitsBlocks(q);
@@ -224,6 +229,7 @@ struct DepthwiseI8 {
 
   static Result<Prepared> Prepare(const KernelQuery& q, PackStore&, Variant variant) {
     const auto s = MakeState<DepthwiseState>(q, *Spatial2d::From(q), variant);
+    s->after = AfterBytes::From(q, IsaOf(variant));
     const ops::WindowAxis &h = s->spatial.h, &w = s->spatial.w;
     s->zero = static_cast<std::uint8_t>(FlippedZero(q.quant->inputs[0]));
     s->group = static_cast<std::int64_t>(4 / s->table->element_bytes);

@@ -31,6 +31,7 @@ struct State {
   std::int64_t tiles = 0, blocks = 0;
   std::int64_t positions = 0;  // of outputs in a staged plane
   std::uint8_t flip = 0, zero = 0;
+  AfterBytes after;
   std::shared_ptr<const void> weights;
 
   std::int64_t TileBegin(std::int64_t tile) const { return tile * rows / tiles; }
@@ -151,15 +152,18 @@ void RunTile(const State& s, std::int64_t group, std::int64_t tile, std::int64_t
     const bool dense = s.stage_w == out_w;
     const std::int64_t length = dense ? end - p : std::min(out_w - ox, end - p);
     for (std::int64_t row = 0; row < rows && length > 0; ++row) {
+      std::uint8_t* const to = y + (channel + row) * out_plane + oy * out_w + ox;
       s.matrix->finish_row(sums + row * cols + (p - p0), static_cast<std::size_t>(length), how,
-                           static_cast<std::size_t>(channel + row),
-                           y + (channel + row) * out_plane + oy * out_w + ox);
+                           static_cast<std::size_t>(channel + row), to);
+      s.after(to, length);
     }
     p += dense ? length : s.stage_w - ox;
   }
 }
 
 struct ConvI8 {
+  static constexpr bool kTakesTables = true;
+
   static Fit Fits(const KernelQuery& q) {
     Fit weights = FitsSignedWeights(q, 0);
     if (!weights.yes()) return weights;
@@ -195,6 +199,7 @@ struct ConvI8 {
     auto s = std::make_shared<State>();
     s->matrix = &Matrices(variant);
     s->plane = &Planes(variant);
+    s->after = AfterBytes::From(q, IsaOf(variant));
     s->spatial = *Spatial2d::From(q);
     const ops::ConvGeometry& conv = s->spatial.conv;
     s->channels = conv.in_channels / conv.group;

@@ -21,11 +21,14 @@ struct State {
   std::int64_t taps = 0;  // bytes of one channel's weights, rows rounded up to 4
   std::vector<std::uint8_t> weights = {};
   std::int64_t scratch = 0;  // bytes per thread
+  AfterBytes after;
 };
 
 std::int64_t SumBytes(std::int64_t out_w) { return (out_w + 32) * 4; }
 
 struct DepthwiseI8 {
+  static constexpr bool kTakesTables = true;
+
   static Fit Fits(const KernelQuery& q) {
     Fit weights = FitsSignedWeights(q, 0);
     if (!weights.yes()) return weights;
@@ -68,6 +71,7 @@ struct DepthwiseI8 {
     auto s = std::make_shared<State>();
     s->matrix = &Matrices(variant);
     s->table = &int8::Planes(variant);
+    s->after = AfterBytes::From(q, IsaOf(variant));
     s->spatial = *Spatial2d::From(q);
     s->padded = PaddedPlane(s->spatial.h, s->spatial.w, FlipOf(q.quant->inputs[0]),
                             static_cast<std::uint8_t>(FlippedZero(q.quant->inputs[0])));
@@ -94,8 +98,10 @@ struct DepthwiseI8 {
       for (std::int64_t row = 0; row < s.spatial.h.out; ++row) {
         s.table->depthwise(s.padded.window(), staged + s.padded.RowBegin(row),
                            s.weights.data() + out * s.taps, sums);
+        std::uint8_t* const to = y + m * out_plane + row * out_w;
         s.matrix->finish_row(sums, static_cast<std::size_t>(out_w), how,
-                             static_cast<std::size_t>(out), y + m * out_plane + row * out_w);
+                             static_cast<std::size_t>(out), to);
+        s.after(to, out_w);
       }
     }
   }

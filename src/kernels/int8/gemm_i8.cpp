@@ -20,6 +20,7 @@ struct State {
   std::int64_t tiles = 0, panels = 0;
   bool direct = false;  // x can be read where it lies
   std::uint8_t flip = 0;
+  AfterBytes after;
   std::vector<std::uint32_t> offsets;
   std::shared_ptr<const void> weights;  // panels of [step][vectors][lanes] of groups
 
@@ -65,6 +66,8 @@ void PackPanels(const State& s, const std::vector<std::int16_t>& rows, std::uint
 }
 
 struct GemmI8 {
+  static constexpr bool kTakesTables = true;
+
   static Fit Fits(const KernelQuery& q) {
     if (q.in[1].rank() != 2) return Fit::No("the second matrix has no two dimensions");
     if (q.in[0].rank() < 2) return Fit::No("the first matrix is a vector");
@@ -86,6 +89,7 @@ struct GemmI8 {
     auto s = std::make_shared<State>();
     s->table = &Lanes(variant);
     s->matrix = &Matrices(variant);
+    s->after = AfterBytes::From(q, IsaOf(variant));
     s->k = q.in[0].dims.back();
     s->n = q.out[0].dims.back();
     s->m = q.out[0].count() / s->n;
@@ -122,9 +126,10 @@ struct GemmI8 {
         static_cast<const std::uint8_t*>(s.weights.get()) + panel * s.PanelBytes(), sums);
     const Requant how = s.requant.how();
     for (std::int64_t row = 0; row < rows; ++row) {
+      std::uint8_t* const to = y + (first + row) * s.n + column;
       s.matrix->finish_columns(sums + row * vectors * s.lanes(), static_cast<std::size_t>(width),
-                               how, static_cast<std::size_t>(column),
-                               y + (first + row) * s.n + column);
+                               how, static_cast<std::size_t>(column), to);
+      s.after(to, width);
     }
   }
 

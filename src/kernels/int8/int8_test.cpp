@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 
 #include "kernels/check_kernels.h"
+#include "kernels/int8/lookup.h"
 #include "kernels/int8/requant.h"
 #include "kernels/list.h"
 #include "ops/catalog.h"
@@ -33,6 +35,11 @@ Tensor RandomBias(std::int64_t channels) {
   for (std::int64_t i = 0; i < channels; ++i)
     values.push_back(static_cast<std::int32_t>((i * 7919) % 4001 - 2000));
   return Tensor::FromVector<std::int32_t>({channels}, values);
+}
+
+// What may follow on bytes.
+std::vector<std::vector<Tensor>> NoTableOrTwo() {
+  return {{}, {RandomBytes(DType::kU8, {256}, 8), RandomBytes(DType::kU8, {256}, 9)}};
 }
 
 QuantPort Port(DType dtype, float scale, std::int64_t zero) { return {dtype, {scale}, {zero}}; }
@@ -88,13 +95,16 @@ void CheckConv(const ConvCase& c, DType type = DType::kU8, bool bias = true) {
                     .outputs = {Port(type, OutputScale(products), is_signed ? -100 : 30)},
                     .clamp = QuantSpec::Clamp{is_signed ? -100 : 30, is_signed ? 120 : 250}};
   WriteQuantSpec(spec, map);
-  EXPECT_GE(CheckKernels({.op = "Conv",
-                          .inputs = {RandomBytes(type, c.x, 1), RandomBytes(w.dtype, c.w, 2),
-                                     bias ? RandomBias(c.w[0]) : Tensor()},
-                          .constant = {false, true, true},
-                          .attributes = map}),
-            1)
-      << ToString(c.x) << ToString(c.w);
+  for (const std::vector<Tensor>& tables : NoTableOrTwo()) {
+    EXPECT_GE(CheckKernels({.op = "Conv",
+                            .inputs = {RandomBytes(type, c.x, 1), RandomBytes(w.dtype, c.w, 2),
+                                       bias ? RandomBias(c.w[0]) : Tensor()},
+                            .constant = {false, true, true},
+                            .attributes = map,
+                            .tables = tables}),
+              1)
+        << ToString(c.x) << ToString(c.w);
+  }
 }
 
 TEST(Int8Conv, AgreesWithTheReferenceForPointwise) {
@@ -301,9 +311,14 @@ void CheckProduct(const char* op, Dims x, Dims w, bool transposed, DType type,
     map.Set("transB", std::int64_t{transposed});
   }
   WriteQuantSpec(spec, map);
-  EXPECT_GE(CheckKernels(
-                {.op = op, .inputs = inputs, .constant = {false, true, true}, .attributes = map}),
-            scalar_bias ? 0 : 1);
+  for (const std::vector<Tensor>& tables : NoTableOrTwo()) {
+    EXPECT_GE(CheckKernels({.op = op,
+                            .inputs = inputs,
+                            .constant = {false, true, true},
+                            .attributes = map,
+                            .tables = tables}),
+              scalar_bias ? 0 : 1);
+  }
 }
 
 TEST(Int8Gemm, LeavesABiasWithoutDimensionsToTheReference) {
@@ -349,13 +364,15 @@ TEST(Int8Finish, RoundsAsTensorFlowLiteDoes) {
 // Kernels that do the reference's arithmetic step by step give the same
 // integers.
 void CheckExact(const char* op, std::vector<Tensor> inputs, QuantSpec spec, AttrMap map = {},
-                std::vector<bool> constant = {}, double tolerance = 0) {
+                std::vector<bool> constant = {}, double tolerance = 0,
+                std::vector<Tensor> tables = {}) {
   WriteQuantSpec(spec, map);
   EXPECT_GE(CheckKernels({.op = op,
                           .inputs = std::move(inputs),
                           .constant = std::move(constant),
                           .attributes = map,
-                          .tolerance = tolerance}),
+                          .tolerance = tolerance,
+                          .tables = std::move(tables)}),
             1)
       << op;
 }
@@ -411,10 +428,72 @@ TEST(Int8Pool, GivesTheReferencesIntegersInFixedPoint) {
   }
 }
 
+TEST(Int8Binary, EndsWithTables) {
+  for (const std::int64_t n : {1, 63, 5000}) {
+    for (const std::vector<Tensor>& tables : NoTableOrTwo()) {
+      CheckExact("Add", {RandomBytes(DType::kU8, {n}, 1), RandomBytes(DType::kU8, {n}, 2)},
+                 {.inputs = {Port(DType::kU8, 0.037F, 120), Port(DType::kU8, 0.021F, 5)},
+                  .outputs = {Port(DType::kU8, 0.05F, 99)}},
+                 {}, {}, 0, tables);
+    }
+  }
+}
+
+// Of every length, begin and byte; what lies before and behind stays as it is, and nothing there is
+// read.
+void CheckLookup(int8::Lookup lookup, const std::string& what) {
+  int8::ByteTable table;
+  const Tensor results = RandomBytes(DType::kU8, {256}, 5);
+  std::memcpy(table.results, results.raw(), 256);
+  for (std::size_t i = 0; i < 256; ++i) {
+    const int above = i % 128 < 16 ? 0 : table.results[i - 16];
+    table.rows[i] = static_cast<std::uint8_t>(table.results[i] ^ above);
+  }
+  for (std::size_t n = 0; n <= 400; ++n) {
+    for (const bool in_place : {false, true}) {
+      // No longer than it must be, for sanitizers.
+      std::vector<std::uint8_t> x(n + n % 3), y(n + n % 3 + 1, 77), expected = y;
+      for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<std::uint8_t>(i * 151 + n);
+      if (in_place) std::copy(x.begin(), x.end(), y.begin());
+      if (in_place) expected = y;
+      const std::size_t first = n % 3;
+      for (std::size_t i = first; i < x.size(); ++i) expected[i] = table.results[x[i]];
+      lookup((in_place ? y : x).data() + first, n, table, y.data() + first);
+      ASSERT_EQ(y, expected) << what << " of " << n << (in_place ? " in place" : "");
+    }
+  }
+}
+
+TEST(Int8Lookup, LooksUpEveryByteAtEveryLength) {
+  const int8::LookupTable* const tables[] = {&int8::base::kLookups, &int8::avx2::kLookups,
+                                             &int8::avx512::kLookups};
+  for (const Isa isa : AvailableIsas()) {
+    const int8::LookupTable& table = *tables[static_cast<std::size_t>(isa)];
+    CheckLookup(table.shuffle, fmt::format("shuffle {}", Name(isa)));
+    if (int8::LookupOf(isa) == table.permute) CheckLookup(table.permute, "permute");
+  }
+}
+
+TEST(Int8Lookup, TakesNothingButTablesOfAllBytes) {
+  const Tensor table = RandomBytes(DType::kU8, {256}, 1),
+               shorter = RandomBytes(DType::kU8, {16}, 1);
+  KernelQuery q = {.in = {{DType::kU8, {256}, &table}, {DType::kU8, {16}, &shorter}}};
+  q.op = ops::Standard().Find("Swish");
+  q.epilogue = {int8::AsTableStep(q, 0)};
+  EXPECT_TRUE(int8::TakesTables(q).yes());
+  q.epilogue = {int8::AsTableStep(q, 1)};
+  EXPECT_EQ(int8::TakesTables(q).reason(), "Swish has no table of 256 results");
+  q.epilogue = {{.op = "Relu"}};
+  EXPECT_EQ(int8::TakesTables(q).reason(), "Relu has no table of 256 results");
+}
+
 TEST(Int8Lookup, GivesTheReferencesIntegers) {
   for (const char* op : {"Sigmoid", "HardSwish", "Identity", "LeakyRelu", "Tanh"}) {
-    CheckExact(op, {RandomBytes(DType::kI8, {3, 77}, 1)},
-               {.inputs = {Port(DType::kI8, 0.05F, 3)}, .outputs = {Port(DType::kU8, 0.02F, 9)}});
+    for (const std::vector<Tensor>& tables : NoTableOrTwo()) {
+      CheckExact(op, {RandomBytes(DType::kI8, {3, 77}, 1)},
+                 {.inputs = {Port(DType::kI8, 0.05F, 3)}, .outputs = {Port(DType::kU8, 0.02F, 9)}},
+                 {}, {}, 0, tables);
+    }
   }
   CheckExact("Mul", {RandomBytes(DType::kU8, {3, 77}, 1), Tensor::Scalar(0.37F)},
              {.inputs = {Port(DType::kU8, 0.05F, 3), {}}, .outputs = {Port(DType::kU8, 0.02F, 9)}},

@@ -2,6 +2,7 @@
 // how their sums become integers again.
 #pragma once
 
+#include "kernels/int8/lookup.h"
 #include "kernels/int8/table.h"
 #include "kernels/kernel.h"
 #include "ops/quant/fixed_point.h"
@@ -20,19 +21,27 @@ const LaneTable& Lanes(Variant variant);
 double ProductsNs(Variant variant, double products);
 
 // One KernelDef per variant of a struct with static Fits(query), Cost(query, variant),
-// Prepare(query, store, variant) and Run(args).
+// Prepare(query, store, variant) and Run(args). One with kTakesTables ends with the tables of its
+// epilogue.
+template <class K>
+concept EndsWithTables = K::kTakesTables;
 template <class K, Variant kVariant>
 KernelDef DefineOne(std::string_view op, std::string_view how) {
   return {.name = fmt::format("{}.i8{}.{}", op, how, Name(kVariant)),
           .op = std::string(op),
           .isa = IsaOf(kVariant),
+          .takes_epilogue = EndsWithTables<K>,
           .quantized = true,
           .fits =
               [](const KernelQuery& q) {
-                Fit machine = OnThisMachine(kVariant);
-                return machine.yes() ? K::Fits(q) : machine;
+                Fit machine = OnThisMachine(kVariant), tables = TakesTables(q);
+                if (!machine.yes()) return machine;
+                return tables.yes() ? K::Fits(q) : tables;
               },
-          .cost_ns = [](const KernelQuery& q) { return K::Cost(q, kVariant); },
+          .cost_ns =
+              [](const KernelQuery& q) {
+                return K::Cost(q, kVariant) + AfterBytes::Ns(q, IsaOf(kVariant));
+              },
           .prepare = [](const KernelQuery& q,
                         PackStore& store) { return K::Prepare(q, store, kVariant); },
           .run = K::Run};
