@@ -5,11 +5,15 @@
 // nodes whose result has several such consumers are cloned into each of them when reading their
 // inputs again costs less than writing and reading the result.
 //
+// A kernel on integers of one byte absorbs functions of one that follow, as tables of their
+// results.
+//
 // A forest may read the columns of a table that are joined for it alone, and numbers of f32 that
 // would become f64 for it alone.
 #include <algorithm>
 
 #include "core/memory.h"
+#include "kernels/int8/lookup.h"
 #include "kernels/tree/table.h"
 #include "plan/stages.h"
 
@@ -223,14 +227,16 @@ class Grouper {
 
   // Absorbs `next_id`, which reads the result of the group, when it can.
   bool Extend(Group& group, NodeId next_id) const {
-    const kernels::KernelDef* kernel = group.kernel();
-    if (kernel == nullptr || !kernel->takes_epilogue) return false;
     if (group.query.epilogue.size() >= kLongestEpilogue) return false;
     const ValueId result = graph_.node(group.nodes.back()).outputs[0];
     const Node& next = graph_.node(next_id);
     if (covered_[static_cast<std::size_t>(next_id)] || next.outputs.size() != 1) return false;
+    const bool quantized = HasQuantSpec(next.attributes);
+    if (quantized != (group.quant != nullptr)) return false;
+    if (quantized) return ExtendByTable(group, next_id);
+    const kernels::KernelDef* kernel = group.kernel();
+    if (kernel == nullptr || !kernel->takes_epilogue) return false;
     KernelQuery next_query;
-    if (HasQuantSpec(next.attributes)) return false;
     if (!MakeQuery(graph_, next, options_, next_query).empty()) return false;
     const auto through = static_cast<std::size_t>(
         std::find(next.inputs.begin(), next.inputs.end(), result) - next.inputs.begin());
@@ -256,6 +262,30 @@ class Grouper {
     group.query = std::move(longer);
     group.candidates = std::move(candidates);
     return true;
+  }
+
+  // The same of a function of one byte.
+  bool ExtendByTable(Group& group, NodeId next_id) const {
+    const ValueId result = graph_.node(group.nodes.back()).outputs[0];
+    const Group next = Start(next_id);
+    if (!next.why_not.empty()) return false;
+    const auto through = static_cast<std::size_t>(
+        std::find(next.inputs.begin(), next.inputs.end(), result) - next.inputs.begin());
+    std::optional<Tensor> table = kernels::int8::ResultsOfBytes(next.query, through);
+    if (!table) return false;
+    Group longer = group;
+    longer.tables.push_back(std::make_shared<const Tensor>(*std::move(table)));
+    const Tensor& results = *longer.tables.back();
+    longer.query.epilogue.push_back(kernels::int8::AsTableStep(next.query, longer.query.in.size()));
+    longer.query.in.push_back({results.dtype(), results.dims(), &results});
+    longer.inputs.push_back(kNoValue);
+    longer.query.out = next.query.out;
+    longer.candidates = kernels::Candidates(longer.query, options_.isa);
+    longer.nodes.push_back(next_id);
+    const bool runs = longer.kernel() != nullptr || InBlocks(longer, false, options_.isa).fits() ||
+                      InBlocks(longer, true, options_.isa).fits();
+    if (runs) group = std::move(longer);
+    return runs;
   }
 
   const Graph& graph_;

@@ -232,8 +232,10 @@ class LayoutChooser {
     for (Group& group : groups_) {
       if (group.query.op == nullptr) continue;
       group.query.attributes = &graph_.node(group.nodes[0]).attributes;
-      for (std::size_t i = 0; i < group.query.in.size(); ++i)
-        group.query.in[i].constant = graph_.Constant(group.inputs[i]);
+      for (std::size_t i = 0; i < group.query.in.size(); ++i) {
+        if (group.inputs[i] != kNoValue)
+          group.query.in[i].constant = graph_.Constant(group.inputs[i]);
+      }
     }
   }
 

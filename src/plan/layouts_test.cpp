@@ -100,6 +100,21 @@ TEST(ChooseLayouts, LeavesNoReorderInAQuantizedNetwork) {
       << steps;
 }
 
+TEST(ChooseLayouts, KeepsFunctionsOfBytesBehindConvolutions) {
+  NetworkOfPictures net;
+  const ValueId a = net.QuantizedConv(net.Pair(net.Input({1, 3, 64, 64})), 3, 32);
+  const ValueId b = net.Pair(net.Op("Swish", {a}));
+  const ValueId c = net.Pair(net.Op("HardSwish", {net.QuantizedConv(b, 32, 32)}));
+  // Two read the sum: its function stands alone.
+  const ValueId sum = net.Pair(net.Op("Add", {c, b}));
+  net.Output(net.Pair(net.Op("Add", {sum, net.Pair(net.Op("Tanh", {sum}))})));
+  net.LowerPairs();
+  const std::string steps = Steps(*net.Make());
+  EXPECT_TRUE(
+      steps.starts_with("QuantizeLinear Conv+Swish* Conv+HardSwish* Add* Tanh* Add* Reorder"))
+      << steps;
+}
+
 TEST(ChooseLayouts, ReordersOncePerValueAtTheEdgesOfARegion) {
   NetworkOfPictures net;
   const ValueId a = net.Conv(net.Input({1, 64, 56, 56}), 64, 64);

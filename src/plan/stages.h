@@ -32,6 +32,8 @@ struct Group {
   std::vector<NodeId> before = {};         // whose inputs the kernel reads instead of their result
   std::vector<ValueId> inputs;             // the operator's, then operands of the epilogue
   std::shared_ptr<const QuantSpec> quant;  // that the query speaks of
+  // Operands of the epilogue that are no values of the graph; `inputs` has kNoValue there.
+  std::vector<std::shared_ptr<const Tensor>> tables = {};
   kernels::KernelQuery query;              // empty when a shape is not known
   std::vector<kernels::Candidate> candidates;
   // Kernels that would fit in another layout than the one that was chosen, and that layout.
