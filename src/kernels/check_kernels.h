@@ -8,6 +8,8 @@
 
 namespace athanor::kernels {
 
+inline constexpr float kCurveWord = 1.0F / 64;
+
 struct KernelCase {
   std::string op;
   std::vector<Tensor> inputs;       // an undefined tensor: omitted
@@ -18,7 +20,9 @@ struct KernelCase {
   double tolerance = 1e-5;
   std::vector<std::string> epilogue = {};  // operators that follow
   std::vector<Tensor> operands = {};       // second inputs of those that are binary, in order
-  std::vector<Tensor> tables = {};         // of bytes: 256 results of each function that follows
+  // Of bytes: 256 results of each function that follows; before them may stand the operand of a
+  // curve (int8/curve.h) whose words are kCurveWord.
+  std::vector<Tensor> tables = {};
 };
 
 // How many kernels ran. Differences are reported as test failures.

@@ -106,7 +106,8 @@ class Lowering {
 
   // Whether the graph changed.
   Result<bool> Run() {
-    if (!ReadRoot() || !FindOperator() || !ReadInputs()) return false;
+    if (!ReadRoot() || !FindOperator()) return false;
+    if (!ReadInputs()) return LowerProductBefore();
     if (IsMoved()) return Replace(op_->op->name, op_->attributes);
     if (!IsQuantizable()) return false;
     const std::string name = op_is_dequantize_ ? "Identity" : op_->op->name;
@@ -200,6 +201,35 @@ class Lowering {
     spec_.inputs.emplace_back();
     inputs_.push_back(input);
     return !real;
+  }
+
+  // Q(f(product(DQ(x), DQ(w)))): the product reads integers, and f gives some.
+  Result<bool> LowerProductBefore() {
+    if (!options_.may_end_with || spec_.fixed31() || !IsQuantizable()) return false;
+    const auto real = std::find_if(op_->inputs.begin(), op_->inputs.end(), [&](ValueId input) {
+      return input != kNoValue && graph_.Constant(input) == nullptr;
+    });
+    if (real == op_->inputs.end()) return false;
+    const auto through = static_cast<std::size_t>(real - op_->inputs.begin());
+    const NodeId before = graph_.value(*real).producer;
+    if (before == kNoNode || !UsedOnce(*real)) return false;
+    const Node& product = graph_.node(before);
+    if (!options_.may_end_with(*product.op, *op_->op) || product.outputs.size() != 1 ||
+        HasQuantSpec(product.attributes))
+      return false;
+    Lowering inner(graph_, options_, before);
+    inner.op_ = &product;
+    inner.spec_.outputs = {QuantPort()};
+    if (!inner.ReadInputs()) return false;
+    spec_.inputs.assign(op_->inputs.size(), QuantPort());
+    inputs_ = op_->inputs;
+    AttrMap attributes = product.attributes, of_function = op_->attributes;
+    WriteQuantSpec(inner.spec_, attributes);
+    WriteQuantSpec(spec_, of_function);
+    const std::string name = product.op->name, function = op_->op->name, of = product.name;
+    ATH_TRY(inputs_[through], graph_.Add(name, inner.inputs_, std::move(attributes), of));
+    op_ = &graph_.node(graph_.value(result_).producer);  // nodes have moved
+    return Replace(function, std::move(of_function));
   }
 
   // The operator moves integers as well as it moves real numbers.

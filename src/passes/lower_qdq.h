@@ -14,6 +14,9 @@ struct LowerQdqOptions {
   // Whether an operator with `arithmetic = float` is worth lowering; one that is not keeps its
   // pairs and runs in float. All others are lowered whoever runs them: their numerics depend on it.
   std::function<bool(const OpDef&)> accepts = {};
+  // Whether a product of integers may end with a function of the real number that it gives. The two
+  // stay two nodes: the product's result is real, and the function gives integers.
+  std::function<bool(const OpDef& product, const OpDef& function)> may_end_with = {};
 };
 
 // Gives how many nodes compute on integers now. An activation (Relu, Clip) between the operator and

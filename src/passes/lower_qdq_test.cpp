@@ -75,6 +75,27 @@ TEST(LowerQdq, LimitsOfChannelsBecomeIntegers) {
   for (unsigned seed = 1; seed < 5; ++seed) ExpectSameResults(graph, lowered, seed, 0);
 }
 
+TEST(LowerQdq, ProductsMayEndWithFunctionsOfRealNumbers) {
+  std::string text(kConv);
+  text.replace(text.find("Relu(%c)"), 8, "Swish(%c)");
+  const Graph graph = Parse(text);
+  LowerQdqOptions options = {.accepts = [](const OpDef&) { return true; }};
+  Graph lowered = graph.Clone();
+  EXPECT_EQ(*LowerQdq(lowered, options), 0);  // nobody says that they may
+  options.may_end_with = [](const OpDef& product, const OpDef& function) {
+    return product.name == "Conv" && function.name == "Swish";
+  };
+  EXPECT_EQ(*LowerQdq(lowered, options), 1);
+  ASSERT_TRUE(Verify(lowered).ok()) << Verify(lowered).ToString();
+  ASSERT_EQ(lowered.num_nodes(), 2U) << PrintText(lowered);
+  for (unsigned seed = 1; seed < 5; ++seed) ExpectSameResults(graph, lowered, seed, 0);
+
+  // Somebody else wants the real numbers too.
+  text.replace(text.find("(y: u8[1, 4, 5, 5])"), 19, "(y: u8[1, 4, 5, 5], c: f32[1, 4, 5, 5])");
+  Graph shared = Parse(text);
+  EXPECT_EQ(*LowerQdq(shared, options), 0);
+}
+
 TEST(LowerQdq, KeepsPairsOfOperatorsThatAreNotAccepted) {
   Graph graph = Parse(kConv);
   EXPECT_EQ(*LowerQdq(graph, {}), 0);

@@ -264,19 +264,26 @@ class Grouper {
     return true;
   }
 
-  // The same of a function of one byte.
+  // The same of a function of one byte, or of the real number that a product of bytes gives.
   bool ExtendByTable(Group& group, NodeId next_id) const {
     const ValueId result = graph_.node(group.nodes.back()).outputs[0];
     const Group next = Start(next_id);
     if (!next.why_not.empty()) return false;
     const auto through = static_cast<std::size_t>(
         std::find(next.inputs.begin(), next.inputs.end(), result) - next.inputs.begin());
-    std::optional<Tensor> table = kernels::int8::ResultsOfBytes(next.query, through);
-    if (!table) return false;
     Group longer = group;
+    const std::size_t operand = longer.query.in.size();
+    std::optional<Tensor> table;
+    if (next.quant->inputs[through].quantized()) {
+      table = kernels::int8::ResultsOfBytes(next.query, through);
+      longer.query.epilogue.push_back(kernels::int8::AsTableStep(next.query, operand));
+    } else if (auto curve = kernels::int8::CurveOf(next.query, through)) {
+      table = std::move(curve->operand);
+      longer.query.epilogue.push_back(kernels::int8::AsCurveStep(next.query, operand, curve->word));
+    }
+    if (!table) return false;
     longer.tables.push_back(std::make_shared<const Tensor>(*std::move(table)));
     const Tensor& results = *longer.tables.back();
-    longer.query.epilogue.push_back(kernels::int8::AsTableStep(next.query, longer.query.in.size()));
     longer.query.in.push_back({results.dtype(), results.dims(), &results});
     longer.inputs.push_back(kNoValue);
     longer.query.out = next.query.out;

@@ -21,6 +21,11 @@ class Raiser {
     }
     ATH_TRY(ValueId real, graph_.Add(op, inputs, attributes, name));
     const QuantPort& port = spec_.outputs[0];
+    if (!port.quantized()) {  // a function of real numbers follows
+      graph_.ReplaceUses(outputs[0], real);
+      graph_.EraseNode(id_);
+      return {};
+    }
     if (spec_.clamp) {
       ATH_TRY(real, graph_.Add("Clip", {real, Limit(spec_.clamp->low), Limit(spec_.clamp->high)},
                                {}, name));

@@ -2,6 +2,7 @@
 
 #include "core/memory.h"
 #include "kernels/divide.h"
+#include "kernels/int8/lookup.h"
 #include "kernels/layout.h"
 #include "passes/lower_qdq.h"
 #include "passes/pipeline.h"
@@ -422,7 +423,10 @@ Status MeetTransposes(Graph& graph) {
 
 Status LowerQuantized(Graph& graph, bool for_kernels) {
   passes::LowerQdqOptions options;
-  if (for_kernels) options.accepts = kernels::TakesQuantized;
+  if (for_kernels) {
+    options.accepts = kernels::TakesQuantized;
+    options.may_end_with = kernels::int8::MayEndWith;
+  }
   return passes::LowerQdq(graph, options).status();
 }
 

@@ -95,7 +95,7 @@ class Finder {
         if (chosen && store_) StoreOnly(node, std::move(candidate));
         continue;
       }
-      candidate.result = ResultOf(node);
+      candidate.result = ResultOf(node, row->kind);
       candidate.shares_scale = row->kind == Kind::kMover || row->kind == Kind::kGatherer;
       integers_.insert(candidate.result);
       found_.nodes.push_back(std::move(candidate));
@@ -181,15 +181,18 @@ class Finder {
     return a.shape && b.shape && *a.shape == *b.shape ? "" : "it repeats one of its inputs";
   }
 
-  // The value after the Relu or Clip that only this node feeds: quantising
-  // turns it into a clamp.
-  ValueId ResultOf(const Node& node) {
+  // The value after the activation that only this node feeds: quantising turns Relu and Clip into a
+  // clamp, and a product of integers ends with any function of one number, so that its result is
+  // rounded to bytes once.
+  ValueId ResultOf(const Node& node, Kind kind) {
     const ValueId own = node.outputs[0];
     if (graph_.num_uses(own) != 1 || graph_.value(own).users.empty()) return own;
     const NodeId next_id = graph_.value(own).users[0];
     const Node& next = graph_.node(next_id);
+    const Row* row = RowOf(next);
     const bool clamps = next.op->name == "Relu" || next.op->name == "Clip";
-    if (!clamps || next.inputs[0] != own) return own;
+    const bool ends = IsProduct(kind) && row != nullptr && row->kind == Kind::kUnary;
+    if ((!clamps && !ends) || next.inputs[0] != own) return own;
     for (std::size_t i = 1; i < next.inputs.size(); ++i) {
       const Tensor* limit = Constant(next, i);
       if (next.inputs[i] != kNoValue && (limit == nullptr || limit->count() != 1)) return own;

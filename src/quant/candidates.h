@@ -23,8 +23,7 @@ struct Candidate {
   std::int64_t weight_axis = 0;               // output channels of the weights
   std::int64_t data_axis = 1;                 // input channels of the data
   std::optional<std::size_t> bias = {};       // the constant input that becomes i32
-  // The value that is quantised: of the node, or of the Relu or Clip that
-  // follows it.
+  // The value that is quantised: of the node, or of the activation that follows it.
   ValueId result = kNoValue;
   // Integers pass through unchanged: activations and result share one scale.
   bool shares_scale = false;

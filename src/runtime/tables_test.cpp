@@ -129,6 +129,18 @@ std::size_t Joined(Session& session, const Tensor& x) {
   return joined;
 }
 
+// Nowhere off by more than a step, and seldom by one.
+void CheckNear(const Tensor& bytes, const Tensor& expected, const std::string& what) {
+  const std::vector<double> a = *ToDoubles(bytes), b = *ToDoubles(expected);
+  ASSERT_EQ(a.size(), b.size()) << what;
+  std::size_t off = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    ASSERT_LE(std::abs(a[i] - b[i]), 1) << what;
+    if (a[i] != b[i]) ++off;
+  }
+  EXPECT_LE(off, a.size() / 10 + 2) << what;
+}
+
 // What `functions` give one after the other behind a maker, joined with it and apart.
 void CheckJoined(const MakerCase& maker, const std::vector<std::string_view>& functions,
                  bool is_signed, const SessionOptions& options) {
@@ -169,6 +181,36 @@ TEST(FunctionsOfBytes, AreAllThatTurnOneByteIntoAnother) {
        {"Abs", "Elu", "Erf", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Mish", "Neg",
         "PRelu", "Sigmoid", "Softplus", "Softsign", "Swish", "Tanh"})
     CheckJoined(Makers()[0], {op}, false, {.threads = 1, .isa = BestIsa()});
+}
+
+// One rounding instead of two: Q(function(maker(...))).
+TEST(FunctionsOfBytes, OfRealNumbersAreNearAndTheSameOnEveryInstructionSet) {
+  for (const MakerCase& maker : Makers()) {
+    if (std::string_view(maker.name) == "Add") continue;  // no product
+    for (const std::string_view op : {"Swish", "HardSwish", "LeakyRelu", "PRelu", "Gelu"}) {
+      for (const bool is_signed : {false, true}) {
+        const auto made = [&] {
+          Network net(false, is_signed);
+          net.Output(Function(net, op, maker.make(net)));
+          return std::move(net.graph());
+        };
+        const Tensor x = Data(maker.dims);
+        const auto exact = *Session::Create(made(), {.device = "reference"});
+        const Tensor expected = (*exact->Run({Datum(x)}))[0].tensor();
+        std::optional<Tensor> first;
+        for (const Isa isa : AvailableIsas()) {
+          const std::string what = fmt::format("{} {} {}", maker.name, op, Name(isa));
+          const SessionOptions options = {.threads = 1, .isa = isa, .poison = true};
+          const auto session = *Session::Create(made(), options);
+          EXPECT_GE(Joined(*session, x), 1U) << what;
+          const Tensor y = (*session->Run({Datum(x)}))[0].tensor();
+          if (!first) first = y;
+          EXPECT_TRUE(y.SameAs(*first)) << what;
+          CheckNear(y, expected, what);
+        }
+      }
+    }
+  }
 }
 
 // A slope of its own for each channel is more than one byte's function.

@@ -208,8 +208,8 @@ struct DepthwiseI8 {
 
   static Fit Fits(const KernelQuery& q) {
     Fit fit = FitsWeights(q, 0);
-    if (fit.yes()) fit = FitsBlocks(q);
     if (!fit.yes()) return fit;
+    if (q.in[0].block == 0) return Fit::No("needs channels in blocks");
     const auto spatial = Spatial2d::From(q);
     if (!spatial) return Fit::No("two spatial axes of less than 2^30 elements");
     const ops::ConvGeometry& conv = spatial->conv;

@@ -2,14 +2,26 @@
 // Only _i8.isa.cpp files include this.
 #pragma once
 
+#include "kernels/int8/curve.h"
 #include "kernels/int8/table.h"
 #include "kernels/int8/vector_i8.h"
 
 namespace athanor::kernels::int8::ATH_ISA {
 
+// The same of one(0), one(1) ... one(n - 1), n <= 4, as to_bytes(a, b, c, d), each kLanes bytes.
+template <class To, class F>
+HWY_INLINE void SomeBytes(const To& to_bytes, std::size_t n, std::uint8_t* y, F one) {
+  const Ints first = one(0);
+  const Ints second = n > 1 ? one(1) : first, third = n > 2 ? one(2) : first;
+  alignas(64) std::uint8_t bytes[4 * kLanes];
+  StoreInts(bytes, to_bytes(first, second, third, n > 3 ? one(3) : first));
+  for (std::size_t i = 0; i < n; ++i) __builtin_memcpy(y + i * kLanes, bytes + i * kLanes, kLanes);
+}
+
 // Integers become bytes of [low, high]. Signed ones take the way of unsigned ones, 128 higher.
 class ToBytes {
  public:
+  HWY_INLINE explicit ToBytes(const Requant& how) : ToBytes(how.zero, how.low, how.high) {}
   HWY_INLINE ToBytes(std::int32_t zero, std::int32_t low, std::int32_t high) {
     const std::int32_t lift = low < 0 ? 128 : 0;
     zero_ = SetWords(static_cast<std::int16_t>(zero + lift));
@@ -24,16 +36,70 @@ class ToBytes {
   // The same of one(0), one(1) ... one(n - 1), n <= 4, each kLanes bytes.
   template <class F>
   HWY_INLINE void Some(std::size_t n, std::uint8_t* y, F one) const {
-    const Ints first = one(0);
-    const Ints second = n > 1 ? one(1) : first, third = n > 2 ? one(2) : first;
-    alignas(64) std::uint8_t bytes[4 * kLanes];
-    StoreInts(bytes, (*this)(first, second, third, n > 3 ? one(3) : first));
-    for (std::size_t i = 0; i < n; ++i)
-      __builtin_memcpy(y + i * kLanes, bytes + i * kLanes, kLanes);
+    SomeBytes(*this, n, y, one);
   }
 
  private:
   Ints zero_, low_, high_, flip_;
+};
+
+#if defined(__AVX512BW__)
+HWY_INLINE Ints FollowWords(const Curve& curve, Ints words) {
+  const Ints piece = _mm512_srai_epi16(words, kPieceBits);
+  const auto of_piece = [&](const std::int16_t* values) {
+    return _mm512_permutex2var_epi16(LoadInts(values), piece, LoadInts(values + kPieces / 2));
+  };
+  // How far within the piece, in units of 2^-15 as the rounding product takes it.
+  constexpr int kShift = 15 - kPieceBits;
+  const Ints part = AndInts(_mm512_slli_epi16(words, kShift), SetWords(0x7FFF & ~31));
+  const Ints rise = _mm512_mulhrs_epi16(of_piece(curve.rises), part);
+  return _mm512_srai_epi16(_mm512_add_epi16(of_piece(curve.bases), rise), kResultBits);
+}
+
+// 4 kLanes words to results, as unsigned bytes.
+HWY_INLINE Ints FollowPieces(const Curve& curve, Ints a, Ints b, Ints c, Ints d) {
+  const Ints ab = FollowWords(curve, _mm512_packs_epi32(a, b));
+  const Ints cd = FollowWords(curve, _mm512_packs_epi32(c, d));
+  const Ints order = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+  return _mm512_permutexvar_epi32(order, _mm512_packus_epi16(ab, cd));
+}
+#else
+// Without shuffles of words, pieces are gathered; two products of words are one instruction.
+HWY_INLINE Ints FollowWords(const Curve& curve, Ints words) {
+  const Ints word = ClampInts(words, SetInts(-32768), SetInts(32767));
+  const Ints piece =
+      GatherInts(curve.pieces, AndInts(ShiftRightBy<kPieceBits>(word), SetInts(kPieces - 1)));
+  const Ints part = AndInts(word, SetInts((1 << kPieceBits) - 1));
+  const Ints factors = AddInts(ShiftLeftBy<16>(part), SetInts(1 << kPieceBits));
+  const Ints result = AddInts(MulAddPairs(piece, factors), SetInts(1 << (kPieceBits - 1)));
+  return ShiftRightBy<kPieceBits + kResultBits>(result);
+}
+
+HWY_INLINE Ints FollowPieces(const Curve& curve, Ints a, Ints b, Ints c, Ints d) {
+  return PackBytes(FollowWords(curve, a), FollowWords(curve, b), FollowWords(curve, c),
+                   FollowWords(curve, d), ZeroInts());
+}
+#endif
+
+// Words, not yet in their range, become what a curve makes of them.
+class ToCurve {
+ public:
+  HWY_INLINE explicit ToCurve(const Requant& how) : curve_(*how.curve) {
+    low_ = SetBytes(curve_.low);
+    high_ = SetBytes(curve_.high);
+    flip_ = SetBytes(curve_.flip);
+  }
+  HWY_INLINE Ints operator()(Ints a, Ints b, Ints c, Ints d) const {
+    return XorInts(MinBytes(MaxBytes(FollowPieces(curve_, a, b, c, d), low_), high_), flip_);
+  }
+  template <class F>
+  HWY_INLINE void Some(std::size_t n, std::uint8_t* y, F one) const {
+    SomeBytes(*this, n, y, one);
+  }
+
+ private:
+  const Curve& curve_;
+  Ints low_, high_, flip_;
 };
 
 // x * m, rounded twice, see ops/quant/fixed_point.h.
@@ -67,6 +133,7 @@ HWY_INLINE Ints ToWords(Floats real) { return Round(MinFloats(real, SetFloats(32
 // Sums of a channel per lane.
 class FloatFinish {
  public:
+  using To = ToBytes;
   HWY_INLINE FloatFinish(const Requant& how, std::size_t channel)
       : offset_(LoadInts(how.offset + channel)), factor_(LoadFloats(how.factor + channel)) {}
   HWY_INLINE Ints operator()(Ints sums) const {
@@ -78,8 +145,28 @@ class FloatFinish {
   Floats factor_;
 };
 
+// The words of a curve. What is far outside of them need not be exact.
+class CurveFinish {
+ public:
+  using To = ToCurve;
+  HWY_INLINE CurveFinish(const Requant& how, Ints offset, Floats factor)
+      : offset_(offset), zero_(SetInts(how.curve->zero)), factor_(factor) {}
+  HWY_INLINE CurveFinish(const Requant& how, std::size_t channel)
+      : CurveFinish(how, LoadInts(how.offset + channel), LoadFloats(how.factor + channel)) {}
+  HWY_INLINE Ints operator()(Ints sums) const {
+    const Floats most = SetFloats(1e9F), least = SetFloats(-1e9F);
+    const Floats words = MulFloats(ToFloats(AddInts(sums, offset_)), factor_);
+    return AddInts(Round(ClampFloats(words, least, most)), zero_);
+  }
+
+ private:
+  Ints offset_, zero_;
+  Floats factor_;
+};
+
 class FixedFinish {
  public:
+  using To = ToBytes;
   HWY_INLINE FixedFinish(const Requant& how, std::size_t channel)
       : offset_(LoadInts(how.offset + channel)),
         factor_(LoadInts(how.mantissa + channel), LoadInts(how.shift + channel)) {}

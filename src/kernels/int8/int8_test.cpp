@@ -37,6 +37,20 @@ Tensor RandomBias(std::int64_t channels) {
   return Tensor::FromVector<std::int32_t>({channels}, values);
 }
 
+// Pieces of all kinds, as large as they may be, for results from 20 to 240.
+Tensor RandomCurve(std::uint8_t flip) {
+  const Tensor bytes = RandomBytes(DType::kU8, {256}, 6);
+  const auto* random = static_cast<const std::uint8_t*>(bytes.raw());
+  std::vector<std::int32_t> operand;
+  for (std::size_t i = 0; i < 64; ++i) {
+    const std::int32_t base = random[2 * i] * 80 - 4000, rise = random[2 * i + 1] * 90 - 11000;
+    operand.push_back(static_cast<std::int32_t>(static_cast<std::uint32_t>(rise) << 16) |
+                      (base & 0xFFFF));
+  }
+  operand.insert(operand.end(), {-5 * 1024, 20, 240, flip});
+  return Tensor::FromVector<std::int32_t>({std::ssize(operand)}, operand);
+}
+
 // What may follow on bytes.
 std::vector<std::vector<Tensor>> NoTableOrTwo() {
   return {{}, {RandomBytes(DType::kU8, {256}, 8), RandomBytes(DType::kU8, {256}, 9)}};
@@ -90,21 +104,28 @@ void CheckConv(const ConvCase& c, DType type = DType::kU8, bool bias = true) {
                   w = c.weight_zero ? Port(DType::kU8, kWeightScale, *c.weight_zero)
                                     : PerChannel(c.w[0], kWeightScale, 0);
   const std::int64_t products = c.w[1] * c.w[2] * (c.w.size() > 3 ? c.w[3] : 1);
-  QuantSpec spec = {.arithmetic = c.arithmetic,
-                    .inputs = {x, w, bias ? BiasPort(x, w) : QuantPort()},
-                    .outputs = {Port(type, OutputScale(products), is_signed ? -100 : 30)},
-                    .clamp = QuantSpec::Clamp{is_signed ? -100 : 30, is_signed ? 120 : 250}};
-  WriteQuantSpec(spec, map);
-  for (const std::vector<Tensor>& tables : NoTableOrTwo()) {
+  const auto check = [&](const QuantSpec& spec, const std::vector<Tensor>& tables) {
+    AttrMap attributes = map;
+    WriteQuantSpec(spec, attributes);
     EXPECT_GE(CheckKernels({.op = "Conv",
                             .inputs = {RandomBytes(type, c.x, 1), RandomBytes(w.dtype, c.w, 2),
                                        bias ? RandomBias(c.w[0]) : Tensor()},
                             .constant = {false, true, true},
-                            .attributes = map,
+                            .attributes = attributes,
                             .tables = tables}),
               1)
         << ToString(c.x) << ToString(c.w);
-  }
+  };
+  QuantSpec spec = {.arithmetic = c.arithmetic,
+                    .inputs = {x, w, bias ? BiasPort(x, w) : QuantPort()},
+                    .outputs = {Port(type, OutputScale(products), is_signed ? -100 : 30)},
+                    .clamp = QuantSpec::Clamp{is_signed ? -100 : 30, is_signed ? 120 : 250}};
+  for (const std::vector<Tensor>& tables : NoTableOrTwo()) check(spec, tables);
+  if (spec.fixed31()) return;
+  spec.outputs = {QuantPort()};
+  spec.clamp.reset();
+  check(spec, {RandomCurve(is_signed ? 128 : 0)});
+  check(spec, {RandomCurve(0), RandomBytes(DType::kU8, {256}, 8)});
 }
 
 TEST(Int8Conv, AgreesWithTheReferenceForPointwise) {
@@ -310,15 +331,19 @@ void CheckProduct(const char* op, Dims x, Dims w, bool transposed, DType type,
     inputs.push_back(scalar_bias ? RandomBias(n).Reshaped({}) : RandomBias(n));
     map.Set("transB", std::int64_t{transposed});
   }
-  WriteQuantSpec(spec, map);
-  for (const std::vector<Tensor>& tables : NoTableOrTwo()) {
+  const auto check = [&](const std::vector<Tensor>& tables) {
+    AttrMap attributes = map;
+    WriteQuantSpec(spec, attributes);
     EXPECT_GE(CheckKernels({.op = op,
                             .inputs = inputs,
                             .constant = {false, true, true},
-                            .attributes = map,
+                            .attributes = attributes,
                             .tables = tables}),
               scalar_bias ? 0 : 1);
-  }
+  };
+  for (const std::vector<Tensor>& tables : NoTableOrTwo()) check(tables);
+  spec.outputs = {QuantPort()};
+  check({RandomCurve(type == DType::kI8 ? 128 : 0)});
 }
 
 TEST(Int8Gemm, LeavesABiasWithoutDimensionsToTheReference) {
@@ -471,6 +496,72 @@ TEST(Int8Lookup, LooksUpEveryByteAtEveryLength) {
     const int8::LookupTable& table = *tables[static_cast<std::size_t>(isa)];
     CheckLookup(table.shuffle, fmt::format("shuffle {}", Name(isa)));
     if (int8::LookupOf(isa) == table.permute) CheckLookup(table.permute, "permute");
+  }
+}
+
+// How much farther from the function than half a step the bytes of a curve are, in steps.
+double FarthestFrom(const std::string& op, const QuantPort& port, double (*function)(double)) {
+  QuantSpec spec = {.inputs = {{}}, .outputs = {port}};
+  AttrMap map;
+  WriteQuantSpec(spec, map);
+  const KernelQuery q = {.op = ops::Standard().Find(op),
+                         .attributes = &map,
+                         .in = {{DType::kF32, {1}}},
+                         .own_inputs = 1,
+                         .out = {{port.dtype, {1}}},
+                         .quant = &spec};
+  const std::optional<int8::CurveStep> step = int8::CurveOf(q, 0);
+  if (!step) return 1e9;
+  const auto curve = step->operand.Data<std::int32_t>();
+  const double lift = port.dtype == DType::kI8 ? 128 : 0;
+  double farthest = 0;
+  for (double x = -300; x <= 300; x += 0.01) {
+    const double at = std::clamp(std::nearbyint(x / step->word) + curve[64], -32768.0, 32767.0);
+    const auto word = static_cast<std::int32_t>(at);
+    const std::int32_t piece = curve[static_cast<std::size_t>((word >> 10) & 63)];
+    const std::int32_t base = static_cast<std::int16_t>(piece & 0xFFFF), rise = piece >> 16;
+    const std::int32_t byte = (base + ((rise * (word & 1023) + 512) >> 10)) >> 6;
+    const double exact = function(x) / port.scales[0] + static_cast<double>(port.zeros[0]) + lift;
+    const double off = std::abs(std::clamp(byte, 0, 255) - std::clamp(exact, 0.0, 255.0));
+    farthest = std::max(farthest, off - 0.5);
+  }
+  return farthest;
+}
+
+double Swish(double x) { return x / (1 + std::exp(-x)); }
+
+TEST(Int8Curve, IsNearerThanRounding) {
+  struct Case {
+    const char* op;
+    double (*function)(double);
+    float low, high;  // of results
+    double most;
+  };
+  const Case cases[] = {
+      {"Swish", Swish, -0.28F, 2, 0.1},
+      {"Swish", Swish, -0.28F, 8, 0.1},
+      {"Swish", Swish, -0.28F, 40, 0.2},
+      {"Swish", Swish, -0.28F, 200, 0.3},
+      {"HardSwish", [](double x) { return x * std::clamp(x / 6 + 0.5, 0.0, 1.0); }, -0.375F, 5,
+       0.2},
+      {"HardSwish", [](double x) { return x * std::clamp(x / 6 + 0.5, 0.0, 1.0); }, -0.375F, 20,
+       0.3},
+      {"LeakyRelu", [](double x) { return x > 0 ? x : 0.01 * x; }, -0.1F, 6, 0.1},
+      {"Sigmoid", [](double x) { return 1 / (1 + std::exp(-x)); }, 0, 1, 0.1},
+      {"HardSigmoid", [](double x) { return std::clamp(0.2 * x + 0.5, 0.0, 1.0); }, 0, 1, 0.2},
+      {"Tanh", [](double x) { return std::tanh(x); }, -1, 1, 0.1},
+      {"Gelu", [](double x) { return x * 0.5 * (1 + std::erf(x / std::sqrt(2.0))); }, -0.17F, 6,
+       0.1},
+      {"Elu", [](double x) { return x > 0 ? x : std::expm1(x); }, -1, 9, 0.1},
+      {"Mish", [](double x) { return x * std::tanh(std::log1p(std::exp(x))); }, -0.31F, 9, 0.1},
+  };
+  for (const Case& c : cases) {
+    const float scale = (c.high - c.low) / 255;
+    const auto zero = static_cast<std::int64_t>(std::lround(-c.low / scale));
+    for (const DType type : {DType::kU8, DType::kI8}) {
+      const QuantPort port = Port(type, scale, zero - (type == DType::kI8 ? 128 : 0));
+      EXPECT_LE(FarthestFrom(c.op, port, c.function), c.most) << c.op << " to " << c.high;
+    }
   }
 }
 

@@ -190,7 +190,7 @@ template <class Finish>
 HWY_INLINE void FinishAll(const std::int32_t* sums, std::size_t stride, std::size_t n,
                           const Requant& how, std::size_t channel, std::uint8_t* y) {
   const Finish finish(how, channel);
-  const ToBytes to_bytes(how.zero, how.low, how.high);
+  const typename Finish::To to_bytes(how);
   const auto one = [&](std::size_t i) { return finish(LoadInts(sums + i * stride)); };
   std::size_t i = 0;
   for (; i + 4 <= n; i += 4)
@@ -201,6 +201,7 @@ HWY_INLINE void FinishAll(const std::int32_t* sums, std::size_t stride, std::siz
 void FinishLanes(const std::int32_t* sums, std::size_t stride, std::size_t n, const Requant& how,
                  std::size_t channel, std::uint8_t* y) {
   if (how.mantissa != nullptr) return FinishAll<FixedFinish>(sums, stride, n, how, channel, y);
+  if (how.curve != nullptr) return FinishAll<CurveFinish>(sums, stride, n, how, channel, y);
   FinishAll<FloatFinish>(sums, stride, n, how, channel, y);
 }
 
@@ -234,7 +235,7 @@ HWY_INLINE void FinishTile(const Ints (&acc)[kRows][kVectors], const Requant& ho
 
 template <int kRows, int kVectors, bool kBorder>
 void ConvTile(const LaneTile& t, const Requant& how) {
-  if (how.mantissa != nullptr) {
+  if (how.mantissa != nullptr || how.curve != nullptr) {
     alignas(64) std::int32_t sums[kRows * kVectors * kLanes];
     Product<kRows, kVectors>(t.steps, t.x, t.stride, t.offsets, t.weights, sums);
     for (std::size_t v = 0; v < kVectors; ++v)
@@ -287,7 +288,7 @@ HWY_INLINE void DepthwiseRow(const LaneWindow& g, const std::uint8_t* const* row
                              const std::uint8_t* w, const Requant& how, std::size_t channel,
                              std::uint8_t* y) {
   const Finish finish(how, channel);
-  const ToBytes to_bytes(how.zero, how.low, how.high);
+  const typename Finish::To to_bytes(how);
   if (g.out_w < 4) {
     to_bytes.Some(g.out_w, y, [&](std::size_t i) {
       Ints acc[1];
@@ -320,6 +321,7 @@ HWY_INLINE void DepthwiseBy(const LaneWindow& g, const std::uint8_t* const* rows
 void Depthwise(const LaneWindow& g, const std::uint8_t* const* rows, const std::uint8_t* w,
                const Requant& how, std::size_t channel, std::uint8_t* y) {
   if (how.mantissa != nullptr) return DepthwiseBy<FixedFinish>(g, rows, w, how, channel, y);
+  if (how.curve != nullptr) return DepthwiseBy<CurveFinish>(g, rows, w, how, channel, y);
   DepthwiseBy<FloatFinish>(g, rows, w, how, channel, y);
 }
 
@@ -356,7 +358,7 @@ template <std::size_t kHeight, class Finish>
 HWY_INLINE void StripRow(const LaneStrip& g, const std::uint8_t* const* rows, const std::uint8_t* w,
                          const Requant& how, std::size_t channel, std::uint8_t* y) {
   const Finish finish(how, channel);
-  const ToBytes to_bytes(how.zero, how.low, how.high);
+  const typename Finish::To to_bytes(how);
   if (g.out_w < 4) {
     to_bytes.Some(g.out_w, y, [&](std::size_t i) {
       Ints acc[1];
@@ -378,6 +380,7 @@ HWY_INLINE void StripRow(const LaneStrip& g, const std::uint8_t* const* rows, co
 void DepthwiseStrip(const LaneStrip& g, const std::uint8_t* const* rows, const std::uint8_t* w,
                     const Requant& how, std::size_t channel, std::uint8_t* y) {
   if (how.mantissa != nullptr) return StripRow<0, FixedFinish>(g, rows, w, how, channel, y);
+  if (how.curve != nullptr) return StripRow<0, CurveFinish>(g, rows, w, how, channel, y);
   if (g.rows == 3) return StripRow<3, FloatFinish>(g, rows, w, how, channel, y);
   StripRow<0, FloatFinish>(g, rows, w, how, channel, y);
 }

@@ -21,9 +21,13 @@ bool HasPermutes() {
   return has;
 }
 
-// The only input that is no constant; nothing when there are several, or a constant that is not one
-// number.
-std::optional<std::size_t> LookupInput(const KernelQuery& q) {
+std::span<const EpilogueStep> TablesOf(const KernelQuery& q) {
+  return std::span(q.epilogue).subspan(HasCurve(q) ? 1 : 0);
+}
+
+}  // namespace
+
+std::optional<std::size_t> OnlyInput(const KernelQuery& q) {
   std::optional<std::size_t> input;
   for (std::size_t i = 0; i < q.own_inputs; ++i) {
     if (!q.in[i].given()) continue;
@@ -36,6 +40,8 @@ std::optional<std::size_t> LookupInput(const KernelQuery& q) {
   }
   return input;
 }
+
+namespace {
 
 // The operator's own reference on all 256 integers.
 Result<Tensor> AllResults(const KernelQuery& q, std::size_t input) {
@@ -64,7 +70,7 @@ Result<Tensor> AllResults(const KernelQuery& q, std::size_t input) {
 }
 
 Fit FitsLookup(const KernelQuery& q) {
-  const std::optional<std::size_t> input = LookupInput(q);
+  const std::optional<std::size_t> input = OnlyInput(q);
   if (!input) return Fit::No("more than one tensor is computed by the model");
   if (q.out.size() != 1 || !IsByteTensor(q.in[*input], q.quant->inputs[*input]) ||
       !IsByteTensor(q.out[0], q.quant->outputs[0]))
@@ -96,7 +102,7 @@ double CostLookup(const KernelQuery& q) {
 
 Result<Prepared> PrepareLookup(const KernelQuery& q, PackStore&) {
   auto s = std::make_shared<LookupState>();
-  s->input = *LookupInput(q);
+  s->input = *OnlyInput(q);
   s->count = q.out[0].stored();
   ATH_TRY(const Tensor results, AllResults(q, s->input));
   s->function = AfterBytes::From(q, q.isa, results);
@@ -117,7 +123,7 @@ void RunLookup(const KernelArgs& args) {
 std::optional<Tensor> ResultsOfBytes(const KernelQuery& q, std::size_t through) {
   const bool known =
       std::find(std::begin(kFunctions), std::end(kFunctions), q.op->name) != std::end(kFunctions);
-  if (!known || q.quant == nullptr || LookupInput(q) != through || !FitsLookup(q).yes())
+  if (!known || q.quant == nullptr || OnlyInput(q) != through || !FitsLookup(q).yes())
     return std::nullopt;
   Result<Tensor> results = AllResults(q, through);
   return results.ok() ? std::optional(*std::move(results)) : std::nullopt;
@@ -130,7 +136,7 @@ EpilogueStep AsTableStep(const KernelQuery& node, std::size_t operand) {
 }
 
 Fit TakesTables(const KernelQuery& q) {
-  for (const EpilogueStep& step : q.epilogue) {
+  for (const EpilogueStep& step : TablesOf(q)) {
     const PortInfo* const table =
         step.operand < 0 ? nullptr : &q.in[static_cast<std::size_t>(step.operand)];
     if (step.kind != EpilogueStep::Kind::kUnary || table == nullptr || table->constant == nullptr ||
@@ -156,7 +162,7 @@ AfterBytes AfterBytes::From(const KernelQuery& q, Isa isa, const Tensor& results
   after.run_ = LookupOf(isa);
   std::uint8_t* const all = after.table_.results;
   std::copy_n(static_cast<const std::uint8_t*>(results.raw()), 256, all);
-  for (const EpilogueStep& step : q.epilogue) {
+  for (const EpilogueStep& step : TablesOf(q)) {
     const Tensor& next = *q.in[static_cast<std::size_t>(step.operand)].constant;
     const auto* const bytes = static_cast<const std::uint8_t*>(next.raw());
     std::transform(all, all + 256, all, [bytes](std::uint8_t x) { return bytes[x]; });
@@ -169,14 +175,17 @@ AfterBytes AfterBytes::From(const KernelQuery& q, Isa isa, const Tensor& results
 }
 
 AfterBytes AfterBytes::From(const KernelQuery& q, Isa isa) {
-  if (q.epilogue.empty()) return {};
+  if (TablesOf(q).empty()) return {};
   std::vector<std::uint8_t> same(256);
   for (std::size_t i = 0; i < same.size(); ++i) same[i] = static_cast<std::uint8_t>(i);
   return From(q, isa, Tensor::FromVector<std::uint8_t>({256}, same));
 }
 
 double AfterBytes::Ns(const KernelQuery& q, Isa isa) {
-  return q.epilogue.empty() ? 0 : LookupNs(isa, static_cast<double>(q.out[0].stored()));
+  constexpr double kCurvePerNs[] = {0.4, 1, 8};
+  const auto bytes = static_cast<double>(q.out[0].stored());
+  const double curve = HasCurve(q) ? bytes / kCurvePerNs[static_cast<std::size_t>(isa)] : 0;
+  return curve + (TablesOf(q).empty() ? 0 : LookupNs(isa, bytes));
 }
 
 }  // namespace int8

@@ -65,9 +65,9 @@ HWY_INLINE std::uint8_t FinishOnce(std::int32_t sum, const Requant& how, std::si
 }
 
 // n bytes; one(i): the integers of the vector of sums that begins at i.
-template <class F>
+template <class To = ToBytes, class F>
 HWY_INLINE void FinishVectors(std::size_t n, const Requant& how, std::uint8_t* y, F one) {
-  const ToBytes to_bytes(how.zero, how.low, how.high);
+  const To to_bytes(how);
   std::size_t i = 0;
   for (; i + 4 * kLanes <= n; i += 4 * kLanes)
     StoreInts(y + i, to_bytes(one(i), one(i + kLanes), one(i + 2 * kLanes), one(i + 3 * kLanes)));
@@ -93,6 +93,11 @@ void FinishRow(const std::int32_t* sums, std::size_t n, const Requant& how, std:
         n, how, y, [&](std::size_t i) { return factor(AddInts(LoadInts(sums + i), offset)); });
   }
   const Floats factor = SetFloats(how.factor[channel]);
+  if (how.curve != nullptr) {
+    const CurveFinish finish(how, offset, factor);
+    return FinishVectors<ToCurve>(n, how, y,
+                                  [&](std::size_t i) { return finish(LoadInts(sums + i)); });
+  }
   FinishVectors(n, how, y, [&](std::size_t i) {
     return ToWords(MulFloats(ToFloats(AddInts(LoadInts(sums + i), offset)), factor));
   });
@@ -101,6 +106,11 @@ void FinishRow(const std::int32_t* sums, std::size_t n, const Requant& how, std:
 // Offsets and factors are padded to whole tiles.
 void FinishColumns(const std::int32_t* sums, std::size_t n, const Requant& how, std::size_t channel,
                    std::uint8_t* y) {
+  if (how.curve != nullptr) {
+    return FinishVectors<ToCurve>(n, how, y, [&](std::size_t i) {
+      return CurveFinish(how, channel + i)(LoadInts(sums + i));
+    });
+  }
   if (how.mantissa == nullptr) {
     return FinishVectors(n, how, y, [&](std::size_t i) {
       return FloatFinish(how, channel + i)(LoadInts(sums + i));

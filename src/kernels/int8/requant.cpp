@@ -90,9 +90,14 @@ bool IsByteTensor(const PortInfo& port, const QuantPort& quant) {
   return port.given() && IsByte(port.dtype) && quant.quantized() && quant.per_tensor();
 }
 
+bool GivesBytes(const KernelQuery& q) {
+  return HasCurve(q) ? !q.quant->outputs[0].quantized() && IsByte(q.out[0].dtype)
+                     : IsByteTensor(q.out[0], q.quant->outputs[0]);
+}
+
 Fit FitsWeights(const KernelQuery& q, std::int64_t axis) {
   const QuantSpec& spec = *q.quant;
-  if (!IsByteTensor(q.in[0], spec.inputs[0]) || !IsByteTensor(q.out[0], spec.outputs[0]))
+  if (!IsByteTensor(q.in[0], spec.inputs[0]) || !GivesBytes(q))
     return Fit::No("8-bit tensors with one scale only");
   const QuantPort& w = spec.inputs[1];
   if (!w.quantized() || !IsByte(q.in[1].dtype)) return Fit::No("8-bit weights only");
@@ -225,7 +230,12 @@ Result<RequantPlan> RequantPlan::ForWeights(const KernelQuery& q,
   const QuantPort &x = spec.inputs[0], &w = spec.inputs[1], &y = spec.outputs[0];
   const std::vector<double> bias = BiasUnits(q, weight_sums.size());
   RequantPlan plan;
-  plan.SetOutput(spec);
+  if (HasCurve(q)) {
+    plan.curve_ = std::make_shared<const Curve>(CurveOf(q));
+  } else {
+    plan.SetOutput(spec);
+  }
+  const double unit = HasCurve(q) ? q.epilogue[0].params[0] : y.scales[0];
   plan.once_ = matrix;
   // TFLite multiplies these scales as floats.
   const bool as_floats = spec.fixed31() && w.per_tensor() && (matrix || y.dtype == DType::kU8);
@@ -234,8 +244,8 @@ Result<RequantPlan> RequantPlan::ForWeights(const KernelQuery& q,
     const double product = as_floats ? static_cast<double>(x.scales[0] * w_scale)
                                      : static_cast<double>(x.scales[0]) * w_scale;
     const double correction = static_cast<double>(weight_sums[c]) * FlippedZero(x);
-    plan.AddChannel(product / static_cast<double>(y.scales[0]),
-                    Saturated(std::nearbyint(bias[c] - correction)), spec.fixed31());
+    plan.AddChannel(product / unit, Saturated(std::nearbyint(bias[c] - correction)),
+                    spec.fixed31());
   }
   plan.Pad();
   return plan;
@@ -277,7 +287,8 @@ Requant RequantPlan::how() const {
           .once = once_,
           .zero = zero_,
           .low = low_,
-          .high = high_};
+          .high = high_,
+          .curve = curve_.get()};
 }
 
 }  // namespace athanor::kernels::int8

@@ -61,6 +61,8 @@ std::vector<KernelDef> DefineAllBlocked(std::string_view op, std::string_view ho
 
 // A tensor of 8 bits with one scale.
 bool IsByteTensor(const PortInfo& port, const QuantPort& quant);
+// The result is one, perhaps by a curve.
+bool GivesBytes(const KernelQuery& q);
 inline constexpr std::uint8_t kTopBit = 0x80;
 inline std::uint8_t FlipOf(const QuantPort& port) { return port.dtype == DType::kI8 ? kTopBit : 0; }
 // The zero point after flipping.
@@ -114,6 +116,7 @@ class RequantPlan {
 
   std::vector<std::int32_t> offsets_, mantissas_, shifts_;
   std::vector<float> factors_;
+  std::shared_ptr<const Curve> curve_;
   std::int32_t zero_ = 0, low_ = 0, high_ = 255;
   bool once_ = false;
 };

@@ -9,11 +9,13 @@
 
 namespace athanor::kernels::int8 {
 
+struct Curve;
+
 // How sums become 8-bit integers again: of one channel
 //   float:    round((sum + offset) * factor) + zero, halves to even
 //   fixed31:  TFLite's multiplication by mantissa * 2^(shift - 31), rounded twice (as the product's
 //             upper half, then as the shift) or `once`; then + zero
-// within [low, high].
+// within [low, high]. With a curve, float without a zero gives the words that it takes.
 struct Requant {
   const std::int32_t* offset = nullptr;    // of each channel: bias, zero point of the input
   const float* factor = nullptr;           // of each channel
@@ -21,6 +23,7 @@ struct Requant {
   const std::int32_t* shift = nullptr;
   bool once = false;
   std::int32_t zero = 0, low = 0, high = 255;
+  const Curve* curve = nullptr;
 };
 
 // n sums of one channel / of n channels, the first being `channel`.

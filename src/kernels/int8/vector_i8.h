@@ -164,6 +164,20 @@ HWY_INLINE Floats MaxFloats(Floats a, Floats b) { return _mm256_max_ps(a, b); }
 HWY_INLINE bool AnyGreater(Floats a, Floats b) {
   return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ)) != 0;
 }
+HWY_INLINE Ints ClampInts(Ints v, Ints low, Ints high) {
+  return _mm256_min_epi32(_mm256_max_epi32(v, low), high);
+}
+HWY_INLINE Ints GatherInts(const std::int32_t* from, Ints at) {
+  return _mm256_i32gather_epi32(from, at, 4);
+}
+template <int kBits>
+HWY_INLINE Ints ShiftLeftBy(Ints v) {
+  return _mm256_slli_epi32(v, kBits);
+}
+template <int kBits>
+HWY_INLINE Ints ShiftRightBy(Ints v) {
+  return _mm256_srai_epi32(v, kBits);
+}
 HWY_INLINE Ints ShiftLeft(Ints v, Ints by) { return _mm256_sllv_epi32(v, by); }
 HWY_INLINE Ints ShiftRight(Ints v, Ints by) { return _mm256_srav_epi32(v, by); }
 HWY_INLINE Ints HalfOf(Ints v) { return _mm256_srai_epi32(v, 1); }
@@ -236,6 +250,21 @@ HWY_INLINE Ints MinBytes(Ints a, Ints b) { return _mm_min_epu8(a, b); }
 HWY_INLINE Floats MinFloats(Floats a, Floats b) { return _mm_min_ps(a, b); }
 HWY_INLINE Floats MaxFloats(Floats a, Floats b) { return _mm_max_ps(a, b); }
 HWY_INLINE bool AnyGreater(Floats a, Floats b) { return _mm_movemask_ps(_mm_cmpgt_ps(a, b)) != 0; }
+HWY_INLINE Ints ClampInts(Ints v, Ints low, Ints high) {
+  return _mm_min_epi32(_mm_max_epi32(v, low), high);
+}
+HWY_INLINE Ints GatherInts(const std::int32_t* from, Ints at) {
+  return _mm_setr_epi32(from[_mm_extract_epi32(at, 0)], from[_mm_extract_epi32(at, 1)],
+                        from[_mm_extract_epi32(at, 2)], from[_mm_extract_epi32(at, 3)]);
+}
+template <int kBits>
+HWY_INLINE Ints ShiftLeftBy(Ints v) {
+  return _mm_slli_epi32(v, kBits);
+}
+template <int kBits>
+HWY_INLINE Ints ShiftRightBy(Ints v) {
+  return _mm_srai_epi32(v, kBits);
+}
 // SSE shifts all lanes alike.
 template <class F>
 HWY_INLINE Ints PerLane(Ints v, Ints by, F f) {
