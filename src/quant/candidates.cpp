@@ -91,7 +91,7 @@ class Finder {
       const bool chosen = reason.empty() && in_float_.contains(id);
       if (chosen) reason = kChosenFloat;
       if (!reason.empty()) {
-        if (IsProduct(row->kind)) found_.skipped.push_back({node.name, node.op->name, reason});
+        if (IsProduct(row->kind)) found_.skipped.push_back({node.name, node.op->name, reason, id});
         if (chosen && store_) StoreOnly(node, std::move(candidate));
         continue;
       }
@@ -290,7 +290,8 @@ void LeaveAnswersReal(const Graph& graph, Candidates& candidates) {
       ++candidates.activations;
     }
     if (!c.real_result || c.InFloat()) continue;
-    candidates.skipped.push_back({node.name, node.op->name, "nothing but answers is made of it"});
+    candidates.skipped.push_back(
+        {node.name, node.op->name, "nothing but answers is made of it", c.node});
   }
   ReadFloatsAsTheyAre(graph, kept);
   candidates.nodes = std::move(kept);

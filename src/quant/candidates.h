@@ -39,6 +39,7 @@ struct Candidate {
 // A product that stays in float, and why.
 struct Skipped {
   std::string node, op, reason;
+  NodeId id = kNoNode;
 };
 
 struct Candidates {

@@ -30,28 +30,6 @@ Status UseTable(const QuantizeRequest& request, const Common& common, quant::Pre
   return {};
 }
 
-// Adds the time of each step to the nodes that it names first.
-Status AddTimes(const Graph& graph, const std::vector<Datum>& inputs, int threads,
-                double ProductTimes::*field, std::map<std::string, ProductTimes>& times) {
-  constexpr int kRuns = 10;
-  ATH_TRY(const auto session, Session::Create(graph.Clone(), {.threads = threads}));
-  ATH_RETURN_IF_ERROR(session->Run(inputs).status());
-  std::map<std::string, double> least;
-  for (int run = 0; run < kRuns; ++run) {
-    ATH_TRY(const Profile profile, session->RunProfiled(inputs));
-    for (std::size_t i = 0; i < profile.step_times.size(); ++i) {
-      const double ms = std::chrono::duration<double, std::milli>(profile.step_times[i]).count();
-      for (const NodeId id : profile.plan->steps[i].nodes) {
-        const std::string& name = profile.plan->graph.node(id).name;
-        const auto [at, is_new] = least.emplace(name, ms);
-        if (!is_new) at->second = std::min(at->second, ms);
-      }
-    }
-  }
-  for (const auto& [name, ms] : least) times[name].*field = ms;
-  return {};
-}
-
 // What the cost model says of one run.
 Result<double> EstimatedTime(const Graph& graph, const std::vector<Datum>& inputs, int threads) {
   ATH_TRY(const auto session, Session::Create(graph.Clone(), {.threads = threads}));
@@ -61,7 +39,6 @@ Result<double> EstimatedTime(const Graph& graph, const std::vector<Datum>& input
     const auto& choices = step.notes.choices;
     ns += choices.empty() || !choices[0].fits ? 0 : choices[0].cost_ns;
   }
-  constexpr double kNsPerMs = 1e6;
   return ns / kNsPerMs;
 }
 
@@ -81,19 +58,6 @@ std::set<NodeId> FirstOf(const std::vector<quant::RankedProduct>& ranked, std::s
   std::set<NodeId> nodes;
   for (std::size_t i = 0; i < count; ++i) nodes.insert(ranked[i].node);
   return nodes;
-}
-
-// SQNR of what is farthest of all that outputs are joined from.
-Result<double> Farthest(const Maker& maker, const quant::Quantized& made, int threads) {
-  const Graph& plain = maker.prepared().graph;
-  const std::vector<ValueId> parts = quant::PartsOfOutputs(plain);
-  const auto outputs_of = [&](const Graph& graph, const std::map<ValueId, ValueId>& pairs) {
-    return quant::Outputs::OfParts(graph, parts, pairs, std::min(kNearSamples, maker.count()),
-                                   maker.source(), threads);
-  };
-  ATH_TRY(const quant::Outputs real, outputs_of(plain, {}));
-  ATH_TRY(const quant::Outputs small, outputs_of(made.graph, made.report.pairs));
-  return quant::Sqnr(1, real.FarthestError(small));
 }
 
 class Chooser {
@@ -206,22 +170,31 @@ class Chooser {
     return Allowed(verdict);
   }
 
+  Status TimeAll(const quant::Candidates& candidates) {
+    std::vector<NodeId> products;
+    for (const quant::Candidate& one : candidates.nodes) {
+      if (one.weights) products.push_back(one.node);
+    }
+    ATH_TRY(const std::vector<Datum> first, maker_.source()(0));
+    ATH_TRY(const quant::TimedProducts timed,
+            quant::TimeProducts(maker_.prepared().graph, choice_.made.graph, products, first,
+                                request_.threads, quant::TimedBy::kMeasurement));
+    for (std::size_t i = 0; i < products.size(); ++i) {
+      if (timed.products[i].known) choice_.times.emplace(products[i], timed.products[i]);
+    }
+    return {};
+  }
+
   Status Rank(std::size_t samples) {
     const Graph& graph = maker_.prepared().graph;
-    if (request_.measured) {
-      ATH_TRY(const std::vector<Datum> first, maker_.source()(0));
-      ATH_RETURN_IF_ERROR(
-          AddTimes(graph, first, request_.threads, &ProductTimes::real, choice_.times));
-      ATH_RETURN_IF_ERROR(AddTimes(choice_.made.graph, first, request_.threads,
-                                   &ProductTimes::integers, choice_.times));
-    }
+    ATH_TRY(const quant::Candidates candidates, quant::FindCandidates(graph));
+    if (request_.measured) ATH_RETURN_IF_ERROR(TimeAll(candidates));
     const auto saved = [&](NodeId id) {
-      const auto times = choice_.times.find(graph.node(id).name);
+      const auto times = choice_.times.find(id);
       if (times == choice_.times.end()) return quant::SavedWork(graph, id);
       // What saves nothing is the first to go back.
-      return std::max(1e-9, times->second.real - times->second.integers);
+      return std::max(1.0, times->second.real - times->second.integers);
     };
-    ATH_TRY(const quant::Candidates candidates, quant::FindCandidates(graph));
     const auto products = std::count_if(candidates.nodes.begin(), candidates.nodes.end(),
                                         [](const auto& c) { return c.weights.has_value(); });
     Progress progress(common_, "rank products", products);
@@ -327,6 +300,18 @@ Result<Choice> ChooseProducts(const Maker& maker, const QuantizeRequest& request
   ATH_TRY(Choice choice, chooser.SpareFew());
   ATH_TRY(choice.farthest, Farthest(maker, choice.made, request.threads));
   return choice;
+}
+
+Result<double> Farthest(const Maker& maker, const quant::Quantized& made, int threads) {
+  const Graph& plain = maker.prepared().graph;
+  const std::vector<ValueId> parts = quant::PartsOfOutputs(plain);
+  const auto outputs_of = [&](const Graph& graph, const std::map<ValueId, ValueId>& pairs) {
+    return quant::Outputs::OfParts(graph, parts, pairs, std::min(kNearSamples, maker.count()),
+                                   maker.source(), threads);
+  };
+  ATH_TRY(const quant::Outputs real, outputs_of(plain, {}));
+  ATH_TRY(const quant::Outputs small, outputs_of(made.graph, made.report.pairs));
+  return quant::Sqnr(1, real.FarthestError(small));
 }
 
 Result<Choice> ChooseWeightsAlone(const Maker& maker, const QuantizeRequest& request,

@@ -6,6 +6,7 @@
 
 #include "quant/correct.h"
 #include "quant/decide.h"
+#include "quant/pays.h"
 #include "tools/quantize/judge.h"
 
 namespace athanor::tools {
@@ -15,6 +16,7 @@ inline constexpr double kNearDecibels = 30;
 inline constexpr std::size_t kNearSamples = 16;
 // Outputs, or what they are joined from, that are not even this near move boxes and classes.
 inline constexpr double kFarDecibels = 20;
+inline constexpr double kNsPerMs = 1e6;
 
 // Makes the same model for any choice of products that stay in float.
 class Maker {
@@ -46,9 +48,26 @@ class Maker {
 Status SaveRanges(const QuantizeRequest& request, const Common& common,
                   const quant::Prepared& prepared);
 
-// Milliseconds of a product in float and on integers, by name.
-struct ProductTimes {
-  double real = 0, integers = 0;
+// Milliseconds of products in float and on integers, see tools/quantize/worth.h.
+struct Worth {
+  struct Product {
+    NodeId node = kNoNode;
+    std::string name, op;
+    double float_ms = 0;
+    double int8_ms = 0;         // with what its integers make necessary
+    double conversions_ms = 0;  // of these
+    bool on_integers = false;   // when it was timed
+    bool pays = false;          // it is better there
+  };
+  // What products that returned to float changed: one run of the whole network.
+  struct Change {
+    double before_ms = 0, after_ms = 0, float_ms = 0;
+  };
+  std::vector<Product> products = {};
+  double float_ms = 0, int8_ms = 0;  // of all steps
+  bool measured = false;             // else estimated
+  std::set<NodeId> returned = {};    // with --measured
+  std::optional<Change> change = {};
 };
 
 struct Choice {
@@ -69,7 +88,8 @@ struct Choice {
   std::size_t in_float = 0;                       // the first of them
   bool stored = false;                            // their weights have 8 bits in the file
   std::vector<Trial> trials = {};
-  std::map<std::string, ProductTimes> times = {};  // with --measured
+  std::map<NodeId, quant::ProductTimes> times = {};  // with --max-drop --measured
+  Worth worth = {};
   std::optional<Spared> spared = {};
   std::optional<double> decibels = {};  // SQNR of the outputs on a few samples, without --max-drop
   // The same of what is farthest of all that outputs are joined from.
@@ -89,6 +109,9 @@ Result<Choice> ChooseProducts(const Maker& maker, const QuantizeRequest& request
 // All products in float with weights of 8 bits in the file; `coarse` is what integers made of them.
 Result<Choice> ChooseWeightsAlone(const Maker& maker, const QuantizeRequest& request,
                                   const Choice& coarse);
+
+// SQNR of what is farthest of all that outputs are joined from.
+Result<double> Farthest(const Maker& maker, const quant::Quantized& made, int threads);
 
 // What each correction adds to the ones before it.
 struct AblationRow {

@@ -84,18 +84,22 @@ void AddAccuracyOptions(Arguments app, QuantizeRequest& request) {
              "bits; 15% when not given, 0 for none");
   app.Flag(
       "--measured", request.measured,
-      "with --max-drop: rank products by measured times instead of their operations, which may "
-      "differ from run to run");
+      "times decide, so the file may differ from run to run: products whose integers take longer on "
+      "this processor return to float where the network is faster then; --max-drop ranks by them");
   app.Flag("--allow-overlap", request.allow_overlap,
            "go on when samples of --calib are also in --data");
 }
 
 // What chooses the products in float, and would be left unused.
 Status CheckChoice(const QuantizeRequest& request) {
-  if (request.measured && !request.drop)
+  if (request.measured && request.weights_only())
     return Error(ErrorCode::kUsage,
-                 "--measured ranks the products that --max-drop returns to float; without it "
-                 "operations count, so that the file is the same on every machine")
+                 "--measured does not go with --activations float, --target-ratio and weights of 16 "
+                 "bits, where all products compute in float");
+  if (request.measured && request.arithmetic != "float" && !request.drop)
+    return Error(ErrorCode::kUsage,
+                 "--measured returns products to float, where --arithmetic fixed31 has none unless "
+                 "--max-drop asks for them")
         .Fix("--max-drop 1% --measured");
   if (!request.float_share) return {};
   if (request.drop)

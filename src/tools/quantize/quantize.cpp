@@ -23,6 +23,7 @@
 #include "tools/quantize/report.h"
 #include "tools/quantize/task.h"
 #include "tools/quantize/teach.h"
+#include "tools/quantize/worth.h"
 
 namespace athanor::tools {
 namespace {
@@ -245,7 +246,10 @@ class Quantizing {
     ATH_RETURN_IF_ERROR(Measure());
     ATH_RETURN_IF_ERROR(Explain(small));
     SayWhatStays(common_, request_, findings_);
+    if (choice_ != nullptr) SayWorth(common_, request_, *choice_);
     PrintForms(common_, findings_);
+    SayIfSlower(common_, request_, choice_.get(), findings_.before.milliseconds,
+                findings_.after.milliseconds);
     if (!request_.report.empty()) ATH_RETURN_IF_ERROR(WriteReport(findings_, request_.report));
     SayIfFar();
     SayAdvice();
@@ -310,6 +314,8 @@ class Quantizing {
       ATH_RETURN_IF_ERROR(KeepActivations(asked));
     findings_.prepared = &maker_->prepared();
     findings_.choice = choice_.get();
+    if (choice_->met)
+      ATH_RETURN_IF_ERROR(WeighProducts(*maker_, request_, common_, judge_.get(), *choice_));
     if (request_.arithmetic == "float" && choice_->met) ATH_RETURN_IF_ERROR(StoreRecurrent());
     return choice_->made.graph.Clone();
   }
@@ -575,6 +581,7 @@ class Quantizing {
     if (request_.correct == "none") return {};
     std::set<NodeId> in_float;
     for (std::size_t i = 0; i < choice_->in_float; ++i) in_float.insert(choice_->ranked[i].node);
+    in_float.insert(choice_->worth.returned.begin(), choice_->worth.returned.end());
     ATH_TRY(findings_.ablation,
             Ablate(plain_, graph_, *samples_, count_, request_, common_, in_float, judge_.get()));
     return {};

@@ -51,10 +51,10 @@ nlohmann::json Decision(const QuantizeFindings& findings) {
                           {"error", one.error},
                           {"saved", one.saved},
                           {"in_float", i < choice.in_float}};
-    const auto times = choice.times.find(one.name);
+    const auto times = choice.times.find(one.node);
     if (times != choice.times.end()) {
-      row["float_ms"] = times->second.real;
-      row["int8_ms"] = times->second.integers;
+      row["float_ms"] = times->second.real / kNsPerMs;
+      row["int8_ms"] = times->second.integers / kNsPerMs;
     }
     ranked.push_back(std::move(row));
   }
@@ -116,6 +116,29 @@ void AddDynamic(const QuantizeFindings& findings, nlohmann::json& json) {
   if (findings.decibels) json["sqnr_db"] = *findings.decibels;
 }
 
+// Both times of every product.
+nlohmann::json Times(const Worth& worth) {
+  nlohmann::json products = nlohmann::json::array();
+  for (const Worth::Product& one : worth.products)
+    products.push_back({{"node", one.name},
+                        {"op", one.op},
+                        {"float_ms", one.float_ms},
+                        {"int8_ms", one.int8_ms},
+                        {"conversions_ms", one.conversions_ms},
+                        {"on_integers", one.on_integers},
+                        {"pays", one.pays},
+                        {"returned", worth.returned.contains(one.node)}});
+  nlohmann::json json = {{"measured", worth.measured},
+                         {"float_ms", worth.float_ms},
+                         {"int8_ms", worth.int8_ms},
+                         {"products", std::move(products)}};
+  if (worth.change)
+    json["change"] = {{"before_ms", worth.change->before_ms},
+                      {"after_ms", worth.change->after_ms},
+                      {"float_ms", worth.change->float_ms}};
+  return json;
+}
+
 // How activations were quantised, and what that cost where.
 void AddChoice(const QuantizeFindings& findings, nlohmann::json& json) {
   const quant::QuantizeReport& report = findings.choice->made.report;
@@ -141,6 +164,7 @@ void AddChoice(const QuantizeFindings& findings, nlohmann::json& json) {
                        {"absorbed_channels", equalized.absorbed},
                        {"spread_channels", equalized.spread},
                        {"smoothed", equalized.smoothed}};
+  json["times"] = Times(findings.choice->worth);
   json["tensors"] = Tensors(findings);
   AddAblation(findings, json);
   if (findings.request->drop) json["decision"] = Decision(findings);

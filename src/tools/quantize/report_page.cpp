@@ -22,6 +22,10 @@ std::string Listed(const std::vector<std::size_t>& numbers) {
   return Join(words, ", ");
 }
 
+std::string CountOf(std::size_t count, const char* what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
 std::string Metric(const QuantizeFindings& findings) {
   if (findings.labelled) return "top1";
   return findings.has_classes ? "the same class" : "the same energy";
@@ -82,12 +86,12 @@ Section Decided(const QuantizeFindings& f) {
                 .rows = {}};
   for (std::size_t i = 0; i < choice.ranked.size(); ++i) {
     const quant::RankedProduct& one = choice.ranked[i];
-    const auto times = choice.times.find(one.name);
+    const auto times = choice.times.find(one.node);
     const bool timed = times != choice.times.end();
     table.rows.push_back({one.name, fmt::format("{:.2e}", one.error),
                           fmt::format("{:.3g}", one.saved),
-                          timed ? fmt::format("{:.4f}", times->second.real) : "-",
-                          timed ? fmt::format("{:.4f}", times->second.integers) : "-",
+                          timed ? fmt::format("{:.4f}", times->second.real / kNsPerMs) : "-",
+                          timed ? fmt::format("{:.4f}", times->second.integers / kNsPerMs) : "-",
                           i < choice.in_float ? "float: too much error for the time" : "integers"});
   }
   section.tables.push_back(std::move(table));
@@ -122,6 +126,42 @@ Section FloatNodes(const QuantizeFindings& f) {
                              report.quantized, report.nodes, report.skipped.size(),
                              report.dead.size(), report.constant.size(), SparedText(f)),
       .tables = {std::move(table), std::move(dead), std::move(constant)}};
+}
+
+// Both times of every product.
+Section Times(const QuantizeFindings& f) {
+  const Worth& worth = f.choice->worth;
+  Rows table = {.title = "every product",
+                .header = {"product", ">float ms", ">int8 ms", ">of these converting", "runs on"},
+                .rows = {}};
+  std::size_t slow = 0;
+  for (const Worth::Product& one : worth.products) {
+    const bool returned = worth.returned.contains(one.node);
+    slow += one.on_integers && !one.pays && !returned ? 1 : 0;
+    table.rows.push_back({one.name, fmt::format("{:.4f}", one.float_ms),
+                          fmt::format("{:.4f}", one.int8_ms),
+                          fmt::format("{:.4f}", one.conversions_ms),
+                          returned           ? "float: its integers do not pay"
+                          : !one.on_integers ? "float"
+                          : one.pays         ? "integers"
+                                             : "integers, which may not pay"});
+  }
+  std::string finding = fmt::format(
+      "{} of {} with what follows each up to the next; on integers with what its integers make "
+      "necessary.",
+      worth.measured ? "Least measured times" : "Estimated times",
+      CountOf(table.rows.size(), "product"));
+  if (worth.change)
+    finding += fmt::format(
+        " {} returned to float, and a run takes {} instead of {} (all in float {}).",
+        CountOf(worth.returned.size(), "product"), HumanTime(worth.change->after_ms),
+        HumanTime(worth.change->before_ms), HumanTime(worth.change->float_ms));
+  if (slow > 0)
+    finding += fmt::format(" Integers may not pay for {} of them: --measured tells.", slow);
+  return {.id = "times",
+          .title = "What integers save",
+          .finding = std::move(finding),
+          .tables = {std::move(table)}};
 }
 
 Section Layers(const QuantizeFindings& f) {
@@ -274,6 +314,7 @@ Page FindingsPage(const QuantizeFindings& f) {
   if (f.prepared != nullptr) {
     if (f.request->drop) page.sections.push_back(Decided(f));
     page.sections.push_back(FloatNodes(f));
+    page.sections.push_back(Times(f));
     page.sections.push_back(Layers(f));
     page.sections.push_back(Distributions(f));
   }
