@@ -1,5 +1,6 @@
 // Depthwise convolution and pools on channels in blocks of bytes.
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "kernels/conv/spatial.h"
@@ -224,7 +225,10 @@ struct DepthwiseI8 {
 
   static double Cost(const KernelQuery& q, Variant variant) {
     const double taps = static_cast<double>(q.in[1].count()) / static_cast<double>(q.in[1].dims[0]);
-    return ProductsNs(variant, (taps * 2 + 10) * static_cast<double>(q.out[0].stored()));
+    // Four results of a row at a time, the last four overlapping those before.
+    const double width = static_cast<double>(q.out[0].dims.back());
+    const double idle = width > 4 ? std::ceil(width / 4) * 4 / width : 1;
+    return StepsNs(variant, (taps * 2 + 10) * idle * static_cast<double>(q.out[0].stored()));
   }
 
   static Result<Prepared> Prepare(const KernelQuery& q, PackStore&, Variant variant) {
@@ -303,7 +307,7 @@ Fit FitsPool(const KernelQuery& q) {
 double CostPool(const KernelQuery& q, Variant variant) {
   const Spatial2d spatial = *Spatial2d::FromPool(q);
   const double taps = static_cast<double>(spatial.h.kernel * spatial.w.kernel);
-  return ProductsNs(variant, (5 * taps + 12) * static_cast<double>(q.out[0].stored()));
+  return StepsNs(variant, (5 * taps + 12) * static_cast<double>(q.out[0].stored()));
 }
 
 struct MaxState : State {
@@ -445,7 +449,7 @@ struct GlobalAverageI8 {
                                                          : Fit::No("2^23 elements or more");
   }
   static double Cost(const KernelQuery& q, Variant variant) {
-    return ProductsNs(variant, 2 * static_cast<double>(q.in[0].stored()));
+    return StepsNs(variant, 2 * static_cast<double>(q.in[0].stored()));
   }
   static Result<Prepared> Prepare(const KernelQuery& q, PackStore&, Variant variant) {
     Spatial2d whole;

@@ -34,7 +34,8 @@ struct ConvertI8 {
     return q.Text("arithmetic") == "float" ? Fit::Yes() : Fit::No("arithmetic \"float\" only");
   }
   static double Cost(const KernelQuery& q, Variant variant) {
-    return ProductsNs(variant, 16 * static_cast<double>(q.out[0].stored()));
+    const double steps = q.op->name == "QuantizeLinear" ? 16 : 8;
+    return StepsNs(variant, steps * static_cast<double>(q.out[0].stored()));
   }
   static Result<Prepared> Prepare(const KernelQuery& q, PackStore&, Variant variant) {
     auto s = std::make_shared<State>();

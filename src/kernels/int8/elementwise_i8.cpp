@@ -55,7 +55,7 @@ struct BinaryI8 {
     return Fit::Yes();
   }
   static double Cost(const KernelQuery& q, Variant variant) {
-    return ProductsNs(variant, 16 * static_cast<double>(q.out[0].stored()));
+    return StepsNs(variant, 16 * static_cast<double>(q.out[0].stored()));
   }
   static Result<Prepared> Prepare(const KernelQuery& q, PackStore&, Variant variant) {
     auto s = std::make_shared<BinaryState>();

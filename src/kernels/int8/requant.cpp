@@ -82,8 +82,13 @@ const LaneTable& Lanes(Variant variant) {
 }
 
 double ProductsNs(Variant variant, double products) {
-  constexpr double kPerNs[] = {6, 30, 60, 150};
+  constexpr double kPerNs[] = {14, 44, 80, 150};
   return 200 + products / kPerNs[static_cast<std::size_t>(variant)];
+}
+
+double StepsNs(Variant variant, double steps) {
+  constexpr double kPerNs[] = {36, 73, 110, 150};
+  return 200 + steps / kPerNs[static_cast<std::size_t>(variant)];
 }
 
 bool IsByteTensor(const PortInfo& port, const QuantPort& quant) {

@@ -17,8 +17,10 @@ Fit OnThisMachine(Variant variant);
 const MatrixTable& Matrices(Variant variant);
 const PlaneTable& Planes(Variant variant);
 const LaneTable& Lanes(Variant variant);
-// Time of so many multiply-adds on one core.
+// Time of so many multiply-adds on one core, and of so many of the simpler steps that conversions
+// and the windows of single channels take.
 double ProductsNs(Variant variant, double products);
+double StepsNs(Variant variant, double steps);
 
 // One KernelDef per variant of a struct with static Fits(query), Cost(query, variant),
 // Prepare(query, store, variant) and Run(args). One with kTakesTables ends with the tables of its
