@@ -112,15 +112,30 @@ std::string NoneOfMany() {
   return std::string("K\0", 2) + size + size;
 }
 
-// A LightGBM classifier whose classes are a list of bytes, of elements of this type.
-std::string ClassesOf(std::string_view type, const std::string& bytes, const std::string& shape) {
-  const std::string dtype = Global("numpy", "dtype") + "(" + Text(type) + "tR";
-  const std::string array =
-      Global("numpy.core.numeric", "_frombuffer") + "(" + Text(bytes) + dtype + "(" + shape + "ttR";
+// One text of a megabyte that stands in a list of objects a thousand times.
+std::string OneTextForAll() {
+  constexpr int kTimes = 1000;
+  const std::string shape = "(M\xe8\x03t";
+  const std::string dtype = Global("numpy", "dtype") + "(" + Text("O8") + "tR";
+  const std::string list =
+      "](" + Text(std::string(1 << 20, 'a')) + "q\x01" + Again("h\x01", kTimes - 1) + "e";
+  return Global("numpy.core.multiarray", "_reconstruct") + "(" + Global("numpy", "ndarray") +
+         std::string("(K\0t", 4) + Text("b") + "tR(K\x01" + shape + dtype + "\x89" + list + "tb";
+}
+
+// A LightGBM classifier whose classes are this array.
+std::string LightgbmOf(const std::string& classes) {
   return Pickle(ObjectOf("lightgbm.sklearn", "LGBMClassifier",
                          Text("_Booster") +
                              ObjectOf("lightgbm.basic", "Booster", Text("handle") + Text("tree")) +
-                             Text("_classes") + array));
+                             Text("_classes") + classes));
+}
+
+// A LightGBM classifier whose classes are a list of bytes, of elements of this type.
+std::string ClassesOf(std::string_view type, const std::string& bytes, const std::string& shape) {
+  const std::string dtype = Global("numpy", "dtype") + "(" + Text(type) + "tR";
+  return LightgbmOf(Global("numpy.core.numeric", "_frombuffer") + "(" + Text(bytes) + dtype + "(" +
+                    shape + "ttR");
 }
 
 // Estimators that hold no model, or one that is broken.
@@ -153,6 +168,7 @@ std::vector<File> BrokenEstimators() {
       AsFile("classes_of_too_few_bytes", ClassesOf("f8", std::string(24, 'a'), "K\x08")),
       // No element, but sizes whose product no number holds: 0, 2^62 and 2^62.
       AsFile("classes_beyond_numbers", ClassesOf("f8", "", NoneOfMany())),
+      AsFile("classes_of_one_text", LightgbmOf(OneTextForAll())),
       AsFile("catboost_without_model",
              Pickle(ObjectOf("catboost.core", "CatBoostRegressor", Text("__model") + Text(model)))),
   };

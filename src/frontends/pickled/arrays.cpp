@@ -148,10 +148,17 @@ Result<Tensor> FromObjects(const Dims& shape, const Value& list) {
   const std::vector<Value>& values = list.items->values;
   if (values.size() != count)
     return InvalidModel("an array of {} elements has {}", count, values.size());
+  // A pickle may hold one text and name it again and again.
+  constexpr std::size_t kMostLetters = std::size_t{1} << 26;
+  std::size_t letters = 0;
   std::vector<std::string> texts;
   std::vector<std::int64_t> numbers;
   for (const Value& value : values) {
     if (value.Is(Value::Kind::kString)) {
+      letters += value.text->size();
+      if (letters > kMostLetters)
+        return Error(ErrorCode::kUnsafeFile, "the texts of an array have more than {} bytes",
+                     kMostLetters);
       texts.push_back(*value.text);
     } else if (value.Is(Value::Kind::kInt) || value.Is(Value::Kind::kBool)) {
       numbers.push_back(value.integer);
