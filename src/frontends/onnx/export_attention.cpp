@@ -38,6 +38,11 @@ Sizes SizesOf(const NodeExport& ctx, std::size_t input) {
   return {heads, type.dim(1), FloorDiv(type.dim(2), heads)};
 }
 
+bool IsAsLongAsKeys(const NodeExport& ctx) {
+  const Type& mask = ctx.InType(kMask);
+  return ProvablyEqual(mask.dim(mask.rank() - 1), SizesOf(ctx, kK).length);
+}
+
 Status CheckWritable(const NodeExport& ctx) {
   const auto refuse = [](std::string_view what) {
     return Unsupported("attention with {} cannot be written there", what);
@@ -58,9 +63,10 @@ Status CheckWritable(const NodeExport& ctx) {
   if (!q.size.IsConst() && ctx.node.attributes.Find("scale") == nullptr)
     return refuse("heads of unknown size");
   if (!ctx.Has(kMask)) return {};
-  // A mask may be shorter than the keys; Add and Where would repeat one of length 1.
   const Type& mask = ctx.InType(kMask);
-  if (!mask.HasRank() || mask.rank() < 1 || !ProvablyEqual(mask.dim(mask.rank() - 1), k.length))
+  if (!mask.HasRank() || mask.rank() < 1) return refuse("a mask of unknown rank");
+  constexpr std::int64_t kPadOfBools = 13;
+  if (!IsAsLongAsKeys(ctx) && ctx.opset() < kPadOfBools)
     return refuse("a mask of another length than the keys");
   return {};
 }
@@ -101,6 +107,27 @@ std::string WriteScores(NodeExport& ctx) {
   return scores;
 }
 
+// A mask that may be shorter than the keys: what it lacks is not seen. Add and Where would repeat
+// one of length 1 instead.
+std::string AsLongAsKeys(NodeExport& ctx, const std::string& scores) {
+  const std::string& mask = ctx.inputs[kMask];
+  if (IsAsLongAsKeys(ctx)) return mask;
+  const std::int64_t rank = ctx.InType(kMask).rank();
+  const auto last = [&](const std::string& value, std::int64_t of) {
+    const std::string shape = ctx.Make("Shape", {value});
+    return ctx.Make("Slice", {shape, ctx.Ints({of - 1}), ctx.Ints({of}), ctx.Ints({0})});
+  };
+  const std::string lacks = ctx.Make("Sub", {last(scores, 4), last(mask, rank)});
+  const std::vector<std::int64_t> others(static_cast<std::size_t>(2 * rank - 1), 0);
+  const std::string pads = ctx.Make("Concat", {ctx.Ints(others), lacks});
+  SetInt(ctx.last(), "axis", 0);
+  const DType dtype = ctx.InType(kMask).dtype;
+  const std::string nothing = dtype == DType::kBool
+                                  ? ctx.file.ConstantName(Tensor::Scalar(false), "")
+                                  : ctx.Float(-std::numeric_limits<float>::infinity());
+  return ctx.Make("Pad", {mask, pads, nothing});
+}
+
 // Softmax over the last axis, of the axis' own in every operator set; in f32 where that is asked.
 std::string WriteWeights(NodeExport& ctx, std::string scores) {
   const DType dtype = ctx.InType(kQ).dtype;
@@ -120,10 +147,11 @@ Status WriteAttention(NodeExport& ctx) {
     seen.push_back(std::move(causal));
   }
   if (ctx.Has(kMask)) {
+    const std::string mask = AsLongAsKeys(ctx, scores);
     if (ctx.InType(kMask).dtype == DType::kBool) {
-      seen.push_back(ctx.inputs[kMask]);
+      seen.push_back(mask);
     } else {
-      scores = ctx.Make("Add", {scores, ctx.inputs[kMask]});
+      scores = ctx.Make("Add", {scores, mask});
     }
   }
   for (const std::string& one : seen) scores = Hidden(ctx, one, scores);

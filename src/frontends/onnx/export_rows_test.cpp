@@ -72,6 +72,20 @@ const std::vector<Case>& Cases() {
        "const %m: f32[3, 3] = [1, 0, 1, 0, 0, 0, 0, 1, 0] %s = Cast(%m) {to = bool} "
        "%y = Attention(%x, %x, %x, %s) {q_num_heads = 5, kv_num_heads = 5}",
        {9, 21}},
+      {"AttentionWithAShorterMask",
+       "const %m: f32[3, 1] = random(8) %y = Attention(%x, %x, %x, %m) {q_num_heads = 5, "
+       "kv_num_heads = 5}",
+       {13, 21}},
+      {"AttentionThatSeesTheFirstKeys",
+       "const %m: f32[3, 2] = [1, 0, 1, 1, 0, 1] %s = Cast(%m) {to = bool} "
+       "%y = Attention(%x, %x, %x, %s) {q_num_heads = 5, kv_num_heads = 5}",
+       {13, 21}},
+      {"ProductOfBytesWithAScaleOfTheirOwn",
+       "%q, %s, %z = DynamicQuantizeLinear(%x) %a = DequantizeLinear(%q, %s, %z) "
+       "const %w: i8[5, 2] = [100, -3, 7, 80, -127, 1, 0, 55, 9, -60] "
+       "const %t: f32[2] = [0.01, 0.02] const %o: i8[2] = [3, -9] "
+       "%b = DequantizeLinear(%w, %t, %o) %y = MatMul(%a, %b)",
+       {11, 13, 21}},
       {"RMSNormalization", "const %s: f32[5] = random(6) %y = RMSNormalization(%x, %s)", {7, 21}},
       {"GroupNormalization",
        "const %s: f32[6] = random(6) const %b: f32[6] = random(7) "

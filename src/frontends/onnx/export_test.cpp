@@ -104,6 +104,26 @@ TEST(OnnxExport, AnOperatorThatOnnxLacksComesBackFromItsOwnDomain) {
       << Again(graph, 21);
 }
 
+TEST(OnnxExport, ProductsOfBytesAreIntegersToOthersAndComeBack) {
+  const std::string text = R"(graph g(x: f32[2, 5]) -> (y, r) {
+    const %w: i8[5, 2] = [100, -3, 7, 80, -127, 1, 0, 55, 9, -60]
+    const %t: f32[2] = [0.01, 0.02]
+    %q, %s, %z = DynamicQuantizeLinear(%x)
+    %a = DequantizeLinear(%q, %s, %z)
+    %b = DequantizeLinear(%w, %t)
+    %y = MatMul(%a, %b)
+    %r = Relu(%a)
+  })";
+  const Result<std::vector<std::uint8_t>> bytes = ExportOnnx(Read(text), {.opset = 17});
+  ASSERT_TRUE(bytes.ok()) << bytes.status().ToString();
+  std::multiset<std::string> ops;
+  const ModelProto model = Written(*bytes);
+  for (const NodeProto& node : model.graph->node) ops.insert(node.op_type);
+  // Somebody else reads what the bytes stand for; nobody reads the real weights.
+  EXPECT_EQ(ops, (std::multiset<std::string>{"Cast", "DequantizeLinear", "DynamicQuantizeLinear",
+                                             "MatMulInteger", "Mul", "Mul", "Relu"}));
+}
+
 TEST(OnnxExport, SaysWhatOthersDoNotRead) {
   const Graph graph = Read(R"(graph g(x: f32[2, 2], s: f32[], z: u8[]) -> (y, a, b) {
     %y = QuantizeLinear(%x, %s, %z)
