@@ -60,6 +60,25 @@ class OnnxRuntime(Case):
                     steps = np.unique(np.round(np.diff(np.unique(np.concatenate([ours, theirs]).reshape(-1))), 9))
                     self.assertLessEqual(np.abs(ours - theirs).max(), steps[steps > 0].min() * 1.001)
 
+    def test_products_with_scales_of_their_own_agree(self):
+        layers = [(self.lopsided(40, 24), self.random.normal(size=40)), (self.lopsided(10, 40), self.random.normal(size=10))]
+        model = "graph main(x: f32[N, 24]) -> (y: f32[N, 10]) {\n"
+        for i, (w, b) in enumerate(layers):
+            model += f"  const %w{i}: {write(w)}\n  const %b{i}: {write(b)}\n"
+        (self.folder / "m.txt").write_text(model + """  %a = Gemm(%x, %w0, %b0) {transB = true} @a
+  %r = Relu(%a) @r
+  %y = Gemm(%r, %w1, %b1) {transB = true} @y
+}
+""")
+        x = self.random.normal(size=(5, 24)).astype(np.float32)
+        for more in ((), ("--per-tensor",), ("--weight-ranges", "asymmetric")):
+            with self.subTest(more):
+                self.run_verb("m.txt", "--activations", "dynamic", "-o", "o.onnx", *more)
+                ours, theirs = self.answers("o.onnx", x=x), answers_of_onnxruntime(self.folder / "o.onnx", x=x)
+                # A value may lie between two bytes: one of them is a step of its input more.
+                self.assertLessEqual(np.median(np.abs(ours - theirs)), 1e-5 * np.abs(ours).max())
+                self.assertLessEqual(np.abs(ours - theirs).max(), 0.02 * np.abs(ours).max())
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -19,7 +19,9 @@ NETWORKS = [("autoencoder", {}), ("ds_cnn", {}), ("lstm", {"sequence": 4}), ("ml
 FORMS = [([], "ath", 0.98), ([], "onnx", 0.98), (["--correct", "auto"], "ath", 0.98),
          (["--method", "entropy", "--correct", "equalize,analytic", "--per-tensor"], "onnx", 0.9),
          (["--arithmetic", "fixed31", "--correct", "spread,bias"], "ath", 0.95), (["--weight-bits", "4"], "ath", 0.9),
-         (["--weight-bits", "4", "--per-tensor"], "onnx", 0.5), (["--target-ratio", "6"], "ath", 0.9)]
+         (["--weight-bits", "4", "--per-tensor"], "onnx", 0.5), (["--target-ratio", "6"], "ath", 0.9),
+         (["--weight-ranges", "asymmetric"], "ath", 0.98), (["--activations", "dynamic"], "ath", 0.98),
+         (["--activations", "dynamic", "--weight-ranges", "asymmetric"], "onnx", 0.98)]
 # Recurrent weights keep their size, so its file cannot shrink as asked.
 REFUSED = [("lstm", "--target-ratio")]
 # Products with 4-bit weights in groups: only matrices.

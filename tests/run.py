@@ -202,6 +202,7 @@ def main():
     script(count, "quant_test.py")
     script(count, "quant_rounding_test.py")
     script(count, "quant_channels_test.py")
+    script(count, "quant_dynamic_test.py")
     script(count, "quant_fit_test.py")
     script(count, "quant_ways_test.py")
     script(count, "formats_test.py", "--binary", str(ATHANOR))

@@ -1,6 +1,6 @@
 // MatMul(DequantizeLinear(x), DequantizeLinear(w)) with a scale of x that the model computes, as
 // DynamicQuantizeLinear does, and weights that are constant bytes: one node, whose kernel
-// multiplies the bytes and makes real numbers of the sums (ADR 0064). Where the scale of x is known
+// multiplies the bytes and makes real numbers of the sums (ADR 0066). Where the scale of x is known
 // and QuantizeLinear follows, `lower-qdq` does the like.
 #include "passes/clean.h"
 #include "passes/pattern.h"

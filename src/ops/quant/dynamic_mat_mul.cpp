@@ -1,5 +1,5 @@
 // A product of two matrices of bytes, the scale of the first known only when it runs. Planners make
-// such nodes of MatMul behind two DequantizeLinear; models have none (ADR 0067).
+// such nodes of MatMul behind two DequantizeLinear; models have none (ADR 0066).
 #include <array>
 
 #include "ops/catalog.h"
