@@ -77,8 +77,8 @@ constexpr const char* kChosenFloat = "its integers would cost too much accuracy"
 
 class Finder {
  public:
-  Finder(const Graph& graph, const std::set<NodeId>& in_float, bool store)
-      : graph_(graph), in_float_(in_float), store_(store) {}
+  Finder(const Graph& graph, const std::set<NodeId>& in_float, bool store, bool apart)
+      : graph_(graph), in_float_(in_float), store_(store), apart_(apart) {}
 
   Result<Candidates> Run() {
     ATH_TRY(const std::vector<NodeId> order, graph_.Order());
@@ -191,7 +191,7 @@ class Finder {
     const Node& next = graph_.node(next_id);
     const Row* row = RowOf(next);
     const bool clamps = next.op->name == "Relu" || next.op->name == "Clip";
-    const bool ends = IsProduct(kind) && row != nullptr && row->kind == Kind::kUnary;
+    const bool ends = !apart_ && IsProduct(kind) && row != nullptr && row->kind == Kind::kUnary;
     if ((!clamps && !ends) || next.inputs[0] != own) return own;
     for (std::size_t i = 1; i < next.inputs.size(); ++i) {
       const Tensor* limit = Constant(next, i);
@@ -219,7 +219,7 @@ class Finder {
 
   const Graph& graph_;
   const std::set<NodeId>& in_float_;
-  const bool store_;
+  const bool store_, apart_;
   Candidates found_;
   std::set<ValueId> integers_;  // values that are quantised by their producer
   std::set<NodeId> covered_;    // activations that became part of the node before
@@ -227,9 +227,9 @@ class Finder {
 
 }  // namespace
 
-Result<Candidates> FindCandidates(const Graph& graph, const std::set<NodeId>& in_float,
-                                  bool store) {
-  return Finder(graph, in_float, store).Run();
+Result<Candidates> FindCandidates(const Graph& graph, const std::set<NodeId>& in_float, bool store,
+                                  bool apart) {
+  return Finder(graph, in_float, store, apart).Run();
 }
 
 namespace {

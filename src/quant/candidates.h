@@ -49,9 +49,11 @@ struct Candidates {
 };
 
 // `in_float`: products that shall stay in float, which the result says of them. `store`: they are
-// candidates all the same, so that their weights can be stored as integers; see InFloat.
+// candidates all the same, so that their weights can be stored as integers; see InFloat. `apart`:
+// what a product gives becomes bytes before a function of it does, which is not a clamp: for
+// arithmetic that has integers only.
 Result<Candidates> FindCandidates(const Graph& graph, const std::set<NodeId>& in_float = {},
-                                  bool store = false);
+                                  bool store = false, bool apart = false);
 
 // What no product reads any more, an answer or on its way to one, stays real: 8 bits of scores and
 // coordinates are coarse, and all of them together have one scale after a Concat. Followers there

@@ -169,7 +169,7 @@ Result<Prepared> Prepare(const Graph& plain, const Graph& original, std::size_t 
     ATH_RETURN_IF_ERROR(Spread(graph, count, source, threads, prepared.equalized));
   if (corrections.smooth)
     ATH_RETURN_IF_ERROR(Smooth(graph, count, source, kSmoothing, threads, prepared.equalized));
-  ATH_TRY(const Candidates candidates, FindCandidates(graph));
+  ATH_TRY(const Candidates candidates, FindCandidates(graph, {}, false, ranges.apart));
   ATH_RETURN_IF_ERROR(CheckQuantizable(graph, candidates));
   ATH_TRY(prepared.calibration,
           Calibrate(graph, WatchedFor(graph, candidates), count, source, ranges));

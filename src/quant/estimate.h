@@ -41,6 +41,7 @@ struct RangeOptions {
   double tail = 1e-4;             // of percentile
   bool symmetric = false;         // every range is mirrored
   bool histograms = false;        // wanted for a report
+  bool apart = false;             // see FindCandidates
   int threads = 0;
   std::function<void()> after_sample = {};  // for progress; see RunsPerSample
 };

@@ -335,7 +335,8 @@ std::vector<Watch> WatchedFor(const Graph& graph, const Candidates& candidates) 
 
 Result<Graph> InsertPairs(const Graph& graph, const Calibration& calibration,
                           const QuantizeOptions& options, QuantizeReport& report) {
-  ATH_TRY(Candidates candidates, FindCandidates(graph, options.in_float, options.store_in_float));
+  ATH_TRY(Candidates candidates, FindCandidates(graph, options.in_float, options.store_in_float,
+                                                options.arithmetic != "float"));
   if (options.real_answers && options.arithmetic == "float") LeaveAnswersReal(graph, candidates);
   report = {};
   report.nodes = graph.num_nodes();
@@ -348,7 +349,8 @@ Result<Graph> InsertPairs(const Graph& graph, const Calibration& calibration,
 
 Result<Graph> QuantizeGraph(const Graph& graph, std::size_t samples, const SampleSource& source,
                             const QuantizeOptions& options, QuantizeReport& report) {
-  ATH_TRY(const Candidates candidates, FindCandidates(graph, options.in_float));
+  ATH_TRY(const Candidates candidates,
+          FindCandidates(graph, options.in_float, false, options.arithmetic != "float"));
   report.skipped = candidates.skipped;
   ATH_RETURN_IF_ERROR(CheckQuantizable(graph, candidates));
   ATH_TRY(const Calibration calibration,

@@ -367,6 +367,7 @@ quant::QuantizeOptions HowToQuantize(const QuantizeRequest& request) {
   how.ranges.method = request.method;
   how.ranges.tail = request.tail;
   how.ranges.symmetric = request.symmetric();
+  how.ranges.apart = request.arithmetic != "float";
   how.ranges.threads = request.threads;
   how.ranges.histograms = !request.report.empty();
   return how;
