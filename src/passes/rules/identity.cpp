@@ -115,6 +115,33 @@ Rule ClipOfRelu() {
           .where = [=](const Match& m) { return m.NumberOf(low) >= 0.0; }};
 }
 
+// Older files omit an input of Resize by an empty list, and give a region also to modes that do not
+// crop.
+Rule UnreadInputsOfResize() {
+  Pat x = Any(), roi = Optional(Any()), scales = Optional(Any()), sizes = Optional(Any());
+  Pat resize = Op("Resize", {x, roi, scales, sizes});
+  const auto unread = [=](const Match& m, const Pat& input) {
+    if (!m.Has(input)) return false;
+    const Type& type = m.TypeOf(input);
+    if (type.HasRank() && type.rank() == 1 && type.dim(0).Is(0)) return true;
+    return input.id() == roi.id() &&
+           m.TextAttr(resize, "coordinate_transformation_mode") != "tf_crop_and_resize";
+  };
+  return {
+      .name = "remove-unread-inputs-of-Resize",
+      .match = resize,
+      .build =
+          [=](Builder& g) {
+            const auto read = [&](const Pat& input) {
+              return unread(g, input) ? Expr{&g, kNoValue} : g[input];
+            };
+            return g.Op("Resize", {g[x], read(roi), read(scales), read(sizes)},
+                        g.Attributes(resize));
+          },
+      .where =
+          [=](const Match& m) { return unread(m, roi) || unread(m, scales) || unread(m, sizes); }};
+}
+
 }  // namespace
 
 std::vector<Rule> IdentityRules() {
@@ -149,6 +176,7 @@ std::vector<Rule> IdentityRules() {
       ClipWithoutLimits(),
       ReluFromClip(),
       ClipOfRelu(),
+      UnreadInputsOfResize(),
   };
 }
 
