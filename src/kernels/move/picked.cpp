@@ -6,11 +6,25 @@
 namespace athanor::kernels {
 namespace {
 
+// The channels of a block at one position.
+template <std::size_t kBytes>
+struct Position {
+  std::byte bytes[kBytes];
+};
+
+template <class F>
+void WithElementOrPosition(std::int64_t bytes, const F& f) {
+  WithElement(bytes, f);
+  if (bytes == 32) f(Position<32>());
+  if (bytes == 64) f(Position<64>());
+}
+
 // One row of n / 2 elements, each twice, `rows` times.
 template <class T>
 void Double(const ShuffleTable& table, const T* x, T* y, std::int64_t n, std::int64_t rows) {
-  if constexpr (sizeof(T) == 4) {
-    table.twice(x, static_cast<std::size_t>(n / 2), y, static_cast<std::size_t>(rows));
+  if constexpr (sizeof(T) == 4 || sizeof(T) == 1) {
+    const auto twice = sizeof(T) == 4 ? table.twice : table.bytes_twice;
+    twice(x, static_cast<std::size_t>(n / 2), y, static_cast<std::size_t>(rows));
   } else {
     for (std::int64_t i = 0; i < n / 2; ++i) y[2 * i] = y[2 * i + 1] = x[i];
     for (std::int64_t r = 1; r < rows; ++r)
@@ -73,7 +87,7 @@ void Picked::Advance(Place& place) const {
 void Picked::Run(const KernelArgs& args) const {
   const Dims& last = maps_.back();
   const auto n = std::ssize(last);
-  WithElement(element_, [&](auto element) {
+  WithElementOrPosition(element_, [&](auto element) {
     using T = decltype(element);
     Parallel(args, rows_, std::max<std::int64_t>(1, 16384 / n),
              [&](std::int64_t begin, std::int64_t end, int) {

@@ -13,7 +13,7 @@ class Picked {
  public:
   Picked() = default;
   // maps[a]: which element of axis a is shown at each place along it. At least one axis, and at
-  // most Walk::kMostDims. `element`: bytes of one.
+  // most Walk::kMostDims. `element`: bytes of one, a power of two up to 64.
   Picked(const Dims& in, std::vector<Dims> maps, std::int64_t element, Isa isa);
 
   void Run(const KernelArgs& args) const;

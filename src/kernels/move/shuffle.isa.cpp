@@ -22,13 +22,16 @@ void Turn(const void* from, std::size_t from_stride, void* to, std::size_t to_st
   }
 }
 
+template <class T>
 void Twice(const void* from, std::size_t n, void* to, std::size_t rows) {
-  const auto* x = static_cast<const float*>(from);
-  for (std::size_t i = 0; i < n; i += kLanes) {
-    auto* y = static_cast<float*>(to) + 2 * i;
-    if (i + kLanes <= n) {
-      const F32 v = Load(x + i);
-      for (std::size_t r = 0; r < rows; ++r, y += 2 * n) hn::StoreInterleaved2(v, v, kF32, y);
+  const hn::ScalableTag<T> tag;
+  const std::size_t lanes = hn::Lanes(tag);
+  const auto* x = static_cast<const T*>(from);
+  for (std::size_t i = 0; i < n; i += lanes) {
+    auto* y = static_cast<T*>(to) + 2 * i;
+    if (i + lanes <= n) {
+      const auto v = hn::LoadU(tag, x + i);
+      for (std::size_t r = 0; r < rows; ++r, y += 2 * n) hn::StoreInterleaved2(v, v, tag, y);
       continue;
     }
     for (std::size_t r = 0; r < rows; ++r, y += 2 * n) {
@@ -39,6 +42,7 @@ void Twice(const void* from, std::size_t n, void* to, std::size_t rows) {
 
 }  // namespace
 
-extern const ShuffleTable kShuffles = {.turn = Turn, .twice = Twice};
+extern const ShuffleTable kShuffles = {
+    .turn = Turn, .twice = Twice<float>, .bytes_twice = Twice<std::uint8_t>};
 
 }  // namespace athanor::kernels::ATH_ISA

@@ -1,5 +1,5 @@
-// Elements of 4 bytes moved by shuffles of vectors. Included by .isa.cpp files: no standard
-// library.
+// Elements of 4 bytes, and bytes, moved by shuffles of vectors. Included by .isa.cpp files: no
+// standard library.
 #pragma once
 
 #include <cstddef>
@@ -12,6 +12,8 @@ struct ShuffleTable {
                std::size_t rows, std::size_t n) = nullptr;
   // to[r * 2 n + 2 i] = to[r * 2 n + 2 i + 1] = from[i] for i < n, r < rows
   void (*twice)(const void* from, std::size_t n, void* to, std::size_t rows) = nullptr;
+  // The same of bytes.
+  void (*bytes_twice)(const void* from, std::size_t n, void* to, std::size_t rows) = nullptr;
 };
 
 namespace base {

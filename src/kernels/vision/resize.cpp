@@ -1,68 +1,39 @@
 // Resize. Nearest picks elements, whatever they are; linear and cubic go axis by axis in f32, along
 // the last axis by index, along others in whole rows.
-#include "ops/nn/resize.h"
-
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <limits>
 
+#include "kernels/divide.h"
 #include "kernels/elementwise/cast.h"
 #include "kernels/every_isa.h"
 #include "kernels/move/picked.h"
 #include "kernels/strides.h"
+#include "kernels/vision/resize_plan.h"
 #include "kernels/vision/vision.h"
 #include "ops/math/number.h"
 
 namespace athanor::kernels {
 namespace {
 
-enum Input : std::size_t { kX, kRoi, kScales, kSizes };
-
-constexpr std::size_t kMostTaps = 64;
-
-// One axis, with the taps that count: tap t of output o at [t * out + o].
-struct Pass {
-  AxisShape shape = {};  // of its input
-  std::int64_t out = 0;
-  std::size_t taps = 0;
-  std::vector<std::int32_t> index = {};
-  std::vector<float> weight = {};
-};
+constexpr std::size_t kX = 0;
 
 struct State {
   Picked picked;  // nearest
   const ResizeTable* table = nullptr;
-  std::vector<Pass> passes;
+  std::vector<ResizePass> passes;
   std::int64_t buffer = 0;                          // floats of one of the two in scratch
   CastFn to_float = nullptr, from_float = nullptr;  // of 8-bit integers
   std::int64_t in_count = 0, out_count = 0;
 };
 
-// Nothing when a size is computed by the model, or the coordinates are of a crop.
-std::optional<std::vector<ops::ResizeAxis>> PlanOf(const KernelQuery& q) {
-  if (q.Text("coordinate_transformation_mode") == "tf_crop_and_resize") return std::nullopt;
-  for (const Input i : {kScales, kSizes}) {
-    if (q.Has(i) && q.in[i].count() > 0 && q.in[i].constant == nullptr) return std::nullopt;
-  }
-  const auto given = [&](std::size_t i) { return q.Has(i) ? q.in[i].constant : nullptr; };
-  Result<std::vector<ops::ResizeAxis>> plan =
-      ops::PlanResize(*q.attributes, q.in[kX].dims, q.out[0].dims,
-                      {.roi = nullptr, .scales = given(kScales), .sizes = given(kSizes)});
-  if (!plan.ok()) return std::nullopt;
-  return *std::move(plan);
-}
-
 bool IsNearest(const KernelQuery& q) { return q.Text("mode") == "nearest"; }
 
-Fit FitsPlan(const KernelQuery& q) {
-  const auto plan = PlanOf(q);
-  if (!plan) return Fit::No("a crop, or its size is computed by the model");
-  for (const ops::ResizeAxis& axis : *plan) {
-    if (axis.taps > static_cast<std::int64_t>(kMostTaps)) return Fit::No("shrinks too far");
-    if (axis.in > std::numeric_limits<std::int32_t>::max()) return Fit::No("an axis too long");
-  }
-  return Fit::Yes();
+// As they lie: the channels of a block are one element more, the last axis.
+Dims StoredDims(const PortInfo& port) {
+  if (port.block == 0) return port.dims;
+  return {port.dims[0], CeilDivide(port.dims[1], port.block), port.dims[2], port.dims[3],
+          port.block};
 }
 
 Fit FitsNearest(const KernelQuery& q) {
@@ -71,14 +42,15 @@ Fit FitsNearest(const KernelQuery& q) {
     return Fit::No("not nearest alone");
   if (q.in[kX].dims.empty() || q.in[kX].rank() > static_cast<std::int64_t>(Walk::kMostDims))
     return Fit::No("too many dimensions, or none");
-  return FitsPlan(q);
+  return FitsResizePlan(q);
 }
 
 Fit FitsFilter(const KernelQuery& q) {
   const DType dtype = q.in[kX].dtype;
   if (dtype != DType::kF32 && dtype != DType::kI8 && dtype != DType::kU8)
     return Fit::No(fmt::format("not for {}", Name(dtype)));
-  return IsNearest(q) ? Fit::No("nearest has its own") : FitsPlan(q);
+  if (q.block() != 0 && dtype != DType::kF32) return Fit::No("f32 only in blocks");
+  return IsNearest(q) ? Fit::No("nearest has its own") : FitsResizePlan(q);
 }
 
 double Cost(const KernelQuery& q) {
@@ -89,13 +61,18 @@ double Cost(const KernelQuery& q) {
 
 Result<Prepared> PrepareNearest(const KernelQuery& q, PackStore&) {
   auto state = std::make_shared<State>();
+  // Of blocks the channels are one element.
+  Dims dims = StoredDims(q.in[kX]);
+  if (q.block() != 0) dims.pop_back();
+  const std::int64_t element = std::max<std::int64_t>(1, q.block()) *
+                               static_cast<std::int64_t>(ElementBytes(q.in[kX].dtype));
   std::vector<Dims> maps;
-  for (const std::int64_t size : q.in[kX].dims) {
+  for (const std::int64_t size : dims) {
     Dims map;
     for (std::int64_t i = 0; i < size; ++i) map.push_back(i);
     maps.push_back(std::move(map));
   }
-  const std::vector<ops::ResizeAxis> plan = *PlanOf(q);
+  const std::vector<ops::ResizeAxis> plan = *ResizePlan(q);
   for (const ops::ResizeAxis& axis : plan) {
     Dims& map = maps[axis.axis];
     map.clear();
@@ -107,49 +84,23 @@ Result<Prepared> PrepareNearest(const KernelQuery& q, PackStore&) {
     }
     ATH_CHECK(std::ssize(map) == axis.out, "exactly one element is the nearest");
   }
-  state->picked = Picked(q.in[kX].dims, std::move(maps),
-                         static_cast<std::int64_t>(ElementBytes(q.in[kX].dtype)), q.isa);
+  state->picked = Picked(dims, std::move(maps), element, q.isa);
   return Prepared{state, 0};
 }
 
 void RunNearest(const KernelArgs& args) { args.State<State>().picked.Run(args); }
 
-// Taps without weight are left out where every output has one.
-Pass MakePass(const ops::ResizeAxis& axis, const Dims& dims) {
-  Pass pass = {.shape = AxisShape::Of(dims, static_cast<std::int64_t>(axis.axis)), .out = axis.out};
-  for (std::int64_t o = 0; o < axis.out; ++o) {
-    std::size_t used = 0;
-    for (std::int64_t t = 0; t < axis.taps; ++t)
-      used += axis.weight[static_cast<std::size_t>(o * axis.taps + t)] != 0 ? 1 : 0;
-    pass.taps = std::max({pass.taps, used, std::size_t{1}});
-  }
-  const auto out = static_cast<std::size_t>(axis.out);
-  pass.index.assign(pass.taps * out, 0);
-  pass.weight.assign(pass.taps * out, 0);
-  for (std::size_t o = 0; o < out; ++o) {
-    std::size_t next = 0;
-    for (std::size_t t = 0; t < static_cast<std::size_t>(axis.taps); ++t) {
-      const std::size_t from = o * static_cast<std::size_t>(axis.taps) + t;
-      if (axis.weight[from] == 0) continue;
-      pass.index[next * out + o] = static_cast<std::int32_t>(axis.index[from]);
-      pass.weight[next * out + o] = static_cast<float>(axis.weight[from]);
-      ++next;
-    }
-  }
-  return pass;
-}
-
 Result<Prepared> PrepareFilter(const KernelQuery& q, PackStore&) {
   auto state = std::make_shared<State>();
   state->table = &Resizes(q.isa);
-  std::vector<ops::ResizeAxis> plan = *PlanOf(q);
+  std::vector<ops::ResizeAxis> plan = *ResizePlan(q);
   // When all grow, the last axis goes first: picking by index is the dearer part.
   const bool grows = std::all_of(plan.begin(), plan.end(),
                                  [](const ops::ResizeAxis& axis) { return axis.out >= axis.in; });
   if (grows) std::reverse(plan.begin(), plan.end());
-  Dims dims = q.in[kX].dims;
+  Dims dims = StoredDims(q.in[kX]);
   for (const ops::ResizeAxis& axis : plan) {
-    state->passes.push_back(MakePass(axis, dims));
+    state->passes.push_back(MakeResizePass(axis, dims));
     dims[axis.axis] = axis.out;
     std::int64_t count = 1;
     for (const std::int64_t dim : dims) count *= dim;
@@ -161,13 +112,14 @@ Result<Prepared> PrepareFilter(const KernelQuery& q, PackStore&) {
     state->to_float = casts.cast[type][0];
     state->from_float = casts.cast[0][type];
   }
-  state->in_count = q.in[kX].count();
-  state->out_count = q.out[0].count();
+  state->in_count = q.in[kX].stored();
+  state->out_count = q.out[0].stored();
   state->buffer = (std::max(state->buffer, state->in_count) + 15) / 16 * 16;
   return Prepared{state, 2 * 4 * state->buffer};
 }
 
-void RunPass(const KernelArgs& args, const State& s, const Pass& pass, const float* x, float* y) {
+void RunPass(const KernelArgs& args, const State& s, const ResizePass& pass, const float* x,
+             float* y) {
   const AxisShape& shape = pass.shape;
   if (shape.inner == 1) {
     Parallel(args, shape.outer, std::max<std::int64_t>(1, 8192 / pass.out),
@@ -181,8 +133,8 @@ void RunPass(const KernelArgs& args, const State& s, const Pass& pass, const flo
   }
   Parallel(args, shape.outer * pass.out, std::max<std::int64_t>(1, 8192 / shape.inner),
            [&](std::int64_t begin, std::int64_t end, int) {
-             std::array<const float*, kMostTaps> rows;
-             std::array<float, kMostTaps> weights;
+             std::array<const float*, kMostResizeTaps> rows;
+             std::array<float, kMostResizeTaps> weights;
              for (std::int64_t r = begin; r < end; ++r) {
                const std::int64_t outer = r / pass.out, o = r % pass.out;
                for (std::size_t t = 0; t < pass.taps; ++t) {
@@ -236,7 +188,7 @@ struct WideState {
 
 Fit FitsWide(const KernelQuery& q) {
   if (!IsOneOf(WideTypes{}, q.in[kX].dtype)) return Fit::No("i32 and i64 only");
-  return IsNearest(q) ? Fit::No("nearest has its own") : FitsPlan(q);
+  return IsNearest(q) ? Fit::No("nearest has its own") : FitsResizePlan(q);
 }
 
 void RunWideAxis(const KernelArgs& args, const ops::ResizeAxis& axis, const AxisShape& shape,
@@ -276,7 +228,7 @@ void RunWideOf(const KernelArgs& args) {
 
 Result<Prepared> PrepareWide(const KernelQuery& q, PackStore&) {
   auto state = std::make_shared<WideState>();
-  state->axes = *PlanOf(q);
+  state->axes = *ResizePlan(q);
   state->in_count = state->buffer = q.in[kX].count();
   state->out_count = q.out[0].count();
   Dims dims = q.in[kX].dims;
@@ -307,18 +259,23 @@ std::vector<KernelDef> ResizeKernels() {
                                   .cost_ns = Cost,
                                   .prepare = PrepareWide,
                                   .run = RunWideOf}};
-  AddForEveryIsa(defs, {.name = "Resize.nearest",
-                        .op = "Resize",
-                        .fits = FitsNearest,
-                        .cost_ns = Cost,
-                        .prepare = PrepareNearest,
-                        .run = RunNearest});
-  AddForEveryIsa(defs, {.name = "Resize.filter",
-                        .op = "Resize",
-                        .fits = FitsFilter,
-                        .cost_ns = Cost,
-                        .prepare = PrepareFilter,
-                        .run = RunFilter});
+  for (const bool blocked : {false, true}) {
+    const std::string layout = blocked ? ".blocked" : "";
+    AddForEveryIsa(defs, {.name = "Resize.nearest" + layout,
+                          .op = "Resize",
+                          .blocked = blocked,
+                          .fits = FitsNearest,
+                          .cost_ns = Cost,
+                          .prepare = PrepareNearest,
+                          .run = RunNearest});
+    AddForEveryIsa(defs, {.name = "Resize.filter" + layout,
+                          .op = "Resize",
+                          .blocked = blocked,
+                          .fits = FitsFilter,
+                          .cost_ns = Cost,
+                          .prepare = PrepareFilter,
+                          .run = RunFilter});
+  }
   return defs;
 }
 

@@ -44,6 +44,39 @@ TEST(ResizeKernels, PickTheNearestByEveryRule) {
   }
 }
 
+// Bytes and floats, in rows and in blocks of channels of which the last is not full.
+TEST(ResizeKernels, PickTheNearestOfWhateverLies) {
+  for (const Ints& sizes : {Ints{2, 21, 10, 14}, Ints{2, 21, 15, 21}, Ints{2, 21, 3, 4},
+                            Ints{2, 21, 11, 70}, Ints{2, 21, 5, 7}, Ints{2, 42, 5, 14}}) {
+    for (const DType dtype : {DType::kU8, DType::kI8, DType::kF32}) {
+      for (const char* transform : {"asymmetric", "half_pixel"}) {
+        EXPECT_GT(CheckKernels(
+                      {.op = "Resize",
+                       .inputs = {RandomOf(dtype, {2, 21, 5, 7}, 1, -99, 99), Tensor(), Tensor(),
+                                  IntList(sizes)},
+                       .constant = {false, false, false, true},
+                       .attributes = {{"coordinate_transformation_mode", std::string(transform)}},
+                       .tolerance = 0}),
+                  sizes[1] == 21 ? 2 : 0)
+            << sizes[2] << Name(dtype);
+      }
+    }
+  }
+}
+
+TEST(ResizeKernels, InterpolateInBlocksOfChannels) {
+  for (const Ints& sizes : {Ints{2, 21, 10, 14}, Ints{2, 21, 3, 4}, Ints{2, 21, 5, 9}}) {
+    for (const char* mode : {"linear", "cubic"}) {
+      EXPECT_GT(
+          CheckKernels({.op = "Resize",
+                        .inputs = {RandomF32({2, 21, 5, 7}), Tensor(), Tensor(), IntList(sizes)},
+                        .constant = {false, false, false, true},
+                        .attributes = {{"mode", std::string(mode)}}}),
+          1);
+    }
+  }
+}
+
 TEST(ResizeKernels, ComputeWideIntegersInDouble) {
   for (const DType dtype : {DType::kI32, DType::kI64}) {
     for (const char* mode : {"linear", "cubic"}) {
