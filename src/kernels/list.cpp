@@ -72,6 +72,7 @@ constexpr std::vector<KernelDef> (*kLists[])() = {
     Int8GemmKernels,
     Int8LookupKernels,
     Int8PoolKernels,
+    Int8ResizeKernels,
     IntMatMulKernels,
     LossKernels,
     MatMulKernels,

@@ -6,6 +6,7 @@
 #include "kernels/conv/spatial.h"
 #include "kernels/divide.h"
 #include "kernels/int8/int8.h"
+#include "kernels/int8/plane_i8.h"
 #include "kernels/int8/requant.h"
 
 namespace athanor::kernels {
@@ -311,8 +312,11 @@ double CostPool(const KernelQuery& q, Variant variant) {
 }
 
 struct MaxState : State {
-  std::uint8_t low = 0, high = 255;
-  std::int64_t whole_begin = 0, whole_end = 0;  // of a row: windows that no border cuts
+  const MaxTable* maxima = nullptr;
+  MaxFinish finish;
+  std::size_t dense = 0;                       // positions along a row where a window may begin
+  std::int64_t left = 0, inside = 0, all = 0;  // positions of a staged row
+  std::int64_t scratch = 0;                    // of one thread
 };
 
 struct MaxI8 {
@@ -320,50 +324,64 @@ struct MaxI8 {
     Fit fit = FitsPool(q);
     if (fit.yes() && !(q.quant->inputs[0] == q.quant->outputs[0]))
       return Fit::No("the scale of input and output differ");
+    if (fit.yes() && Spatial2d::FromPool(q)->h.kernel > kMostRows)
+      return Fit::No("a window of too many rows");
     return fit;
   }
-  static double Cost(const KernelQuery& q, Variant variant) { return CostPool(q, variant); }
+  static double Cost(const KernelQuery& q, Variant variant) {
+    const Spatial2d spatial = *Spatial2d::FromPool(q);
+    const auto out = static_cast<double>(q.out[0].stored());
+    const double dense =
+        1.2 * static_cast<double>(spatial.h.kernel) + 1.8 * FoldsOf(spatial.w.kernel);
+    return StepsNs(variant, out * (dense * static_cast<double>(spatial.w.stride) +
+                                   (spatial.w.stride == 1 ? 2 : 4)));
+  }
   static Result<Prepared> Prepare(const KernelQuery& q, PackStore&, Variant variant) {
     const auto s = MakeState<MaxState>(q, *Spatial2d::FromPool(q), variant);
+    s->maxima = &Maxima(variant);
+    s->finish.flip = s->flip;
     if (q.quant->clamp) {
-      s->low = static_cast<std::uint8_t>(q.quant->clamp->low + s->flip);
-      s->high = static_cast<std::uint8_t>(q.quant->clamp->high + s->flip);
+      s->finish.low = static_cast<std::uint8_t>(q.quant->clamp->low + s->flip);
+      s->finish.high = static_cast<std::uint8_t>(q.quant->clamp->high + s->flip);
     }
     const ops::WindowAxis& w = s->spatial.w;
-    const auto whole = [&w](std::int64_t ox) { return w.LastTap(ox) - w.FirstTap(ox) == w.kernel; };
-    while (s->whole_begin < w.out && !whole(s->whole_begin)) ++s->whole_begin;
-    s->whole_end = s->whole_begin;
-    while (s->whole_end < w.out && whole(s->whole_end)) ++s->whole_end;
-    return Prepared{s, 0};
+    const std::int64_t dense = (w.out - 1) * w.stride + 1;
+    s->dense = static_cast<std::size_t>(dense);
+    s->all = dense + (w.kernel - 1) * w.dilation;
+    s->left = std::min(w.pad_begin, s->all);
+    s->inside = std::clamp<std::int64_t>(s->all - s->left, 0, w.in);
+    const std::int64_t slack = static_cast<std::int64_t>(s->maxima->slack);
+    s->scratch = 4 * WholeLines(CeilDivide(s->all * s->lanes() + slack, 4));
+    return Prepared{s, q.threads * s->scratch};
   }
-  // y = the largest of y and of the windows of one row of the input.
-  static void FoldRow(const MaxState& s, const std::uint8_t* row, std::uint8_t* y) {
-    const ops::WindowAxis& w = s.spatial.w;
-    for (std::int64_t ox = 0; ox < w.out;) {
-      const std::int64_t first = w.FirstTap(ox), taps = w.LastTap(ox) - first;
-      const std::int64_t count = ox == s.whole_begin && s.whole_end > ox ? s.whole_end - ox : 1;
-      if (taps > 0) {
-        const LaneWindow window = {.kernel_w = static_cast<std::size_t>(taps),
-                                   .stride = static_cast<std::size_t>(w.stride),
-                                   .dilation = static_cast<std::size_t>(w.dilation),
-                                   .out_w = static_cast<std::size_t>(count)};
-        s.table->max(window, row + w.Position(ox, first) * s.lanes(), s.flip, y + ox * s.lanes());
-      }
-      ox += count;
-    }
+  // The largest of the rows of a window, with the lowest number where there is none.
+  static void StageRow(const MaxState& s, const std::uint8_t* x, std::int64_t oy,
+                       std::uint8_t* row) {
+    const ops::WindowAxis& h = s.spatial.h;
+    const std::uint8_t* rows[kMostRows];
+    std::size_t count = 0;
+    for (std::int64_t ky = h.FirstTap(oy); ky < h.LastTap(oy); ++ky)
+      rows[count++] = x + h.Position(oy, ky) * s.spatial.w.in * s.lanes();
+    const std::int64_t inside = count > 0 ? s.inside : 0, end = s.left + inside;
+    std::fill_n(row, s.left * s.lanes(), std::uint8_t{0});
+    std::fill_n(row + end * s.lanes(), (s.all - end) * s.lanes(), std::uint8_t{0});
+    if (inside > 0)
+      s.maxima->rows(rows, count, static_cast<std::size_t>(inside * s.lanes()), s.flip,
+                     row + s.left * s.lanes());
   }
   static void Run(const KernelArgs& args) {
     const MaxState& s = args.State<MaxState>();
-    const ops::WindowAxis& h = s.spatial.h;
-    ForEachRow(args, s, [&](const std::uint8_t* x, std::int64_t oy, std::uint8_t* y) {
-      const std::int64_t n = s.spatial.w.out * s.lanes();
-      std::fill_n(y, n, s.flip);  // the lowest value
-      for (std::int64_t ky = h.FirstTap(oy); ky < h.LastTap(oy); ++ky)
-        FoldRow(s, x + h.Position(oy, ky) * s.spatial.w.in * s.lanes(), y);
-      if (s.low == 0 && s.high == 255) return;
-      for (std::int64_t i = 0; i < n; ++i) {
-        const auto value = static_cast<std::uint8_t>(y[i] ^ s.flip);
-        y[i] = std::clamp(value, s.low, s.high) ^ s.flip;
+    const ops::WindowAxis& w = s.spatial.w;
+    const std::int64_t rows = s.spatial.h.out;
+    const std::size_t lanes = s.table->lanes;
+    Parallel(args, s.planes * rows, 4, [&](std::int64_t begin, std::int64_t end, int thread) {
+      auto* const row = reinterpret_cast<std::uint8_t*>(args.scratch + thread * s.scratch);
+      for (std::int64_t i = begin; i < end; ++i) {
+        StageRow(s, args.In<std::uint8_t>(0) + i / rows * s.InBytes(), i % rows, row);
+        s.maxima->along(row, s.dense * lanes, static_cast<std::size_t>(w.dilation) * lanes,
+                        static_cast<std::size_t>(w.kernel));
+        s.maxima->blocks(row, static_cast<std::size_t>(w.out), static_cast<std::size_t>(w.stride),
+                         s.finish, args.Out<std::uint8_t>(0) + i * w.out * s.lanes());
       }
     });
   }

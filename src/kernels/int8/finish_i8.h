@@ -102,6 +102,21 @@ class ToCurve {
   Ints low_, high_, flip_;
 };
 
+// Real numbers become integers as QuantizeLinear makes them, the zero point not yet added.
+class Quotient {
+ public:
+  HWY_INLINE Quotient(float scale, std::int32_t zero, std::int32_t low, std::int32_t high)
+      : scale_(SetFloats(scale)),
+        least_(SetFloats(static_cast<float>(low - zero))),
+        most_(SetFloats(static_cast<float>(high - zero))) {}
+  HWY_INLINE Ints operator()(Floats x) const {
+    return Round(ClampFloats(NanToZero(DivFloats(x, scale_)), least_, most_));
+  }
+
+ private:
+  Floats scale_, least_, most_;
+};
+
 // x * m, rounded twice, see ops/quant/fixed_point.h.
 class FixedFactor {
  public:

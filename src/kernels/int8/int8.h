@@ -19,6 +19,8 @@ std::vector<KernelDef> Int8GemmKernels();
 std::vector<KernelDef> Int8BinaryKernels();
 // MaxPool, AveragePool, GlobalAveragePool.
 std::vector<KernelDef> Int8PoolKernels();
+// Resize of height and width.
+std::vector<KernelDef> Int8ResizeKernels();
 // Element-wise operators of one 8-bit tensor, as a table of 256 results.
 std::vector<KernelDef> Int8LookupKernels();
 // QuantizeLinear and DequantizeLinear with one scale.

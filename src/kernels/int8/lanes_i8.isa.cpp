@@ -388,24 +388,6 @@ void DepthwiseStrip(const LaneStrip& g, const std::uint8_t* const* rows, const s
 
 // ---- pools
 
-// The bytes of one position.
-HWY_INLINE __m128i LoadLanes(const std::uint8_t* p) {
-  if constexpr (kLanes == 16) return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-  if constexpr (kLanes == 8) return Load8(p);
-  return _mm_cvtsi32_si128(Four(p));
-}
-HWY_INLINE void StoreLanes(std::uint8_t* p, __m128i v) { __builtin_memcpy(p, &v, kLanes); }
-
-void Max(const LaneWindow& g, const std::uint8_t* x, std::uint8_t flip, std::uint8_t* y) {
-  const __m128i turn = _mm_set1_epi8(static_cast<char>(flip));
-  for (std::size_t o = 0; o < g.out_w; ++o, x += g.stride * kLanes, y += kLanes) {
-    __m128i best = _mm_xor_si128(LoadLanes(y), turn);
-    for (std::size_t t = 0; t < g.kernel_w; ++t)
-      best = _mm_max_epu8(best, _mm_xor_si128(LoadLanes(x + t * g.dilation * kLanes), turn));
-    StoreLanes(y, _mm_xor_si128(best, turn));
-  }
-}
-
 void Sum(const std::uint8_t* x, std::size_t taps, std::size_t step, std::uint8_t flip,
          std::int32_t* sums) {
   const Ints turn = SetInts(flip);
@@ -442,7 +424,6 @@ HWY_INLINE constexpr LaneTable Table() {
 #if defined(__AVX512VNNI__)
   table.depthwise_strip = DepthwiseStrip;
 #endif
-  table.max = Max;
   table.sum = Sum;
   Fill<kTallest>(table);
   return table;

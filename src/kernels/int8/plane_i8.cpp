@@ -1,9 +1,15 @@
 #include "kernels/int8/plane_i8.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 namespace athanor::kernels::int8 {
+
+int FoldsOf(std::int64_t taps) {
+  const auto unsigned_taps = static_cast<std::uint64_t>(taps);
+  return std::bit_width(unsigned_taps) - (std::has_single_bit(unsigned_taps) ? 1 : 0);
+}
 
 PaddedPlane::PaddedPlane(const ops::WindowAxis& h, const ops::WindowAxis& w, std::uint8_t flip,
                          std::uint8_t fill)

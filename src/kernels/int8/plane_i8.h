@@ -6,6 +6,9 @@
 
 namespace athanor::kernels::int8 {
 
+// How often MaxTable::along goes over its bytes for windows of so many taps.
+int FoldsOf(std::int64_t taps);
+
 class PaddedPlane {
  public:
   PaddedPlane() = default;

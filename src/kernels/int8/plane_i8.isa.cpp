@@ -1,4 +1,4 @@
-// Work on planes and rows of bytes: interleaving channels, depthwise sums, maxima, element-wise
+// Work on planes and rows of bytes: interleaving channels, depthwise sums, element-wise
 // arithmetic, and the ways from and to real numbers.
 #include "kernels/int8/finish_i8.h"
 
@@ -141,26 +141,6 @@ void Depthwise(const Window& g, const std::uint8_t* x, const std::uint8_t* w, st
       Tap weight;
       __builtin_memcpy(&weight, w + kx * sizeof(Tap), sizeof(Tap));
       for (std::size_t o = 0; o < g.out_w; ++o) sums[o] += from[o * g.stride_w] * weight;
-    }
-  }
-}
-
-// First over the rows, which is contiguous, then along the row.
-void Max(const Window& g, const std::uint8_t* x, std::size_t in_w, std::uint8_t* columns,
-         std::uint8_t* y) {
-  for (std::size_t i = 0; i < in_w; ++i) columns[i] = x[i];
-  for (std::size_t ky = 1; ky < g.kernel_h; ++ky) {
-    const std::uint8_t* const row = x + ky * g.row * g.dilation_h;
-    for (std::size_t i = 0; i < in_w; ++i) columns[i] = row[i] > columns[i] ? row[i] : columns[i];
-  }
-  for (std::size_t o = 0; o < g.out_w; ++o) y[o] = columns[o * g.stride_w];
-  for (std::size_t kx = 1; kx < g.kernel_w; ++kx) {
-    const std::uint8_t* const from = columns + kx * g.dilation_w;
-    if (g.stride_w == 2) {
-      for (std::size_t o = 0; o < g.out_w; ++o) y[o] = from[2 * o] > y[o] ? from[2 * o] : y[o];
-    } else {
-      for (std::size_t o = 0; o < g.out_w; ++o)
-        y[o] = from[o * g.stride_w] > y[o] ? from[o * g.stride_w] : y[o];
     }
   }
 }
@@ -328,20 +308,15 @@ void Mul(const std::uint8_t* a, const std::uint8_t* b, std::size_t n, const Bina
 
 void Quantize(const float* x, std::size_t n, float scale, std::int32_t zero, std::int32_t low,
               std::int32_t high, std::uint8_t* y) {
-  const Floats least = SetFloats(static_cast<float>(low - zero));
-  const Floats most = SetFloats(static_cast<float>(high - zero));
-  const Floats by = SetFloats(scale);
+  const Quotient quotient(scale, zero, low, high);
   const ToBytes to_bytes(zero, low, high);
-  const auto one = [&](const float* p) {
-    return Round(ClampFloats(NanToZero(DivFloats(LoadFloats(p), by)), least, most));
-  };
-  MapVectors(n, to_bytes, y, [&](std::size_t i) { return one(x + i); });
+  MapVectors(n, to_bytes, y, [&](std::size_t i) { return quotient(LoadFloats(x + i)); });
   const std::size_t i = n / kLanes * kLanes;
   if (i == n) return;
   float rest[kLanes] = {};
   for (std::size_t j = 0; i + j < n; ++j) rest[j] = x[i + j];
   std::uint8_t bytes[kLanes];
-  to_bytes.Some(1, bytes, [&](std::size_t) { return one(rest); });
+  to_bytes.Some(1, bytes, [&](std::size_t) { return quotient(LoadFloats(rest)); });
   for (std::size_t j = 0; i + j < n; ++j) y[i + j] = bytes[j];
 }
 
@@ -359,7 +334,6 @@ void Dequantize(const std::uint8_t* q, std::size_t n, float scale, std::int32_t 
 extern const PlaneTable kPlanes = {.interleave = Interleave,
                                    .tap_bytes = sizeof(Tap),
                                    .depthwise = Depthwise,
-                                   .max = Max,
                                    .total = Total,
                                    .add = Add,
                                    .sub = Sub,

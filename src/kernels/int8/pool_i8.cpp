@@ -20,12 +20,11 @@ Fit FitsBytes(const KernelQuery& q) {
 // ---- maxima: integers of the same scale compare as real numbers do
 
 struct MaxState {
-  const PlaneTable* table = nullptr;
+  const MaxTable* table = nullptr;
   Spatial2d spatial;
   PaddedPlane padded;
+  MaxFinish finish;  // of flipped data
   std::int64_t planes = 0, scratch = 0;
-  std::uint8_t flip = 0, low = 0, high = 255;  // flipped, as the data are
-  bool clamp = false;
 };
 
 struct MaxI8 {
@@ -39,37 +38,39 @@ struct MaxI8 {
     return Fit::Yes();
   }
   static double Cost(const KernelQuery& q, Variant variant) {
-    const auto width = static_cast<double>(Spatial2d::FromPool(q)->w.kernel);
-    return ProductsNs(variant, 20 * width * static_cast<double>(q.out[0].count()) +
-                                   8 * static_cast<double>(q.in[0].count()));
+    const Spatial2d spatial = *Spatial2d::FromPool(q);
+    const PaddedPlane padded(spatial.h, spatial.w, 0, 0);
+    constexpr double kRow = 700;  // to begin another
+    const double plane = static_cast<double>(padded.bytes()) * 2 *
+                             (1 + FoldsOf(spatial.h.kernel) + FoldsOf(spatial.w.kernel)) +
+                         kRow * static_cast<double>(spatial.h.in + spatial.h.out);
+    return StepsNs(variant, plane * static_cast<double>(q.in[0].dims[0] * q.in[0].dims[1]));
   }
   static Result<Prepared> Prepare(const KernelQuery& q, PackStore&, Variant variant) {
     auto s = std::make_shared<MaxState>();
-    s->table = &int8::Planes(variant);
+    s->table = &Maxima(variant);
     s->spatial = *Spatial2d::FromPool(q);
-    s->flip = FlipOf(q.quant->inputs[0]);
-    s->padded = PaddedPlane(s->spatial.h, s->spatial.w, s->flip, 0);
+    s->finish.flip = FlipOf(q.quant->inputs[0]);
+    s->padded = PaddedPlane(s->spatial.h, s->spatial.w, s->finish.flip, 0);
     s->planes = q.in[0].dims[0] * q.in[0].dims[1];
     if (q.quant->clamp) {
-      s->clamp = true;
-      s->low = static_cast<std::uint8_t>(q.quant->clamp->low + s->flip);
-      s->high = static_cast<std::uint8_t>(q.quant->clamp->high + s->flip);
+      s->finish.low = static_cast<std::uint8_t>(q.quant->clamp->low + s->finish.flip);
+      s->finish.high = static_cast<std::uint8_t>(q.quant->clamp->high + s->finish.flip);
     }
-    const auto row = static_cast<std::int64_t>(s->padded.window().row);
-    s->scratch = (s->padded.bytes() + row + 127) / 64 * 64;
+    s->scratch = (s->padded.bytes() + 63) / 64 * 64;
     return Prepared{s, s->scratch * q.threads};
   }
-  static void RunPlane(const MaxState& s, const std::uint8_t* x, std::uint8_t* scratch,
+  // The padded plane as one row: windows that leave a row are nobody's.
+  static void RunPlane(const MaxState& s, const std::uint8_t* x, std::uint8_t* plane,
                        std::uint8_t* y) {
-    s.padded.Stage(x, scratch);
+    s.padded.Stage(x, plane);
     const Window& window = s.padded.window();
-    for (std::int64_t row = 0; row < s.spatial.h.out; ++row, y += window.out_w) {
-      s.table->max(window, scratch + s.padded.RowBegin(row), window.row, scratch + s.padded.bytes(),
-                   y);
-      for (std::size_t i = 0; i < window.out_w && s.clamp; ++i)
-        y[i] = std::clamp(y[i], s.low, s.high);
-      for (std::size_t i = 0; i < window.out_w && s.flip != 0; ++i) y[i] ^= s.flip;
-    }
+    const std::size_t rows = static_cast<std::size_t>(s.spatial.h.out - 1) * window.stride_h + 1;
+    s.table->along(plane, rows * window.row, window.dilation_h * window.row, window.kernel_h);
+    const std::size_t last = (window.kernel_w - 1) * window.dilation_w;
+    s.table->along(plane, rows * window.row - last, window.dilation_w, window.kernel_w);
+    for (std::int64_t row = 0; row < s.spatial.h.out; ++row, y += window.out_w)
+      s.table->elements(plane + s.padded.RowBegin(row), window.out_w, window.stride_w, s.finish, y);
   }
   static void Run(const KernelArgs& args) {
     const MaxState& s = args.State<MaxState>();

@@ -81,6 +81,18 @@ const LaneTable& Lanes(Variant variant) {
   return *tables[static_cast<std::size_t>(variant)];
 }
 
+const MaxTable& Maxima(Variant variant) {
+  const MaxTable* const tables[] = {&base::kMaxima, &avx2::kMaxima, &avx512::kMaxima,
+                                    &vnni::kMaxima};
+  return *tables[static_cast<std::size_t>(variant)];
+}
+
+const BlendTable& Blends(Variant variant) {
+  const BlendTable* const tables[] = {&base::kBlends, &avx2::kBlends, &avx512::kBlends,
+                                      &vnni::kBlends};
+  return *tables[static_cast<std::size_t>(variant)];
+}
+
 double ProductsNs(Variant variant, double products) {
   constexpr double kPerNs[] = {14, 44, 80, 150};
   return 200 + products / kPerNs[static_cast<std::size_t>(variant)];

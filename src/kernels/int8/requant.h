@@ -2,7 +2,9 @@
 // how their sums become integers again.
 #pragma once
 
+#include "kernels/int8/blend_table.h"
 #include "kernels/int8/lookup.h"
+#include "kernels/int8/max_table.h"
 #include "kernels/int8/table.h"
 #include "kernels/kernel.h"
 #include "ops/quant/fixed_point.h"
@@ -17,6 +19,8 @@ Fit OnThisMachine(Variant variant);
 const MatrixTable& Matrices(Variant variant);
 const PlaneTable& Planes(Variant variant);
 const LaneTable& Lanes(Variant variant);
+const MaxTable& Maxima(Variant variant);
+const BlendTable& Blends(Variant variant);
 // Time of so many multiply-adds on one core, and of so many of the simpler steps that conversions
 // and the windows of single channels take.
 double ProductsNs(Variant variant, double products);

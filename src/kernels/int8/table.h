@@ -112,9 +112,6 @@ struct LaneTable {
   void (*depthwise_strip)(const LaneStrip& g, const std::uint8_t* const* rows,
                           const std::uint8_t* w, const Requant& how, std::size_t channel,
                           std::uint8_t* y) = nullptr;
-  // y = the largest of y and of one row of windows; of `g` all but its rows counts.
-  void (*max)(const LaneWindow& g, const std::uint8_t* x, std::uint8_t flip,
-              std::uint8_t* y) = nullptr;
   // sums += `taps` positions `step` apart.
   void (*sum)(const std::uint8_t* x, std::size_t taps, std::size_t step, std::uint8_t flip,
               std::int32_t* sums) = nullptr;
@@ -153,9 +150,6 @@ struct PlaneTable {
   // rounded up to 4 bytes. Reads up to 64 bytes too far and writes up to two vectors too far.
   void (*depthwise)(const Window& g, const std::uint8_t* x, const std::uint8_t* w,
                     std::int32_t* sums) = nullptr;
-  // One row of maxima. `columns`: memory for as many bytes as a row.
-  void (*max)(const Window& g, const std::uint8_t* x, std::size_t in_w, std::uint8_t* columns,
-              std::uint8_t* y) = nullptr;
   std::int64_t (*total)(const std::uint8_t* x, std::size_t n, std::uint8_t flip) = nullptr;
   Binary add = nullptr, sub = nullptr, mul = nullptr;
   // The range of the integers is [low, high].
