@@ -21,6 +21,12 @@ std::int64_t IntAttribute(const Node& node, std::string_view name) {
   return number == nullptr ? 0 : *number;
 }
 
+std::string TextAttribute(const Node& node, std::string_view name) {
+  const std::optional<AttrValue> value = AttributeOf(node, name);
+  const auto* text = value ? std::get_if<std::string>(&*value) : nullptr;
+  return text == nullptr ? "" : *text;
+}
+
 // Scale and zero point of a QuantizeLinear or DequantizeLinear that this pass can use: known now,
 // f32 scales, per tensor or per axis. `quantized`: the value on the integer side.
 std::optional<QuantPort> PortOf(const Graph& graph, const Node& node, ValueId quantized) {
@@ -65,6 +71,13 @@ bool OnlyMoves(const OpDef& op) {
       "Concat", "DepthToSpace", "Expand", "Flatten", "Gather", "Pad",       "Reshape",
       "Slice",  "SpaceToDepth", "Split",  "Squeeze", "Tile",   "Transpose", "Unsqueeze"};
   return std::find(std::begin(kMovers), std::end(kMovers), op.name) != std::end(kMovers);
+}
+
+// Resize that shows an element of input 0 at every place; the other inputs say which.
+bool PicksNearest(const Node& node) {
+  return node.op->name == "Resize" && TextAttribute(node, "mode") == "nearest" &&
+         TextAttribute(node, "coordinate_transformation_mode") != "tf_crop_and_resize" &&
+         IntAttribute(node, "exclude_outside") == 0 && IntAttribute(node, "antialias") == 0;
 }
 
 // The limits of an activation that is a clamp; nothing for other nodes.
@@ -126,9 +139,8 @@ class Lowering {
     if (graph_.value(root.inputs[0]).type.dtype != DType::kF32) return false;
     std::optional<QuantPort> port = PortOf(graph_, root, root.outputs[0]);
     if (!port || !port->per_tensor() || port->dtype == DType::kI32) return false;
-    const std::optional<AttrValue> arithmetic = AttributeOf(root, "arithmetic");
-    const auto* text = arithmetic ? std::get_if<std::string>(&*arithmetic) : nullptr;
-    if (text != nullptr) spec_.arithmetic = *text;
+    const std::string arithmetic = TextAttribute(root, "arithmetic");
+    if (!arithmetic.empty()) spec_.arithmetic = arithmetic;
     spec_.outputs = {*std::move(port)};
     return true;
   }
@@ -237,8 +249,9 @@ class Lowering {
     if (spec_.clamp) return false;
     const QuantPort& out = spec_.outputs[0];
     if (op_is_dequantize_) return spec_.inputs[0] == out;
-    if (!OnlyMoves(*op_->op)) return false;
-    for (std::size_t i = 0; i < inputs_.size(); ++i) {
+    const bool nearest = PicksNearest(*op_);
+    if (!nearest && !OnlyMoves(*op_->op)) return false;
+    for (std::size_t i = 0; i < (nearest ? 1 : inputs_.size()); ++i) {
       const QuantPort& in = spec_.inputs[i];
       if (in.quantized() ? !(in == out)
                          : inputs_[i] != kNoValue && IsFloat(graph_.value(inputs_[i]).type.dtype))

@@ -121,6 +121,30 @@ graph main(x: u8[2, 6]) -> (y: u8[2, 5], z: u8[2, 3]) {
   ExpectSameResults(graph, lowered, 3, 0);
 }
 
+// Interpolation computes between the pairs; the nearest element is moved, whatever the scales say.
+TEST(LowerQdq, MovesTheNearestElements) {
+  const std::string text = R"(
+graph main(x: u8[1, 2, 3, 4]) -> (y: u8[1, 2, 6, 8]) {
+  const %s: f32[] = [0.5]
+  const %zero: u8[] = [7]
+  const %factors: f32[4] = [1, 1, 2, 2]
+  %r = DequantizeLinear(%x, %s, %zero)
+  %a = Resize(%r, _, %factors) {mode = "nearest"}
+  %y = QuantizeLinear(%a, %s, %zero)
+}
+)";
+  for (const char* mode : {"nearest", "linear"}) {
+    std::string of_mode = text;
+    of_mode.replace(of_mode.find("nearest"), 7, mode);
+    const Graph graph = Parse(of_mode);
+    const Graph lowered = Lowered(graph, 1);
+    ASSERT_EQ(lowered.num_nodes(), 1U) << PrintText(lowered);
+    const Node& node = lowered.node(lowered.Order()->front());
+    EXPECT_EQ(HasQuantSpec(node.attributes), std::string(mode) == "linear");
+    ExpectSameResults(graph, lowered, 3, 0);
+  }
+}
+
 TEST(LowerQdq, FillsWithTheIntegerOfZero) {
   const Graph graph = Parse(R"(
 graph main(x: u8[2, 3]) -> (y: u8[2, 5]) {

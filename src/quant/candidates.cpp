@@ -20,9 +20,25 @@ enum class Kind : std::uint8_t {
   kGatherer  // several tensors, same scale
 };
 
+template <class T>
+T Attribute(const Node& node, std::string_view name, T otherwise) {
+  const std::optional<AttrValue> value = passes::AttributeOf(node, name);
+  const T* typed = value ? std::get_if<T>(&*value) : nullptr;
+  return typed == nullptr ? otherwise : *typed;
+}
+
+// Cubic filters overshoot, and a crop shows what is no element: the scale would not do.
+bool StaysWithinItsInput(const Node& node) {
+  return Attribute<std::string>(node, "mode", "") != "cubic" &&
+         Attribute<std::string>(node, "coordinate_transformation_mode", "") != "tf_crop_and_resize";
+}
+
 struct Row {
   std::string_view op;
   Kind kind;
+  // Inputs but the first say how, they are not data.
+  bool only_first = false;
+  bool (*takes)(const Node&) = nullptr;  // nullptr: all
 };
 
 constexpr Row kRows[] = {
@@ -46,6 +62,7 @@ constexpr Row kRows[] = {
     {"Mul", Kind::kBinary},
     {"Relu", Kind::kUnary},
     {"Reshape", Kind::kMover},
+    {"Resize", Kind::kMover, true, StaysWithinItsInput},
     {"Sigmoid", Kind::kUnary},
     {"SpaceToDepth", Kind::kMover},
     {"Squeeze", Kind::kMover},
@@ -66,13 +83,6 @@ bool IsProduct(Kind kind) {
   return kind == Kind::kConv || kind == Kind::kGemm || kind == Kind::kMatMul;
 }
 
-template <class T>
-T Attribute(const Node& node, std::string_view name, T otherwise) {
-  const std::optional<AttrValue> value = passes::AttributeOf(node, name);
-  const T* typed = value ? std::get_if<T>(&*value) : nullptr;
-  return typed == nullptr ? otherwise : *typed;
-}
-
 constexpr const char* kChosenFloat = "its integers would cost too much accuracy";
 
 class Finder {
@@ -87,12 +97,12 @@ class Finder {
       const Row* row = RowOf(node);
       if (row == nullptr || covered_.contains(id)) continue;
       Candidate candidate = {.node = id};
-      std::string reason = Look(node, row->kind, candidate);
+      std::string reason = Look(node, *row, candidate);
       const bool chosen = reason.empty() && in_float_.contains(id);
       if (chosen) reason = kChosenFloat;
       if (!reason.empty()) {
         if (IsProduct(row->kind)) found_.skipped.push_back({node.name, node.op->name, reason, id});
-        if (chosen && store_) StoreOnly(node, std::move(candidate));
+        if (chosen && store_ && IsProduct(row->kind)) StoreOnly(node, std::move(candidate));
         continue;
       }
       candidate.result = ResultOf(node, row->kind);
@@ -125,13 +135,14 @@ class Finder {
   }
 
   // "" when the node is to be quantised.
-  std::string Look(const Node& node, Kind kind, Candidate& c) const {
+  std::string Look(const Node& node, const Row& row, Candidate& c) const {
+    if (row.takes != nullptr && !row.takes(node)) return "it may leave the range of its input";
     if (!IsReal(node.outputs[0])) return "it does not compute f32";
     for (std::size_t i = 1; i < node.outputs.size(); ++i) {
       if (node.outputs[i] != kNoValue && graph_.num_uses(node.outputs[i]) > 0)
         return "it has several outputs";
     }
-    return IsProduct(kind) ? LookProduct(node, kind, c) : LookFollower(node, kind, c);
+    return IsProduct(row.kind) ? LookProduct(node, row.kind, c) : LookFollower(node, row, c);
   }
 
   std::string LookProduct(const Node& node, Kind kind, Candidate& c) const {
@@ -162,9 +173,11 @@ class Finder {
     return "";
   }
 
-  std::string LookFollower(const Node& node, Kind kind, Candidate& c) const {
+  std::string LookFollower(const Node& node, const Row& row, Candidate& c) const {
     constexpr const char* kNotIntegers = "it reads real numbers";
-    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    const Kind kind = row.kind;
+    const std::size_t data = row.only_first ? 1 : node.inputs.size();
+    for (std::size_t i = 0; i < data; ++i) {
       if (!Has(node, i) || !IsReal(node.inputs[i])) continue;
       if (const Tensor* constant = Constant(node, i)) {
         // A number is folded into a table of 256 results; anything larger is
