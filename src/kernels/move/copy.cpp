@@ -332,14 +332,25 @@ void RunTransposition(const KernelArgs& args, const State& s, const Transpositio
   });
 }
 
+// CopyRow, and every second element by whole vectors.
+template <class T>
+void CopyElements(const T* from, std::int64_t from_step, T* to, std::int64_t to_step,
+                  std::int64_t n) {
+  const bool halves = from_step == 2 && to_step == 1;
+  if (sizeof(T) == 4 && halves) return base::kShuffles.halve(from, static_cast<std::size_t>(n), to);
+  if (sizeof(T) == 1 && halves)
+    return base::kShuffles.bytes_halve(from, static_cast<std::size_t>(n), to);
+  CopyRow(from, from_step, to, to_step, n);
+}
+
 template <class T>
 void RunLoopOf(const KernelArgs& args, const Job& job, const std::byte* from, std::byte* to) {
   const auto from_step = static_cast<std::int64_t>(job.loop.step(0));
   const auto to_step = static_cast<std::int64_t>(job.loop.step(1));
   job.loop.Run(args, std::max<std::int64_t>(1, kElementGrain / job.run),
                [&](const BroadcastLoop::Offsets& at, std::int64_t, std::int64_t n) {
-                 CopyRow(reinterpret_cast<const T*>(from) + at[0], from_step,
-                         reinterpret_cast<T*>(to) + at[1], to_step, n);
+                 CopyElements(reinterpret_cast<const T*>(from) + at[0], from_step,
+                              reinterpret_cast<T*>(to) + at[1], to_step, n);
                });
 }
 

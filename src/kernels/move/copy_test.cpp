@@ -38,6 +38,20 @@ TEST(CopyKernels, JoinAndSplitAlongEveryAxis) {
   }
 }
 
+TEST(CopyKernels, TakeEverySecondElement) {
+  for (const std::int64_t n : {2, 3, 7, 8, 9, 31, 32, 33, 66, 130}) {
+    for (const DType dtype : {DType::kF32, DType::kU8, DType::kI64}) {
+      for (const std::int64_t start : {0, 1}) {
+        EXPECT_GT(CheckKernels({.op = "Slice",
+                                .inputs = {RandomOf(dtype, {3, 4, n}, 1, 0, 100), IntList({start}),
+                                           IntList({n}), IntList({2}), IntList({2})},
+                                .constant = {false, true, true, true, true}}),
+                  0);
+      }
+    }
+  }
+}
+
 TEST(CopyKernels, MoveShortRowsWhole) {
   for (const std::int64_t n : {2, 3, 4, 8}) {
     for (const std::int64_t other : {1, 2, 4, 6}) {

@@ -40,9 +40,26 @@ void Twice(const void* from, std::size_t n, void* to, std::size_t rows) {
   }
 }
 
+template <class T>
+void Halve(const void* from, std::size_t n, void* to) {
+  const hn::ScalableTag<T> tag;
+  const std::size_t lanes = hn::Lanes(tag);
+  const auto* x = static_cast<const T*>(from);
+  auto* y = static_cast<T*>(to);
+  std::size_t i = 0;
+  for (; i + lanes < n; i += lanes) {
+    const auto low = hn::LoadU(tag, x + 2 * i), high = hn::LoadU(tag, x + 2 * i + lanes);
+    hn::StoreU(hn::ConcatEven(tag, high, low), tag, y + i);
+  }
+  for (; i < n; ++i) y[i] = x[2 * i];
+}
+
 }  // namespace
 
-extern const ShuffleTable kShuffles = {
-    .turn = Turn, .twice = Twice<float>, .bytes_twice = Twice<std::uint8_t>};
+extern const ShuffleTable kShuffles = {.turn = Turn,
+                                       .twice = Twice<float>,
+                                       .halve = Halve<float>,
+                                       .bytes_twice = Twice<std::uint8_t>,
+                                       .bytes_halve = Halve<std::uint8_t>};
 
 }  // namespace athanor::kernels::ATH_ISA

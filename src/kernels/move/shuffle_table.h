@@ -12,8 +12,11 @@ struct ShuffleTable {
                std::size_t rows, std::size_t n) = nullptr;
   // to[r * 2 n + 2 i] = to[r * 2 n + 2 i + 1] = from[i] for i < n, r < rows
   void (*twice)(const void* from, std::size_t n, void* to, std::size_t rows) = nullptr;
-  // The same of bytes.
+  // to[i] = from[2 i] for i < n; reads nothing behind from[2 n - 2].
+  void (*halve)(const void* from, std::size_t n, void* to) = nullptr;
+  // Both of bytes.
   void (*bytes_twice)(const void* from, std::size_t n, void* to, std::size_t rows) = nullptr;
+  void (*bytes_halve)(const void* from, std::size_t n, void* to) = nullptr;
 };
 
 namespace base {
