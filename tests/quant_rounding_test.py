@@ -272,7 +272,7 @@ class ZeroPoints(Case):
                      ["--activations", "float"], ["--save-table", "t.table"]):
             with self.subTest(more):
                 run = self.run_verb("m.txt", "--calib", "calib.npz", *self.FLAGS, *more, "-o", "o.ath", code=1)
-                self.assertIn(f"--weight-ranges asymmetric does not go with {more[0]}", run.stderr)
+                self.assertIn(f"--weight-ranges does not go with {more[0]}", run.stderr)
                 self.assertFalse((self.folder / "o.ath").exists())
 
 

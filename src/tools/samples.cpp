@@ -109,6 +109,15 @@ std::vector<std::string> Samples::RawPictureInputs() const {
   return names;
 }
 
+bool Samples::ReadPixels() const {
+  if (plan_) return true;
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    const Type& type = graph_->value(graph_->inputs()[i]).type;
+    if (rows_[i].dtype() == DType::kU8 && type.dtype == DType::kF32) return true;
+  }
+  return false;
+}
+
 Result<std::vector<Datum>> Samples::Read(std::size_t i) const {
   const std::size_t at = i * available_ / count();
   if (plan_) {

@@ -19,6 +19,8 @@ class Samples {
   std::size_t count() const { return std::min(available_, most_); }
   // The inputs that pixels go into as 0..255, since nothing was said of their range.
   std::vector<std::string> RawPictureInputs() const;
+  // Whether --mean, --std and --scale say something of them; a folder may hold pictures.
+  bool ReadPixels() const;
   // The array or column "labels" that stands beside the inputs; null: none.
   const Tensor* labels() const { return labels_ ? &*labels_ : nullptr; }
   // One datum per input of the graph.

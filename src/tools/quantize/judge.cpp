@@ -101,6 +101,7 @@ Result<Judge> Judge::Open(const Graph& graph, const QuantizeRequest& request, co
     std::vector<std::string> paths;
     for (const LabelledPicture& row : rows.rows) paths.push_back(row.path);
     auto archive = rows.archive ? std::make_shared<Samples>(*rows.archive) : nullptr;
+    judge.reads_pictures_ = archive == nullptr || archive->ReadPixels();
     judge.cache_ = std::make_unique<SampleCache>(
         rows.rows.size(),
         [paths, archive, type, image](std::size_t i) -> Result<std::vector<Datum>> {
@@ -113,6 +114,7 @@ Result<Judge> Judge::Open(const Graph& graph, const QuantizeRequest& request, co
     const std::int64_t most = request.limit > 0 ? request.limit : std::int64_t{1} << 30;
     ATH_TRY(Samples rows, Samples::Open(graph, request.data, image, most));
     auto shared = std::make_shared<Samples>(std::move(rows));
+    judge.reads_pictures_ = shared->ReadPixels();
     judge.cache_ = std::make_unique<SampleCache>(
         shared->count(), [shared](std::size_t i) { return shared->Read(i); });
   } else {
@@ -127,9 +129,27 @@ Result<Judge> Judge::Open(const Graph& graph, const QuantizeRequest& request, co
         kept,
         [&calibration, begin = samples](std::size_t i) { return calibration.Read(begin + i); });
   }
+  ATH_RETURN_IF_ERROR(judge.CheckOptions());
   if (!request.data.empty()) ATH_RETURN_IF_ERROR(judge.CheckOverlap(calibration, samples));
   ATH_RETURN_IF_ERROR(judge.RateFloat(graph));
   return judge;
+}
+
+Status Judge::CheckOptions() const {
+  const QuantizeRequest& request = *request_;
+  if (labelled() && request.agree == "class")
+    return Error(ErrorCode::kUsage,
+                 "--agree class does not go with --data {}, whose labels say what is right",
+                 request.data);
+  if (!labelled() && request.classify.label_offset != 0)
+    return Error(ErrorCode::kUsage, "--label-offset does not go with {}, which has no labels",
+                 request.data.empty() ? "--calib " + request.calib : "--data " + request.data);
+  if (!labelled() && request.agree == "values" && !request.classify.output.empty())
+    return Error(ErrorCode::kUsage,
+                 "--output does not go with --agree values, which compares all outputs where there "
+                 "are no labels")
+        .Fix("--agree class");
+  return {};
 }
 
 Status Judge::CheckOverlap(SampleCache& calibration, std::size_t samples) {

@@ -48,6 +48,8 @@ class Judge {
   // Whether the rows have one best class each.
   bool has_classes() const { return has_classes_; }
   int evaluations() const { return evaluations_; }
+  // Whether its rows are pictures; those kept from calibration are what the others are.
+  bool reads_pictures() const { return reads_pictures_; }
   const Verdict& real() const { return real_; }
   Result<Verdict> Rate(const Graph& graph);
 
@@ -55,6 +57,8 @@ class Judge {
   Judge(const QuantizeRequest& request, const Common& common)
       : request_(&request), common_(&common) {}
   Status CheckOverlap(SampleCache& calibration, std::size_t samples);
+  // Options that say more of labels, or of classes, than these rows have.
+  Status CheckOptions() const;
   Status RateFloat(const Graph& graph);
 
   const QuantizeRequest* request_;
@@ -62,7 +66,7 @@ class Judge {
   std::optional<LabelledSet> labelled_;
   std::unique_ptr<SampleCache> cache_;
   std::size_t output_ = 0;
-  bool has_classes_ = false;
+  bool has_classes_ = false, reads_pictures_ = false;
   std::vector<std::size_t> best_ = {};            // of the float model
   std::vector<std::vector<Datum>> outputs_ = {};  // of the float model
   Verdict real_;

@@ -84,104 +84,11 @@ void AddAccuracyOptions(Arguments app, QuantizeRequest& request) {
              "bits; 15% when not given, 0 for none");
   app.Flag(
       "--measured", request.measured,
-      "times decide, so the file may differ from run to run: products whose integers take longer on "
+      "times decide, so the file may differ from run to run: products whose integers take longer "
+      "on "
       "this processor return to float where the network is faster then; --max-drop ranks by them");
   app.Flag("--allow-overlap", request.allow_overlap,
            "go on when samples of --calib are also in --data");
-}
-
-// What chooses the products in float, and would be left unused.
-Status CheckChoice(const QuantizeRequest& request) {
-  if (request.measured && request.weights_only())
-    return Error(ErrorCode::kUsage,
-                 "--measured does not go with --activations float, --target-ratio and weights of 16 "
-                 "bits, where all products compute in float");
-  if (request.measured && request.arithmetic != "float" && !request.drop)
-    return Error(ErrorCode::kUsage,
-                 "--measured returns products to float, where --arithmetic fixed31 has none unless "
-                 "--max-drop asks for them")
-        .Fix("--max-drop 1% --measured");
-  if (!request.float_share) return {};
-  if (request.drop)
-    return Error(ErrorCode::kUsage,
-                 "--float-share does not go with --max-drop, which keeps as many products in float "
-                 "as the drop asks for");
-  if (request.arithmetic != "float")
-    return Error(ErrorCode::kUsage,
-                 "--float-share does not go with --arithmetic fixed31, where only --max-drop "
-                 "returns products to float");
-  if (request.weights_only())
-    return Error(ErrorCode::kUsage,
-                 "--float-share does not go with --activations float and --target-ratio, where all "
-                 "products compute in float");
-  return {};
-}
-
-// Where weights cannot have zero points, or have them anyway.
-Status CheckWeightRanges(const QuantizeRequest& request) {
-  if (!request.zeros_of_weights()) return {};
-  const auto refuse = [](std::string_view option, std::string_view why) {
-    return Error(ErrorCode::kUsage, "--weight-ranges asymmetric does not go with {}, {}", option,
-                 why);
-  };
-  if (request.activations == "float")
-    return refuse("--activations float", "where each group of weights has a zero point anyway");
-  if (request.fits_size())
-    return refuse("--target-ratio", "whose levels are coded as steps from 0");
-  if (request.weights != QuantizeRequest().weights)
-    return refuse(fmt::format("--weight-bits {}", request.weights),
-                  "whose weights have no zero point");
-  if (request.arithmetic != "float")
-    return refuse("--arithmetic fixed31", "whose weights have no zero point");
-  if (request.save_table.ends_with(".table"))
-    return refuse("--save-table NAME.table", "which says scales of symmetric weights");
-  return {};
-}
-
-// Nothing is calibrated, corrected or chosen there: what says how would be left unused.
-Status CheckDynamic(QuantizeRequest& request) {
-  if (!request.dynamic()) return {};
-  const QuantizeRequest free;
-  const std::pair<std::string_view, bool> given[] = {
-      {"--arithmetic", request.arithmetic != free.arithmetic},
-      {"--auto", request.climbs},
-      {"--correct", !request.correct.empty()},
-      {"--float-share", !request.share.empty()},
-      {"--group", request.group != free.group},
-      {"--max-drop", !request.max_drop.empty()},
-      {"--measured", request.measured},
-      {"--method", request.method != free.method},
-      {"--ranges", request.ranges != free.ranges},
-      {"--save-table", !request.save_table.empty()},
-      {"--table", !request.table.empty()},
-      {"--tail", request.tail != free.tail},
-      {"--target-ratio", request.fits_size()},
-      {"--tune", request.tune != 0},
-      {"--weight-bits", request.weights != free.weights}};
-  for (const auto& [option, is_given] : given) {
-    if (is_given)
-      return Error(ErrorCode::kUsage,
-                   "{} does not go with --activations dynamic, where all matrix products have "
-                   "weights of 8 bits and scales come from the data of each run",
-                   option);
-  }
-  request.correct = "none";
-  return {};
-}
-
-// --auto chooses itself what these say.
-Status CheckClimb(QuantizeRequest& request) {
-  if (!request.climbs) return {};
-  const QuantizeRequest free;
-  if (request.weights_only() || request.weights != free.weights || !request.share.empty() ||
-      request.arithmetic != free.arithmetic || !request.table.empty() ||
-      !request.save_table.empty() || request.tune != 0)
-    return Error(ErrorCode::kUsage,
-                 "--auto chooses how many bits there are: --weight-bits, --activations, "
-                 "--target-ratio, --tune, --float-share, --arithmetic, --table and --save-table do "
-                 "not go with it");
-  if (request.max_drop.empty()) request.max_drop = "1%";
-  return {};
 }
 
 Status CheckSamples(const QuantizeRequest& request) {
@@ -305,16 +212,14 @@ void AddQuantizeOptions(Arguments app, QuantizeRequest& request) {
 
 Status CheckRequest(QuantizeRequest& request) {
   ATH_RETURN_IF_ERROR(CheckSamples(request));
-  ATH_RETURN_IF_ERROR(CheckDynamic(request));
-  ATH_RETURN_IF_ERROR(CheckClimb(request));
-  ATH_RETURN_IF_ERROR(CheckWeightRanges(request));
+  if (request.dynamic()) request.correct = "none";
+  if (request.climbs && request.max_drop.empty()) request.max_drop = "1%";
   if (!request.share.empty()) {
     ATH_TRY(request.float_share, ParseShare("--float-share", request.share));
   }
   if (!request.max_drop.empty()) {
     ATH_TRY(request.drop, ParseShare("--max-drop", request.max_drop));
   }
-  ATH_RETURN_IF_ERROR(CheckChoice(request));
   if (request.correct.empty()) {
     request.free_corrections = !request.weights_only() && request.table.empty();
     request.correct = request.halves()         ? "none"
@@ -333,25 +238,9 @@ Status CheckRequest(QuantizeRequest& request) {
   if (request.corrections.gptq && request.corrections.adaround)
     return Error(ErrorCode::kUsage,
                  "--correct: weights are rounded by gptq or by adaround, not both");
-  if (request.data.empty() && !request.labels.empty())
-    return Error(ErrorCode::kUsage, "--labels needs --data");
   if (request.fits_size() && !request.out.ends_with(".ath"))
     return Error(ErrorCode::kUsage, "--target-ratio: only .ath files have coded weights")
         .Fix("-o NAME.ath");
-  if (request.tune > 0 && !request.fits_size())
-    return Error(ErrorCode::kUsage, "--tune needs --target-ratio");
-  if (request.halves() && (request.activations == "float" || request.fits_size()))
-    return Error(ErrorCode::kUsage,
-                 "--weight-bits {} is all there is: --activations float and --target-ratio do not "
-                 "go with it",
-                 request.weights);
-  if (request.weights_only() && (request.drop || request.symmetric() || !request.table.empty() ||
-                                 !request.save_table.empty()))
-    return Error(
-        ErrorCode::kUsage,
-        "--activations float, --target-ratio and weights of 16 bits have no ranges to choose and "
-        "no products to take back: --max-drop, --ranges symmetric, --table and --save-table do not "
-        "go with them");
   if (request.weights_only() && (request.group & (request.group - 1)) != 0)
     return Error(ErrorCode::kUsage, "--group: 32, 64 or 128 is expected");
   ATH_RETURN_IF_ERROR(CheckOutput(request.save_table, "--save-table", {".cache", ".table"}));

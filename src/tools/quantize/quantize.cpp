@@ -23,6 +23,7 @@
 #include "tools/quantize/report.h"
 #include "tools/quantize/task.h"
 #include "tools/quantize/teach.h"
+#include "tools/quantize/unused_options.h"
 #include "tools/quantize/worth.h"
 
 namespace athanor::tools {
@@ -283,6 +284,9 @@ class Quantizing {
       judge_ = std::make_unique<Judge>(std::move(judge));
       if (request_.drop) NoteFewRows();
     }
+    ATH_RETURN_IF_ERROR(CheckPictureOptions(
+        common_.given, request_,
+        (files_ && files_->ReadPixels()) || (judge_ && judge_->reads_pictures())));
     findings_.samples = count_;
     findings_.task = TaskOf(plain_);
     if (count_ > 0 && count_ < kFewSamples)
@@ -630,6 +634,7 @@ class Quantizing {
 };
 
 Status Run(QuantizeRequest& request, const Common& common) {
+  ATH_RETURN_IF_ERROR(CheckUnused(common.given, request));
   ATH_RETURN_IF_ERROR(CheckRequest(request));
   ATH_TRY(Graph graph, OpenFloatModel(request));
   ATH_RETURN_IF_ERROR(CheckReportName(request.report));

@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""`athanor quantize`: options that would be left without effect, what it says on the way, and what a user may hand it by mistake."""
+import unittest
+
+import numpy as np
+
+from quant_test import Case
+from quant_ways_test import product
+
+
+class Unused(Case):
+    """An option that does nothing beside another is an error that names both."""
+
+    def setUp(self):
+        super().setUp()
+        (self.folder / "m.txt").write_text(product(self.random.normal(size=(64, 24)).astype(np.float32)))
+        rows = self.random.normal(size=(40, 64)).astype(np.float32)
+        np.savez(self.folder / "c.npz", x=rows[:20])
+        np.savez(self.folder / "d.npz", x=rows[20:])
+        np.savez(self.folder / "l.npz", x=rows[20:], labels=np.arange(20))
+        np.savez(self.folder / "bytes.npz", x=self.random.integers(0, 255, (20, 64), np.uint8))
+        np.savetxt(self.folder / "c.csv", rows, delimiter=",", header=",".join(f"c{i}" for i in range(64)), comments="")
+
+    def refused(self, words, *more, calib="c.npz"):
+        calib = [] if calib is None else ["--calib", calib]
+        self.assertIn(words, self.run_verb("m.txt", *calib, "-o", "o.ath", *more, code=1).stderr)
+        self.assertFalse((self.folder / "o.ath").exists())
+
+    def test_beside_what_decides_how_a_file_is_made(self):
+        unused = {("--method", "mse"): "hsfd", ("--tail", "0.01"): "hsfd", ("--ranges", "symmetric"): "hsfd", ("--weight-ranges", "asymmetric"): "hsf", ("--per-tensor",): "hsf",
+                  ("--arithmetic", "fixed31"): "hsfa", ("--group", "64"): "hsa", ("--weight-bits", "8"): "sa", ("--activations", "8"): "hsa",
+                  ("--table", "t"): "hsfa", ("--save-table", "t.table"): "hsfa", ("--float-share", "0"): "hsfa", ("--max-drop", "1%"): "hsf",
+                  ("--measured",): "hsf", ("--tune", "2"): "hfa", ("--samples", "9"): "h", ("--target-ratio", "4"): "ha"}
+        ways = {"h": ["--weight-bits", "f16"], "s": ["--target-ratio", "4"], "f": ["--activations", "float"], "d": ["--activations", "dynamic"], "a": ["--auto"]}
+        for option, letters in unused.items():
+            for letter in letters:
+                self.refused(f"{option[0]} does not go with {' '.join(ways[letter]) if letter in 'hfd' else ways[letter][0]}, w",
+                             *ways[letter], *option)
+
+    def test_beside_other_options(self):
+        for option, other, more in [("--tail", "--method entropy", ["--tail", "0.01", "--method", "entropy"]),
+                                    ("--agree", "--labels", ["--agree", "class", "--labels", "l.csv", "--data", "d"]),
+                                    ("--agree class", "--data l.npz", ["--agree", "class", "--data", "l.npz"]),
+                                    ("--label-offset", "--data d.npz", ["--label-offset", "1", "--data", "d.npz"]),
+                                    ("--output", "--agree values", ["--output", "m", "--data", "d.npz"])]:
+            self.refused(f"{option} does not go with {other}", *more)
+
+    def test_without_what_they_say_more_about(self):
+        for option, other, more in [("--group", "--activations float", ["64"]), ("--tune", "--target-ratio", ["2"]),
+                                    ("--limit", "--data", ["3"]), ("--allow-overlap", "--data", []),
+                                    ("--label-offset", "--data", ["1"]), ("--agree", "--data or --max-drop", ["class"]),
+                                    ("--output", "--data or --max-drop", ["m"])]:
+            self.refused(f"{option} needs {other}: ", option, *more)
+        self.refused("--std needs --calib or --data", "--std", "2", "--weight-bits", "f16", calib=None)
+
+    def test_what_is_said_of_pictures_where_there_are_none(self):
+        for option in ("--mean", "--std", "--scale"):
+            self.refused(f"{option} does not go with --calib c.csv, which holds no pictures", option, "2", calib="c.csv")
+            self.refused(f"{option} does not go with --calib c.npz: only arrays of bytes", option, "2")
+        for option in (["--bgr"], ["--resize", "8"], ["--crop", "8"], ["--layout", "nchw"]):
+            self.refused(f"{option[0]} does not go with --calib c.npz, whose rows go in as they lie", *option)
+        self.run_verb("m.txt", "--calib", "bytes.npz", "--std", "255", "-o", "o.ath", "--quiet")
+
+    def test_defaults_that_are_not_given_are_none(self):
+        self.run_verb("m.txt", "--weight-bits", "f16", "-o", "o.ath", "--quiet")
+        self.run_verb("m.txt", "--calib", "c.npz", "--tail", "0.01", "-o", "o.ath", "--quiet")
+
+
+if __name__ == "__main__":
+    unittest.main()
