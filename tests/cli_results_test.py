@@ -37,6 +37,7 @@ class Results(Case):
             run = athanor(verb, self.folder / "none.onnx", *data, "-o", self.folder / "x.xyz")
             self.assertEqual(run.returncode, 2, run.stderr)
             self.assertIn('models are not written as "xyz"', run.stderr)
+            self.assertEqual("pmml" in run.stderr, verb == "convert", run.stderr)
         for name in ("x.png", "x.json", "x.txt"):
             run = athanor("run", self.add_model(), "random", "--save", self.folder / name)
             self.assertEqual(run.returncode, 1, run.stderr)
@@ -70,6 +71,7 @@ class Packages(Case):
             run = athanor(verb, self.package)
             self.assertEqual(run.returncode, 2, run.stderr)
             self.assertIn("this is a package", run.stderr)
+            self.assertIn("unpack takes the model out of one", run.stderr)
             self.assertIn(f"athanor unpack {self.package}", run.stderr)
 
     def test_unpack_ends_with_a_file_that_is_there(self):

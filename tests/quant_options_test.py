@@ -61,6 +61,10 @@ class Unused(Case):
             self.refused(f"{option[0]} does not go with --calib c.npz, whose rows go in as they lie", *option)
         self.run_verb("m.txt", "--calib", "bytes.npz", "--std", "255", "-o", "o.ath", "--quiet")
 
+    def test_arrays_are_named_among_samples(self):
+        for text in (self.run_verb("--help").stdout, self.run_verb("m.txt", "-o", "o.ath", code=1).stderr):
+            self.assertIn(".npy", text)
+
     def test_defaults_that_are_not_given_are_none(self):
         self.run_verb("m.txt", "--weight-bits", "f16", "-o", "o.ath", "--quiet")
         self.run_verb("m.txt", "--calib", "c.npz", "--tail", "0.01", "-o", "o.ath", "--quiet")

@@ -1,5 +1,6 @@
 #include "frontends/save.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "core/file.h"
@@ -80,6 +81,8 @@ Result<Writer> FindWriter(const std::string& path, const SaveOptions& options) {
     if (writer.format == format) return writer;
     known.emplace_back(writer.format);
   }
+  known.insert(known.end(), options.others.begin(), options.others.end());
+  std::ranges::sort(known);
   return Error(ErrorCode::kUnknownFormat, "{}: models are not written as \"{}\"{}; {} are", path,
                format, DidYouMean(format, known), Join(known, ", "))
       .Fix(fmt::format("-o {}", NameInOnnx(path)));

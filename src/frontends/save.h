@@ -14,6 +14,7 @@ struct SaveOptions {
   std::int64_t opset = 0;       // of ONNX files; 0: 21, or the oldest after it that does
   std::string dialect = "any";  // of Caffe files
   bool compress = false;        // .ath: entropy code weights of 8 bits, see ath::WriteOptions
+  std::vector<std::string> others = {};  // that the caller writes: named among what can be
 };
 
 // Whether SaveModel writes the format that is asked for; touches no file.

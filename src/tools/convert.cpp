@@ -193,7 +193,7 @@ Status RunConvert(const ConvertOptions& options, const Common& common) {
   ATH_TRY(const std::string stage, DumpStage(options.dump));
   const bool pmml = fs::path(options.out).extension() == ".pmml";
   ATH_RETURN_IF_ERROR(pmml ? CheckOutputOf(options.out, options.model.path)
-                           : CheckModelOutput(options.out, options.model.path));
+                           : CheckModelOutput(options.out, options.model.path, {"pmml"}));
   if (options.partition) return WriteStages(options.model, options.out, options.save, common);
   ATH_TRY(const Graph graph, OpenModel(options.model, SavedFiles(options.out, options.save)));
   if (!stage.empty() && stage != "import")

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <map>
 #include <set>
 
@@ -153,11 +154,13 @@ Status WithFeasibility(Status status, const ModelOptions& options) {
 Result<Graph> OpenModel(const ModelOptions& options) {
   ATH_TRY(const bool is_package, IsPackage(options.path));
   if (is_package) {
-    return Error(
-               ErrorCode::kUnknownFormat,
-               "{}: this is a package, not a model; run, compare, inspect and serve take packages",
-               options.path)
-        .Fix(fmt::format("athanor unpack {} gives its model", ShellWord(options.path)));
+    const std::string folder = std::filesystem::path(options.path).stem().string();
+    return Error(ErrorCode::kUnknownFormat,
+                 "{}: this is a package, and this verb reads models; run, compare, inspect, "
+                 "quantize and serve read packages, and unpack takes the model out of one",
+                 options.path)
+        .Fix(fmt::format("athanor unpack {}, then the .ath file in {}/", ShellWord(options.path),
+                         ShellWord(folder)));
   }
   Result<Graph> opened = OpenModel(options.path, {.format = options.format,
                                                   .weights = options.weights,

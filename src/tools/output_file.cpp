@@ -49,8 +49,9 @@ Status CheckOutput(const std::string& path, const std::string& option,
   return CheckOutput(path, option);
 }
 
-Status CheckModelOutput(const std::string& path, const std::string& from) {
-  ATH_RETURN_IF_ERROR(CheckSaveFormat(path));
+Status CheckModelOutput(const std::string& path, const std::string& from,
+                        std::vector<std::string> others) {
+  ATH_RETURN_IF_ERROR(CheckSaveFormat(path, {.others = std::move(others)}));
   OpenedFiles::Note(from);
   for (const std::string& file : SavedFiles(path)) ATH_RETURN_IF_ERROR(CheckOutput(file));
   return {};

@@ -20,7 +20,9 @@ Status CheckOutput(const std::string& path, const std::string& option,
 // As CheckOutput for a model, in any format that is written, and its file of weights. None may
 // be the file `from`, the model it is made of. The other files of `from` are known when it is read:
 // OpenModel looks at those.
-Status CheckModelOutput(const std::string& path, const std::string& from);
+// `others`: formats that the verb writes itself, for the message.
+Status CheckModelOutput(const std::string& path, const std::string& from,
+                        std::vector<std::string> others = {});
 // The same for any file that is made of `from`.
 Status CheckOutputOf(const std::string& path, const std::string& from);
 

@@ -63,9 +63,9 @@ void AddRangeOptions(Arguments app, QuantizeRequest& request) {
 }
 
 void AddAccuracyOptions(Arguments app, QuantizeRequest& request) {
-  app.Option(
-      "--data", request.data,
-      "to measure what it costs: a folder, an .npz or a .csv as --calib, with labels or without");
+  app.Option("--data", request.data,
+             "to measure what it costs: a folder, an .npz, .npy or .csv as --calib, with labels or "
+             "without");
   app.Option("--labels", request.labels, "of a folder: a table with columns filename, class");
   app.Option("--label-offset", request.classify.label_offset, "added to every class of the labels");
   app.Option("--output", request.classify.output, "the output with the scores");
@@ -93,9 +93,10 @@ void AddAccuracyOptions(Arguments app, QuantizeRequest& request) {
 
 Status CheckSamples(const QuantizeRequest& request) {
   if (!request.calib.empty() || request.halves() || request.dynamic()) return {};
-  return Error(ErrorCode::kUsage,
-               "--calib is required: samples of what the model will see, a folder, an .npz or a "
-               ".csv")
+  return Error(
+             ErrorCode::kUsage,
+             "--calib is required: samples of what the model will see, a folder, an .npz, an .npy "
+             "or a .csv")
       .Fix("--calib FOLDER, or --activations dynamic or --weight-bits f16, which need none");
 }
 
@@ -156,8 +157,8 @@ void AddQuantizeOptions(Arguments app, QuantizeRequest& request) {
   AddAccessOptions(app, request.access);
   AddDumpOption(app, request.dump);
   app.Option("--calib", request.calib,
-             "samples: a folder of pictures or arrays, or an .npz or .csv with one row per sample; "
-             "not needed for --activations dynamic and --weight-bits f16");
+             "samples: a folder of pictures or arrays, or an .npz, .npy or .csv with one row per "
+             "sample; not needed for --activations dynamic and --weight-bits f16");
   app.Option("--out,-o", request.out, "the file to write; its ending says the format").Required();
   app.Option("--samples", request.samples, "how many samples to use at most")
       .Range(1, 1 << 20)
