@@ -588,7 +588,8 @@ class SparingWithin(Case):
         self.prepare([16, 16, 256, 256, 10], [16, 64, 256, 256, 10])
         run = self.run_verb("m.txt", "--calib", "calib.npz", "-o", "out.txt", "--report", "r.html")
         self.assertRegex(run.stdout, r"2 products with .* compute in float: outputs within [0-9.]+ dB instead of [0-9.]+ dB \(more is nearer\)")
-        self.assertIn("1 product in float", run.stderr)
+        self.assertIn("tried 1 product in float", run.stderr)
+        self.assertIn("kept 2 products in float: outputs within", run.stderr)
         page = (self.folder / "r.html").read_text()
         self.assertNotIn("Within what was asked", page)  # nothing was
         self.assertIn("No bound was asked for", page)

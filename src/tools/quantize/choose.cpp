@@ -77,7 +77,11 @@ class Chooser {
     choice_.met = found.has_value();
     choice_.in_float = found.value_or(most);
     ATH_TRY(choice_.made, maker_.Make(FirstOf(choice_.ranked, choice_.in_float)));
-    if (choice_.met) ATH_RETURN_IF_ERROR(StoreWeights());
+    if (choice_.met) {
+      Note(common_, "kept {} product{} in float", choice_.in_float,
+           choice_.in_float == 1 ? "" : "s");
+      ATH_RETURN_IF_ERROR(StoreWeights());
+    }
     for (Choice::Trial& trial : choice_.trials) trial.saved = ShareOnIntegers(trial.in_float);
     return std::move(choice_);
   }
@@ -112,8 +116,8 @@ class Chooser {
       const Choice::Spared spared = {.work = 1 - ShareOnIntegers(count),
                                      .before = quant::Sqnr(1, error),
                                      .after = quant::Sqnr(1, left)};
-      Note(common_, "{} product{} in float, {:.1f} % of the operations: outputs within {}", count,
-           count == 1 ? "" : "s", 100 * spared.work, Decibels(spared.after));
+      Note(common_, "tried {} product{} in float, {:.1f} % of the operations: outputs within {}",
+           count, count == 1 ? "" : "s", 100 * spared.work, Decibels(spared.after));
       // From the products that were worth it so far.
       const double doublings =
           choice_.in_float == 0
@@ -127,6 +131,7 @@ class Chooser {
       choice_.in_float = count;
       choice_.stored = true;
     }
+    if (most > 0) SayKept();
     return std::move(choice_);
   }
 
@@ -149,6 +154,14 @@ class Chooser {
     return {};
   }
 
+  void SayKept() const {
+    if (!choice_.spared)
+      return Note(common_, "kept none of them in float: too little error goes for what they cost");
+    Note(common_, "kept {} product{} in float: outputs within {} instead of {}", choice_.in_float,
+         choice_.in_float == 1 ? "" : "s", Decibels(choice_.spared->after),
+         Decibels(choice_.spared->before));
+  }
+
   // Rounded off: shares of whole rows shall not fail by the last bit.
   bool Allowed(const Verdict& verdict) const {
     return judge_->real().value - verdict.value <= *request_.drop + 1e-12;
@@ -164,7 +177,7 @@ class Chooser {
               EstimatedTime(made.graph, first, request_.threads));
     }
     if (in_float > 0)
-      Note(common_, "{} product{} in float: {:.2f} %", in_float, in_float == 1 ? "" : "s",
+      Note(common_, "tried {} product{} in float: {:.2f} %", in_float, in_float == 1 ? "" : "s",
            100 * verdict.value);
     if (in_float == 0) choice_.made = std::move(made);
     return Allowed(verdict);

@@ -240,6 +240,7 @@ class Quantizing {
                                : request_.fits_size()    ? MakeFitted()
                                : request_.weights_only() ? MakeWeights()
                                                          : MakeIntegers());
+    if (!kept_.empty()) Note(common_, "kept {}", kept_);
     // What cannot be had is not written.
     const bool met = choice_ == nullptr || choice_->met;
     if (!met) return NotMet();
@@ -419,7 +420,8 @@ class Quantizing {
     const double drop = judge_->real().value - verdict.value;
     const bool met = drop <= *request_.drop + 1e-12;
     findings_.rungs.push_back({name, file.size(), verdict.value, met});
-    Note(common_, "{}: {:.1f} KiB, a drop of {:.2f} %{}", name,
+    if (met) kept_ = name;
+    Note(common_, "tried {}: {:.1f} KiB, a drop of {:.2f} %{}", name,
          static_cast<double>(file.size()) / 1024, 100 * drop + 0.0, met ? "" : ": too much");
     return met;
   }
@@ -630,6 +632,7 @@ class Quantizing {
   std::unique_ptr<Judge> judge_;
   std::unique_ptr<Maker> maker_;
   std::unique_ptr<Choice> choice_;
+  std::string kept_ = {};  // of what --auto tried
   QuantizeFindings findings_;
 };
 

@@ -73,6 +73,10 @@ bool AnswersInRows(const Graph& graph) {
   });
 }
 
+void SayKept(const QuantizeRequest& request, const Common& common) {
+  Note(common, "kept --method {} --correct {}", request.method, request.correct);
+}
+
 // Ranges by `auto`, `spread` or both where they bring outputs nearer that are near already. Each
 // counts by itself, and before it becomes probabilities.
 Result<Maker> BringNearer(Maker maker, const Graph& plain, const Graph& original,
@@ -94,6 +98,7 @@ Result<Maker> BringNearer(Maker maker, const Graph& plain, const Graph& original
   const bool free_method = request.method == QuantizeRequest().method;
   const QuantizeRequest asked = request;
   double least = before;
+  bool some = false;
   for (const bool spread : {false, true}) {
     for (const std::string_view method : {std::string_view(asked.method), quant::kAuto}) {
       const bool other_method = method != asked.method;
@@ -106,8 +111,9 @@ Result<Maker> BringNearer(Maker maker, const Graph& plain, const Graph& original
       ATH_TRY(Maker other, Maker::Prepare(plain, original, samples, count, one, common));
       if (spread && other.prepared().equalized.spread == 0) break;
       ATH_TRY(const double after, error_of(other));
-      Note(common, "--method {} --correct {}: outputs within {} instead of {}", one.method,
+      Note(common, "tried --method {} --correct {}: outputs within {} instead of {}", one.method,
            one.correct, Decibels(quant::Sqnr(1, after)), Decibels(quant::Sqnr(1, before)));
+      some = true;
       // Finer steps are as good as wider ranges at the same error, another form of the network is
       // not.
       if (after >= (spread ? kByChance * least : least)) continue;
@@ -117,6 +123,7 @@ Result<Maker> BringNearer(Maker maker, const Graph& plain, const Graph& original
       maker = std::move(other);
     }
   }
+  if (some) SayKept(request, common);
   if (least < before) ATH_RETURN_IF_ERROR(SaveRanges(request, common, maker.prepared()));
   return maker;
 }
@@ -141,7 +148,7 @@ Result<BestRecipe> TryRecipes(const Graph& plain, const Graph& original, SampleC
     ATH_TRY(const quant::Outputs small,
             quant::Outputs::Of(made.graph, judges, judged, request.threads));
     TriedRecipe recipe = {one.method, one.correct, quant::Sqnr(1, real.ErrorOf(small))};
-    Note(common, "--method {} --correct {}: outputs within {:.2f} dB", recipe.method,
+    Note(common, "tried --method {} --correct {}: outputs within {:.2f} dB", recipe.method,
          recipe.correct, recipe.sqnr);
     if (!best || recipe.sqnr > best->recipe.sqnr) best = BestRecipe{std::move(maker), recipe};
     tried.push_back(std::move(recipe));
@@ -167,6 +174,7 @@ Result<Maker> PrepareAsAsked(const Graph& plain, const Graph& original, SampleCa
   if (before >= kNearDecibels)
     return BringNearer(std::move(maker), plain, original, samples, count, request, common);
   double nearest = before;
+  bool some = false;
   const bool free_method = request.method == QuantizeRequest().method;
   const QuantizeRequest asked = request;
   for (const std::string_view method : {std::string_view(asked.method), quant::kAuto}) {
@@ -179,14 +187,16 @@ Result<Maker> PrepareAsAsked(const Graph& plain, const Graph& original, SampleCa
     ATH_TRY(Maker other, Maker::Prepare(plain, original, samples, count, one, common));
     if (other.prepared().equalized.spread == 0) break;
     ATH_TRY(const double after, decibels(other));
-    Note(common, "--method {} --correct {}: outputs within {} instead of {}", one.method,
+    Note(common, "tried --method {} --correct {}: outputs within {} instead of {}", one.method,
          one.correct, Decibels(after), Decibels(before));
+    some = true;
     if (after <= nearest) continue;
     nearest = after;
     one.save_table = asked.save_table;
     request = std::move(one);
     maker = std::move(other);
   }
+  if (some) SayKept(request, common);
   if (nearest > before) ATH_RETURN_IF_ERROR(SaveRanges(request, common, maker.prepared()));
   return maker;
 }
