@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """`athanor quantize`: options that would be left without effect, what it says on the way, and what a user may hand it by mistake."""
+import json
 import unittest
 
 import numpy as np
 
-from quant_test import Case
+from quant_test import Case, write
 from quant_ways_test import product
 
 
@@ -68,6 +69,19 @@ class Unused(Case):
     def test_defaults_that_are_not_given_are_none(self):
         self.run_verb("m.txt", "--weight-bits", "f16", "-o", "o.ath", "--quiet")
         self.run_verb("m.txt", "--calib", "c.npz", "--tail", "0.01", "-o", "o.ath", "--quiet")
+
+
+class Named(Case):
+    def test_products_that_a_small_file_leaves_in_float_are_named_with_the_reason(self):
+        w, v = self.random.normal(size=(64, 32)).astype(np.float32), self.random.normal(size=(2, 32, 8)).astype(np.float32)
+        model = (f"graph main(x: f32[1, 64]) -> (z: f32[2, 1, 8]) {{\n  const %w: {write(w)}\n  const %v: {write(v)}\n"
+                 "  %y = MatMul(%x, %w) @first\n  %z = MatMul(%y, %v) @second\n}\n")
+        (self.folder / "m.txt").write_text(model)
+        np.savez(self.folder / "c.npz", x=self.random.normal(size=(32, 64)).astype(np.float32))
+        run = self.run_verb("m.txt", "--calib", "c.npz", "-o", "o.ath", "--target-ratio", "2", "--report", "r.json")
+        report = json.loads((self.folder / "r.json").read_text())
+        self.assertEqual(report["float_products"], [{"node": "second", "op": "MatMul", "reason": "its weights are no matrix"}])
+        self.assertIn('float: "second" (MatMul): its weights are no matrix', run.stdout)
 
 
 if __name__ == "__main__":

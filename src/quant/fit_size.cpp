@@ -47,6 +47,7 @@ class Fitter {
 
   Result<Graph> Run() {
     ATH_TRY(const Candidates candidates, FindCandidates(graph_));
+    report_.skipped = candidates.skipped;
     ATH_TRY(const auto grams, CollectGrams(graph_, candidates, nullptr, count_, source_,
                                            {.threads = options_.threads}));
     ATH_TRY(products_, ReadProducts(graph_, candidates, grams, options_.bias, options_.damping));

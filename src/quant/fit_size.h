@@ -45,6 +45,7 @@ struct FittedProduct {
 
 struct FitSizeReport {
   std::vector<FittedProduct> products = {};  // in order of execution
+  std::vector<Skipped> skipped = {};         // products whose weights stay floats
   std::uint64_t bytes = 0;                   // of the file
   std::optional<TuneReport> tuned = {};
 };

@@ -173,7 +173,10 @@ void SayDynamic(const Common& common, const QuantizeFindings& findings) {
 
 void SayWhatStays(const Common& common, const QuantizeRequest& request,
                   const QuantizeFindings& findings) {
-  if (request.fits_size()) return PrintFitted(common, findings.fitted);
+  if (request.fits_size()) {
+    PrintFitted(common, findings.fitted);
+    return SayInFloat(common, findings.fitted.skipped);
+  }
   if (request.halves()) {
     Say(common, "{} hold {}", Counted(findings.halves.stored, "tensor"), request.weights);
     for (const std::string& name : findings.halves.kept)

@@ -228,7 +228,10 @@ nlohmann::json FindingsJson(const QuantizeFindings& findings) {
                       {"kept", findings.halves.kept}};
     return json;
   }
-  if (findings.request->fits_size()) return json;
+  if (findings.request->fits_size()) {
+    json["float_products"] = SkippedJson(findings.fitted.skipped);
+    return json;
+  }
   if (request.dynamic()) {
     AddDynamic(findings, json);
     return json;
