@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """`athanor quantize`: options that would be left without effect, what it says on the way, and what a user may hand it by mistake."""
 import json
+import subprocess
 import unittest
 
 import numpy as np
 
 from quant_test import Case, write
 from quant_ways_test import product
+from running import binary
 
 
 class Unused(Case):
@@ -82,6 +84,42 @@ class Named(Case):
         report = json.loads((self.folder / "r.json").read_text())
         self.assertEqual(report["float_products"], [{"node": "second", "op": "MatMul", "reason": "its weights are no matrix"}])
         self.assertIn('float: "second" (MatMul): its weights are no matrix', run.stdout)
+
+
+class Halved(Case):
+    def halved(self, text, inputs, floats):
+        """The file takes half of its floats, and answers hardly differ."""
+        (self.folder / "m.txt").write_text(text)
+        np.savez(self.folder / "in.npz", **inputs)
+        for kind in ("f16", "bf16"):
+            self.run_verb("m.txt", "--weight-bits", kind, "-o", "o.ath", "--quiet")
+            answers = []
+            for model in ("m.txt", "o.ath"):
+                subprocess.run([binary(), "run", model, "in.npz", "--save", "y.npz", "--quiet"], check=True, cwd=self.folder, capture_output=True)
+                answers.append(next(iter(np.load(self.folder / "y.npz").values())))
+            self.near(answers[1], answers[0], 2e-3 if kind == "f16" else 2e-2)
+            self.assertLess((self.folder / "o.ath").stat().st_size, 2 * floats + 2000)
+
+    def test_embeddings_alone(self):
+        table = self.random.normal(size=(500, 16))
+        self.halved(f"graph main(x: i64[4]) -> (y: f32[4, 16]) {{\n  const %t: {write(table)}\n  %y = Gather(%t, %x)\n}}\n",
+                    {"x": np.array([3, 499, 0, 7])}, table.size)
+
+    def test_recurrent_nodes_alone(self):
+        w, r, b = (self.random.normal(size=size) / 4 for size in ((1, 128, 24), (1, 128, 32), (1, 256)))
+        constants = "".join(f"  const %{n}: {write(a)}\n" for n, a in zip("wrb", (w, r, b)))
+        self.halved(f"graph main(x: f32[5, 1, 24]) -> (y: f32[5, 1, 1, 32]) {{\n{constants}  %y, _, _ = LSTM(%x, %w, %r, %b) {{hidden_size = 32}}\n}}\n",
+                    {"x": self.random.normal(size=(5, 1, 24)).astype(np.float32)}, w.size + r.size + b.size)
+
+    def test_products_with_constants_of_three_axes(self):
+        w = self.random.normal(size=(2, 32, 48))
+        self.halved(f"graph main(x: f32[2, 3, 32]) -> (y: f32[2, 3, 48]) {{\n  const %w: {write(w)}\n  %y = MatMul(%x, %w)\n}}\n",
+                    {"x": self.random.normal(size=(2, 3, 32)).astype(np.float32)}, w.size)
+
+    def test_nothing_to_halve_has_a_reason(self):
+        (self.folder / "m.txt").write_text("graph main(x: f32[1, 4]) -> (y: f32[1, 4]) {\n  %y = Relu(%x)\n}\n")
+        self.assertIn("no constant of 64 f32 or more", self.run_verb("m.txt", "--weight-bits", "f16", "-o", "o.ath", code=2).stderr)
+        self.assertIn("--weight-bits f16", self.run_verb("m.txt", "--calib", ".", "-o", "o.ath", code=2).stderr)
 
 
 if __name__ == "__main__":

@@ -310,18 +310,27 @@ void LeaveAnswersReal(const Graph& graph, Candidates& candidates) {
   candidates.nodes = std::move(kept);
 }
 
-Status CheckQuantizable(const Graph& graph, const Candidates& candidates) {
+Status CheckFloat(const Graph& graph) {
   ATH_TRY(const std::vector<NodeId> order, graph.Order());
   const auto pairs = std::count_if(order.begin(), order.end(), [&](NodeId id) {
     return graph.node(id).op->name == "QuantizeLinear";
   });
-  if (pairs > 0)
-    return Unsupported("the model is quantised already: it has {} QuantizeLinear nodes", pairs)
-        .Fix("quantise the float model that it was made from");
+  if (pairs == 0) return {};
+  return Unsupported("the model is quantised already: it has {} QuantizeLinear nodes", pairs)
+      .Fix("quantise the float model that it was made from");
+}
+
+Status CheckQuantizable(const Graph& graph, const Candidates& candidates) {
+  ATH_RETURN_IF_ERROR(CheckFloat(graph));
   if (!candidates.nodes.empty()) return {};
   return Unsupported(
-      "nothing in this model can be quantised: there is no Conv, Gemm or MatMul with constant f32 "
-      "weights");
+             "no product of this model can be quantised: there is no Conv, Gemm or MatMul with "
+             "constant f32 weights{}",
+             candidates.skipped.empty()
+                 ? ""
+                 : fmt::format(" that can: {} of \"{}\"", candidates.skipped[0].reason,
+                               candidates.skipped[0].node))
+      .Fix("--weight-bits f16, which halves all other constants too");
 }
 
 }  // namespace athanor::quant

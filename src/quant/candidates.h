@@ -61,7 +61,9 @@ Result<Candidates> FindCandidates(const Graph& graph, const std::set<NodeId>& in
 // numbers.
 void LeaveAnswersReal(const Graph& graph, Candidates& candidates);
 
-// An error when there is nothing to quantise, or when somebody did it already.
+// An error when somebody quantised it already.
+Status CheckFloat(const Graph& graph);
+// The same, or when there is nothing to quantise.
 Status CheckQuantizable(const Graph& graph, const Candidates& candidates);
 
 }  // namespace athanor::quant

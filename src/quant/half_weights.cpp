@@ -29,30 +29,43 @@ Result<std::optional<Tensor>> Rounded(const Tensor& from) {
   return std::optional<Tensor>(std::move(to));
 }
 
-}  // namespace
-
-Result<Graph> StoreInHalf(const Graph& graph, DType dtype, HalfReport& report) {
-  Graph result = graph.Clone();
-  const std::size_t values = result.value_capacity();
+Status StoreIn(Graph& graph, DType dtype, HalfReport& report) {
+  ATH_TRY(const std::vector<NodeId> order, graph.Order());
+  for (const NodeId id : order) {
+    for (std::size_t b = 0; b < graph.node(id).bodies.size(); ++b)
+      ATH_RETURN_IF_ERROR(StoreIn(graph.body(id, b), dtype, report));
+  }
+  const std::size_t values = graph.value_capacity();
   for (std::size_t i = 0; i < values; ++i) {
     const auto id = static_cast<ValueId>(i);
-    const Tensor* constant = result.Constant(id);
-    if (constant == nullptr || result.num_uses(id) == 0 || constant->dtype() != DType::kF32 ||
+    const Tensor* constant = graph.Constant(id);
+    if (constant == nullptr || graph.num_uses(id) == 0 || constant->dtype() != DType::kF32 ||
         constant->count() < kFewest)
       continue;
     ATH_TRY(std::optional<Tensor> small,
             dtype == DType::kF16 ? Rounded<Half>(*constant) : Rounded<BFloat16>(*constant));
-    const std::string name = result.value(id).name;
+    const std::string name = graph.value(id).name;
     if (!small) {
       report.kept.push_back(name);
       continue;
     }
-    const ValueId half = result.AddConstant(*std::move(small), name + "_half");
-    ATH_TRY(const ValueId real, result.Add("Cast", {half}, {{"to", DType::kF32}}, name + "_read"));
-    result.ReplaceUses(id, real);
+    const ValueId half = graph.AddConstant(*std::move(small), name + "_half");
+    ATH_TRY(const ValueId real, graph.Add("Cast", {half}, {{"to", DType::kF32}}, name + "_read"));
+    graph.ReplaceUses(id, real);
     ++report.stored;
   }
-  result.ReleaseUnusedConstants();
+  graph.ReleaseUnusedConstants();
+  return {};
+}
+
+}  // namespace
+
+Result<Graph> StoreInHalf(const Graph& graph, DType dtype, HalfReport& report) {
+  Graph result = graph.Clone();
+  ATH_RETURN_IF_ERROR(StoreIn(result, dtype, report));
+  if (report.stored == 0 && report.kept.empty())
+    return Unsupported(
+        "nothing in this model would be halved: it has no constant of {} f32 or more", kFewest);
   return result;
 }
 

@@ -14,7 +14,8 @@ struct HalfReport {
   std::vector<std::string> kept = {};  // that the type does not hold: too large, or too small
 };
 
-// Constants of f32 from 64 elements on become Cast(constant of `dtype`). `dtype`: kF16 or kBF16.
+// Constants of f32 from 64 elements on, those of bodies too, become Cast(constant of `dtype`).
+// `dtype`: kF16 or kBF16. An error where there are none.
 Result<Graph> StoreInHalf(const Graph& graph, DType dtype, HalfReport& report);
 
 }  // namespace athanor::quant

@@ -234,8 +234,7 @@ class Quantizing {
   Status Run() {
     ATH_RETURN_IF_ERROR(quant::ExpandStoredWeights(plain_));
     ATH_RETURN_IF_ERROR(passes::Optimize(plain_).status());
-    ATH_TRY(const quant::Candidates candidates, quant::FindCandidates(plain_));
-    ATH_RETURN_IF_ERROR(quant::CheckQuantizable(plain_, candidates));
+    ATH_RETURN_IF_ERROR(CheckModel());
     ATH_RETURN_IF_ERROR(OpenSamples());
     ATH_TRY(const Graph small, request_.climbs           ? Climb()
                                : request_.halves()       ? MakeHalf()
@@ -272,6 +271,13 @@ class Quantizing {
   // In a small model names, scales and gaps weigh as much as the weights, and decoding takes no
   // time; weights of large ones are rather mapped.
   bool Compresses() const { return request_.fits_size() || WeightBytes(plain_) < kSmallModel; }
+
+  Status CheckModel() const {
+    // Any constant may lie in 16 bits; see StoreInHalf.
+    if (request_.halves()) return quant::CheckFloat(plain_);
+    ATH_TRY(const quant::Candidates candidates, quant::FindCandidates(plain_));
+    return quant::CheckQuantizable(plain_, candidates);
+  }
 
   Status OpenSamples() {
     if (!request_.calib.empty()) {
