@@ -115,6 +115,16 @@ class WeightsAlone(Case):
         none, with_awq = (row["sqnr_db"] for row in report["ablation"])
         self.assertGreater(with_awq, none + 1)
 
+    def test_what_takes_long_shows_how_far_it_is(self):
+        # Two products of 1024 inputs each: AWQ looks at the outputs of both for each of 21 powers.
+        wide = self.random.normal(size=(1024, 1024)).astype(np.float32)
+        model = (f"graph main(x: f32[1, 1024]) -> (z: f32[1, 1024]) {{\n  const %w: {write(wide)}\n"
+                 "  %y = MatMul(%x, %w) @a\n  %r = Relu(%y)\n  %z = MatMul(%r, %w) @b\n}\n")
+        (self.folder / "m.txt").write_text(model)
+        np.savez(self.folder / "c.npz", x=self.random.normal(size=(4, 1024)).astype(np.float32))
+        run = self.run_verb("m.txt", "--calib", "c.npz", "-o", "o.ath", "--activations", "float", "--correct", "awq", "--progress", "plain")
+        self.assertRegex(run.stderr, r"factors of awq.*\b42\b")
+
     def test_every_correction_of_weights_has_a_row(self):
         report, _, _ = self.quantize(product(self.weights), {"x": self.x}, "--weight-bits", "4", "--activations", "float",
                                      "--group", "32", "--correct", "awq,gptq,scales")

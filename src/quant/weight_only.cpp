@@ -178,6 +178,7 @@ std::optional<std::vector<double>> FindAwqFactors(const std::vector<std::vector<
             std::exp(power * (size[k].value_or(mean) - mean)), 1 / kLargestFactor, kLargestFactor));
       for (const std::vector<double>& w : weights)
         errors[i] += AwqError(w, columns, gram, tried[i], options);
+      if (options.after_power) options.after_power();
     }
   });
   const auto best = std::min_element(errors.begin(), errors.end()) - errors.begin();
@@ -259,6 +260,7 @@ class WeightsOnly {
     for (const Candidate& c : candidates.nodes)
       readers[graph_.node(c.node).inputs[0]].push_back(&c);
     if (options_.awq) {
+      if (options_.before_powers) options_.before_powers(CountPowers(readers));
       for (const auto& [x, products] : readers) ATH_RETURN_IF_ERROR(DivideInput(x, products));
     }
     for (const Candidate& c : candidates.nodes) ATH_RETURN_IF_ERROR(Replace(c));
@@ -268,6 +270,12 @@ class WeightsOnly {
   }
 
  private:
+  std::size_t CountPowers(const std::map<ValueId, std::vector<const Candidate*>>& readers) const {
+    const auto known = std::ranges::count_if(
+        readers, [&](const auto& one) { return grams_.contains(one.second[0]->node); });
+    return static_cast<std::size_t>(known) * (kPowers + 1);
+  }
+
   Status DivideInput(ValueId x, const std::vector<const Candidate*>& products) {
     const auto gram = grams_.find(products[0]->node);
     if (gram == grams_.end()) return {};

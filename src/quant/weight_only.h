@@ -2,6 +2,7 @@
 // whose time goes into reading weights.
 #pragma once
 
+#include <functional>
 #include <optional>
 
 #include "quant/gram.h"
@@ -16,6 +17,10 @@ struct WeightOnlyOptions {
   bool estimate_scales = true;  // scales that lose least, instead of the group's ends
   double damping = 0.01;        // of GPTQ, in units of the mean of the Gram matrix's diagonal
   int threads = 0;
+  // Factors of wide products take minutes: how many powers AWQ will try, and after each, from any
+  // thread.
+  std::function<void(std::size_t)> before_powers = {};
+  std::function<void()> after_power = {};
 };
 
 struct GroupedWeights {

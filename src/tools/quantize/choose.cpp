@@ -9,6 +9,7 @@
 #include "quant/parts.h"
 #include "quant/table.h"
 #include "tools/console.h"
+#include "tools/quantize/weights_alone.h"
 
 namespace athanor::tools {
 namespace {
@@ -378,13 +379,12 @@ Result<std::vector<AblationRow>> Ablate(const Graph& plain, const Graph& origina
 
 Result<std::vector<AblationRow>> AblateWeights(const Graph& plain, SampleCache& samples,
                                                std::size_t count, const QuantizeRequest& request,
-                                               Judge* judge) {
+                                               const Common& common, Judge* judge) {
   QuantizeRequest so_far = request;
   std::vector<AblationRow> rows;
   const auto add = [&](std::string name) -> Status {
     quant::WeightOnlyReport report;
-    ATH_TRY(const Graph made, quant::QuantizeWeights(plain, count, samples.source(),
-                                                     HowToQuantizeWeights(so_far), report));
+    ATH_TRY(const Graph made, QuantizeWeightsAlone(plain, samples, count, so_far, common, report));
     ATH_TRY(AblationRow row,
             RateRow(std::move(name), plain, made, samples, count, request.threads, judge));
     rows.push_back(std::move(row));

@@ -126,6 +126,6 @@ Result<std::vector<AblationRow>> Ablate(const Graph& plain, const Graph& origina
 // The same of weights alone, with --activations float.
 Result<std::vector<AblationRow>> AblateWeights(const Graph& plain, SampleCache& samples,
                                                std::size_t count, const QuantizeRequest& request,
-                                               Judge* judge);
+                                               const Common& common, Judge* judge);
 
 }  // namespace athanor::tools

@@ -24,6 +24,7 @@
 #include "tools/quantize/task.h"
 #include "tools/quantize/teach.h"
 #include "tools/quantize/unused_options.h"
+#include "tools/quantize/weights_alone.h"
 #include "tools/quantize/worth.h"
 
 namespace athanor::tools {
@@ -411,8 +412,8 @@ class Quantizing {
 
   Result<Graph> MakeWeights() {
     quant::WeightOnlyReport report;
-    ATH_TRY(Graph small, quant::QuantizeWeights(plain_, count_, samples_->source(),
-                                                HowToQuantizeWeights(request_), report));
+    ATH_TRY(Graph small,
+            QuantizeWeightsAlone(plain_, *samples_, count_, request_, common_, report));
     findings_.weights_only = std::move(report);
     return small;
   }
@@ -586,7 +587,8 @@ class Quantizing {
     if (request_.report.empty() || request_.fits_size() || request_.halves()) return {};
     if (maker_ == nullptr) {
       if (request_.correct == "none") return {};
-      ATH_TRY(findings_.ablation, AblateWeights(plain_, *samples_, count_, request_, judge_.get()));
+      ATH_TRY(findings_.ablation,
+              AblateWeights(plain_, *samples_, count_, request_, common_, judge_.get()));
       return {};
     }
     const std::size_t few = std::min(count_, kFewSamples);
