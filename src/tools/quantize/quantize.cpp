@@ -387,8 +387,8 @@ class Quantizing {
   // From here on as if the best recipe had been asked for.
   Status PrepareBest() {
     ATH_TRY(BestRecipe best, TryRecipes(plain_, graph_, *samples_, count_, request_, common_));
-    request_.method = best.recipe.method;
-    request_.correct = best.recipe.correct;
+    request_.method = best.method;
+    request_.correct = best.correct;
     ATH_TRY(request_.corrections, ParseCorrections(request_.correct));
     findings_.tried = std::move(best.tried);
     maker_ = std::make_unique<Maker>(std::move(best.maker));

@@ -10,10 +10,6 @@
 namespace athanor::tools {
 namespace {
 
-// Empirical correction fits biases to this many of the first samples; judges are others where
-// there are enough.
-constexpr std::size_t kFitted = 16, kMostJudges = 32;
-
 constexpr double kSureDecibels = 60;  // outputs this near have nothing to win
 constexpr double kByChance = 0.9;     // of the least error so far: less is better, this is luck
 
@@ -24,9 +20,13 @@ struct Row {
   When when = When::kAlways;
 };
 
-// Cheap ones first: of those that are equally good the first is taken.
+// Cheap ones first: of those that are equally good the first is taken. Every way that is tried
+// where nothing is asked for is among them.
 constexpr Row kRows[] = {
     {"minmax", "gptq,bias"},
+    {"auto", "gptq,bias"},
+    {"minmax", "spread,gptq,bias"},
+    {"auto", "spread,gptq,bias"},
     {"auto", "gptq,bias,empirical"},
     {"minmax", "spread,gptq,bias,empirical"},
     {"auto", "spread,gptq,bias,empirical"},
@@ -130,31 +130,98 @@ Result<Maker> BringNearer(Maker maker, const Graph& plain, const Graph& original
 
 }  // namespace
 
+namespace {
+
+// Ranges, weights and biases are fitted to the samples they are calibrated on: others tell how near
+// a recipe comes.
+class Jury {
+ public:
+  // Where there are few samples, each quarter judges what was calibrated on the others.
+  static Result<Jury> Of(const Graph& plain, SampleCache& samples, std::size_t count, int threads) {
+    Jury jury(samples, threads, plain.outputs().size());
+    const auto judge = [&](std::size_t from, std::size_t to) {
+      Trial trial;
+      for (std::size_t i = 0; i < count; ++i)
+        (i >= from && i < to ? trial.judged : trial.seen).push_back(i);
+      if (trial.seen.empty()) trial.seen = trial.judged;
+      jury.trials_.push_back(std::move(trial));
+    };
+    const std::size_t parts = std::min(kParts, count);
+    if (count >= 2 * kJudges) {
+      judge(count - kJudges, count);
+    } else {
+      for (std::size_t i = 0; i < parts; ++i) judge(i * count / parts, (i + 1) * count / parts);
+    }
+    for (const Trial& trial : jury.trials_) {
+      ATH_TRY(quant::Outputs real, jury.Answers(plain, trial.judged));
+      jury.real_.push_back(std::move(real));
+    }
+    return jury;
+  }
+
+  Result<double> ErrorOf(const Graph& plain, const Graph& original, const QuantizeRequest& request,
+                         const Common& common) const {
+    double error = 0;
+    for (std::size_t i = 0; i < trials_.size(); ++i) {
+      SampleCache seen(trials_[i].seen.size(), From(trials_[i].seen));
+      ATH_TRY(const Maker maker,
+              Maker::Prepare(plain, original, seen, seen.count(), request, common));
+      ATH_TRY(const quant::Quantized made, maker.Make({}));
+      ATH_TRY(const quant::Outputs small, Answers(made.graph, trials_[i].judged));
+      error += real_[i].ErrorOfEach(small);
+    }
+    return error / static_cast<double>(trials_.size() * outputs_);
+  }
+
+ private:
+  static constexpr std::size_t kJudges = 32, kParts = 4;
+  using Rows = std::vector<std::size_t>;
+  struct Trial {
+    Rows seen = {}, judged = {};
+  };
+  Jury(SampleCache& samples, int threads, std::size_t outputs)
+      : samples_(&samples), threads_(threads), outputs_(outputs) {}
+
+  // `rows` outlive what is given.
+  quant::SampleSource From(const Rows& rows) const {
+    return [samples = samples_, &rows](std::size_t i) { return samples->Read(rows[i]); };
+  }
+  // Each output counts as much, before it becomes probabilities, as where nothing is asked for.
+  Result<quant::Outputs> Answers(const Graph& graph, const Rows& rows) const {
+    return quant::Outputs::Of(quant::BeforeProbabilities(graph), rows.size(), From(rows), threads_);
+  }
+
+  SampleCache* samples_;
+  int threads_;
+  std::size_t outputs_;
+  std::vector<Trial> trials_ = {};
+  std::vector<quant::Outputs> real_ = {};
+};
+
+}  // namespace
+
 Result<BestRecipe> TryRecipes(const Graph& plain, const Graph& original, SampleCache& samples,
                               std::size_t count, const QuantizeRequest& request,
                               const Common& common) {
-  const std::size_t others = count > kFitted ? count - kFitted : count;
-  const std::size_t judges = std::min(others, kMostJudges);
-  const quant::SampleSource judged = [&samples, first = count - judges](std::size_t i) {
-    return samples.Read(first + i);
-  };
-  ATH_TRY(const quant::Outputs real, quant::Outputs::Of(plain, judges, judged, request.threads));
-  std::optional<BestRecipe> best;
+  ATH_TRY(const Jury jury, Jury::Of(plain, samples, count, request.threads));
+  std::optional<QuantizeRequest> best;
+  double least = 0;
   std::vector<TriedRecipe> tried;
   for (QuantizeRequest& one : RequestsFor(plain, request)) {
     ATH_TRY(one.corrections, ParseCorrections(one.correct));
-    ATH_TRY(Maker maker, Maker::Prepare(plain, original, samples, count, one, common));
-    ATH_TRY(const quant::Quantized made, maker.Make({}));
-    ATH_TRY(const quant::Outputs small,
-            quant::Outputs::Of(made.graph, judges, judged, request.threads));
-    TriedRecipe recipe = {one.method, one.correct, quant::Sqnr(1, real.ErrorOf(small))};
-    Note(common, "tried --method {} --correct {}: outputs within {:.2f} dB", recipe.method,
-         recipe.correct, recipe.sqnr);
-    if (!best || recipe.sqnr > best->recipe.sqnr) best = BestRecipe{std::move(maker), recipe};
-    tried.push_back(std::move(recipe));
+    ATH_TRY(const double error, jury.ErrorOf(plain, original, one, common));
+    tried.push_back({one.method, one.correct, quant::Sqnr(1, error)});
+    Note(common, "tried --method {} --correct {}: outputs within {:.2f} dB", one.method,
+         one.correct, tried.back().sqnr);
+    if (best && error >= least) continue;
+    least = error;
+    best = std::move(one);
   }
-  best->tried = std::move(tried);
-  return *std::move(best);
+  ATH_TRY(Maker maker, Maker::Prepare(plain, original, samples, count, *best, common));
+  return BestRecipe{.maker = std::move(maker),
+                    .method = best->method,
+                    .correct = best->correct,
+                    .tried = std::move(tried)};
 }
 
 Result<Maker> PrepareAsAsked(const Graph& plain, const Graph& original, SampleCache& samples,

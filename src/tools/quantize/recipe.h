@@ -7,17 +7,18 @@ namespace athanor::tools {
 
 struct TriedRecipe {
   std::string method, correct;  // as --method and --correct would name them
-  double sqnr = 0;              // of the outputs, on samples that corrections did not look at
+  double sqnr = 0;              // of the outputs before they become probabilities
 };
 
 struct BestRecipe {
   Maker maker;
-  TriedRecipe recipe;
+  std::string method, correct;
   std::vector<TriedRecipe> tried = {};  // all of them, in order
 };
 
 // Quantises with each recipe and keeps the one whose outputs are nearest to those of the float
-// model. A method that was asked for stays.
+// model, on other samples than those it was calibrated on. A method that was asked for stays. What
+// is tried where nothing is asked for is among them.
 Result<BestRecipe> TryRecipes(const Graph& plain, const Graph& original, SampleCache& samples,
                               std::size_t count, const QuantizeRequest& request,
                               const Common& common);
