@@ -122,5 +122,43 @@ class Halved(Case):
         self.assertIn("--weight-bits f16", self.run_verb("m.txt", "--calib", ".", "-o", "o.ath", code=2).stderr)
 
 
+class Pages(Case):
+    def page(self, *more):
+        w, v = (self.random.normal(size=size).astype(np.float32) / 8 for size in ((64, 64), (64, 10)))
+        (self.folder / "m.txt").write_text(
+            f"graph main(x: f32[1, 64]) -> (z: f32[1, 10]) {{\n  const %w: {write(w)}\n  const %v: {write(v)}\n"
+            "  %y = MatMul(%x, %w) @first\n  %r = Relu(%y)\n  %z = MatMul(%r, %v) @second\n}\n")
+        x = self.random.normal(size=(80, 64)).astype(np.float32)
+        np.savez(self.folder / "c.npz", x=x[:40])
+        np.savez(self.folder / "d.npz", x=x[40:])
+        run = self.run_verb("m.txt", "-o", "o.ath", "--report", "r", *more)
+        return run, (self.folder / "r" / "report.html").read_text(), json.loads((self.folder / "r" / "report.json").read_text())
+
+    def test_every_way_says_what_each_product_became(self):
+        samples = ["--calib", "c.npz", "--data", "d.npz"]
+        for more, kind, label, in_layers in (([*samples], "i8", "int8", False), ([*samples, "--target-ratio", "4"], "i8", "coded", True),
+                                             ([*samples, "--weight-bits", "bf16"], "bf16", "bf16", True), (["--weight-bits", "f16"], "f16", "f16", False),
+                                             ([*samples, "--activations", "float", "--group", "32"], "u8", "int8 weights", True)):
+            run, page, report = self.page(*more)
+            with self.subTest(more):
+                self.assertEqual([(one["node"], one["weights"], one["type"]) for one in report["stored_weights"]],
+                                 [("first", 4096, kind), ("second", 640, kind)])
+                self.assertIn("What was asked for", page)
+                self.assertIn("What the weights became", page)
+                self.assertRegex(page, f"<td>{label}</td>")
+                self.assertRegex(run.stdout, f"(?m)^{label} +[0-9]")
+                self.assertEqual([one["tensor"] for one in report.get("layers", [])], ["y", "z"] if in_layers else [])
+                for one in report.get("layers", []):
+                    self.assertGreater(one["sqnr_db"], 5)
+
+    def test_the_ladder_says_what_was_kept(self):
+        _, page, report = self.page("--calib", "c.npz", "--data", "d.npz", "--auto", "--max-drop", "0.5%")
+        met = [rung["met"] for rung in report["rungs"]]
+        self.assertEqual(met, sorted(met, reverse=True))
+        self.assertIn(f'&quot;{report["rungs"][sum(met) - 1]["name"]}&quot; was written', page.replace('"', "&quot;"))
+        self.assertEqual(page.count("<td>written</td>"), 1)
+        self.assertEqual("refused" in page, not all(met))
+
+
 if __name__ == "__main__":
     unittest.main()

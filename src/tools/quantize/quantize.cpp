@@ -92,7 +92,7 @@ std::vector<std::string> FormRow(const char* name, const Form& form, bool labell
 void PrintForms(const Common& common, const QuantizeFindings& findings) {
   Table table({"", ">KiB", ">ms", ">top1", ">top5"});
   table.Add(FormRow("float", findings.before, findings.labelled));
-  table.Add(FormRow(FormName(findings).c_str(), findings.after, findings.labelled));
+  table.Add(FormRow(FormLabel(findings).c_str(), findings.after, findings.labelled));
   PrintText(common, table.ToString());
   Say(common, "{:.2f} x smaller, {:.2f} x as fast",
       static_cast<double>(findings.before.bytes) / static_cast<double>(findings.after.bytes),
@@ -230,6 +230,7 @@ class Quantizing {
   Quantizing(const QuantizeRequest& request, const Common& common, Graph graph)
       : request_(request), common_(common), graph_(std::move(graph)), plain_(graph_.Clone()) {
     findings_.request = &request_;
+    findings_.line = &common.given;
   }
 
   Status Run() {
@@ -475,6 +476,11 @@ class Quantizing {
       if (fits) {
         ATH_TRY(met, Meets(fmt::format("{:g} x smaller", ratio), *made));
       }
+      if (!fits) {
+        findings_.rungs.push_back(
+            {.name = fmt::format("{:g} x smaller", ratio), .reason = made.status().message()});
+        Note(common_, "tried {:g} x smaller: {}", ratio, made.status().message());
+      }
       if (!met) {
         request_ = before;
         findings_.fitted = report;
@@ -584,13 +590,10 @@ class Quantizing {
 
   // What only a report shows, because it takes runs of its own.
   Status Explain(const Graph& small) {
-    if (request_.report.empty() || request_.fits_size() || request_.halves()) return {};
-    if (maker_ == nullptr) {
-      if (request_.correct == "none") return {};
-      ATH_TRY(findings_.ablation,
-              AblateWeights(plain_, *samples_, count_, request_, common_, judge_.get()));
-      return {};
-    }
+    if (request_.report.empty()) return {};
+    ATH_TRY(findings_.stored_before, StoredIn(plain_));
+    ATH_TRY(findings_.stored, StoredIn(small));
+    if (maker_ == nullptr) return ExplainWeights(small);
     const std::size_t few = std::min(count_, kFewSamples);
     ATH_TRY(findings_.layers,
             quant::MeasureLayers(maker_->prepared().graph, small, choice_->made.report.pairs, few,
@@ -601,6 +604,19 @@ class Quantizing {
     in_float.insert(choice_->worth.returned.begin(), choice_->worth.returned.end());
     ATH_TRY(findings_.ablation,
             Ablate(plain_, graph_, *samples_, count_, request_, common_, in_float, judge_.get()));
+    return {};
+  }
+
+  // Where activations are real everywhere.
+  Status ExplainWeights(const Graph& small) {
+    const std::size_t few = std::min(count_, kFewSamples);
+    if (few > 0) {
+      ATH_TRY(findings_.layers, quant::MeasureLayers(plain_, small, SameResults(plain_, small), few,
+                                                     samples_->source(), request_.threads));
+    }
+    if (request_.fits_size() || request_.halves() || request_.correct == "none") return {};
+    ATH_TRY(findings_.ablation,
+            AblateWeights(plain_, *samples_, count_, request_, common_, judge_.get()));
     return {};
   }
 

@@ -8,6 +8,7 @@
 #include "quant/half_weights.h"
 #include "quant/layer_errors.h"
 #include "tools/quantize/recipe.h"
+#include "tools/quantize/stored_products.h"
 #include "tools/quantize/task.h"
 #include "tools/report/page.h"
 
@@ -27,10 +28,12 @@ struct Rung {
   std::uint64_t bytes = 0;
   double value = 0;  // accuracy or agreement
   bool met = false;
+  std::string reason = {};  // why there is no such file; bytes and value are 0 then
 };
 
 struct QuantizeFindings {
   const QuantizeRequest* request = nullptr;
+  const CommandLine* line = nullptr;
   std::size_t samples = 0;
   Task task = Task::kOther;
   const quant::Prepared* prepared = nullptr;  // absent when only weights were quantised
@@ -51,11 +54,16 @@ struct QuantizeFindings {
   quant::HalfReport halves = {};     // with --weight-bits f16 or bf16
   std::size_t recurrent = 0;         // matrices of recurrent nodes with 8 bits
   std::vector<Rung> rungs = {};      // with --auto
+  std::vector<StoredWeights> stored_before = {}, stored = {};
   bool pass = true;
 };
 
 // What the quantised form is called: "int8", "int4", "coded", "f16" or "bf16".
 std::string FormName(const QuantizeFindings& findings);
+// Integers of weights and floats for activations, asked for or chosen.
+bool WeightsAlone(const QuantizeFindings& findings);
+// The same for people: weights alone on integers are no integers that anything computes on.
+std::string FormLabel(const QuantizeFindings& findings);
 nlohmann::json FindingsJson(const QuantizeFindings& findings);
 Page FindingsPage(const QuantizeFindings& findings);
 // `name`: a folder for both, or one file.

@@ -184,6 +184,15 @@ std::string FormName(const QuantizeFindings& findings) {
   return findings.prepared == nullptr && request.weight_bits() == 4 ? "int4" : "int8";
 }
 
+bool WeightsAlone(const QuantizeFindings& findings) {
+  return findings.request->activations == "float" ||
+         (findings.choice != nullptr && findings.choice->weights_alone);
+}
+
+std::string FormLabel(const QuantizeFindings& findings) {
+  return FormName(findings) + (WeightsAlone(findings) ? " weights" : "");
+}
+
 nlohmann::json FindingsJson(const QuantizeFindings& findings) {
   const QuantizeRequest& request = *findings.request;
   nlohmann::json json = {{"model", request.model.path},
@@ -216,12 +225,25 @@ nlohmann::json FindingsJson(const QuantizeFindings& findings) {
                                 {"bytes", one.bytes},
                                 {"noise", one.noise}});
   }
+  for (const StoredWeights& one : findings.stored)
+    json["stored_weights"].push_back({{"node", one.node},
+                                      {"op", one.op},
+                                      {"type", Name(one.type)},
+                                      {"weights", one.count},
+                                      {"bytes", one.bytes}});
+  // Those of integers have their values in "tensors".
+  for (std::size_t i = 0; findings.prepared == nullptr && i < findings.layers.size(); ++i) {
+    const quant::LayerError& one = findings.layers[i];
+    json["layers"].push_back({{"tensor", one.name}, {"sqnr_db", one.sqnr}, {"cosine", one.cosine}});
+  }
   if (findings.fitted.tuned)
     json["tuned"] = {{"before", findings.fitted.tuned->before},
                      {"after", findings.fitted.tuned->after}};
-  for (const Rung& rung : findings.rungs)
+  for (const Rung& rung : findings.rungs) {
     json["rungs"].push_back(
         {{"name", rung.name}, {"bytes", rung.bytes}, {"value", rung.value}, {"met", rung.met}});
+    if (!rung.reason.empty()) json["rungs"].back()["reason"] = rung.reason;
+  }
   if (findings.request->halves()) {
     json["stored"] = {{"type", findings.request->weights},
                       {"tensors", findings.halves.stored},

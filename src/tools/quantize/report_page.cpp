@@ -4,7 +4,7 @@
 #include "core/cpu.h"
 #include "core/cpu_name.h"
 #include "core/text.h"
-#include "tools/quantize/report.h"
+#include "tools/quantize/report_sections.h"
 #include "tools/report/charts.h"
 
 namespace athanor::tools {
@@ -26,11 +26,6 @@ std::string CountOf(std::size_t count, const char* what) {
   return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
-std::string Metric(const QuantizeFindings& findings) {
-  if (findings.labelled) return "top1";
-  return findings.has_classes ? "the same class" : "the same energy";
-}
-
 Section Costs(const QuantizeFindings& f) {
   const double smaller = static_cast<double>(f.before.bytes) / static_cast<double>(f.after.bytes);
   std::string finding = fmt::format("{:.2f} times smaller, {:.2f} times as fast on this machine.",
@@ -43,20 +38,34 @@ Section Costs(const QuantizeFindings& f) {
         f.rows, paired.only_first, paired.only_second, paired.p);
   }
   Rows table = {
-      .title = "before and after", .header = {"", ">bytes", ">ms", ">" + Metric(f)}, .rows = {}};
+      .title = "before and after", .header = {"", ">KiB", ">ms"}, .rows = {}, .open = true};
+  if (f.rows > 0) table.header.push_back(">" + Metric(f));
+  if (f.labelled) table.header.emplace_back(">top5");
+  const std::string label = FormLabel(f);
   for (const auto& [name, form] :
-       {std::pair<const char*, const Form*>{"float", &f.before}, {"quantised", &f.after}})
-    table.rows.push_back({name, std::to_string(form->bytes),
-                          fmt::format("{:.3f}", form->milliseconds), ValueText(*form)});
+       {std::pair<std::string, const Form*>{"float", &f.before}, {label, &f.after}}) {
+    table.rows.push_back(
+        {name, KibibytesText(form->bytes), fmt::format("{:.3f}", form->milliseconds)});
+    if (f.rows > 0) table.rows.back().push_back(ValueText(*form));
+    if (f.labelled)
+      table.rows.back().push_back(
+          fmt::format("{:.2f} %", 100 * static_cast<double>(form->verdict->score.top5) /
+                                      static_cast<double>(std::max<std::int64_t>(1, f.rows))));
+  }
+  const auto bytes = [](const Form& form) { return static_cast<double>(form.bytes); };
   return {
       .id = "cost",
       .title = "What it costs",
       .finding = std::move(finding),
-      .figures = {{BarChart({{"float", "", f.before.milliseconds, HumanTime(f.before.milliseconds)},
-                             {"quantised", "", f.after.milliseconds,
-                              HumanTime(f.after.milliseconds), "fire"}},
-                            {.label_width = 90}),
-                   "Time of one inference, both measured in turn."}},
+      .figures =
+          {{BarChart({{"float", "", bytes(f.before), KibibytesText(f.before.bytes) + " KiB"},
+                      {label, "", bytes(f.after), KibibytesText(f.after.bytes) + " KiB", "fire"}},
+                     {.label_width = 100}),
+            "Bytes: weights of the float model, and the file."},
+           {BarChart({{"float", "", f.before.milliseconds, HumanTime(f.before.milliseconds)},
+                      {label, "", f.after.milliseconds, HumanTime(f.after.milliseconds), "fire"}},
+                     {.label_width = 100}),
+            "Time of one inference, both measured in turn."}},
       .tables = {std::move(table)}};
 }
 
@@ -273,19 +282,6 @@ Section Ablation(const QuantizeFindings& f) {
           .tables = {std::move(table)}};
 }
 
-Section Rungs(const QuantizeFindings& f) {
-  Rows table = {.title = "what --auto tried",
-                .header = {"", ">KiB", ">" + Metric(f), "within the drop"},
-                .rows = {}};
-  for (const Rung& rung : f.rungs)
-    table.rows.push_back({rung.name, fmt::format("{:.1f}", static_cast<double>(rung.bytes) / 1024),
-                          fmt::format("{:.2f} %", 100 * rung.value), rung.met ? "yes" : "no"});
-  return {.id = "rungs",
-          .title = "How far the bits went down",
-          .finding = "The smallest that is within the allowed drop was written.",
-          .tables = {std::move(table)}};
-}
-
 std::string VerdictText(const QuantizeFindings& f) {
   if (!f.pass) return "The allowed drop of accuracy is not met.";
   if (f.request->drop)
@@ -310,16 +306,18 @@ Page FindingsPage(const QuantizeFindings& f) {
   if (f.rows > 0)
     page.tiles.emplace_back(ValueText(f.after), fmt::format("{}, {} in float, {} rows", Metric(f),
                                                             ValueText(f.before), f.rows));
+  page.sections.push_back(AskedSection(f));
   page.sections.push_back(Costs(f));
+  if (!f.rungs.empty()) page.sections.push_back(LadderSection(f));
   if (f.prepared != nullptr) {
     if (f.request->drop) page.sections.push_back(Decided(f));
     page.sections.push_back(FloatNodes(f));
     page.sections.push_back(Times(f));
-    page.sections.push_back(Layers(f));
-    page.sections.push_back(Distributions(f));
   }
+  if (!f.stored.empty()) page.sections.push_back(WeightsSection(f));
+  if (!f.layers.empty()) page.sections.push_back(Layers(f));
+  if (f.prepared != nullptr) page.sections.push_back(Distributions(f));
   if (!f.ablation.empty()) page.sections.push_back(Ablation(f));
-  if (!f.rungs.empty()) page.sections.push_back(Rungs(f));
   page.environment = {{"processor", ProcessorName()},
                       {"instruction set", std::string(Name(BestIsa()))},
                       {"threads", f.request->threads == 0 ? fmt::format("{}", Cpu().cores)
