@@ -122,6 +122,60 @@ class Halved(Case):
         self.assertIn("--weight-bits f16", self.run_verb("m.txt", "--calib", ".", "-o", "o.ath", code=2).stderr)
 
 
+class Mistakes(Case):
+    """What is wrong, and where."""
+
+    def setUp(self):
+        super().setUp()
+        self.w = self.random.normal(size=(16, 8)).astype(np.float32)
+        self.x = self.random.normal(size=(64, 16)).astype(np.float32)
+        (self.folder / "m.txt").write_text(product(self.w))
+        np.savez(self.folder / "c.npz", x=self.x)
+
+    def refused(self, words, *more, code=1):
+        run = self.run_verb(*more, "-o", "o.ath", code=code)
+        self.assertIn(words, run.stderr)
+        self.assertEqual(list(self.folder.glob("o.ath*")), [])
+
+    def test_weights_that_are_no_numbers(self):
+        for bad in (np.nan, np.inf):
+            self.w[3, 4] = bad
+            (self.folder / "bad.txt").write_text(product(self.w))
+            for more in (["--calib", "c.npz"], ["--calib", "c.npz", "--target-ratio", "2"], ["--weight-bits", "f16"]):
+                self.refused(f'weight 28 of "w" is {bad}, which is no finite number', "bad.txt", *more, code=2)
+
+    def test_samples_that_are_no_numbers(self):
+        self.x[5, 7] = np.nan
+        np.savez(self.folder / "bad.npz", x=self.x)
+        self.refused('bad.npz: row 6: input "x" holds nan', "m.txt", "--calib", "bad.npz")
+        self.refused('bad.npz: row 6: input "x" holds nan', "m.txt", "--calib", "c.npz", "--data", "bad.npz", "--allow-overlap")
+        (self.folder / "rows").mkdir()
+        for i, row in enumerate(self.x[:8]):
+            np.save(self.folder / "rows" / f"r{i}.npy", row[None])
+        self.refused('r5.npy', "m.txt", "--calib", "rows")
+
+    def test_labels_that_name_no_class(self):
+        for labels, words in ((np.full(64, 0.5), "labels, row 1: 0.5 is no number of a class"),
+                              (np.array(["a"] * 64), "numbers of classes are expected, not string")):
+            np.savez(self.folder / "l.npz", x=self.x + 1, labels=labels)
+            self.refused(f"l.npz: {'labels' if 'row' in words else ''}", "m.txt", "--calib", "c.npz", "--data", "l.npz")
+            self.refused(words, "m.txt", "--calib", "c.npz", "--data", "l.npz")
+        self.refused("--labels does not go with --data l.npz, which holds its labels itself", "m.txt", "--calib", "c.npz", "--data", "l.npz",
+                     "--labels", "l.csv")
+
+    def test_nothing_to_calibrate_on(self):
+        (self.folder / "empty.csv").write_text("")
+        self.refused("empty.csv: there are no samples", "m.txt", "--calib", "empty.csv")
+        (self.folder / "none").mkdir()
+        self.refused("no pictures and no .npy files", "m.txt", "--calib", "none")
+
+    def test_a_small_file_is_quantised_already(self):
+        (self.folder / "m.txt").write_text(product(self.random.normal(size=(256, 64)).astype(np.float32)))
+        np.savez(self.folder / "c.npz", x=self.random.normal(size=(64, 256)).astype(np.float32))
+        self.run_verb("m.txt", "--calib", "c.npz", "--target-ratio", "4", "-o", "small.ath", "--quiet")
+        self.refused("the model is quantised already: the weights of its products are integers", "small.ath", "--calib", "c.npz", code=2)
+
+
 class Pages(Case):
     def page(self, *more):
         w, v = (self.random.normal(size=size).astype(np.float32) / 8 for size in ((64, 64), (64, 10)))

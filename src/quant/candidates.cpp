@@ -1,6 +1,7 @@
 #include "quant/candidates.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "passes/pattern.h"
@@ -310,14 +311,49 @@ void LeaveAnswersReal(const Graph& graph, Candidates& candidates) {
   candidates.nodes = std::move(kept);
 }
 
+Status CheckWeights(const Graph& graph) {
+  ATH_TRY(const std::vector<NodeId> order, graph.Order());
+  for (const NodeId id : order) {
+    const Node& node = graph.node(id);
+    const Row* row = RowOf(node);
+    if (row == nullptr || !IsProduct(row->kind)) continue;
+    for (const ValueId input : node.inputs) {
+      const Tensor* constant = graph.Constant(input);
+      if (constant == nullptr || constant->dtype() != DType::kF32) continue;
+      const auto weights = constant->Data<float>();
+      const auto bad = std::ranges::find_if(weights, [](float w) { return !std::isfinite(w); });
+      if (bad != weights.end())
+        return DataError("node \"{}\" ({}): weight {} of \"{}\" is {}, which is no finite number",
+                         node.name, node.op->name, bad - weights.begin(), graph.value(input).name,
+                         *bad);
+    }
+  }
+  return {};
+}
+
 Status CheckFloat(const Graph& graph) {
   ATH_TRY(const std::vector<NodeId> order, graph.Order());
-  const auto pairs = std::count_if(order.begin(), order.end(), [&](NodeId id) {
-    return graph.node(id).op->name == "QuantizeLinear";
-  });
-  if (pairs == 0) return {};
-  return Unsupported("the model is quantised already: it has {} QuantizeLinear nodes", pairs)
-      .Fix("quantise the float model that it was made from");
+  const auto makes_reals = [&](ValueId id) {
+    const NodeId maker = id == kNoValue ? kNoNode : graph.value(id).producer;
+    return maker != kNoNode && graph.node(maker).op->name == "DequantizeLinear";
+  };
+  std::ptrdiff_t pairs = 0, products = 0, stored = 0;
+  for (const NodeId id : order) {
+    const Node& node = graph.node(id);
+    pairs += node.op->name == "QuantizeLinear" ? 1 : 0;
+    const Row* row = RowOf(node);
+    if (row == nullptr || !IsProduct(row->kind)) continue;
+    ++products;
+    stored += node.inputs.size() > 1 && makes_reals(node.inputs[1]) ? 1 : 0;
+  }
+  constexpr const char* kFix = "quantise the float model that it was made from";
+  if (pairs > 0)
+    return Unsupported("the model is quantised already: it has {} QuantizeLinear nodes", pairs)
+        .Fix(kFix);
+  if (stored > 0 && stored == products)
+    return Unsupported("the model is quantised already: the weights of its products are integers")
+        .Fix(kFix);
+  return {};
 }
 
 Status CheckQuantizable(const Graph& graph, const Candidates& candidates) {

@@ -61,6 +61,8 @@ Result<Candidates> FindCandidates(const Graph& graph, const std::set<NodeId>& in
 // numbers.
 void LeaveAnswersReal(const Graph& graph, Candidates& candidates);
 
+// An error that names the product where weights are not finite.
+Status CheckWeights(const Graph& graph);
 // An error when somebody quantised it already.
 Status CheckFloat(const Graph& graph);
 // The same, or when there is nothing to quantise.

@@ -118,18 +118,34 @@ bool Samples::ReadPixels() const {
   return false;
 }
 
-Result<std::vector<Datum>> Samples::Read(std::size_t i) const {
+Result<InputSet> Samples::ReadNamed(std::size_t i) const {
   const std::size_t at = i * available_ / count();
-  if (plan_) {
-    ATH_TRY(InputSet set, plan_->Read(at));
-    return std::move(set.values);
-  }
-  std::vector<Datum> values;
+  if (plan_) return plan_->Read(at);
+  InputSet set = {.name = fmt::format("{}: row {}", name_, at + 1), .values = {}};
   for (std::size_t input = 0; input < rows_.size(); ++input) {
     ATH_TRY(Tensor row, RowOf(input, static_cast<std::int64_t>(at)));
-    values.emplace_back(std::move(row));
+    set.values.emplace_back(std::move(row));
   }
-  return values;
+  return set;
+}
+
+Result<std::vector<Datum>> Samples::Read(std::size_t i) const {
+  ATH_TRY(InputSet set, ReadNamed(i));
+  return std::move(set.values);
+}
+
+Result<std::vector<Datum>> Samples::ReadFinite(std::size_t i) const {
+  ATH_TRY(InputSet set, ReadNamed(i));
+  for (std::size_t input = 0; input < set.values.size(); ++input) {
+    const Datum& value = set.values[input];
+    if (!value.IsTensor() || value.tensor().dtype() != DType::kF32) continue;
+    const auto numbers = value.tensor().Data<float>();
+    const auto bad = std::ranges::find_if(numbers, [](float x) { return !std::isfinite(x); });
+    if (bad != numbers.end())
+      return Error(ErrorCode::kInvalidInput, "{}: input \"{}\" holds {}, which is no finite number",
+                   set.name, graph_->value(graph_->inputs()[input]).name, *bad);
+  }
+  return std::move(set.values);
 }
 
 Status Samples::OpenArchive() {
@@ -166,6 +182,8 @@ Status Samples::OpenArchive() {
 // One input reads all columns; of several each reads the column with its name.
 Status Samples::OpenTable() {
   ATH_TRY(const io::CsvMatrix table, AsInput(io::ReadCsvMatrix(name_)));
+  if (table.values.dim(1) == 0 || table.values.dim(0) == 0)
+    return Error(ErrorCode::kInvalidInput, "{}: there are no samples", name_);
   std::vector<std::size_t> features;
   for (std::size_t i = 0; i < static_cast<std::size_t>(table.values.dim(1)); ++i) {
     const std::string& name = i < table.columns.size() ? table.columns[i] : "";
@@ -259,6 +277,23 @@ Result<bool> HoldLabels(const std::string& path) {
   return std::ranges::any_of(arrays, [](const auto& array) { return array.first == kLabels; });
 }
 
+namespace {
+
+Result<std::vector<std::int64_t>> ClassesOf(const Tensor& labels) {
+  const Result<std::vector<double>> numbers = ToDoubles(labels);
+  if (!numbers.ok())
+    return Error(ErrorCode::kInvalidInput, "labels: numbers of classes are expected, not {}",
+                 Name(labels.dtype()));
+  for (std::size_t i = 0; i < numbers->size(); ++i) {
+    if ((*numbers)[i] != std::floor((*numbers)[i]))
+      return Error(ErrorCode::kInvalidInput, "labels, row {}: {} is no number of a class", i + 1,
+                   (*numbers)[i]);
+  }
+  return ToInts(labels);
+}
+
+}  // namespace
+
 Status CheckLabelledOptions(const std::string& data, const std::string& labels) {
   const bool archive = fs::path(data).extension() == ".npz" || IsTable(data);
   if (archive != labels.empty())
@@ -283,7 +318,9 @@ Result<LabelledSet> OpenLabelled(const Graph& graph, const std::string& data,
       return Error(ErrorCode::kInvalidInput, "{}: there is no {} \"labels\"", data,
                    IsTable(data) ? "column" : "array")
           .Fix("--labels FILE.csv when --data is a folder of pictures");
-    ATH_TRY(const std::vector<std::int64_t> classes, ToInts(*archive.labels()));
+    Result<std::vector<std::int64_t>> read = ClassesOf(*archive.labels());
+    if (!read.ok()) return std::move(read).status().In(data);
+    const std::vector<std::int64_t>& classes = *read;
     if (classes.size() != archive.count())
       return Error(ErrorCode::kInvalidInput, "{}: {} samples and {} labels", data, archive.count(),
                    classes.size());

@@ -25,8 +25,11 @@ class Samples {
   const Tensor* labels() const { return labels_ ? &*labels_ : nullptr; }
   // One datum per input of the graph.
   Result<std::vector<Datum>> Read(std::size_t i) const;
+  // The same; an error that names the sample where a number is not finite.
+  Result<std::vector<Datum>> ReadFinite(std::size_t i) const;
 
  private:
+  Result<InputSet> ReadNamed(std::size_t i) const;
   Samples(const Graph& graph, const std::string& name, const ImageFlags& image, std::int64_t most)
       : graph_(&graph), name_(name), image_(image), most_(static_cast<std::size_t>(most)) {}
 

@@ -105,7 +105,7 @@ Result<Judge> Judge::Open(const Graph& graph, const QuantizeRequest& request, co
     judge.cache_ = std::make_unique<SampleCache>(
         rows.rows.size(),
         [paths, archive, type, image](std::size_t i) -> Result<std::vector<Datum>> {
-          if (archive != nullptr) return archive->Read(i);
+          if (archive != nullptr) return archive->ReadFinite(i);
           Result<Tensor> picture = ReadNetworkImage(paths[i], type, image);
           if (!picture.ok()) return std::move(picture).status().In(paths[i]);
           return std::vector<Datum>{*std::move(picture)};
@@ -116,7 +116,7 @@ Result<Judge> Judge::Open(const Graph& graph, const QuantizeRequest& request, co
     auto shared = std::make_shared<Samples>(std::move(rows));
     judge.reads_pictures_ = shared->ReadPixels();
     judge.cache_ = std::make_unique<SampleCache>(
-        shared->count(), [shared](std::size_t i) { return shared->Read(i); });
+        shared->count(), [shared](std::size_t i) { return shared->ReadFinite(i); });
   } else {
     const std::size_t kept = samples / 4;
     if (kept == 0)

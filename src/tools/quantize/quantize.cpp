@@ -275,6 +275,7 @@ class Quantizing {
   bool Compresses() const { return request_.fits_size() || WeightBytes(plain_) < kSmallModel; }
 
   Status CheckModel() const {
+    ATH_RETURN_IF_ERROR(quant::CheckWeights(plain_));
     // Any constant may lie in 16 bits; see StoreInHalf.
     if (request_.halves()) return quant::CheckFloat(plain_);
     ATH_TRY(const quant::Candidates candidates, quant::FindCandidates(plain_));
@@ -289,8 +290,8 @@ class Quantizing {
       NoteRawPictures(common_, files_->RawPictureInputs());
       count_ = files_->count();
     }
-    samples_ =
-        std::make_unique<SampleCache>(count_, [this](std::size_t i) { return files_->Read(i); });
+    samples_ = std::make_unique<SampleCache>(
+        count_, [this](std::size_t i) { return files_->ReadFinite(i); });
     if (!request_.data.empty() || request_.drop) {
       ATH_TRY(Judge judge, Judge::Open(graph_, request_, common_, *samples_, count_));
       judge_ = std::make_unique<Judge>(std::move(judge));
