@@ -214,5 +214,30 @@ class Pages(Case):
         self.assertEqual("refused" in page, not all(met))
 
 
+class Shared(Case):
+    """Two products read one matrix: its integers lie in the file once."""
+
+    def test_weights_of_two_products_lie_in_the_file_once(self):
+        w = self.random.normal(size=(64, 64)).astype(np.float32) / 8
+        model = (f"graph main(x: f32[1, 64], z: f32[1, 64]) -> (a: f32[1, 64], b: f32[1, 64]) {{\n  const %w: {write(w)}\n"
+                 "  %p = MatMul(%x, %w) @first\n  %q = MatMul(%z, %w) @second\n  %a = Tanh(%p)\n  %b = Tanh(%q)\n}\n")
+        # The second one reads something else, so that each alone would be rounded otherwise.
+        x, z = self.random.normal(size=(48, 64)), self.random.normal(size=(48, 64)) @ self.random.normal(size=(64, 64))
+        samples = {"x": x.astype(np.float32), "z": z.astype(np.float32)}
+        for more in (["--activations", "8"], ["--activations", "float", "--group", "32"], ["--weight-bits", "4", "--correct", "adaround"],
+                     ["--target-ratio", "3"]):
+            (self.folder / "m.txt").write_text(model)
+            np.savez(self.folder / "calib.npz", **samples)
+            out = "out.ath" if "--target-ratio" in more else "out.txt"
+            self.run_verb("m.txt", "--calib", "calib.npz", "-o", out, "--report", "r.json", *more)
+            report = json.loads((self.folder / "r.json").read_text())
+            with self.subTest(more):
+                first, second = report["stored_weights"]
+                self.assertEqual((first["weights"], second["weights"], second["bytes"]), (4096, 4096, 0))
+                self.assertGreater(first["bytes"], 0)
+                # Of 4096 numbers there are not two lots.
+                self.assertLess((self.folder / out).stat().st_size, 9000)
+
+
 if __name__ == "__main__":
     unittest.main()

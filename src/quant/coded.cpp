@@ -6,6 +6,7 @@
 
 #include "core/trellis.h"
 #include "quant/path_rounding.h"
+#include "quant/shared_weights.h"
 
 namespace athanor::quant {
 namespace {
@@ -303,7 +304,7 @@ Result<Graph> StoreCoded(const Graph& graph, const std::vector<const CodedProduc
   Scalars scalars(result);
   for (std::size_t i = 0; i < products.size(); ++i)
     ATH_RETURN_IF_ERROR(StoreOne(result, scalars, *products[i], *coded[i]));
-  result.ReleaseUnusedConstants();
+  ShareIntegers(result);
   return result;
 }
 

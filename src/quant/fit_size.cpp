@@ -7,6 +7,7 @@
 #include "quant/decide.h"
 #include "quant/parts.h"
 #include "quant/reconstruct.h"
+#include "quant/shared_weights.h"
 
 namespace athanor::quant {
 namespace {
@@ -58,7 +59,7 @@ class Fitter {
     const double share = options_.teacher_of ? kRoomForTraining : in_order ? kRoomForRefit : 1;
     const auto first = static_cast<std::uint64_t>(static_cast<double>(options_.bytes) * share);
     for (int tries = 0; tries < kTries; ++tries) {
-      const auto chosen = ChooseStorage(ways_, room);
+      const auto chosen = Choose(room);
       if (!chosen) break;
       ATH_TRY(Graph small, Make(*chosen, false));
       std::uint64_t most = first;
@@ -78,6 +79,21 @@ class Fitter {
   }
 
  private:
+  // Products that read the same weights are stored in one way, and once.
+  std::optional<std::vector<std::size_t>> Choose(std::uint64_t room) const {
+    const std::vector<std::size_t> first = FirstReaders(graph_, products_);
+    std::vector<std::vector<StoreForm>> items = ways_;
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      if (first[i] == i) continue;
+      for (std::size_t way = 0; way < items[i].size(); ++way)
+        items[first[i]][way].noise += items[i][way].noise;
+      items[i] = {StoreForm()};
+    }
+    auto chosen = ChooseStorage(items, room);
+    for (std::size_t i = 0; chosen && i < items.size(); ++i) (*chosen)[i] = (*chosen)[first[i]];
+    return chosen;
+  }
+
   // The sizes and the noise of each product on each number of levels.
   Status ListWays() {
     ATH_TRY(const std::vector<double> sensitivities, Sensitivities());
@@ -144,12 +160,13 @@ class Fitter {
         coded.push_back(Code(products_[i], HowTo(fineness[i], options_.make_up), pool_));
     }
     report_.products.clear();
+    const std::vector<std::size_t> first = FirstReaders(graph_, products_);
     for (std::size_t i = 0; i < products_.size(); ++i) {
       const NodeId node = products_[i].candidate.node;
       report_.products.push_back({.node = node,
                                   .name = graph_.node(node).name,
                                   .levels = LevelsOf(coded[i].integers),
-                                  .bytes = BytesOf(i, coded[i]),
+                                  .bytes = first[i] < i ? 0 : BytesOf(i, coded[i]),
                                   .noise = ways_[i][chosen[i]].noise,
                                   .weights = std::ssize(products_[i].rows)});
     }

@@ -38,7 +38,7 @@ struct FittedProduct {
   NodeId node = kNoNode;
   std::string name;
   int levels = 0;            // 1 to 255, always odd
-  std::uint64_t bytes = 0;   // of the integers, coded
+  std::uint64_t bytes = 0;   // of the integers, coded; 0: they are another product's
   double noise = 0;          // energy of the error per energy, of each part of the outputs
   std::int64_t weights = 0;  // how many
 };

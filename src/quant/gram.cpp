@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "quant/patches.h"
+#include "quant/shared_weights.h"
 
 namespace athanor::quant {
 namespace {
@@ -103,6 +104,7 @@ Result<std::map<NodeId, Gram>> CollectGrams(const Graph& graph, const Candidates
     Finish(product);
     if (product.places > 0) grams[product.node] = std::move(product.gram);
   }
+  PoolShared(graph, candidates, grams);
   return grams;
 }
 

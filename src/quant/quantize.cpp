@@ -8,6 +8,7 @@
 #include "passes/clean.h"
 #include "passes/pattern.h"
 #include "quant/make_up.h"
+#include "quant/shared_weights.h"
 
 namespace athanor::quant {
 namespace {
@@ -90,7 +91,7 @@ class Quantizer {
     }
     report_.pairs = pairs_;
     ATH_RETURN_IF_ERROR(passes::EraseDeadNodes(graph_).status());
-    graph_.ReleaseUnusedConstants();
+    ShareIntegers(graph_);
     return std::move(graph_);
   }
 

@@ -5,6 +5,7 @@
 
 #include "passes/clean.h"
 #include "quant/patches.h"
+#include "quant/shared_weights.h"
 #include "quant/unshrink.h"
 
 namespace athanor::quant {
@@ -191,6 +192,13 @@ class Rebuilder {
     CorrectBias(product_, coded);
     return coded;
   }
+  // Integers and scales of the product that reads the same weights first.
+  CodedWeights Take(CodedWeights coded) {
+    if (biased_) SetMeans();
+    coded.bias.reset();
+    CorrectBias(product_, coded);
+    return coded;
+  }
 
  private:
   std::size_t PerGroup() const { return product_.matrix.rows() / moments_.groups.size(); }
@@ -305,6 +313,7 @@ Result<std::vector<CodedWeights>> Reconstruct(const Graph& graph,
   ATH_TRY(const Targets targets, CollectTargets(graph, products, samples, source, options));
   ThreadPool pool(options.threads);
   Graph now = graph.Clone();
+  const std::vector<std::size_t> first = FirstReaders(graph, products);
   std::vector<CodedWeights> result;
   for (std::size_t i = 0; i < products.size(); ++i) {
     const CodedProduct& product = products[i];
@@ -323,8 +332,12 @@ Result<std::vector<CodedWeights>> Reconstruct(const Graph& graph,
     }
     CodeOptions how = options.code;
     how.fineness = fineness[i];
-    result.push_back(moments ? Rebuilder(product, *moments, options).Run(how, pool)
-                             : Code(product, how, pool));
+    if (!moments)
+      result.push_back(Code(product, how, pool));
+    else if (first[i] < i)
+      result.push_back(Rebuilder(product, *moments, options).Take(result[first[i]]));
+    else
+      result.push_back(Rebuilder(product, *moments, options).Run(how, pool));
     ATH_RETURN_IF_ERROR(UseRounded(now, product, result.back()));
     if (options.after_product) options.after_product();
   }

@@ -8,6 +8,7 @@
 #include "passes/clean.h"
 #include "quant/correct.h"
 #include "quant/rounding.h"
+#include "quant/shared_weights.h"
 
 namespace athanor::quant {
 namespace {
@@ -265,7 +266,7 @@ class WeightsOnly {
     }
     for (const Candidate& c : candidates.nodes) ATH_RETURN_IF_ERROR(Replace(c));
     ATH_RETURN_IF_ERROR(passes::EraseDeadNodes(result_).status());
-    result_.ReleaseUnusedConstants();
+    ShareIntegers(result_);
     return std::move(result_);
   }
 
