@@ -596,9 +596,11 @@ class Quantizing {
     ATH_TRY(findings_.stored, StoredIn(small));
     if (maker_ == nullptr) return ExplainWeights(small);
     const std::size_t few = std::min(count_, kFewSamples);
+    const Graph& real = maker_->prepared().graph;
+    const auto pairs =
+        choice_->weights_alone ? SameResults(real, small) : choice_->made.report.pairs;
     ATH_TRY(findings_.layers,
-            quant::MeasureLayers(maker_->prepared().graph, small, choice_->made.report.pairs, few,
-                                 samples_->source(), request_.threads));
+            quant::MeasureLayers(real, small, pairs, few, samples_->source(), request_.threads));
     if (request_.correct == "none") return {};
     std::set<NodeId> in_float;
     for (std::size_t i = 0; i < choice_->in_float; ++i) in_float.insert(choice_->ranked[i].node);

@@ -29,7 +29,9 @@ std::vector<std::vector<std::string>> Chosen(const QuantizeFindings& f) {
     add("activations", "float");
   } else {
     add("weights", fmt::format("{} bits", request.weight_bits()));
-    add("activations", WeightsAlone(f) ? "float" : "8 bits");
+    add("activations", WeightsAlone(f)        ? "float"
+                       : f.request->dynamic() ? "8 bits, with scales from the data of each run"
+                                              : "8 bits");
   }
   if (f.prepared != nullptr) add("ranges by", request.method);
   add("corrections", request.correct);
@@ -38,7 +40,7 @@ std::vector<std::vector<std::string>> Chosen(const QuantizeFindings& f) {
 
 // Which products compute on integers, by name.
 std::set<std::string> OnIntegers(const QuantizeFindings& f) {
-  std::set<std::string> names;
+  std::set<std::string> names(f.dynamic.products.begin(), f.dynamic.products.end());
   if (f.prepared == nullptr || WeightsAlone(f)) return names;
   const quant::QuantizeReport& report = f.choice->made.report;
   for (const auto& [id, bits] : report.bits) names.insert(f.prepared->graph.node(id).name);
