@@ -206,6 +206,7 @@ def main():
     script(count, "quant_fit_test.py")
     script(count, "quant_ways_test.py")
     script(count, "quant_options_test.py")
+    script(count, "quant_pays_test.py")
     script(count, "formats_test.py", "--binary", str(ATHANOR))
     script(count, "quant_zoo_test.py")
     script(count, "ncnn_test.py", "--binary", str(ATHANOR))
