@@ -80,7 +80,7 @@ export class QuantizedView implements View {
   }
 
   private content(doc: QuantizedDoc): HTMLElement[] {
-    const parts = [this.costs(doc), this.decision(doc), this.rungs(doc), this.nodes(doc), this.products(doc), this.layers(doc), this.distributions(doc), this.ablation(doc), this.tried(doc)];
+    const parts = [this.costs(doc), this.decision(doc), this.rungs(doc), this.nodes(doc), this.times(doc), this.products(doc), this.layers(doc), this.distributions(doc), this.ablation(doc), this.tried(doc)];
     return [h('h2', {}, `${doc.model} → ${doc.out}`),
       h('p', { class: 'lead' }, doc.pass ? '' : h('b', { class: 'worse' }, 'The allowed drop of accuracy is not met. '), `${counted(doc.samples, 'sample')}${doc.task && doc.task !== 'other' ? `, a network for ${doc.task}` : ''}${doc.ranges ? `, ${doc.ranges} ranges` : ''}.`),
       ...parts.filter(part => part !== null)];
@@ -133,6 +133,19 @@ export class QuantizedView implements View {
       list('in-float', ['node', 'operator', 'why'], doc.float_products.map(one => [one.node, one.op, one.reason])),
       list('dead', ['node', 'output channels whose weights are all 0'], dead.map(one => [one.node, one.channels.join(', ')])),
       list('zero', ['tensors that were 0 on every sample'], zero.map(name => [name])));
+  }
+
+  /** What each product takes in float and on integers. */
+  private times(doc: QuantizedDoc): HTMLElement | null {
+    const times = doc.times;
+    if (!times?.products.length) return null;
+    const slow = times.products.filter(one => one.on_integers && !one.pays && !one.returned).length, back = times.products.filter(one => one.returned).length;
+    const runs = (one: typeof times.products[number]) => one.returned ? h('b', { class: 'worse' }, 'float: its integers do not pay') : !one.on_integers ? 'float' : one.pays ? 'integers' : h('b', { class: 'worse' }, 'integers, which may not pay');
+    return section('times', 'What integers save',
+      `${times.measured ? 'Least measured times' : 'Estimated times'} of every product with what follows it up to the next; on integers with what its integers make necessary.${times.change ? ` ${counted(back, 'product')} returned to float, and a run takes ${time(times.change.after_ms)} instead of ${time(times.change.before_ms)} (all in float ${time(times.change.float_ms)}).` : ''}${slow ? ` Integers may not pay for ${slow} of them: athanor quantize --measured tells.` : ''}`,
+      sortable('times', [{ label: 'product' }, { label: 'float', number: true }, { label: 'int8', number: true }, { label: 'of these converting', number: true }, { label: 'runs on' }],
+        times.products.map((one): Row => ({ cells: [one.node, time(one.float_ms), time(one.int8_ms), time(one.conversions_ms), runs(one)],
+          keys: [one.node, one.float_ms, one.int8_ms, one.conversions_ms, one.returned ? 0 : !one.on_integers ? 1 : one.pays ? 3 : 2] }))));
   }
 
   private products(doc: QuantizedDoc): HTMLElement | null {

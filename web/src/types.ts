@@ -43,6 +43,8 @@ export interface QuantizedDoc {
   float: QuantizedForm; int8?: QuantizedForm; int4?: QuantizedForm; coded?: QuantizedForm; f16?: QuantizedForm; bf16?: QuantizedForm;
   n?: number; agreement?: number; mcnemar?: { only_float_right: number; only_int8_right: number; p: number };
   decision?: { max_drop: number; met: boolean; in_float: number; evaluations: number; trials: TrialDoc[]; ranked: { node: string; error: number; saved: number; in_float: boolean; float_ms?: number; int8_ms?: number }[] };
+  times?: { measured: boolean; float_ms: number; int8_ms: number; change?: { before_ms: number; after_ms: number; float_ms: number };
+    products: { node: string; op: string; float_ms: number; int8_ms: number; conversions_ms: number; on_integers: boolean; pays: boolean; returned: boolean }[] };
   spared?: { products: number; work: number; sqnr_db_before: number | null; sqnr_db: number | null };
   products?: (string | { node: string; weight_bits?: number; weights?: number; levels?: number; bytes?: number })[];
   float_products?: { node: string; op: string; reason: string }[]; dead_channels?: { node: string; channels: number[] }[]; always_zero?: string[]; tensors?: TensorDoc[];
