@@ -134,8 +134,8 @@ void TakeLeast(const Profile& profile, TimedPlan& timed) {
 
 // Of each graph, in turn, so that a slower second of the machine meets all.
 Result<std::vector<TimedPlan>> TimeSteps(const std::vector<const Graph*>& graphs,
-                                         const std::vector<std::vector<Datum>>& inputs,
-                                         int threads, TimedBy by) {
+                                         const std::vector<std::vector<Datum>>& inputs, int threads,
+                                         TimedBy by) {
   constexpr int kFewest = 10, kMost = 200;
   constexpr auto kLongest = std::chrono::seconds(1);
   std::vector<std::unique_ptr<Session>> sessions;
@@ -214,8 +214,8 @@ class Assigner {
         result_.own[*own] += timed.ns[i];
         for (const NodeId id : step.nodes) {
           const Node& node = timed.plan->graph.node(id);
-          product.on_integers = product.on_integers ||
-                                (ProductOf(node) == own && HasQuantSpec(node.attributes));
+          product.on_integers =
+              product.on_integers || (ProductOf(node) == own && HasQuantSpec(node.attributes));
         }
         continue;
       }

@@ -23,10 +23,8 @@ TimedProducts Chain(const std::vector<double>& real, const std::vector<double>& 
         {.real = real[i], .integers = integers[i], .known = true, .on_integers = true});
     timed.own.push_back(integers[i]);
     if (i == 0) continue;
-    timed.borders.push_back({.made_by = {i - 1},
-                             .read_by = {i},
-                             .to_integers = conversion,
-                             .to_real = conversion});
+    timed.borders.push_back(
+        {.made_by = {i - 1}, .read_by = {i}, .to_integers = conversion, .to_real = conversion});
   }
   return timed;
 }
@@ -135,8 +133,7 @@ struct Quantised {
 Result<Quantised> QuantiseNetwork(const std::set<std::size_t>& in_float) {
   ATH_TRY(Graph graph, ParseText(kNetwork, ops::Standard()));
   std::vector<float> values(16 * 64);
-  for (std::size_t i = 0; i < values.size(); ++i)
-    values[i] = std::sin(static_cast<float>(i));
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = std::sin(static_cast<float>(i));
   const std::vector<Datum> inputs = {Datum(Tensor::FromVector<float>({1, 16, 8, 8}, values))};
   ATH_TRY(const Candidates candidates, FindCandidates(graph));
   std::vector<NodeId> products;
@@ -158,8 +155,8 @@ Result<Quantised> QuantiseNetwork(const std::set<std::size_t>& in_float) {
 TEST(TimeProducts, GivesEachItsStepsAndConversions) {
   Result<Quantised> network = QuantiseNetwork({2});
   ASSERT_TRUE(network.ok()) << network.status().message();
-  const Result<TimedProducts> timed = TimeProducts(
-      network->real, network->made, network->products, network->inputs, 1, TimedBy::kEstimate);
+  const Result<TimedProducts> timed = TimeProducts(network->real, network->made, network->products,
+                                                   network->inputs, 1, TimedBy::kEstimate);
   ASSERT_TRUE(timed.ok()) << timed.status().message();
   ASSERT_EQ(timed->products.size(), 3);
   double real = 0, integers = 0;
@@ -209,8 +206,8 @@ TEST(TimeProducts, EstimatesTheSameAgain) {
 TEST(TimeProducts, Measures) {
   Result<Quantised> network = QuantiseNetwork({});
   ASSERT_TRUE(network.ok()) << network.status().message();
-  const Result<TimedProducts> timed = TimeProducts(
-      network->real, network->made, network->products, network->inputs, 1, TimedBy::kMeasurement);
+  const Result<TimedProducts> timed = TimeProducts(network->real, network->made, network->products,
+                                                   network->inputs, 1, TimedBy::kMeasurement);
   ASSERT_TRUE(timed.ok()) << timed.status().message();
   for (const ProductTimes& one : timed->products) {
     EXPECT_GT(one.real, 0);

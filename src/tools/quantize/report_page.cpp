@@ -161,10 +161,10 @@ Section Times(const QuantizeFindings& f) {
       worth.measured ? "Least measured times" : "Estimated times",
       CountOf(table.rows.size(), "product"));
   if (worth.change)
-    finding += fmt::format(
-        " {} returned to float, and a run takes {} instead of {} (all in float {}).",
-        CountOf(worth.returned.size(), "product"), HumanTime(worth.change->after_ms),
-        HumanTime(worth.change->before_ms), HumanTime(worth.change->float_ms));
+    finding +=
+        fmt::format(" {} returned to float, and a run takes {} instead of {} (all in float {}).",
+                    CountOf(worth.returned.size(), "product"), HumanTime(worth.change->after_ms),
+                    HumanTime(worth.change->before_ms), HumanTime(worth.change->float_ms));
   if (slow > 0)
     finding += fmt::format(" Integers may not pay for {} of them: --measured tells.", slow);
   return {.id = "times",

@@ -76,8 +76,7 @@ class Weigher {
 
   // What would return to float is told where the network that it leaves is estimated to be faster.
   Status Estimate() {
-    ATH_TRY(const quant::TimedProducts timed,
-            Time(choice_.made.graph, quant::TimedBy::kEstimate));
+    ATH_TRY(const quant::TimedProducts timed, Time(choice_.made.graph, quant::TimedBy::kEstimate));
     std::vector<bool> returns = quant::NotWorthIntegers(timed);
     const std::set<NodeId> chosen = Chosen(returns);
     if (!chosen.empty()) {
@@ -132,9 +131,9 @@ class Weigher {
   Result<bool> Take(const std::set<NodeId>& in_float) {
     const bool store = request_.arithmetic == "float" && (choice_.in_float == 0 || choice_.stored);
     ATH_TRY(quant::Quantized made, maker_.Make(in_float, store));
-    ATH_TRY(const std::vector<double> ms,
-            quant::LeastTimes({&choice_.made.graph, &made.graph, &real()}, inputs_,
-                              request_.threads));
+    ATH_TRY(
+        const std::vector<double> ms,
+        quant::LeastTimes({&choice_.made.graph, &made.graph, &real()}, inputs_, request_.threads));
     Note(common_, "{} of {} products in float: {:.3f} ms instead of {:.3f}, all in float {:.3f}",
          in_float.size(), products_.size(), ms[1], ms[0], ms[2]);
     if (ms[1] > kWon * ms[0]) return false;
@@ -175,11 +174,9 @@ class Weigher {
       if (!choice_.worth.returned.contains(skipped.id)) continue;
       const auto one = std::ranges::find(choice_.worth.products, skipped.id, &Worth::Product::node);
       if (one == choice_.worth.products.end()) continue;
-      skipped.reason = fmt::format("{:.4f} ms on integers, {:.4f} in float{}", one->int8_ms,
-                                   one->float_ms,
-                                   one->int8_ms > one->float_ms
-                                       ? ""
-                                       : ", and its neighbours do not read or give integers");
+      skipped.reason = fmt::format(
+          "{:.4f} ms on integers, {:.4f} in float{}", one->int8_ms, one->float_ms,
+          one->int8_ms > one->float_ms ? "" : ", and its neighbours do not read or give integers");
     }
   }
 
@@ -214,12 +211,14 @@ void SayWorth(const Common& common, const QuantizeRequest& request, const Choice
   const Worth& worth = choice.worth;
   const char* const many = worth.returned.size() == 1 ? "" : "s";
   if (worth.change)
-    return Say(common,
-               "{} product{} returned to float, where integers do not pay on this processor: {:.3f} "
-               "ms instead of {:.3f} with them on integers",
-               worth.returned.size(), many, worth.change->after_ms, worth.change->before_ms);
+    return Say(
+        common,
+        "{} product{} returned to float, where integers do not pay on this processor: {:.3f} "
+        "ms instead of {:.3f} with them on integers",
+        worth.returned.size(), many, worth.change->after_ms, worth.change->before_ms);
   if (worth.measured && !choice.weights_alone)
-    return Say(common, "no product returned to float: measured, none made the network faster there");
+    return Say(common,
+               "no product returned to float: measured, none made the network faster there");
   std::vector<const Worth::Product*> slow;
   double integers = 0, real = 0;
   for (const Worth::Product& one : worth.products) {
@@ -237,14 +236,14 @@ void SayWorth(const Common& common, const QuantizeRequest& request, const Choice
 
 void SayIfSlower(const Common& common, const QuantizeRequest& request, const Choice* choice,
                  double float_ms, double after_ms) {
-  // As far as the line above tells.
-  constexpr double kAsFast = 0.995;
-  if (choice == nullptr || request.arithmetic != "float" || float_ms >= kAsFast * after_ms) return;
-  if (request.measured)
-    return Say(common,
-               "slower than in float on this processor: smaller and no more is what it is here");
-  Say(common, "slower than in float on this processor: --measured returns to float what does not "
-              "pay on integers");
+  constexpr double kAsFast = 0.995;  // what is shown as 1.00 times as fast
+  const bool has_integers =
+      request.dynamic() || (choice != nullptr && choice->made.report.quantized > 0);
+  if (!has_integers || request.arithmetic != "float" || float_ms >= kAsFast * after_ms) return;
+  Say(common, "slower than in float on this processor: {}",
+      request.dynamic() || request.measured
+          ? "all that integers win here is size"
+          : "--measured returns to float what does not pay on integers");
 }
 
 }  // namespace athanor::tools
