@@ -73,6 +73,7 @@ constexpr std::vector<KernelDef> (*kLists[])() = {
     Int8LookupKernels,
     Int8PoolKernels,
     Int8ResizeKernels,
+    Int8WinogradKernels,
     IntMatMulKernels,
     LossKernels,
     MatMulKernels,

@@ -383,9 +383,12 @@ void AddWinograd(std::vector<KernelDef>& defs) {
 }  // namespace
 
 Fit FitsWinograd(const KernelQuery& q) {
+  return q.strict ? Fit::No("strict arithmetic is asked for") : FitsWinogradWindow(q);
+}
+
+Fit FitsWinogradWindow(const KernelQuery& q) {
   const auto spatial = Spatial2d::From(q);
   if (!spatial) return Fit::No("one or two spatial axes of less than 2^30 elements");
-  if (q.strict) return Fit::No("strict arithmetic is asked for");
   for (const ops::WindowAxis* axis : {&spatial->h, &spatial->w}) {
     if (axis->kernel != 3 || axis->stride != 1 || axis->dilation != 1)
       return Fit::No("not a window of 3 by 3 with stride 1");

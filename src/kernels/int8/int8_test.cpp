@@ -2,12 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
 #include "kernels/check_kernels.h"
 #include "kernels/int8/lookup.h"
 #include "kernels/int8/requant.h"
+#include "kernels/layout.h"
 #include "kernels/list.h"
 #include "ops/catalog.h"
 
@@ -244,6 +246,72 @@ TEST(Int8Conv, AgreesWithTheReferenceWhereColumnsArePadding) {
     // Rows of nothing but padding beside whole ones.
     check({.x = {1, 64, 2, 2}, .w = {4, 64, 2, 2}, .pads = {3, 3, 3, 3}});
   }
+}
+
+// Windows of 3 by 3 have kernels with fewer products: tiles that leave the picture on every side,
+// blocks that are not full, both sides of each number of blocks.
+TEST(Int8Winograd, GivesTheIntegersOfTheDefinition) {
+  std::uint64_t state = 11;
+  const auto pick = [&state](std::int64_t low, std::int64_t high) {
+    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+    return low +
+           static_cast<std::int64_t>((state >> 33) % static_cast<std::uint64_t>(high - low + 1));
+  };
+  for (int i = 0; i < 48; ++i) {
+    const std::int64_t in = pick(1, 70), out = pick(1, 70);
+    ConvCase c = {.x = {pick(1, 3), in, pick(3, 18), pick(3, 18)},
+                  .w = {out, in, 3, 3},
+                  .pads = {pick(0, 3), pick(0, 3), pick(0, 3), pick(0, 3)}};
+    if (i % 4 == 1) c.weight_zero = pick(0, 255);
+    if (i % 3 == 1) c.arithmetic = "fixed31";
+    if (i % 5 == 2) c.data_zero = i % 2 == 0 ? 0 : -128;
+    CheckConv(c, i % 2 == 0 ? DType::kU8 : DType::kI8, i % 6 != 0);
+  }
+  CheckConv({.x = {1, 200, 14, 14}, .w = {40, 200, 3, 3}, .pads = {1, 1, 1, 1}});
+}
+
+// Sums of `in` channels as large as bytes make them, on a channel of +127 and one of -127.
+std::vector<std::string> LargestSums(std::int64_t in) {
+  std::vector<std::int8_t> w(static_cast<std::size_t>(2 * in * 9), 127);
+  std::fill(w.begin() + in * 9, w.end(), std::int8_t{-127});
+  const std::vector<std::uint8_t> x(static_cast<std::size_t>(in * 64), 255);
+  const Tensor weights = Tensor::FromVector<std::int8_t>({2, in, 3, 3}, w);
+  AttrMap map = {{"pads", Ints{1, 1, 1, 1}}, {"group", std::int64_t{1}}};
+  const QuantSpec spec = {
+      .inputs = {Port(DType::kU8, kDataScale, 0), Port(DType::kI8, kWeightScale, 0)},
+      .outputs = {Port(DType::kU8, 64, 128)}};
+  WriteQuantSpec(spec, map);
+  EXPECT_GE(CheckKernels({.op = "Conv",
+                          .inputs = {Tensor::FromVector<std::uint8_t>({1, in, 8, 8}, x), weights},
+                          .constant = {false, true},
+                          .attributes = map}),
+            1);
+  const KernelQuery query = {
+      .op = ops::Standard().Find("Conv"),
+      .attributes = &map,
+      .in = {{.dtype = DType::kU8, .dims = {1, in, 8, 8}, .block = BlockOf(BestIsa())},
+             {.dtype = DType::kI8, .dims = weights.dims(), .constant = &weights}},
+      .own_inputs = 2,
+      .out = {{.dtype = DType::kU8, .dims = {1, 2, 8, 8}, .block = BlockOf(BestIsa())}},
+      .quant = &spec};
+  std::vector<std::string> fitting;
+  for (const Candidate& candidate : Candidates(query, BestIsa())) {
+    if (candidate.fit.yes()) fitting.push_back(candidate.def->name);
+  }
+  return fitting;
+}
+
+// 255 * 127 * 9 * 115 just fits 26 bits with its sign, which tiles of 4 by 4 leave of 32.
+TEST(Int8Winograd, LeavesLargerSumsToSmallerTiles) {
+  const auto has = [](const std::vector<std::string>& names, std::string_view part) {
+    return std::any_of(names.begin(), names.end(), [part](const std::string& name) {
+      return name.find(part) != std::string::npos;
+    });
+  };
+  EXPECT_TRUE(has(LargestSums(115), "winograd4"));
+  const std::vector<std::string> more = LargestSums(116);
+  EXPECT_FALSE(has(more, "winograd4"));
+  EXPECT_TRUE(has(more, "winograd2"));
 }
 
 // Windows of up to four pixels' width whose rows are not staged: strides, dilated rows, padding of
