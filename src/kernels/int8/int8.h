@@ -9,7 +9,7 @@ namespace athanor::kernels {
 std::vector<KernelDef> Int8ConvKernels();
 // To channels in blocks.
 std::vector<KernelDef> Int8BlockedConvKernels();
-// Windows of 3 by 3 in blocks, by fewer products (ADR 0066).
+// Windows of 3 by 3 in blocks, by fewer products (ADR 0068).
 std::vector<KernelDef> Int8WinogradKernels();
 // Depthwise convolution, MaxPool, AveragePool and GlobalAveragePool on channels in blocks.
 std::vector<KernelDef> Int8BlockedWindowKernels();

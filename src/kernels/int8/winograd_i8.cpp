@@ -1,4 +1,4 @@
-// Winograd's convolution on bytes: 3 by 3, stride 1, on channels in blocks; exact, see ADR 0066.
+// Winograd's convolution on bytes: 3 by 3, stride 1, on channels in blocks; exact, see ADR 0068.
 //
 // A thread takes a run of tiles through three steps while they stay in its second-level cache:
 // their transforms, a matrix product over the channels for each of their (m + 2)^2 points, and, of

@@ -2,7 +2,7 @@
 // no standard library.
 //
 // F(m, 3) computes m by m outputs from (m + 2) by (m + 2) inputs with one product for each of
-// these. Everything is an integer here, and every result exact: see ADR 0066.
+// these. Everything is an integer here, and every result exact: see ADR 0068.
 #pragma once
 
 #include "kernels/int8/table.h"
