@@ -34,7 +34,7 @@ struct Group {
   std::shared_ptr<const QuantSpec> quant;  // that the query speaks of
   // Operands of the epilogue that are no values of the graph; `inputs` has kNoValue there.
   std::vector<std::shared_ptr<const Tensor>> tables = {};
-  kernels::KernelQuery query;              // empty when a shape is not known
+  kernels::KernelQuery query;  // empty when a shape is not known
   std::vector<kernels::Candidate> candidates;
   // Kernels that would fit in another layout than the one that was chosen, and that layout.
   std::vector<std::pair<std::string_view, kernels::Candidate>> elsewhere = {};

@@ -357,8 +357,8 @@ Result<std::set<NodeId>> InFloat(const Graph& graph, const QuantizeOptions& opti
 Result<Graph> InsertPairs(const Graph& graph, const Calibration& calibration,
                           const QuantizeOptions& options, QuantizeReport& report) {
   ATH_TRY(const std::set<NodeId> in_float, InFloat(graph, options));
-  ATH_TRY(Candidates candidates, FindCandidates(graph, in_float, options.store_in_float,
-                                                options.arithmetic != "float"));
+  ATH_TRY(Candidates candidates,
+          FindCandidates(graph, in_float, options.store_in_float, options.arithmetic != "float"));
   if (options.real_answers && options.arithmetic == "float") LeaveAnswersReal(graph, candidates);
   report = {};
   report.nodes = graph.num_nodes();

@@ -193,17 +193,10 @@ std::string FormLabel(const QuantizeFindings& findings) {
   return FormName(findings) + (WeightsAlone(findings) ? " weights" : "");
 }
 
-nlohmann::json FindingsJson(const QuantizeFindings& findings) {
-  const QuantizeRequest& request = *findings.request;
-  nlohmann::json json = {{"model", request.model.path},
-                         {"out", request.out},
-                         {"samples", findings.samples},
-                         {"task", Name(findings.task)},
-                         {"weight_bits", request.weight_bits()},
-                         {"corrections", request.correct},
-                         {"float", FormJson(findings.before, findings.labelled)},
-                         {FormName(findings), FormJson(findings.after, findings.labelled)},
-                         {"pass", findings.pass}};
+namespace {
+
+// What the judged rows say.
+void AddVerdicts(const QuantizeFindings& findings, nlohmann::json& json) {
   if (findings.rows > 0) {
     json["n"] = findings.rows;
     json["evaluations"] = findings.evaluations;
@@ -218,6 +211,22 @@ nlohmann::json FindingsJson(const QuantizeFindings& findings) {
                        {"only_int8_right", paired.only_second},
                        {"p", paired.p}};
   }
+}
+
+}  // namespace
+
+nlohmann::json FindingsJson(const QuantizeFindings& findings) {
+  const QuantizeRequest& request = *findings.request;
+  nlohmann::json json = {{"model", request.model.path},
+                         {"out", request.out},
+                         {"samples", findings.samples},
+                         {"task", Name(findings.task)},
+                         {"weight_bits", request.weight_bits()},
+                         {"corrections", request.correct},
+                         {"float", FormJson(findings.before, findings.labelled)},
+                         {FormName(findings), FormJson(findings.after, findings.labelled)},
+                         {"pass", findings.pass}};
+  AddVerdicts(findings, json);
   for (const quant::FittedProduct& one : findings.fitted.products) {
     json["products"].push_back({{"node", one.name},
                                 {"weights", one.weights},
