@@ -148,7 +148,7 @@ class Dynamic(Case):
   %y = MatMul(%x, %w) @y
 }}
 """)
-        self.assertIn("finite", self.run_verb("n.txt", *self.FLAGS, "-o", "o.ath", code=2).stderr)
+        self.assertIn('weight 4 of "w" is nan', self.run_verb("n.txt", *self.FLAGS, "-o", "o.ath", code=2).stderr)
 
 
 if __name__ == "__main__":

@@ -112,8 +112,8 @@ class Pays(Case):
 
     def test_what_does_not_go_together(self):
         for text, more in [("--measured does not go with --activations float", ["--measured", "--activations", "float"]),
-                           ("--measured does not go with --activations float", ["--measured", "--target-ratio", "4"]),
-                           ("--measured returns products to float, where --arithmetic fixed31", ["--measured", "--arithmetic", "fixed31"])]:
+                           ("--measured does not go with --target-ratio", ["--measured", "--target-ratio", "4"]),
+                           ("--measured does not go with --arithmetic fixed31", ["--measured", "--arithmetic", "fixed31"])]:
             run = self.run_verb(str(DIGITS / "digits.onnx"), "--calib", str(DIGITS / "calib.npz"), "-o", "o.ath", *more, code=1)
             self.assertIn(text, run.stderr)
         self.assertFalse((self.folder / "o.ath").exists())
