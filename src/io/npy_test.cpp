@@ -86,7 +86,8 @@ TEST(NpyMatrix, GivesPiecesOfRowsOfEitherOrder) {
   // A name for each of so many columns took all memory: no row bounds them by the file's size.
   for (const auto& [columns, fine] : {std::pair{"7", true}, std::pair{"1000000000000", false}}) {
     const auto bytes = File(
-        fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': (0, {}), }}\n", columns));
+        fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': (0, {}), }}\n", columns),
+        {});
     ASSERT_TRUE(WriteFileAtomically(path, bytes).ok());
     const auto matrix = NpyMatrix::Open(path);
     EXPECT_EQ(matrix.ok(), fine) << columns;
