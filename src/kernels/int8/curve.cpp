@@ -219,9 +219,13 @@ Curve CurveOf(const KernelQuery& q) {
   const auto operand = port.constant->Data<std::int32_t>();
   Curve curve;
   for (std::size_t i = 0; i < kPieces; ++i) {
-    curve.pieces[i] = operand[i];
     curve.rises[i] = static_cast<std::int16_t>(operand[i] >> 16);
     curve.bases[i] = static_cast<std::int16_t>(operand[i] & 0xFFFF);
+    for (std::size_t k = 0; k < 4; ++k) {
+      const std::uint32_t before = i < 16 ? 0 : static_cast<std::uint32_t>(operand[i - 16]);
+      const std::uint32_t turned = static_cast<std::uint32_t>(operand[i]) ^ before;
+      curve.planes[k][i] = static_cast<std::uint8_t>(turned >> 8 * k);
+    }
   }
   curve.zero = operand[kPieces];
   curve.low = static_cast<std::uint8_t>(operand[kPieces + 1]);

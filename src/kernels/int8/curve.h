@@ -18,10 +18,12 @@ struct Curve {
   // Of the words whose upper bits are i; words are signed, so that the second half comes first.
   alignas(64) std::int16_t bases[kPieces] = {};
   alignas(64) std::int16_t rises[kPieces] = {};
-  alignas(64) std::int32_t pieces[kPieces] = {};  // both: rise * 2^16 + base
-  std::int32_t zero = 0;                          // the word of the number 0, if it were one
-  std::uint8_t low = 0, high = 255;               // of results, as unsigned bytes
-  std::uint8_t flip = 0;                          // which makes them signed
+  // Their bytes, the lower and the upper ones of bases and of rises, in rows of 16 pieces that add
+  // up as those of a ByteTable do.
+  alignas(64) std::uint8_t planes[4][kPieces] = {};
+  std::int32_t zero = 0;             // the word of the number 0, if it were one
+  std::uint8_t low = 0, high = 255;  // of results, as unsigned bytes
+  std::uint8_t flip = 0;             // which makes them signed
 };
 
 }  // namespace athanor::kernels::int8

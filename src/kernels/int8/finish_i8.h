@@ -64,20 +64,33 @@ HWY_INLINE Ints FollowPieces(const Curve& curve, Ints a, Ints b, Ints c, Ints d)
   return _mm512_permutexvar_epi32(order, _mm512_packus_epi16(ab, cd));
 }
 #else
-// Without shuffles of words, pieces are gathered; two products of words are one instruction.
-HWY_INLINE Ints FollowWords(const Curve& curve, Ints words) {
-  const Ints word = ClampInts(words, SetInts(-32768), SetInts(32767));
-  const Ints piece =
-      GatherInts(curve.pieces, AndInts(ShiftRightBy<kPieceBits>(word), SetInts(kPieces - 1)));
-  const Ints part = AndInts(word, SetInts((1 << kPieceBits) - 1));
-  const Ints factors = AddInts(ShiftLeftBy<16>(part), SetInts(1 << kPieceBits));
-  const Ints result = AddInts(MulAddPairs(piece, factors), SetInts(1 << (kPieceBits - 1)));
-  return ShiftRightBy<kPieceBits + kResultBits>(result);
+// The bytes of a plane for pieces, whose differences to 0, 16, 32 and 48 are `from`.
+HWY_INLINE Ints OfPieces(const std::uint8_t* plane, const Ints (&from)[4]) {
+  const Ints low =
+      XorInts(ShuffleBytes(LoadRow(plane), from[0]), ShuffleBytes(LoadRow(plane + 16), from[1]));
+  const Ints high = XorInts(ShuffleBytes(LoadRow(plane + 32), from[2]),
+                            ShuffleBytes(LoadRow(plane + 48), from[3]));
+  return XorInts(low, high);
 }
 
+// 4 kLanes words to results, as unsigned bytes. Without shuffles of words, bytes are shuffled.
 HWY_INLINE Ints FollowPieces(const Curve& curve, Ints a, Ints b, Ints c, Ints d) {
-  return PackBytes(FollowWords(curve, a), FollowWords(curve, b), FollowWords(curve, c),
-                   FollowWords(curve, d), ZeroInts());
+  const Ints words[2] = {PackWords(a, b), PackWords(c, d)};
+  const Ints piece = AndInts(
+      PackSigned(ShiftWordsRight<kPieceBits>(words[0]), ShiftWordsRight<kPieceBits>(words[1])),
+      SetBytes(kPieces - 1));
+  Ints from[4] = {piece, {}, {}, {}};
+  for (int k = 1; k < 4; ++k) from[k] = SubSaturated(from[k - 1], SetBytes(16));
+  Ints planes[4];
+  for (int k = 0; k < 4; ++k) planes[k] = OfPieces(curve.planes[k], from);
+  const auto result = [&](Ints word, Ints base, Ints rise) {
+    constexpr int kShift = 15 - kPieceBits;
+    const Ints part = AndInts(ShiftWordsLeft<kShift>(word), SetWords(0x7FFF & ~31));
+    return ShiftWordsRight<kResultBits>(AddWords(base, RoundedProduct(rise, part)));
+  };
+  return PackUnsigned(
+      result(words[0], LowPairs(planes[0], planes[1]), LowPairs(planes[2], planes[3])),
+      result(words[1], HighPairs(planes[0], planes[1]), HighPairs(planes[2], planes[3])));
 }
 #endif
 
@@ -160,23 +173,34 @@ class FloatFinish {
   Floats factor_;
 };
 
-// The words of a curve. What is far outside of them need not be exact.
+// The words of a curve, not yet in their range. What is far outside of it need not be exact.
+class CurveWords {
+ public:
+  HWY_INLINE explicit CurveWords(const Curve& curve) : zero_(SetInts(curve.zero)) {}
+  HWY_INLINE Ints operator()(Floats real) const {
+    return AddInts(Round(ClampFloats(real, SetFloats(-1e9F), SetFloats(1e9F))), zero_);
+  }
+
+ private:
+  Ints zero_;
+};
+
+// Sums of a channel per lane, or of one channel.
 class CurveFinish {
  public:
   using To = ToCurve;
   HWY_INLINE CurveFinish(const Requant& how, Ints offset, Floats factor)
-      : offset_(offset), zero_(SetInts(how.curve->zero)), factor_(factor) {}
+      : offset_(offset), factor_(factor), words_(*how.curve) {}
   HWY_INLINE CurveFinish(const Requant& how, std::size_t channel)
       : CurveFinish(how, LoadInts(how.offset + channel), LoadFloats(how.factor + channel)) {}
   HWY_INLINE Ints operator()(Ints sums) const {
-    const Floats most = SetFloats(1e9F), least = SetFloats(-1e9F);
-    const Floats words = MulFloats(ToFloats(AddInts(sums, offset_)), factor_);
-    return AddInts(Round(ClampFloats(words, least, most)), zero_);
+    return words_(MulFloats(ToFloats(AddInts(sums, offset_)), factor_));
   }
 
  private:
-  Ints offset_, zero_;
+  Ints offset_;
   Floats factor_;
+  CurveWords words_;
 };
 
 class FixedFinish {

@@ -205,11 +205,11 @@ void FinishLanes(const std::int32_t* sums, std::size_t stride, std::size_t n, co
   FinishAll<FloatFinish>(sums, stride, n, how, channel, y);
 }
 
-// Sums that have the offset already, in registers.
-template <int kRows, int kVectors>
-HWY_INLINE void FinishTile(const Ints (&acc)[kRows][kVectors], const Requant& how,
-                           std::size_t channel, std::uint8_t* y, std::size_t block) {
-  const ToBytes to_bytes(how.zero, how.low, how.high);
+// Sums that have the offset already, in registers; what becomes of them is up to `word`.
+template <int kRows, int kVectors, class To, class Word>
+HWY_INLINE void FinishTile(const Ints (&acc)[kRows][kVectors], const To& to_bytes,
+                           const Requant& how, std::size_t channel, std::uint8_t* y,
+                           std::size_t block, Word word) {
 #pragma GCC unroll 2
   for (int v = 0; v < kVectors; ++v, y += block) {
     const Floats factor = LoadFloats(how.factor + channel + static_cast<std::size_t>(v) * kLanes);
@@ -219,7 +219,7 @@ HWY_INLINE void FinishTile(const Ints (&acc)[kRows][kVectors], const Requant& ho
       Ints words[4];
 #pragma GCC unroll 4
       for (int j = 0; j < 4; ++j)
-        words[j] = ToWords(MulFloats(ToFloats(acc[i + j < kRows ? i + j : kRows - 1][v]), factor));
+        words[j] = word(MulFloats(ToFloats(acc[i + j < kRows ? i + j : kRows - 1][v]), factor));
       const Ints bytes = to_bytes(words[0], words[1], words[2], words[3]);
       std::uint8_t* const to = y + static_cast<std::size_t>(i) * kLanes;
       if (i + 4 <= kRows) {
@@ -235,7 +235,7 @@ HWY_INLINE void FinishTile(const Ints (&acc)[kRows][kVectors], const Requant& ho
 
 template <int kRows, int kVectors, bool kBorder>
 void ConvTile(const LaneTile& t, const Requant& how) {
-  if (how.mantissa != nullptr || how.curve != nullptr) {
+  if (how.mantissa != nullptr) {
     alignas(64) std::int32_t sums[kRows * kVectors * kLanes];
     Product<kRows, kVectors>(t.steps, t.x, t.stride, t.offsets, t.weights, sums);
     for (std::size_t v = 0; v < kVectors; ++v)
@@ -256,7 +256,13 @@ void ConvTile(const LaneTile& t, const Requant& how) {
     AddProducts<kRows, kVectors>(t.steps, t.x, t.stride, t.offsets, t.weights, t.soon, acc);
     KeepInRegisters(acc);
   }
-  FinishTile<kRows, kVectors>(acc, how, t.channel, t.y, t.block);
+  if (how.curve != nullptr) {
+    const CurveWords words(*how.curve);
+    FinishTile<kRows, kVectors>(acc, ToCurve(how), how, t.channel, t.y, t.block, words);
+  } else {
+    FinishTile<kRows, kVectors>(acc, ToBytes(how), how, t.channel, t.y, t.block,
+                                [](Floats real) { return ToWords(real); });
+  }
 }
 
 // ---- depthwise windows

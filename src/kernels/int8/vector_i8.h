@@ -164,19 +164,30 @@ HWY_INLINE Floats MaxFloats(Floats a, Floats b) { return _mm256_max_ps(a, b); }
 HWY_INLINE bool AnyGreater(Floats a, Floats b) {
   return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ)) != 0;
 }
-HWY_INLINE Ints ClampInts(Ints v, Ints low, Ints high) {
-  return _mm256_min_epi32(_mm256_max_epi32(v, low), high);
+HWY_INLINE Ints LoadRow(const std::uint8_t* row) {
+  return _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(row)));
 }
-HWY_INLINE Ints GatherInts(const std::int32_t* from, Ints at) {
-  return _mm256_i32gather_epi32(from, at, 4);
+HWY_INLINE Ints ShuffleBytes(Ints row, Ints at) { return _mm256_shuffle_epi8(row, at); }
+HWY_INLINE Ints SubSaturated(Ints a, Ints b) { return _mm256_subs_epi8(a, b); }
+HWY_INLINE Ints AddWords(Ints a, Ints b) { return _mm256_add_epi16(a, b); }
+HWY_INLINE Ints RoundedProduct(Ints a, Ints b) { return _mm256_mulhrs_epi16(a, b); }
+template <int kBits>
+HWY_INLINE Ints ShiftWordsLeft(Ints v) {
+  return _mm256_slli_epi16(v, kBits);
 }
 template <int kBits>
-HWY_INLINE Ints ShiftLeftBy(Ints v) {
-  return _mm256_slli_epi32(v, kBits);
+HWY_INLINE Ints ShiftWordsRight(Ints v) {
+  return _mm256_srai_epi16(v, kBits);
 }
-template <int kBits>
-HWY_INLINE Ints ShiftRightBy(Ints v) {
-  return _mm256_srai_epi32(v, kBits);
+// Within each 128 bits: of two vectors, and back.
+HWY_INLINE Ints PackWords(Ints a, Ints b) { return _mm256_packs_epi32(a, b); }
+HWY_INLINE Ints PackSigned(Ints a, Ints b) { return _mm256_packs_epi16(a, b); }
+HWY_INLINE Ints LowPairs(Ints a, Ints b) { return _mm256_unpacklo_epi8(a, b); }
+HWY_INLINE Ints HighPairs(Ints a, Ints b) { return _mm256_unpackhi_epi8(a, b); }
+// Of what PackWords gave twice.
+HWY_INLINE Ints PackUnsigned(Ints ab, Ints cd) {
+  const Ints order = _mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0);
+  return _mm256_permutevar8x32_epi32(_mm256_packus_epi16(ab, cd), order);
 }
 HWY_INLINE Ints ShiftLeft(Ints v, Ints by) { return _mm256_sllv_epi32(v, by); }
 HWY_INLINE Ints ShiftRight(Ints v, Ints by) { return _mm256_srav_epi32(v, by); }
@@ -250,21 +261,27 @@ HWY_INLINE Ints MinBytes(Ints a, Ints b) { return _mm_min_epu8(a, b); }
 HWY_INLINE Floats MinFloats(Floats a, Floats b) { return _mm_min_ps(a, b); }
 HWY_INLINE Floats MaxFloats(Floats a, Floats b) { return _mm_max_ps(a, b); }
 HWY_INLINE bool AnyGreater(Floats a, Floats b) { return _mm_movemask_ps(_mm_cmpgt_ps(a, b)) != 0; }
-HWY_INLINE Ints ClampInts(Ints v, Ints low, Ints high) {
-  return _mm_min_epi32(_mm_max_epi32(v, low), high);
+HWY_INLINE Ints LoadRow(const std::uint8_t* row) {
+  return _mm_load_si128(reinterpret_cast<const __m128i*>(row));
 }
-HWY_INLINE Ints GatherInts(const std::int32_t* from, Ints at) {
-  return _mm_setr_epi32(from[_mm_extract_epi32(at, 0)], from[_mm_extract_epi32(at, 1)],
-                        from[_mm_extract_epi32(at, 2)], from[_mm_extract_epi32(at, 3)]);
+HWY_INLINE Ints ShuffleBytes(Ints row, Ints at) { return _mm_shuffle_epi8(row, at); }
+HWY_INLINE Ints SubSaturated(Ints a, Ints b) { return _mm_subs_epi8(a, b); }
+HWY_INLINE Ints AddWords(Ints a, Ints b) { return _mm_add_epi16(a, b); }
+HWY_INLINE Ints RoundedProduct(Ints a, Ints b) { return _mm_mulhrs_epi16(a, b); }
+template <int kBits>
+HWY_INLINE Ints ShiftWordsLeft(Ints v) {
+  return _mm_slli_epi16(v, kBits);
 }
 template <int kBits>
-HWY_INLINE Ints ShiftLeftBy(Ints v) {
-  return _mm_slli_epi32(v, kBits);
+HWY_INLINE Ints ShiftWordsRight(Ints v) {
+  return _mm_srai_epi16(v, kBits);
 }
-template <int kBits>
-HWY_INLINE Ints ShiftRightBy(Ints v) {
-  return _mm_srai_epi32(v, kBits);
-}
+// Within each 128 bits: of two vectors, and back.
+HWY_INLINE Ints PackWords(Ints a, Ints b) { return _mm_packs_epi32(a, b); }
+HWY_INLINE Ints PackSigned(Ints a, Ints b) { return _mm_packs_epi16(a, b); }
+HWY_INLINE Ints LowPairs(Ints a, Ints b) { return _mm_unpacklo_epi8(a, b); }
+HWY_INLINE Ints HighPairs(Ints a, Ints b) { return _mm_unpackhi_epi8(a, b); }
+HWY_INLINE Ints PackUnsigned(Ints ab, Ints cd) { return _mm_packus_epi16(ab, cd); }
 // SSE shifts all lanes alike.
 template <class F>
 HWY_INLINE Ints PerLane(Ints v, Ints by, F f) {
