@@ -28,9 +28,11 @@ T Attribute(const Node& node, std::string_view name, T otherwise) {
   return typed == nullptr ? otherwise : *typed;
 }
 
-// Cubic filters overshoot, and a crop shows what is no element: the scale would not do.
-bool StaysWithinItsInput(const Node& node) {
-  return Attribute<std::string>(node, "mode", "") != "cubic" &&
+// Cubic filters overshoot, and a crop shows what is no element: the scale would not do. In 31-bit
+// arithmetic, which knows no others than it was made for, elements are moved and nothing else.
+bool StaysWithinItsInput(const Node& node, bool fixed31) {
+  const auto mode = Attribute<std::string>(node, "mode", "");
+  return (mode == "nearest" || (mode == "linear" && !fixed31)) &&
          Attribute<std::string>(node, "coordinate_transformation_mode", "") != "tf_crop_and_resize";
 }
 
@@ -39,7 +41,7 @@ struct Row {
   Kind kind;
   // Inputs but the first say how, they are not data.
   bool only_first = false;
-  bool (*takes)(const Node&) = nullptr;  // nullptr: all
+  bool (*takes)(const Node&, bool fixed31) = nullptr;  // nullptr: all
 };
 
 constexpr Row kRows[] = {
@@ -137,7 +139,8 @@ class Finder {
 
   // "" when the node is to be quantised.
   std::string Look(const Node& node, const Row& row, Candidate& c) const {
-    if (row.takes != nullptr && !row.takes(node)) return "it may leave the range of its input";
+    if (row.takes != nullptr && !row.takes(node, apart_))
+      return "it may leave the range of its input";
     if (!IsReal(node.outputs[0])) return "it does not compute f32";
     for (std::size_t i = 1; i < node.outputs.size(); ++i) {
       if (node.outputs[i] != kNoValue && graph_.num_uses(node.outputs[i]) > 0)

@@ -335,30 +335,10 @@ std::vector<Watch> WatchedFor(const Graph& graph, const Candidates& candidates) 
   return watched;
 }
 
-namespace {
-
-// In 31-bit arithmetic Resize moves elements; between them it has another definition, of some
-// modes.
-Result<std::set<NodeId>> InFloat(const Graph& graph, const QuantizeOptions& options) {
-  std::set<NodeId> in_float = options.in_float;
-  if (options.arithmetic == "float") return in_float;
-  ATH_TRY(const std::vector<NodeId> order, graph.Order());
-  for (const NodeId id : order) {
-    const Node& node = graph.node(id);
-    if (node.op->name != "Resize") continue;
-    const std::optional<AttrValue> mode = passes::AttributeOf(node, "mode");
-    if (!mode || !SameValue(*mode, std::string("nearest"))) in_float.insert(id);
-  }
-  return in_float;
-}
-
-}  // namespace
-
 Result<Graph> InsertPairs(const Graph& graph, const Calibration& calibration,
                           const QuantizeOptions& options, QuantizeReport& report) {
-  ATH_TRY(const std::set<NodeId> in_float, InFloat(graph, options));
-  ATH_TRY(Candidates candidates,
-          FindCandidates(graph, in_float, options.store_in_float, options.arithmetic != "float"));
+  ATH_TRY(Candidates candidates, FindCandidates(graph, options.in_float, options.store_in_float,
+                                                options.arithmetic != "float"));
   if (options.real_answers && options.arithmetic == "float") LeaveAnswersReal(graph, candidates);
   report = {};
   report.nodes = graph.num_nodes();
@@ -371,9 +351,8 @@ Result<Graph> InsertPairs(const Graph& graph, const Calibration& calibration,
 
 Result<Graph> QuantizeGraph(const Graph& graph, std::size_t samples, const SampleSource& source,
                             const QuantizeOptions& options, QuantizeReport& report) {
-  ATH_TRY(const std::set<NodeId> in_float, InFloat(graph, options));
   ATH_TRY(const Candidates candidates,
-          FindCandidates(graph, in_float, false, options.arithmetic != "float"));
+          FindCandidates(graph, options.in_float, false, options.arithmetic != "float"));
   report.skipped = candidates.skipped;
   ATH_RETURN_IF_ERROR(CheckQuantizable(graph, candidates));
   ATH_TRY(const Calibration calibration,

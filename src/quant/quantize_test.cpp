@@ -322,6 +322,35 @@ graph main(x: f32[1, 3, 12, 12]) -> (y: f32[1, 6, 12, 12], z: f32[1, 32, 12, 12]
   EXPECT_TRUE(report.skipped.empty());
 }
 
+// What stays within the range of its input shares its scale.
+TEST(Quantize, ResizesBetweenBytesWhereTheScaleDoes) {
+  const std::string text = R"(
+graph main(x: f32[1, 3, 6, 6]) -> (y: f32[1, 8, 12, 12]) {
+  const %w0: f32[8, 3, 1, 1] = random(1)
+  const %w1: f32[8, 8, 1, 1] = random(2)
+  const %twice: f32[4] = [1, 1, 2, 2]
+  %a = Conv(%x, %w0)
+  %b = Resize(%a, _, %twice) {mode = "nearest"}
+  %y = Conv(%b, %w1)
+}
+)";
+  const auto found = [&](const std::string& mode, bool fixed31) {
+    std::string of_mode = text;
+    of_mode.replace(of_mode.find("nearest"), 7, mode);
+    const Result<Graph> graph = ParseText(of_mode, ops::Standard());
+    EXPECT_TRUE(graph.ok()) << graph.status().ToString();
+    const Candidates candidates = *FindCandidates(*graph, {}, false, fixed31);
+    return std::ranges::any_of(candidates.nodes, [&](const Candidate& c) {
+      return c.shares_scale && graph->node(c.node).op->name == "Resize";
+    });
+  };
+  for (const bool fixed31 : {false, true}) {
+    EXPECT_TRUE(found("nearest", fixed31));
+    EXPECT_EQ(found("linear", fixed31), !fixed31);
+    EXPECT_FALSE(found("cubic", fixed31));
+  }
+}
+
 TEST(Quantize, RunsOnKernelsAsOnTheReference) {
   Result<std::unique_ptr<Session>> cpu = Session::Create(Quantized(), {});
   ASSERT_TRUE(cpu.ok()) << cpu.status().ToString();
