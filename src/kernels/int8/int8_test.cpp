@@ -257,8 +257,8 @@ TEST(Int8Winograd, GivesTheIntegersOfTheDefinition) {
     return low +
            static_cast<std::int64_t>((state >> 33) % static_cast<std::uint64_t>(high - low + 1));
   };
-  for (int i = 0; i < 48; ++i) {
-    const std::int64_t in = pick(1, 70), out = pick(1, 70);
+  for (int i = 0; i < 24; ++i) {
+    const std::int64_t in = pick(1, 70), out = pick(1, 40);
     ConvCase c = {.x = {pick(1, 3), in, pick(3, 18), pick(3, 18)},
                   .w = {out, in, 3, 3},
                   .pads = {pick(0, 3), pick(0, 3), pick(0, 3), pick(0, 3)}};
@@ -267,7 +267,7 @@ TEST(Int8Winograd, GivesTheIntegersOfTheDefinition) {
     if (i % 5 == 2) c.data_zero = i % 2 == 0 ? 0 : -128;
     CheckConv(c, i % 2 == 0 ? DType::kU8 : DType::kI8, i % 6 != 0);
   }
-  CheckConv({.x = {1, 200, 14, 14}, .w = {40, 200, 3, 3}, .pads = {1, 1, 1, 1}});
+  CheckConv({.x = {1, 130, 9, 10}, .w = {35, 130, 3, 3}, .pads = {1, 1, 1, 1}});
 }
 
 // Sums of `in` channels as large as bytes make them, on a channel of +127 and one of -127.
@@ -683,24 +683,6 @@ TEST(Int8Pool, GivesTheReferencesIntegers) {
     CheckExact("GlobalAveragePool", {RandomBytes(DType::kU8, {2, 5, size, size}, 1)},
                {.inputs = {Port(DType::kU8, 0.05F, 3)}, .outputs = {Port(DType::kU8, 0.03F, 9)}},
                {}, {}, 1);
-}
-
-// Windows of every width, of which powers of two are made, wider than a picture and with gaps.
-TEST(Int8Pool, GivesTheReferencesMaximaOfWideWindows) {
-  for (const DType type : {DType::kU8, DType::kI8}) {
-    const QuantPort x = Port(type, 0.05F, 3);
-    for (std::int64_t kernel = 1; kernel <= 14; ++kernel) {
-      for (const std::int64_t stride : {1, 2, 3}) {
-        const std::int64_t pad = kernel / 2, gap = kernel < 6 ? 2 : 1;
-        const AttrMap map = {{"kernel_shape", Ints{kernel, kernel}},
-                             {"strides", Ints{stride, stride}},
-                             {"pads", Ints{pad * gap, pad * gap, pad * gap, pad * gap}},
-                             {"dilations", Ints{gap, gap}}};
-        CheckExact("MaxPool", {RandomBytes(type, {2, 19, 13, 14 + kernel}, 1)},
-                   {.inputs = {x}, .outputs = {x}}, map);
-      }
-    }
-  }
 }
 
 TEST(Int8Convert, GivesTheReferencesNumbers) {

@@ -29,8 +29,9 @@ struct WinogradI8State {
   std::int64_t in_blocks = 0, out_blocks = 0, panels = 0;  // panels: of two blocks of the result
   std::int64_t steps = 0;                                  // pairs of channels
   std::int64_t tiles_x = 0, tiles_y = 0;
-  std::int64_t runs = 1, shares = 1;    // of the tiles; of the panels
-  std::int64_t together = 0;            // tiles of the longest run
+  std::int64_t runs = 1, shares = 1;  // of the tiles; of the panels
+  std::int64_t together = 0;          // tiles of the longest run
+  AfterBytes after;
   std::shared_ptr<const void> weights;  // [panel][point][step][vector][lane][2] words
 
   std::int64_t lanes() const { return static_cast<std::int64_t>(table->lanes); }
@@ -46,6 +47,16 @@ struct WinogradI8State {
   std::int64_t InputBytes() const { return points * WordStride() * 2; }
   std::int64_t ScratchBytes() const { return InputBytes() + points * SumStride() * 4; }
 };
+
+// Where a tile lies: its first output.
+struct TilePlace {
+  std::int64_t image = 0, top = 0, left = 0;
+};
+
+TilePlace PlaceOf(const WinogradI8State& s, std::int64_t tile) {
+  const std::int64_t in_image = tile % (s.tiles_x * s.tiles_y);
+  return {tile / (s.tiles_x * s.tiles_y), in_image / s.tiles_x * s.m, in_image % s.tiles_x * s.m};
+}
 
 constexpr std::int64_t kCacheBytes = 256 << 10;  // of transformed tiles and their sums
 
@@ -119,11 +130,10 @@ void PackWinogradI8(const WinogradI8State& s, const std::vector<std::int16_t>& w
 void TransformBytes(const WinogradI8State& s, const std::uint8_t* x, std::int64_t tile,
                     std::int64_t block, std::int64_t index, std::int16_t* inputs) {
   const ops::WindowAxis &h = s.spatial.h, &w = s.spatial.w;
-  const std::int64_t in_image = tile % (s.tiles_x * s.tiles_y), row = w.in * s.lanes();
-  const std::int64_t top = in_image / s.tiles_x * s.m - h.pad_begin;
-  const std::int64_t left = in_image % s.tiles_x * s.m - w.pad_begin;
-  const std::int64_t image = tile / (s.tiles_x * s.tiles_y);
-  const std::uint8_t* planes[2] = {x + (image * s.in_blocks + block) * h.in * row};
+  const TilePlace place = PlaceOf(s, tile);
+  const std::int64_t top = place.top - h.pad_begin, left = place.left - w.pad_begin;
+  const std::int64_t row = w.in * s.lanes();
+  const std::uint8_t* planes[2] = {x + (place.image * s.in_blocks + block) * h.in * row};
   planes[1] = block + 1 < s.in_blocks ? planes[0] + h.in * row : planes[0];
   std::int16_t* const to = inputs + index * s.TileWords() + block * s.lanes();
   const auto stride = static_cast<std::size_t>(s.WordStride());
@@ -171,24 +181,35 @@ void MultiplyWords(const WinogradI8State& s, std::int64_t panel, std::int64_t co
   }
 }
 
-// Gives one panel of a tile its place in the result.
-void TransformSums(const WinogradI8State& s, std::int64_t tile, std::int64_t panel,
-                   std::int64_t index, const std::int32_t* sums, std::uint8_t* y) {
+// Gives one panel of a run its place in the result.
+void TransformSums(const WinogradI8State& s, std::int64_t first, std::int64_t count,
+                   std::int64_t panel, const std::int32_t* sums, std::uint8_t* y) {
   const ops::WindowAxis &h = s.spatial.h, &w = s.spatial.w;
-  const std::int64_t in_image = tile % (s.tiles_x * s.tiles_y), row = w.out * s.lanes();
-  const std::int64_t top = in_image / s.tiles_x * s.m, left = in_image % s.tiles_x * s.m;
-  const std::int64_t image = tile / (s.tiles_x * s.tiles_y), vectors = s.Vectors(panel);
-  WinogradI8Tile out = {.stride = static_cast<std::size_t>(s.SumStride()),
-                        .row = static_cast<std::size_t>(row),
-                        .rows = static_cast<std::size_t>(std::min(s.m, h.out - top)),
-                        .cols = static_cast<std::size_t>(std::min(s.m, w.out - left))};
+  const std::int64_t row = w.out * s.lanes(), vectors = s.Vectors(panel);
   const Requant how = s.requant.how();
-  for (std::int64_t v = 0; v < vectors; ++v) {
-    const std::int64_t block = 2 * panel + v;
-    out.products = sums + (index * vectors + v) * s.lanes();
-    out.channel = static_cast<std::size_t>(block * s.lanes());
-    out.y = y + ((image * s.out_blocks + block) * h.out + top) * row + left * s.lanes();
-    s.transform.output(out, how);
+  TilePlace begin = PlaceOf(s, first);  // of those that lie side by side
+  for (std::int64_t i = 0; i < count; ++i, sums += vectors * s.lanes()) {
+    const TilePlace place = PlaceOf(s, first + i);
+    if (place.left == 0) begin = place;
+    const std::int64_t rows = std::min(s.m, h.out - place.top);
+    const std::int64_t cols = std::min(s.m, w.out - place.left);
+    const bool last = i + 1 == count || place.left + s.m >= w.out;
+    for (std::int64_t v = 0; v < vectors; ++v) {
+      const std::int64_t block = 2 * panel + v;
+      std::uint8_t* const plane =
+          y + ((place.image * s.out_blocks + block) * h.out + place.top) * row;
+      s.transform.output({.products = sums + v * s.lanes(),
+                          .stride = static_cast<std::size_t>(s.SumStride()),
+                          .channel = static_cast<std::size_t>(block * s.lanes()),
+                          .y = plane + place.left * s.lanes(),
+                          .row = static_cast<std::size_t>(row),
+                          .rows = static_cast<std::size_t>(rows),
+                          .cols = static_cast<std::size_t>(cols)},
+                         how);
+      for (std::int64_t r = 0; last && r < rows; ++r)
+        s.after(plane + r * row + begin.left * s.lanes(),
+                (place.left + cols - begin.left) * s.lanes());
+    }
   }
 }
 
@@ -213,6 +234,8 @@ void CutRuns(WinogradI8State& s, std::int64_t threads) {
 
 template <int kM>
 struct WinogradI8 {
+  static constexpr bool kTakesTables = true;
+
   static Fit Fits(const KernelQuery& q) {
     Fit fit = FitsWeights(q, 0);
     if (fit.yes()) fit = FitsWinogradWindow(q);
@@ -227,24 +250,28 @@ struct WinogradI8 {
     return Fit::Yes();
   }
 
-  // Fitted to measured times in the units of the other kernels. Words are multiplied half as fast
-  // as bytes where there are dot products; sums of few tiles wait for weights.
+  // Fitted to measured times, of each variant in the units of its ProductsNs. Words are multiplied
+  // half as fast as bytes where there are dot products; sums of few tiles wait for weights.
   static double Cost(const KernelQuery& q, Variant variant) {
+    struct Rates {
+      double product, forward, back;  // of the definition's multiply-adds; of a transformed element
+    };
+    constexpr Rates kRates[] = {{0.6, 8, 10}, {0.6, 8, 10}, {0.79, 5, 8}, {1.25, 8, 21}};
+    constexpr double kPoints = (kM + 2) * (kM + 2), kWaiting = 1.3;
     const Spatial2d spatial = *Spatial2d::From(q);
     const auto tiles = static_cast<double>(spatial.conv.batch * CeilDivide(spatial.h.out, kM) *
                                            CeilDivide(spatial.w.out, kM));
-    constexpr double kPoints = (kM + 2) * (kM + 2), kForward = 8;
-    const bool dots = variant == Variant::kVnni;
-    const double product = dots ? 1.25 : 0.6, waiting = 1.3, back = dots ? 21 : 10;
+    const Rates& rates = kRates[static_cast<std::size_t>(variant)];
     const double in = Channels(q.in[0]), out = Channels(q.out[0]);
-    return ProductsNs(variant, kPoints * (in * out * (product * tiles + waiting) +
-                                          tiles * (kForward * in + back * out)));
+    return ProductsNs(variant, kPoints * (in * out * (rates.product * tiles + kWaiting) +
+                                          tiles * (rates.forward * in + rates.back * out)));
   }
 
   static Result<Prepared> Prepare(const KernelQuery& q, PackStore& store, Variant variant) {
     auto s = std::make_shared<WinogradI8State>();
     s->table = &Tables(variant);
     s->transform = s->table->transforms[kM / 2 - 1];
+    s->after = AfterBytes::From(q, IsaOf(variant));
     s->m = kM;
     s->side = kM + 2;
     s->points = s->side * s->side;
@@ -290,8 +317,7 @@ struct WinogradI8 {
         for (std::int64_t panel = share * s.panels / s.shares;
              panel < (share + 1) * s.panels / s.shares; ++panel) {
           MultiplyWords(s, panel, count, inputs, sums);
-          for (std::int64_t at = 0; at < count; ++at)
-            TransformSums(s, first + at, panel, at, sums, args.Out<std::uint8_t>(0));
+          TransformSums(s, first, count, panel, sums, args.Out<std::uint8_t>(0));
         }
       }
     });

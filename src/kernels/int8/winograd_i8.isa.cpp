@@ -132,7 +132,7 @@ HWY_INLINE void OutputBy(const WinogradI8Tile& o, const Requant& how) {
     for (std::size_t i = 0; i < kM; ++i) StoreAs(y[i], between + (i * kSide + j) * kLanes);
   }
   const Finish finish(how, o.channel);
-  const ToBytes to_bytes(how.zero, how.low, how.high);
+  const typename Finish::To to_bytes(how);
 #pragma GCC unroll 4
   for (std::size_t first = 0; first < kM; first += kRows) {
     if (first >= o.rows) return;
@@ -169,6 +169,7 @@ HWY_INLINE void OutputBy(const WinogradI8Tile& o, const Requant& how) {
 template <int kM>
 void Output(const WinogradI8Tile& o, const Requant& how) {
   if (how.mantissa != nullptr) return OutputBy<kM, FixedFinish>(o, how);
+  if (how.curve != nullptr) return OutputBy<kM, CurveFinish>(o, how);
   OutputBy<kM, FloatFinish>(o, how);
 }
 
