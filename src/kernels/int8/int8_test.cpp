@@ -685,6 +685,24 @@ TEST(Int8Pool, GivesTheReferencesIntegers) {
                {}, {}, 1);
 }
 
+// Windows of every width, of which powers of two are made, wider than a picture and with gaps.
+TEST(Int8Pool, GivesTheReferencesMaximaOfWideWindows) {
+  for (const DType type : {DType::kU8, DType::kI8}) {
+    const QuantPort x = Port(type, 0.05F, 3);
+    for (std::int64_t kernel = 1; kernel <= 14; ++kernel) {
+      for (const std::int64_t stride : {1, 2, 3}) {
+        const std::int64_t pad = kernel / 2, gap = kernel < 6 ? 2 : 1;
+        const AttrMap map = {{"kernel_shape", Ints{kernel, kernel}},
+                             {"strides", Ints{stride, stride}},
+                             {"pads", Ints{pad * gap, pad * gap, pad * gap, pad * gap}},
+                             {"dilations", Ints{gap, gap}}};
+        CheckExact("MaxPool", {RandomBytes(type, {2, 19, 13, 14 + kernel}, 1)},
+                   {.inputs = {x}, .outputs = {x}}, map);
+      }
+    }
+  }
+}
+
 TEST(Int8Convert, GivesTheReferencesNumbers) {
   for (const std::int64_t n : {1, 15, 100}) {
     for (const DType type : {DType::kU8, DType::kI8}) {
