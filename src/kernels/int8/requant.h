@@ -40,13 +40,19 @@ KernelDef DefineOne(std::string_view op, std::string_view how) {
           .quantized = true,
           .fits =
               [](const KernelQuery& q) {
-                Fit machine = OnThisMachine(kVariant), tables = TakesTables(q);
+                Fit machine = OnThisMachine(kVariant);
                 if (!machine.yes()) return machine;
-                return tables.yes() ? K::Fits(q) : tables;
+                if constexpr (EndsWithTables<K>) {
+                  Fit tables = TakesTables(q);
+                  if (!tables.yes()) return tables;
+                }
+                return K::Fits(q);
               },
           .cost_ns =
               [](const KernelQuery& q) {
-                return K::Cost(q, kVariant) + AfterBytes::Ns(q, IsaOf(kVariant));
+                double ns = K::Cost(q, kVariant);
+                if constexpr (EndsWithTables<K>) ns += AfterBytes::Ns(q, IsaOf(kVariant));
+                return ns;
               },
           .prepare = [](const KernelQuery& q,
                         PackStore& store) { return K::Prepare(q, store, kVariant); },
