@@ -335,8 +335,8 @@ struct WinogradI8 {
     return static_cast<double>(CeilDivide(port.dims[1], port.block) * port.block);
   }
   static const WinogradI8Table& Tables(Variant variant) {
-    const WinogradI8Table* const tables[] = {&base::kWinogradI8, &avx2::kWinogradI8,
-                                             &avx512::kWinogradI8, &vnni::kWinogradI8};
+    const WinogradI8Table* const tables[] = {&int8::base::kWinogradI8, &int8::avx2::kWinogradI8,
+                                             &int8::avx512::kWinogradI8, &int8::vnni::kWinogradI8};
     return *tables[static_cast<std::size_t>(variant)];
   }
 };
