@@ -14,6 +14,8 @@ import numpy as np
 from models_test import ROOT, random_tensor, run_parts
 
 MAX_REL_L2 = 1e-4
+# A function behind a product of bytes is straight between words of 16 bits (ADR 0067): a few bytes in a hundred are the neighbour of ncnn's.
+MAX_REL_L2_OF_BYTES = 5e-3
 # Layers on 8 bits: name, .param line without the name, how weights are stored, how many scales they have. 101: the result is
 # rounded as well; 2: one scale for all groups.
 INT8_SHAPE = (3, 10, 12)
@@ -67,14 +69,14 @@ def write_int8_network(folder):
 
 
 def int8_network(runner, folder):
-    """Answers of ncnn itself; they may differ where a number lies between two integers."""
+    """Answers of ncnn itself; they may differ where a number lies near the middle of two integers."""
     recorded = np.load(ROOT / "tests" / "oracles" / "ncnn.npz")
     param = write_int8_network(folder)
     array = random_tensor("data", np.float32, [1, *INT8_SHAPE], -1.0, 1.0)
     got = runner.run(param, {"data": array})["product"].ravel().astype(np.float64)
     want = recorded["int8|product"].ravel().astype(np.float64)
     error = np.linalg.norm(got - want) / np.linalg.norm(want)
-    yield "layers on 8 bits as ncnn runs them", None if error <= MAX_REL_L2 else f"rel-L2 {error:.2e}"
+    yield "layers on 8 bits as ncnn runs them", None if error <= MAX_REL_L2_OF_BYTES else f"rel-L2 {error:.2e}"
 
 
 if __name__ == "__main__":
