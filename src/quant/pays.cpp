@@ -1,6 +1,7 @@
 #include "quant/pays.h"
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <limits>
 #include <map>
@@ -15,44 +16,63 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// What a plan calls product i: names in files need not be unique, handles do not outlive passes.
-constexpr std::string_view kTag = "athanor.product.";
-
-Result<Graph> WithTags(const Graph& graph, const std::vector<NodeId>& products) {
-  Graph tagged = graph.Clone();
-  for (std::size_t i = 0; i < products.size(); ++i) {
-    const Node& node = tagged.node(products[i]);
-    const ValueId old = node.outputs[0];
-    const std::string value_name = tagged.value(old).name;
-    ATH_TRY(const ValueId now, tagged.Add(node.op->name, node.inputs, node.attributes,
-                                          std::string(kTag) + std::to_string(i)));
-    tagged.ReplaceUses(old, now);
-    tagged.EraseNode(products[i]);
-    tagged.SetName(now, value_name);
+// What plans call product i: names in files need not be unique, handles do not outlive passes.
+class Tags {
+ public:
+  // Such that no node of the graphs is taken for a product because of its own name.
+  Tags(std::size_t count, const std::vector<const Graph*>& graphs) : count_(count) {
+    const auto taken = [&](const Graph* graph) {
+      for (std::size_t i = 0; i < graph->node_capacity(); ++i) {
+        if (graph->node(static_cast<NodeId>(i)).name.starts_with(tag_)) return true;
+      }
+      return false;
+    };
+    while (std::ranges::any_of(graphs, taken)) tag_ += '.';
   }
-  return tagged;
-}
 
-std::optional<std::size_t> ProductOf(const Node& node) {
-  // Conversions that a product was given have its name.
-  const std::string& op = node.op->name;
-  if (!node.name.starts_with(kTag) || op == "QuantizeLinear" || op == "DequantizeLinear")
-    return std::nullopt;
-  return static_cast<std::size_t>(std::stoul(node.name.substr(kTag.size())));
-}
+  Result<Graph> On(const Graph& graph, const std::vector<NodeId>& products) const {
+    Graph tagged = graph.Clone();
+    for (std::size_t i = 0; i < products.size(); ++i) {
+      const Node& node = tagged.node(products[i]);
+      const ValueId old = node.outputs[0];
+      const std::string value_name = tagged.value(old).name;
+      ATH_TRY(const ValueId now,
+              tagged.Add(node.op->name, node.inputs, node.attributes, tag_ + std::to_string(i)));
+      tagged.ReplaceUses(old, now);
+      tagged.EraseNode(products[i]);
+      tagged.SetName(now, value_name);
+    }
+    return tagged;
+  }
+
+  std::optional<std::size_t> ProductOf(const Node& node) const {
+    // Conversions that a product was given have its name.
+    const std::string& op = node.op->name;
+    if (!node.name.starts_with(tag_) || op == "QuantizeLinear" || op == "DequantizeLinear")
+      return std::nullopt;
+    const std::string_view number = std::string_view(node.name).substr(tag_.size());
+    std::size_t product = count_;
+    std::from_chars(number.data(), number.data() + number.size(), product);
+    return product < count_ ? std::optional(product) : std::nullopt;
+  }
+
+ private:
+  std::size_t count_;
+  std::string tag_ = "athanor.product.";
+};
 
 // Where the products are in the graph of a plan.
 class Places {
  public:
-  static Result<Places> Find(const Graph& graph) {
-    Places places(graph);
+  static Result<Places> Find(const Graph& graph, const Tags& tags) {
+    Places places(graph, tags);
     ATH_TRY(const std::vector<NodeId> order, graph.Order());
     for (std::size_t i = 0; i < order.size(); ++i) places.LookUp(order[i]);
     for (std::size_t i = order.size(); i-- > 0;) places.LookDown(order[i]);
     return places;
   }
 
-  std::optional<std::size_t> At(NodeId id) const { return ProductOf(graph_->node(id)); }
+  std::optional<std::size_t> At(NodeId id) const { return tags_->ProductOf(graph_->node(id)); }
   // The last product that the node depends on, and the first that depends on it.
   std::optional<std::size_t> Above(NodeId id) const { return At(above_, id); }
   std::optional<std::size_t> Below(NodeId id) const { return At(below_, id); }
@@ -66,7 +86,7 @@ class Places {
  private:
   using Nearest = std::map<NodeId, std::size_t>;
 
-  explicit Places(const Graph& graph) : graph_(&graph) {}
+  Places(const Graph& graph, const Tags& tags) : graph_(&graph), tags_(&tags) {}
 
   static std::optional<std::size_t> At(const Nearest& nearest, NodeId id) {
     const auto at = nearest.find(id);
@@ -100,6 +120,7 @@ class Places {
   }
 
   const Graph* graph_;
+  const Tags* tags_;
   Nearest above_, below_;
   std::map<NodeId, std::set<std::size_t>> makers_;
 };
@@ -215,7 +236,7 @@ class Assigner {
         for (const NodeId id : step.nodes) {
           const Node& node = timed.plan->graph.node(id);
           product.on_integers =
-              product.on_integers || (ProductOf(node) == own && HasQuantSpec(node.attributes));
+              product.on_integers || (places.At(id) == own && HasQuantSpec(node.attributes));
         }
         continue;
       }
@@ -345,12 +366,13 @@ std::vector<bool> NotWorthIntegers(const TimedProducts& timed) {
 Result<TimedProducts> TimeProducts(const Graph& real, const Graph& quantized,
                                    const std::vector<NodeId>& products,
                                    const std::vector<Datum>& inputs, int threads, TimedBy by) {
-  ATH_TRY(const Graph tagged_real, WithTags(real, products));
-  ATH_TRY(const Graph tagged_integers, WithTags(quantized, products));
+  const Tags tags(products.size(), {&real, &quantized});
+  ATH_TRY(const Graph tagged_real, tags.On(real, products));
+  ATH_TRY(const Graph tagged_integers, tags.On(quantized, products));
   ATH_TRY(const std::vector<TimedPlan> plans,
           TimeSteps({&tagged_real, &tagged_integers}, {inputs, inputs}, threads, by));
-  ATH_TRY(const Places in_real, Places::Find(plans[0].plan->graph));
-  ATH_TRY(const Places in_integers, Places::Find(plans[1].plan->graph));
+  ATH_TRY(const Places in_real, Places::Find(plans[0].plan->graph, tags));
+  ATH_TRY(const Places in_integers, Places::Find(plans[1].plan->graph, tags));
   TimedProducts result = {.products = std::vector<ProductTimes>(products.size()),
                           .own = std::vector<double>(products.size(), 0.0),
                           .real = plans[0].all(),

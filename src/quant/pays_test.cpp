@@ -130,8 +130,13 @@ struct Quantised {
   std::vector<Datum> inputs;
 };
 
-Result<Quantised> QuantiseNetwork(const std::set<std::size_t>& in_float) {
-  ATH_TRY(Graph graph, ParseText(kNetwork, ops::Standard()));
+// `name`: of all nodes.
+Result<Quantised> QuantiseNetwork(const std::set<std::size_t>& in_float,
+                                  const std::string& name = "conv") {
+  std::string text = kNetwork;
+  for (std::size_t at = 0; (at = text.find("@conv", at)) != std::string::npos; at += name.size())
+    text.replace(at, 5, "@" + name);
+  ATH_TRY(Graph graph, ParseText(text, ops::Standard()));
   std::vector<float> values(16 * 64);
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = std::sin(static_cast<float>(i));
   const std::vector<Datum> inputs = {Datum(Tensor::FromVector<float>({1, 16, 8, 8}, values))};
@@ -183,6 +188,24 @@ TEST(TimeProducts, GivesEachItsStepsAndConversions) {
   for (const ProductBorder& border : timed->borders) {
     EXPECT_GT(border.to_integers, 0);
     EXPECT_GT(border.to_real, 0);
+  }
+}
+
+TEST(TimeProducts, TakesNoNodeForAProductByItsName) {
+  Result<Quantised> usual = QuantiseNetwork({});
+  ASSERT_TRUE(usual.ok()) << usual.status().message();
+  const auto estimates = [](const Quantised& network) {
+    const Result<TimedProducts> timed = TimeProducts(network.real, network.made, network.products,
+                                                     network.inputs, 1, TimedBy::kEstimate);
+    EXPECT_TRUE(timed.ok());
+    return timed.ok() ? timed->own : std::vector<double>();
+  };
+  for (const std::string name :
+       {"athanor.product.1", "athanor.product.x", "athanor.product.4000000000",
+        "athanor.product.99999999999999999999999", "athanor.product.."}) {
+    Result<Quantised> network = QuantiseNetwork({}, '"' + name + '"');
+    ASSERT_TRUE(network.ok()) << network.status().message();
+    EXPECT_EQ(estimates(*network), estimates(*usual)) << name;
   }
 }
 
