@@ -100,6 +100,15 @@ TEST(MultiplyBytes, QuantizesOnceForSeveralProducts) {
   EXPECT_NE(kernels.find("DynamicMatMul"), kernels.rfind("DynamicMatMul")) << kernels;
 }
 
+TEST(MultiplyBytes, HasNothingToDoWithoutRowsOrColumns) {
+  for (const auto& [rows, columns] : {std::pair<std::int64_t, std::int64_t>(2, 0), {0, 8}}) {
+    Network net;
+    const Type type = Type::Tensor(DType::kF32, {Dim(rows), Dim(24)});
+    const ValueId x = net.AsItComes(net.graph.AddInput("x", type));
+    net.Kernels(net.Op("MatMul", {x, net.Weights(BytesOf({24, columns}), 1)}));
+  }
+}
+
 TEST(MultiplyBytes, LeavesOtherScalesAlone) {
   Network rows;  // a scale for each row of the weights
   const Type type = Type::Tensor(DType::kF32, {Dim(4), Dim(24)});

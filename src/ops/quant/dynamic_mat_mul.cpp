@@ -65,8 +65,9 @@ Status DynamicMatMulReference(RefCtx& ctx) {
   const bool turned = ctx.Attrs<DynamicMatMulAttrs>().trans_b;
   ATH_TRY(const Tensor x, Real(ctx, 0, 0));
   ATH_TRY(const Tensor w, Real(ctx, 3, turned ? 0 : 1));
+  if (ctx.Out(0).count() == 0) return {};
   const std::int64_t n = ctx.Out(0).dims().back(), k = x.dims().back();
-  const std::int64_t m = n == 0 ? 0 : ctx.Out(0).count() / n;
+  const std::int64_t m = ctx.Out(0).count() / n;
   const std::array<Datum, 2> factors = {Datum(x.Reshaped({m, k})), Datum(w)};
   std::vector<Datum> product = {Datum(ctx.Out(0).Reshaped({m, n}))};  // in the same memory
   const AttrMap attributes = {{"transB", std::int64_t{turned}}};
