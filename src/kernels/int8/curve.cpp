@@ -81,7 +81,7 @@ struct Range {
 
 // Outside of it all results are the same: looked for at numbers that are 2^(1/16) apart.
 std::optional<Range> WhereResultsDiffer(const Steps& function) {
-  constexpr int kPerOctave = 16, kSmallest = -16 * kPerOctave, kLargest = 24 * kPerOctave;
+  constexpr int kPerOctave = 16, kSmallest = -16 * kPerOctave, kLargest = 40 * kPerOctave;
   std::vector<float> x = {0};
   for (int i = kSmallest; i <= kLargest; ++i) {
     x.push_back(std::exp2(static_cast<float>(i) / kPerOctave));
@@ -95,6 +95,8 @@ std::optional<Range> WhereResultsDiffer(const Steps& function) {
   while (first < last && results[first + 1] == results[0]) ++first;
   while (last > first && results[last - 1] == results.back()) --last;
   if (first == last) return Range();
+  // What still differs within the last octave is not known to be the same beyond it.
+  if (first < kPerOctave || last + kPerOctave >= x.size()) return std::nullopt;
   return Range{x[first], x[last]};
 }
 

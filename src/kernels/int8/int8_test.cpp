@@ -567,8 +567,12 @@ TEST(Int8Lookup, LooksUpEveryByteAtEveryLength) {
   }
 }
 
-// How much farther from the function than half a step the bytes of a curve are, in steps.
-double FarthestFrom(const std::string& op, const QuantPort& port, double (*function)(double)) {
+constexpr double kNoCurve = 1e9;
+
+// How much farther from the function than half a step the bytes of a curve are, in steps, at
+// numbers of [-reach, reach].
+double FarthestFrom(const std::string& op, const QuantPort& port, double (*function)(double),
+                    double reach = 300) {
   QuantSpec spec = {.inputs = {{}}, .outputs = {port}};
   AttrMap map;
   WriteQuantSpec(spec, map);
@@ -579,11 +583,12 @@ double FarthestFrom(const std::string& op, const QuantPort& port, double (*funct
                          .out = {{port.dtype, {1}}},
                          .quant = &spec};
   const std::optional<int8::CurveStep> step = int8::CurveOf(q, 0);
-  if (!step) return 1e9;
+  if (!step) return kNoCurve;
   const auto curve = step->operand.Data<std::int32_t>();
   const double lift = port.dtype == DType::kI8 ? 128 : 0;
   double farthest = 0;
-  for (double x = -300; x <= 300; x += 0.01) {
+  for (int i = -30000; i <= 30000; ++i) {
+    const double x = reach * i / 30000;
     const double at = std::clamp(std::nearbyint(x / step->word) + curve[64], -32768.0, 32767.0);
     const auto word = static_cast<std::int32_t>(at);
     const std::int32_t piece = curve[static_cast<std::size_t>((word >> 10) & 63)];
@@ -631,6 +636,13 @@ TEST(Int8Curve, IsNearerThanRounding) {
       EXPECT_LE(FarthestFrom(c.op, port, c.function), c.most) << c.op << " to " << c.high;
     }
   }
+}
+
+// Wherever results still differ there are words for them, or no curve at all.
+TEST(Int8Curve, ReachesAsFarAsResultsDiffer) {
+  const auto leaky = [](double x) { return x > 0 ? x : 0.01 * x; };
+  EXPECT_LE(FarthestFrom("LeakyRelu", Port(DType::kU8, 5e6F, 20), leaky, 2e9), 0.1);
+  EXPECT_EQ(FarthestFrom("LeakyRelu", Port(DType::kU8, 1e11F, 20), leaky, 2e9), kNoCurve);
 }
 
 TEST(Int8Lookup, TakesNothingButTablesOfAllBytes) {
