@@ -605,6 +605,13 @@ class Far(Planted):
         self.assertNotIn("are wanted", said)
 
 
+class Written(Planted):
+    def test_weights_in_a_file_of_their_own_count(self):
+        said = json.loads(self.run_verb("m.txt", "--calib", "calib.npz", "-o", "o.xml", "--float-share", "0", "--json").stdout)
+        sizes = [(self.folder / name).stat().st_size for name in ("o.xml", "o.bin")]
+        self.assertEqual(said["int8"]["bytes"], sum(sizes))
+
+
 class CoarseActivations(Case):
     """A channel a thousand times louder than the one that the answer is made of, behind a Swish that channels cannot be spread through: one scale of 255 steps holds nothing
     of the quiet one."""
@@ -750,6 +757,10 @@ class BadInput(Planted):
                            ("--ranges does not go with --target-ratio", ["--ranges", "symmetric", "--target-ratio", "4"]),
                            ("--float-share does not go with --target-ratio", ["--float-share", "0.3", "--target-ratio", "4"])]:
             self.refused(text, "m.txt", "--calib", "calib.npz", *more)
+        self.refused("--max-drop 1 would allow any drop", "m.txt", "--calib", "calib.npz", "--max-drop", "1")
+        for out in ("o.param", "o.prototxt"):
+            run = self.run_verb("m.txt", "--calib", "calib.npz", "-o", out, code=1)
+            self.assertIn("files of this format cannot hold a quantised network", run.stderr)
         self.refused("the table names none", "m.txt", "--calib", "calib.npz", "--table", self.table("nobody 3\n"))
         self.refused("line 1", "m.txt", "--calib", "calib.npz", "--table", self.table("nobody x\n"), code=2)
 

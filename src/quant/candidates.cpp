@@ -251,6 +251,25 @@ Result<Candidates> FindCandidates(const Graph& graph, const std::set<NodeId>& in
 
 namespace {
 
+// Whether a product reads the value, or what is made of it.
+bool LeadsToProducts(const Graph& graph, ValueId value) {
+  std::vector<ValueId> open = {value};
+  std::set<ValueId> seen = {value};
+  while (!open.empty()) {
+    const ValueId id = open.back();
+    open.pop_back();
+    for (const NodeId user : graph.value(id).users) {
+      const Node& node = graph.node(user);
+      const Row* row = RowOf(node);
+      if (row != nullptr && IsProduct(row->kind)) return true;
+      for (const ValueId output : node.outputs) {
+        if (output != kNoValue && seen.insert(output).second) open.push_back(output);
+      }
+    }
+  }
+  return false;
+}
+
 // A product that computes on real numbers reads bytes where its data lie in bytes anyway: making
 // bytes of them for it alone would win nothing and lose accuracy.
 void ReadFloatsAsTheyAre(const Graph& graph, std::vector<Candidate>& kept) {
@@ -307,8 +326,11 @@ void LeaveAnswersReal(const Graph& graph, Candidates& candidates) {
       ++candidates.activations;
     }
     if (!c.real_result || c.InFloat()) continue;
-    candidates.skipped.push_back(
-        {node.name, node.op->name, "nothing but answers is made of it", c.node});
+    candidates.skipped.push_back({node.name, node.op->name,
+                                  LeadsToProducts(graph, c.result)
+                                      ? "what reads it computes in float"
+                                      : "nothing but answers is made of it",
+                                  c.node});
   }
   ReadFloatsAsTheyAre(graph, kept);
   candidates.nodes = std::move(kept);

@@ -343,8 +343,7 @@ Result<Choice> ChooseWeightsAlone(const Maker& maker, const QuantizeRequest& req
   choice.in_float = products.size();
   ATH_TRY(choice.made, maker.Make(std::move(products), true));
   std::erase_if(choice.made.report.skipped, [&](const quant::Skipped& skipped) {
-    return std::ranges::any_of(choice.ranked,
-                               [&](const auto& r) { return r.name == skipped.node; });
+    return std::ranges::any_of(choice.ranked, [&](const auto& r) { return r.node == skipped.id; });
   });
   const std::size_t few = std::min(kNearSamples, maker.count());
   ATH_TRY(const double error,

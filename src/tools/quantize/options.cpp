@@ -15,6 +15,9 @@ Result<double> ParseShare(const char* option, std::string text) {
   if (percent) text.pop_back();
   const std::optional<double> value = ReadReal(text);
   const double most = percent ? 100 : 1;
+  if (value && *value == 1 && !percent && std::string_view(option) == "--max-drop")
+    return Error(ErrorCode::kUsage, "--max-drop 1 would allow any drop; 1% or 0.01 is expected")
+        .Fix("--max-drop 1%, or 100% for any");
   if (value && *value >= 0 && *value <= most) return *value / most;
   Status refused = Error(ErrorCode::kUsage, "{} {}{}: a share such as 1% or 0.01 is expected",
                          option, text, percent ? "%" : "");
@@ -98,6 +101,18 @@ Status CheckSamples(const QuantizeRequest& request) {
              "--calib is required: samples of what the model will see, a folder, an .npz, an .npy "
              "or a .csv")
       .Fix("--calib FOLDER, or --activations dynamic or --weight-bits f16, which need none");
+}
+
+// Some formats have networks of floats only: to be told before the work.
+Status CheckHoldsIntegers(const std::string& out) {
+  for (const std::string_view ending : {".param", ".prototxt"}) {
+    if (!out.ends_with(ending)) continue;
+    return Error(ErrorCode::kUsage, "{}: files of this format cannot hold a quantised network", out)
+        .Fix(ending == ".param"
+                 ? "-o NAME.ath, .onnx or .tflite; --save-table NAME.table writes ranges for ncnn"
+                 : "-o NAME.ath, .onnx or .tflite");
+  }
+  return {};
 }
 
 // Corrections that would be left unused.
@@ -245,6 +260,7 @@ Status CheckRequest(QuantizeRequest& request) {
   if (request.weights_only() && (request.group & (request.group - 1)) != 0)
     return Error(ErrorCode::kUsage, "--group: 32, 64 or 128 is expected");
   ATH_RETURN_IF_ERROR(CheckOutput(request.save_table, "--save-table", {".cache", ".table"}));
+  ATH_RETURN_IF_ERROR(CheckHoldsIntegers(request.out));
   return CheckModelOutput(request.out, request.model.path);
 }
 

@@ -542,7 +542,8 @@ class Quantizing {
             Session::Create(written.Clone(), {.threads = request_.threads}));
     std::error_code error;
     findings_.before.bytes = WeightBytes(plain_);
-    findings_.after.bytes = fs::file_size(request_.out, error);
+    for (const std::string& file : SavedFiles(request_.out))
+      findings_.after.bytes += fs::file_size(file, error);
     ATH_TRY(const std::vector<Datum> first, FirstInputs());
     ATH_RETURN_IF_ERROR(TimeForms(findings_.before, findings_.after, first));
     if (judge_ == nullptr) return {};
