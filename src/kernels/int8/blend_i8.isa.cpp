@@ -40,7 +40,7 @@ void Rows(const BlendRows& g, float* y) {
 }
 
 void Blocks(const BlendColumns& g, const float* x, std::uint8_t* y) {
-  const Quotient quotient(g.scale, g.zero, g.low, g.high);
+  const Quotient<> quotient(g.scale, g.zero, g.low, g.high);
   const ToBytes to_bytes(g.zero, g.low, g.high);
   const auto one = [&](std::size_t o) {
     return quotient(Sum(g.taps, [&](std::size_t t) {
@@ -68,7 +68,7 @@ HWY_INLINE Floats Gather(const float* x, const std::int32_t* index) {
 
 void Elements(const BlendColumns& g, const float* x, std::uint8_t* y) {
   constexpr std::size_t kStep = 4 * kLanes;
-  const Quotient quotient(g.scale, g.zero, g.low, g.high);
+  const Quotient<> quotient(g.scale, g.zero, g.low, g.high);
   const ToBytes to_bytes(g.zero, g.low, g.high);
   for (std::size_t o = 0; o < g.out; o += kStep) {
     const auto one = [&](std::size_t i) {

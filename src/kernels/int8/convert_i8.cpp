@@ -8,8 +8,9 @@ using namespace int8;  // NOLINT(google-build-using-namespace)
 
 // QuantizeLinear and DequantizeLinear that stand alone: at the borders of the quantised part.
 struct State {
-  const PlaneTable* table = nullptr;
   bool quantize = false;
+  Quantizer to_bytes = nullptr;
+  decltype(PlaneTable::dequantize) to_reals = nullptr;
   std::int64_t count = 0;
   float scale = 1;
   std::int32_t zero = 0, low = 0, high = 255;
@@ -29,9 +30,9 @@ struct ConvertI8 {
     if (q.Has(2) && (q.in[2].constant == nullptr || q.in[2].count() != 1))
       return Fit::No("one zero point known before running only");
     if (bytes.block != real.block) return Fit::No("both sides do not lie alike");
-    if (!quantize) return Fit::Yes();
-    if (q.attributes->Find("precision") != nullptr) return Fit::No("precision of f32 only");
-    return q.Text("arithmetic") == "float" ? Fit::Yes() : Fit::No("arithmetic \"float\" only");
+    if (quantize && q.attributes->Find("precision") != nullptr)
+      return Fit::No("precision of f32 only");
+    return Fit::Yes();
   }
   static double Cost(const KernelQuery& q, Variant variant) {
     const double steps = q.op->name == "QuantizeLinear" ? 16 : 8;
@@ -39,8 +40,11 @@ struct ConvertI8 {
   }
   static Result<Prepared> Prepare(const KernelQuery& q, PackStore&, Variant variant) {
     auto s = std::make_shared<State>();
-    s->table = &int8::Planes(variant);
+    const PlaneTable& table = int8::Planes(variant);
     s->quantize = q.op->name == "QuantizeLinear";
+    const bool fixed31 = s->quantize && q.Text("arithmetic") == "fixed31";
+    s->to_bytes = fixed31 ? table.quantize_fixed31 : table.quantize;
+    s->to_reals = table.dequantize;
     s->count = q.out[0].stored();
     s->scale = q.in[1].constant->Data<float>()[0];
     if (q.Has(2)) s->zero = static_cast<std::int32_t>((*q.ConstInts(2))[0]);
@@ -59,11 +63,11 @@ struct ConvertI8 {
     Parallel(args, s.count, 16 * 1024, [&](std::int64_t begin, std::int64_t end, int) {
       const auto n = static_cast<std::size_t>(end - begin);
       if (s.quantize) {
-        s.table->quantize(args.In(0) + begin, n, s.scale, s.zero, s.low, s.high,
-                          args.Out<std::uint8_t>(0) + begin);
+        s.to_bytes(args.In(0) + begin, n, s.scale, s.zero, s.low, s.high,
+                   args.Out<std::uint8_t>(0) + begin);
       } else {
-        s.table->dequantize(args.In<std::uint8_t>(0) + begin, n, s.scale, s.zero, s.flip,
-                            args.Out(0) + begin);
+        s.to_reals(args.In<std::uint8_t>(0) + begin, n, s.scale, s.zero, s.flip,
+                   args.Out(0) + begin);
       }
     });
   }

@@ -115,7 +115,20 @@ class ToCurve {
   Ints low_, high_, flip_;
 };
 
+struct HalvesToEven {
+  HWY_INLINE Ints operator()(Floats v) const { return Round(v); }
+};
+
+// TFLite's way, of numbers below 2^23. With 0.5 itself added the number just below 0.5 would become
+// 1, as the sum is rounded; with the number just below 0.5 added it does not, and halves still do.
+struct HalvesAwayFromZero {
+  HWY_INLINE Ints operator()(Floats v) const {
+    return Truncate(AddFloats(v, SignedLike(v, SetFloats(0x1.fffffep-2F))));
+  }
+};
+
 // Real numbers become integers as QuantizeLinear makes them, the zero point not yet added.
+template <class Rounding = HalvesToEven>
 class Quotient {
  public:
   HWY_INLINE Quotient(float scale, std::int32_t zero, std::int32_t low, std::int32_t high)
@@ -123,7 +136,7 @@ class Quotient {
         least_(SetFloats(static_cast<float>(low - zero))),
         most_(SetFloats(static_cast<float>(high - zero))) {}
   HWY_INLINE Ints operator()(Floats x) const {
-    return Round(ClampFloats(NanToZero(DivFloats(x, scale_)), least_, most_));
+    return Rounding()(ClampFloats(NanToZero(DivFloats(x, scale_)), least_, most_));
   }
 
  private:

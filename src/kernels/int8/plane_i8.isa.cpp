@@ -306,9 +306,10 @@ void Mul(const std::uint8_t* a, const std::uint8_t* b, std::size_t n, const Bina
   Combine(a, b, n, how, y, [&](Ints p, Ints q) { return out(MulAddPairs(AndInts(p, word), q)); });
 }
 
+template <class Rounding>
 void Quantize(const float* x, std::size_t n, float scale, std::int32_t zero, std::int32_t low,
               std::int32_t high, std::uint8_t* y) {
-  const Quotient quotient(scale, zero, low, high);
+  const Quotient<Rounding> quotient(scale, zero, low, high);
   const ToBytes to_bytes(zero, low, high);
   MapVectors(n, to_bytes, y, [&](std::size_t i) { return quotient(LoadFloats(x + i)); });
   const std::size_t i = n / kLanes * kLanes;
@@ -338,7 +339,8 @@ extern const PlaneTable kPlanes = {.interleave = Interleave,
                                    .add = Add,
                                    .sub = Sub,
                                    .mul = Mul,
-                                   .quantize = Quantize,
+                                   .quantize = Quantize<HalvesToEven>,
+                                   .quantize_fixed31 = Quantize<HalvesAwayFromZero>,
                                    .dequantize = Dequantize};
 
 }  // namespace athanor::kernels::int8::ATH_ISA

@@ -84,25 +84,58 @@ TEST(Int8Resize, LeavesOtherAxesAndDefinitionsToTheReference) {
   EXPECT_EQ(CheckResize({1, 4, 5, 5}, {1, 4, 4, 2}, port, port, linear), 0);
 }
 
-TEST(Int8Convert, RoundsQuotientsAsTheDivisionDoes) {
-  std::vector<float> numbers;
-  for (const float scale : {1.0F, 0.1F, 1.0F / 3, 0.0137F, 1e-33F, 3e37F}) {
-    numbers = {0, -0.0F, INFINITY, -INFINITY, NAN, 1e-40F, 3e38F};
-    for (int i = -600; i <= 600; ++i) {
-      const float middle = static_cast<float>(i) * 0.5F * scale;
-      numbers.push_back(middle);
-      numbers.push_back(std::nextafter(middle, INFINITY));
-      numbers.push_back(std::nextafter(middle, -INFINITY));
-      numbers.push_back(middle * (1 + 1e-6F));
+// How many kernels gave the reference's integers, for both types of bytes and both ways to round.
+int CheckQuantize(const Tensor& x, float scale) {
+  int kernels = 0;
+  for (const char* arithmetic : {"float", "fixed31"}) {
+    for (const Tensor& zero :
+         {Tensor::Scalar(std::uint8_t{100}), Tensor::Scalar(std::int8_t{-20})}) {
+      AttrMap map;
+      map.Set("arithmetic", std::string(arithmetic));
+      const int more = CheckKernels({.op = "QuantizeLinear",
+                                     .inputs = {x, Tensor::Scalar(scale), zero},
+                                     .constant = {false, true, true},
+                                     .attributes = map,
+                                     .tolerance = 0});
+      EXPECT_GT(more, 0) << arithmetic << " " << Name(zero.dtype()) << " " << scale;
+      kernels += more;
     }
-    EXPECT_GT(CheckKernels({.op = "QuantizeLinear",
-                            .inputs = {Tensor::FromVector<float>({std::ssize(numbers)}, numbers),
-                                       Tensor::Scalar(scale), Tensor::Scalar(std::uint8_t{100})},
-                            .constant = {false, true, true},
-                            .tolerance = 0}),
-              0)
-        << scale;
   }
+  return kernels;
+}
+
+// Halves of scales with their neighbours, and what is no usual number.
+std::vector<float> NearHalves(float scale) {
+  std::vector<float> numbers = {0, -0.0F, INFINITY, -INFINITY, NAN, -NAN, 1e-40F, -1e-40F, 3e38F};
+  for (int i = -600; i <= 600; ++i) {
+    const float middle = static_cast<float>(i) * 0.5F * scale;
+    numbers.push_back(middle);
+    numbers.push_back(std::nextafter(middle, INFINITY));
+    numbers.push_back(std::nextafter(middle, -INFINITY));
+    numbers.push_back(middle * (1 + 1e-6F));
+  }
+  return numbers;
+}
+
+TEST(Int8Convert, RoundsQuotientsAsTheDivisionDoes) {
+  for (const float scale : {1.0F, 0.1F, 1.0F / 3, 0.0137F, 1e-33F, 3e37F}) {
+    const std::vector<float> numbers = NearHalves(scale);
+    CheckQuantize(Tensor::FromVector<float>({std::ssize(numbers)}, numbers), scale);
+  }
+}
+
+TEST(Int8Convert, RoundsQuotientsAtEveryLengthAndInBlocks) {
+  const std::vector<float> numbers = NearHalves(0.25F);
+  for (std::int64_t n = 1; n <= 70; ++n) {
+    const auto middle = numbers.begin() + std::ssize(numbers) / 2;
+    std::vector<float> some(middle - n / 2, middle - n / 2 + n);
+    CheckQuantize(Tensor::FromVector<float>({n}, some), 0.25F);
+    some.back() = numbers[static_cast<std::size_t>(n % 9)];
+    CheckQuantize(Tensor::FromVector<float>({n}, some), 0.25F);
+    CheckQuantize(RandomOf(DType::kF32, {n}, 7, -60, 60), 0.25F);
+  }
+  EXPECT_GT(CheckQuantize(RandomOf(DType::kF32, {2, 32, 5, 7}, 8, -60, 60), 0.25F),
+            CheckQuantize(RandomOf(DType::kF32, {9}, 8, -60, 60), 0.25F));
 }
 
 }  // namespace

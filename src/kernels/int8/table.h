@@ -139,6 +139,9 @@ struct BinaryHow {
 };
 using Binary = void (*)(const std::uint8_t* a, const std::uint8_t* b, std::size_t n,
                         const BinaryHow& how, std::uint8_t* y);
+// The range of the integers is [low, high].
+using Quantizer = void (*)(const float* x, std::size_t n, float scale, std::int32_t zero,
+                           std::int32_t low, std::int32_t high, std::uint8_t* y);
 
 struct PlaneTable {
   // to[4 i + j] = planes[j][i * stride] with the bits of `flip` turned.
@@ -152,9 +155,8 @@ struct PlaneTable {
                     std::int32_t* sums) = nullptr;
   std::int64_t (*total)(const std::uint8_t* x, std::size_t n, std::uint8_t flip) = nullptr;
   Binary add = nullptr, sub = nullptr, mul = nullptr;
-  // The range of the integers is [low, high].
-  void (*quantize)(const float* x, std::size_t n, float scale, std::int32_t zero, std::int32_t low,
-                   std::int32_t high, std::uint8_t* y) = nullptr;
+  // Halves become even numbers, or go away from zero as TFLite's do.
+  Quantizer quantize = nullptr, quantize_fixed31 = nullptr;
   void (*dequantize)(const std::uint8_t* q, std::size_t n, float scale, std::int32_t zero,
                      std::uint8_t flip, float* y) = nullptr;
 };

@@ -54,7 +54,13 @@ HWY_INLINE Ints SignedEvenBytes(Ints v) { return _mm512_srai_epi16(_mm512_slli_e
 HWY_INLINE Ints SignedOddBytes(Ints v) { return _mm512_srai_epi16(v, 8); }
 HWY_INLINE Floats ToFloats(Ints v) { return _mm512_cvtepi32_ps(v); }
 HWY_INLINE Ints Round(Floats v) { return _mm512_cvtps_epi32(v); }
+HWY_INLINE Ints Truncate(Floats v) { return _mm512_cvttps_epi32(v); }
 HWY_INLINE Floats SetFloats(float x) { return _mm512_set1_ps(x); }
+// `size`, which is positive, with the sign of v.
+HWY_INLINE Floats SignedLike(Floats v, Floats size) {
+  const Ints sign = _mm512_and_si512(_mm512_castps_si512(v), _mm512_set1_epi32(INT32_MIN));
+  return _mm512_castsi512_ps(_mm512_or_si512(sign, _mm512_castps_si512(size)));
+}
 HWY_INLINE Floats LoadFloats(const float* p) { return _mm512_loadu_ps(p); }
 HWY_INLINE void StoreFloats(float* p, Floats v) { _mm512_storeu_ps(p, v); }
 HWY_INLINE Floats AddFloats(Floats a, Floats b) { return _mm512_add_ps(a, b); }
@@ -135,7 +141,11 @@ HWY_INLINE Ints SignedEvenBytes(Ints v) { return _mm256_srai_epi16(_mm256_slli_e
 HWY_INLINE Ints SignedOddBytes(Ints v) { return _mm256_srai_epi16(v, 8); }
 HWY_INLINE Floats ToFloats(Ints v) { return _mm256_cvtepi32_ps(v); }
 HWY_INLINE Ints Round(Floats v) { return _mm256_cvtps_epi32(v); }
+HWY_INLINE Ints Truncate(Floats v) { return _mm256_cvttps_epi32(v); }
 HWY_INLINE Floats SetFloats(float x) { return _mm256_set1_ps(x); }
+HWY_INLINE Floats SignedLike(Floats v, Floats size) {
+  return _mm256_or_ps(_mm256_and_ps(v, _mm256_set1_ps(-0.0F)), size);
+}
 HWY_INLINE Floats LoadFloats(const float* p) { return _mm256_loadu_ps(p); }
 HWY_INLINE void StoreFloats(float* p, Floats v) { _mm256_storeu_ps(p, v); }
 HWY_INLINE Floats AddFloats(Floats a, Floats b) { return _mm256_add_ps(a, b); }
@@ -231,7 +241,11 @@ HWY_INLINE Ints SignedEvenBytes(Ints v) { return _mm_srai_epi16(_mm_slli_epi16(v
 HWY_INLINE Ints SignedOddBytes(Ints v) { return _mm_srai_epi16(v, 8); }
 HWY_INLINE Floats ToFloats(Ints v) { return _mm_cvtepi32_ps(v); }
 HWY_INLINE Ints Round(Floats v) { return _mm_cvtps_epi32(v); }
+HWY_INLINE Ints Truncate(Floats v) { return _mm_cvttps_epi32(v); }
 HWY_INLINE Floats SetFloats(float x) { return _mm_set1_ps(x); }
+HWY_INLINE Floats SignedLike(Floats v, Floats size) {
+  return _mm_or_ps(_mm_and_ps(v, _mm_set1_ps(-0.0F)), size);
+}
 HWY_INLINE Floats LoadFloats(const float* p) { return _mm_loadu_ps(p); }
 HWY_INLINE void StoreFloats(float* p, Floats v) { _mm_storeu_ps(p, v); }
 HWY_INLINE Floats AddFloats(Floats a, Floats b) { return _mm_add_ps(a, b); }
