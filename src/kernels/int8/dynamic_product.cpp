@@ -4,10 +4,9 @@
 #include <cmath>
 #include <limits>
 
-#include "kernels/divide.h"
 #include "kernels/epilogue.h"
+#include "kernels/int8/packed_columns.h"
 #include "kernels/int8/real_table.h"
-#include "kernels/int8/requant.h"
 
 namespace athanor::kernels {
 namespace int8 {
@@ -36,28 +35,12 @@ int ByteAt(const Tensor& tensor, std::size_t i) {
   return tensor.dtype() == DType::kI8 ? static_cast<std::int8_t>(byte) : byte;
 }
 
-// Like the kernel of Gemm on bytes: rows of x are read where they lie or staged as elements, w is
-// packed for vectors of columns.
-struct State {
-  const LaneTable* table = nullptr;
+struct State : PackedColumns {
   const RealTable* reals = nullptr;
   EpilogueProgram epilogue;
-  std::int64_t m = 0, n = 0, k = 0;
-  std::int64_t row = 0;  // bytes of a staged row
-  std::int64_t tiles = 0, panels = 0;
-  bool direct = false;  // x can be read where it lies
-  std::uint8_t flip = 0;
-  std::vector<std::uint32_t> offsets;
-  std::shared_ptr<const void> weights;  // panels of [step][vectors][lanes] of groups
-  std::vector<std::int32_t> sums;       // of the weights of each column
-  std::vector<float> scales;            // of each column
+  std::vector<std::int32_t> sums;  // of the weights of each column
+  std::vector<float> scales;       // of each column
 
-  std::int64_t TileBegin(std::int64_t tile) const { return tile * m / tiles; }
-  std::int64_t lanes() const { return static_cast<std::int64_t>(table->lanes); }
-  std::int64_t vectors(std::int64_t panel) const {
-    return std::min<std::int64_t>(2, CeilDivide(n, lanes()) - 2 * panel);
-  }
-  std::int64_t PanelBytes() const { return std::ssize(offsets) * 2 * lanes() * 4; }
   // Of what each run computes of the scales and zero points, for every column.
   std::int64_t ColumnBytes() const { return CeilDivide(n * 4, 64) * 64; }
 };
@@ -78,24 +61,6 @@ std::vector<std::int16_t> ColumnsOf(const KernelQuery& q, std::int64_t n, std::i
     }
   }
   return columns;
-}
-
-void PackColumns(const State& s, const std::vector<std::int16_t>& columns, std::uint8_t* packed) {
-  const std::size_t bytes = s.table->element_bytes;
-  const auto group = static_cast<std::int64_t>(4 / bytes);
-  for (std::int64_t panel = 0; panel < s.panels; ++panel) {
-    const std::int64_t first = 2 * panel * s.lanes();
-    for (std::int64_t step = 0; step < std::ssize(s.offsets); ++step) {
-      const std::int64_t at = s.offsets[static_cast<std::size_t>(step)] / 4 * group;
-      const std::int64_t pass = step / (s.row / 4);
-      for (std::int64_t j = first; j < first + s.vectors(panel) * s.lanes(); ++j, packed += 4) {
-        std::int16_t weights[4] = {};
-        for (std::int64_t i = 0; i < std::min(group, s.k - at) && j < s.n; ++i)
-          weights[i] = PartOf(columns[static_cast<std::size_t>(j * s.k + at + i)], pass, bytes);
-        WriteGroup(weights, bytes, packed);
-      }
-    }
-  }
 }
 
 struct DynamicProduct {
@@ -147,7 +112,7 @@ struct DynamicProduct {
       s->scales.push_back(scales[scales.size() == 1 ? 0 : j]);
     ATH_TRY(s->weights,
             store.Get(*q.in[kW].constant, RecipeOf(q, variant), s->panels * s->PanelBytes(),
-                      [&](void* to) { PackColumns(*s, columns, static_cast<std::uint8_t*>(to)); }));
+                      [&](void* to) { s->Pack(columns, static_cast<std::uint8_t*>(to)); }));
     return Prepared{s, 2 * s->ColumnBytes() + (s->direct ? 0 : s->m * s->row)};
   }
 

@@ -1,35 +1,17 @@
 #include <algorithm>
 
-#include "kernels/divide.h"
 #include "kernels/int8/int8.h"
-#include "kernels/int8/requant.h"
+#include "kernels/int8/packed_columns.h"
 
 namespace athanor::kernels {
 namespace {
 
 using namespace int8;  // NOLINT(google-build-using-namespace)
 
-// y[m][n] = x[m][k] w[k][n]: rows of x are staged as elements (flipped, rounded up to whole
-// groups), w is packed for vectors of columns.
-struct State {
-  const LaneTable* table = nullptr;
+struct State : PackedColumns {
   const MatrixTable* matrix = nullptr;
   RequantPlan requant;
-  std::int64_t m = 0, n = 0, k = 0;
-  std::int64_t row = 0;  // bytes of a staged row
-  std::int64_t tiles = 0, panels = 0;
-  bool direct = false;  // x can be read where it lies
-  std::uint8_t flip = 0;
   AfterBytes after;
-  std::vector<std::uint32_t> offsets;
-  std::shared_ptr<const void> weights;  // panels of [step][vectors][lanes] of groups
-
-  std::int64_t TileBegin(std::int64_t tile) const { return tile * m / tiles; }
-  std::int64_t lanes() const { return static_cast<std::int64_t>(table->lanes); }
-  std::int64_t vectors(std::int64_t panel) const {
-    return std::min<std::int64_t>(2, CeilDivide(n, lanes()) - 2 * panel);
-  }
-  std::int64_t PanelBytes() const { return std::ssize(offsets) * 2 * lanes() * 4; }
 };
 
 bool IsGemm(const KernelQuery& q) { return q.op->name == "Gemm"; }
@@ -45,24 +27,6 @@ std::vector<std::int16_t> WeightRows(const KernelQuery& q, std::int64_t n, std::
       turned[static_cast<std::size_t>(j * k + i)] = weights[static_cast<std::size_t>(i * n + j)];
   }
   return turned;
-}
-
-void PackPanels(const State& s, const std::vector<std::int16_t>& rows, std::uint8_t* packed) {
-  const std::size_t bytes = s.table->element_bytes;
-  const auto group = static_cast<std::int64_t>(4 / bytes);
-  for (std::int64_t panel = 0; panel < s.panels; ++panel) {
-    const std::int64_t first = 2 * panel * s.lanes();
-    for (std::int64_t step = 0; step < std::ssize(s.offsets); ++step) {
-      const std::int64_t at = s.offsets[static_cast<std::size_t>(step)] / 4 * group;
-      const std::int64_t pass = step / (s.row / 4);
-      for (std::int64_t j = first; j < first + s.vectors(panel) * s.lanes(); ++j, packed += 4) {
-        std::int16_t weights[4] = {};
-        for (std::int64_t i = 0; i < std::min(group, s.k - at) && j < s.n; ++i)
-          weights[i] = PartOf(rows[static_cast<std::size_t>(j * s.k + at + i)], pass, bytes);
-        WriteGroup(weights, bytes, packed);
-      }
-    }
-  }
 }
 
 struct GemmI8 {
@@ -110,7 +74,7 @@ struct GemmI8 {
                                               IsTransposed(q) ? "rows" : "columns",
                                               ToString(q.quant->inputs[1].zeros)),
                                   s->panels * s->PanelBytes(), [&](void* to) {
-                                    PackPanels(*s, rows, static_cast<std::uint8_t*>(to));
+                                    s->Pack(rows, static_cast<std::uint8_t*>(to));
                                   }));
     return Prepared{s, s->direct ? 0 : s->m * s->row};
   }
