@@ -612,6 +612,22 @@ class Written(Planted):
         self.assertEqual(said["int8"]["bytes"], sum(sizes))
 
 
+class Unnamed(Case):
+    def test_products_have_the_names_of_what_they_make(self):
+        w = self.random.normal(size=(8, 8)).astype(np.float32)
+        model = f"""graph main(x: f32[1, 8]) -> (y: f32[1, 8]) {{
+  const %w: {write(w)}
+  %a = MatMul(%x, %w)
+  %r = Relu(%a)
+  %b = MatMul(%r, %w)
+  %y = MatMul(%b, %w)
+}}
+"""
+        report, _, _ = self.quantize(model, {"x": self.random.normal(size=(60, 8)).astype(np.float32)}, "--activations", "8")
+        self.assertEqual([row["node"] for row in report["products"]], ["a", "b", "y"])
+        self.assertEqual([row["node"] for row in report["times"]["products"]], ["a", "b", "y"])
+
+
 class CoarseActivations(Case):
     """A channel a thousand times louder than the one that the answer is made of, behind a Swish that channels cannot be spread through: one scale of 255 steps holds nothing
     of the quiet one."""

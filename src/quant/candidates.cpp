@@ -104,7 +104,8 @@ class Finder {
       const bool chosen = reason.empty() && in_float_.contains(id);
       if (chosen) reason = kChosenFloat;
       if (!reason.empty()) {
-        if (IsProduct(row->kind)) found_.skipped.push_back({node.name, node.op->name, reason, id});
+        if (IsProduct(row->kind))
+          found_.skipped.push_back({NameOf(graph_, id), node.op->name, reason, id});
         if (chosen && store_ && IsProduct(row->kind)) StoreOnly(node, std::move(candidate));
         continue;
       }
@@ -244,6 +245,11 @@ class Finder {
 
 }  // namespace
 
+std::string NameOf(const Graph& graph, NodeId id) {
+  const Node& node = graph.node(id);
+  return node.name.empty() && !node.outputs.empty() ? graph.value(node.outputs[0]).name : node.name;
+}
+
 Result<Candidates> FindCandidates(const Graph& graph, const std::set<NodeId>& in_float, bool store,
                                   bool apart) {
   return Finder(graph, in_float, store, apart).Run();
@@ -326,7 +332,7 @@ void LeaveAnswersReal(const Graph& graph, Candidates& candidates) {
       ++candidates.activations;
     }
     if (!c.real_result || c.InFloat()) continue;
-    candidates.skipped.push_back({node.name, node.op->name,
+    candidates.skipped.push_back({NameOf(graph, c.node), node.op->name,
                                   LeadsToProducts(graph, c.result)
                                       ? "what reads it computes in float"
                                       : "nothing but answers is made of it",

@@ -37,6 +37,9 @@ struct Candidate {
 };
 
 // A product that stays in float, and why.
+// The node's name, else that of what it makes: files need not name nodes.
+std::string NameOf(const Graph& graph, NodeId id);
+
 struct Skipped {
   std::string node, op, reason;
   NodeId id = kNoNode;

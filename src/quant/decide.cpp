@@ -136,7 +136,7 @@ Result<std::vector<RankedProduct>> RankProducts(const Graph& graph, const Calibr
   for (const Candidate& c : candidates.nodes) {
     if (!c.weights) continue;
     products.insert(c.node);
-    ranked.push_back({.node = c.node, .name = graph.node(c.node).name, .saved = saved(c.node)});
+    ranked.push_back({.node = c.node, .name = NameOf(graph, c.node), .saved = saved(c.node)});
   }
   ATH_TRY(const Outputs real, Outputs::Of(graph, samples, source, options.ranges.threads));
   for (RankedProduct& one : ranked) {

@@ -97,7 +97,7 @@ class Dynamic {
     result_.SetName(y, graph_.value(old).name);
     result_.ReplaceUses(old, y);
     result_.EraseNode(c.node);
-    report_.products.push_back(name);
+    report_.products.push_back(NameOf(graph_, c.node));
     return {};
   }
 

@@ -164,7 +164,7 @@ class Fitter {
     for (std::size_t i = 0; i < products_.size(); ++i) {
       const NodeId node = products_[i].candidate.node;
       report_.products.push_back({.node = node,
-                                  .name = graph_.node(node).name,
+                                  .name = NameOf(graph_, node),
                                   .levels = LevelsOf(coded[i].integers),
                                   .bytes = first[i] < i ? 0 : BytesOf(i, coded[i]),
                                   .noise = ways_[i][chosen[i]].noise,

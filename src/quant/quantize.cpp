@@ -167,7 +167,7 @@ class Quantizer {
     const std::vector<float> least =
         c.InFloat() ? std::vector<float>() : LeastScales(bias, in_scale);
     ATH_TRY(IntWeights weights, ScaleWeights(w, matrix, form, least));
-    if (!weights.dead.empty()) report_.dead.push_back({graph_.node(c.node).name, weights.dead});
+    if (!weights.dead.empty()) report_.dead.push_back({NameOf(graph_, c.node), weights.dead});
     ATH_RETURN_IF_ERROR(Round(c, w, matrix, form, weights));
     Correct(c, w, matrix, weights, means, bias);
     ATH_TRY(const ValueId real,

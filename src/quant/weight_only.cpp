@@ -316,7 +316,7 @@ class WeightsOnly {
     }
     ATH_TRY(const GroupedWeights weights, GroupWeights(std::move(rows), columns, gram, options_));
     const ValueId old = node.outputs[0];
-    report_.products.push_back(node.name);
+    report_.products.push_back(NameOf(graph_, c.node));
     ATH_TRY(const ValueId y, AddProduct(result_, c, x, weights, options_.bits));
     result_.SetName(y, graph_.value(old).name);
     result_.ReplaceUses(old, y);
@@ -341,7 +341,7 @@ Result<Graph> StoreOthers(Graph graph, std::size_t count, const SampleSource& so
   for (const Candidate& c : candidates.nodes) {
     if (!c.weights) continue;
     products.insert(c.node);
-    report.others.push_back(graph.node(c.node).name);
+    report.others.push_back(NameOf(graph, c.node));
   }
   if (products.empty()) return graph;
   const Corrections corrections = {.bias = options.gptq, .gptq = options.gptq};

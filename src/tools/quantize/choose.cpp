@@ -338,7 +338,7 @@ Result<Choice> ChooseWeightsAlone(const Maker& maker, const QuantizeRequest& req
   for (const quant::Candidate& c : candidates.nodes) {
     if (!c.weights) continue;
     products.insert(c.node);
-    choice.ranked.push_back({.node = c.node, .name = plain.node(c.node).name});
+    choice.ranked.push_back({.node = c.node, .name = quant::NameOf(plain, c.node)});
   }
   choice.in_float = products.size();
   ATH_TRY(choice.made, maker.Make(std::move(products), true));

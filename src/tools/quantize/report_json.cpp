@@ -32,8 +32,9 @@ nlohmann::json Products(const QuantizeFindings& findings) {
   const Graph& graph = findings.prepared->graph;
   nlohmann::json list = nlohmann::json::array();
   for (const auto& [id, bits] : choice.made.report.bits)
-    list.push_back(
-        {{"node", graph.node(id).name}, {"op", graph.node(id).op->name}, {"weight_bits", bits}});
+    list.push_back({{"node", quant::NameOf(graph, id)},
+                    {"op", graph.node(id).op->name},
+                    {"weight_bits", bits}});
   return list;
 }
 

@@ -43,7 +43,7 @@ std::set<std::string> OnIntegers(const QuantizeFindings& f) {
   std::set<std::string> names(f.dynamic.products.begin(), f.dynamic.products.end());
   if (f.prepared == nullptr || WeightsAlone(f)) return names;
   const quant::QuantizeReport& report = f.choice->made.report;
-  for (const auto& [id, bits] : report.bits) names.insert(f.prepared->graph.node(id).name);
+  for (const auto& [id, bits] : report.bits) names.insert(quant::NameOf(f.prepared->graph, id));
   for (const quant::Skipped& one : report.skipped) names.erase(one.node);
   return names;
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "quant/candidates.h"
+
 namespace athanor::tools {
 namespace {
 
@@ -48,7 +50,7 @@ Result<std::vector<StoredWeights>> StoredIn(const Graph& graph) {
     const ValueId weights = WeightsOf(graph, node);
     if (weights == kNoValue) continue;
     const Tensor& constant = *graph.Constant(weights);
-    stored.push_back({.node = node.name,
+    stored.push_back({.node = quant::NameOf(graph, id),
                       .op = node.op->name,
                       .type = constant.dtype(),
                       .count = constant.count(),

@@ -13,11 +13,6 @@ namespace {
 // What is won has to be more than a clock and a cost model are off by.
 constexpr double kWon = 0.98, kWonByEstimate = 0.97;
 
-std::string NameOfProduct(const Graph& graph, NodeId id) {
-  const Node& node = graph.node(id);
-  return node.name.empty() ? graph.value(node.outputs[0]).name : node.name;
-}
-
 Worth Describe(const Graph& graph, const std::vector<NodeId>& products,
                const quant::TimedProducts& timed, const std::vector<bool>& returns) {
   Worth worth = {.float_ms = timed.real / kNsPerMs, .int8_ms = timed.integers / kNsPerMs};
@@ -25,7 +20,7 @@ Worth Describe(const Graph& graph, const std::vector<NodeId>& products,
     const quant::ProductTimes& one = timed.products[i];
     if (!one.known) continue;
     worth.products.push_back({.node = products[i],
-                              .name = NameOfProduct(graph, products[i]),
+                              .name = quant::NameOf(graph, products[i]),
                               .op = graph.node(products[i]).op->name,
                               .float_ms = one.real / kNsPerMs,
                               .int8_ms = one.integers / kNsPerMs,
