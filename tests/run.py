@@ -205,6 +205,7 @@ def main():
     script(count, "quant_dynamic_test.py")
     script(count, "quant_fit_test.py")
     script(count, "quant_ways_test.py")
+    script(count, "quant_written_test.py")
     script(count, "quant_options_test.py")
     script(count, "quant_pays_test.py")
     script(count, "formats_test.py", "--binary", str(ATHANOR))
