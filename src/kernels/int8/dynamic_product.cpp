@@ -127,13 +127,8 @@ struct DynamicProduct {
 
   static void RunTile(const KernelArgs& args, const State& s, std::int64_t tile, std::int64_t panel,
                       const std::uint8_t* x) {
-    alignas(64) std::int32_t sums[12 * 32];
-    const std::int64_t first = s.TileBegin(tile), rows = s.TileBegin(tile + 1) - first;
-    const std::int64_t vectors = s.vectors(panel), column = 2 * panel * s.lanes();
-    const std::int64_t width = std::min(vectors * s.lanes(), s.n - column);
-    s.table->product[vectors - 1][rows](
-        s.offsets.size(), x + first * s.row, static_cast<std::size_t>(s.row), s.offsets.data(),
-        static_cast<const std::uint8_t*>(s.weights.get()) + panel * s.PanelBytes(), sums);
+    alignas(64) std::int32_t sums[PackedColumns::kMostSums];
+    const auto [first, rows, column, width, stride] = s.Multiply(tile, panel, x, sums);
     constexpr float kInfinity = std::numeric_limits<float>::infinity();
     const EpilogueProgram& end = s.epilogue;
     RealFinish how = {
@@ -146,15 +141,9 @@ struct DynamicProduct {
       const std::int64_t at = (first + row) * s.n + column;
       how.residual = end.residual != 0 ? args.In(end.residual) + at : nullptr;
       float* const y = args.Out(0) + at;
-      s.reals->finish(sums + row * vectors * s.lanes(), static_cast<std::size_t>(width), how, y);
+      s.reals->finish(sums + row * stride, static_cast<std::size_t>(width), how, y);
       if (!end.steps.empty()) end.Apply(args, y, width, at, 0, column);
     }
-  }
-
-  static void StageRow(const State& s, const std::uint8_t* x, std::uint8_t* to) {
-    s.table->stage(x, static_cast<std::size_t>(s.k), s.flip, to);
-    const std::int64_t end = s.k * static_cast<std::int64_t>(s.table->element_bytes);
-    std::fill(to + end, to + s.row, 0);
   }
 
   // The zero point of x times the sums of the weights, and the scales of the products.
@@ -178,7 +167,7 @@ struct DynamicProduct {
       auto* const staged = reinterpret_cast<std::uint8_t*>(args.scratch + 2 * s.ColumnBytes());
       Parallel(args, s.m, 16, [&](std::int64_t begin, std::int64_t end, int) {
         for (std::int64_t row = begin; row < end; ++row)
-          StageRow(s, x + row * s.k, staged + row * s.row);
+          s.StageRow(x + row * s.k, staged + row * s.row);
       });
       x = staged;
     }

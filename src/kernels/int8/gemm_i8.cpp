@@ -81,26 +81,15 @@ struct GemmI8 {
 
   static void RunTile(const State& s, std::int64_t tile, std::int64_t panel, const std::uint8_t* x,
                       std::uint8_t* y) {
-    alignas(64) std::int32_t sums[12 * 32];
-    const std::int64_t first = s.TileBegin(tile), rows = s.TileBegin(tile + 1) - first;
-    const std::int64_t vectors = s.vectors(panel), column = 2 * panel * s.lanes();
-    const std::int64_t width = std::min(vectors * s.lanes(), s.n - column);
-    s.table->product[vectors - 1][rows](
-        s.offsets.size(), x + first * s.row, static_cast<std::size_t>(s.row), s.offsets.data(),
-        static_cast<const std::uint8_t*>(s.weights.get()) + panel * s.PanelBytes(), sums);
+    alignas(64) std::int32_t sums[PackedColumns::kMostSums];
+    const auto [first, rows, column, width, stride] = s.Multiply(tile, panel, x, sums);
     const Requant how = s.requant.how();
     for (std::int64_t row = 0; row < rows; ++row) {
       std::uint8_t* const to = y + (first + row) * s.n + column;
-      s.matrix->finish_columns(sums + row * vectors * s.lanes(), static_cast<std::size_t>(width),
-                               how, static_cast<std::size_t>(column), to);
+      s.matrix->finish_columns(sums + row * stride, static_cast<std::size_t>(width), how,
+                               static_cast<std::size_t>(column), to);
       s.after(to, width);
     }
-  }
-
-  static void StageRow(const State& s, const std::uint8_t* x, std::uint8_t* to) {
-    s.table->stage(x, static_cast<std::size_t>(s.k), s.flip, to);
-    const std::int64_t end = s.k * static_cast<std::int64_t>(s.table->element_bytes);
-    std::fill(to + end, to + s.row, 0);
   }
 
   static void Run(const KernelArgs& args) {
@@ -110,7 +99,7 @@ struct GemmI8 {
       auto* const staged = reinterpret_cast<std::uint8_t*>(args.scratch);
       Parallel(args, s.m, 16, [&](std::int64_t begin, std::int64_t end, int) {
         for (std::int64_t row = begin; row < end; ++row)
-          StageRow(s, x + row * s.k, staged + row * s.row);
+          s.StageRow(x + row * s.k, staged + row * s.row);
       });
       x = staged;
     }

@@ -22,4 +22,20 @@ void PackedColumns::Pack(const std::vector<std::int16_t>& columns, std::uint8_t*
   }
 }
 
+void PackedColumns::StageRow(const std::uint8_t* x, std::uint8_t* to) const {
+  table->stage(x, static_cast<std::size_t>(k), flip, to);
+  const std::int64_t end = k * static_cast<std::int64_t>(table->element_bytes);
+  std::fill(to + end, to + row, 0);
+}
+
+PackedColumns::Part PackedColumns::Multiply(std::int64_t tile, std::int64_t panel,
+                                            const std::uint8_t* x, std::int32_t* sums) const {
+  const std::int64_t first = TileBegin(tile), rows = TileBegin(tile + 1) - first;
+  const std::int64_t stride = vectors(panel) * lanes(), column = 2 * panel * lanes();
+  table->product[vectors(panel) - 1][rows](
+      offsets.size(), x + first * row, static_cast<std::size_t>(row), offsets.data(),
+      static_cast<const std::uint8_t*>(weights.get()) + panel * PanelBytes(), sums);
+  return {first, rows, column, std::min(stride, n - column), stride};
+}
+
 }  // namespace athanor::kernels::int8

@@ -26,6 +26,16 @@ struct PackedColumns {
 
   // `columns`: [n][k], less their zero points. `packed`: panels * PanelBytes().
   void Pack(const std::vector<std::int16_t>& columns, std::uint8_t* packed) const;
+  void StageRow(const std::uint8_t* x, std::uint8_t* to) const;
+  // Where the rows of a tile meet the columns of a panel in the product.
+  struct Part {
+    std::int64_t first = 0, rows = 0, column = 0, width = 0;
+    std::int64_t stride = 0;  // between the sums of two rows
+  };
+  // `x`: all rows, staged or direct. `sums`: room for kMostSums.
+  static constexpr std::size_t kMostSums = std::size_t{12} * 32;
+  Part Multiply(std::int64_t tile, std::int64_t panel, const std::uint8_t* x,
+                std::int32_t* sums) const;
 };
 
 }  // namespace athanor::kernels::int8
