@@ -15,25 +15,13 @@ bool IsOp(const Graph& graph, NodeId id, std::string_view op) {
   return id != kNoNode && graph.node(id).op->name == op;
 }
 
-std::int64_t IntAttribute(const Node& node, std::string_view name) {
-  const std::optional<AttrValue> value = AttributeOf(node, name);
-  const auto* number = value ? std::get_if<std::int64_t>(&*value) : nullptr;
-  return number == nullptr ? 0 : *number;
-}
-
-std::string TextAttribute(const Node& node, std::string_view name) {
-  const std::optional<AttrValue> value = AttributeOf(node, name);
-  const auto* text = value ? std::get_if<std::string>(&*value) : nullptr;
-  return text == nullptr ? "" : *text;
-}
-
 // Scale and zero point of a QuantizeLinear or DequantizeLinear that this pass can use: known now,
 // f32 scales, per tensor or per axis. `quantized`: the value on the integer side.
 std::optional<QuantPort> PortOf(const Graph& graph, const Node& node, ValueId quantized) {
   const Tensor* scale = graph.Constant(node.inputs[1]);
   if (scale == nullptr || scale->dtype() != DType::kF32 || scale->rank() > 1 || scale->count() < 1)
     return std::nullopt;
-  if (IntAttribute(node, "block_size") != 0) return std::nullopt;
+  if (AttributeOr<std::int64_t>(node, "block_size", 0) != 0) return std::nullopt;
   const Type& type = graph.value(quantized).type;
   const std::optional<IntRange> range = QuantRange(type.dtype);
   if (!range) return std::nullopt;
@@ -56,7 +44,7 @@ std::optional<QuantPort> PortOf(const Graph& graph, const Node& node, ValueId qu
   }
   if (port.per_tensor()) return port;
   if (!type.HasRank()) return std::nullopt;
-  port.axis = IntAttribute(node, "axis");
+  port.axis = AttributeOr<std::int64_t>(node, "axis", 0);
   if (port.axis < 0) port.axis += type.rank();
   if (port.axis < 0 || port.axis >= type.rank()) return std::nullopt;
   const Dim& length = type.dim(port.axis);
@@ -75,9 +63,11 @@ bool OnlyMoves(const OpDef& op) {
 
 // Resize that shows an element of input 0 at every place; the other inputs say which.
 bool PicksNearest(const Node& node) {
-  return node.op->name == "Resize" && TextAttribute(node, "mode") == "nearest" &&
-         TextAttribute(node, "coordinate_transformation_mode") != "tf_crop_and_resize" &&
-         IntAttribute(node, "exclude_outside") == 0 && IntAttribute(node, "antialias") == 0;
+  return node.op->name == "Resize" && AttributeOr<std::string>(node, "mode", "") == "nearest" &&
+         AttributeOr<std::string>(node, "coordinate_transformation_mode", "") !=
+             "tf_crop_and_resize" &&
+         AttributeOr<std::int64_t>(node, "exclude_outside", 0) == 0 &&
+         AttributeOr<std::int64_t>(node, "antialias", 0) == 0;
 }
 
 // The limits of an activation that is a clamp; nothing for other nodes.
@@ -139,7 +129,7 @@ class Lowering {
     if (graph_.value(root.inputs[0]).type.dtype != DType::kF32) return false;
     std::optional<QuantPort> port = PortOf(graph_, root, root.outputs[0]);
     if (!port || !port->per_tensor() || port->dtype == DType::kI32) return false;
-    const std::string arithmetic = TextAttribute(root, "arithmetic");
+    const std::string arithmetic = AttributeOr<std::string>(root, "arithmetic", "");
     if (!arithmetic.empty()) spec_.arithmetic = arithmetic;
     spec_.outputs = {*std::move(port)};
     return true;

@@ -61,6 +61,13 @@ Pat Relu(const Pat& x);
 
 // The value of an attribute: as written, or the operator's default; nothing when neither.
 std::optional<AttrValue> AttributeOf(const Node& node, std::string_view name);
+// The same as a T; `otherwise` where it is none.
+template <class T>
+T AttributeOr(const Node& node, std::string_view name, T otherwise) {
+  const std::optional<AttrValue> value = AttributeOf(node, name);
+  const T* typed = value ? std::get_if<T>(&*value) : nullptr;
+  return typed == nullptr ? otherwise : *typed;
+}
 
 // The numbers of a small integer tensor, constant or following from shapes, when all are known.
 std::optional<std::vector<std::int64_t>> KnownInts(const Graph& graph, ValueId id);

@@ -12,13 +12,6 @@ namespace {
 bool IsBytes(const Type& type) { return type.dtype == DType::kI8 || type.dtype == DType::kU8; }
 
 // An attribute as written, or the operator's default.
-template <class T>
-T AttributeOr(const Node& node, std::string_view name, T otherwise) {
-  const std::optional<AttrValue> value = passes::AttributeOf(node, name);
-  const T* typed = value ? std::get_if<T>(&*value) : nullptr;
-  return typed == nullptr ? otherwise : *typed;
-}
-
 // The DequantizeLinear that gives the value, of bytes to f32; nothing when there is none.
 const Node* DequantizeOf(const Graph& graph, ValueId id) {
   if (id == kNoValue || graph.value(id).producer == kNoNode) return nullptr;
@@ -26,7 +19,7 @@ const Node* DequantizeOf(const Graph& graph, ValueId id) {
   const bool fits = node.op->name == "DequantizeLinear" &&
                     graph.value(id).type.dtype == DType::kF32 &&
                     IsBytes(graph.value(node.inputs[0]).type) &&
-                    AttributeOr<std::int64_t>(node, "block_size", 0) == 0;
+                    passes::AttributeOr<std::int64_t>(node, "block_size", 0) == 0;
   return fits ? &node : nullptr;
 }
 
@@ -51,13 +44,14 @@ bool IsWeights(const Graph& graph, const Node& dequantize, std::int64_t channel_
   const Tensor& scale = *graph.Constant(dequantize.inputs[1]);
   if (w.rank() != 2 || scale.dtype() != DType::kF32 || scale.rank() > 1) return false;
   if (scale.rank() == 0) return true;
-  const auto axis = AttributeOr<std::int64_t>(dequantize, "axis", 1);
+  const auto axis = passes::AttributeOr<std::int64_t>(dequantize, "axis", 1);
   return (axis < 0 ? axis + 2 : axis) == channel_axis;
 }
 
 bool IsPlainGemm(const Node& node) {
-  return AttributeOr(node, "alpha", 1.0F) == 1 && AttributeOr(node, "beta", 1.0F) == 1 &&
-         AttributeOr<std::int64_t>(node, "transA", 0) == 0;
+  return passes::AttributeOr(node, "alpha", 1.0F) == 1 &&
+         passes::AttributeOr(node, "beta", 1.0F) == 1 &&
+         passes::AttributeOr<std::int64_t>(node, "transA", 0) == 0;
 }
 
 // What takes the place of the product; nothing when it is no product of bytes.
@@ -67,7 +61,7 @@ Result<std::optional<ValueId>> OnBytes(Graph& graph, NodeId id) {
   if ((!gemm && node.op->name != "MatMul") || HasQuantSpec(node.attributes) ||
       (gemm && !IsPlainGemm(node)))
     return std::optional<ValueId>();
-  const bool turned = gemm && AttributeOr<std::int64_t>(node, "transB", 0) != 0;
+  const bool turned = gemm && passes::AttributeOr<std::int64_t>(node, "transB", 0) != 0;
   const Node* const x = DequantizeOf(graph, node.inputs[0]);
   const Node* const w = DequantizeOf(graph, node.inputs[1]);
   if (x == nullptr || w == nullptr || !IsDynamic(graph, *x) ||

@@ -21,19 +21,13 @@ enum class Kind : std::uint8_t {
   kGatherer  // several tensors, same scale
 };
 
-template <class T>
-T Attribute(const Node& node, std::string_view name, T otherwise) {
-  const std::optional<AttrValue> value = passes::AttributeOf(node, name);
-  const T* typed = value ? std::get_if<T>(&*value) : nullptr;
-  return typed == nullptr ? otherwise : *typed;
-}
-
 // Cubic filters overshoot, and a crop shows what is no element: the scale would not do. In 31-bit
 // arithmetic, which knows no others than it was made for, elements are moved and nothing else.
 bool StaysWithinItsInput(const Node& node, bool fixed31) {
-  const auto mode = Attribute<std::string>(node, "mode", "");
+  const auto mode = passes::AttributeOr<std::string>(node, "mode", "");
   return (mode == "nearest" || (mode == "linear" && !fixed31)) &&
-         Attribute<std::string>(node, "coordinate_transformation_mode", "") != "tf_crop_and_resize";
+         passes::AttributeOr<std::string>(node, "coordinate_transformation_mode", "") !=
+             "tf_crop_and_resize";
 }
 
 struct Row {
@@ -163,10 +157,12 @@ class Finder {
       c.data_axis = -1;
     }
     if (kind == Kind::kGemm) {
-      if (Attribute<std::int64_t>(node, "transA", 0) != 0) return "it transposes its data";
-      if (Attribute(node, "alpha", 1.0F) != 1 || Attribute(node, "beta", 1.0F) != 1)
+      if (passes::AttributeOr<std::int64_t>(node, "transA", 0) != 0)
+        return "it transposes its data";
+      if (passes::AttributeOr(node, "alpha", 1.0F) != 1 ||
+          passes::AttributeOr(node, "beta", 1.0F) != 1)
         return "it scales its data";
-      c.weight_axis = Attribute<std::int64_t>(node, "transB", 0) != 0 ? 0 : 1;
+      c.weight_axis = passes::AttributeOr<std::int64_t>(node, "transB", 0) != 0 ? 0 : 1;
     }
     if (!Has(node, 2)) return "";
     const Tensor* bias = Constant(node, 2);
